@@ -1,0 +1,139 @@
+"""JAX: its transforms are the model for ours. The x64 switch is scoped: on while float64 arrays are at work, never globally."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from multimlp.backend import Arrays, Backend, Capabilities, Function
+from multimlp.registry import Array
+
+_WIDE = frozenset(np.dtype(name) for name in ("float64", "int64", "uint64", "complex128"))
+
+
+class JaxBackend(Backend):
+    """Adapter for `jax.Array`, tracers included."""
+
+    name = "jax"
+    xp = jnp
+    module = "jax"
+    capabilities = Capabilities(
+        autodiff="native",
+        forward_mode="native",
+        vmap="native",
+        compilers=("xla",),
+        scan="native",
+        epoch="compiled",
+        dtypes=("float64", "float32", "bfloat16", "float16"),
+    )
+
+    def __init__(self) -> None:
+        self.kernels = {
+            "erf": jax.scipy.special.erf,
+        }
+
+    def is_array_type(self, cls: type) -> bool:
+        return issubclass(cls, (jax.Array, jax.core.Tracer))
+
+    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Run under x64 when an argument is 64 bits wide, so that JAX does not narrow it in silence."""
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            if jax.config.jax_enable_x64 or not any(getattr(a, "dtype", None) in _WIDE for a in args):
+                return function(*args, **kwargs)
+            with jax.enable_x64(True):
+                return function(*args, **kwargs)
+
+        return wrapped
+
+    @contextlib.contextmanager
+    def scope(self, dtype: str | None = None) -> Iterator[None]:
+        if dtype == "float64" and not jax.config.jax_enable_x64:
+            with jax.enable_x64(True):
+                yield
+        else:
+            yield
+
+    # ---- arrays, dtypes, devices
+
+    def dtype(self, name: str) -> Any:
+        return jnp.dtype(name)
+
+    def dtype_name(self, dtype: Any) -> str:
+        return jnp.dtype(dtype).name
+
+    def asarray(self, x: Any, *, dtype: str | None = None, device: str | None = None) -> Array:
+        if not isinstance(x, (jax.Array, jax.core.Tracer)):
+            x = np.asarray(x, dtype=None if dtype is None else jnp.dtype(dtype))
+        wanted = x.dtype if dtype is None else jnp.dtype(dtype)
+        place = None if device is None else _device(device)
+        with self.scope("float64" if np.dtype(wanted) in _WIDE else None):
+            return jnp.asarray(x, dtype=wanted, device=place)
+
+    def to_numpy(self, x: Array) -> np.ndarray:
+        host = np.asarray(x)
+        return host.astype(np.float32) if host.dtype.name == "bfloat16" else host
+
+    def devices(self) -> tuple[str, ...]:
+        return tuple(_name(device) for device in jax.devices()) + (
+            () if jax.default_backend() == "cpu" else ("cpu",)
+        )
+
+    def device_name(self, x: Array) -> str:
+        return "cpu" if isinstance(x, jax.core.Tracer) else _name(next(iter(x.devices())))
+
+    def synchronize(self, *arrays: Array) -> None:
+        jax.block_until_ready(arrays)
+
+    # ---- transforms
+
+    def value_and_grad(
+        self, function: Callable[[Arrays], tuple[Array, Arrays]]
+    ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
+        transformed = jax.value_and_grad(function, has_aux=True)
+
+        def value_and_grad(arrays: Arrays) -> tuple[Array, Arrays, Arrays]:
+            (value, auxiliary), gradients = transformed(arrays)
+            return value, auxiliary, gradients
+
+        return value_and_grad
+
+    def vjp(self, function: Function, arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
+        return jax.vjp(lambda *xs: function(xs), *arrays)
+
+    def jvp(self, function: Function, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
+        return jax.jvp(lambda *xs: function(xs), tuple(arrays), tuple(tangents))
+
+    def vmap(self, function: Function) -> Function:
+        return jax.vmap(function)
+
+    def compile(self, function: Function, compiler: str | None = None) -> Function:
+        super().compile(function, compiler)
+        return function if compiler == "none" else jax.jit(function)
+
+    def scan(
+        self, function: Callable[[Arrays, Arrays], tuple[Arrays, Arrays]], carry: Arrays, xs: Arrays, length: int
+    ) -> tuple[Arrays, Arrays]:
+        return jax.lax.scan(function, tuple(carry), tuple(xs), length=length)
+
+    def stop_gradient(self, x: Array) -> Array:
+        return jax.lax.stop_gradient(x)
+
+
+def _name(device: Any) -> str:
+    return "cpu" if device.platform == "cpu" else f"{'cuda' if device.platform == 'gpu' else device.platform}:{device.id}"
+
+
+def _device(name: str) -> Any:
+    for platform in (None, "cpu"):
+        for device in jax.devices(platform):
+            if _name(device) == name:
+                return device
+    raise ValueError(name)

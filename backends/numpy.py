@@ -1,0 +1,53 @@
+"""NumPy: no autodiff of its own, so the tape differentiates; kernels where a ufunc beats the portable form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import array_api_compat.numpy as xp
+import numpy as np
+
+from multimlp.backend import Backend, Capabilities
+from multimlp.registry import Array
+
+
+def _relu(x: np.ndarray) -> np.ndarray:
+    return np.maximum(x, 0)
+
+
+class NumpyBackend(Backend):
+    """Adapter for `numpy.ndarray`."""
+
+    name = "numpy"
+    xp = xp
+    module = "numpy"
+    capabilities = Capabilities(epoch="inplace", dtypes=("float64", "float32", "float16"))
+
+    def __init__(self) -> None:
+        self.kernels = {"relu": _relu, "tanh": np.tanh, "scatter_add": _scatter_add}
+        try:
+            from scipy.special import erf
+        except ImportError:  # the portable erf serves
+            pass
+        else:
+            self.kernels["erf"] = erf
+
+    def is_array_type(self, cls: type) -> bool:
+        return issubclass(cls, (np.ndarray, np.generic))
+
+    def dtype(self, name: str) -> Any:
+        return np.dtype(super().dtype(name))
+
+    def dtype_name(self, dtype: Any) -> str:
+        return np.dtype(dtype).name
+
+    def asarray(self, x: Any, *, dtype: str | None = None, device: str | None = None) -> Array:
+        return np.asarray(x) if dtype is None else np.asarray(x, dtype=dtype)
+
+    def to_numpy(self, x: Array) -> np.ndarray:
+        return np.asarray(x)
+
+
+def _scatter_add(target: np.ndarray, index: Any, values: np.ndarray) -> np.ndarray:
+    np.add.at(target, index, values)
+    return target

@@ -1,0 +1,224 @@
+"""The adapter contract: what a library must offer so that portable code can run, differentiate, vectorise, compile and train on it.
+
+Written for the author of an adapter. Two attributes are required, ``name`` and ``xp``; every method has a default that works on any
+*eager* array-API namespace, because differentiation falls back on `multimlp.tape`, ``vmap`` and ``scan`` on Python loops, and
+``compile`` on nothing. An adapter overrides what its library does better.
+
+Adapters never see trees: the portable transforms flatten them, so each function below takes and returns flat tuples of arrays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+
+from multimlp import tape
+from multimlp.errors import CapabilityError, DeviceError, DTypeError
+from multimlp.registry import Array, Namespace
+
+Arrays: TypeAlias = tuple[Array, ...]
+Function: TypeAlias = Callable[[Arrays], Arrays]
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a backend can do and how, as `multimlp backends` prints it."""
+
+    autodiff: str = "tape"
+    """Who differentiates: ``"native"`` or ``"tape"``."""
+    higher_order: bool = True
+    """Whether derivatives of derivatives work."""
+    forward_mode: str = "double-vjp"
+    """``"native"`` or ``"double-vjp"`` (the derivative of the reverse mode in its cotangent)."""
+    vmap: str = "loop"
+    """``"native"`` or ``"loop"`` (one call per element, results stacked)."""
+    compilers: tuple[str, ...] = ()
+    """Names for ``jit(..., compiler=)``, the default first; empty: ``jit`` returns the function as it is."""
+    scan: str = "loop"
+    """``"native"`` (compiled) or ``"loop"`` (a Python loop)."""
+    epoch: str = "steps"
+    """How `fit` runs an epoch: ``"compiled"`` (one program), ``"inplace"`` (flat preallocated buffers), ``"steps"``."""
+    dtypes: tuple[str, ...] = ("float64", "float32")
+    """The real floating-point dtypes that work."""
+
+
+class Backend:
+    """An adapter. Subclass it, set ``name`` and ``xp``, override what your library does better.
+
+    Attributes
+    ----------
+    name : str
+        The name users select it by.
+    xp : namespace
+        An array-API namespace (2022.12 or later).
+    kernels : mapping of str to callable
+        Native kernels by the name of the `multimlp.op.Op` that they replace. A kernel has the operation's signature, agrees with
+        its portable body in value and derivative, and may return ``NotImplemented`` for arguments it does not cover.
+    capabilities : Capabilities
+        What is printed and asked; must be true.
+    module : str
+        Top-level module of the library, for its version and for the types of its arrays. Default: that of ``xp``.
+
+    Examples
+    --------
+    >>> import array_api_strict
+    >>> from multimlp.backend import Backend
+    >>> class StrictBackend(Backend):
+    ...     name = "my-strict"
+    ...     xp = array_api_strict
+    >>> backend = StrictBackend()
+    >>> value, _, (gradient,) = backend.value_and_grad(lambda xs: (xs[0] * xs[0], ()))((backend.asarray(3.0),))
+    >>> float(gradient)
+    6.0
+    """
+
+    name: ClassVar[str]
+    xp: Namespace
+    kernels: Mapping[str, Callable[..., Any]] = {}
+    capabilities: Capabilities = Capabilities()
+
+    # ---- identity ----------------------------------------------------------------------------------------------------
+
+    @property
+    def module(self) -> str:
+        return self.xp.__name__.partition(".")[0]
+
+    @property
+    def version(self) -> str:
+        """The library's version, for reports."""
+        return str(getattr(__import__(self.module), "__version__", "unknown"))
+
+    def is_array_type(self, cls: type) -> bool:
+        """Whether instances of ``cls`` are arrays of this library. Called once per type."""
+        return hasattr(cls, "__array_namespace__") and cls.__module__.partition(".")[0] == self.module
+
+    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Prepare a portable function to be called with this library's arrays; for libraries with modes to be set."""
+        return function
+
+    @contextlib.contextmanager
+    def scope(self, dtype: str | None = None) -> Iterator[None]:
+        """Settings of the library under which computations in ``dtype`` are right; undone at the end."""
+        yield
+
+    # ---- arrays, dtypes, devices -------------------------------------------------------------------------------------
+
+    def dtype(self, name: str) -> Any:
+        """The library's dtype of that name (``"float32"``, ``"int64"``, ``"bool"``, ``"bfloat16"``, ...)."""
+        found = getattr(self.xp, name, None)
+        if found is None:
+            raise DTypeError(f"dtype: {name!r} does not exist on the {self.name} backend")
+        return found
+
+    def dtype_name(self, dtype: Any) -> str:
+        """The inverse of `dtype`: ``"float32"`` for the library's float32."""
+        text = str(getattr(dtype, "name", dtype))
+        return text.rpartition(".")[2].rstrip("'>").strip()
+
+    def asarray(self, x: Any, *, dtype: str | None = None, device: str | None = None) -> Array:
+        """An array of this library with the values of ``x``: a NumPy array, nested lists, numbers, or one of its own arrays.
+
+        Values that are not of this library reach it through NumPy, cast there, so that every backend gets the same bits.
+        """
+        if self.is_array_type(type(x)):
+            return x if dtype is None else self.xp.astype(x, self.dtype(dtype), copy=False)
+        host = np.asarray(x) if dtype is None else np.asarray(x, dtype=dtype)
+        return self.xp.asarray(host.tolist(), dtype=self.dtype(host.dtype.name))
+
+    def to_numpy(self, x: Array) -> np.ndarray:
+        """The values on the host, outside any graph. The result may share memory with ``x`` and must not be written to."""
+        return np.from_dlpack(x)
+
+    def devices(self) -> tuple[str, ...]:
+        """The devices here, in multimlp's spelling: ``("cpu",)``, ``("cpu", "cuda:0")``."""
+        return ("cpu",)
+
+    def device_name(self, x: Array) -> str:
+        """Where the array lives, in multimlp's spelling."""
+        return "cpu"
+
+    def resolve_device(self, device: str | None) -> str | None:
+        """A device of `devices` for what a user asked (``"gpu"``, ``"cuda"``, ``"cuda:1"``, ``"cpu"``); None is the default.
+
+        Raises
+        ------
+        DeviceError
+            If this backend has no such device here.
+        """
+        if device is None:
+            return None
+        wanted = str(device).strip().lower()
+        here = self.devices()
+        if wanted in here:
+            return wanted
+        kinds = ("cuda", "rocm", "gpu", "metal", "tpu", "xpu") if wanted == "gpu" else (wanted,)
+        for name in here:
+            if name.partition(":")[0] in kinds:
+                return name
+        raise DeviceError(
+            f"device: {device!r} is not available to the {self.name} backend here; available: {', '.join(here)}"
+        )
+
+    def synchronize(self, *arrays: Array) -> None:
+        """Wait until the arrays are computed; for timing."""
+
+    # ---- transforms --------------------------------------------------------------------------------------------------
+
+    def value_and_grad(
+        self, function: Callable[[Arrays], tuple[Array, Arrays]]
+    ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
+        """Reverse mode for a scalar: ``arrays -> (value, auxiliary outputs, gradients)``.
+
+        ``function`` returns ``(scalar, auxiliary arrays)``. An array that the value does not depend on gets zeros.
+        """
+        return tape.value_and_grad(function)
+
+    def vjp(self, function: Function, arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
+        """``(outputs, pullback)``, where ``pullback(cotangents of the outputs)`` are the cotangents of the inputs."""
+        return tape.vjp(function, arrays)
+
+    def jvp(self, function: Function, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
+        """``(outputs, tangents of the outputs)``."""
+        return tape.jvp(function, arrays, tangents)
+
+    def vmap(self, function: Function) -> Function:
+        """Vectorise: the result takes arrays with one more leading axis, the same size on each, and returns such arrays."""
+
+        def mapped(arrays: Arrays) -> Arrays:
+            from multimlp.registry import array_namespace
+
+            xp = array_namespace(*arrays)
+            rows = [function(tuple(a[i, ...] for a in arrays)) for i in range(arrays[0].shape[0])]
+            return tuple(xp.stack(list(column)) for column in zip(*rows, strict=True))
+
+        return mapped
+
+    def compile(self, function: Function, compiler: str | None = None) -> Function:
+        """A faster function of the same values, specialised to shapes and dtypes when first called with them."""
+        if compiler not in (None, "none", *self.capabilities.compilers):
+            choices = ", ".join(("none", *self.capabilities.compilers))
+            raise CapabilityError(f"compiler: {compiler!r} is not one of the {self.name} backend's: {choices}")
+        return function
+
+    def scan(
+        self, function: Callable[[Arrays, Arrays], tuple[Arrays, Arrays]], carry: Arrays, xs: Arrays, length: int
+    ) -> tuple[Arrays, Arrays]:
+        """``carry, y = function(carry, x)`` over the leading axis of ``xs``: the last carry and the stacked ``y``."""
+        from multimlp.registry import array_namespace
+
+        rows = []
+        for i in range(length):
+            carry, row = function(carry, tuple(x[i, ...] for x in xs))
+            rows.append(row)
+        if not rows:
+            return carry, ()
+        xp = array_namespace(*carry, *rows[0])
+        return carry, tuple(xp.stack(list(column)) for column in zip(*rows, strict=True))
+
+    def stop_gradient(self, x: Array) -> Array:
+        """The same values, as a constant to every derivative."""
+        return tape.stop_gradient(x)

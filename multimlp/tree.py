@@ -1,0 +1,122 @@
+"""Trees: nested tuples, named tuples, lists and dicts whose leaves are anything else; ``None`` is a tree without leaves.
+
+One small definition instead of a library: the frameworks' own tree functions (``jax.tree``, ``torch.utils._pytree``, ``tf.nest``)
+disagree about ``None``, about the order of dict keys and about named tuples, and parameters must be the same tree on all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
+
+from multimlp.errors import InputError
+
+Tree: TypeAlias = Any
+"""A leaf, ``None``, or a tuple, named tuple, list or dict of trees."""
+
+
+def _rebuild(node: Any, children: Iterable[Any]) -> Any:
+    if isinstance(node, dict):
+        return dict(zip(node, children, strict=True))
+    if hasattr(node, "_fields"):
+        return type(node)(*children)
+    return type(node)(children)
+
+
+def _children(node: Any) -> tuple[Any, ...] | None:
+    """The subtrees of a node, or None for a leaf."""
+    if node is None:
+        return ()
+    if isinstance(node, dict):
+        return tuple(node.values())
+    if isinstance(node, (tuple, list)):
+        return tuple(node)
+    return None
+
+
+def map(function: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:  # noqa: A001 - the field's standard name
+    """Apply ``function`` to each leaf of ``tree`` and the leaves at the same place in ``rest``.
+
+    Examples
+    --------
+    >>> from multimlp import tree
+    >>> tree.map(lambda a, b: a + b, {"w": 1, "b": (2, None)}, {"w": 10, "b": (20, None)})
+    {'w': 11, 'b': (22, None)}
+    """
+    children = _children(tree)
+    if children is None:
+        return function(tree, *rest)
+    if tree is None:
+        return None
+    others = [_matching_children(tree, other) for other in rest]
+    return _rebuild(tree, (map(function, *group) for group in zip(children, *others, strict=True)))
+
+
+def _matching_children(tree: Tree, other: Tree) -> tuple[Any, ...]:
+    if isinstance(tree, dict) and isinstance(other, dict) and tree.keys() == other.keys():
+        return tuple(other[key] for key in tree)
+    children = _children(other)
+    size = len(_children(tree) or ())
+    if isinstance(tree, dict) or isinstance(other, dict) or children is None or len(children) != size:
+        raise InputError(f"trees of different structure: {structure(tree)} against {structure(other)}")
+    return children
+
+
+def leaves(tree: Tree) -> list[Any]:
+    """The leaves in order.
+
+    Examples
+    --------
+    >>> from multimlp import tree
+    >>> tree.leaves({"w": 1, "b": (2, None, [3])})
+    [1, 2, 3]
+    """
+    return list(_iterate(tree))
+
+
+def _iterate(tree: Tree) -> Iterator[Any]:
+    children = _children(tree)
+    if children is None:
+        yield tree
+    else:
+        for child in children:
+            yield from _iterate(child)
+
+
+def flatten(tree: Tree) -> tuple[list[Any], Callable[[Iterable[Any]], Tree]]:
+    """The leaves, and a function that puts as many new leaves into the same structure.
+
+    Examples
+    --------
+    >>> from multimlp import tree
+    >>> flat, unflatten = tree.flatten((1, {"a": 2}))
+    >>> unflatten(10 * leaf for leaf in flat)
+    (10, {'a': 20})
+    """
+    flat = leaves(tree)
+
+    def unflatten(new_leaves: Iterable[Any]) -> Tree:
+        supply = list(new_leaves)
+        if len(supply) != len(flat):
+            raise InputError(f"expected {len(flat)} leaves for the tree {structure(tree)}, got {len(supply)}")
+        iterator = iter(supply)
+        return map(lambda _: next(iterator), tree)
+
+    return flat, unflatten
+
+
+def structure(tree: Tree) -> str:
+    """The shape of the tree as text, for messages: ``(*, {'a': *})``."""
+    children = _children(tree)
+    if children is None:
+        return "*"
+    if tree is None:
+        return "None"
+    if isinstance(tree, dict):
+        return "{" + ", ".join(f"{key!r}: {structure(value)}" for key, value in tree.items()) + "}"
+    inner = ", ".join(structure(child) for child in children)
+    if isinstance(tree, list):
+        return f"[{inner}]"
+    if hasattr(tree, "_fields"):
+        return f"{type(tree).__name__}({inner})"
+    return f"({inner},)" if len(children) == 1 else f"({inner})"
