@@ -1,0 +1,438 @@
+"""Random numbers with the same bits on every library, eager or compiled, on any device.
+
+The generator is Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw, Parallel random numbers: as easy
+as 1, 2, 3, SC'11), counter-based: a key and a counter give 64 bits, without state. It is written in
+wrapping int32 additions, xors and shifts, which every array library has. One key makes one draw; `split`
+and `fold_in` make new keys.
+
+**Bit-identical on every library**: `bits`, `bernoulli`, `permutation`, `uniform` on [0, 1), `split`,
+`fold_in`. **Equal to a few units in the last place**: `normal`, `categorical`'s noise and `uniform` on
+other ranges, which call the library's logarithm, cosine or fused multiply-add.
+
+The counter of a draw is (i, purpose): word pairs i = 0, 1, ...; purpose 0 for `bits`, 1 for `split`, 2 for
+`fold_in`, so that the keys made from a key never share a block with numbers drawn from it.
+
+Draws on the host, for initial weights and for the order of examples, come from NumPy's Philox
+(`host_generator`).
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from multimlp.errors import DTypeError, InputError, ShapeError
+from multimlp.naming import check_number
+from multimlp.op import op
+from multimlp.registry import Array, Namespace, array_namespace, is_array, owner
+from multimlp.selection import select
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_PARITY = 0x1BD11BDA
+_BITS, _SPLIT, _FOLD = 0, 1, 2
+_PRECISIONS = {"float32": 24, "float64": 53, "float16": 11, "bfloat16": 8}
+
+Shape = Sequence[int]
+
+
+def _constant(xp: Namespace, like: Array, value: int) -> Array:
+    """An int32 array of one element, modulo 2^32; a 0-d one would make NumPy warn of the intended overflow."""
+    value &= 0xFFFFFFFF
+    signed = value - (1 << 32) if value >= 1 << 31 else value
+    return xp.full((1,), signed, dtype=xp.int32, device=_device(like))
+
+
+def _device(x: Array) -> Any:
+    return getattr(x, "device", None) or None
+
+
+def _rotate_left(xp: Namespace, x: Array, count: int) -> Array:
+    left = xp.bitwise_left_shift(x, _constant(xp, x, count))
+    # The shift to the right is arithmetic in a signed type; the mask makes it logical.
+    right = xp.bitwise_right_shift(x, _constant(xp, x, 32 - count))
+    return xp.bitwise_or(left, xp.bitwise_and(right, _constant(xp, x, (1 << count) - 1)))
+
+
+@op(arrays=4)
+def threefry2x32(key0: Array, key1: Array, counter0: Array, counter1: Array) -> tuple[Array, Array]:
+    """The block function: two key words and two counter words to two random words, 20 rounds.
+
+    Parameters
+    ----------
+    key0, key1 : array, shape (1,), int32
+    counter0, counter1 : array, shape (n,) or (1,), int32
+
+    Returns
+    -------
+    two arrays, shape (n,), int32
+        The bits of the unsigned words of the reference.
+
+    References
+    ----------
+    Salmon et al., SC'11; known answers from the Random123 distribution.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp.random import threefry2x32
+    >>> zero = np.zeros(1, dtype=np.int32)
+    >>> [hex(int(word[0]) & 0xFFFFFFFF) for word in threefry2x32(zero, zero, zero, zero)]
+    ['0x6b200159', '0x99ba4efe']
+    """
+    xp = array_namespace(key0, key1, counter0, counter1)
+    key2 = xp.bitwise_xor(xp.bitwise_xor(key0, key1), _constant(xp, key0, _PARITY))
+    schedule = (key0, key1, key2)
+    x0, x1 = counter0 + key0, counter1 + key1
+    for block in range(5):
+        for count in _ROTATIONS[block % 2]:
+            x0 = x0 + x1
+            x1 = xp.bitwise_xor(_rotate_left(xp, x1, count), x0)
+        x0 = x0 + schedule[(block + 1) % 3]
+        x1 = x1 + (schedule[(block + 2) % 3] + _constant(xp, key0, block + 1))
+    return x0, x1
+
+
+def key(seed: int, xp: Namespace | None = None, like: Array | None = None) -> Array:
+    """A key from a seed.
+
+    Parameters
+    ----------
+    seed : int
+        0 <= seed < 2^64; its low and high 32 bits are the two words.
+    xp : namespace, optional
+        Array library of the key; else that of ``like`` (and its device); else the selected backend's
+        (`multimlp.set_backend`).
+    like : array, optional
+
+    Returns
+    -------
+    array, shape (2,), int32
+
+    Examples
+    --------
+    >>> from multimlp import random
+    >>> random.key(7)
+    array([7, 0], dtype=int32)
+    """
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 1 << 64:
+        raise InputError(f"seed: expected an integer from 0 to 2**64 - 1, got {seed!r}")
+    words = np.asarray([int(seed) & 0xFFFFFFFF, int(seed) >> 32], dtype=np.uint32).view(np.int32)
+    if xp is not None:
+        return xp.asarray(words.tolist(), dtype=xp.int32)
+    if like is not None:
+        namespace = array_namespace(like)
+        return namespace.asarray(words.tolist(), dtype=namespace.int32, device=_device(like))
+    target = select()
+    return target.backend.asarray(words, dtype="int32", device=target.device)
+
+
+def _words(key: Array) -> tuple[Namespace, Array, Array]:
+    """The namespace and the key's two words, each of shape (1,)."""
+    if not is_array(key):
+        raise InputError(f"key: expected a key as multimlp.random.key makes it, got {type(key).__name__}")
+    xp = array_namespace(key)
+    if tuple(key.shape) != (2,) or key.dtype != xp.int32:
+        raise InputError(
+            f"key: expected an int32 array of shape (2,), got {key.dtype} of shape {tuple(key.shape)}; "
+            "take one row of split's result"
+        )
+    return xp, key[0:1], key[1:2]
+
+
+def split(key: Array, n: int = 2) -> Array:
+    """``n`` new keys, one a row; independent of each other and of what is drawn with ``key``.
+
+    Examples
+    --------
+    >>> from multimlp import random
+    >>> first, second = random.split(random.key(0))
+    >>> first
+    array([ 928981903, -841280227], dtype=int32)
+    """
+    xp, key0, key1 = _words(key)
+    count = _size((n,))
+    counter = xp.arange(count, dtype=xp.int32, device=_device(key))
+    return xp.stack(list(threefry2x32(key0, key1, counter, _constant(xp, key, _SPLIT))), axis=-1)
+
+
+def fold_in(key: Array, i: int | Array) -> Array:
+    """A new key from a key and a number, such as a layer or a step; the number may be traced.
+
+    Parameters
+    ----------
+    key : array, shape (2,), int32
+    i : int or array of shape (), integer
+        Taken modulo 2^32.
+
+    Examples
+    --------
+    >>> from multimlp import random
+    >>> bool((random.fold_in(random.key(0), 3) == random.fold_in(random.key(0), 4)).any())
+    False
+    """
+    xp, key0, key1 = _words(key)
+    if isinstance(i, (int, np.integer)):
+        counter = _constant(xp, key, int(i))
+    elif is_array(i) and owner(key, i) and tuple(i.shape) == ():
+        counter = xp.reshape(xp.astype(i, xp.int32), (1,))
+    else:
+        raise InputError(f"i: expected an integer or an integer array of shape (), got {i!r}")
+    return xp.concat(list(threefry2x32(key0, key1, counter, _constant(xp, key, _FOLD))))
+
+
+def _size(shape: Shape) -> int:
+    if any(isinstance(d, bool) or not isinstance(d, (int, np.integer)) or d < 0 for d in shape):
+        raise ShapeError(f"shape: expected non-negative integers, got {tuple(shape)}")
+    size = math.prod(shape)
+    if size >= 1 << 32:
+        raise ShapeError(
+            f"shape: one key makes fewer than 2**32 words, {tuple(shape)} needs {size}; split the key"
+        )
+    return size
+
+
+def _flat_bits(key: Array, size: int) -> Array:
+    xp, key0, key1 = _words(key)
+    counter = xp.arange((size + 1) // 2, dtype=xp.int32, device=_device(key))
+    return xp.concat(list(threefry2x32(key0, key1, counter, _constant(xp, key, _BITS))))[:size]
+
+
+def bits(key: Array, shape: Shape) -> Array:
+    """Random 32-bit words as int32; bit-identical on every library.
+
+    Examples
+    --------
+    >>> from multimlp import random
+    >>> random.bits(random.key(0), (3,))
+    array([ 1797259609,  1351547692, -1715843330], dtype=int32)
+    """
+    flat = _flat_bits(key, _size(shape))
+    return array_namespace(key).reshape(flat, tuple(shape))
+
+
+def _leading_bits(xp: Namespace, words: Array, count: int) -> Array:
+    """The ``count`` highest bits of each word as a non-negative int32."""
+    shifted = xp.bitwise_right_shift(words, _constant(xp, words, 32 - count))
+    return xp.bitwise_and(shifted, _constant(xp, words, (1 << count) - 1))
+
+
+def _dtype_name(key: Array, dtype: object) -> str:
+    name = dtype if isinstance(dtype, str) else owner(key).dtype_name(dtype)
+    if name not in _PRECISIONS:
+        raise DTypeError(f"dtype: expected one of {', '.join(_PRECISIONS)}, got {dtype!r}")
+    return name
+
+
+def uniform(
+    key: Array, shape: Shape, dtype: object = "float32", minval: float = 0.0, maxval: float = 1.0
+) -> Array:
+    """Uniform numbers in [minval, maxval).
+
+    On [0, 1) they are multiples of 2^-24 (float32), 2^-53 (float64), 2^-11 (float16), 2^-8 (bfloat16).
+    Bit-identical on every library for the default range. Rounding may reach ``maxval`` for other ranges.
+
+    Parameters
+    ----------
+    key : array, shape (2,), int32
+    shape : sequence of int
+    dtype : str or dtype
+        ``"float32"``, ``"float64"``, ``"float16"`` or ``"bfloat16"``, or such a dtype of the key's library.
+    minval, maxval : float
+
+    Returns
+    -------
+    array of that shape and dtype, of the key's library and device
+
+    Examples
+    --------
+    >>> from multimlp import random
+    >>> random.uniform(random.key(0), (2,))
+    array([0.4184571 , 0.60049903], dtype=float32)
+    """
+    dtype = _dtype_name(key, dtype)
+    low, high = check_number("minval", minval), check_number("maxval", maxval)
+    if not low < high:
+        raise InputError(f"minval, maxval: expected minval < maxval, got {minval!r} and {maxval!r}")
+    backend = owner(key)
+    with backend.scope(dtype):
+        u = _unit(key, _size(shape), backend.dtype(dtype), _PRECISIONS[dtype])
+        if (low, high) != (0.0, 1.0):
+            u = low + u * (high - low)
+        return array_namespace(key).reshape(u, tuple(shape))
+
+
+def _unit(key: Array, size: int, dtype: Any, precision: int) -> Array:
+    """``size`` multiples of 2^-precision in [0, 1); every operation is exact."""
+    xp = array_namespace(key)
+    if precision != 53:
+        words = _leading_bits(xp, _flat_bits(key, size), precision)
+        return xp.astype(words, dtype) * 2.0**-precision
+    words = _flat_bits(key, 2 * size)
+    high = xp.astype(_leading_bits(xp, words[:size], 26), dtype)
+    low = xp.astype(_leading_bits(xp, words[size:], 27), dtype)
+    return high * 2.0**-26 + low * 2.0**-53
+
+
+def normal(key: Array, shape: Shape, dtype: object = "float32") -> Array:
+    """Standard normal numbers, by Box and Muller: ``sqrt(-2 log u1) cos(2 pi u2)``, and the sine.
+
+    Equal on all libraries to a few units in the last place of max(1, |x|). Computed in float32 for the
+    16-bit dtypes; the largest possible magnitude is 5.8 (8.6 in float64).
+
+    Parameters
+    ----------
+    key : array, shape (2,), int32
+    shape : sequence of int
+    dtype : str or dtype
+        As for `uniform`.
+
+    Returns
+    -------
+    array of that shape and dtype, of the key's library and device
+
+    References
+    ----------
+    Box, Muller, A note on the generation of random normal deviates, Annals of Mathematical Statistics 29
+    (1958).
+
+    Examples
+    --------
+    >>> from multimlp import random
+    >>> random.normal(random.key(0), (10000,)).std().round(1)
+    np.float32(1.0)
+    """
+    size, backend, xp, dtype = _size(shape), owner(key), array_namespace(key), _dtype_name(key, dtype)
+    with backend.scope(dtype):
+        half = (size + 1) // 2
+        work = "float64" if dtype == "float64" else "float32"
+        u = uniform(key, (2 * half,), work)
+        radius = xp.sqrt(-2.0 * xp.log(1.0 - u[:half]))
+        angle = u[half:] * (2 * math.pi)
+        flat = xp.concat([radius * xp.cos(angle), radius * xp.sin(angle)])[:size]
+        return xp.reshape(flat if dtype == work else xp.astype(flat, backend.dtype(dtype)), tuple(shape))
+
+
+def bernoulli(key: Array, p: float | Array, shape: Shape) -> Array:
+    """Booleans that are true with probability ``p``; bit-identical on every library.
+
+    Parameters
+    ----------
+    key : array, shape (2,), int32
+    p : float or array that broadcasts to ``shape``, floating
+        A number is resolved to 2^-32, an array to 2^-24.
+    shape : sequence of int
+
+    Returns
+    -------
+    array of that shape, bool
+
+    Examples
+    --------
+    >>> from multimlp import random
+    >>> random.bernoulli(random.key(0), 0.5, (4,))
+    array([False, False,  True,  True])
+    """
+    xp = array_namespace(key)
+    if is_array(p):
+        return uniform(key, shape, "float32") < p
+    probability = check_number("p", p, low=0, high=1)
+    # Signed words are uniform on [-2^31, 2^31).
+    threshold = round(probability * 2**32) - 2**31
+    if threshold >= 2**31:
+        return xp.full(tuple(shape), True, device=_device(key))
+    return bits(key, shape) < threshold
+
+
+def permutation(key: Array, x: int | Array) -> Array:
+    """A random order, of 0 .. n-1 (int32) for an integer n, else of the rows of an array.
+
+    Bit-identical on every library. Stable sorts by random words, so many rounds that ties, which would
+    favour the order before, hardly matter.
+
+    Examples
+    --------
+    >>> from multimlp import random
+    >>> random.permutation(random.key(0), 5)
+    array([0, 1, 4, 3, 2], dtype=int32)
+    """
+    xp = array_namespace(key)
+    n = int(x.shape[0]) if is_array(x) else _size((x,))
+    order = xp.arange(n, dtype=xp.int32, device=_device(key))
+    rounds = max(1, math.ceil(3 * math.log(max(n, 2)) / math.log(2**32 - 1)))
+    for i in range(rounds):
+        by = xp.argsort(bits(fold_in(key, i), (n,)), stable=True)
+        order = xp.take(order, by, axis=0)
+    return xp.take(x, order, axis=0) if is_array(x) else order
+
+
+def categorical(key: Array, logits: Array, shape: Shape = ()) -> Array:
+    """Draw classes from softmax(logits), by the largest of logits plus Gumbel noise.
+
+    Parameters
+    ----------
+    key : array, shape (2,), int32
+    logits : array, shape (..., k), float32 or float64
+    shape : sequence of int
+        Of independent draws; leading axes of the result.
+
+    Returns
+    -------
+    array, shape (*shape, ...), integer
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import random
+    >>> random.categorical(random.key(0), np.asarray([0.0, -np.inf]), (3,))
+    array([0, 0, 0])
+    """
+    xp, backend = array_namespace(key, logits), owner(key, logits)
+    with backend.scope_of(logits):
+        u = uniform(key, (*shape, *logits.shape), backend.dtype_name(logits.dtype))
+        # Half a step keeps 0 out, where the logarithm is infinite.
+        step = 2.0**-54 if backend.dtype_name(logits.dtype) == "float64" else 2.0**-25
+        return xp.argmax(logits - xp.log(-xp.log(u + step)), axis=-1)
+
+
+# ---- on the host -----------------------------------------------------------------------------------------
+
+
+def host_generator(seed: int, *stream: int | str) -> np.random.Generator:
+    """NumPy's Philox generator for a seed and the name of a stream; the same on every machine.
+
+    The derivation is ``Generator(Philox(SeedSequence(seed, spawn_key=stream)))``; a text in ``stream``
+    stands for the CRC-32 of its UTF-8 bytes.
+
+    Parameters
+    ----------
+    seed : int
+        >= 0.
+    *stream : int or str
+        What the numbers are for, such as ``"order", epoch``: other streams are independent.
+
+    Examples
+    --------
+    >>> from multimlp import random
+    >>> random.host_generator(0, "order", 3).integers(100, size=3)
+    array([35, 53,  5])
+    """
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise InputError(f"seed: expected an integer >= 0, got {seed!r}")
+    words = tuple(zlib.crc32(part.encode()) if isinstance(part, str) else int(part) for part in stream)
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(int(seed), spawn_key=words)))
+
+
+def host_permutation(seed: int, epoch: int, n: int) -> np.ndarray:
+    """The order of ``n`` examples in an epoch: 0 .. n-1 (int64) shuffled by the stream ``("order", epoch)``.
+
+    Examples
+    --------
+    >>> from multimlp import random
+    >>> random.host_permutation(0, 1, 4)
+    array([1, 2, 3, 0])
+    """
+    return host_generator(seed, "order", epoch).permutation(n)
