@@ -1,0 +1,107 @@
+"""DLPack in: from any array library to TensorFlow, sharing memory where that is safe.
+
+``tf.experimental.dlpack.from_dlpack`` takes a buffer of any alignment, and the first kernel that reads one
+which is not aligned to 64 bytes ends the process. So the address is read from the DLPack header first.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from multimlp.backends.tensorflow import _device
+from multimlp.backends.tensorflow._dtypes import Tensor
+
+from multimlp.errors import InputError
+
+_ALIGNMENT = 64
+_CPU = 1
+
+
+class _Header(ctypes.Structure):
+    """``DLTensor`` of dlpack.h, with which ``DLManagedTensor`` begins."""
+
+    _fields_ = (
+        ("data", ctypes.c_void_p),
+        ("device_type", ctypes.c_int32),
+        ("device_id", ctypes.c_int32),
+        ("ndim", ctypes.c_int32),
+        ("code", ctypes.c_uint8),
+        ("bits", ctypes.c_uint8),
+        ("lanes", ctypes.c_uint16),
+        ("shape", ctypes.POINTER(ctypes.c_int64)),
+        ("strides", ctypes.POINTER(ctypes.c_int64)),
+        ("byte_offset", ctypes.c_uint64),
+    )
+
+
+_get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+_get_pointer.restype = ctypes.c_void_p
+_get_pointer.argtypes = (ctypes.py_object, ctypes.c_char_p)
+
+
+def _can_be_shared(capsule: Any) -> bool:
+    """Whether the buffer is aligned and lies in C order."""
+    header = _Header.from_address(_get_pointer(capsule, b"dltensor"))
+    if ((header.data or 0) + header.byte_offset) % _ALIGNMENT:
+        return False
+    if header.strides:
+        expected = 1
+        for axis in reversed(range(header.ndim)):
+            if header.shape[axis] > 1 and header.strides[axis] != expected:
+                return False
+            expected *= header.shape[axis]
+    return True
+
+
+def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = None) -> Tensor:
+    """A tensor with the elements of any array that speaks DLPack.
+
+    The memory is shared where TensorFlow can read it in place, else copied. Tensors are taken to be
+    immutable: do not write into an array whose memory is shared.
+
+    Parameters
+    ----------
+    x
+        An array with ``__dlpack__`` and ``__dlpack_device__``.
+    device
+        Where the tensor is to lie; None leaves it where it is.
+    copy
+        True always copies, False never does, None only if it must.
+
+    Raises
+    ------
+    InputError
+        ``copy=False`` and the memory is unaligned, not in C order, or on another device.
+    """
+    if tf.is_tensor(x):
+        shared: Tensor | None = tf.convert_to_tensor(x)
+    else:
+        if not hasattr(x, "__dlpack__"):
+            raise InputError(
+                f"from_dlpack: expected an array with a __dlpack__ method, got {type(x).__qualname__}"
+            )
+        shared = None
+        if not copy and getattr(getattr(x, "flags", None), "writeable", True):
+            capsule = x.__dlpack__()
+            if _can_be_shared(capsule):
+                shared = tf.experimental.dlpack.from_dlpack(capsule)
+    if shared is None:
+        if copy is False:
+            raise InputError(
+                "from_dlpack: this memory cannot be shared with TensorFlow; use copy=None or copy=True"
+            )
+        shared = _copied(x)
+    with _device.on(device):
+        return tf.identity(shared) if copy or device is not None else shared
+
+
+def _copied(x: Any) -> Tensor:
+    if x.__dlpack_device__()[0] != _CPU:
+        raise InputError(
+            "from_dlpack: an array on an accelerator must be contiguous and aligned to 64 bytes; "
+            "make a contiguous copy of it first"
+        )
+    return tf.constant(np.asarray(x) if isinstance(x, np.ndarray) else np.from_dlpack(x))

@@ -1,0 +1,93 @@
+"""Axes and shapes at the door, with room for a dimension that is known only when the graph runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import tensorflow as tf
+
+from multimlp.errors import ShapeError
+
+Shape: TypeAlias = tuple[int | None, ...]
+Axes: TypeAlias = int | tuple[int, ...] | None
+
+
+class AxisError(ShapeError, IndexError):
+    """An axis that the array does not have; also an IndexError, as the standard asks."""
+
+
+def one_axis(name: str, axis: int, ndim: int) -> int:
+    """``axis`` counted from the front."""
+    if not -ndim <= axis < ndim:
+        raise AxisError(f"{name}: axis {axis} is out of bounds for an array of {ndim} dimensions")
+    return axis + ndim if axis < 0 else axis
+
+
+def many_axes(name: str, axis: Axes | Sequence[int], ndim: int) -> list[int]:
+    """The axes counted from the front; None stands for all of them."""
+    if axis is None:
+        return list(range(ndim))
+    axes = [one_axis(name, each, ndim) for each in ((axis,) if isinstance(axis, int) else axis)]
+    if len(set(axes)) != len(axes):
+        raise AxisError(f"{name}: an axis occurs twice in {axis}")
+    return axes
+
+
+def static_shape(x: tf.Tensor) -> Shape:
+    return tuple(x.shape)
+
+
+def shape_of(x: tf.Tensor) -> Any:
+    """The shape: a tuple where it is known, else a tensor."""
+    return tuple(x.shape) if x.shape.is_fully_defined() else tf.shape(x)
+
+
+def size_along(x: tf.Tensor, axis: int) -> Any:
+    """The length of one axis: an int where it is known, else a 0-d int32 tensor."""
+    size = x.shape[axis]
+    return tf.shape(x)[axis] if size is None else size
+
+
+def dims(x: tf.Tensor) -> list[Any]:
+    """The length of each axis, as in ``size_along``."""
+    return [size_along(x, axis) for axis in range(len(x.shape))]
+
+
+def as_shape(shape: int | Sequence[Any]) -> tuple[Any, ...]:
+    return (shape,) if isinstance(shape, int) else tuple(shape)
+
+
+def fill_unknown(name: str, x: tf.Tensor, shape: Sequence[Any], offset: int = 0) -> tuple[Any, ...]:
+    """``shape`` with each None, copied by the caller from a shape with an unknown dimension, resolved.
+
+    A None at position ``i`` stands for the length of the axis ``i - offset`` of ``x``.
+    """
+    resolved = []
+    for position, size in enumerate(shape):
+        if size is None:
+            axis = position - offset
+            if not 0 <= axis < len(x.shape):
+                raise ShapeError(
+                    f"{name}: the dimension {position} of the shape {tuple(shape)} is unknown; give a number"
+                )
+            size = size_along(x, axis)
+        resolved.append(size)
+    return tuple(resolved)
+
+
+def broadcast_shape(*arrays: tf.Tensor) -> Any:
+    """The common shape: a tuple where it is known, else a tensor."""
+    shape = arrays[0].shape
+    try:
+        for x in arrays[1:]:
+            shape = tf.broadcast_static_shape(shape, x.shape)
+    except ValueError:
+        shapes = ", ".join(str(static_shape(x)) for x in arrays)
+        raise ShapeError(f"arrays of the shapes {shapes} cannot be broadcast together") from None
+    if shape.is_fully_defined():
+        return tuple(shape)
+    dynamic = tf.shape(arrays[0])
+    for x in arrays[1:]:
+        dynamic = tf.broadcast_dynamic_shape(dynamic, tf.shape(x))
+    return dynamic
