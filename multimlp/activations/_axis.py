@@ -1,0 +1,180 @@
+"""Activations of a whole axis: softmax and its kin, and the gated linear unit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from multimlp import registry
+from multimlp.activations._door import activation, integer
+from multimlp.activations._sigmoidal import sigmoid
+from multimlp.errors import ShapeError
+from multimlp.registry import Array, array_namespace
+
+
+@activation(axis=integer)
+def softmax(x: Array, axis: int = -1) -> Array:
+    r"""Softmax, :math:`f(x)_i = e^{x_i} / \sum_j e^{x_j}`.
+
+    The largest entry is subtracted first, as a constant to every derivative. Derivative:
+    :math:`\partial f_i / \partial x_j = f_i (\delta_{ij} - f_j)`. An entry -inf gives 0; NaN or +inf
+    anywhere, or -inf everywhere, makes the whole row NaN.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype, at least 1-d
+    axis : int
+        The axis along which the result sums to 1.
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    Raises
+    ------
+    ShapeError
+        If ``x`` has no such axis.
+
+    References
+    ----------
+    J. S. Bridle (1990), Probabilistic interpretation of feedforward classification network outputs,
+    Neurocomputing, 227-236.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.softmax(np.asarray([0.0, 0.0, 1000.0])).tolist()
+    [0.0, 0.0, 1.0]
+    """
+    xp = array_namespace(x)
+    e = xp.exp(_shifted(xp, x, axis, "softmax"))
+    return e / xp.sum(e, axis=axis, keepdims=True)
+
+
+@activation(axis=integer)
+def log_softmax(x: Array, axis: int = -1) -> Array:
+    r"""Logarithm of softmax, :math:`f(x)_i = x_i - \log \sum_j e^{x_j}`.
+
+    The largest entry is subtracted first, as a constant to every derivative. Derivative:
+    :math:`\partial f_i / \partial x_j = \delta_{ij} - e^{f_j}`. An entry -inf gives -inf; NaN or +inf
+    anywhere, or -inf everywhere, makes the whole row NaN.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype, at least 1-d
+    axis : int
+        The axis along which the exponentials of the result sum to 1.
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    Raises
+    ------
+    ShapeError
+        If ``x`` has no such axis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.log_softmax(np.asarray([0.0, 0.0])).round(4).tolist()
+    [-0.6931, -0.6931]
+    """
+    xp = array_namespace(x)
+    shifted = _shifted(xp, x, axis, "log_softmax")
+    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+
+
+@activation(axis=integer)
+def softmin(x: Array, axis: int = -1) -> Array:
+    r"""Softmin, :math:`f(x)_i = e^{-x_i} / \sum_j e^{-x_j}`: `softmax` of -x.
+
+    Derivative: :math:`\partial f_i / \partial x_j = -f_i (\delta_{ij} - f_j)`. An entry +inf gives 0; NaN or
+    -inf anywhere, or +inf everywhere, makes the whole row NaN.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype, at least 1-d
+    axis : int
+        The axis along which the result sums to 1.
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    Raises
+    ------
+    ShapeError
+        If ``x`` has no such axis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.softmin(np.asarray([0.0, 0.0, 1000.0])).tolist()
+    [0.5, 0.5, 0.0]
+    """
+    return softmax(-x, axis)
+
+
+@activation(axis=integer)
+def glu(x: Array, axis: int = -1) -> Array:
+    r"""Gated linear unit, :math:`f(a, b) = a / (1 + e^{-b})` for the two halves a, b of an axis.
+
+    Derivatives: :math:`s` in a and :math:`a s (1 - s)` in b, with :math:`s = 1 / (1 + e^{-b})`. No kinks.
+    Infinite times zero is NaN.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype, at least 1-d
+    axis : int
+        The axis that is halved.
+
+    Returns
+    -------
+    array, of the dtype and device of ``x``
+        Half as long as ``x`` along the axis.
+
+    Raises
+    ------
+    ShapeError
+        If ``x`` has no such axis, or its length is odd.
+
+    References
+    ----------
+    Y. N. Dauphin, A. Fan, M. Auli, D. Grangier (2017), Language modeling with gated convolutional networks,
+    ICML.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.glu(np.asarray([3.0, 4.0, 0.0, 1000.0])).tolist()
+    [1.5, 4.0]
+    """
+    a, b = halves(x, axis)
+    return a * sigmoid(b)
+
+
+def halves(x: Array, axis: int) -> tuple[Array, Array]:
+    """The two halves of an axis of even length."""
+    shape = tuple(x.shape)
+    check_axis(shape, axis, "glu")
+    half, odd = divmod(shape[axis], 2)
+    if odd:
+        raise ShapeError(f"glu: axis {axis} of x must have an even length, got shape {shape}")
+    before = (slice(None),) * (axis % len(shape))
+    return x[(*before, slice(None, half), Ellipsis)], x[(*before, slice(half, None), Ellipsis)]
+
+
+def check_axis(shape: tuple[int, ...], axis: int, name: str) -> None:
+    """`ShapeError` unless an array of that shape has the axis."""
+    if not -len(shape) <= axis < len(shape):
+        raise ShapeError(f"{name}: x has no axis {axis}; its shape is {shape}")
+
+
+def _shifted(xp: Any, x: Array, axis: int, name: str) -> Array:
+    check_axis(tuple(x.shape), axis, name)
+    largest = xp.max(x, axis=axis, keepdims=True)
+    return x - registry.owner(x).stop_gradient(largest)  # libraries differ in the derivative of max at ties

@@ -1,0 +1,197 @@
+"""Activations that are an exponential on one side, or altogether.
+
+The argument of ``expm1`` is zero where the other branch is taken, so that neither value nor derivative of it
+can overflow.
+"""
+
+from __future__ import annotations
+
+from multimlp.activations._door import activation, namespace, nonzero, number
+from multimlp.registry import Array, array_namespace
+
+SELU_SCALE = 1.0507009873554804934193349852946
+SELU_ALPHA = 1.6732632423543772848170429916717
+"""Both as the paper prints them; every library uses the nearest double."""
+
+GAUSSIAN_END = 30.0
+"""exp(-30 * 30) is zero in every IEEE format, and 30 * 30 overflows in none."""
+
+
+@activation(2, alpha=number)
+def elu(x: Array, alpha: float | Array = 1.0) -> Array:
+    r"""Exponential linear unit, :math:`f(x) = x` for :math:`x > 0`, else :math:`\alpha (e^x - 1)`.
+
+    Derivative: 1 for :math:`x > 0`, else :math:`\alpha e^x`. At 0 it is the left-hand one, :math:`\alpha`: a
+    kink unless :math:`\alpha = 1`. :math:`-\alpha` at -inf; NaN stays NaN. Accurate for tiny negative x
+    (``expm1``).
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype
+    alpha : float, or array of the dtype of ``x`` that broadcasts with it
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    References
+    ----------
+    D.-A. Clevert, T. Unterthiner, S. Hochreiter (2016), Fast and accurate deep network learning by
+    exponential linear units, ICLR.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.elu(np.asarray([-1.0, 0.0, 2.0])).round(4).tolist()
+    [-0.6321, 0.0, 2.0]
+    """
+    xp = namespace(x, alpha)
+    return xp.where(x > 0, x, xp.expm1(xp.where(x > 0, xp.zeros_like(x), x)) * alpha)
+
+
+@activation()
+def selu(x: Array) -> Array:
+    r"""Scaled ELU, :math:`f(x) = \lambda x` for :math:`x > 0`, else :math:`\lambda \alpha (e^x - 1)`.
+
+    :math:`\lambda = 1.0507009873554805`, :math:`\alpha = 1.6732632423543772`. Derivative: :math:`\lambda` for
+    :math:`x > 0`, else :math:`\lambda \alpha e^x`. At the kink 0 it is the left-hand one,
+    :math:`\lambda \alpha = 1.7581` (TensorFlow's own gives :math:`\lambda`). :math:`-\lambda\alpha` at -inf;
+    NaN stays NaN.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    References
+    ----------
+    G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter (2017), Self-normalizing neural networks, NeurIPS.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.selu(np.asarray([-1.0, 0.0, 1.0])).round(4).tolist()
+    [-1.1113, 0.0, 1.0507]
+    """
+    xp = array_namespace(x)
+    negative = xp.expm1(xp.where(x > 0, xp.zeros_like(x), x))
+    return xp.where(x > 0, x * SELU_SCALE, negative * (SELU_SCALE * SELU_ALPHA))
+
+
+@activation(2, alpha=nonzero)
+def celu(x: Array, alpha: float | Array = 1.0) -> Array:
+    r"""Differentiable ELU, :math:`f(x) = x` for :math:`x > 0`, else :math:`\alpha (e^{x/\alpha} - 1)`.
+
+    Derivative: 1 for :math:`x > 0`, else :math:`e^{x/\alpha}`, continuous; no kinks. :math:`-\alpha` at -inf
+    (for :math:`\alpha > 0`); NaN stays NaN.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype
+    alpha : float other than 0, or array of the dtype of ``x`` that broadcasts with it
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    References
+    ----------
+    J. T. Barron (2017), Continuously differentiable exponential linear units, arXiv:1704.07483.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.celu(np.asarray([-1.0, 0.0, 2.0]), 2.0).round(4).tolist()
+    [-0.7869, 0.0, 2.0]
+    """
+    xp = namespace(x, alpha)
+    return xp.where(x > 0, x, xp.expm1(xp.where(x > 0, xp.zeros_like(x), x) / alpha) * alpha)
+
+
+@activation()
+def exponential(x: Array) -> Array:
+    r"""The exponential, :math:`f(x) = e^x`.
+
+    Derivative: :math:`e^x`. No kinks; 0 at -inf, +inf at +inf and where the dtype overflows, NaN at NaN.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.exponential(np.asarray([0.0, 1.0])).round(4).tolist()
+    [1.0, 2.7183]
+    """
+    return array_namespace(x).exp(x)
+
+
+@activation()
+def gaussian(x: Array) -> Array:
+    r"""The bell curve, :math:`f(x) = e^{-x^2}`.
+
+    Derivative: :math:`-2 x e^{-x^2}`. No kinks; 0 at infinities, NaN at NaN.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    References
+    ----------
+    D. S. Broomhead, D. Lowe (1988), Multivariable functional interpolation and adaptive networks, Complex
+    Systems 2, 321-355.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.gaussian(np.asarray([0.0, 1.0])).round(4).tolist()
+    [1.0, 0.3679]
+    """
+    xp = array_namespace(x)
+    bounded = xp.clip(x, -GAUSSIAN_END, GAUSSIAN_END)
+    return xp.exp(-bounded * bounded)
+
+
+@activation()
+def sine(x: Array) -> Array:
+    r"""The sine, :math:`f(x) = \sin x`.
+
+    Derivative: :math:`\cos x`. No kinks; NaN at infinities and NaN.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    References
+    ----------
+    V. Sitzmann et al. (2020), Implicit neural representations with periodic activation functions, NeurIPS.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.sine(np.asarray([0.0, 1.0])).round(4).tolist()
+    [0.0, 0.8415]
+    """
+    return array_namespace(x).sin(x)

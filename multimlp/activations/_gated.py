@@ -1,0 +1,170 @@
+"""Activations that multiply x by a smooth gate of x: GELU, SiLU, swish, mish.
+
+At -inf the product is infinity times zero, NaN, as in every library's own kernels; everywhere else the tails
+are right.
+"""
+
+from __future__ import annotations
+
+from multimlp.activations._door import activation, exact, namespace, number, one_of
+from multimlp.activations._sigmoidal import decay
+from multimlp.registry import Array, Namespace, array_namespace
+from multimlp.special import erfc
+
+GELU_END = 25.0
+"""Beyond it the gate of the tanh form is 0 or 1 in every format; its cube overflows in none."""
+
+
+@activation(approximate=one_of("none", "tanh"))
+def gelu(x: Array, approximate: str = "none") -> Array:
+    r"""Gaussian error linear unit, :math:`f(x) = x \Phi(x)` with the normal distribution function :math:`\Phi`.
+
+    ``approximate="tanh"``: :math:`f(x) = \frac{x}{2} (1 + \tanh u)`,
+    :math:`u = \sqrt{2/\pi} (x + 0.044715 x^3)`, computed as :math:`x / (1 + e^{-2u})`. Derivatives:
+    :math:`\Phi(x) + x \varphi(x)` with the normal density :math:`\varphi`; and with
+    :math:`s = 1 / (1 + e^{-2u})`, :math:`s + 2 x s (1 - s) u'`. No kinks. +inf at +inf, NaN at -inf and NaN.
+    :math:`\Phi` is computed with `multimlp.special.erfc`, so the left tail does not cancel.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype
+    approximate : {"none", "tanh"}
+        The exact function (default here, in PyTorch and TensorFlow), or the approximation (default in JAX).
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    References
+    ----------
+    D. Hendrycks, K. Gimpel (2016), Gaussian error linear units, arXiv:1606.08415.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.gelu(np.asarray([-1.0, 1.0])).round(5).tolist()
+    [-0.15866, 0.84134]
+    >>> activations.gelu(np.asarray([-1.0, 1.0]), "tanh").round(5).tolist()
+    [-0.15881, 0.84119]
+    """
+    xp = array_namespace(x)
+    if approximate == "tanh":
+        z = 2 * gelu_argument(xp, x)
+        e = decay(xp, z)
+        return x * xp.where(z >= 0, 1 / (1 + e), e / (1 + e))
+    return x * 0.5 * erfc(x * -(exact(xp, 1, 2) ** 0.5))
+
+
+def gelu_argument(xp: Namespace, x: Array) -> Array:
+    """u of the tanh form, for x cut off where the gate has long been 0 or 1."""
+    x = xp.clip(x, -GELU_END, GELU_END)
+    return (x + x * x * x * exact(xp, 44715, 1000000)) * (2 / xp.pi) ** 0.5
+
+
+@activation()
+def silu(x: Array) -> Array:
+    r"""Sigmoid linear unit, :math:`f(x) = x / (1 + e^{-x})`: `swish` with :math:`\beta = 1`.
+
+    Derivative: :math:`s + x s (1 - s)` with :math:`s = 1 / (1 + e^{-x})`. No kinks. +inf at +inf, NaN at -inf
+    and NaN.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    References
+    ----------
+    S. Elfwing, E. Uchibe, K. Doya (2018), Sigmoid-weighted linear units for neural network function
+    approximation in reinforcement learning, Neural Networks 107, 3-11.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.silu(np.asarray([-1.0, 0.0, 1.0])).round(4).tolist()
+    [-0.2689, 0.0, 0.7311]
+    """
+    xp = array_namespace(x)
+    e = decay(xp, x)
+    return x * xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
+
+
+@activation(2, beta=number)
+def swish(x: Array, beta: float | Array = 1.0) -> Array:
+    r"""Swish, :math:`f(x) = x / (1 + e^{-\beta x})`.
+
+    Derivatives: with :math:`s = 1 / (1 + e^{-\beta x})`, :math:`s + \beta x s (1 - s)` in x and
+    :math:`x^2 s (1 - s)` in :math:`\beta`. No kinks. +inf at +inf, NaN at -inf (for :math:`\beta > 0`) and
+    NaN.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype
+    beta : float, or array of the dtype of ``x`` that broadcasts with it
+        1 makes it `silu`; the name ``"swish"`` alone means that, ``learnable("swish")`` learns beta, starting
+        from 1.
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    References
+    ----------
+    P. Ramachandran, B. Zoph, Q. V. Le (2017), Searching for activation functions, arXiv:1710.05941.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.swish(np.asarray([-1.0, 0.0, 1.0]), 2.0).round(4).tolist()
+    [-0.1192, 0.0, 0.8808]
+    """
+    xp = namespace(x, beta)
+    z = x * beta
+    e = decay(xp, z)
+    return x * xp.where(z >= 0, 1 / (1 + e), e / (1 + e))
+
+
+@activation()
+def mish(x: Array) -> Array:
+    r"""Mish, :math:`f(x) = x \tanh(\log(1 + e^x))`.
+
+    Computed with one exponential: :math:`\tanh(\log(1 + u)) = (u^2 + 2u) / (u^2 + 2u + 2)` for
+    :math:`u = e^x`, both divided by :math:`u^2` on the right. Derivative:
+    :math:`t + x (1 - t^2) / (1 + e^{-x})` with :math:`t = f(x)/x`. No kinks. +inf at +inf, NaN at -inf and
+    NaN.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    References
+    ----------
+    D. Misra (2019), Mish: a self regularized non-monotonic activation function, arXiv:1908.08681.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.mish(np.asarray([-1.0, 0.0, 1.0])).round(4).tolist()
+    [-0.3034, 0.0, 0.8651]
+    """
+    xp = array_namespace(x)
+    numerator, denominator = mish_gate(xp, x, decay(xp, x))
+    return x * (numerator / denominator)
+
+
+def mish_gate(xp: Namespace, x: Array, e: Array) -> tuple[Array, Array]:
+    """Numerator and denominator of tanh(log(1 + exp x)), from ``e = exp(-|x|)``."""
+    right = x >= 0
+    numerator = xp.where(right, 1 + 2 * e, e * (e + 2))
+    return numerator, numerator + xp.where(right, 2 * e * e, xp.full_like(x, 2.0))

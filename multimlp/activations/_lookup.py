@@ -1,0 +1,106 @@
+"""Activations by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from multimlp.activations._door import ActivationOp
+from multimlp.activations._table import ALIASES, TABLE, Description
+from multimlp.errors import InputError
+from multimlp.registry import Array
+
+
+def _squeezed(name: str) -> str:
+    return name.strip().lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+_CANONICAL = {**{_squeezed(name): name for name in TABLE}, **ALIASES}
+
+
+def names() -> tuple[str, ...]:
+    """The names of all activations, sorted.
+
+    Examples
+    --------
+    >>> from multimlp import activations
+    >>> "gelu" in activations.names()
+    True
+    """
+    return tuple(sorted(TABLE))
+
+
+def describe(name: str) -> Description:
+    """What is known of the activation of that name; case, ``_`` and ``-`` do not matter.
+
+    Raises
+    ------
+    InputError
+        If no activation has that name; names the closest.
+
+    Examples
+    --------
+    >>> from multimlp import activations
+    >>> activations.describe("LeakyReLU").options
+    {'negative_slope': 0.01}
+    >>> activations.describe("relu6").kinks()
+    (0.0, 6.0)
+    """
+    if not isinstance(name, str):
+        raise InputError(f"activation: expected a name such as 'relu', got {name!r}")
+    canonical = _CANONICAL.get(_squeezed(name))
+    if canonical is None:
+        close = difflib.get_close_matches(_squeezed(name), _CANONICAL, n=3)
+        hint = (
+            f"did you mean {' or '.join(repr(_CANONICAL[match]) for match in close)}? "
+            if close
+            else f"known: {', '.join(names())}. "
+        )
+        raise InputError(
+            f"activation: no activation is called {name!r}; {hint}A callable of your own works too."
+        )
+    return TABLE[canonical]
+
+
+def get(name: str | Callable[..., Any]) -> Callable[..., Array]:
+    """The activation of that name, as a function ``f(x, **options)``; a callable is returned as it is.
+
+    Raises
+    ------
+    InputError
+        If no activation has that name; names the closest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.get("relu")(np.asarray([-1.0, 2.0])).tolist()
+    [0.0, 2.0]
+    """
+    return name if callable(name) else describe(name).function
+
+
+def derivative(name: str | ActivationOp) -> ActivationOp:
+    """The closed-form derivative of an activation in x, as a function ``f'(x, **options)``.
+
+    Of an activation along an axis it returns all partial derivatives, shape ``(..., outputs, inputs)`` with
+    the axis moved to the end.
+
+    Parameters
+    ----------
+    name : str, or one of the activations of this module
+
+    Raises
+    ------
+    InputError
+        If no activation has that name; names the closest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.derivative("relu")(np.asarray([-1.0, 0.0, 2.0])).tolist()
+    [0.0, 0.0, 1.0]
+    """
+    return describe(name.name if isinstance(name, ActivationOp) else name).derivative

@@ -1,0 +1,220 @@
+"""S-shaped activations, and the smooth ramps that they are the derivatives of.
+
+Everything is computed from ``exp(-|x|)``, which is never above 1: nothing overflows, and the tails keep their
+relative accuracy.
+"""
+
+from __future__ import annotations
+
+from multimlp.activations._door import activation, namespace, positive
+from multimlp.registry import Array, Namespace, array_namespace
+
+
+def decay(xp: Namespace, x: Array) -> Array:
+    """exp(-|x|), with the derivative at 0 that fits the branches ``x >= 0`` and ``x < 0`` built on it."""
+    return xp.exp(xp.where(x >= 0, -x, x))
+
+
+@activation()
+def sigmoid(x: Array) -> Array:
+    r"""The logistic function, :math:`f(x) = 1 / (1 + e^{-x})`.
+
+    Derivative: :math:`f(x) (1 - f(x))`. No kinks; 0 at -inf, 1 at +inf, NaN at NaN.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    References
+    ----------
+    D. R. Cox (1958), The regression analysis of binary sequences, J. Royal Stat. Soc. B 20, 215-242.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.sigmoid(np.asarray([-1.0, 0.0, 1000.0])).round(4).tolist()
+    [0.2689, 0.5, 1.0]
+    """
+    xp = array_namespace(x)
+    e = decay(xp, x)
+    return xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
+
+
+@activation()
+def log_sigmoid(x: Array) -> Array:
+    r"""Logarithm of the logistic function, :math:`f(x) = -\log(1 + e^{-x})`.
+
+    Derivative: :math:`1 / (1 + e^x)`. No kinks; -inf at -inf, 0 at +inf, NaN at NaN.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.log_sigmoid(np.asarray([-1000.0, 0.0])).round(4).tolist()
+    [-1000.0, -0.6931]
+    """
+    xp = array_namespace(x)
+    return xp.where(x >= 0, xp.zeros_like(x), x) - xp.log1p(decay(xp, x))
+
+
+@activation()
+def tanh(x: Array) -> Array:
+    r"""Hyperbolic tangent, :math:`f(x) = (e^x - e^{-x}) / (e^x + e^{-x})`.
+
+    Derivative: :math:`1 - f(x)^2`. No kinks; -1 and 1 at the infinities, NaN at NaN.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    References
+    ----------
+    Y. LeCun, L. Bottou, G. B. Orr, K.-R. Müller (1998), Efficient backprop.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.tanh(np.asarray([0.0, 1.0])).round(4).tolist()
+    [0.0, 0.7616]
+    """
+    return array_namespace(x).tanh(x)
+
+
+@activation()
+def tanhshrink(x: Array) -> Array:
+    r"""What tanh leaves over, :math:`f(x) = x - \tanh x`.
+
+    Derivative: :math:`\tanh^2 x`. No kinks; infinite at the infinities, NaN at NaN. Near 0, where f is about
+    :math:`x^3/3`, the error is relative to x, not to f.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.tanhshrink(np.asarray([0.0, 1.0])).round(4).tolist()
+    [0.0, 0.2384]
+    """
+    return x - array_namespace(x).tanh(x)
+
+
+@activation()
+def softsign(x: Array) -> Array:
+    r"""Softsign, :math:`f(x) = x / (1 + |x|)`.
+
+    Derivative: :math:`1 / (1 + |x|)^2`, continuous; the second derivative jumps at 0 (0 is taken there). NaN
+    at infinities, as in every library, and at NaN.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    References
+    ----------
+    J. Bergstra et al. (2009), Quadratic polynomials learn better image features, Université de Montréal,
+    report 1337.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.softsign(np.asarray([-3.0, 0.0, 1.0])).tolist()
+    [-0.75, 0.0, 0.5]
+    """
+    xp = array_namespace(x)
+    return x / (
+        1 + x * xp.sign(x)
+    )  # abs itself has another derivative at 0 in JAX, which the second derivative here would show
+
+
+@activation()
+def softplus(x: Array) -> Array:
+    r"""Softplus, :math:`f(x) = \log(1 + e^x)`.
+
+    Derivative: :math:`1 / (1 + e^{-x})`. No kinks, and no point beyond which another formula is used, so that
+    the second derivative is right everywhere. 0 at -inf, +inf at +inf, NaN at NaN.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    References
+    ----------
+    C. Dugas et al. (2001), Incorporating second-order functional knowledge for better option pricing,
+    NeurIPS.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.softplus(np.asarray([-1000.0, 0.0, 1000.0])).round(4).tolist()
+    [0.0, 0.6931, 1000.0]
+    """
+    xp = array_namespace(x)
+    return xp.where(x >= 0, x, xp.zeros_like(x)) + xp.log1p(decay(xp, x))
+
+
+@activation(2, b=positive)
+def squareplus(x: Array, b: float | Array = 4.0) -> Array:
+    r"""Squareplus, :math:`f(x) = (x + \sqrt{x^2 + b}) / 2`.
+
+    Derivative: :math:`(1 + x / \sqrt{x^2 + b}) / 2`. No kinks; 0 at -inf, +inf at +inf, NaN at NaN. On the
+    left it is computed as :math:`\frac{b}{2} / (\sqrt{x^2 + b} - x)`, which does not cancel.
+
+    Parameters
+    ----------
+    x : array of a real floating-point dtype
+    b : float above 0, or array of the dtype of ``x`` that broadcasts with it
+        How round the corner is.
+
+    Returns
+    -------
+    array, of the shape, dtype and device of ``x``
+
+    References
+    ----------
+    J. T. Barron (2021), Squareplus: a softplus-like algebraic rectifier, arXiv:2112.11687.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import activations
+    >>> activations.squareplus(np.asarray([0.0, 1.5])).tolist()
+    [1.0, 2.0]
+    """
+    xp = namespace(x, b)
+    far_side = xp.where(x >= 0, x, -x) / 2 + xp.hypot(x, xp.zeros_like(x) + b**0.5) / 2
+    return xp.where(x >= 0, far_side, b / 4 / far_side)
