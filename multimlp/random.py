@@ -40,7 +40,7 @@ Shape = Sequence[int]
 
 
 def _constant(xp: Namespace, like: Array, value: int) -> Array:
-    """An int32 array of one element, modulo 2^32; a 0-d one would make NumPy warn of the intended overflow."""
+    """An int32 array of one element, modulo 2^32; NumPy would warn of a 0-d one's intended overflow."""
     value &= 0xFFFFFFFF
     signed = value - (1 << 32) if value >= 1 << 31 else value
     return xp.full((1,), signed, dtype=xp.int32, device=_device(like))
