@@ -1,0 +1,219 @@
+"""The traced namespace of a backend: every function of the raw namespace, recording where it must."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from multimlp.errors import MissingRuleError
+from multimlp.registry import Namespace
+from multimlp.tape import (
+    rules_constant,
+    rules_decompositions,
+    rules_elementwise,
+    rules_indexing,
+    rules_linalg,
+    rules_manipulation,
+    rules_reductions,
+)
+from multimlp.tape.core import Rule, Traced, any_traced
+from multimlp.tape.recording import Function, Maker, pointwise
+
+if TYPE_CHECKING:
+    from multimlp.backend import Backend
+
+RULES: dict[str, Maker] = {
+    **rules_constant.RULES,
+    **rules_decompositions.RULES,
+    **rules_elementwise.RULES,
+    **rules_indexing.RULES,
+    **rules_linalg.RULES,
+    **rules_manipulation.RULES,
+    **rules_reductions.RULES,
+}
+"""All functions with a derivative, or with none by nature, by name."""
+
+_OWN = frozenset(("_getitem", "_put", "_add_at", "_to_device"))  # not in the raw namespace
+
+_EXTENSIONS = ("linalg", "fft")
+
+_BINARY_OPERATORS: dict[str, tuple[str, Function | None]] = {
+    # name of the function: name of the method, and the operator if it may be used on raw arrays
+    "add": ("add", operator.add),
+    "subtract": ("sub", operator.sub),
+    "multiply": ("mul", operator.mul),
+    "divide": ("truediv", operator.truediv),
+    "floor_divide": ("floordiv", operator.floordiv),
+    "remainder": ("mod", operator.mod),
+    "pow": ("pow", operator.pow),
+    "matmul": ("matmul", None),
+}
+_UNARY_OPERATORS = {
+    "negative": ("neg", operator.neg),
+    "positive": ("pos", operator.pos),
+    "abs": ("abs", operator.abs),
+}
+_COMPARISONS = {
+    "equal": ("eq", operator.eq),
+    "not_equal": ("ne", operator.ne),
+    "less": ("lt", operator.lt),
+    "less_equal": ("le", operator.le),
+    "greater": ("gt", operator.gt),
+    "greater_equal": ("ge", operator.ge),
+}
+
+
+class TracedNamespace:
+    """What portable code computes with when it is differentiated.
+
+    Attributes are made when they are first asked for: a function with a rule records, one without derivative by nature sees the raw
+    values, any other raises `multimlp.errors.MissingRuleError` on a traced array; dtypes, constants and inspection are the raw ones.
+    """
+
+    traced: type[Traced]
+    """The type of the arrays that this namespace records."""
+
+    def __init__(self, backend: Backend, source: Namespace, prefix: str = "", main: Any = None) -> None:
+        self.backend = backend
+        self._source = source
+        self._prefix = prefix
+        self._main = self if main is None else main
+        self._real_floating: dict[Any, bool] = {}
+        self.__name__ = f"multimlp.tape({source.__name__})"
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "traced" or (name.startswith("__") and not name.startswith("__array")):
+            raise AttributeError(name)
+        found = self._make(name)
+        setattr(self, name, found)
+        return found
+
+    def __dir__(self) -> list[str]:
+        return sorted({*dir(self._source), *super().__dir__()})
+
+    def __repr__(self) -> str:
+        return f"<namespace {self.__name__}>"
+
+    def _make(self, name: str) -> Any:
+        maker = RULES.get(self._prefix + name)
+        if name in _EXTENSIONS and not self._prefix:
+            return _extension(self, name)
+        if maker is not None and (name in _OWN or isinstance(maker, _Registered)):
+            return maker(_no_function, self._main)
+        found = getattr(self._source, name)
+        if maker is not None:
+            return maker(found, self._main)
+        if callable(found) and not isinstance(found, type) and not name.startswith("__"):
+            return _without_rule(self._prefix + name, found)
+        return found
+
+    def is_real_floating(self, dtype: Any) -> bool:
+        """Whether arrays of this dtype can be differentiated."""
+        try:
+            return self._real_floating[dtype]
+        except KeyError:
+            known = self._real_floating[dtype] = bool(self._source.isdtype(dtype, "real floating"))
+            return known
+
+
+def _extension(xp: TracedNamespace, name: str) -> TracedNamespace:
+    extension = TracedNamespace(xp.backend, getattr(xp._source, name), f"{name}.", xp)
+    return extension
+
+
+def _no_function(*args: Any, **kwargs: Any) -> Any:
+    raise AssertionError("this name has no raw function")
+
+
+def _without_rule(name: str, function: Function) -> Function:
+    def refuse_traced(*args: Any, **kwargs: Any) -> Any:
+        if any_traced(args) or any_traced(kwargs.values()):
+            raise MissingRuleError(
+                f"{name}: the tape has no derivative rule for this function. Add one with multimlp.tape.primitive({name!r}, forward, "
+                f"*rules) or in a table of multimlp/tape/rules_*.py; or pass multimlp.stop_gradient(x) where a constant is meant"
+            )
+        return function(*args, **kwargs)
+
+    return refuse_traced
+
+
+class _Registered:
+    """The maker of a function added by `primitive`."""
+
+    def __init__(self, forward: Callable[..., Any], rules: tuple[Rule, ...]) -> None:
+        self.forward = forward
+        self.make = pointwise(*rules)
+
+    def __call__(self, function: Function, xp: TracedNamespace) -> Function:
+        return self.make(partial(self.forward, xp.backend.xp), xp)
+
+
+def primitive(name: str, forward: Callable[..., Any], *rules: Rule) -> None:
+    """Give every traced namespace one more differentiable function, ``xp.<name>``.
+
+    Parameters
+    ----------
+    name : str
+        The name in the traced namespace; an extension's with its prefix, ``"linalg.expm"``.
+    forward : callable
+        ``forward(xp, *arrays)`` on raw arrays, ``xp`` being the raw namespace.
+    *rules : callable
+        For each array argument ``rule(xp, g, y, *arrays)``: its cotangent, from the cotangent ``g`` of the result ``y``. Here ``xp`` is
+        the traced namespace, so that the derivative can be differentiated again. The shape to which the argument was broadcast
+        will do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import tape
+    >>> tape.primitive("cube", lambda xp, x: x * x * x, lambda xp, g, y, x: 3 * g * x * x)
+    >>> def f(arrays):
+    ...     (x,) = arrays
+    ...     return x.__array_namespace__().cube(x), ()
+    >>> float(tape.value_and_grad(f)((np.asarray(2.0),))[2][0])
+    12.0
+    """
+    RULES[name] = _Registered(forward, rules)
+    for traced in _traced_types.values():
+        space: Any = traced.__multimlp_namespace__
+        for part in name.split(".")[:-1]:
+            space = getattr(space, part)
+        vars(space).pop(name.rpartition(".")[2], None)
+
+
+_traced_types: dict[Backend, type[Traced]] = {}
+
+
+def traced_type(backend: Backend) -> type[Traced]:
+    """The type of the traced arrays of a backend, made once."""
+    try:
+        return _traced_types[backend]
+    except KeyError:
+        return _traced_types.setdefault(backend, _make_traced_type(backend))
+
+
+def _make_traced_type(backend: Backend) -> type[Traced]:
+    xp = TracedNamespace(backend, backend.xp)
+    members = {
+        "__slots__": (),
+        "__multimlp_backend__": backend,
+        "__multimlp_namespace__": xp,
+        "__hash__": None,
+    }
+    xp.traced = type("Traced", (Traced,), members)
+    for name, (method, function) in {**_UNARY_OPERATORS, **_COMPARISONS}.items():
+        setattr(xp.traced, f"__{method}__", RULES[name](function, xp))
+    for name, (method, operation) in _BINARY_OPERATORS.items():
+        record = getattr(xp, name) if operation is None else RULES[name](operation, xp)
+        setattr(xp.traced, f"__{method}__", record)
+        setattr(xp.traced, f"__r{method}__", _reflected(record))
+    return xp.traced
+
+
+def _reflected(record: Function) -> Function:
+    def reflected(a: Any, b: Any, /) -> Any:
+        return record(b, a)
+
+    return reflected

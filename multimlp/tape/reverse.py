@@ -1,0 +1,298 @@
+"""The backward pass, and the three transforms made of it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+from multimlp import registry
+from multimlp.errors import InputError, NonScalarError, NotDifferentiableError, ShapeError
+from multimlp.registry import Array
+from multimlp.tape.core import Node, Traced
+from multimlp.tape.namespace import TracedNamespace, traced_type
+
+Arrays: TypeAlias = tuple[Array, ...]
+
+_levels = itertools.count(1)
+
+
+def value_and_grad(
+    function: Callable[[Arrays], tuple[Array, Arrays]],
+) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
+    """Reverse mode for a scalar function of a tuple of arrays.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(arrays) -> (value, auxiliary)``: a 0-d array, and a tuple of further outputs that are handed through.
+
+    Returns
+    -------
+    callable
+        ``arrays -> (value, auxiliary, gradients)``, each gradient of the shape and dtype of its array, zeros for an array that the
+        value does not depend on. Gradients may share memory with one another and must not be written to.
+
+    Raises
+    ------
+    NotDifferentiableError
+        If an array is not of a real floating-point dtype.
+    NonScalarError
+        If the value is not 0-d.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import tape
+    >>> value, _, (g,) = tape.value_and_grad(lambda xs: (xs[0] * xs[0] * xs[0], ()))((np.asarray(2.0),))
+    >>> float(value), float(g)
+    (8.0, 12.0)
+    """
+
+    def run(arrays: Arrays) -> tuple[Array, Arrays, Arrays]:
+        xp, level, leaves = _open(arrays)
+        value, auxiliary = function(leaves)
+        shape = getattr(value, "shape", ())
+        if tuple(shape) != ():
+            raise NonScalarError(
+                f"value_and_grad: the function must return a scalar (an array of shape ()), got shape {tuple(shape)}; reduce it, e.g. "
+                "with xp.sum or xp.mean"
+            )
+        auxiliary = tuple(_lower(a, level) for a in auxiliary)
+        if not _is_at(value, level):
+            return value, auxiliary, _gradients(xp, {}, leaves, arrays)
+        result = value.value
+        cotangents = _backward(xp, [(value, xp.ones_like(result))], release=True)
+        return result, auxiliary, _gradients(xp, cotangents, leaves, arrays)
+
+    return run
+
+
+def vjp(function: Callable[[Arrays], Arrays], arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
+    """The outputs of a function of a tuple of arrays, and the map from cotangents of the outputs to cotangents of the inputs.
+
+    Parameters
+    ----------
+    function : callable
+        From a tuple of arrays to a tuple of arrays.
+    arrays : tuple of array
+        Real floating-point arrays.
+
+    Returns
+    -------
+    outputs : tuple of array
+    pullback : callable
+        ``pullback(cotangents)``: one cotangent for each output, of its shape, to one for each input (zeros where nothing depends on
+        it). It may be called any number of times. That of an integer or boolean output does not count.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import tape
+    >>> outputs, pullback = tape.vjp(lambda xs: (xs[0] * xs[1],), (np.asarray(2.0), np.asarray(5.0)))
+    >>> [float(c) for c in pullback((np.asarray(1.0),))]
+    [5.0, 2.0]
+    """
+    xp, level, leaves = _open(arrays)
+    traced_outputs = tuple(function(leaves))
+    outputs = tuple(_lower(y, level) for y in traced_outputs)
+
+    def pullback(cotangents: Arrays) -> Arrays:
+        _check_cotangents(outputs, cotangents)
+        seeds = [(y, g) for y, g in zip(traced_outputs, cotangents, strict=True) if _is_at(y, level)]
+        return _gradients(xp, _backward(xp, seeds, release=False), leaves, arrays)
+
+    return outputs, pullback
+
+
+def jvp(function: Callable[[Arrays], Arrays], arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
+    """The outputs of a function, and their directional derivatives along the tangents of its inputs.
+
+    The pullback is linear in its cotangents, so that its own pullback is the forward derivative.
+
+    Parameters
+    ----------
+    function : callable
+        From a tuple of arrays to a tuple of arrays.
+    arrays, tangents : tuple of array
+        The point and the direction, of the same shapes.
+
+    Returns
+    -------
+    outputs, output_tangents : tuple of array
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import tape
+    >>> _, (dy,) = tape.jvp(lambda xs: (xs[0] * xs[0],), (np.asarray(3.0),), (np.asarray(1.0),))
+    >>> float(dy)
+    6.0
+    """
+    _check_same_shapes("tangents", "input", arrays, tangents)
+    outputs, pullback = vjp(function, arrays)
+    xp = _namespace_of(arrays)
+    smooth = [i for i, y in enumerate(outputs) if _differentiable(xp, y)]
+    zeros = [xp.zeros_like(y) for y in outputs]
+    if not smooth:
+        return outputs, tuple(zeros)
+
+    def of_cotangents(cotangents: Arrays) -> Arrays:
+        complete = list(zeros)
+        for i, cotangent in zip(smooth, cotangents, strict=True):
+            complete[i] = cotangent
+        return pullback(tuple(complete))
+
+    _, forward = vjp(of_cotangents, tuple(zeros[i] for i in smooth))
+    output_tangents = list(zeros)
+    for i, tangent in zip(smooth, forward(tangents), strict=True):
+        output_tangents[i] = tangent
+    return outputs, tuple(output_tangents)
+
+
+# ---- levels ----------------------------------------------------------------------------------------------------------
+
+
+def _namespace_of(arrays: Arrays) -> TracedNamespace:
+    return traced_type(registry.owner(*arrays)).__multimlp_namespace__
+
+
+def _open(arrays: Arrays) -> tuple[TracedNamespace, int, tuple[Traced, ...]]:
+    """A new level with each array traced at it."""
+    xp = _namespace_of(arrays)
+    for i, array in enumerate(arrays):
+        if not _differentiable(xp, array):
+            what = getattr(array, "dtype", type(array).__name__)
+            raise NotDifferentiableError(
+                f"argument {i} is {what}: derivatives exist with respect to real floating-point arrays. Convert it with "
+                "xp.astype(x, xp.float64), or keep it out of the arguments to differentiate"
+            )
+    level = next(_levels)
+    return xp, level, tuple(xp.traced(array, level) for array in arrays)
+
+
+def _differentiable(xp: TracedNamespace, x: Any) -> bool:
+    return hasattr(x, "dtype") and xp.is_real_floating(x.dtype)
+
+
+def _is_at(x: Any, level: int) -> bool:
+    return isinstance(x, Traced) and x.level == level
+
+
+def _lower(x: Any, level: int) -> Any:
+    return x.value if _is_at(x, level) else x
+
+
+def _check_cotangents(outputs: Arrays, cotangents: Arrays) -> None:
+    _check_same_shapes("cotangents", "output", outputs, cotangents)
+
+
+def _check_same_shapes(what: str, of: str, arrays: Arrays, given: Arrays) -> None:
+    if not isinstance(given, (tuple, list)) or len(given) != len(arrays):
+        count = len(given) if isinstance(given, (tuple, list)) else type(given).__name__
+        raise InputError(
+            f"{what}: expected a tuple with one array for each {of} ({len(arrays)}), got {count}"
+        )
+    for i, (array, other) in enumerate(zip(arrays, given, strict=True)):
+        wanted, got = tuple(getattr(array, "shape", ())), tuple(getattr(other, "shape", ()))
+        if wanted != got:
+            raise ShapeError(f"{what}[{i}]: expected the shape of {of} {i}, {wanted}, got {got}")
+
+
+# ---- backward --------------------------------------------------------------------------------------------------------
+
+
+def _backward(xp: TracedNamespace, seeds: Sequence[tuple[Node, Any]], release: bool) -> dict[int, Any]:
+    """The cotangents of the leaves, by the order in which they were made.
+
+    With ``release``, each operation is forgotten as soon as it is done with, so that memory is freed on the way back.
+    """
+    traced = xp.traced
+    cotangents: dict[int, Any] = {}
+    for node, g in seeds:
+        _accumulate(cotangents, node.order, g)
+    nodes = _reachable(node for node, _ in seeds)
+    while nodes:
+        node = nodes.pop()
+        parents = node.parents
+        if not parents:
+            continue
+        g, y, args, params = cotangents.pop(node.order), node.value, node.args, node.params
+        rules = node.rules
+        if release:
+            node.forget()
+        several = type(g) is tuple
+        if several:
+            g = tuple(xp.zeros_like(b) if a is None else a for a, b in zip(g, y, strict=True))
+        if several or type(g) is traced or type(y) is traced:
+            g, y, args = _lift(xp, (g, y, args))
+        for parent, rule in zip(parents, rules, strict=True):
+            c = rule(xp, g, y, *args, **params) if params else rule(xp, g, y, *args)
+            if isinstance(parent, Traced) and c.shape != parent.value.shape:
+                c = _sum_to(xp, c, parent.value.shape)
+            _accumulate(cotangents, parent.order, c)
+    return cotangents
+
+
+def _lift(xp: TracedNamespace, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Values for a rule, all traced if one of them is.
+
+    A rule uses operators, and the plain array on the left of a traced one is free to refuse it, as array-api-strict does.
+    """
+    level = max(_levels_in(values), default=0)
+
+    def lift(x: Any) -> Any:
+        if isinstance(x, tuple):
+            return type(x)(*map(lift, x)) if hasattr(x, "_fields") else tuple(map(lift, x))
+        return xp.traced(x, level) if type(x) is not xp.traced and _differentiable(xp, x) else x
+
+    return lift(values) if level else values
+
+
+def _levels_in(values: tuple[Any, ...]) -> Iterator[int]:
+    for x in values:
+        if isinstance(x, tuple):
+            yield from _levels_in(x)
+        elif isinstance(x, Traced):
+            yield x.level
+
+
+def _reachable(outputs: Iterable[Node]) -> list[Node]:
+    """All operations behind the outputs, the earliest first."""
+    found = {node.order: node for node in outputs}
+    stack = list(found.values())
+    while stack:
+        for parent in stack.pop().parents:
+            if parent.order not in found:
+                found[parent.order] = parent
+                stack.append(parent)
+    return [found[order] for order in sorted(found)]
+
+
+def _accumulate(cotangents: dict[int, Any], order: int, c: Any) -> None:
+    known = cotangents.get(order)
+    if known is None:
+        cotangents[order] = c
+    elif isinstance(c, tuple):  # of an operation with several results, None for those that do not count
+        pairs = zip(known, c, strict=True)
+        cotangents[order] = tuple(b if a is None else a if b is None else a + b for a, b in pairs)
+    else:
+        cotangents[order] = known + c
+
+
+def _sum_to(xp: TracedNamespace, g: Array, shape: tuple[int, ...]) -> Array:
+    """Summed over the axes that broadcasting added or stretched."""
+    extra = len(g.shape) - len(shape)
+    stretched = (i + extra for i, n in enumerate(shape) if n == 1 and g.shape[i + extra] != 1)
+    g = xp.sum(g, axis=(*range(extra), *stretched))
+    return g if g.shape == shape else xp.reshape(g, shape)
+
+
+def _gradients(xp: TracedNamespace, cotangents: dict[int, Any], leaves: Arrays, arrays: Arrays) -> Arrays:
+    return tuple(_gradient(xp, cotangents.get(leaf.order), x) for leaf, x in zip(leaves, arrays, strict=True))
+
+
+def _gradient(xp: TracedNamespace, g: Any, x: Array) -> Array:
+    if g is None:
+        return xp.zeros_like(x)
+    return g if g.dtype == x.dtype else xp.astype(g, x.dtype)

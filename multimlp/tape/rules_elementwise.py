@@ -1,0 +1,164 @@
+"""Derivative rules of the element-wise functions.
+
+Choices where a derivative does not exist (or is a matter of taste):
+
+* ``abs`` and ``sign`` have derivative 0 at 0, ``hypot`` 0 at (0, 0), ``copysign`` 0 where its first argument is 0.
+* ``maximum`` and ``minimum`` give each argument one half at a tie.
+* ``clip`` has derivative 1 inside and *at* its bounds, 0 outside; a bound that is an array receives what is cut off by it.
+* ``where`` never lets the branch that was not taken near the result, so a NaN there stays there.
+* ``pow``: the derivative of ``x ** 0`` is 0 also at x = 0, and ``0 ** y`` does not change with ``y >= 0``;
+  a negative base has no derivative with respect to the exponent (NaN).
+* ``floor``, ``round``, comparisons and the like are constants between their jumps: see ``rules_constant.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from multimlp.registry import Array, Namespace
+from multimlp.tape.recording import Maker, parametric, pointwise
+
+LN2, LN10 = math.log(2.0), math.log(10.0)
+
+
+def _array_like(xp: Namespace, x: Any, like: Array) -> Array:
+    """A Python scalar as an array that goes with ``like``; arrays as they are."""
+    return x if hasattr(x, "dtype") else xp.full_like(like, x)
+
+
+def _pow_base(xp: Namespace, g: Array, y: Array, a: Any, b: Any) -> Array:
+    if isinstance(b, (int, float)):
+        return (
+            xp.zeros_like(g) if b == 0 else g * b if b == 1 else g * (b * a if b == 2 else b * a ** (b - 1))
+        )
+    undefined = (a == 0) & (b == 0)
+    return g * (b * xp.pow(a, xp.where(undefined, xp.ones_like(b), b - 1)))
+
+
+def _pow_exponent(xp: Namespace, g: Array, y: Array, a: Any, b: Any) -> Array:
+    a = _array_like(xp, a, y)
+    slope = y * xp.log(xp.where(a > 0, a, xp.ones_like(a)))
+    return g * xp.where(a < 0, xp.full_like(a, math.nan), slope)
+
+
+def _taken(xp: Namespace, g: Array, taken: Any, tie: Any) -> Array:
+    zero = xp.zeros_like(g)
+    return xp.where(taken, g, xp.where(tie, 0.5 * g, zero))
+
+
+def _logaddexp(xp: Namespace, g: Array, y: Array, a: Any, b: Any) -> Array:
+    a = _array_like(xp, a, y)
+    negligible = a == y  # the other argument does not count, or both are infinite
+    zero = xp.zeros_like(y)
+    share = xp.exp(xp.where(negligible, zero, a) - xp.where(negligible, zero, y))
+    return g * xp.where(negligible & (a == b), 0.5 * share, share)
+
+
+def _hypot(xp: Namespace, g: Array, y: Array, a: Any) -> Array:
+    origin = y == 0
+    return xp.where(origin, xp.zeros_like(g), g * (a / xp.where(origin, xp.ones_like(y), y)))
+
+
+def _atan2_first(xp: Namespace, g: Array, y: Array, a: Any, b: Any) -> Array:
+    r = xp.hypot(a, b)
+    return g * (b / r / r)
+
+
+def _copysign(xp: Namespace, g: Array, y: Array, a: Any, b: Any) -> Array:
+    a = _array_like(xp, a, y)
+    signed = xp.where(xp.signbit(a) == xp.signbit(y), g, -g)
+    return xp.where(a == 0, xp.zeros_like(g), signed)
+
+
+def _clip_x(xp: Namespace, g: Array, y: Array, x: Array, low: Any, high: Any) -> Array:
+    zero = xp.zeros_like(g)
+    if low is not None:
+        g = xp.where(x < low, zero, g)
+    if high is not None:
+        g = xp.where(x > high, zero, g)
+    return g
+
+
+def _clip_low(xp: Namespace, g: Array, y: Array, x: Any, low: Array, high: Any) -> Array:
+    cut = x < low
+    return xp.where(cut if high is None else cut & (low <= high), g, xp.zeros_like(g))
+
+
+def _clip_high(xp: Namespace, g: Array, y: Array, x: Any, low: Any, high: Array) -> Array:
+    cut = x > high
+    return xp.where(cut if low is None else cut | (low > high), g, xp.zeros_like(g))
+
+
+def _clip(function: Any, xp: Any) -> Any:
+    """The maker of clip: its bounds may be given by position or by name."""
+    record = pointwise(_clip_x, _clip_low, _clip_high)(function, xp)
+
+    def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:  # noqa: A002 - the standard's names
+        return record(x, min, max)
+
+    return clip
+
+
+def _to_device(function: Any, xp: Any) -> Any:
+    """The maker of the method to_device, which is no function of the raw namespace."""
+    rule = parametric(lambda xp, g, y, x, device: xp._to_device(g, x.device))
+    return rule(lambda x, device: x.to_device(device), xp)
+
+
+# The rules of one row: the cotangent of the first argument, of the second, ...
+RULES: dict[str, Maker] = {
+    "abs": pointwise(lambda xp, g, y, x: g * xp.sign(x)),
+    "acos": pointwise(lambda xp, g, y, x: -g / xp.sqrt((1 - x) * (1 + x))),
+    "acosh": pointwise(lambda xp, g, y, x: g / (xp.sqrt(x - 1) * xp.sqrt(x + 1))),
+    "asin": pointwise(lambda xp, g, y, x: g / xp.sqrt((1 - x) * (1 + x))),
+    "asinh": pointwise(lambda xp, g, y, x: g / xp.hypot(x, xp.ones_like(x))),
+    "atan": pointwise(lambda xp, g, y, x: g / (1 + x * x)),
+    "atanh": pointwise(lambda xp, g, y, x: g / ((1 - x) * (1 + x))),
+    "conj": pointwise(lambda xp, g, y, x: g),
+    "cos": pointwise(lambda xp, g, y, x: -g * xp.sin(x)),
+    "cosh": pointwise(lambda xp, g, y, x: g * xp.sinh(x)),
+    "exp": pointwise(lambda xp, g, y, x: g * y),
+    "expm1": pointwise(lambda xp, g, y, x: g * xp.exp(x)),
+    "log": pointwise(lambda xp, g, y, x: g / x),
+    "log10": pointwise(lambda xp, g, y, x: g / (LN10 * x)),
+    "log1p": pointwise(lambda xp, g, y, x: g / (1 + x)),
+    "log2": pointwise(lambda xp, g, y, x: g / (LN2 * x)),
+    "negative": pointwise(lambda xp, g, y, x: -g),
+    "positive": pointwise(lambda xp, g, y, x: g),
+    "real": pointwise(lambda xp, g, y, x: g),
+    "reciprocal": pointwise(lambda xp, g, y, x: -g * y * y),
+    "sin": pointwise(lambda xp, g, y, x: g * xp.cos(x)),
+    "sinh": pointwise(lambda xp, g, y, x: g * xp.cosh(x)),
+    "sqrt": pointwise(lambda xp, g, y, x: 0.5 * g / y),
+    "square": pointwise(lambda xp, g, y, x: 2 * g * x),
+    "tan": pointwise(lambda xp, g, y, x: g * (1 + y * y)),
+    "tanh": pointwise(lambda xp, g, y, x: g * (1 - y * y)),
+    "add": pointwise(lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: g),
+    "subtract": pointwise(lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: -g),
+    "multiply": pointwise(lambda xp, g, y, a, b: g * b, lambda xp, g, y, a, b: g * a),
+    "divide": pointwise(lambda xp, g, y, a, b: g / b, lambda xp, g, y, a, b: -g * y / b),
+    "pow": pointwise(_pow_base, _pow_exponent),
+    "remainder": pointwise(lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: -g * (a // b)),
+    "atan2": pointwise(_atan2_first, lambda xp, g, y, a, b: -_atan2_first(xp, g, y, b, a)),
+    "hypot": pointwise(
+        lambda xp, g, y, a, b: _hypot(xp, g, y, a), lambda xp, g, y, a, b: _hypot(xp, g, y, b)
+    ),
+    "logaddexp": pointwise(_logaddexp, lambda xp, g, y, a, b: _logaddexp(xp, g, y, b, a)),
+    "copysign": pointwise(_copysign, lambda xp, g, y, a, b: xp.zeros_like(g)),
+    "maximum": pointwise(
+        lambda xp, g, y, a, b: _taken(xp, g, a > b, a == b),
+        lambda xp, g, y, a, b: _taken(xp, g, b > a, a == b),
+    ),
+    "minimum": pointwise(
+        lambda xp, g, y, a, b: _taken(xp, g, a < b, a == b),
+        lambda xp, g, y, a, b: _taken(xp, g, b < a, a == b),
+    ),
+    "where": pointwise(
+        lambda xp, g, y, c, a, b: xp.zeros_like(g),
+        lambda xp, g, y, c, a, b: xp.where(c, g, xp.zeros_like(g)),
+        lambda xp, g, y, c, a, b: xp.where(c, xp.zeros_like(g), g),
+    ),
+    "clip": _clip,
+    "_to_device": _to_device,
+}

@@ -1,0 +1,150 @@
+"""Derivative rules of sums, products, extrema and running sums and products.
+
+At a tie, ``max`` and ``min`` share the cotangent evenly; a NaN extremum hands it to the NaNs. The derivative of a product needs no
+division, so zeros among the factors are harmless.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from multimlp.registry import Array, Namespace
+from multimlp.tape.core import Rule, Traced
+from multimlp.tape.recording import Function, Maker, composed, parametric
+
+Axis = int | Sequence[int] | None
+
+
+def axes_of(x: Array, axis: Axis) -> tuple[int, ...]:
+    """The axes as a tuple of non-negative integers."""
+    if axis is None:
+        return tuple(range(x.ndim))
+    return tuple(a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis))
+
+
+def restore_axes(xp: Namespace, g: Array, x: Array, axis: Axis) -> Array:
+    """A reduced array with its axes back, of length 1."""
+    axes = axes_of(x, axis)
+    return xp.reshape(g, tuple(1 if i in axes else n for i, n in enumerate(x.shape)))
+
+
+def _count(x: Array, axis: Axis) -> int:
+    return math.prod(x.shape[a] for a in axes_of(x, axis))
+
+
+def _sum(xp: Namespace, g: Array, y: Array, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    return xp.broadcast_to(restore_axes(xp, g, x, axis), x.shape)
+
+
+def _mean(xp: Namespace, g: Array, y: Array, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    return xp.broadcast_to(restore_axes(xp, g / _count(x, axis), x, axis), x.shape)
+
+
+def _extremum(
+    xp: Namespace, g: Array, y: Array, x: Array, axis: Axis = None, keepdims: bool = False
+) -> Array:
+    reached = (x == restore_axes(xp, y, x, axis)) | (x != x)
+    share = xp.astype(reached, x.dtype)
+    share = share / xp.sum(share, axis=axes_of(x, axis), keepdims=True)
+    return xp.where(reached, restore_axes(xp, g, x, axis) * share, xp.zeros_like(x))
+
+
+def _prod(xp: Namespace, g: Array, y: Array, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    axes = axes_of(x, axis)
+    kept = tuple(i for i in range(x.ndim) if i not in axes)
+    order = kept + axes
+    moved = xp.permute_dims(x, order)
+    flat = xp.reshape(moved, tuple(x.shape[i] for i in kept) + (_count(x, axes),))
+    one = xp.ones_like(flat[..., :1])
+    before = _exclusive_product(xp, flat, one)
+    after = xp.flip(_exclusive_product(xp, xp.flip(flat, axis=-1), one), axis=-1)
+    others = xp.permute_dims(xp.reshape(before * after, moved.shape), _inverse(order))
+    return restore_axes(xp, g, x, axis) * others
+
+
+def _exclusive_product(xp: Namespace, x: Array, one: Array) -> Array:
+    return xp.cumulative_prod(xp.concat([one, x[..., :-1]], axis=-1), axis=-1)
+
+
+def _inverse(order: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(range(len(order)), key=order.__getitem__))
+
+
+def _running_axis(x: Array, axis: int | None) -> int:
+    return 0 if axis is None else axis % x.ndim
+
+
+def _without_initial(g: Array, axis: int, include_initial: bool) -> Array:
+    return g[(slice(None),) * axis + (slice(1, None), ...)] if include_initial else g
+
+
+def _cumulative_sum(
+    xp: Namespace, g: Array, y: Array, x: Array, axis: int | None = None, include_initial: bool = False
+) -> Array:
+    axis = _running_axis(x, axis)
+    g = _without_initial(g, axis, include_initial)
+    return xp.flip(xp.cumulative_sum(xp.flip(g, axis=axis), axis=axis), axis=axis)
+
+
+def _cumulative_prod(
+    xp: Namespace, g: Array, y: Array, x: Array, axis: int | None = None, include_initial: bool = False
+) -> Array:
+    """With P_i the product before i: P_i S_i, where S_i = g_i + x_(i+1) S_(i+1), solved by doubling."""
+    axis = _running_axis(x, axis)
+    total = xp.moveaxis(_without_initial(g, axis, include_initial), axis, -1)
+    x = xp.moveaxis(x, axis, -1)
+    factor = xp.concat([x[..., 1:], xp.zeros_like(x[..., :1])], axis=-1)
+    step = 1
+    while step < x.shape[-1]:
+        zero = xp.zeros_like(x[..., :step])
+        total = total + factor * xp.concat([total[..., step:], zero], axis=-1)
+        factor = factor * xp.concat([factor[..., step:], zero], axis=-1)
+        step *= 2
+    return xp.moveaxis(total * _exclusive_product(xp, x, xp.ones_like(x[..., :1])), -1, axis)
+
+
+def _with_dtype(rule: Rule) -> Maker:
+    """A reduction that takes ``dtype``: the array is cast first, which has a rule of its own."""
+    plain = parametric(rule)
+
+    def make(function: Function, xp: Any) -> Function:
+        traced, record = xp.traced, plain(function, xp)
+
+        def reduce(x: Any, /, *args: Any, dtype: Any = None, **params: Any) -> Any:
+            if dtype is None:
+                return record(x, *args, **params)
+            if type(x) is traced:
+                return reduce(xp.astype(x, dtype), *args, **params)
+            return function(x, *args, dtype=dtype, **params)
+
+        return reduce
+
+    return make
+
+
+def _var(
+    xp: Namespace, x: Traced, axis: Axis = None, correction: float = 0.0, keepdims: bool = False
+) -> Array:
+    centred = x - xp.mean(x, axis=axis, keepdims=True)
+    return xp.sum(centred * centred, axis=axis, keepdims=keepdims) / max(_count(x, axis) - correction, 0.0)
+
+
+def _std(
+    xp: Namespace, x: Traced, axis: Axis = None, correction: float = 0.0, keepdims: bool = False
+) -> Array:
+    return xp.sqrt(_var(xp, x, axis, correction, keepdims))
+
+
+RULES: dict[str, Maker] = {
+    "sum": _with_dtype(_sum),
+    "prod": _with_dtype(_prod),
+    "cumulative_sum": _with_dtype(_cumulative_sum),
+    "cumulative_prod": _with_dtype(_cumulative_prod),
+    "mean": parametric(_mean),
+    "max": parametric(_extremum),
+    "min": parametric(_extremum),
+    "var": composed(_var),
+    "std": composed(_std),
+}
