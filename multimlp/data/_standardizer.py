@@ -1,0 +1,94 @@
+"""Mean 0 and standard deviation 1, as measured on the training part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from multimlp.errors import InputError, ShapeError
+
+
+@dataclass(frozen=True, eq=False)
+class Standardizer:
+    """The map (X - mean) / scale, column by column.
+
+    Attributes
+    ----------
+    mean, scale : numpy.ndarray, shape (d,), float64
+        ``scale`` is the standard deviation (divisor n), 1 for a constant column.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp.data import Standardizer
+    >>> X = np.asarray([[1.0, 5.0], [3.0, 5.0]])
+    >>> standardize = Standardizer.fit(X)
+    >>> standardize(X)
+    array([[-1.,  0.],
+           [ 1.,  0.]])
+    >>> standardize.inverse(standardize(X))
+    array([[1., 5.],
+           [3., 5.]])
+    >>> Standardizer.from_dict(standardize.to_dict()).mean
+    array([2., 5.])
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def fit(cls, X: np.ndarray, shared: bool = False) -> Standardizer:
+        """Measure ``X`` of shape (n, d); ``shared=True`` takes one mean and scale for all columns."""
+        X = np.asarray(X)
+        if X.ndim != 2 or 0 in X.shape:
+            raise ShapeError(f"X: expected shape (n, d) with at least one row and column, got {X.shape}")
+        groups = X.reshape(-1, 1) if shared else X
+        mean = np.mean(groups, axis=0, dtype=np.float64)
+        scale = np.std(groups, axis=0, dtype=np.float64)
+        # Rounding leaves a tiny deviation in a constant column, which would blow it up.
+        scale[(np.min(groups, axis=0) == np.max(groups, axis=0)) | (scale == 0)] = 1.0
+        columns = (X.shape[1],)
+        return cls(np.broadcast_to(mean, columns), np.broadcast_to(scale, columns))
+
+    def __call__(self, X: np.ndarray) -> np.ndarray:
+        """Standardise ``X`` of shape (..., d); computed in float64, returned in the dtype of ``X``."""
+        X = self._checked(X)
+        return ((X - self.mean) / self.scale).astype(_float_like(X), copy=False)
+
+    def inverse(self, Z: np.ndarray) -> np.ndarray:
+        """The values whose standardised form is ``Z``."""
+        Z = self._checked(Z)
+        return (Z * self.scale + self.mean).astype(_float_like(Z), copy=False)
+
+    def _checked(self, X: np.ndarray) -> np.ndarray:
+        X = np.asarray(X)
+        if not X.ndim or X.shape[-1] != len(self.mean):
+            raise ShapeError(f"X: expected shape (..., {len(self.mean)}), got {X.shape}")
+        return X
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """Plain values, for JSON."""
+        return {"mean": self.mean.tolist(), "scale": self.scale.tolist()}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Standardizer:
+        """The inverse of `to_dict`; `InputError` for anything else."""
+        try:
+            mean, scale = (np.asarray(plain[key], dtype=np.float64) for key in ("mean", "scale"))
+            if (
+                mean.ndim != 1
+                or mean.shape != scale.shape
+                or not np.all(np.isfinite(mean))
+                or not np.all(scale > 0)
+            ):
+                raise ValueError("one finite mean and one positive scale a column are expected")
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"not what Standardizer.to_dict makes: {error}") from None
+        return cls(mean, scale)
+
+
+def _float_like(X: np.ndarray) -> np.dtype:
+    return X.dtype if X.dtype.kind == "f" else np.dtype(np.float64)

@@ -1,0 +1,57 @@
+"""Targets: which task they mean, and class labels as 0 .. k-1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from multimlp.errors import DataError, InputError
+
+TASKS = ("classification", "regression")
+MAX_INFERRED_CLASSES = 20
+
+
+def encode(where: str, y: np.ndarray, task: str | None) -> tuple[np.ndarray, tuple[Any, ...] | None, str]:
+    """``(y, classes, task)``: class indices (int64) and their labels, or float32 values and None.
+
+    Text and booleans are classes; so are whole numbers when there are at most 20 different ones and each
+    appears twice on average. Everything else is regression, unless ``task`` says otherwise.
+    """
+    if task is not None and task not in TASKS:
+        raise InputError(f"task: expected {' or '.join(map(repr, TASKS))}, got {task!r}")
+    if y.dtype.kind not in "biufUS":
+        raise DataError(f"{where}: expected a target of numbers or text, got an array of dtype {y.dtype}")
+    numeric = y.dtype.kind in "iuf"
+    if numeric:
+        _check_finite(where, y)
+    if task == "regression" and not numeric:
+        raise DataError(f"{where}: the target is text (such as {str(y[0])!r}), which regression cannot use")
+    labels, indices = np.unique(y, return_inverse=True)
+    whole = numeric and bool(np.all(labels == np.floor(labels)))
+    few = len(labels) <= min(MAX_INFERRED_CLASSES, len(y) // 2)
+    if (task or ("classification" if not numeric or (whole and few) else "regression")) == "regression":
+        return y.astype(np.float32), None, "regression"
+    if len(labels) < 2:
+        raise DataError(
+            f"{where}: every row has the same class, {_plain(labels[0])!r}; nothing can be learned from it"
+        )
+    if numeric and not whole:
+        odd = y[y != np.floor(y)][0].item()
+        raise DataError(f"{where}: classification needs whole numbers or text as labels, got {odd!r}")
+    return indices.astype(np.int64), tuple(_plain(label) for label in labels), "classification"
+
+
+def _plain(label: Any) -> str | int | bool:
+    """The label as a Python value that JSON can hold: 2.0 is the class 2."""
+    value = label.item()
+    return int(value) if isinstance(value, float) else value.decode() if isinstance(value, bytes) else value
+
+
+def _check_finite(where: str, y: np.ndarray) -> None:
+    bad = ~np.isfinite(y)
+    if bad.any():
+        raise DataError(
+            f"{where}: the target has {int(bad.sum())} missing or infinite "
+            f"value{'s' if bad.sum() > 1 else ''}, the first in row {int(np.argmax(bad)) + 1}; drop these rows"
+        )
