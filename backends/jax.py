@@ -46,12 +46,15 @@ class JaxBackend(Backend):
 
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            if jax.config.jax_enable_x64 or not any(getattr(a, "dtype", None) in _WIDE for a in args):
-                return function(*args, **kwargs)
-            with jax.enable_x64(True):
+            with self.scope_of(*args):
                 return function(*args, **kwargs)
 
         return wrapped
+
+    def scope_of(self, *arrays: Array) -> contextlib.AbstractContextManager[None]:
+        if jax.config.jax_enable_x64 or not any(getattr(a, "dtype", None) in _WIDE for a in arrays):
+            return contextlib.nullcontext()
+        return jax.enable_x64(True)
 
     @contextlib.contextmanager
     def scope(self, dtype: str | None = None) -> Iterator[None]:
@@ -119,7 +122,12 @@ class JaxBackend(Backend):
         return function if compiler == "none" else jax.jit(function)
 
     def scan(
-        self, function: Callable[[Arrays, Arrays], tuple[Arrays, Arrays]], carry: Arrays, xs: Arrays, length: int
+        self,
+        function: Callable[[Arrays, Arrays], tuple[Arrays, Arrays]],
+        carry: Arrays,
+        xs: Arrays,
+        length: int,
+        collect: bool = True,
     ) -> tuple[Arrays, Arrays]:
         return jax.lax.scan(function, tuple(carry), tuple(xs), length=length)
 

@@ -89,6 +89,20 @@ class TorchBackend(Backend):
 
         return value_and_grad
 
+    def final_value_and_grad(
+        self, function: Callable[[Arrays], tuple[Array, Arrays]]
+    ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
+        def value_and_grad(arrays: Arrays) -> tuple[Array, Arrays, Arrays]:
+            leaves = tuple(a.detach().requires_grad_() for a in arrays)
+            with torch.enable_grad():
+                value, auxiliary = function(leaves)
+            if not value.requires_grad:
+                return value, auxiliary, tuple(torch.zeros_like(a) for a in arrays)
+            gradients = torch.autograd.grad(value, leaves, allow_unused=True, materialize_grads=True)
+            return value.detach(), tuple(a.detach() for a in auxiliary), gradients
+
+        return value_and_grad
+
     def vjp(self, function: Function, arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
         outputs, pullback = torch.func.vjp(lambda *xs: function(xs), *arrays)
         return outputs, pullback

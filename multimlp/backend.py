@@ -18,10 +18,13 @@ import numpy as np
 
 from multimlp import tape
 from multimlp.errors import CapabilityError, DeviceError, DTypeError
-from multimlp.registry import Array, Namespace
+from multimlp.registry import Array, Namespace, array_namespace
 
 Arrays: TypeAlias = tuple[Array, ...]
 Function: TypeAlias = Callable[[Arrays], Arrays]
+
+
+_NO_SCOPE: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,10 @@ class Backend:
         """Settings of the library under which computations in ``dtype`` are right; undone at the end."""
         yield
 
+    def scope_of(self, *arrays: Array) -> contextlib.AbstractContextManager[None]:
+        """`scope` for computing with these arrays. Called on hot paths."""
+        return _NO_SCOPE
+
     # ---- arrays, dtypes, devices -------------------------------------------------------------------------------------
 
     def dtype(self, name: str) -> Any:
@@ -128,6 +135,10 @@ class Backend:
             return x if dtype is None else self.xp.astype(x, self.dtype(dtype), copy=False)
         host = np.asarray(x) if dtype is None else np.asarray(x, dtype=dtype)
         return self.xp.asarray(host.tolist(), dtype=self.dtype(host.dtype.name))
+
+    def adopt(self, x: Array, owner: Backend, *, dtype: str, device: str | None = None) -> Array:
+        """An array of this library for one of another, ``owner``'s; without a copy where that is safe."""
+        return self.asarray(owner.to_numpy(x), dtype=dtype, device=device)
 
     def to_numpy(self, x: Array) -> np.ndarray:
         """The values on the host, outside any graph. The result may share memory with ``x`` and must not be written to."""
@@ -177,6 +188,12 @@ class Backend:
         """
         return tape.value_and_grad(function)
 
+    def final_value_and_grad(
+        self, function: Callable[[Arrays], tuple[Array, Arrays]]
+    ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
+        """As `value_and_grad`, for results that nobody differentiates again: training steps. Override it if that is cheaper."""
+        return self.value_and_grad(function)
+
     def vjp(self, function: Function, arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
         """``(outputs, pullback)``, where ``pullback(cotangents of the outputs)`` are the cotangents of the inputs."""
         return tape.vjp(function, arrays)
@@ -189,8 +206,6 @@ class Backend:
         """Vectorise: the result takes arrays with one more leading axis, the same size on each, and returns such arrays."""
 
         def mapped(arrays: Arrays) -> Arrays:
-            from multimlp.registry import array_namespace
-
             xp = array_namespace(*arrays)
             rows = [function(tuple(a[i, ...] for a in arrays)) for i in range(arrays[0].shape[0])]
             return tuple(xp.stack(list(column)) for column in zip(*rows, strict=True))
@@ -205,11 +220,17 @@ class Backend:
         return function
 
     def scan(
-        self, function: Callable[[Arrays, Arrays], tuple[Arrays, Arrays]], carry: Arrays, xs: Arrays, length: int
+        self,
+        function: Callable[[Arrays, Arrays], tuple[Arrays, Arrays]],
+        carry: Arrays,
+        xs: Arrays,
+        length: int,
+        collect: bool = True,
     ) -> tuple[Arrays, Arrays]:
-        """``carry, y = function(carry, x)`` over the leading axis of ``xs``: the last carry and the stacked ``y``."""
-        from multimlp.registry import array_namespace
+        """``carry, y = function(carry, x)`` over the leading axis of ``xs``: the last carry and the stacked ``y``.
 
+        With ``collect=False`` the function returns no ``y``, so nothing need be prepared to hold it.
+        """
         rows = []
         for i in range(length):
             carry, row = function(carry, tuple(x[i, ...] for x in xs))

@@ -1,0 +1,42 @@
+# Needs Python >= 3.11 and make; everything else is made here. PYTHON=python3.12 chooses another interpreter.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test test-all test-mxnet lint types docs bench clean
+
+demo: $(VENV)/.demo ## train one network on every backend and compare
+	$(BIN)/multimlp train digits
+
+test: $(VENV)/.test ## the default tests, under 10 minutes on 2 cores
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/.test ## the slow tests too
+	$(BIN)/python -m pytest -m ""
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test ## type checkers read an installed copy, because backends/ is installed as multimlp.backends
+	rm -rf build/types
+	$(PIP) --no-deps --target build/types .
+	cd build/types && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p multimlp
+
+bench: $(VENV)/.test ## the benchmark tables of the README
+	$(BIN)/python -m benchmarks
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) -c constraints.txt -e '.[app,torch,jax,tensorflow]'
+	touch $@
+
+$(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) -c constraints.txt -e '.[all,testing]' --group dev
+	touch $@
+
+clean:
+	rm -rf build dist site *.egg-info $(VENV)

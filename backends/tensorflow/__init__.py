@@ -1,0 +1,5 @@
+"""TensorFlow: a namespace of its own (array-api-compat has none) and an adapter over GradientTape, ForwardAccumulator and XLA."""
+
+from multimlp.backends.tensorflow.adapter import TensorFlowBackend
+
+__all__ = ["TensorFlowBackend"]

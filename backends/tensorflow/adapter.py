@@ -1,0 +1,183 @@
+"""The TensorFlow adapter: GradientTape, ForwardAccumulator, vectorized_map, and XLA through ``tf.function(jit_compile=True)``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf
+from multimlp.backends.tensorflow import namespace as xp
+
+from multimlp.backend import Arrays, Backend, Capabilities, Function
+from multimlp.registry import Array
+
+
+class TensorFlowBackend(Backend):
+    """Adapter for `tf.Tensor`, eager and symbolic."""
+
+    name = "tensorflow"
+    xp = xp
+    module = "tensorflow"
+    capabilities = Capabilities(
+        autodiff="native",
+        forward_mode="native",
+        vmap="native",
+        compilers=("xla", "graph"),
+        scan="native",
+        epoch="compiled",
+        dtypes=("float64", "float32", "bfloat16", "float16"),
+    )
+
+    def __init__(self) -> None:
+        self.kernels = {"erf": tf.math.erf}
+
+    def is_array_type(self, cls: type) -> bool:
+        return issubclass(cls, tf.Tensor)
+
+    # ---- arrays, dtypes, devices
+
+    def dtype(self, name: str) -> Any:
+        return tf.as_dtype(name)
+
+    def dtype_name(self, dtype: Any) -> str:
+        return tf.as_dtype(dtype).name
+
+    def asarray(self, x: Any, *, dtype: str | None = None, device: str | None = None) -> Array:
+        wanted = None if dtype is None else tf.as_dtype(dtype)
+        with tf.device(_native(device)):
+            if isinstance(x, (tf.Tensor, tf.Variable)):
+                x = tf.convert_to_tensor(x)
+                x = x if device is None else tf.identity(x)
+                return x if wanted in (None, x.dtype) else tf.cast(x, wanted)
+            host = np.asarray(x, dtype=None if wanted is None else wanted.as_numpy_dtype)
+            return tf.constant(host)
+
+    def to_numpy(self, x: Array) -> np.ndarray:
+        host = np.asarray(x)
+        return host.astype(np.float32) if host.dtype.name == "bfloat16" else host
+
+    def devices(self) -> tuple[str, ...]:
+        gpus = tf.config.list_logical_devices("GPU")
+        return ("cpu", *(f"cuda:{i}" for i in range(len(gpus))))
+
+    def device_name(self, x: Array) -> str:
+        place = tf.DeviceSpec.from_string(x.device) if x.device else None
+        if place is None or place.device_type in (None, "CPU"):
+            return "cpu"
+        return f"cuda:{place.device_index or 0}"
+
+    def synchronize(self, *arrays: Array) -> None:
+        if len(self.devices()) > 1:
+            tf.test.experimental.sync_devices()
+
+    # ---- transforms
+
+    def value_and_grad(
+        self, function: Callable[[Arrays], tuple[Array, Arrays]]
+    ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
+        def value_and_grad(arrays: Arrays) -> tuple[Array, Arrays, Arrays]:
+            arrays = _own(arrays)
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(arrays)
+                value, auxiliary = function(arrays)
+            return value, auxiliary, _gradient(tape, value, arrays)
+
+        return value_and_grad
+
+    def vjp(self, function: Function, arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
+        # Persistent: the pullback may be called more than once (and is, under vmap, by jacobian).
+        arrays = _own(arrays)
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch(arrays)
+            outputs = function(arrays)
+
+        def pullback(cotangents: Arrays) -> Arrays:
+            kept = [(o, c) for o, c in zip(outputs, cotangents, strict=True) if o.dtype.is_floating]
+            return _gradient(tape, [o for o, _ in kept], arrays, [c for _, c in kept])
+
+        return outputs, pullback
+
+    def jvp(self, function: Function, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
+        arrays = _own(arrays)
+        with tf.autodiff.ForwardAccumulator(list(arrays), list(tangents)) as accumulator:
+            outputs = function(arrays)
+        derivatives = (
+            accumulator.jvp(o, unconnected_gradients=tf.UnconnectedGradients.ZERO) for o in outputs
+        )
+        return outputs, tuple(derivatives)
+
+    def vmap(self, function: Function) -> Function:
+        def mapped(arrays: Arrays) -> Arrays:
+            return tuple(
+                tf.vectorized_map(
+                    lambda rows: function(tuple(rows)), tuple(arrays), fallback_to_while_loop=False
+                )
+            )
+
+        return mapped
+
+    def compile(self, function: Function, compiler: str | None = None) -> Function:
+        super().compile(function, compiler)
+        if compiler == "none":
+            return function
+        return tf.function(function, jit_compile=compiler != "graph", autograph=False, reduce_retracing=False)
+
+    def scan(
+        self,
+        function: Callable[[Arrays, Arrays], tuple[Arrays, Arrays]],
+        carry: Arrays,
+        xs: Arrays,
+        length: int,
+        collect: bool = True,
+    ) -> tuple[Arrays, Arrays]:
+        carry, buffers, start = tuple(carry), (), 0
+        if collect and length:
+            # The first step runs outside the loop: it tells the shapes and dtypes of the rows that the loop collects.
+            carry, first = function(carry, tuple(x[0] for x in xs))
+            buffers = tuple(
+                tf.TensorArray(row.dtype, size=length, element_shape=row.shape).write(0, row) for row in first
+            )
+            start = 1
+
+        def body(i: Array, carry: Arrays, buffers: Any) -> tuple[Array, Arrays, Any]:
+            carry, rows = function(tuple(carry), tuple(x[i] for x in xs))
+            return (
+                i + 1,
+                tuple(carry),
+                tuple(b.write(i, row) for b, row in zip(buffers, rows, strict=collect)),
+            )
+
+        _, carry, buffers = tf.while_loop(
+            lambda i, *_: i < length, body, (tf.constant(start), carry, buffers), maximum_iterations=length
+        )
+        return tuple(carry), tuple(buffer.stack() for buffer in buffers)
+
+    def stop_gradient(self, x: Array) -> Array:
+        return tf.stop_gradient(x)
+
+
+def _own(arrays: Arrays) -> Arrays:
+    """Tensors of this call's own: a tape watches tensors by identity, so one that is given twice, or that an outer derivative
+    watches too, would otherwise be taken for the other."""
+    return tuple(tf.identity(a) for a in arrays)
+
+
+def _gradient(tape: Any, target: Any, sources: Arrays, cotangents: Any = None) -> Arrays:
+    if cotangents is not None and not target:
+        return tuple(tf.zeros_like(s) for s in sources)
+    gradients = tape.gradient(
+        target, list(sources), cotangents, unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )
+    return tuple(tf.convert_to_tensor(g) for g in gradients)  # gathers give IndexedSlices
+
+
+def _native(device: str | None) -> str | None:
+    if device is None:
+        return None
+    kind, _, index = device.partition(":")
+    return "/CPU:0" if kind == "cpu" else f"/GPU:{index or 0}"

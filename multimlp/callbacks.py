@@ -1,0 +1,256 @@
+"""Callbacks of `fit`: objects with any of three methods, or plain callables, which are called after each epoch.
+
+A callback gets the `Run`: what has been done so far, the current parameters, and a way to stop.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from multimlp.errors import InputError, missing_dependency
+from multimlp.tree import Tree
+
+
+class Run:
+    """What a callback sees.
+
+    Attributes
+    ----------
+    mlp : callable
+        The model.
+    epoch : int
+        Epochs completed.
+    epochs : int
+        Epochs asked for.
+    history : dict of str to list of float
+        Up to this epoch.
+    params : tree of arrays
+        The current parameters; fetched when read.
+    stopped : str or None
+        Why training ends, once `stop` was called.
+    """
+
+    def __init__(self, mlp: Any, epochs: int, history: dict[str, list[float]], read_params: Callable[[], Tree]) -> None:
+        self.mlp = mlp
+        self.epoch = 0
+        self.epochs = epochs
+        self.history = history
+        self.stopped: str | None = None
+        self._read_params = read_params
+
+    @property
+    def params(self) -> Tree:
+        return self._read_params()
+
+    def stop(self, reason: str) -> None:
+        """End training after this epoch; the reason goes to ``result.stopped``."""
+        self.stopped = reason
+
+    def latest(self) -> dict[str, float]:
+        """The figures of the last epoch."""
+        return {name: values[-1] for name, values in self.history.items() if values}
+
+
+class Callback:
+    """Base class: does nothing. Override what you need."""
+
+    def on_fit_begin(self, run: Run) -> None:
+        """Before the first epoch (of this call; ``run.epoch`` is not 0 when a checkpoint is resumed)."""
+
+    def on_epoch_end(self, run: Run) -> None:
+        """After each epoch, validation included."""
+
+    def on_fit_end(self, run: Run) -> None:
+        """At the end, however it came."""
+
+    def state(self) -> Tree:
+        """What must survive a restart from a checkpoint: a tree of arrays and floats."""
+        return None
+
+    def restore(self, state: Tree) -> None:
+        """The inverse of `state`."""
+
+
+class EachEpoch(Callback):
+    """A plain callable as a callback: called with the `Run` after each epoch."""
+
+    def __init__(self, function: Callable[[Run], Any]) -> None:
+        self.function = function
+
+    def on_epoch_end(self, run: Run) -> None:
+        self.function(run)
+
+
+def as_callback(callback: Any) -> Callback:
+    """A callback object for what a user gave."""
+    if isinstance(callback, Callback):
+        return callback
+    if callable(callback):
+        return EachEpoch(callback)
+    raise InputError(f"callbacks: expected a Callback or a callable, got {callback!r}")
+
+
+class EarlyStopping(Callback):
+    """Stop when a figure has not improved for some epochs, and go back to the best parameters.
+
+    Parameters
+    ----------
+    monitor : str
+        A key of the history; lower is better, unless ``mode="max"``.
+    patience : int
+        Epochs without improvement that are tolerated.
+    min_delta : float
+        What counts as an improvement.
+    restore_best : bool
+        Whether the result holds the parameters of the best epoch, also when training ran to its end.
+    mode : {"min", "max"}
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> mm.callbacks.EarlyStopping(patience=5).monitor
+    'val_loss'
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        patience: int = 10,
+        min_delta: float = 0.0,
+        restore_best: bool = True,
+        mode: str = "min",
+    ) -> None:
+        if mode not in ("min", "max"):
+            raise InputError(f"mode: expected 'min' or 'max', got {mode!r}")
+        if patience < 1:
+            raise InputError(f"patience: expected at least 1, got {patience!r}")
+        self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
+        self.restore_best, self.mode = restore_best, mode
+        self._reset()
+
+    def _reset(self) -> None:
+        self.best = math.inf
+        self.best_epoch = 0
+        self.best_params: Tree = None
+        self._waited = 0
+
+    def on_fit_begin(self, run: Run) -> None:
+        if run.epoch == 0:
+            self._reset()
+
+    def on_epoch_end(self, run: Run) -> None:
+        if self.monitor not in run.history:
+            raise InputError(
+                f"monitor: {self.monitor!r} is not in the history (there is {', '.join(run.history)}); "
+                "val_ figures need validation data"
+            )
+        value = run.history[self.monitor][-1] * (1.0 if self.mode == "min" else -1.0)
+        if value < self.best - self.min_delta:
+            self.best, self.best_epoch, self._waited = value, run.epoch, 0
+            if self.restore_best:
+                self.best_params = run.params
+        else:
+            self._waited += 1
+            if self._waited >= self.patience:
+                run.stop(f"{self.monitor} has not improved for {self.patience} epochs")
+
+    def state(self) -> Tree:
+        return {
+            "figures": {"best": self.best, "best_epoch": float(self.best_epoch), "waited": float(self._waited)},
+            "params": self.best_params,
+        }
+
+    def restore(self, state: Tree) -> None:
+        figures = state["figures"]
+        self.best, self.best_epoch = figures["best"], int(figures["best_epoch"])
+        self._waited, self.best_params = int(figures["waited"]), state["params"]
+
+
+class _Writer(Callback):
+    """Appends a record per epoch to a text file that is flushed each time, so that it can be followed."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._file: TextIO | None = None
+
+    def on_fit_begin(self, run: Run) -> None:
+        try:
+            self._file = self.path.open("a" if run.epoch else "w", newline="", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"path: cannot write {str(self.path)!r}: {error.strerror}") from None
+
+    def on_epoch_end(self, run: Run) -> None:
+        assert self._file is not None
+        self.write(self._file, {"epoch": run.epoch, **run.latest()})
+        self._file.flush()
+
+    def on_fit_end(self, run: Run) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, file: TextIO, record: dict[str, float]) -> None:
+        raise TypeError("a subclass says how a record is written")
+
+
+class CSVLogger(_Writer):
+    """One row per epoch: ``epoch`` and every figure of the history.
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> logger = mm.callbacks.CSVLogger("history.csv")
+    """
+
+    def write(self, file: TextIO, record: dict[str, float]) -> None:
+        writer = csv.DictWriter(file, list(record))
+        if file.tell() == 0:
+            writer.writeheader()
+        writer.writerow(record)
+
+
+class JSONLinesLogger(_Writer):
+    """One JSON object per epoch and line.
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> logger = mm.callbacks.JSONLinesLogger("history.jsonl")
+    """
+
+    def write(self, file: TextIO, record: dict[str, float]) -> None:
+        file.write(json.dumps(record) + "\n")
+
+
+class TensorBoardLogger(Callback):
+    """Scalars for TensorBoard, through the package tensorboardX.
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> logger = mm.callbacks.TensorBoardLogger("runs/first")
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = str(folder)
+        self._writer: Any = None
+
+    def on_fit_begin(self, run: Run) -> None:
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError:
+            raise missing_dependency("tensorboardX", "TensorBoardLogger", "tensorboard") from None
+        self._writer = SummaryWriter(self.folder)
+
+    def on_epoch_end(self, run: Run) -> None:
+        for name, value in run.latest().items():
+            self._writer.add_scalar(name, value, run.epoch)
+        self._writer.flush()
+
+    def on_fit_end(self, run: Run) -> None:
+        if self._writer is not None:
+            self._writer.close()

@@ -1,0 +1,25 @@
+"""Training engines: how `fit` turns data into updates. See `multimlp.engine.base` for the protocol."""
+
+from __future__ import annotations
+
+from multimlp.engine.base import Chunk, ChunkResult, Engine, Problem
+from multimlp.engine.portable import PortableEngine
+from multimlp.tree import Tree
+
+__all__ = ["Chunk", "ChunkResult", "Engine", "Problem", "choose"]
+
+
+def choose(problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> tuple[Engine, str]:
+    """The engine for a problem, and one sentence that says why it is this one."""
+    if problem.backend.capabilities.epoch == "inplace" and problem.compiler is None:
+        from multimlp.engine import flat
+
+        built = flat.build(problem, params, optimizer_state)
+        if not isinstance(built, str):
+            return built, "every layer, loss and optimiser has an in-place rule"
+        reason = built
+    elif problem.compiler is not None:
+        reason = f"compiler={problem.compiler!r} was asked for"
+    else:
+        reason = f"the {problem.backend.name} backend compiles whole epochs"
+    return PortableEngine(problem, params, optimizer_state), reason

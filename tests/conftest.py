@@ -1,0 +1,36 @@
+"""Fixtures that most tests share: the backends at hand, their arrays, and a process state that each test gets back as it was."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pytest
+
+from multimlp import registry, selection
+
+BACKENDS = tuple(name for name in ("numpy", "torch", "jax", "tensorflow", "strict") if registry.is_installed(name))
+"""Those that share a process; MXNet has tests of its own."""
+
+TRAINING_BACKENDS = tuple(name for name in BACKENDS if name != "strict")
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request):
+    """Every adapter in turn."""
+    return registry.load(request.param)
+
+
+@pytest.fixture(params=TRAINING_BACKENDS)
+def training_backend(request):
+    """The four frameworks in turn."""
+    return registry.load(request.param)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_selection(monkeypatch):
+    """No test sees another's selection, nor the developer's environment."""
+    for name in ("MULTIMLP_BACKEND", "MULTIMLP_DEVICE", "MULTIMLP_DTYPE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(selection, "_process", selection.Selection())
