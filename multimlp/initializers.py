@@ -129,7 +129,7 @@ def _truncated_normal(generator: np.random.Generator, shape: Shape, stddev: floa
 
 
 def orthogonal(gain: float = 1.0) -> Initializer:
-    """Orthonormal columns (or rows, where there are fewer), times ``gain``; for shapes of two or more axes."""
+    """Orthonormal columns (rows, where there are fewer), times ``gain``; for shapes of two or more axes."""
 
     def draw(generator: np.random.Generator, shape: Shape, gain: float) -> np.ndarray:
         if len(shape) < 2:
@@ -148,7 +148,7 @@ def normal(stddev: float = 0.01) -> Initializer:
 
 
 def truncated_normal(stddev: float = 0.01) -> Initializer:
-    """N(0, stddev^2) without what lies beyond 2 ``stddev`` (drawn again); its deviation is 0.88 ``stddev``."""
+    """N(0, stddev^2) without what lies beyond 2 ``stddev`` (drawn again); deviation 0.88 ``stddev``."""
     return Initializer(
         "truncated_normal", _truncated_normal, {"stddev": check_number("stddev", stddev, low=0)}
     )

@@ -1,0 +1,43 @@
+"""Losses: ``loss(outputs, targets)`` gives one number an example, `reduce` makes one number of them.
+
+Outputs have shape (..., n, k): n examples of k outputs; leading axes are an ensemble. All losses of scores
+take logits, so a network for them ends without an activation. Each loss is a `Loss`: it knows its gradient
+in closed form, checks targets at the door, and says what to predict.
+
+Examples
+--------
+>>> import numpy as np
+>>> from multimlp import losses
+>>> loss = losses.get("cross_entropy")
+>>> logits, labels = np.asarray([[2.0, 0.0], [0.0, 1.0]]), np.asarray([0, 0])
+>>> losses.reduce(loss(logits, labels)).round(4)
+np.float64(0.7201)
+>>> loss.gradient(logits, labels).round(4)
+array([[-0.1192,  0.1192],
+       [-0.7311,  0.7311]])
+>>> loss.predict(logits)
+array([0, 1])
+"""
+
+from multimlp.losses._classification import binary_cross_entropy, cross_entropy, hinge, one_hot
+from multimlp.losses._loss import Loss, get, names, with_options
+from multimlp.losses._reduce import batch_mean, reduce
+from multimlp.losses._regression import huber, log_cosh, mae, mse, poisson
+
+__all__ = [
+    "Loss",
+    "batch_mean",
+    "binary_cross_entropy",
+    "cross_entropy",
+    "get",
+    "hinge",
+    "huber",
+    "log_cosh",
+    "mae",
+    "mse",
+    "names",
+    "one_hot",
+    "poisson",
+    "reduce",
+    "with_options",
+]

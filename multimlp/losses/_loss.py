@@ -1,0 +1,236 @@
+"""What a loss is: per-example values, gradient in closed form, checks at the door; and the choice by name."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+
+from multimlp import registry
+from multimlp.errors import InputError, ShapeError
+from multimlp.naming import Table, check_number, unpack_spec
+from multimlp.registry import Array
+
+Shape = tuple[int, ...]
+LOSSES: Table[Loss] = Table("loss")
+
+
+class Loss:
+    """A loss with its options: call it as ``loss(outputs, targets)`` for the losses of the single examples.
+
+    Made by this package and by `with_options`; `get` also wraps any callable of the same signature.
+
+    Parameters
+    ----------
+    name : str
+        The name in the table.
+    function : callable
+        ``function(outputs, targets, **options)`` -> per-example losses of shape (..., n) for outputs (...,
+        n, k).
+    gradient_function : callable, optional
+        The derivative of each example's loss with respect to its outputs, in closed form, same signature,
+        shape (..., n, k).
+    check : callable, optional
+        ``check(outputs_shape, targets)`` on NumPy targets; raises for targets that the loss cannot use.
+    predict_function, activation_function : callable, optional
+        See `predict` and `activation`; the default returns the outputs as they are.
+    defaults : mapping, optional
+        The options that the loss knows, with their defaults.
+    options : mapping, optional
+        Those that differ from the defaults.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Array],
+        gradient_function: Callable[..., Array] | None = None,
+        check: Callable[[Shape, np.ndarray], None] | None = None,
+        predict_function: Callable[[Array], Array] | None = None,
+        activation_function: Callable[[Array], Array] | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self.name = name
+        self.function = function
+        self.gradient_function = gradient_function
+        self.check = check
+        self.predict_function = predict_function
+        self.activation_function = activation_function
+        self.defaults = dict(defaults or {})
+        self.options = dict(options or {})
+
+    def __call__(self, outputs: Array, targets: Array) -> Array:
+        return self.function(outputs, targets, **self.options)
+
+    def gradient(self, outputs: Array, targets: Array) -> Array:
+        """The derivative of each example's loss in its outputs, in closed form, shape of ``outputs``.
+
+        Raises
+        ------
+        InputError
+            If the loss is a plain callable, whose gradient only automatic differentiation knows.
+        """
+        if self.gradient_function is None:
+            raise InputError(f"loss: {self.name} has no closed-form gradient; use multimlp.grad")
+        return self.gradient_function(outputs, targets, **self.options)
+
+    def validate(self, outputs_shape: Shape, targets: Any) -> None:
+        """Check targets against the shape of the outputs, once, before training; reads the values on the host.
+
+        Raises
+        ------
+        ShapeError
+            If the shapes do not fit.
+        DataError
+            If a value is impossible: a label outside 0 .. k-1, a fraction as a label, a negative count, NaN.
+        """
+        if self.check is not None:
+            owner = registry.owner_of_type(type(targets))
+            host = np.asarray(targets) if owner is None else owner.to_numpy(targets)
+            weights = self.options.get("class_weights")
+            if weights is not None and len(weights) != outputs_shape[-1]:
+                raise ShapeError(
+                    f"class_weights: expected {outputs_shape[-1]} weights, one an output, got {len(weights)}"
+                )
+            self.check(tuple(outputs_shape), host)
+
+    def predict(self, outputs: Array) -> Array:
+        """What the outputs say: class indices, 0 / 1 decisions, rates (poisson), else the outputs.
+
+        One output a row gives one decision a row: shape (..., n) for binary outputs (..., n, 1).
+        """
+        return outputs if self.predict_function is None else self.predict_function(outputs)
+
+    def activation(self, outputs: Array) -> Array:
+        """What turns outputs into probabilities or means: softmax, sigmoid, exp, or nothing."""
+        return outputs if self.activation_function is None else self.activation_function(outputs)
+
+    def to_spec(self) -> dict[str, Any]:
+        """The loss as plain values, ``{"name": ..., "options": {...}}``, from which `get` makes it again."""
+        if self.name not in LOSSES.names():
+            raise InputError(f"loss: the callable {self.name!r} cannot be written down; use a named loss")
+        return {"name": self.name, "options": dict(self.options)}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Loss) and self.function is other.function and self.options == other.options
+
+    def __hash__(self) -> int:
+        return hash((self.name, tuple(self.options)))
+
+    def __repr__(self) -> str:
+        inner = "".join(f", {name}={value!r}" for name, value in self.options.items())
+        return f"<loss {self.name}{inner}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.name in LOSSES.names():
+            return get, (self.to_spec(),)
+        return get, (self.function,)
+
+
+def _class_weights(value: Any) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    try:
+        weights = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        weights = np.asarray(np.nan)
+    if (
+        weights.ndim != 1
+        or not np.all(weights >= 0)
+        or not np.any(weights > 0)
+        or not np.all(np.isfinite(weights))
+    ):
+        raise InputError(
+            f"class_weights: expected finite weights >= 0, one a class, not all zero; got {value!r}"
+        )
+    return tuple(weights.tolist())
+
+
+_OPTION_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "delta": lambda value: check_number("delta", value, low=0, low_open=True),
+    "label_smoothing": lambda value: check_number("label_smoothing", value, low=0, high=1, high_open=True),
+    "class_weights": _class_weights,
+}
+
+
+def with_options(loss: str | Loss, **options: Any) -> Loss:
+    """The loss with options set.
+
+    Parameters
+    ----------
+    loss : str or Loss
+        The loss, or its name.
+    **options
+        ``delta`` (huber); ``label_smoothing`` and ``class_weights`` (cross_entropy).
+
+    Raises
+    ------
+    InputError
+        For an option that the loss does not have, or a value that it cannot have.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import losses
+    >>> loss = losses.with_options("huber", delta=2.0)
+    >>> loss(np.asarray([[5.0]]), np.asarray([[0.0]]))
+    array([8.])
+    >>> loss.to_spec()
+    {'name': 'huber', 'options': {'delta': 2.0}}
+    """
+    base = get(loss)
+    for name in options:
+        if name not in base.defaults:
+            known = ", ".join(base.defaults) or "none"
+            raise InputError(f"loss: {base.name} has no option {name!r}; its options: {known}")
+    merged = {**base.options, **{name: _OPTION_CHECKS[name](value) for name, value in options.items()}}
+    changed = {name: value for name, value in merged.items() if value != base.defaults[name]}
+    return Loss(
+        base.name,
+        base.function,
+        base.gradient_function,
+        base.check,
+        base.predict_function,
+        base.activation_function,
+        base.defaults,
+        changed,
+    )
+
+
+def get(loss: str | Loss | Mapping[str, Any] | Callable[[Array, Array], Array]) -> Loss:
+    """The loss for a name, a `Loss`, a ``{"name", "options"}`` mapping, or a callable (outputs, targets).
+
+    Raises
+    ------
+    InputError
+        For an unknown name or anything else.
+
+    Examples
+    --------
+    >>> from multimlp import losses
+    >>> losses.get("mse")
+    <loss mse>
+    """
+    if isinstance(loss, Loss):
+        return loss
+    if isinstance(loss, str):
+        return LOSSES.find(loss)
+    if isinstance(loss, Mapping):
+        name, options = unpack_spec("loss", loss)
+        return with_options(name, **options)
+    if callable(loss):
+        return Loss(getattr(loss, "__name__", type(loss).__name__), loss)
+    return _reject(loss)
+
+
+def _reject(loss: object) -> NoReturn:
+    raise LOSSES.reject(loss, "a multimlp.losses.Loss or a callable (outputs, targets) -> per-example losses")
+
+
+def names() -> tuple[str, ...]:
+    """The names of the losses."""
+    return LOSSES.names()

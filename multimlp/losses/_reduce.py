@@ -1,0 +1,63 @@
+"""From the losses of the examples to one number."""
+
+from __future__ import annotations
+
+from multimlp.errors import InputError
+from multimlp.registry import Array, Namespace, array_namespace
+
+
+def reduce(per_example: Array, sample_weight: Array | None = None, reduction: str = "mean") -> Array:
+    """Reduce per-example losses over their last axis; leading axes (an ensemble) stay.
+
+    Parameters
+    ----------
+    per_example : array, shape (..., n), floating
+        Losses of the examples.
+    sample_weight : array, shape (n,) or (..., n), optional
+        One weight an example.
+    reduction : {"mean", "sum", "none"}
+        ``mean`` with weights is ``sum(w * l) / sum(w)``, so doubling all weights changes nothing; ``sum``
+        is ``sum(w * l)``; ``none`` is ``w * l``.
+
+    Returns
+    -------
+    array, shape (...), or (..., n) for ``"none"``
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import losses
+    >>> float(losses.reduce(np.asarray([1.0, 4.0]), sample_weight=np.asarray([3.0, 1.0])))
+    1.75
+    """
+    if reduction not in ("mean", "sum", "none"):
+        raise InputError(f"reduction: expected 'mean', 'sum' or 'none', got {reduction!r}")
+    if reduction == "mean":
+        return batch_mean(per_example, sample_weight)
+    xp = array_namespace(per_example, sample_weight)
+    if sample_weight is not None:
+        per_example = per_example * _weights(xp, per_example, sample_weight)
+    return per_example if reduction == "none" else xp.sum(per_example, axis=-1)
+
+
+def batch_mean(per_example: Array, sample_weight: Array | None = None) -> Array:
+    """`reduce` to the mean: the one place where training reduces over a batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import losses
+    >>> float(losses.batch_mean(np.asarray([1.0, 4.0])))
+    2.5
+    """
+    xp = array_namespace(per_example, sample_weight)
+    if sample_weight is None:
+        return xp.mean(per_example, axis=-1)
+    weights = _weights(xp, per_example, sample_weight)
+    return xp.sum(per_example * weights, axis=-1) / xp.sum(weights, axis=-1)
+
+
+def _weights(xp: Namespace, per_example: Array, sample_weight: Array) -> Array:
+    if sample_weight.dtype == per_example.dtype:
+        return sample_weight
+    return xp.astype(sample_weight, per_example.dtype)

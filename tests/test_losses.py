@@ -1,0 +1,331 @@
+"""Values against mpmath, closed-form gradients against autodiff on every library, checks at the door."""
+
+from __future__ import annotations
+
+import math
+import pickle
+
+import mpmath
+import numpy as np
+import pytest
+from libraries import COMPILED, agree, every_library, run
+
+import multimlp as mm
+from multimlp import losses, registry
+from multimlp.errors import DataError, InputError, ShapeError
+
+mpmath.mp.dps = 50
+RNG = np.random.default_rng(0)
+
+# ---- formulas of one example, in mpmath: outputs and targets are lists of k numbers
+
+
+def mean(values):
+    return mpmath.fsum(values) / len(values)
+
+
+def cross_entropy(o, t, smoothing=0, weights=None):
+    k = len(o)
+    total = mpmath.fsum(mpmath.exp(v) for v in o)
+    q = [
+        (v * (1 - smoothing) + mpmath.mpf(smoothing) / k) * (weights[i] if weights else 1)
+        for i, v in enumerate(t)
+    ]
+    return -mpmath.fsum(p * (v - mpmath.log(total)) for p, v in zip(q, o, strict=True))
+
+
+def huber(o, t, delta=1):
+    def one(r):
+        return r * r / 2 if abs(r) <= delta else delta * (abs(r) - mpmath.mpf(delta) / 2)
+
+    return mean([one(a - b) for a, b in zip(o, t, strict=True)])
+
+
+def elementwise(one):
+    return lambda o, t: mean([one(a, b) for a, b in zip(o, t, strict=True)])
+
+
+def binary(o, t):
+    return t * mpmath.log1p(mpmath.exp(-o)) + (1 - t) * mpmath.log1p(mpmath.exp(o))
+
+
+def one_hot(labels, k):
+    return np.eye(k)[labels]
+
+
+K = 4
+BIG = np.asarray([[1e4, -1e4, 0.0, 3.0], [-1e4, -1e4, -1e4, -1e4], [1e4, 1e4, 0.0, -2.5]])
+O = np.concatenate([3 * RNG.standard_normal((9, K)), BIG])
+N = len(O)
+LABELS = RNG.integers(0, K, N)
+P = RNG.dirichlet(np.ones(K), N)
+R = np.concatenate([O[:9] + RNG.standard_normal((9, K)) * [[1e-4, 1, 3, 0]], np.zeros((3, K))])
+BITS = RNG.integers(0, 2, (N, K)).astype(float)
+COUNTS = RNG.integers(0, 9, (N, K)).astype(float)
+MODERATE = np.clip(O, -20, 20)
+
+WEIGHTS = (1.0, 0.5, 2.0, 0.25)
+
+# case: (loss, outputs, targets, what the mpmath formula takes as targets, formula, k of k eps max(1, |ref|) for value)
+CASES = {
+    "mse": (losses.mse, O, R, R, elementwise(lambda a, b: (a - b) ** 2), 4),
+    "mae": (losses.mae, O, R, R, elementwise(lambda a, b: abs(a - b)), 4),
+    "huber": (losses.huber, O, R, R, huber, 4),
+    "huber 2.5": (
+        losses.with_options("huber", delta=2.5),
+        O,
+        R,
+        R,
+        lambda o, t: huber(o, t, mpmath.mpf("2.5")),
+        4,
+    ),
+    "log_cosh": (losses.log_cosh, O, R, R, elementwise(lambda a, b: mpmath.log(mpmath.cosh(a - b))), 8),
+    "poisson": (
+        losses.poisson,
+        MODERATE,
+        COUNTS,
+        COUNTS,
+        elementwise(lambda a, b: mpmath.exp(a) - a * b),
+        16,
+    ),
+    "cross_entropy labels": (losses.cross_entropy, O, LABELS, one_hot(LABELS, K), cross_entropy, 8),
+    "cross_entropy probabilities": (losses.cross_entropy, O, P, P, cross_entropy, 8),
+    "cross_entropy options": (
+        losses.with_options("cross_entropy", label_smoothing=0.25, class_weights=WEIGHTS),
+        O,
+        LABELS,
+        one_hot(LABELS, K),
+        lambda o, t: cross_entropy(o, t, mpmath.mpf("0.25"), WEIGHTS),
+        8,
+    ),
+    "binary_cross_entropy": (losses.binary_cross_entropy, O, BITS, BITS, elementwise(binary), 8),
+    "binary_cross_entropy soft": (losses.binary_cross_entropy, O, P, P, elementwise(binary), 8),
+    "hinge": (
+        losses.hinge,
+        O,
+        BITS,
+        BITS,
+        elementwise(lambda a, b: max(mpmath.mpf(0), 1 - (a if b > 0 else -a))),
+        4,
+    ),
+    "hinge signs": (
+        losses.hinge,
+        O,
+        2 * BITS - 1,
+        BITS,
+        elementwise(lambda a, b: max(mpmath.mpf(0), 1 - (a if b > 0 else -a))),
+        4,
+    ),
+}
+
+
+def reference(outputs, targets, formula):
+    rows = zip(outputs.tolist(), np.asarray(targets).tolist(), strict=True)
+    return np.asarray(
+        [float(formula([mpmath.mpf(v) for v in o], [mpmath.mpf(v) for v in t])) for o, t in rows]
+    )
+
+
+def test_the_table_covers_every_name():
+    assert {case.split()[0] for case in CASES} == set(losses.names())
+
+
+@every_library
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("case", CASES)
+def test_values_against_mpmath(library, case, dtype):
+    loss, outputs, targets, plain, formula, factor = CASES[case]
+    outputs = outputs.astype(dtype)
+    if targets.dtype.kind == "f":
+        targets = targets.astype(dtype)
+        plain = np.asarray(plain).astype(dtype)
+    expected = reference(outputs, plain, formula)
+    # jax's log1p in float64 is good to 128 eps only.
+    factor = 128 if library == "jax" and dtype == "float64" else factor
+    for compiled in {False, library in COMPILED}:
+        (got,) = run(library, loss, outputs, targets, compiled=compiled)
+        assert got.dtype == dtype
+        agree(got, expected, factor, case)
+
+
+def numerical_gradient(outputs, targets, formula):
+    with mpmath.workdps(60):
+        h = mpmath.mpf(10) ** -25
+        rows = []
+        for o, t in zip(outputs.tolist(), np.asarray(targets).tolist(), strict=True):
+            o, t = [mpmath.mpf(v) for v in o], [mpmath.mpf(v) for v in t]
+            shifted = [[v + (h if i == j else 0) for j, v in enumerate(o)] for i in range(len(o))]
+            lowered = [[v - (h if i == j else 0) for j, v in enumerate(o)] for i in range(len(o))]
+            pairs = zip(shifted, lowered, strict=True)
+            rows.append([float((formula(a, t) - formula(b, t)) / (2 * h)) for a, b in pairs])
+    return np.asarray(rows)
+
+
+@every_library
+@pytest.mark.parametrize("case", CASES)
+def test_gradient_against_mpmath_and_autodiff(library, case):
+    loss, outputs, targets, plain, formula, factor = CASES[case]
+    smooth = np.abs(outputs) < 1e3  # where a central difference of 1e-25 keeps enough digits
+    expected = numerical_gradient(outputs, plain, formula)
+    (closed,) = run(library, loss.gradient, outputs, targets)
+    agree(closed[smooth], expected[smooth], 4 * factor, case)
+    if library == "strict":  # no stricter than NumPy: both are differentiated by the tape
+        return
+    backend = registry.load(library)
+
+    def derived(o, t):
+        def total(arrays):
+            per_example = loss(arrays[0], t)
+            return registry.array_namespace(per_example).sum(per_example), ()
+
+        return backend.value_and_grad(total)((o,))[2][0]
+
+    (automatic,) = run(library, derived, outputs, targets)
+    agree(automatic, closed, 128 if library == "jax" else 16, case)
+
+
+KINKS = [
+    (losses.mae, 2.0, 2.0, 0.0),
+    (losses.huber, 1.0, 0.0, 1.0),
+    (losses.huber, -1.0, 0.0, -1.0),
+    (losses.hinge, 1.0, 1.0, 0.0),
+    (losses.hinge, -1.0, 0.0, 0.0),
+    (losses.log_cosh, 0.0, 0.0, 0.0),
+    (losses.binary_cross_entropy, 0.0, 1.0, -0.5),
+]
+
+
+@every_library
+@pytest.mark.parametrize(("loss", "output", "target", "expected"), KINKS)
+def test_gradient_at_kinks(library, loss, output, target, expected):
+    o, t = np.asarray([[output]]), np.asarray([target])
+    assert run(library, loss.gradient, o, t)[0].item() == expected
+    backend = registry.load(library)
+
+    def derived(o, t):
+        return backend.value_and_grad(lambda arrays: (loss(arrays[0], t)[0], ()))((o,))[2][0]
+
+    assert run(library, derived, o, t)[0].item() == expected
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_ensembles_and_columns(case):
+    loss, outputs, targets, *_ = CASES[case]
+    stacked = np.stack([outputs, outputs[::-1]])
+    rows = loss(stacked, targets)
+    assert np.array_equal(rows, np.stack([loss(outputs, targets), loss(outputs[::-1], targets)]))
+    assert np.array_equal(loss.gradient(stacked, targets)[1], loss.gradient(outputs[::-1], targets))
+    if "cross_entropy " not in case:
+        assert np.array_equal(loss(outputs[:, :1], targets[:, 0]), loss(outputs[:, :1], targets[:, :1]))
+
+
+def test_masked_classes_cost_nothing():
+    o = np.asarray([[0.0, -np.inf, 1.0]])
+    assert losses.cross_entropy(o, np.asarray([2]))[0] == pytest.approx(math.log1p(math.exp(-1)))
+    assert losses.cross_entropy.gradient(o, np.asarray([2]))[0, 1] == 0
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_against_torch(smoothing):
+    torch = pytest.importorskip("torch")
+    ours = losses.with_options("cross_entropy", label_smoothing=smoothing, class_weights=WEIGHTS)(O, LABELS)
+    theirs = torch.nn.functional.cross_entropy(
+        torch.tensor(O),
+        torch.tensor(LABELS),
+        torch.tensor(WEIGHTS, dtype=torch.float64),
+        reduction="none",
+        label_smoothing=smoothing,
+    )
+    agree(ours, theirs.numpy(), 8)
+
+
+def test_predictions_and_probabilities():
+    o = np.asarray([[1.0, 2.0], [0.5, -1.0]])
+    assert losses.cross_entropy.predict(o).tolist() == [1, 0]
+    assert losses.binary_cross_entropy.predict(o).tolist() == [[1, 1], [1, 0]]
+    assert losses.binary_cross_entropy.predict(o[:, 1:]).tolist() == [1, 0]
+    assert losses.mse.predict(o) is o
+    assert losses.cross_entropy.activation(o).sum(axis=-1) == pytest.approx(1)
+    assert losses.binary_cross_entropy.activation(o)[0, 0] == pytest.approx(1 / (1 + math.exp(-1)))
+    assert losses.poisson.predict(o)[0, 0] == pytest.approx(math.e)
+
+
+@every_library
+def test_reduce(library):
+    l, w = np.asarray([[1.0, 4.0], [2.0, 2.0]]), np.asarray([3.0, 1.0])
+    assert run(library, losses.reduce, l)[0].tolist() == [2.5, 2.0]
+    assert run(library, losses.reduce, l, w)[0].tolist() == [1.75, 2.0]
+    assert run(library, losses.reduce, l, 10 * w)[0].tolist() == [1.75, 2.0]
+    assert run(library, lambda l, w: losses.reduce(l, w, "sum"), l, w)[0].tolist() == [7.0, 8.0]
+    assert run(library, lambda l, w: losses.reduce(l, w, "none"), l, w)[0].tolist() == [[3, 4], [6, 2]]
+    with pytest.raises(InputError, match="reduction"):
+        losses.reduce(l, reduction="median")
+
+
+def test_specs_names_and_pickles():
+    loss = losses.with_options("cross_entropy", label_smoothing=0.1, class_weights=[1, 2])
+    assert loss.to_spec() == {
+        "name": "cross_entropy",
+        "options": {"label_smoothing": 0.1, "class_weights": (1.0, 2.0)},
+    }
+    assert losses.get(loss.to_spec()) == loss == pickle.loads(pickle.dumps(loss))
+    assert losses.get("mean_squared_error") is losses.mse is mm.losses.mse
+
+    def own(outputs, targets):
+        return (outputs - targets)[:, 0] ** 4
+
+    wrapped = losses.get(own)
+    assert wrapped(np.asarray([[2.0]]), np.asarray([[0.0]])) == 16
+    for call in (wrapped.to_spec, lambda: wrapped.gradient(O, O)):
+        with pytest.raises(InputError):
+            call()
+
+
+BAD_TARGETS = [
+    ("cross_entropy", (3, 4), np.asarray([0, 1, 4]), DataError, "0 to 3"),
+    ("cross_entropy", (3, 4), np.asarray([0, -1, 2]), DataError, "-1"),
+    ("cross_entropy", (3, 4), np.asarray([0.0, 1.0, 2.0]), DataError, "astype"),
+    ("cross_entropy", (3, 4), np.asarray([0.5, 1.0, 2.0]), DataError, "encode"),
+    ("cross_entropy", (3, 4), np.asarray(["a", "b", "c"]), DataError, "numbers"),
+    ("cross_entropy", (3, 4), np.asarray([0, 1]), ShapeError, "3 labels"),
+    ("cross_entropy", (3, 4), np.asarray([[0], [1], [2]]), ShapeError, "class labels"),
+    ("cross_entropy", (3, 2), np.asarray([[0.5, 0.5], [0.5, 0.2], [1, 0]]), DataError, "sum 0.7"),
+    ("cross_entropy", (3,), np.asarray([0, 1, 1]), ShapeError, "outputs"),
+    ("binary_cross_entropy", (2, 1), np.asarray([0, 2]), DataError, "between 0 and 1"),
+    ("hinge", (2, 1), np.asarray([0, -1]), DataError, "-1 and 1"),
+    ("poisson", (2, 1), np.asarray([0, -1]), DataError, "counts"),
+    ("mse", (2, 1), np.asarray([0, np.nan]), DataError, "NaN"),
+    ("mse", (2, 3), np.asarray([0.0, 1.0]), ShapeError, "targets"),
+    ("mse", (2, 3), np.zeros((3, 2)), ShapeError, "targets"),
+]
+
+
+@pytest.mark.parametrize(("name", "shape", "targets", "error", "words"), BAD_TARGETS)
+def test_bad_targets(name, shape, targets, error, words):
+    with pytest.raises(error, match=words):
+        losses.get(name).validate(shape, targets)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_good_targets_pass(case):
+    loss, outputs, targets, *_ = CASES[case]
+    loss.validate(outputs.shape, targets)
+    loss.validate((2, *outputs.shape), targets)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: losses.get("crossentropy"), "Did you mean 'cross_entropy'"),
+        (lambda: losses.get(3), "expected a name"),
+        (lambda: losses.with_options("mse", delta=1.0), "no option 'delta'"),
+        (lambda: losses.with_options("huber", delta=0), "delta"),
+        (lambda: losses.with_options("cross_entropy", label_smoothing=1.0), "label_smoothing"),
+        (lambda: losses.with_options("cross_entropy", class_weights=[1, -1]), "class_weights"),
+        (lambda: losses.mse(np.zeros((2, 3)), np.zeros((3, 2))), "targets"),
+        (lambda: losses.cross_entropy(np.zeros((2, 3)), np.zeros(3, dtype=int)), "one label a row"),
+    ],
+)
+def test_bad_calls(call, words):
+    with pytest.raises(InputError, match=words):
+        call()
