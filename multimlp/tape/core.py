@@ -1,9 +1,10 @@
 """The recorded array.
 
-Differentiation opens a *level*. An array that is traced at a level wraps a value of a lower level: the plain array, or an array that
-an outer differentiation traces. An operation takes off the highest level among its arguments, computes with what is underneath
-(recording there too, if that is traced), and wraps the result. The numbers of the levels only grow, so an inner differentiation
-never mistakes the variable of an outer one for its own.
+Differentiation opens a *level*. An array that is traced at a level wraps a value of a lower level: the plain
+array, or an array that an outer differentiation traces. An operation takes off the highest level among its
+arguments, computes with what is underneath (recording there too, if that is traced), and wraps the result.
+The numbers of the levels only grow, so an inner differentiation never mistakes the variable of an outer one
+for its own.
 """
 
 from __future__ import annotations
@@ -12,17 +13,18 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
 
-from multimlp.errors import DifferentiationError
+from multimlp.errors import DifferentiationError, ShapeError
 
 if TYPE_CHECKING:
     from multimlp.backend import Backend
     from multimlp.tape.namespace import TracedNamespace
 
 Rule: TypeAlias = Callable[..., Any]
-"""``rule(xp, g, y, *arguments, **parameters)``: the cotangent of one argument, from the cotangent ``g`` of the result ``y``.
+"""``rule(xp, g, y, *arguments, **parameters)``: the cotangent of one argument, from the cotangent ``g`` of
+the result ``y``.
 
-``xp`` is the traced namespace, so that what a rule computes can be differentiated again. A rule may return the shape that its
-argument was broadcast to: the backward pass sums it down.
+``xp`` is the traced namespace, so that what a rule computes can be differentiated again. A rule may return
+the shape that its argument was broadcast to: the backward pass sums it down.
 """
 
 _orders = itertools.count()
@@ -59,8 +61,8 @@ class Node:
 class Traced(Node):
     """An array whose computation is recorded: the array object of the standard, immutable.
 
-    Each backend has a subclass of its own (made by `multimlp.tape.namespace.traced_type`), which carries the operators, so that the type
-    alone says which namespace computes with it.
+    Each backend has a subclass of its own (made by `multimlp.tape.namespace.traced_type`), which carries the
+    operators, so that the type alone says which namespace computes with it.
     """
 
     __slots__ = ()
@@ -83,7 +85,7 @@ class Traced(Node):
 
     @property
     def device(self) -> Any:
-        return self.value.device
+        return device_of(self)
 
     @property
     def size(self) -> int:
@@ -96,7 +98,9 @@ class Traced(Node):
     @property
     def T(self) -> Traced:  # noqa: N802 - the standard's name
         if self.ndim != 2:
-            raise AttributeError(f"T exists for matrices, this array has shape {self.shape}: use mT")
+            raise ShapeError(
+                f"T: expected a matrix, got an array of shape {self.shape}; mT transposes a stack of matrices"
+            )
         return self.__multimlp_namespace__.matrix_transpose(self)
 
     @property
@@ -134,8 +138,8 @@ class Traced(Node):
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(
-            f"a traced array has no {name!r}: it has what the array API standard gives an array, and the functions are in its "
-            f"namespace, multimlp.array_namespace(x)"
+            f"a traced array has no {name!r}: it has what the array API standard gives an array, and the "
+            f"functions are in its namespace, multimlp.array_namespace(x)"
         )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
@@ -156,14 +160,15 @@ class Traced(Node):
 
 def _refuse_conversion() -> NoReturn:
     raise DifferentiationError(
-        "a traced array cannot become a plain array, because the gradient would be lost. Use the functions of its own namespace, "
-        "multimlp.array_namespace(x), or multimlp.stop_gradient(x) where a constant is meant"
+        "a traced array cannot become a plain array, because the gradient would be lost. Use the functions "
+        "of its namespace, multimlp.array_namespace(x), or multimlp.stop_gradient(x) for a constant"
     )
 
 
 def _refuse_mutation() -> NoReturn:
     raise DifferentiationError(
-        "a traced array cannot be changed in place. Write x = x + y for x += y, and xp.where or xp.concat for x[key] = value"
+        "a traced array cannot be changed in place. Write x = x + y for x += y, and xp.where or xp.concat "
+        "for x[key] = value"
     )
 
 
@@ -183,15 +188,16 @@ def raw(x: Any) -> Any:
     return x
 
 
+def device_of(x: Any) -> Any:
+    """The device of an array, None for arrays that name none (those of NumPy 1)."""
+    return getattr(raw(x), "device", None)
+
+
 def stop_gradient(x: Any) -> Any:
     """The same values as a constant to every derivative, of whatever order.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from multimlp import tape
-    >>> _, _, (g,) = tape.value_and_grad(lambda xs: (tape.stop_gradient(xs[0]) * xs[0], ()))((np.asarray(3.0),))
-    >>> float(g)
+    Examples -------- >>> import numpy as np >>> from multimlp import tape >>> _, _, (g,) =
+    tape.value_and_grad(lambda xs: (tape.stop_gradient(xs[0]) * xs[0], ()))((np.asarray(3.0),)) >>> float(g)
     3.0
     """
     return raw(x)

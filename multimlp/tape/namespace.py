@@ -50,12 +50,10 @@ _BINARY_OPERATORS: dict[str, tuple[str, Function | None]] = {
     "pow": ("pow", operator.pow),
     "matmul": ("matmul", None),
 }
-_UNARY_OPERATORS = {
+_OPERATORS: dict[str, tuple[str, Function]] = {
     "negative": ("neg", operator.neg),
     "positive": ("pos", operator.pos),
     "abs": ("abs", operator.abs),
-}
-_COMPARISONS = {
     "equal": ("eq", operator.eq),
     "not_equal": ("ne", operator.ne),
     "less": ("lt", operator.lt),
@@ -68,8 +66,9 @@ _COMPARISONS = {
 class TracedNamespace:
     """What portable code computes with when it is differentiated.
 
-    Attributes are made when they are first asked for: a function with a rule records, one without derivative by nature sees the raw
-    values, any other raises `multimlp.errors.MissingRuleError` on a traced array; dtypes, constants and inspection are the raw ones.
+    Attributes are made when they are first asked for: a function with a rule records, one without derivative
+    by nature sees the raw values, any other raises `multimlp.errors.MissingRuleError` on a traced array;
+    dtypes, constants and inspection are the raw ones.
     """
 
     traced: type[Traced]
@@ -91,7 +90,7 @@ class TracedNamespace:
         return found
 
     def __dir__(self) -> list[str]:
-        return sorted({*dir(self._source), *super().__dir__()})
+        return sorted({*super().__dir__(), *(name for name in dir(self._source) if not name.startswith("_"))})
 
     def __repr__(self) -> str:
         return f"<namespace {self.__name__}>"
@@ -131,8 +130,9 @@ def _without_rule(name: str, function: Function) -> Function:
     def refuse_traced(*args: Any, **kwargs: Any) -> Any:
         if any_traced(args) or any_traced(kwargs.values()):
             raise MissingRuleError(
-                f"{name}: the tape has no derivative rule for this function. Add one with multimlp.tape.primitive({name!r}, forward, "
-                f"*rules) or in a table of multimlp/tape/rules_*.py; or pass multimlp.stop_gradient(x) where a constant is meant"
+                f"{name}: the tape has no derivative rule for this function. Add one with "
+                f"multimlp.tape.primitive({name!r}, forward, *rules) or a row in multimlp/tape/rules_*.py, "
+                f"or pass multimlp.stop_gradient(x) where a constant is meant"
             )
         return function(*args, **kwargs)
 
@@ -160,9 +160,9 @@ def primitive(name: str, forward: Callable[..., Any], *rules: Rule) -> None:
     forward : callable
         ``forward(xp, *arrays)`` on raw arrays, ``xp`` being the raw namespace.
     *rules : callable
-        For each array argument ``rule(xp, g, y, *arrays)``: its cotangent, from the cotangent ``g`` of the result ``y``. Here ``xp`` is
-        the traced namespace, so that the derivative can be differentiated again. The shape to which the argument was broadcast
-        will do.
+        For each array argument ``rule(xp, g, y, *arrays)``: its cotangent, from the cotangent ``g`` of the
+        result ``y``. Here ``xp`` is the traced namespace, so that the derivative can be differentiated again.
+        The shape to which the argument was broadcast will do.
 
     Examples
     --------
@@ -203,7 +203,7 @@ def _make_traced_type(backend: Backend) -> type[Traced]:
         "__hash__": None,
     }
     xp.traced = type("Traced", (Traced,), members)
-    for name, (method, function) in {**_UNARY_OPERATORS, **_COMPARISONS}.items():
+    for name, (method, function) in _OPERATORS.items():
         setattr(xp.traced, f"__{method}__", RULES[name](function, xp))
     for name, (method, operation) in _BINARY_OPERATORS.items():
         record = getattr(xp, name) if operation is None else RULES[name](operation, xp)

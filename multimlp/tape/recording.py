@@ -1,7 +1,8 @@
-"""How a function of the raw namespace becomes one that records: one way of recording for each kind of signature.
+"""How a function of the raw namespace becomes one that records: one way of recording for each kind of
+signature.
 
-Each function here returns a `Maker`. The tables in ``rules_*.py`` are dicts of makers by name; the traced namespace calls a maker once,
-when the name is first asked for, with the raw function and itself.
+Each function here returns a `Maker`. The tables in ``rules_*.py`` are dicts of makers by name; the traced
+namespace calls a maker once, when the name is first asked for, with the raw function and itself.
 """
 
 from __future__ import annotations
@@ -91,14 +92,15 @@ def _take_off(args: tuple[Any, ...], traced: type[Traced]) -> tuple[int, list[in
 
 
 def _parameter_check(rule: Rule, skip: int) -> Function:
-    """A function that raises for keyword arguments which the rule does not know, such as NumPy's ``where=``."""
+    """A function that raises for keyword arguments that the rule does not know, such as ``where=``."""
     allowed = frozenset(list(inspect.signature(rule).parameters)[skip:])
 
     def check(name: str, params: dict[str, Any]) -> None:
         if not allowed.issuperset(params):
             unknown = ", ".join(sorted(set(params) - allowed))
             raise InputError(
-                f"{name}: no derivative with the argument(s) {unknown}; the array API standard has: {', '.join(sorted(allowed)) or 'none'}"
+                f"{name}: no derivative with the argument(s) {unknown}; "
+                f"the array API standard has: {', '.join(sorted(allowed)) or 'none'}"
             )
 
     return check
@@ -126,7 +128,9 @@ def parametric(rule: Rule) -> Maker:
 
 
 def of_sequence(rule: Rule) -> Maker:
-    """A function of a list of arrays and of parameters; the rule's first argument is the position in the list."""
+    """A function of a list of arrays and of parameters; the rule's first argument is the position in the
+    list.
+    """
     check = _parameter_check(rule, skip=5)
 
     def make(function: Function, xp: TracedNamespace) -> Function:
@@ -191,7 +195,9 @@ def composed(definition: Function) -> Maker:
 
 
 def constant(function: Function, xp: TracedNamespace) -> Function:
-    """The maker of functions whose derivative is zero wherever it exists, or whose result is no real array: they see raw values."""
+    """The maker of functions whose derivative is zero wherever it exists, or whose result is no real array:
+    they see raw values.
+    """
 
     def compute(*args: Any, **kwargs: Any) -> Any:
         return function(*map(_lower, args), **{name: _lower(value) for name, value in kwargs.items()})

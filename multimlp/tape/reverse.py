@@ -25,13 +25,15 @@ def value_and_grad(
     Parameters
     ----------
     function : callable
-        ``function(arrays) -> (value, auxiliary)``: a 0-d array, and a tuple of further outputs that are handed through.
+        ``function(arrays) -> (value, auxiliary)``: a 0-d array, and a tuple of further outputs that are
+        handed through.
 
     Returns
     -------
     callable
-        ``arrays -> (value, auxiliary, gradients)``, each gradient of the shape and dtype of its array, zeros for an array that the
-        value does not depend on. Gradients may share memory with one another and must not be written to.
+        ``arrays -> (value, auxiliary, gradients)``, each gradient of the shape and dtype of its array, zeros
+        for an array that the value does not depend on. Gradients may share memory with one another and must
+        not be written to.
 
     Raises
     ------
@@ -55,8 +57,8 @@ def value_and_grad(
         shape = getattr(value, "shape", ())
         if tuple(shape) != ():
             raise NonScalarError(
-                f"value_and_grad: the function must return a scalar (an array of shape ()), got shape {tuple(shape)}; reduce it, e.g. "
-                "with xp.sum or xp.mean"
+                f"value_and_grad: the function must return a scalar (an array of shape ()), got shape "
+                f"{tuple(shape)}; reduce it, e.g. with xp.sum or xp.mean"
             )
         auxiliary = tuple(_lower(a, level) for a in auxiliary)
         if not _is_at(value, level):
@@ -69,7 +71,8 @@ def value_and_grad(
 
 
 def vjp(function: Callable[[Arrays], Arrays], arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
-    """The outputs of a function of a tuple of arrays, and the map from cotangents of the outputs to cotangents of the inputs.
+    """The outputs of a function of a tuple of arrays, and the map from cotangents of the outputs to
+    cotangents of the inputs.
 
     Parameters
     ----------
@@ -82,8 +85,9 @@ def vjp(function: Callable[[Arrays], Arrays], arrays: Arrays) -> tuple[Arrays, C
     -------
     outputs : tuple of array
     pullback : callable
-        ``pullback(cotangents)``: one cotangent for each output, of its shape, to one for each input (zeros where nothing depends on
-        it). It may be called any number of times. That of an integer or boolean output does not count.
+        ``pullback(cotangents)``: one cotangent for each output, of its shape, to one for each input (zeros
+        where nothing depends on it). It may be called any number of times. That of an integer or boolean
+        output does not count.
 
     Examples
     --------
@@ -150,7 +154,7 @@ def jvp(function: Callable[[Arrays], Arrays], arrays: Arrays, tangents: Arrays) 
     return outputs, tuple(output_tangents)
 
 
-# ---- levels ----------------------------------------------------------------------------------------------------------
+# ---- levels --------------------------------------------------------------------------------------
 
 
 def _namespace_of(arrays: Arrays) -> TracedNamespace:
@@ -164,8 +168,8 @@ def _open(arrays: Arrays) -> tuple[TracedNamespace, int, tuple[Traced, ...]]:
         if not _differentiable(xp, array):
             what = getattr(array, "dtype", type(array).__name__)
             raise NotDifferentiableError(
-                f"argument {i} is {what}: derivatives exist with respect to real floating-point arrays. Convert it with "
-                "xp.astype(x, xp.float64), or keep it out of the arguments to differentiate"
+                f"argument {i} is {what}: derivatives exist with respect to real floating-point arrays. "
+                "Convert it with xp.astype(x, xp.float64), or keep it out of the arguments to differentiate"
             )
     level = next(_levels)
     return xp, level, tuple(xp.traced(array, level) for array in arrays)
@@ -199,13 +203,14 @@ def _check_same_shapes(what: str, of: str, arrays: Arrays, given: Arrays) -> Non
             raise ShapeError(f"{what}[{i}]: expected the shape of {of} {i}, {wanted}, got {got}")
 
 
-# ---- backward --------------------------------------------------------------------------------------------------------
+# ---- backward ------------------------------------------------------------------------------------
 
 
 def _backward(xp: TracedNamespace, seeds: Sequence[tuple[Node, Any]], release: bool) -> dict[int, Any]:
     """The cotangents of the leaves, by the order in which they were made.
 
-    With ``release``, each operation is forgotten as soon as it is done with, so that memory is freed on the way back.
+    With ``release``, each operation is forgotten as soon as it is done with, so that memory is freed on the
+    way back.
     """
     traced = xp.traced
     cotangents: dict[int, Any] = {}
@@ -237,7 +242,8 @@ def _backward(xp: TracedNamespace, seeds: Sequence[tuple[Node, Any]], release: b
 def _lift(xp: TracedNamespace, values: tuple[Any, ...]) -> tuple[Any, ...]:
     """Values for a rule, all traced if one of them is.
 
-    A rule uses operators, and the plain array on the left of a traced one is free to refuse it, as array-api-strict does.
+    A rule uses operators, and the plain array on the left of a traced one is free to refuse it, as
+    array-api-strict does.
     """
     level = max(_levels_in(values), default=0)
 

@@ -1,11 +1,13 @@
 """Derivative rules of the matrix decompositions (real matrices).
 
-Symmetric input (``cholesky``, ``eigh``, ``eigvalsh``): the gradient is the symmetric one. Vectors that belong to equal eigenvalues or
-singular values have no derivative: where it matters to the result, the gradient is infinite or NaN, where it does not, finite.
+Symmetric input (``cholesky``, ``eigh``, ``eigvalsh``): the gradient is the symmetric one. Vectors that belong
+to equal eigenvalues or singular values have no derivative: where it matters to the result, the gradient is
+infinite or NaN, where it does not, finite.
 
-References: Giles (2008), "Collected matrix derivative results for forward and reverse mode algorithmic differentiation";
-Murray (2016), "Differentiation of the Cholesky decomposition", arXiv:1602.07527; Walter and Lehmann (2010) and Roberts and Roberts (2020),
-arXiv:2009.10071, for QR; Townsend (2016), "Differentiating the singular value decomposition".
+References: Giles (2008), "Collected matrix derivative results for forward and reverse mode algorithmic
+differentiation"; Murray (2016), "Differentiation of the Cholesky decomposition", arXiv:1602.07527; Roberts
+and Roberts (2020), "QR and LQ decomposition matrix backpropagation algorithms", arXiv:2009.10071; Townsend
+(2016), "Differentiating the singular value decomposition".
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any
 
 from multimlp.errors import MissingRuleError
 from multimlp.registry import Array, Namespace
-from multimlp.tape.core import Traced
+from multimlp.tape.core import Traced, device_of
 from multimlp.tape.recording import Function, Maker, composed, parametric, several_results
 
 
@@ -37,7 +39,7 @@ def _ratio(xp: Namespace, numerator: Array, denominator: Array) -> Array:
 
 
 def _diagonal_matrix(xp: Namespace, d: Array) -> Array:
-    return d[..., None, :] * xp.eye(d.shape[-1], dtype=d.dtype, device=d.device)
+    return d[..., None, :] * xp.eye(d.shape[-1], dtype=d.dtype, device=device_of(d))
 
 
 def _lower_half(xp: Namespace, x: Array) -> Array:
@@ -82,7 +84,9 @@ def _qr_tall(
 
 
 def _qr(function: Function, xp: Any) -> Function:
-    """The maker of qr: a wide matrix is a square one with columns appended; of a tall one, only the reduced form has a derivative."""
+    """The maker of qr: a wide matrix is a square one with columns appended; of a tall one, only the reduced
+    form has a derivative.
+    """
     record, traced = several_results(_qr_tall)(function, xp), xp.traced
 
     def qr(x: Any, /, *, mode: str = "reduced") -> Any:
@@ -92,7 +96,7 @@ def _qr(function: Function, xp: Any) -> Function:
         if rows >= columns:
             if mode != "reduced" and rows > columns:
                 raise MissingRuleError(
-                    "linalg.qr: there is no derivative for mode='complete' of a tall matrix; use mode='reduced'"
+                    "linalg.qr: no derivative for mode='complete' of a tall matrix; use mode='reduced'"
                 )
             return record(x, mode=mode)
         result = record(x[..., :rows], mode=mode)
@@ -136,7 +140,8 @@ def _svd(function: Function, xp: Any) -> Function:
     def svd(x: Any, /, *, full_matrices: bool = True) -> Any:
         if type(x) is traced and full_matrices and x.shape[-1] != x.shape[-2]:
             raise MissingRuleError(
-                "linalg.svd: there is no derivative with full_matrices=True of a matrix that is not square; use full_matrices=False"
+                "linalg.svd: no derivative with full_matrices=True unless the matrix is square; "
+                "use full_matrices=False"
             )
         return record(x, full_matrices=full_matrices)
 

@@ -2,9 +2,11 @@
 
 Choices where a derivative does not exist (or is a matter of taste):
 
-* ``abs`` and ``sign`` have derivative 0 at 0, ``hypot`` 0 at (0, 0), ``copysign`` 0 where its first argument is 0.
+* ``abs`` and ``sign`` have derivative 0 at 0, ``hypot`` 0 at (0, 0), ``copysign`` 0 where its first argument
+  is 0.
 * ``maximum`` and ``minimum`` give each argument one half at a tie.
-* ``clip`` has derivative 1 inside and *at* its bounds, 0 outside; a bound that is an array receives what is cut off by it.
+* ``clip`` has derivative 1 inside and *at* its bounds, 0 outside; a bound that is an array receives what is
+  cut off by it.
 * ``where`` never lets the branch that was not taken near the result, so a NaN there stays there.
 * ``pow``: the derivative of ``x ** 0`` is 0 also at x = 0, and ``0 ** y`` does not change with ``y >= 0``;
   a negative base has no derivative with respect to the exponent (NaN).
@@ -17,6 +19,7 @@ import math
 from typing import Any
 
 from multimlp.registry import Array, Namespace
+from multimlp.tape.core import device_of
 from multimlp.tape.recording import Maker, parametric, pointwise
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
@@ -102,7 +105,7 @@ def _clip(function: Any, xp: Any) -> Any:
 
 def _to_device(function: Any, xp: Any) -> Any:
     """The maker of the method to_device, which is no function of the raw namespace."""
-    rule = parametric(lambda xp, g, y, x, device: xp._to_device(g, x.device))
+    rule = parametric(lambda xp, g, y, x, device: xp._to_device(g, device_of(x)))
     return rule(lambda x, device: x.to_device(device), xp)
 
 

@@ -1,7 +1,8 @@
 """Derivative rules of selection: ``x[key]``, ``take``, ``take_along_axis``, ``sort``.
 
-What is picked more than once receives the sum of its cotangents. That scatter-add is not in the standard: a backend may offer it as
-``kernels["scatter_add"](target, key, values)``, which adds into ``target`` and returns it; `_add_segments` serves the others.
+What is picked more than once receives the sum of its cotangents. That scatter-add is not in the standard: a
+backend may offer it as ``kernels["scatter_add"](target, key, values)``, which adds into ``target`` and
+returns it; `_add_segments` serves the others.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from multimlp.registry import Array, Namespace
-from multimlp.tape.core import Traced
+from multimlp.tape.core import Traced, device_of
 from multimlp.tape.recording import Function, Maker, composed, parametric
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def _getitem(xp: Namespace, g: Array, y: Array, x: Array, key: Any) -> Array:
     if _picks_once(xp, key):
         return xp._put(g, key, x.shape)
-    return _scatter_flat(xp, g, _positions(xp, x.shape, x.device)[key], x.shape)
+    return _scatter_flat(xp, g, _positions(xp, x.shape, device_of(x))[key], x.shape)
 
 
 def _picks_once(xp: Namespace, key: Any) -> bool:
@@ -62,7 +63,7 @@ def _take_along_axis(xp: Namespace, g: Array, y: Array, x: Array, indices: Array
     for d in reversed(range(x.ndim)):
         along = place
         if d != axis:
-            count = xp.arange(x.shape[d], dtype=place.dtype, device=place.device)
+            count = xp.arange(x.shape[d], dtype=place.dtype, device=device_of(place))
             along = xp.reshape(count, tuple(x.shape[d] if i == d else 1 for i in range(x.ndim)))
         positions = positions + along * stride
         stride *= x.shape[d]
@@ -74,12 +75,12 @@ def _sort(xp: Namespace, x: Traced, axis: int = -1, descending: bool = False, st
     return xp.take_along_axis(x, order, axis=axis)
 
 
-# ---- the transposes of selection, on raw arrays -----------------------------------------------------------------------
+# ---- the transposes of selection, on raw arrays --------------------------------------------------
 
 
 def _raw_put(xp: Namespace, g: Array, key: Any, shape: tuple[int, ...]) -> Array:
     """Zeros of a shape with g at the key."""
-    out = xp.zeros(shape, dtype=g.dtype, device=g.device)
+    out = xp.zeros(shape, dtype=g.dtype, device=device_of(g))
     if isinstance(key, tuple) and any(k is None for k in key):  # the standard has no newaxis in assignment
         key = tuple(k for k in key if k is not None)
         g = xp.reshape(g, out[key].shape)
@@ -92,22 +93,23 @@ def _raw_add_at(backend: Any, g: Array, indices: Array, size: int) -> Array:
     kernel = backend.kernels.get("scatter_add")
     if kernel is None:
         return _add_segments(backend.xp, g, indices, size)
-    target = backend.xp.zeros((size, *g.shape[1:]), dtype=g.dtype, device=g.device)
+    target = backend.xp.zeros((size, *g.shape[1:]), dtype=g.dtype, device=device_of(g))
     return kernel(target, indices, g)
 
 
 def _add_segments(xp: Namespace, g: Array, indices: Array, size: int) -> Array:
-    """Scatter-add on the standard alone: sorted by target, the k-th contributions of all targets are added at once.
+    """Scatter-add on the standard alone: sorted by target, the k-th contributions of all targets are added at
+    once.
 
     No product with zeros, so that an infinite cotangent reaches only its own target.
     """
-    out = xp.zeros((size, *g.shape[1:]), dtype=g.dtype, device=g.device)
+    out = xp.zeros((size, *g.shape[1:]), dtype=g.dtype, device=device_of(g))
     if size == 0 or g.size == 0:
         return out
     indices = xp.where(indices < 0, indices + size, indices)
     order = xp.argsort(indices)
     indices, g = xp.take(indices, order, axis=0), xp.take(g, order, axis=0)
-    targets = xp.arange(size, dtype=indices.dtype, device=indices.device)
+    targets = xp.arange(size, dtype=indices.dtype, device=device_of(indices))
     start = xp.searchsorted(indices, targets, side="left")
     count = xp.searchsorted(indices, targets, side="right") - start
     zero = xp.zeros_like(out)

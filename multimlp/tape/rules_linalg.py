@@ -1,7 +1,8 @@
-"""Derivative rules of products, norms, and what is composed of them; the decompositions are in ``rules_decompositions.py``.
+"""Derivative rules of products, norms, and what is composed of them; the decompositions are in
+``rules_decompositions.py``.
 
-``vector_norm`` and the Frobenius norm have derivative 0 where they are 0, like ``abs``. ``det`` needs an invertible matrix for its
-derivative; ``pinv`` a constant rank (Golub and Pereyra, 1973).
+``vector_norm`` and the Frobenius norm have derivative 0 where they are 0, like ``abs``. ``det`` needs an
+invertible matrix for its derivative; ``pinv`` a constant rank (Golub and Pereyra, 1973).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from multimlp.errors import InputError, ShapeError
 from multimlp.registry import Array, Namespace
+from multimlp.tape.core import device_of
 from multimlp.tape.recording import Maker, composed, parametric, pointwise
 from multimlp.tape.rules_reductions import axes_of, restore_axes
 
@@ -77,7 +79,7 @@ def _diagonal(xp: Namespace, x: Array, offset: int = 0) -> Array:
     rows, columns = x.shape[-2:]
     first = offset if offset >= 0 else -offset * columns
     length = max(0, min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns))
-    places = first + (columns + 1) * xp.arange(length, device=x.device)
+    places = first + (columns + 1) * xp.arange(length, device=device_of(x))
     return xp.take(xp.reshape(x, (*x.shape[:-2], rows * columns)), places, axis=-1)
 
 
@@ -89,7 +91,7 @@ def _matrix_power(xp: Namespace, x: Array, n: int) -> Array:
     if n < 0:
         return _matrix_power(xp, xp.linalg.inv(x), -n)
     if n == 0:
-        return xp.broadcast_to(xp.eye(x.shape[-1], dtype=x.dtype, device=x.device), x.shape)
+        return xp.broadcast_to(xp.eye(x.shape[-1], dtype=x.dtype, device=device_of(x)), x.shape)
     if n == 1:
         return x
     half = _matrix_power(xp, x, n // 2)

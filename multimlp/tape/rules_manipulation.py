@@ -6,7 +6,7 @@ from typing import Any
 
 from multimlp.errors import NotDifferentiableError, ShapeError
 from multimlp.registry import Array, Namespace
-from multimlp.tape.core import Traced, raw
+from multimlp.tape.core import Traced, device_of, raw
 from multimlp.tape.recording import Function, Maker, composed, of_sequence, parametric
 
 Axes = int | tuple[int, ...] | None
@@ -96,7 +96,7 @@ def _tile(xp: Namespace, x: Traced, repetitions: tuple[int, ...]) -> Array:
 def _repeat(xp: Namespace, x: Traced, repeats: Any, axis: int | None = None) -> Array:
     if axis is None:
         x, axis = xp.reshape(x, (-1,)), 0
-    return xp.take(x, xp.repeat(xp.arange(x.shape[axis], device=x.device), repeats), axis=axis)
+    return xp.take(x, xp.repeat(xp.arange(x.shape[axis], device=device_of(x)), repeats), axis=axis)
 
 
 def _diff(

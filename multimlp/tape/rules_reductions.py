@@ -1,7 +1,7 @@
 """Derivative rules of sums, products, extrema and running sums and products.
 
-At a tie, ``max`` and ``min`` share the cotangent evenly; a NaN extremum hands it to the NaNs. The derivative of a product needs no
-division, so zeros among the factors are harmless.
+At a tie, ``max`` and ``min`` share the cotangent evenly; a NaN extremum hands it to the NaNs. The derivative
+of a product needs no division, so zeros among the factors are harmless.
 """
 
 from __future__ import annotations
@@ -52,11 +52,13 @@ def _extremum(
 
 
 def _prod(xp: Namespace, g: Array, y: Array, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    if x.size == 0:
+        return xp.zeros_like(x)
     axes = axes_of(x, axis)
     kept = tuple(i for i in range(x.ndim) if i not in axes)
     order = kept + axes
     moved = xp.permute_dims(x, order)
-    flat = xp.reshape(moved, tuple(x.shape[i] for i in kept) + (_count(x, axes),))
+    flat = xp.reshape(moved, (*(x.shape[i] for i in kept), _count(x, axes)))
     one = xp.ones_like(flat[..., :1])
     before = _exclusive_product(xp, flat, one)
     after = xp.flip(_exclusive_product(xp, xp.flip(flat, axis=-1), one), axis=-1)
@@ -92,6 +94,8 @@ def _cumulative_prod(
     xp: Namespace, g: Array, y: Array, x: Array, axis: int | None = None, include_initial: bool = False
 ) -> Array:
     """With P_i the product before i: P_i S_i, where S_i = g_i + x_(i+1) S_(i+1), solved by doubling."""
+    if x.size == 0:
+        return xp.zeros_like(x)
     axis = _running_axis(x, axis)
     total = xp.moveaxis(_without_initial(g, axis, include_initial), axis, -1)
     x = xp.moveaxis(x, axis, -1)
