@@ -65,6 +65,8 @@ def promote(first: DType, second: DType) -> DType:
     """The standard's promotion of two dtypes; kinds that it leaves undefined are refused."""
     if first == second:
         return first
+    if {first, second} == {float16, bfloat16}:  # outside the standard; float32 holds both
+        return float32
     for kind in (SIGNED, UNSIGNED, FLOATING, INTEGRAL):
         if first in kind and second in kind:
             promoted = np.promote_types(first.as_numpy_dtype, second.as_numpy_dtype)

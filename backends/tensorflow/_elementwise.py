@@ -145,7 +145,7 @@ def _hypot(x: Tensor, y: Tensor) -> Tensor:
     """Scaled by the larger operand against overflow; the derivative at the origin is 0."""
     scale = tf.stop_gradient(raw.Maximum(x=raw.Abs(x=x), y=raw.Abs(x=y)))
     infinite = tf.logical_or(raw.IsInf(x=x), raw.IsInf(x=y))
-    origin = tf.equal(scale, 0)
+    origin = tf.logical_and(tf.equal(x, 0), tf.equal(y, 0))
     scale = tf.where(tf.logical_or(infinite, origin), tf.ones_like(scale), scale)
     squares = raw.Square(x=x / scale) + raw.Square(x=y / scale)
     root = scale * raw.Sqrt(x=tf.where(origin, tf.ones_like(squares), squares))
@@ -257,8 +257,12 @@ logaddexp = binary(
 logical_and = binary("logical_and", BOOLEAN, raw.LogicalAnd, "x1 and x2.")
 logical_or = binary("logical_or", BOOLEAN, raw.LogicalOr, "x1 or x2.")
 logical_xor = binary("logical_xor", BOOLEAN, raw.NotEqual, "Exactly one of x1 and x2.")
-maximum = binary("maximum", REAL, raw.Maximum, "The larger operand; NaN if one is NaN.")
-minimum = binary("minimum", REAL, raw.Minimum, "The smaller operand; NaN if one is NaN.")
+# XLA for CPUs sets xla_cpu_enable_fast_min_max
+_NAN = (
+    "NaN if one is NaN; compiled by XLA for CPUs, only if x1 is NaN, unless XLA's fast min and max are off."
+)
+maximum = binary("maximum", REAL, raw.Maximum, f"The larger operand. {_NAN}")
+minimum = binary("minimum", REAL, raw.Minimum, f"The smaller operand. {_NAN}")
 multiply = binary("multiply", NUMERIC, raw.Mul, "x1 * x2.")
 nextafter = binary(
     "nextafter",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -82,7 +83,7 @@ def _matmul(x1: Tensor, x2: Tensor) -> Tensor:
         return tf.squeeze(_matmul(x1, tf.expand_dims(x2, 1)), -1)
     if ndim2 == 2:  # one large product, whose derivative needs no sum over a batch of matrices
         *batch, inner = dims(x1)
-        rows = tf.reshape(x1, (-1, inner)) if 0 not in batch else tf.reshape(x1, (0, inner))
+        rows = tf.reshape(x1, (math.prod(batch), inner))
         return tf.reshape(raw.MatMul(a=rows, b=x2), (*batch, dims(x2)[1]))
     return raw.BatchMatMulV2(x=x1, y=x2)
 

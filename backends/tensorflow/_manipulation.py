@@ -19,6 +19,7 @@ from multimlp.backends.tensorflow._dtypes import (
 from multimlp.backends.tensorflow._shapes import (
     Axes,
     as_shape,
+    broadcast_batch,
     broadcast_shape,
     dims,
     fill_unknown,
@@ -215,7 +216,5 @@ def take_along_axis(x: Tensor, indices: Tensor, /, *, axis: int = -1) -> Tensor:
     indices = _as_index("take_along_axis: indices", indices, size_along(x, axis))
     values, positions = moveaxis(x, axis, -1), moveaxis(indices, axis, -1)
     if ndim > 1:
-        batch = broadcast_shape(values[..., 0], positions[..., 0])
-        values = tf.broadcast_to(values, tf.concat([batch, [size_along(values, -1)]], 0))
-        positions = tf.broadcast_to(positions, tf.concat([batch, [size_along(positions, -1)]], 0))
+        values, positions = broadcast_batch(values, positions, but_last=1)
     return moveaxis(tf.gather(values, positions, axis=-1, batch_dims=ndim - 1), -1, axis)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -76,18 +77,21 @@ def fill_unknown(name: str, x: tf.Tensor, shape: Sequence[Any], offset: int = 0)
     return tuple(resolved)
 
 
-def broadcast_shape(*arrays: tf.Tensor) -> Any:
-    """The common shape: a tuple where it is known, else a tensor."""
-    shape = arrays[0].shape
+def broadcast_shape(*arrays: tf.Tensor, but_last: int = 0) -> Any:
+    """The common shape, without the last axes: a tuple where it is known, else a tensor."""
+    shapes = [x.shape[: len(x.shape) - but_last] for x in arrays]
     try:
-        for x in arrays[1:]:
-            shape = tf.broadcast_static_shape(shape, x.shape)
+        shape = functools.reduce(tf.broadcast_static_shape, shapes)
     except ValueError:
-        shapes = ", ".join(str(static_shape(x)) for x in arrays)
-        raise ShapeError(f"arrays of the shapes {shapes} cannot be broadcast together") from None
+        given = ", ".join(str(static_shape(x)) for x in arrays)
+        raise ShapeError(f"arrays of the shapes {given} cannot be broadcast together") from None
     if shape.is_fully_defined():
         return tuple(shape)
-    dynamic = tf.shape(arrays[0])
-    for x in arrays[1:]:
-        dynamic = tf.broadcast_dynamic_shape(dynamic, tf.shape(x))
-    return dynamic
+    dynamic = [tf.shape(x)[: len(x.shape) - but_last] for x in arrays]
+    return functools.reduce(tf.broadcast_dynamic_shape, dynamic)
+
+
+def broadcast_batch(*arrays: tf.Tensor, but_last: int) -> list[tf.Tensor]:
+    """The arrays with all axes but the last ones repeated to their common lengths."""
+    batch = broadcast_shape(*arrays, but_last=but_last)
+    return [tf.broadcast_to(x, tf.concat([batch, tf.shape(x)[len(x.shape) - but_last :]], 0)) for x in arrays]

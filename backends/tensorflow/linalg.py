@@ -21,7 +21,7 @@ from multimlp.backends.tensorflow._dtypes import (
 )
 from multimlp.backends.tensorflow._linear_algebra import matmul, operands, tensordot, vecdot
 from multimlp.backends.tensorflow._manipulation import matrix_transpose, moveaxis
-from multimlp.backends.tensorflow._shapes import Axes, broadcast_shape, dims, one_axis, static_shape
+from multimlp.backends.tensorflow._shapes import Axes, broadcast_batch, dims, one_axis, static_shape
 from multimlp.backends.tensorflow._statistics import sum as _sum
 
 from multimlp.errors import InputError, ShapeError
@@ -114,7 +114,7 @@ def cross(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
 
 
 def det(x: Tensor, /) -> Tensor:
-    """Determinants."""
+    """Determinants. XLA has no kernel for it."""
     _matrices("det", x, square=True)
     return tf.linalg.det(x)
 
@@ -245,9 +245,7 @@ def solve(x1: Tensor, x2: Tensor, /) -> Tensor:
     if x1.shape[-1] != right.shape[-2] and None not in (x1.shape[-1], right.shape[-2]):
         raise ShapeError(f"solve: shapes {static_shape(x1)} and {static_shape(x2)} do not fit")
     if len(x1.shape) != 2 or len(right.shape) != 2:
-        batch = broadcast_shape(x1[..., 0, 0], right[..., 0, 0])
-        x1 = tf.broadcast_to(x1, tf.concat([batch, dims(x1)[-2:]], 0))
-        right = tf.broadcast_to(right, tf.concat([batch, dims(right)[-2:]], 0))
+        x1, right = broadcast_batch(x1, right, but_last=2)
     out = tf.linalg.solve(x1, right)
     return out[..., 0] if is_vector else out
 

@@ -1,7 +1,7 @@
 """An array API 2024.12 namespace over plain ``tf.Tensor``: tensors in, tensors out.
 
 Every function works eagerly, in a ``tf.function``, under ``GradientTape``, ``ForwardAccumulator`` and
-``tf.vectorized_map``, and all but ``unique_*`` and ``linalg.slogdet``, for which XLA has no kernel, with
+``tf.vectorized_map``, and all but ``unique_*``, ``linalg.det`` and ``linalg.slogdet``, which XLA lacks, with
 ``jit_compile=True``. Nothing of TensorFlow is changed by importing this. Beside the standard's names there
 are ``float16``, ``bfloat16`` and ``isin``.
 
