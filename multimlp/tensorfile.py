@@ -62,7 +62,7 @@ def write_hosted(
     metadata: Mapping[str, str] | None,
 ) -> None:
     """`write_tensors` of ``(array, dtype name)``; bfloat16 may come as raw bits in uint16."""
-    safetensors = _package()
+    safetensors = require_package()
     specs, keep = {}, []
     for name, (array, dtype) in tensors.items():
         if dtype not in _DTYPES.values():
@@ -99,7 +99,8 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], d
         return read_opened(path, file), dict(file.metadata() or {})
 
 
-def _package() -> Any:
+def require_package() -> Any:
+    """The package safetensors, or a `MissingDependencyError`."""
     try:
         import safetensors
     except ImportError:
@@ -110,7 +111,7 @@ def _package() -> Any:
 @contextmanager
 def opened(path: str | os.PathLike[str]) -> Iterator[Any]:
     """The safetensors reader of a file, its header checked and nothing else read; its errors become ours."""
-    safetensors = _package()
+    safetensors = require_package()
     _check_header(path)
     try:
         with safetensors.safe_open(os.fspath(path), framework="np") as file:
@@ -153,7 +154,7 @@ def read_opened(path: str | os.PathLike[str], file: Any) -> dict[str, np.ndarray
     names = list(file.keys())
     dtypes = {name: stored_dtype(path, file, name) for name in names}
     # The package's NumPy reader refuses bfloat16; its raw reader gives the bits.
-    raw = _package().deserialize(Path(path).read_bytes()) if "bfloat16" in dtypes.values() else ()
+    raw = require_package().deserialize(Path(path).read_bytes()) if "bfloat16" in dtypes.values() else ()
     halves = {name: view for name, view in raw if dtypes[name] == "bfloat16"}
     return {name: _widened(halves[name]) if name in halves else file.get_tensor(name) for name in names}
 

@@ -12,11 +12,21 @@ Examples
 0.0
 """
 
-from multimlp.data._catalog import load, names
+from multimlp.data._catalog import is_name, load, names
 from multimlp.data._dataset import Dataset
 from multimlp.data._idx import read_idx
 from multimlp.data._split import split
 from multimlp.data._standardizer import Standardizer
 from multimlp.data._tables import read_features, read_table
 
-__all__ = ["Dataset", "Standardizer", "load", "names", "read_features", "read_idx", "read_table", "split"]
+__all__ = [
+    "Dataset",
+    "Standardizer",
+    "is_name",
+    "load",
+    "names",
+    "read_features",
+    "read_idx",
+    "read_table",
+    "split",
+]

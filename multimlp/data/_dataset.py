@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from multimlp.data._finite import not_finite
 from multimlp.data._targets import encode
 from multimlp.errors import DataError
 
@@ -105,13 +106,10 @@ def check_features(where: str, X: np.ndarray, feature_names: Sequence[str] | Non
         table = np.ascontiguousarray(X, dtype=np.float32)
     bad = ~np.isfinite(table)
     if bad.any():
-        names = column_names(table, feature_names)
         columns = np.flatnonzero(bad.any(axis=0))
-        first = int(np.argmax(bad[:, columns[0]]))
-        count = int(np.sum(bad[:, columns[0]]))
-        others = f" ({len(columns) - 1} more columns too)" if len(columns) > 1 else ""
-        raise DataError(
-            f"{where}: column {names[columns[0]]!r} has {count} missing or infinite "
-            f"value{'s' if count > 1 else ''}, the first in row {first + 1}{others}; drop or fill them"
+        names = column_names(table, feature_names)
+        others = f", and so have {len(columns) - 1} more columns" if len(columns) > 1 else ""
+        raise not_finite(
+            where, f"column {names[columns[0]]!r}", bad[:, columns[0]], f"drop or fill them{others}"
         )
     return table

@@ -190,7 +190,8 @@ def _from_npz(where: Path, targets: bool = True) -> tuple[np.ndarray, np.ndarray
 
 def _array(where: Path) -> np.ndarray:
     try:
-        return np.load(where, allow_pickle=False)
+        with where.open("rb") as file:  # np.load would also open an archive under this name
+            return np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{where}: not a readable .npy file of plain numbers: {_first_line(error)}") from None
 

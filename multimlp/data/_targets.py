@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from multimlp.data._finite import not_finite
 from multimlp.errors import DataError, InputError
 
 TASKS = ("classification", "regression")
@@ -24,7 +25,9 @@ def encode(where: str, y: np.ndarray, task: str | None) -> tuple[np.ndarray, tup
         raise DataError(f"{where}: expected a target of numbers or text, got an array of dtype {y.dtype}")
     numeric = y.dtype.kind in "iuf"
     if numeric:
-        _check_finite(where, y)
+        bad = ~np.isfinite(y)
+        if bad.any():
+            raise not_finite(where, "the target", bad, "drop these rows")
     if task == "regression" and not numeric:
         raise DataError(f"{where}: the target is text (such as {str(y[0])!r}), which regression cannot use")
     labels, indices = np.unique(y, return_inverse=True)
@@ -46,12 +49,3 @@ def _plain(label: Any) -> str | int | bool:
     """The label as a Python value that JSON can hold: 2.0 is the class 2."""
     value = label.item()
     return int(value) if isinstance(value, float) else value.decode() if isinstance(value, bytes) else value
-
-
-def _check_finite(where: str, y: np.ndarray) -> None:
-    bad = ~np.isfinite(y)
-    if bad.any():
-        raise DataError(
-            f"{where}: the target has {int(bad.sum())} missing or infinite "
-            f"value{'s' if bad.sum() > 1 else ''}, the first in row {int(np.argmax(bad)) + 1}; drop these rows"
-        )

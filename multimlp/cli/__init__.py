@@ -1,0 +1,106 @@
+"""The ``multimlp`` command.
+
+A subcommand is a module with a docstring (which ``--help`` shows), ``add_arguments(parser)`` and
+``run(args) -> int``, and one line in `COMMANDS`; it is imported only when it is called. ``run`` returns 0,
+or 1 if a check failed; it raises a `MultimlpError` for bad input, which becomes one line on stderr and exit
+code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple, NoReturn
+
+from multimlp.cli.common import note
+from multimlp.errors import MultimlpError, ParityError, TrainingError
+
+CHECK_FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130
+
+
+class Command(NamedTuple):
+    """Where a subcommand is, and what it does in a line."""
+
+    module: str
+    summary: str
+
+
+COMMANDS: dict[str, Command] = {
+    "backends": Command("multimlp.cli.backends", "what is installed, on which devices, and what it can do"),
+    "train": Command("multimlp.cli.train", "train on a data set or a file, on one backend or on all of them"),
+    "predict": Command("multimlp.cli.predict", "predict from a file with a saved model"),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that reports bad usage in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_USAGE, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments (default: the process's) and return its exit code.
+
+    Examples
+    --------
+    >>> from multimlp.cli import main
+    >>> main(["predict", "no-such-model.safetensors", "new.csv"])
+    2
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        name = _command_name(arguments)
+        command = importlib.import_module(COMMANDS[name].module)
+        parser = Parser(
+            prog=f"multimlp {name}",
+            description=command.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        command.add_arguments(parser)
+        return command.run(parser.parse_args(arguments[1:]))
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
+    except MultimlpError as error:
+        note(f"error: {error}")
+        return CHECK_FAILED if isinstance(error, (ParityError, TrainingError)) else BAD_USAGE
+    except KeyboardInterrupt:
+        note("interrupted; nothing was saved")
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _command_name(arguments: list[str]) -> str:
+    """The subcommand; a name is read before its module, so that help imports nothing."""
+    width = max(map(len, COMMANDS)) + 2
+    listed = "\n".join(f"  {name:{width}}{command.summary}" for name, command in COMMANDS.items())
+    parser = Parser(
+        prog="multimlp",
+        usage="multimlp COMMAND [...]",
+        description="Multilayer perceptrons on every array library, with the same numbers.",
+        epilog=f"commands:\n{listed}\n\nmultimlp COMMAND --help shows its options and an example.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"multimlp {_version()}")
+    if not arguments or arguments[0].startswith("-"):
+        parser.parse_args(arguments)
+        parser.error(f"which command? {', '.join(COMMANDS)}")
+    name = arguments[0]
+    if name not in COMMANDS:
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(COMMANDS)}"
+        parser.error(f"unknown command {name!r}; {hint}")
+    return name
+
+
+def _version() -> str:
+    from multimlp import __version__
+
+    return __version__

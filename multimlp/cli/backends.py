@@ -1,0 +1,71 @@
+"""List the backends: what is installed, in which version, on which devices, and what it can do.
+
+example:
+  multimlp backends
+  multimlp backends --backend jax --json
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from multimlp import registry
+from multimlp.catalog import available_backends
+from multimlp.cli.common import add_common, note, print_json
+from multimlp.progress import print_table
+from multimlp.selection import select
+
+COLUMNS = ("backend", "installed", "version", "devices", "autodiff", "vmap", "jit", "epoch", "dtypes")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_common(parser, "show only this one; fails if it is not installed, or lacks --device or --dtype")
+
+
+def run(args: argparse.Namespace) -> int:
+    found = available_backends()
+    if args.backend is not None:
+        name = registry.canonical_name(args.backend)
+        select(name, args.device, args.dtype)
+        found = {name: found[name]}
+    described = [info.as_dict() for info in found.values()]
+    if args.backend is None:
+        described = [one for one in described if _offers(one, args.device, args.dtype)]
+    if args.json:
+        print_json({"backends": described})
+        return 0
+    print_table(COLUMNS, [_row(one) for one in described])
+    for one in described:
+        if one["problem"]:
+            note(f"{one['name']} is installed and cannot be used: {one['problem']}")
+    return 0
+
+
+def _offers(one: dict[str, Any], device: str | None, dtype: str | None) -> bool:
+    """Whether a backend has what was asked for; everything is shown when nothing was."""
+    kinds = {place.partition(":")[0] for place in one["devices"]} | set(one["devices"])
+    accelerated = bool(kinds - {"cpu"}) and device == "gpu"
+    capabilities = one["capabilities"] or {"dtypes": ()}
+    return (device is None or accelerated or device in kinds) and (
+        dtype is None or dtype in capabilities["dtypes"]
+    )
+
+
+def _row(one: dict[str, Any]) -> tuple[object, ...]:
+    capabilities = one["capabilities"]
+    if not one["installed"]:
+        return (one["name"], "no", None, one["install"], *[None] * 5)
+    if capabilities is None:
+        return (one["name"], "broken", one["version"], *[None] * 6)
+    return (
+        one["name"],
+        "yes",
+        one["version"],
+        " ".join(one["devices"]),
+        capabilities["autodiff"],
+        capabilities["vmap"],
+        " ".join(capabilities["compilers"]) or None,
+        capabilities["epoch"],
+        " ".join(capabilities["dtypes"]),
+    )

@@ -1,0 +1,83 @@
+"""Predict from a file with a model that `multimlp train --save` wrote.
+
+The inputs are prepared as in training: columns are found by name, in any order, and standardised. The output
+is a CSV file with a column `prediction`, and with --proba a column of probabilities for each class.
+
+example:
+  multimlp predict model.safetensors new.csv -o predictions.csv
+  multimlp predict model.safetensors new.csv --proba --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+import numpy as np
+
+from multimlp import atomic, files, registry
+from multimlp.cli.common import add_common, note, print_json
+from multimlp.cli.pipeline import Pipeline
+from multimlp.data import read_features
+from multimlp.evaluation import predict
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a .safetensors file written by multimlp train --save")
+    parser.add_argument("data", metavar="DATA", help=".csv, .npz (X) or .npy with the features")
+    parser.add_argument(
+        "-o", "--output", default="-", metavar="FILE", help="a .csv file; - is standard output (default)"
+    )
+    parser.add_argument("--proba", action="store_true", help="probabilities of the classes, too")
+    add_common(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    pipeline = Pipeline.from_dict(args.model, files.load_extra(args.model))
+    mlp, params = files.load(args.model, args.backend, args.device, args.dtype)
+    if args.output != "-":
+        atomic.check_writable(args.output)
+    X, ignored = read_features(args.data, pipeline.feature_names)
+    if ignored:
+        note(f"ignoring the column{'s' if len(ignored) > 1 else ''} {', '.join(map(repr, ignored))}")
+    outputs = predict(mlp, params, pipeline.inputs(X))
+    host = registry.owner(outputs).to_numpy(outputs).astype(np.float64)
+    decided: list[Any] = pipeline.decide(host).tolist()
+    if pipeline.classes is not None:
+        decided = [pipeline.classes[index] for index in decided]
+    probabilities = pipeline.probabilities(host).tolist() if args.proba else None
+    header = (
+        ["prediction", *(f"proba_{label}" for label in pipeline.classes or ())]
+        if args.proba
+        else ["prediction"]
+    )
+    rows = [[label, *(probabilities[i] if probabilities else ())] for i, label in enumerate(decided)]
+    if args.output != "-":
+        with atomic.replacing(args.output) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+            _write(file, header, rows)
+    if args.json:
+        written = None if args.output == "-" else args.output
+        print_json(
+            {
+                "rows": len(rows),
+                "output": written,
+                "classes": pipeline.classes,
+                "predictions": decided,
+                "probabilities": probabilities,
+                "ignored": ignored,
+            }
+        )
+    elif args.output == "-":
+        _write(sys.stdout, header, rows)
+    else:
+        note(f"wrote {len(rows)} predictions to {args.output}")
+    return 0
+
+
+def _write(file: TextIO, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)

@@ -1,0 +1,180 @@
+"""Train a multilayer perceptron on a data set or on your own file.
+
+Without --backend (and without MULTIMLP_BACKEND) every installed backend is trained in turn, from the same
+parameters on the same batches, and compared with NumPy in float64.
+
+example:
+  multimlp train digits
+  multimlp train iris --backend torch --hidden 32 --epochs 100 --save iris.safetensors
+  multimlp train houses.csv --target price --backend jax,torch --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from multimlp import atomic, data, files, losses, optimizers, registry, regularizers, tensorfile
+from multimlp.catalog import available_backends
+from multimlp.cli import INTERRUPTED
+from multimlp.cli.common import add_common, note, print_json
+from multimlp.cli.comparison import Run, Trainer, train_all
+from multimlp.cli.pipeline import Pipeline
+from multimlp.errors import DataError
+from multimlp.mlp import MLP
+from multimlp.progress import print_table
+
+CHECKERS = ("strict", "mpmath")
+"""Backends that exist to check others, too slow to train on unless they are named."""
+
+MANY_ROWS = 10_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "data", metavar="DATASET|FILE", help=f"{', '.join(data.names())}; or .csv, .npz, X.npy"
+    )
+    source = parser.add_argument_group("data")
+    source.add_argument("--target", metavar="COLUMN", help="column of a .csv to predict")
+    source.add_argument("--task", choices=("classification", "regression"), help="default: from the target")
+    source.add_argument("--folder", metavar="PATH", help="where the files of mnist or fashion-mnist are")
+    source.add_argument(
+        "--test-size", type=float, metavar="F", help="fraction set aside for the test (default: 0.2)"
+    )
+    model = parser.add_argument_group("model")
+    model.add_argument(
+        "--hidden",
+        type=int,
+        nargs="*",
+        default=[128],
+        metavar="N",
+        help="widths of the hidden layers (default: 128)",
+    )
+    model.add_argument("--activation", default="relu", metavar="NAME", help="default: relu")
+    model.add_argument(
+        "--dropout", type=float, default=0.0, metavar="F", help="fraction of units (default: 0)"
+    )
+    fitting = parser.add_argument_group("training")
+    fitting.add_argument(
+        "--epochs", type=int, metavar="N", help=f"default: 30, or 10 from {MANY_ROWS} rows on"
+    )
+    fitting.add_argument("--batch-size", type=int, default=64, metavar="N", help="default: 64")
+    fitting.add_argument("--learning-rate", type=float, metavar="F", help="default: the optimiser's")
+    fitting.add_argument("--optimizer", default="adam", metavar="NAME", help="default: adam")
+    fitting.add_argument("--loss", metavar="NAME", help="default: cross_entropy or mse")
+    fitting.add_argument(
+        "--l2", type=float, default=0.0, metavar="F", help="weight of the L2 penalty (default: 0)"
+    )
+    fitting.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    output = parser.add_argument_group("output")
+    output.add_argument("--save", metavar="FILE", help="write the model of the first backend (.safetensors)")
+    output.add_argument(
+        "--reference", action="store_true", help="compare one backend with NumPy in float64, too"
+    )
+    output.add_argument("--verbose", action="store_true", help="a line per epoch on standard error")
+    output.add_argument("--no-progress", action="store_true", help="no progress bar")
+    add_common(parser, "name of a backend, or several: torch,jax (default: all that are installed)")
+
+
+def run(args: argparse.Namespace) -> int:
+    names, chosen = _backends(args.backend)
+    if args.save is not None:
+        tensorfile.require_package()
+        atomic.check_writable(args.save)
+    dataset = _dataset(args)
+    train, test = data.split(dataset, args.test_size, args.seed)
+    loss = losses.get(args.loss or ("cross_entropy" if dataset.task == "classification" else "mse"))
+    pipeline = Pipeline.fit(train, loss)
+    mlp = MLP(
+        train.X.shape[1], args.hidden, pipeline.out_features, activation=args.activation, dropout=args.dropout
+    )
+    trainer = Trainer(mlp, pipeline, train, test, _fit_options(args, len(train)), args.device, args.verbose)
+    runs, skipped = train_all(
+        trainer, names, args.dtype, reference=args.reference or len(names) > 1, skip_broken=not chosen
+    )
+    finished = [one for one in runs if not one.is_reference]
+    interrupted = any(one.stopped == "interrupted" for one in runs)
+    if args.save is not None and finished:
+        files.save(args.save, mlp, finished[0].params, pipeline.to_dict())
+    saved = args.save if finished else None
+    if args.json:
+        print_json(_summary(args, trainer, runs, skipped, saved))
+    else:
+        _print_report(trainer, runs)
+    if saved is not None and not args.json:
+        print(f"saved {saved} (trained on {finished[0].backend}); predict with:")
+        print(f"  multimlp predict {saved} NEW.csv -o predictions.csv")
+    if interrupted:
+        note(f"interrupted; {f'saved {saved}' if saved else 'nothing was saved'}")
+    return INTERRUPTED if interrupted else 0
+
+
+def _backends(named: str | None) -> tuple[list[str], bool]:
+    """The backends to train on, and whether somebody chose them."""
+    choice = named if named is not None else os.environ.get("MULTIMLP_BACKEND", "").strip()
+    if choice or named is not None:
+        return [registry.load(name.strip()).name for name in choice.split(",")], True
+    installed = [name for name, info in available_backends().items() if info.installed]
+    return [name for name in installed if name not in CHECKERS], False
+
+
+def _dataset(args: argparse.Namespace) -> data.Dataset:
+    if data.is_name(args.data) and not Path(args.data).suffix:
+        return data.load(args.data, args.folder)
+    if not Path(args.data).suffix and not Path(args.data).exists():
+        raise DataError(f"{args.data!r} is neither a data set ({', '.join(data.names())}) nor a file")
+    return data.read_table(args.data, args.target, args.task)
+
+
+def _fit_options(args: argparse.Namespace, rows: int) -> dict[str, object]:
+    rate = {} if args.learning_rate is None else {"learning_rate": args.learning_rate}
+    return {
+        "optimizer": optimizers.get(args.optimizer, **rate),
+        "epochs": args.epochs if args.epochs is not None else 30 if rows < MANY_ROWS else 10,
+        "batch_size": args.batch_size,
+        "seed": args.seed,
+        "regularizer": regularizers.l2(args.l2) if args.l2 else None,
+        "progress": not args.no_progress,
+    }
+
+
+def _print_report(trainer: Trainer, runs: list[Run]) -> None:
+    columns = (
+        "backend",
+        "version",
+        "device",
+        "dtype",
+        "engine",
+        "loss",
+        f"test {trainer.pipeline.metric}",
+        "seconds",
+    )
+    compared = any(one.is_reference for one in runs)
+    rows = [
+        (
+            *(f"{one.backend} (reference)" if one.is_reference else one.backend, one.version, one.device),
+            *(one.dtype, one.engine, one.loss, one.score, one.seconds),
+            *((one.parameter_difference, one.output_difference) if compared else ()),
+        )
+        for one in runs
+    ]
+    print(f"{trainer.train.description}: {len(trainer.train)} rows to train, {len(trainer.test)} to test")
+    print(f"{trainer.mlp}: {trainer.mlp.num_parameters} parameters")
+    print_table((*columns, *(("max |d params|", "max |d outputs|") if compared else ())), rows)
+
+
+def _summary(
+    args: argparse.Namespace, trainer: Trainer, runs: list[Run], skipped: dict[str, str], saved: str | None
+) -> dict[str, object]:
+    return {
+        "data": trainer.train.description,
+        "task": trainer.train.task,
+        "rows": {"train": len(trainer.train), "test": len(trainer.test)},
+        "model": trainer.mlp.to_spec(),
+        "parameters": trainer.mlp.num_parameters,
+        "metric": trainer.pipeline.metric,
+        "runs": [one.as_dict() for one in runs],
+        "skipped": skipped,
+        "saved": saved,
+    }
