@@ -460,13 +460,19 @@ def test_forward_derivative_against_reverse(row: Row) -> None:
     assert_all_close([slope], [expected], 1e-11)
 
 
+DATA_DEPENDENT = ("getitem mask", "repeat each")
+"""Rows whose shapes depend on values, which the strictest flags forbid."""
+
+
 @strict_rows
 @pytest.mark.parametrize("order", [1, 2])
 def test_strict_namespace(row: Row, order: int) -> None:
     arrays = arguments(row)
     function = scalar(row) if order == 1 else directional(row)
     expected_value, _, expected = tape.value_and_grad(function)(arrays)
-    value, _, actual = tape.value_and_grad(function)(tuple(array_api_strict.asarray(a) for a in arrays))
+    free = row.name in DATA_DEPENDENT
+    with array_api_strict.ArrayAPIStrictFlags(boolean_indexing=free, data_dependent_shapes=free):
+        value, _, actual = tape.value_and_grad(function)(tuple(array_api_strict.asarray(a) for a in arrays))
     assert all(isinstance(g, type(array_api_strict.ones(1))) for g in actual)
     assert_all_close([np.from_dlpack(value)], [expected_value], 1e-10)
     assert_all_close([np.from_dlpack(g) for g in actual], expected, 1e-10)

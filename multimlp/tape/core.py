@@ -148,6 +148,9 @@ class Traced(Node):
     def __dlpack__(self, **kwargs: Any) -> NoReturn:
         _refuse_conversion()
 
+    def __dlpack_device__(self) -> NoReturn:
+        _refuse_conversion()
+
     def __setitem__(self, key: Any, value: Any, /) -> NoReturn:
         _refuse_mutation()
 
