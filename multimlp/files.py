@@ -103,7 +103,7 @@ def _host(leaf: Any) -> tuple[np.ndarray, str]:
     backend = registry.owner(leaf)
     dtype, host = backend.dtype_name(leaf.dtype), backend.to_numpy(leaf)
     if dtype == "bfloat16":  # the upper half of the float32 of the same value
-        host = (np.ascontiguousarray(host, dtype=np.float32).view(np.uint32) >> 16).astype(np.uint16)
+        host = (host.astype(np.float32, order="C").view(np.uint32) >> 16).astype(np.uint16)
     return host, dtype
 
 
