@@ -63,7 +63,7 @@ class Table(Generic[T]):
 
 
 def unpack_spec(kind: str, spec: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Name and options of a plain ``{"name": ..., "options": {...}}`` mapping, as the ``to_spec`` methods write it."""
+    """Name and options of a plain ``{"name": ..., "options": {...}}`` mapping, as ``to_spec`` writes it."""
     options = spec.get("options", {})
     if (
         not isinstance(spec.get("name"), str)

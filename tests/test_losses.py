@@ -66,7 +66,7 @@ MODERATE = np.clip(O, -20, 20)
 
 WEIGHTS = (1.0, 0.5, 2.0, 0.25)
 
-# case: (loss, outputs, targets, what the mpmath formula takes as targets, formula, k of k eps max(1, |ref|) for value)
+# case: (loss, outputs, targets, targets of the formula, formula, k of k eps max(1, |ref|) for the value)
 CASES = {
     "mse": (losses.mse, O, R, R, elementwise(lambda a, b: (a - b) ** 2), 4),
     "mae": (losses.mae, O, R, R, elementwise(lambda a, b: abs(a - b)), 4),

@@ -19,6 +19,7 @@ array([[-0.1192,  0.1192],
 array([0, 1])
 """
 
+from multimlp.losses._align import aligned
 from multimlp.losses._classification import binary_cross_entropy, cross_entropy, hinge, one_hot
 from multimlp.losses._loss import Loss, get, names, with_options
 from multimlp.losses._reduce import batch_mean, reduce
@@ -26,6 +27,7 @@ from multimlp.losses._regression import huber, log_cosh, mae, mse, poisson
 
 __all__ = [
     "Loss",
+    "aligned",
     "batch_mean",
     "binary_cross_entropy",
     "cross_entropy",

@@ -244,6 +244,7 @@ cross_entropy = LOSSES.add(
         _argmax,
         activations.softmax,
         {"label_smoothing": 0.0, "class_weights": None},
+        decides="class",
     ),
     "softmax_cross_entropy",
     "categorical_cross_entropy",
@@ -259,8 +260,11 @@ binary_cross_entropy = LOSSES.add(
         _check_binary,
         _decision,
         activations.sigmoid,
+        decides="binary",
     ),
     "bce",
     "sigmoid_cross_entropy",
 )
-hinge = LOSSES.add("hinge", Loss("hinge", hinge_loss, hinge_loss_gradient, _check_signs, _decision))
+hinge = LOSSES.add(
+    "hinge", Loss("hinge", hinge_loss, hinge_loss_gradient, _check_signs, _decision, decides="sign")
+)

@@ -40,6 +40,8 @@ class Loss:
         The options that the loss knows, with their defaults.
     options : mapping, optional
         Those that differ from the defaults.
+    decides : {"class", "binary", "sign"}, optional
+        What the targets of a classification loss are: class indices, 0/1, or -1/+1; None for a loss of numbers.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Loss:
         activation_function: Callable[[Array], Array] | None = None,
         defaults: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
+        decides: str | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         self.name = name
@@ -62,6 +65,17 @@ class Loss:
         self.activation_function = activation_function
         self.defaults = dict(defaults or {})
         self.options = dict(options or {})
+        self.decides = decides
+
+    @property
+    def integer_targets(self) -> bool:
+        """Whether integer targets stay integers (class indices, and whatever a callable of the user's expects)."""
+        return self.decides == "class" or self.gradient_function is None
+
+    @property
+    def default_metrics(self) -> tuple[str, ...]:
+        """What training reports beside the loss."""
+        return () if self.decides is None else ("accuracy",)
 
     def __call__(self, outputs: Array, targets: Array) -> Array:
         return self.function(outputs, targets, **self.options)
@@ -79,7 +93,7 @@ class Loss:
         return self.gradient_function(outputs, targets, **self.options)
 
     def validate(self, outputs_shape: Shape, targets: Any) -> None:
-        """Check targets against the shape of the outputs, once, before training; reads the values on the host.
+        """Check targets against the shape of the outputs, once, before training; reads values on the host.
 
         Raises
         ------
@@ -198,6 +212,7 @@ def with_options(loss: str | Loss, **options: Any) -> Loss:
         base.activation_function,
         base.defaults,
         changed,
+        base.decides,
     )
 
 

@@ -1,0 +1,235 @@
+"""Limited-memory BFGS: decisions on the host, arrays on the device."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from multimlp import tree
+from multimlp.errors import DTypeError, InputError
+from multimlp.naming import check_number
+from multimlp.optimizers._line_search import Point, strong_wolfe
+from multimlp.registry import Array, array_namespace, owner
+from multimlp.tree import Tree
+
+ValueAndGrad: TypeAlias = Callable[[Tree], tuple[Array, Tree]]
+
+
+class LBFGSState(NamedTuple):
+    """What the method remembers; arrays are flat, of all parameters one after the other."""
+
+    value: float | None
+    """The objective at the parameters, or None before the first step."""
+    gradient: Array | None
+    steps: tuple[Array, ...]
+    """The last differences of parameters, the oldest first."""
+    changes: tuple[Array, ...]
+    """The differences of gradients that belong to them."""
+    iterations: int
+    evaluations: int
+    """How often the objective was computed."""
+    message: str
+    """Why there is nothing left to do; empty while there is."""
+
+
+class LBFGSResult(NamedTuple):
+    """What `LBFGS.minimize` found."""
+
+    params: Tree
+    value: float
+    state: LBFGSState
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """Limited-memory BFGS with a line search for the strong Wolfe conditions (c1 = 1e-4, c2 = 0.9).
+
+    The direction is -H g, H from the last ``history`` differences by the two-loop recursion, scaled by s.y
+    / y.y. It needs the objective of all data as a function, so it has an interface of its own: `minimize`,
+    or `step` again and again. Scalars are decided on in Python, arrays stay where they are; in float64 the
+    path is the same on every library up to rounding.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The first step length tried, > 0; at the very first iteration, min(1, 1 / |g|_1) times it.
+    history : int
+        Pairs kept.
+    max_line_search : int
+        Evaluations a line search may take.
+    tolerance_gradient : float
+        Done when no component of the gradient is larger.
+    tolerance_change : float
+        Done when a step changes the value by less than this times max(1, |value|).
+
+    References
+    ----------
+    Nocedal, Wright, Numerical optimization (2006), algorithms 7.4, 7.5, 3.5 and 3.6; Liu, Nocedal,
+    Mathematical Programming 45 (1989).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import optimizers
+    >>> def rosenbrock(p):
+    ...     a, b = p[0], p[1]
+    ...     gradient = [-2 * (1 - a) - 400 * a * (b - a * a), 200 * (b - a * a)]
+    ...     return (1 - a) ** 2 + 100 * (b - a * a) ** 2, np.asarray(gradient)
+    >>> result = optimizers.lbfgs().minimize(rosenbrock, np.asarray([-1.2, 1.0]))
+    >>> result.params.round(6), result.state.message
+    (array([1., 1.]), 'change of the value below tolerance')
+    """
+
+    learning_rate: float = 1.0
+    history: int = 10
+    max_line_search: int = 25
+    tolerance_gradient: float = 1e-7
+    tolerance_change: float = 1e-12
+
+    name = "lbfgs"
+    full_batch = True
+
+    def __post_init__(self) -> None:
+        check_number("learning_rate", self.learning_rate, low=0, low_open=True)
+        for option in ("history", "max_line_search"):
+            value = getattr(self, option)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InputError(f"{option}: expected an integer >= 1, got {value!r}")
+        check_number("tolerance_gradient", self.tolerance_gradient, low=0)
+        check_number("tolerance_change", self.tolerance_change, low=0)
+
+    def init(self, params: Tree) -> LBFGSState:
+        """The state before the first step; checks that the parameters are floating arrays of one dtype."""
+        leaves = tree.leaves(params)
+        backend = owner(*leaves)
+        names = sorted({backend.dtype_name(leaf.dtype) for leaf in leaves})
+        if len(names) > 1 or "float" not in names[0]:
+            raise DTypeError(f"params: expected floating arrays of one dtype, got {', '.join(names)}")
+        return LBFGSState(None, None, (), (), 0, 0, "")
+
+    def step(self, value_and_grad: ValueAndGrad, params: Tree, state: LBFGSState) -> tuple[Tree, LBFGSState]:
+        """One iteration: a direction and a line search along it.
+
+        Parameters
+        ----------
+        value_and_grad : callable
+            ``params -> (value, gradients)``, the gradients a tree like the parameters; as
+            `multimlp.value_and_grad` makes it.
+        params : tree of floating arrays
+        state : LBFGSState
+            Of these very parameters.
+
+        Returns
+        -------
+        params, state
+            Unchanged parameters and a ``state.message`` when there is nothing left to do.
+        """
+        if state.message:
+            return params, state
+        leaves, rebuild = tree.flatten(params)
+        backend, xp = owner(*leaves), array_namespace(*leaves)
+
+        def unflatten(flat: Array) -> Tree:
+            pieces, start = [], 0
+            for leaf in leaves:
+                size = math.prod(leaf.shape)
+                pieces.append(xp.reshape(flat[start : start + size], tuple(leaf.shape)))
+                start += size
+            return rebuild(pieces)
+
+        def evaluate(flat: Array) -> tuple[float, Array]:
+            value, gradients = value_and_grad(unflatten(flat))
+            return float(value), _flat(gradients)
+
+        with backend.scope_of(*leaves):
+            flat = _flat(params)
+            if state.value is None:
+                value, gradient = evaluate(flat)
+                state = state._replace(value=value, gradient=gradient, evaluations=1)
+            new_flat, new_state = self._iterate(evaluate, flat, state)
+            return (params if new_flat is flat else unflatten(new_flat)), new_state
+
+    def _iterate(
+        self, evaluate: Callable[[Array], tuple[float, Array]], flat: Array, state: LBFGSState
+    ) -> tuple[Array, LBFGSState]:
+        value, gradient = state.value, state.gradient
+        assert value is not None
+        assert gradient is not None
+        if not math.isfinite(value):
+            return flat, state._replace(message="the objective is not finite")
+        if _largest(gradient) <= self.tolerance_gradient:
+            return flat, state._replace(message="gradient below tolerance")
+        direction = _direction(gradient, state.steps, state.changes)
+        slope = _dot(gradient, direction)
+        if not slope < 0:  # rounding spoilt the curvature pairs: start again from steepest descent
+            state = state._replace(steps=(), changes=())
+            direction, slope = -gradient, -_dot(gradient, gradient)
+        first = self.learning_rate
+        if not state.steps:
+            first *= min(1.0, 1.0 / _dot(gradient, array_namespace(gradient).sign(gradient)))
+
+        def along(length: float) -> Point:
+            new_flat = flat + length * direction
+            new_value, new_gradient = evaluate(new_flat)
+            return Point(length, new_value, _dot(new_gradient, direction), new_flat, new_gradient)
+
+        start = Point(0.0, value, slope, flat, gradient)
+        found, used = strong_wolfe(along, start, first, self.max_line_search)
+        state = state._replace(iterations=state.iterations + 1, evaluations=state.evaluations + used)
+        if found is start:
+            return flat, state._replace(message="the line search found no lower value")
+        step, change = found.position - flat, found.gradient - gradient
+        if _dot(step, change) > 1e-10 * _dot(change, change) ** 0.5 * _dot(step, step) ** 0.5:
+            state = state._replace(
+                steps=(*state.steps, step)[-self.history :], changes=(*state.changes, change)[-self.history :]
+            )
+        message = ""
+        if _largest(found.gradient) <= self.tolerance_gradient:
+            message = "gradient below tolerance"
+        elif abs(found.value - value) <= self.tolerance_change * max(1.0, abs(value)):
+            message = "change of the value below tolerance"
+        return found.position, state._replace(value=found.value, gradient=found.gradient, message=message)
+
+    def minimize(self, value_and_grad: ValueAndGrad, params: Tree, max_iterations: int = 200) -> LBFGSResult:
+        """Step until done, as ``result.state.message`` says, or, with an empty one, ``max_iterations``."""
+        state = self.init(params)
+        while not state.message and state.iterations < max_iterations:
+            params, state = self.step(value_and_grad, params, state)
+        return LBFGSResult(params, math.nan if state.value is None else state.value, state)
+
+    def to_spec(self) -> dict[str, Any]:
+        """The optimiser as plain values, from which `multimlp.optimizers.get` makes it again."""
+        return {"name": self.name, "options": asdict(self)}
+
+
+def _flat(params: Tree) -> Array:
+    leaves = tree.leaves(params)
+    xp = array_namespace(*leaves)
+    return xp.concat([xp.reshape(leaf, (-1,)) for leaf in leaves])
+
+
+def _dot(a: Array, b: Array) -> float:
+    return float(array_namespace(a, b).sum(a * b))
+
+
+def _largest(a: Array) -> float:
+    xp = array_namespace(a)
+    return float(xp.max(xp.abs(a)))
+
+
+def _direction(gradient: Array, steps: tuple[Array, ...], changes: tuple[Array, ...]) -> Array:
+    """``-H g`` by the two-loop recursion (Nocedal, Wright, algorithm 7.4)."""
+    q = -gradient
+    remembered = []
+    for s, y in zip(reversed(steps), reversed(changes), strict=True):
+        curvature = _dot(s, y)
+        weight = _dot(s, q) / curvature
+        q = q - weight * y
+        remembered.append((s, y, curvature, weight))
+    if steps:
+        q = q * (_dot(steps[-1], changes[-1]) / _dot(changes[-1], changes[-1]))
+    for s, y, curvature, weight in reversed(remembered):
+        q = q + (weight - _dot(y, q) / curvature) * s
+    return q

@@ -1,0 +1,199 @@
+"""First-order optimisers over trees: state, weight decay, clipping, schedules, around an elementwise rule."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from multimlp import tree
+from multimlp.backend import Backend
+from multimlp.errors import DTypeError, InputError
+from multimlp.optimizers._rules import Rule
+from multimlp.registry import Array, Namespace, array_namespace, owner
+from multimlp.schedules import Schedule
+from multimlp.tree import Tree
+
+
+class OptimizerState(NamedTuple):
+    """What an optimiser remembers: arrays in trees, which pass through every transform and into files."""
+
+    step: Array
+    """Number of updates made; shape (), int32."""
+    slots: tuple[Tree, ...]
+    """One tree like the parameters' for each name of ``Optimizer.rule.slots``."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An optimiser with its options. Made by the functions of `multimlp.optimizers`.
+
+    Attributes
+    ----------
+    name : str
+    options : mapping
+        All hyper-parameters, defaults included; ``learning_rate`` is a float or a `Schedule`.
+    rule : Rule
+        The arithmetic on one array.
+    """
+
+    name: str
+    options: Mapping[str, Any] = field(hash=False)
+    rule: Rule = field(repr=False, compare=False)
+
+    full_batch = False
+    """Whether it needs the loss of all data as a function, as L-BFGS does."""
+
+    def init(self, params: Tree) -> OptimizerState:
+        """The state before the first update.
+
+        Parameters
+        ----------
+        params : tree of floating arrays of one library
+
+        Raises
+        ------
+        InputError
+            If there is no array among the parameters.
+        DTypeError
+            If one of them is not floating.
+        """
+        leaves, rebuild = tree.flatten(params)
+        backend = owner(*leaves)
+        for leaf in leaves:
+            if "float" not in backend.dtype_name(leaf.dtype):
+                raise DTypeError(f"params: expected floating arrays, got one of dtype {leaf.dtype}")
+        xp = array_namespace(*leaves)
+        with backend.scope_of(*leaves):
+            # Slots are arrays of their own, not one shared: an in-place engine may write to each.
+            slots = tuple(
+                rebuild([xp.full_like(leaf, self._initial(slot)) for leaf in leaves])
+                for slot in self.rule.slots
+            )
+            step = xp.zeros((), dtype=xp.int32, device=getattr(leaves[0], "device", None) or None)
+        return OptimizerState(step, slots)
+
+    def _initial(self, slot: str) -> float:
+        return self.options.get(f"initial_{slot}", 0.0)
+
+    def update(self, grads: Tree, state: OptimizerState, params: Tree) -> tuple[Tree, OptimizerState]:
+        """One update: the new parameters and the new state; pure, may be traced and compiled.
+
+        Parameters
+        ----------
+        grads : tree like ``params``
+        state : OptimizerState
+        params : tree of floating arrays
+
+        Raises
+        ------
+        InputError
+            If the trees do not fit.
+        """
+        leaves, rebuild = tree.flatten(params)
+        gradients = _leaves_like(params, leaves, grads, "grads")
+        slots = [_leaves_like(params, leaves, slot, "state") for slot in state.slots]
+        backend, xp = owner(*leaves), array_namespace(*leaves, *gradients)
+        with backend.scope_of(*leaves):
+            work = _work_dtype(backend, leaves)
+            scalars = self._scalars(xp, state.step, work)
+            if self.options["clip_norm"] is not None:
+                gradients = clip(xp, gradients, self.options["clip_norm"], work)
+            rows = []
+            for p, g, *own in zip(leaves, gradients, *slots, strict=True):
+                rows.append(self.update_array(p, g, own, _cast(xp, scalars, p.dtype)))
+            new_leaves, *new_slots = zip(*rows, strict=True)
+            step = state.step + xp.ones_like(state.step)
+        return rebuild(new_leaves), OptimizerState(step, tuple(rebuild(column) for column in new_slots))
+
+    def update_array(
+        self, p: Array, g: Array, slots: Sequence[Array], scalars: Mapping[str, Any]
+    ) -> tuple[Array, ...]:
+        """One update of one array, or of a flat buffer of all: weight decay and the rule, no clipping.
+
+        Parameters
+        ----------
+        p, g : array
+        slots : sequence of arrays
+        scalars : mapping
+            As `scalars` returns them.
+
+        Returns
+        -------
+        tuple
+            The new ``p``, then the new slots.
+        """
+        decay = self.options["weight_decay"]
+        if decay and self.rule.decoupled:
+            p = p * (1 - scalars["learning_rate"] * decay)
+        elif decay:
+            g = g + decay * p
+        return self.rule.apply(p, g, *slots, **scalars)
+
+    def scalars(self, step: int) -> dict[str, Any]:
+        """The numbers that the rule takes after ``step`` updates, as Python floats, in double precision.
+
+        Examples
+        --------
+        >>> from multimlp import optimizers
+        >>> round(optimizers.adam().scalars(0)["correction2"], 12)
+        0.001
+        """
+        numbers = np.asarray(step, dtype=np.int32)
+        found = self._scalars(array_namespace(numbers), numbers, np.dtype(np.float64))
+        return {name: value if isinstance(value, bool) else float(value) for name, value in found.items()}
+
+    def _scalars(self, xp: Namespace, step: Array, dtype: Any) -> dict[str, Any]:
+        rate = self.options["learning_rate"]
+        if isinstance(rate, Schedule):
+            rate = rate(step, dtype)
+        scalars = {"learning_rate": rate, **{name: self.options[name] for name in self.rule.takes}}
+        if self.rule.corrections is not None:
+            scalars.update(self.rule.corrections(xp, xp.astype(step, dtype) + 1, self.options))
+        return scalars
+
+    def to_spec(self) -> dict[str, Any]:
+        """The optimiser as plain values, from which `multimlp.optimizers.get` makes it again."""
+        plain = {k: v.to_spec() if isinstance(v, Schedule) else v for k, v in self.options.items()}
+        return {"name": self.name, "options": plain}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from multimlp.optimizers import get
+
+        return get, (self.to_spec(),)
+
+
+def _leaves_like(params: Tree, leaves: Sequence[Array], other: Tree, name: str) -> list[Array]:
+    found = tree.leaves(other)
+    if len(found) != len(leaves):
+        raise InputError(
+            f"{name}: expected a tree like the parameters', {tree.structure(params)}, "
+            f"got {tree.structure(other)}"
+        )
+    return found
+
+
+def _work_dtype(backend: Backend, leaves: Sequence[Array]) -> Any:
+    """float64 if a parameter is; else float32, because 16-bit numbers cannot hold a step count."""
+    names = {backend.dtype_name(leaf.dtype) for leaf in leaves}
+    return backend.dtype("float64" if "float64" in names else "float32")
+
+
+def _cast(xp: Namespace, scalars: Mapping[str, Any], dtype: Any) -> dict[str, Any]:
+    """Arrays among the scalars in the parameter's dtype, since dtypes must not mix."""
+    return {
+        name: xp.astype(value, dtype) if getattr(value, "dtype", dtype) != dtype else value
+        for name, value in scalars.items()
+    }
+
+
+def clip(xp: Namespace, gradients: Sequence[Array], limit: float, work: Any) -> list[Array]:
+    """All gradients times ``min(1, limit / norm)``, the norm of all of them together, ensembles included."""
+    squares = [xp.sum(xp.astype(g, work, copy=False) ** 2) for g in gradients]
+    norm = xp.sqrt(functools.reduce(xp.add, squares))
+    bounded = xp.where(norm > limit, norm, xp.full_like(norm, limit))
+    scale = limit / bounded
+    return [g * (scale if g.dtype == work else xp.astype(scale, g.dtype)) for g in gradients]
