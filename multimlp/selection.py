@@ -161,6 +161,7 @@ def select(
     device: str | None = None,
     dtype: object = None,
     arrays: Iterable[object] = (),
+    default_dtype: str = "float32",
 ) -> Target:
     """Decide backend, device and dtype by the order of precedence that this module states.
 
@@ -170,6 +171,8 @@ def select(
         Arguments of the call, or None.
     arrays
         Arrays given to the call; NumPy's are neutral.
+    default_dtype
+        When nothing else decides.
 
     Returns
     -------
@@ -201,7 +204,7 @@ def select(
     )
     place = next((layer.device for layer in layers if layer.device is not None), None)
     wanted = (dtype, context.dtype, _common_float(chosen, own), _process.dtype, environment.dtype)
-    kind = next((name for name in wanted if name is not None), "float32")
+    kind = next((name for name in wanted if name is not None), default_dtype)
     checked = _checked_dtype(chosen, kind)
     assert checked is not None
     return Target(chosen, chosen.resolve_device(place), checked)
