@@ -139,7 +139,7 @@ def _power_norm(
     g, y = restore_axes(xp, g, x, axis), restore_axes(xp, y, x, axis)
     origin = y == 0
     unit = x / xp.where(origin, xp.ones_like(y), y)
-    slope = unit if ord == 2 else xp.pow(xp.abs(unit), float(ord - 1)) * xp.sign(x)
+    slope = unit if ord == 2 else xp.abs(unit) ** float(ord - 1) * xp.sign(x)
     return xp.where(origin, xp.zeros_like(x), g * slope)
 
 
