@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from multimlp.backends.tensorflow import _device
+from multimlp.backends.tensorflow._dlpack import from_dlpack
 from multimlp.backends.tensorflow._dtypes import (
     COMPLEX_FLOATING,
     DEFAULT_COMPLEX,
@@ -66,6 +67,9 @@ def asarray(
             raise InputError("asarray: TensorFlow copies what is no tensor; use copy=None, or from_dlpack")
         if isinstance(obj, (list, tuple)) and _holds_tensor(obj):
             out = tf.stack(promoted(*(each if is_scalar(each) else asarray(each) for each in obj)))
+            return out if dtype is None else tf.cast(out, dtype)
+        if hasattr(obj, "__dlpack__") and not isinstance(obj, (np.ndarray, np.generic)):
+            out = from_dlpack(obj, copy=True)
             return out if dtype is None else tf.cast(out, dtype)
         return _from_numpy(obj, dtype)
 

@@ -99,9 +99,14 @@ def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = Non
 
 
 def _copied(x: Any) -> Tensor:
-    if x.__dlpack_device__()[0] != _CPU:
-        raise InputError(
-            "from_dlpack: an array on an accelerator must be contiguous and aligned to 64 bytes; "
-            "make a contiguous copy of it first"
-        )
-    return tf.constant(np.asarray(x) if isinstance(x, np.ndarray) else np.from_dlpack(x))
+    if isinstance(x, np.ndarray):
+        return tf.constant(x)
+    if x.__dlpack_device__()[0] == _CPU:
+        try:
+            return tf.constant(np.from_dlpack(x))
+        except RuntimeError:  # NumPy knows no bfloat16
+            pass
+    capsule = x.__dlpack__(copy=True)
+    if not _can_be_shared(capsule):
+        raise InputError("from_dlpack: a contiguous, aligned array is needed; make a contiguous copy first")
+    return tf.experimental.dlpack.from_dlpack(capsule)

@@ -106,6 +106,7 @@ def result_type(*arrays_and_dtypes: Tensor | Scalar | DType) -> DType:
     """The dtype that the arguments have in common; Python scalars take the arrays' dtype."""
     dtype: DType | None = None
     scalars = []
+    each: Any  # mypy sees no types in TensorFlow
     for each in arrays_and_dtypes:
         if isinstance(each, tf.DType):
             found = each
@@ -134,7 +135,7 @@ def constant(value: Scalar, dtype: DType) -> Tensor:
     return tf.constant(value, dtype)
 
 
-def cast_to(x: Tensor | Scalar, dtype: DType) -> Tensor:
+def cast_to(x: Any, dtype: DType) -> Tensor:
     """A tensor or Python scalar as a tensor of ``dtype``."""
     if tf.is_tensor(x):
         return x if x.dtype is dtype else tf.cast(x, dtype)

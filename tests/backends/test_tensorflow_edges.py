@@ -192,6 +192,16 @@ def test_arrays_come_in_without_harm() -> None:
     assert xp.empty((2, 3)).shape == xp.empty_like(xp.zeros((2, 3))).shape == (2, 3)
 
 
+@pytest.mark.parametrize("name", ["float32", "float64", "bfloat16", "int32"])
+def test_torch_tensors_come_in_aligned_or_not(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    source = torch.arange(40, dtype=getattr(torch, name))
+    for view in (source, source[1:], source[::3], source.reshape(8, 5).T):
+        for out in (xp.from_dlpack(view.contiguous()[1:]), xp.asarray(view.contiguous()[1:])):
+            assert out.dtype.name == name
+            np.testing.assert_array_equal(tf.cast(out, tf.float64) + 0.0, view[1:].double().numpy())
+
+
 X = np.ones((2, 3), np.float32)
 ERRORS: list[tuple[str, Callable[[Any], Any], type[Exception], str]] = [
     ("mixed kinds", lambda x: xp.add(x, xp.ones((3,), dtype=xp.int32)), DTypeError, "float32 and int32"),
