@@ -1,0 +1,120 @@
+"""Users' data at the door: one validation, whatever library or frame the data come in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn import get_config
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.validation import validate_data
+
+from multimlp import registry
+from multimlp.backend import Backend
+from multimlp.errors import DataError, ShapeError
+from multimlp.registry import Array
+
+FLOATS = (np.float64, np.float32)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an input came from, and so where results go: NumPy arrays unless array-API dispatch is on."""
+
+    backend: Backend | None
+    device: str | None
+
+    def give(self, values: Array) -> Array:
+        """Results as an array of the caller's library, on its device."""
+        owner = registry.owner(values)
+        if self.backend is None:
+            return owner.to_numpy(values)
+        if self.backend is owner:
+            return owner.asarray(values, device=self.device)
+        host = owner.to_numpy(values)
+        if host.dtype.kind not in "biuf":  # labels that only NumPy can hold
+            return host
+        return self.backend.asarray(host, dtype=host.dtype.name, device=self.device)
+
+
+def origin_of(X: Any) -> Origin:
+    """The library and device of X, if it is an array of another library than NumPy and dispatch is on."""
+    owner = _foreign(X)
+    if owner is None or not get_config()["array_api_dispatch"]:
+        return Origin(None, None)
+    return Origin(owner, owner.device_name(X))
+
+
+def _foreign(x: Any) -> Backend | None:
+    owner = registry.owner_of_type(type(x))
+    return None if owner is None or owner.name == "numpy" else owner
+
+
+def to_host(x: Any) -> Any:
+    """Arrays of other libraries as NumPy arrays; anything else as it is."""
+    owner = _foreign(x)
+    return x if owner is None else owner.to_numpy(x)
+
+
+def check_X(estimator: Any, X: Any, reset: bool) -> Array:
+    """Validated inputs of shape (n, features): a NumPy array, or, with dispatch on, an array of the caller's library.
+
+    Sparse matrices become dense. Sets or checks ``n_features_in_`` and ``feature_names_in_``.
+    """
+    if origin_of(X).backend is not None:
+        return _check_foreign(estimator, X, reset)
+    return _dense(validate_data(estimator, to_host(X), accept_sparse=["csr", "csc"], dtype=FLOATS, reset=reset))
+
+
+def check_X_y(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) -> tuple[Array, np.ndarray]:
+    """As `check_X`, with targets as a NumPy array of shape (n,) or (n, k)."""
+    y = to_host(y)
+    if origin_of(X).backend is not None:
+        inputs = _check_foreign(estimator, X, reset)
+        targets = check_array(y, ensure_2d=False, dtype="numeric" if numeric else None, input_name="y")
+        check_consistent_length(targets, range(int(inputs.shape[0])))
+        return inputs, targets
+    inputs, targets = validate_data(
+        estimator,
+        to_host(X),
+        y,
+        accept_sparse=["csr", "csc"],
+        dtype=FLOATS,
+        multi_output=True,
+        y_numeric=numeric,
+        reset=reset,
+    )
+    return _dense(inputs), targets
+
+
+def _dense(X: Any) -> np.ndarray:
+    return X.toarray() if sparse.issparse(X) else X
+
+
+def _check_foreign(estimator: Any, X: Array, reset: bool) -> Array:
+    """The checks that scikit-learn makes, in the array's own library and on its device."""
+    backend = registry.owner(X)
+    if X.ndim != 2:
+        raise ShapeError(f"X: expected shape (n, features), got {tuple(X.shape)}; reshape your data")
+    if 0 in tuple(X.shape):
+        raise DataError(f"X: expected at least one row and one feature, got shape {tuple(X.shape)}")
+    if backend.dtype_name(X.dtype) not in ("float64", "float32", "bfloat16", "float16"):
+        X = backend.asarray(X, dtype="float64")
+    xp = backend.xp
+    with backend.scope_of(X):
+        finite = bool(xp.all(xp.isfinite(X)))
+    if not finite:
+        raise DataError("X: Input X contains NaN or infinity; remove or fill them in")
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    return X
+
+
+def rows(X: Array, chosen: np.ndarray) -> Array:
+    """The chosen rows of an array of any library."""
+    if isinstance(X, np.ndarray):
+        return X[chosen]
+    backend = registry.owner(X)
+    where = backend.asarray(chosen, dtype="int32", device=backend.device_name(X))
+    return backend.xp.take(X, where, axis=0)

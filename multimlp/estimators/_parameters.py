@@ -1,0 +1,120 @@
+"""What each hyper-parameter may be; checked once, when fitting starts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+from multimlp import optimizers
+from multimlp.errors import InputError
+
+SOLVERS_OF_SKLEARN = ("lbfgs", "sgd", "adam")
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value)
+
+
+def _widths(value: Any) -> bool:
+    if _is_integer(value):
+        return value > 0
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        return False
+    return all(_is_integer(width) and width > 0 for width in value)
+
+
+def _solver(value: Any) -> bool:
+    return value in optimizers.names() if isinstance(value, str) else hasattr(value, "update")
+
+
+def _rates(value: Any) -> bool:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return len(value) > 0 and all(_rates(rate) for rate in value)
+    return _is_number(value) and 0 < value < math.inf
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition on a value, and how to say it."""
+
+    holds: Callable[[Any], bool]
+    expected: str
+
+
+def _at_least(low: int) -> Rule:
+    return Rule(lambda v: _is_integer(v) and v >= low, f"an integer >= {low}")
+
+
+def _between(low: float, high: float, *, low_open: bool = False, high_open: bool = False) -> Rule:
+    def holds(value: Any) -> bool:
+        if not _is_number(value):
+            return False
+        return (value > low if low_open else value >= low) and (value < high if high_open else value <= high)
+
+    return Rule(holds, f"a number in {'(' if low_open else '['}{low:g}, {high:g}{')' if high_open else ']'}")
+
+
+_FLAG = Rule(lambda v: isinstance(v, bool) or type(v).__name__ == "bool_", "True or False")
+_ANY_POSITIVE = _between(0, math.inf, low_open=True, high_open=True)
+
+RULES: Mapping[str, Rule] = {
+    "hidden_layer_sizes": Rule(_widths, "a positive integer or a sequence of positive integers (> 0)"),
+    "solver": Rule(_solver, "one of multimlp.optimizers.names() or an Optimizer"),
+    "alpha": _between(0, math.inf, high_open=True),
+    "batch_size": Rule(lambda v: v == "auto" or (_is_integer(v) and v >= 1), "'auto' or an integer >= 1"),
+    "learning_rate": Rule(
+        lambda v: v in ("constant", "invscaling", "adaptive"), "'constant', 'invscaling' or 'adaptive'"
+    ),
+    "learning_rate_init": Rule(_rates, "a positive number"),
+    "power_t": _between(0, math.inf, high_open=True),
+    "max_iter": _at_least(1),
+    "shuffle": _FLAG,
+    "tol": _between(0, math.inf),
+    "verbose": Rule(lambda v: isinstance(v, bool) or _is_integer(v), "True, False or an integer"),
+    "warm_start": _FLAG,
+    "momentum": _between(0, 1, high_open=True),
+    "nesterovs_momentum": _FLAG,
+    "early_stopping": _FLAG,
+    "validation_fraction": _between(0, 1, low_open=True, high_open=True),
+    "beta_1": _between(0, 1, high_open=True),
+    "beta_2": _between(0, 1, high_open=True),
+    "epsilon": _ANY_POSITIVE,
+    "n_iter_no_change": Rule(
+        lambda v: v == math.inf or (_is_integer(v) and v >= 1), "an integer >= 1 or numpy.inf"
+    ),
+    "max_fun": _at_least(1),
+    "dropout": _between(0, 1, high_open=True),
+    "class_weight": Rule(
+        lambda v: v is None or v == "balanced" or isinstance(v, (Mapping, list)), "None, 'balanced' or a dict"
+    ),
+    "n_members": _at_least(1),
+}
+
+
+def check(parameters: Mapping[str, Any]) -> None:
+    """Check hyper-parameters; those without a rule are checked by the part that uses them.
+
+    Raises
+    ------
+    InputError
+        Names the first one that cannot be used, its value, and what it may be.
+
+    Examples
+    --------
+    >>> from multimlp.estimators._parameters import check
+    >>> check({"momentum": 1.5})
+    Traceback (most recent call last):
+        ...
+    multimlp.errors.InputError: momentum: expected a number in [0, 1), got 1.5
+    """
+    for name, value in parameters.items():
+        rule = RULES.get(name)
+        if rule is not None and not rule.holds(value):
+            raise InputError(f"{name}: expected {rule.expected}, got {value!r}")

@@ -1,0 +1,124 @@
+"""The regressor: scikit-learn's ``MLPRegressor`` on any backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.metaestimators import available_if
+
+from multimlp import registry
+from multimlp.errors import DataError
+from multimlp.estimators import _inputs, _losses
+from multimlp.estimators._base import BaseMLP, is_stochastic, store
+from multimlp.losses import Loss
+from multimlp.registry import Array
+
+
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """A multilayer perceptron that predicts numbers; scikit-learn's ``MLPRegressor`` with a choice of backend.
+
+    Parameters and attributes are those of `MLPClassifier`, but for these.
+
+    Parameters
+    ----------
+    loss : {"squared_error", "poisson"}, any of `multimlp.losses.names`, or a Loss
+        scikit-learn's squared error is halved and added up over the outputs; ``"mse"`` is the plain mean. ``"poisson"`` predicts
+        exp(outputs).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp.estimators import MLPRegressor
+    >>> X = np.linspace(-1, 1, 50)[:, np.newaxis]
+    >>> model = MLPRegressor(hidden_layer_sizes=16, activation="tanh", solver="lbfgs", random_state=0).fit(X, X[:, 0] ** 2)
+    >>> model.score(X, X[:, 0] ** 2) > 0.99
+    True
+    """
+
+    _numeric_targets = True
+
+    def __init__(
+        self,
+        loss: Any = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: Any = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dropout: float = 0.0,
+        callbacks: Sequence[Any] = (),
+        backend: Any = None,
+        device: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        store(self, locals())
+
+    # ---- targets
+
+    def _learn_targets(self, y: np.ndarray, first: bool, classes: Any) -> None:
+        width = 1 if y.ndim == 1 else int(y.shape[1])
+        if first:
+            self._targets = width
+        elif width != self._targets:
+            raise DataError(f"y: expected {self._targets} targets a row, as in the first call, got {width}")
+
+    def _encode(self, y: np.ndarray) -> np.ndarray:
+        y = np.asarray(y, dtype=np.float64) if y.dtype.kind != "f" else y
+        self._loss().validate((len(y), self._targets), y)
+        return y
+
+    def _loss(self) -> Loss:
+        return _losses.for_regression(self.loss, self._targets)
+
+    def _width(self) -> int:
+        return self._targets
+
+    def _score_of(self, outputs: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None) -> float:
+        predicted = _inputs.to_host(self._means(outputs))
+        return float(r2_score(y, predicted, sample_weight=sample_weight))
+
+    def _means(self, outputs: Array) -> Array:
+        """Predictions (n,) or (n, k) for the network's outputs."""
+        with registry.owner(outputs).scope_of(outputs):
+            values = self._mean(self._loss().activation(outputs))
+        return values[..., 0] if values.shape[-1] == 1 else values
+
+    # ---- public
+
+    @available_if(is_stochastic)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+        """One epoch over the rows given, going on from the last call; parameters as for `fit`."""
+        return self._fit_on(X, y, sample_weight)
+
+    def predict(self, X: Any) -> Array:
+        """Predictions of shape (n,), or (n, k) for several targets."""
+        outputs, origin = self._outputs(X)
+        return origin.give(self._means(outputs))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The coefficient of determination R^2 on the rows given."""
+        predicted = _inputs.to_host(self.predict(X))
+        return float(r2_score(_inputs.to_host(y), predicted, sample_weight=_inputs.to_host(sample_weight)))
