@@ -205,7 +205,7 @@ for _factory in (constant, step, exponential, cosine, warm_up, one_cycle, piecew
     SCHEDULES.add(_factory.__name__, _factory)
 
 
-def get(schedule: float | Schedule | Mapping[str, Any] | Callable[[Any], Any]) -> Schedule:
+def get(schedule: float | str | Schedule | Mapping[str, Any] | Callable[[Any], Any]) -> Schedule:
     """The schedule for a number, a `Schedule`, a ``{"name", "options"}`` mapping, or a callable of the step.
 
     Raises
@@ -221,6 +221,8 @@ def get(schedule: float | Schedule | Mapping[str, Any] | Callable[[Any], Any]) -
     """
     if isinstance(schedule, Schedule):
         return schedule
+    if isinstance(schedule, str):
+        schedule = {"name": schedule}
     if isinstance(schedule, Mapping):
         name, options = unpack_spec("schedule", schedule)
         factory = SCHEDULES.find(name)

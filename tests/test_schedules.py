@@ -116,7 +116,8 @@ def test_own_callables():
     [
         (lambda: schedules.get({"name": "cosin"}), "Did you mean 'cosine'"),
         (lambda: schedules.get({"name": "cosine"}), "missing"),
-        (lambda: schedules.get("cosine"), "schedule"),
+        (lambda: schedules.get("cosine"), "missing"),
+        (lambda: schedules.get(None), "expected a name"),
         (lambda: schedules.constant(-1), "value"),
         (lambda: schedules.cosine(0.1, steps=0), "steps"),
         (lambda: schedules.step(0.1, every=1.5), "whole number"),

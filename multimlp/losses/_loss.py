@@ -41,7 +41,7 @@ class Loss:
     options : mapping, optional
         Those that differ from the defaults.
     decides : {"class", "binary", "sign"}, optional
-        What the targets of a classification loss are: class indices, 0/1, or -1/+1; None for a loss of numbers.
+        What the targets of a classification loss are: class indices, 0/1, or -1/+1; None for numbers.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Loss:
 
     @property
     def integer_targets(self) -> bool:
-        """Whether integer targets stay integers (class indices, and whatever a callable of the user's expects)."""
+        """Whether integer targets stay integers: class indices, and whatever a user's callable expects."""
         return self.decides == "class" or self.gradient_function is None
 
     @property

@@ -237,7 +237,8 @@ def adamw(
 ) -> Optimizer:
     """Adam with decoupled weight decay: ``p = p (1 - lr decay)`` before `adam`'s update.
 
-    Every array decays, biases too. torch's form (the scheduled rate multiplies the decay); optax's ``adamw`` is the same up to rounding.
+    Every array decays, biases too. torch's form (the scheduled rate multiplies the decay); optax's
+    ``adamw`` is the same up to rounding.
 
     Parameters
     ----------

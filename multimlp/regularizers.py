@@ -1,0 +1,194 @@
+"""Penalties on the weights, and dropout.
+
+A penalty is a number that training adds to the mean loss of each batch: ``regularizer(params)``. It covers
+the weights and not the biases: of each layer (a node with a field ``weight``) that field; of a tree without
+such nodes every array of two or more axes. For an ensemble, whose objective is the sum over members, the
+sum over all weights is what each member on its own would have.
+
+Examples
+--------
+>>> import numpy as np
+>>> from multimlp import regularizers
+>>> params = {"w": np.asarray([[1.0, -2.0]]), "b": np.asarray([5.0])}
+>>> float(regularizers.l1(0.1)(params).round(6)), float(regularizers.l2(0.1)(params).round(6))
+(0.3, 0.5)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from multimlp import random, tree
+from multimlp.errors import InputError
+from multimlp.naming import Table, check_number, unpack_spec
+from multimlp.op import op
+from multimlp.registry import Array, array_namespace, owner
+from multimlp.tree import Tree
+
+
+@dataclass(frozen=True)
+class Regularizer:
+    """The penalty ``l1 * sum |w| + l2 * sum w^2`` (no factor 1/2), with the derivative 0 of ``|w|`` at 0.
+
+    Attributes
+    ----------
+    l1, l2 : float
+    """
+
+    l1: float
+    l2: float
+
+    def __call__(self, params: Tree) -> Array:
+        """The penalty, an array of shape ()."""
+        weights = weights_of(params)
+        backend, xp = owner(*weights), array_namespace(*weights)
+        with backend.scope_of(*weights):
+            total = _penalty(weights[0], l1=self.l1, l2=self.l2)
+            for weight in weights[1:]:
+                total = xp.add(total, _penalty(weight, l1=self.l1, l2=self.l2))
+        return total
+
+    def gradient(self, weight: Array) -> Array:
+        """The derivative of the penalty in one weight array: ``l1 sign(w) + 2 l2 w``."""
+        return _penalty_gradient(weight, l1=self.l1, l2=self.l2)
+
+    def to_spec(self) -> dict[str, Any]:
+        """The regularizer as plain values, from which `get` makes it again."""
+        return {"name": "elastic_net", "options": {"l1": self.l1, "l2": self.l2}}
+
+
+@op()
+def _penalty(weight: Array, l1: float, l2: float) -> Array:
+    xp = array_namespace(weight)
+    parts = []
+    if l1:
+        size = xp.where(weight == 0, xp.zeros_like(weight), xp.where(weight < 0, -weight, weight))
+        parts.append(l1 * xp.sum(size))
+    if l2:
+        parts.append(l2 * xp.sum(weight * weight))
+    if not parts:
+        return xp.sum(xp.zeros_like(weight))
+    return parts[0] if len(parts) == 1 else xp.add(*parts)
+
+
+@op()
+def _penalty_gradient(weight: Array, l1: float, l2: float) -> Array:
+    xp = array_namespace(weight)
+    if not l1:
+        return (2 * l2) * weight
+    signs = l1 * xp.sign(weight)
+    return signs + (2 * l2) * weight if l2 else signs
+
+
+def weights_of(params: Tree) -> list[Array]:
+    """The arrays that a penalty covers; see the top of the module.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    found = list(_layer_weights(params)) or [leaf for leaf in tree.leaves(params) if len(leaf.shape) > 1]
+    if not found:
+        raise InputError(f"params: expected weights to penalise, found none in {tree.structure(params)}")
+    return found
+
+
+def _layer_weights(node: Tree) -> list[Array]:
+    if hasattr(node, "weight") and hasattr(node, "_fields"):
+        return [node.weight]
+    children: Sequence[Any] = ()
+    if isinstance(node, dict):
+        children = tuple(node.values())
+    elif isinstance(node, (tuple, list)):
+        children = node
+    return [weight for child in children for weight in _layer_weights(child)]
+
+
+def l1(c: float) -> Regularizer:
+    """``c * sum |w|`` (lasso)."""
+    return Regularizer(check_number("c", c, low=0), 0.0)
+
+
+def l2(c: float) -> Regularizer:
+    """``c * sum w^2`` (ridge), without a factor 1/2: the gradient is ``2 c w``."""
+    return Regularizer(0.0, check_number("c", c, low=0))
+
+
+def elastic_net(l1: float, l2: float) -> Regularizer:
+    """``l1 * sum |w| + l2 * sum w^2``."""
+    return Regularizer(check_number("l1", l1, low=0), check_number("l2", l2, low=0))
+
+
+REGULARIZERS: Table[Callable[..., Regularizer]] = Table("regularizer")
+for _factory in (l1, l2, elastic_net):
+    REGULARIZERS.add(_factory.__name__, _factory)
+
+
+def get(
+    regularizer: Regularizer | Mapping[str, Any] | Callable[[Tree], Array] | None,
+) -> Regularizer | Callable[[Tree], Array] | None:
+    """The regularizer for a `Regularizer`, a ``{"name", "options"}`` mapping, a callable of params, or None.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, wrong options or anything else.
+    """
+    if regularizer is None or isinstance(regularizer, Regularizer):
+        return regularizer
+    if isinstance(regularizer, str):
+        regularizer = {"name": regularizer}
+    if isinstance(regularizer, Mapping):
+        name, options = unpack_spec("regularizer", regularizer)
+        try:
+            return REGULARIZERS.find(name)(**options)
+        except TypeError as error:
+            raise InputError(f"regularizer: {error}") from None
+    if callable(regularizer):
+        return regularizer
+    raise REGULARIZERS.reject(regularizer, "as l2(1e-4) makes one, None, or a callable params -> number")
+
+
+def names() -> tuple[str, ...]:
+    """The names of the regularizers."""
+    return REGULARIZERS.names()
+
+
+def dropout(x: Array, key: Array, rate: float) -> Array:
+    """Inverted dropout: each number becomes 0 with probability ``rate``, else ``x / (1 - rate)``.
+
+    The mask is ``random.bernoulli(key, 1 - rate, x.shape)``: the same on every library.
+
+    Parameters
+    ----------
+    x : array, floating
+    key : array, shape (2,), int32
+        As `multimlp.random.key` makes it.
+    rate : float
+        In [0, 1).
+
+    Returns
+    -------
+    array, shape and dtype of ``x``
+
+    References
+    ----------
+    Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, JMLR 15 (2014).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import random, regularizers
+    >>> regularizers.dropout(np.ones(4), random.key(0), 0.5)
+    array([0., 0., 2., 2.])
+    """
+    rate = check_number("rate", rate, low=0, high=1, high_open=True)
+    if rate == 0:
+        return x
+    xp = array_namespace(x)
+    keep = random.bernoulli(key, 1 - rate, tuple(x.shape))
+    with owner(x).scope_of(x):
+        return xp.where(keep, x * (1 / (1 - rate)), xp.zeros_like(x))
