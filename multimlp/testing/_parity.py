@@ -1,0 +1,166 @@
+"""`assert_parity`: a function of one's own, on all installed backends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from multimlp import registry, transforms, tree
+from multimlp.backend import Backend
+from multimlp.errors import InputError, MultimlpError, ParityError
+from multimlp.parity.formats import FORMATS
+from multimlp.testing._close import assert_close, on_host
+from multimlp.tree import Tree
+
+DEFAULT_EPS = 64.0
+"""Two libraries may each be off by half of it, relative to the largest number of an array."""
+
+
+def comparable_backends() -> tuple[str, ...]:
+    """The installed backends that compute with arrays of their own: all but the oracle."""
+    known = (*registry.BUILTIN, *registry.entry_points())
+    return tuple(name for name in known if name != "mpmath" and registry.is_installed(name))
+
+
+def assert_parity(
+    fn: Callable[..., Tree],
+    *args: Tree,
+    backends: Sequence[str] | None = None,
+    reference: str = "numpy",
+    dtype: str = "float64",
+    rtol: float | None = None,
+    gradients: bool = True,
+    compiled: bool = True,
+) -> None:
+    """Raise unless a function has the same values and gradients on every backend, eager and compiled.
+
+    Parameters
+    ----------
+    fn : callable
+        ``fn(*args)`` returns an array or a tree of arrays; written on ``multimlp.array_namespace``.
+    *args : trees of NumPy arrays or numbers
+        Floating-point leaves are converted to ``dtype``, and differentiated; others are handed over as they
+        are.
+    backends : sequence of str, optional
+        Names; default: all that are installed.
+    reference : str
+        The backend that the others are compared with; ``"mpmath"`` is exact.
+    dtype : str
+    rtol : float, optional
+        |difference| <= rtol max(1, largest |reference|) for each array; default 64 eps.
+    gradients : bool
+        Whether to compare the gradients of the sum of all floating outputs.
+    compiled : bool
+        Whether to compile as well, where the backend can.
+
+    Raises
+    ------
+    ParityError
+        An `AssertionError` with a line for each backend, mode and array that disagrees.
+    InputError
+        If no floating-point argument is there to differentiate with respect to.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> from multimlp.testing import assert_parity
+    >>> def norm(x):
+    ...     xp = mm.array_namespace(x)
+    ...     return xp.sqrt(xp.sum(x * x))
+    >>> assert_parity(norm, np.asarray([3.0, 4.0]), backends=["strict"])
+    """
+    leaves, rebuild = tree.flatten(args)
+    host = [np.asarray(leaf) for leaf in leaves]
+    smooth = [i for i, a in enumerate(host) if a.dtype.kind == "f"]
+    if gradients and not smooth:
+        raise InputError(
+            "args: no floating-point array to differentiate with respect to; pass gradients=False"
+        )
+    case = _Case(fn, host, rebuild, smooth if gradients else [], dtype)
+    base = registry.load(reference)
+    wanted = case.results(
+        base, base.dtype_name(base.dtype(dtype)) if reference != "mpmath" else "float64", False
+    )
+    bound = (DEFAULT_EPS if rtol is None else rtol / FORMATS[dtype].eps) * FORMATS[dtype].eps
+    problems = []
+    for name in comparable_backends() if backends is None else backends:
+        backend = registry.load(name)
+        modes = (False, True) if compiled and backend.capabilities.compilers else (False,)
+        for mode in modes:
+            problems += _problems(case, backend, dtype, mode, wanted, bound)
+    if problems:
+        raise ParityError(f"not the same as on {reference}:\n" + "\n".join(problems))
+
+
+def _problems(
+    case: _Case, backend: Backend, dtype: str, compiled: bool, wanted: dict[str, np.ndarray], bound: float
+) -> list[str]:
+    label = f"{backend.name}{', compiled' if compiled else ''}"
+    try:
+        got = case.results(backend, dtype, compiled)
+    except MultimlpError as error:
+        return [f"{label}: {type(error).__name__}: {error}"]
+    found = []
+    for what, expected in wanted.items():
+        finite = np.abs(expected[np.isfinite(expected)])
+        scale = max(1.0, float(finite.max())) if finite.size else 1.0
+        try:
+            assert_close(got[what], expected, rtol=0.0, atol=bound * scale, check_dtype=False)
+        except ParityError as error:
+            found.append(f"{label}, {what}: {error}")
+    return found
+
+
+class _Case:
+    """A function and its arguments, to be run on any backend."""
+
+    def __init__(
+        self,
+        fn: Callable[..., Tree],
+        host: list[np.ndarray],
+        rebuild: Callable[..., Any],
+        smooth: list[int],
+        dtype: str,
+    ) -> None:
+        self.fn, self.host, self.rebuild, self.smooth = fn, host, rebuild, smooth
+        # Rounded once, so that a reference of higher precision is asked the same question.
+        self.rounded = [FORMATS[dtype].round(a) if a.dtype.kind == "f" else a for a in host]
+
+    def results(self, backend: Backend, dtype: str, compiled: bool) -> dict[str, np.ndarray]:
+        """Outputs and gradients by name, on the host."""
+        arrays = tuple(
+            backend.asarray(a, dtype=dtype if a.dtype.kind == "f" else a.dtype.name) for a in self.rounded
+        )
+        outputs: list[str] = []
+
+        def flat(arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+            values = tree.leaves(self.fn(*self.rebuild(arrays)))
+            outputs[:] = [f"value {i}" if len(values) > 1 else "value" for i in range(len(values))]
+            if not self.smooth:
+                return tuple(values)
+            outputs.extend(f"gradient {i}" if len(self.smooth) > 1 else "gradient" for i in self.smooth)
+            return (*values, *self._gradient(backend, arrays))
+
+        with backend.scope(dtype):
+            results = (backend.compile(flat) if compiled else flat)(arrays)
+        return {name: on_host(array)[0] for name, array in zip(outputs, results, strict=True)}
+
+    def _gradient(self, backend: Backend, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+        def total(*chosen: Any) -> Any:
+            given = list(arrays)
+            for i, array in zip(self.smooth, chosen, strict=True):
+                given[i] = array
+            xp = registry.array_namespace(*chosen)
+            values = [
+                v for v in tree.leaves(self.fn(*self.rebuild(given))) if xp.isdtype(v.dtype, "real floating")
+            ]
+            sums = [xp.sum(v) for v in values]
+            for more in sums[1:]:
+                sums[0] = sums[0] + more
+            return sums[0]
+
+        positions = tuple(range(len(self.smooth)))
+        return transforms.grad(total, positions)(*(arrays[i] for i in self.smooth))

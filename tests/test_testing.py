@@ -1,0 +1,185 @@
+"""`multimlp.testing`: what it accepts, what it refuses, and what its messages say."""
+
+import numpy as np
+import pytest
+
+from multimlp import activations, registry
+from multimlp.errors import InputError, ParityError
+from multimlp.parity.formats import FORMATS
+from multimlp.registry import array_namespace
+from multimlp.testing import assert_close, assert_parity, check_grads
+
+BACKENDS = [name for name in ("numpy", "torch", "jax", "tensorflow", "strict") if registry.is_installed(name)]
+
+A = np.asarray([[1.0, 2.0], [3.0, 4.0]])
+
+CLOSE = {
+    "equal": (A, A, {}),
+    "within the default": (A, A * (1 + 1e-15), {}),
+    "within ulp": (np.float32(1) + np.float32(2**-23), np.float32(1), {"ulp": 1}),
+    "within rtol": (A, A * 1.0009, {"rtol": 1e-3}),
+    "within atol": (A, A + 1e-9, {"rtol": 0, "atol": 1e-8}),
+    "nan": (np.asarray([np.nan, np.inf]), np.asarray([np.nan, np.inf]), {}),
+    "a list is expected": (A, A.tolist(), {}),
+    "integers": (np.asarray([1, 2]), np.asarray([1, 2]), {}),
+    "a tree": ({"w": A, "b": (A,)}, {"w": A, "b": (A,)}, {}),
+    "another dtype on request": (A.astype(np.float32), A, {"check_dtype": False}),
+    "broadcast on request": (np.ones((2, 2)), np.ones(2), {"check_shape": False}),
+    "empty": (np.ones((0, 3)), np.ones((0, 3)), {}),
+}
+NOT_CLOSE = {
+    "value": (A, A + np.eye(2) * 1e-9, {}, r"(?s)2 of 4 elements differ .*\[0, 0\]"),
+    "ulp": (np.float32(1) + np.float32(2**-22), np.float32(1), {"ulp": 1}, "2 ULP"),
+    "the worst comes first": (
+        A,
+        A + np.asarray([[0, 0.1], [0.5, 0]]),
+        {},
+        r"worst:\s+\[1, 0\].*\n\s+\[0, 1\]",
+    ),
+    "shape": (A, A[0], {}, r"shape \(2, 2\), expected \(2,\)"),
+    "dtype": (A.astype(np.float32), A, {}, "dtype float32, expected float64"),
+    "nan is not equal on request": (
+        np.asarray([np.nan]),
+        np.asarray([np.nan]),
+        {"equal_nan": False},
+        "1 of 1",
+    ),
+    "nan against a number": (np.asarray([np.nan]), np.asarray([1.0]), {"rtol": 10.0}, "actual nan"),
+    "infinity of another sign": (np.asarray([np.inf]), np.asarray([-np.inf]), {"atol": 1e9}, "1 of 1"),
+    "infinity against a number": (np.asarray([np.inf]), np.asarray([1.0]), {"rtol": 1e9}, "1 of 1"),
+    "integers": (np.asarray([1, 2]), np.asarray([1, 3]), {}, r"\[1\]  actual 2  expected 3"),
+    "structure": ({"w": A}, (A,), {}, "structure"),
+    "leaf": ((A, A), (A, A + 1), {}, "leaf 1"),
+    "label": (A, A + 1, {"label": "weights: "}, "^weights: "),
+}
+
+
+@pytest.mark.parametrize("case", CLOSE)
+def test_close(case):
+    actual, expected, options = CLOSE[case]
+    assert_close(actual, expected, **options)
+
+
+@pytest.mark.parametrize("case", NOT_CLOSE)
+def test_not_close(case):
+    actual, expected, options, message = NOT_CLOSE[case]
+    with pytest.raises(ParityError, match=message) as caught:
+        assert_close(actual, expected, **options)
+    assert isinstance(caught.value, AssertionError)
+
+
+@pytest.mark.parametrize("options", [{"ulp": 1, "rtol": 1}, {"ulp": -1}, {"atol": float("nan")}])
+def test_impossible_tolerances(options):
+    with pytest.raises(InputError):
+        assert_close(A, A, **options)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_close_on_every_library(name):
+    backend = registry.load(name)
+    a = backend.asarray(A, dtype="float32")
+    assert_close(a, backend.asarray(A, dtype="float32"))
+    with pytest.raises(ParityError, match=r"\[1, 1\]"):
+        assert_close(a, backend.asarray(A + np.asarray([[0, 0], [0, 1e-3]]), dtype="float32"))
+    if name != "numpy":
+        with pytest.raises(ParityError, match=f"an array of {name}, expected one of numpy"):
+            assert_close(a, A.astype(np.float32))
+        assert_close(a, A.astype(np.float32), check_namespace=False)
+
+
+def test_spacing_and_rounding_against_numpy():
+    x = np.asarray([1.0, 0.75, 1e-30, 1e-44, 3e38, 5.0, 0.0, -2.0])
+    np.testing.assert_array_equal(FORMATS["float32"].spacing(x), np.abs(np.spacing(x.astype(np.float32))))
+    values = np.random.default_rng(0).normal(size=1000) * 10.0 ** np.arange(-50, 50).repeat(10)
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(
+            FORMATS["float32"].round(values), values.astype(np.float32).astype(float)
+        )
+        np.testing.assert_array_equal(
+            FORMATS["float16"].round(values), values.astype(np.float16).astype(float)
+        )
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_right_derivatives_pass(name):
+    backend = registry.load(name)
+
+    def f(x, y):
+        xp = array_namespace(x)
+        return {"a": xp.sin(x) * xp.exp(y), "b": (xp.sum(x * x * y),)}
+
+    check_grads(
+        f, (backend.asarray([0.3, -0.7], dtype="float32"), backend.asarray(0.5, dtype="float32")), order=2
+    )
+
+
+WRONG = {
+    "rev": lambda x: x * registry.owner(x).stop_gradient(x),
+    "fwd": lambda x: x * registry.owner(x).stop_gradient(x),
+}
+
+
+@pytest.mark.parametrize("mode", WRONG)
+def test_wrong_derivatives_are_found(mode):
+    with pytest.raises(ParityError, match="order 1") as caught:
+        check_grads(WRONG[mode], (np.asarray([0.5, 2.0]),), modes=(mode,))
+    assert {"rev": "reverse", "fwd": "forward"}[mode] in str(caught.value)
+
+
+def test_wrong_second_derivative_is_found():
+    def f(x):
+        xp = array_namespace(x)
+        stopped = registry.owner(x).stop_gradient(x)
+        return xp.exp(stopped) * (x - stopped) + x * 0 + stopped  # value x, slope exp(x), but f' is constant
+
+    with pytest.raises(ParityError, match="order"):
+        check_grads(f, (np.asarray([0.5]),), order=2)
+
+
+def test_many_numbers_use_random_directions():
+    x = np.random.default_rng(0).normal(size=(10, 10))
+    check_grads(lambda a: array_namespace(a).sin(a), (x,), order=1)
+    with pytest.raises(ParityError, match="random direction"):
+        check_grads(WRONG["rev"], (x,), order=1)
+
+
+@pytest.mark.parametrize("options", [{"order": 0}, {"order": True}, {"modes": ("backward",)}, {"modes": ()}])
+def test_impossible_checks(options):
+    with pytest.raises(InputError):
+        check_grads(lambda x: x, (A,), **options)
+
+
+@pytest.mark.parametrize("reference", ["numpy", "mpmath"])
+def test_parity_of_a_function_of_ones_own(reference):
+    def f(x, w):
+        return activations.softplus(array_namespace(x, w).matmul(x, w))
+
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    assert_parity(f, x, x.T, reference=reference)
+
+
+def test_parity_finds_a_value_that_differs():
+    def f(x):
+        wrong = 1e-6 if registry.owner(x).name == "torch" else 0.0
+        return x * (1 + wrong)
+
+    with pytest.raises(ParityError, match="torch, value") as caught:
+        assert_parity(f, A, compiled=False)
+    assert "jax" not in str(caught.value)
+
+
+def test_parity_finds_a_gradient_that_differs():
+    """The maximum at a tie: half of the derivative on the tape, all of it in TensorFlow."""
+
+    def f(x):
+        xp = array_namespace(x)
+        return xp.maximum(x, xp.zeros_like(x))
+
+    with pytest.raises(ParityError, match="gradient"):
+        assert_parity(f, np.asarray([-1.0, 0.0, 1.0]), backends=["tensorflow"], compiled=False)
+
+
+def test_parity_needs_something_to_differentiate():
+    with pytest.raises(InputError):
+        assert_parity(lambda x: x, np.asarray([1, 2]))
+    assert_parity(lambda x: x + x, np.asarray([1, 2]), gradients=False, backends=["numpy"])
