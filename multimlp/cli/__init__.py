@@ -13,6 +13,7 @@ import difflib
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
@@ -63,12 +64,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             allow_abbrev=False,
         )
         command.add_arguments(parser)
-        return command.run(parser.parse_args(arguments[1:]))
+        with warnings.catch_warnings():
+            if not sys.warnoptions:  # what is wrong is said in one line, at the end
+                warnings.simplefilter("ignore")
+            return command.run(parser.parse_args(arguments[1:]))
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     except MultimlpError as error:
         note(f"error: {error}")
         return CHECK_FAILED if isinstance(error, (ParityError, TrainingError)) else BAD_USAGE
+    except MemoryError as error:
+        note(f"error: not enough memory: {error}")
+        return BAD_USAGE
     except KeyboardInterrupt:
         note("interrupted; nothing was saved")
         return INTERRUPTED

@@ -13,6 +13,7 @@ from typing import Any
 from multimlp import registry
 from multimlp.catalog import available_backends
 from multimlp.cli.common import add_common, note, print_json
+from multimlp.errors import DeviceError
 from multimlp.progress import print_table
 from multimlp.selection import select
 
@@ -32,6 +33,8 @@ def run(args: argparse.Namespace) -> int:
     described = [info.as_dict() for info in found.values()]
     if args.backend is None:
         described = [one for one in described if _offers(one, args.device, args.dtype)]
+        if not described:
+            raise DeviceError("no installed backend has this device and dtype; see multimlp backends")
     if args.json:
         print_json({"backends": described})
         return 0

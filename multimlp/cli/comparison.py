@@ -140,5 +140,5 @@ def train_all(
             continue
         runs.append(run if truth is None else run.compared_with(truth))
     if skipped and len(skipped) == len(names):
-        raise BackendError(f"no installed backend can do this: {'; '.join(skipped.values())}")
+        raise BackendError(f"none of the backends {', '.join(skipped)} can do this")
     return runs, skipped

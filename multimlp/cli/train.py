@@ -28,7 +28,8 @@ from multimlp.progress import print_table
 CHECKERS = ("strict", "mpmath")
 """Backends that exist to check others, too slow to train on unless they are named."""
 
-MANY_ROWS = 10_000
+FEW, MANY, MANY_ROWS = (60, 32), (10, 128), 10_000
+"""Default epochs and batch size, for fewer rows than that and for more."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,9 +58,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     fitting = parser.add_argument_group("training")
     fitting.add_argument(
-        "--epochs", type=int, metavar="N", help=f"default: 30, or 10 from {MANY_ROWS} rows on"
+        "--epochs", type=int, metavar="N", help=f"default: {FEW[0]}, or {MANY[0]} from {MANY_ROWS} rows on"
     )
-    fitting.add_argument("--batch-size", type=int, default=64, metavar="N", help="default: 64")
+    fitting.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help=f"default: {FEW[1]}, or {MANY[1]} from {MANY_ROWS} rows on",
+    )
     fitting.add_argument("--learning-rate", type=float, metavar="F", help="default: the optimiser's")
     fitting.add_argument("--optimizer", default="adam", metavar="NAME", help="default: adam")
     fitting.add_argument("--loss", metavar="NAME", help="default: cross_entropy or mse")
@@ -128,11 +134,12 @@ def _dataset(args: argparse.Namespace) -> data.Dataset:
 
 
 def _fit_options(args: argparse.Namespace, rows: int) -> dict[str, object]:
+    epochs, batch_size = FEW if rows < MANY_ROWS else MANY
     rate = {} if args.learning_rate is None else {"learning_rate": args.learning_rate}
     return {
-        "optimizer": optimizers.get(args.optimizer, **rate),
-        "epochs": args.epochs if args.epochs is not None else 30 if rows < MANY_ROWS else 10,
-        "batch_size": args.batch_size,
+        "optimizer": optimizers.get({"name": args.optimizer, "options": rate}),
+        "epochs": args.epochs if args.epochs is not None else epochs,
+        "batch_size": args.batch_size if args.batch_size is not None else batch_size,
         "seed": args.seed,
         "regularizer": regularizers.l2(args.l2) if args.l2 else None,
         "progress": not args.no_progress,
