@@ -236,11 +236,11 @@ def get(
 
 
 def _make(name: str, options: dict[str, Any]) -> Initializer:
-    found = _INITIALIZERS.find(name)
+    found: Any = _INITIALIZERS.find(name)
     try:
         if isinstance(found, Initializer) and not options:
             return found
-        return found(**options)  # type: ignore[operator]
+        return found(**options)
     except TypeError:
         raise InputError(f"initializer: {name} does not take the options {options!r}") from None
 

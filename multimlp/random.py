@@ -360,13 +360,14 @@ def permutation(key: Array, x: int | Array) -> Array:
     array([0, 1, 4, 3, 2], dtype=int32)
     """
     xp = array_namespace(key)
-    n = int(x.shape[0]) if is_array(x) else _size((x,))
+    rows = None if isinstance(x, (int, np.integer)) else x
+    n = _size((x,)) if rows is None else int(rows.shape[0])
     order = xp.arange(n, dtype=xp.int32, device=_device(key))
     rounds = max(1, math.ceil(3 * math.log(max(n, 2)) / math.log(2**32 - 1)))
     for i in range(rounds):
         by = xp.argsort(bits(fold_in(key, i), (n,)), stable=True)
         order = xp.take(order, by, axis=0)
-    return xp.take(x, order, axis=0) if is_array(x) else order
+    return order if rows is None else xp.take(rows, order, axis=0)
 
 
 def categorical(key: Array, logits: Array, shape: Shape = ()) -> Array:

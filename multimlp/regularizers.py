@@ -128,7 +128,7 @@ for _factory in (l1, l2, elastic_net):
 
 
 def get(
-    regularizer: Regularizer | Mapping[str, Any] | Callable[[Tree], Array] | None,
+    regularizer: str | Regularizer | Mapping[str, Any] | Callable[[Tree], Array] | None,
 ) -> Regularizer | Callable[[Tree], Array] | None:
     """The regularizer for a `Regularizer`, a ``{"name", "options"}`` mapping, a callable of params, or None.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from libraries import COMPILED, agree, every_library, run
 
-from multimlp import random
+from multimlp import random, registry
 from multimlp.errors import DTypeError, InputError, ShapeError
 
 KEY = np.asarray([0x13198A2E, 0x03707344], dtype=np.uint32).view(np.int32)
@@ -98,6 +98,23 @@ def test_compiled_bits_equal_the_reference(library, draw):
 def test_fold_in_takes_an_array(library):
     by_array = run(library, random.fold_in, KEY, np.asarray(7, dtype=np.int32))[0]
     assert np.array_equal(by_array, random.fold_in(KEY, 7))
+
+
+@every_library
+def test_fold_in_inside_a_scan(library):
+    backend = registry.load(library)
+
+    def masks(key, start):
+        def body(carry, _):
+            at = carry[0]
+            return (at + 1,), (random.bernoulli(random.fold_in(key, at), 0.5, (40,)),)
+
+        return backend.scan(body, (start,), (), 3)[1]
+
+    expected = [random.bernoulli(random.fold_in(KEY, i), 0.5, (40,)) for i in (5, 6, 7)]
+    for compiled in {False, library in COMPILED}:
+        (got,) = run(library, masks, KEY, np.asarray(5, dtype=np.int32), compiled=compiled)
+        assert np.array_equal(got, np.stack(expected))
 
 
 @every_library
@@ -196,3 +213,17 @@ def test_host_streams_are_those_of_numpy():
 def test_bad_input(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize("size", [1, 2, 33])
+def test_the_kernel_for_numpy_gives_the_portable_bits(size):
+    from multimlp.backends._numpy_threefry import threefry2x32
+
+    counter, purpose = np.arange(size, dtype=np.int32) - 7, np.asarray([2], dtype=np.int32)
+    arguments = (KEY[:1], KEY[1:], counter, purpose)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kernel = threefry2x32(*arguments)
+    for got, expected in zip(kernel, random.threefry2x32.portable(*arguments), strict=True):
+        assert got.dtype == np.int32
+        assert np.array_equal(got, expected)
