@@ -1,3 +1,134 @@
-"""Multilayer perceptrons, gradients and proof of parity on many array libraries, from one portable definition."""
+"""Multilayer perceptrons, gradients and proof of parity on many array libraries, from one portable definition.
+
+>>> import numpy as np
+>>> import multimlp as mm
+>>> mlp = mm.MLP(4, 5, 3, activation="gelu")
+>>> params = mlp.init(seed=0)
+>>> mlp(params, np.ones((2, 4), dtype=np.float32)).shape
+(2, 3)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from multimlp import (
+    activations,
+    errors,
+    initializers,
+    losses,
+    metrics,
+    optimizers,
+    random,
+    regularizers,
+    schedules,
+    tree,
+)
+from multimlp.backend import Backend
+from multimlp.convert import convert
+from multimlp.mlp import MLP, Dense, ParametricDense
+from multimlp.op import op
+from multimlp.registry import array_namespace
+from multimlp.selection import get_backend, set_backend, use_backend
+from multimlp.transforms import (
+    elementwise_grad,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jit,
+    jvp,
+    scan,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+    vmap,
+)
+
+if TYPE_CHECKING:
+    from multimlp import callbacks
+    from multimlp.catalog import available_backends
+    from multimlp.evaluation import predict
+    from multimlp.files import load, save
+    from multimlp.training import FitResult, fit
 
 __version__ = "0.1.0"
+
+_LAZY_MODULES = (
+    "backends",
+    "callbacks",
+    "data",
+    "estimators",
+    "interop",
+    "lessons",
+    "parity",
+    "plotting",
+    "testing",
+)
+_LAZY_NAMES = {
+    "FitResult": "training",
+    "available_backends": "catalog",
+    "fit": "training",
+    "load": "files",
+    "predict": "evaluation",
+    "save": "files",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What needs optional packages, or time, is imported when first used."""
+    if name in _LAZY_MODULES:
+        return importlib.import_module(f"multimlp.{name}")
+    if name in _LAZY_NAMES:
+        found = getattr(importlib.import_module(f"multimlp.{_LAZY_NAMES[name]}"), name)
+        globals()[name] = found
+        return found
+    raise AttributeError(f"module 'multimlp' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_NAMES})
+
+
+__all__ = [
+    "MLP",
+    "Backend",
+    "Dense",
+    "FitResult",
+    "ParametricDense",
+    "activations",
+    "array_namespace",
+    "available_backends",
+    "callbacks",
+    "convert",
+    "elementwise_grad",
+    "errors",
+    "fit",
+    "get_backend",
+    "grad",
+    "hessian",
+    "hvp",
+    "initializers",
+    "jacobian",
+    "jit",
+    "jvp",
+    "load",
+    "losses",
+    "metrics",
+    "op",
+    "optimizers",
+    "predict",
+    "random",
+    "regularizers",
+    "save",
+    "scan",
+    "schedules",
+    "set_backend",
+    "stop_gradient",
+    "tree",
+    "use_backend",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+]

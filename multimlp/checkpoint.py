@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from multimlp import files, registry, tree
+from multimlp import files, registry
 from multimlp.callbacks import Callback, Run
 from multimlp.errors import FileFormatError, InputError
 from multimlp.selection import Target
@@ -30,6 +30,10 @@ class Checkpoint:
     path : path
     settings : dict of plain values
         What must be the same when the run is resumed.
+
+    Notes
+    -----
+    A callback's ``state()`` may hold parameters under the key ``"params"``; they come back as parameters.
     """
 
     def __init__(self, path: str | Path, settings: dict[str, Any]) -> None:
@@ -60,17 +64,15 @@ class Checkpoint:
             )
         layout = json.loads(metadata["multimlp.run"])
         self._check(layout["settings"], len(layout["callbacks"]), len(callbacks))
-        unpack = _Unpacker(arrays, target)
-        for i, callback in enumerate(callbacks):
-            packed = layout["callbacks"][i]
-            callback.restore(unpack.like(packed, f"callback.{i}", params))
+
+        def unpack(packed: Any, template: Tree) -> Tree:
+            return _unpack(packed, template, arrays, target)
+
+        for packed, callback in zip(layout["callbacks"], callbacks, strict=True):
+            callback.restore(unpack(packed, {"params": params}))
         run.history.update(layout["history"])
         run.epoch = layout["epoch"]
-        return (
-            unpack.into(params, "params"),
-            unpack.into(optimizer_state, "optimizer"),
-            layout["steps"],
-        )
+        return unpack(layout["params"], params), unpack(layout["optimizer"], optimizer_state), layout["steps"]
 
     def _check(self, stored: dict[str, Any], stored_callbacks: int, callbacks: int) -> None:
         for name, value in self._settings.items():
@@ -93,47 +95,25 @@ def _pack(value: Tree, prefix: str, arrays: dict[str, np.ndarray]) -> Any:
         return {"dict": {key: _pack(item, f"{prefix}.{key}", arrays) for key, item in value.items()}}
     if isinstance(value, (tuple, list)):
         return {"list": [_pack(item, f"{prefix}.{i}", arrays) for i, item in enumerate(value)]}
-    arrays[prefix] = np.ascontiguousarray(registry.owner(value).to_numpy(value))
-    return {"array": prefix}
+    owner = registry.owner(value)
+    arrays[prefix] = np.ascontiguousarray(owner.to_numpy(value))
+    return {"array": prefix, "dtype": owner.dtype_name(value.dtype)}
 
 
-class _Unpacker:
-    def __init__(self, arrays: dict[str, np.ndarray], target: Target) -> None:
-        self._arrays, self._target = arrays, target
-
-    def into(self, template: Tree, prefix: str) -> Tree:
-        """The stored arrays in the structure, dtypes and place of ``template``."""
-        names = tree.leaves(_names(template, prefix))
-        leaves, rebuild = tree.flatten(template)
-        missing = [name for name in names if name not in self._arrays]
-        if missing:
-            raise FileFormatError(f"checkpoint: the file lacks {missing[0]!r}; it belongs to another model or optimizer")
-        backend = self._target.backend
-        return rebuild(
-            backend.asarray(self._arrays[name], dtype=backend.dtype_name(leaf.dtype), device=self._target.device)
-            for name, leaf in zip(names, leaves, strict=True)
-        )
-
-    def like(self, packed: Any, prefix: str, params: Tree) -> Tree:
-        """A callback's state: a subtree that mirrors the parameters becomes parameters again."""
-        if not isinstance(packed, dict):
-            return packed
-        if "dict" in packed:
-            return {key: self.like(item, f"{prefix}.{key}", params) for key, item in packed["dict"].items()}
-        if "list" in packed:
-            names = tree.leaves(_names(params, prefix))
-            if names and all(name in self._arrays for name in names):
-                return self.into(params, prefix)
-            return tuple(self.like(item, f"{prefix}.{i}", params) for i, item in enumerate(packed["list"]))
-        return self._target.backend.asarray(self._arrays[packed["array"]], device=self._target.device)
-
-
-def _names(template: Tree, prefix: str) -> Tree:
-    """The tree of names under which `_pack` stores the leaves of ``template``."""
-    if template is None:
-        return None
-    if isinstance(template, dict):
-        return {key: _names(item, f"{prefix}.{key}") for key, item in template.items()}
-    if isinstance(template, (tuple, list)):
-        return [_names(item, f"{prefix}.{i}") for i, item in enumerate(template)]
-    return prefix
+def _unpack(packed: Any, template: Tree, arrays: dict[str, np.ndarray], target: Target) -> Tree:
+    """The inverse of `_pack`; ``template`` tells which sequences are named tuples or lists."""
+    if not isinstance(packed, dict):
+        return packed
+    if "array" in packed:
+        if packed["array"] not in arrays:
+            raise FileFormatError(f"checkpoint: the file lacks the array {packed['array']!r}; it is damaged")
+        return target.backend.asarray(arrays[packed["array"]], dtype=packed["dtype"], device=target.device)
+    if "dict" in packed:
+        known = template if isinstance(template, dict) else {}
+        return {key: _unpack(item, known.get(key), arrays, target) for key, item in packed["dict"].items()}
+    items = packed["list"]
+    same = isinstance(template, (tuple, list)) and len(template) == len(items)
+    children = [_unpack(item, template[i] if same else None, arrays, target) for i, item in enumerate(items)]
+    if same and hasattr(template, "_fields"):
+        return type(template)(*children)
+    return children if isinstance(template, list) else tuple(children)

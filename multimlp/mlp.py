@@ -237,13 +237,14 @@ class MLP:
         params : tuple of Dense
             From `init`, of any library; ensembles carry a leading axis.
         X : array, shape (..., n, in_features) or (in_features,)
-            Of the same library and dtype as the parameters.
+            Of the same library and dtype as the parameters. For an ensemble (n, in_features), (in_features,), or
+            (members, n, in_features) for inputs of each member's own.
         key : array, optional
             A key of `multimlp.random`; switches dropout on.
 
         Returns
         -------
-        array, shape (..., n, out_features), or (members, ..., n, out_features) for an ensemble
+        array, shape (..., n, out_features) or (out_features,), with a leading axis of members for an ensemble
 
         Raises
         ------
@@ -259,6 +260,9 @@ class MLP:
         except (AttributeError, IndexError, TypeError):
             self._explain(params, X)
             raise
+        if hidden.ndim == 1 and first.ndim == 3:
+            xp = array_namespace(hidden)
+            return xp.squeeze(self(params, xp.expand_dims(hidden, axis=0), key), axis=-2)
         masked = key is not None and self.dropout > 0
         for i, rule in enumerate(self.layer_activations):
             layer = params[i]

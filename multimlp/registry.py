@@ -8,7 +8,6 @@ built-in adapter claims, because one scan of the installed packages costs more t
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import importlib.util
 import threading
 from collections.abc import Iterable
@@ -18,6 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from multimlp.errors import InputError, MixedBackendsError, UnknownBackendError, missing_dependency
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from multimlp.backend import Backend
 
 Array: TypeAlias = Any
@@ -74,14 +75,16 @@ ALIASES = {
 
 _loaded: dict[str, Backend] = {}
 _loading = threading.RLock()
-_entry_points: dict[str, importlib.metadata.EntryPoint] | None = None
+_entry_points: dict[str, EntryPoint] | None = None
 
 
-def entry_points() -> dict[str, importlib.metadata.EntryPoint]:
+def entry_points() -> dict[str, EntryPoint]:
     """The plugged-in adapters by name; the installed packages are scanned once."""
     global _entry_points
     if _entry_points is None:
-        found = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+        from importlib import metadata  # 20 ms that most processes never need
+
+        found = metadata.entry_points(group=ENTRY_POINT_GROUP)
         _entry_points = {point.name: point for point in found if point.name not in BUILTIN}
     return _entry_points
 

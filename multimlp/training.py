@@ -164,8 +164,10 @@ def fit(
     True
     """
     started = time.perf_counter()
-    job = _Job(mlp, X, y, loss, batch_size, validation, seed, params, backend, device, dtype, sample_weight, shuffle, last_batch)
     rule = optimizers.get(optimizer)
+    if rule.full_batch:
+        batch_size = None
+    job = _Job(mlp, X, y, loss, batch_size, validation, seed, params, backend, device, dtype, sample_weight, shuffle, last_batch)
     _check_epochs(epochs)
     problem = Problem(
         mlp, job.loss, rule, regularizer, job.target.backend, job.target.device, job.target.dtype,

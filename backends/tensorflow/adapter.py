@@ -115,7 +115,7 @@ class TensorFlowBackend(Backend):
         def mapped(arrays: Arrays) -> Arrays:
             return tuple(
                 tf.vectorized_map(
-                    lambda rows: function(tuple(rows)), tuple(arrays), fallback_to_while_loop=False
+                    lambda rows: function(tuple(rows)), tuple(arrays)
                 )
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from multimlp.engine import full_batch
 from multimlp.engine.base import Chunk, ChunkResult, Engine, Problem
 from multimlp.engine.portable import PortableEngine
 from multimlp.tree import Tree
@@ -11,6 +12,10 @@ __all__ = ["Chunk", "ChunkResult", "Engine", "Problem", "choose"]
 
 def choose(problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> tuple[Engine, str]:
     """The engine for a problem, and one sentence that says why it is this one."""
+    if full_batch.covers(problem.optimizer):
+        return full_batch.FullBatchEngine(problem, params, optimizer_state), (
+            f"{problem.optimizer.name} needs the loss of all data as a function"
+        )
     if problem.backend.capabilities.epoch == "inplace" and problem.compiler is None:
         from multimlp.engine import flat
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from multimlp import random, tree
 from multimlp.engine.base import Chunk, ChunkResult, Problem
-from multimlp.losses import reduce
+from multimlp.engine.objective import batch_objective
 from multimlp.registry import Array, array_namespace
 from multimlp.tree import Tree
 
@@ -62,7 +62,7 @@ class PortableEngine:
         state, (key, step, rows, tail, *data) = arrays[:count], arrays[count:]
         xp = array_namespace(state[0])
         members = self._problem.members
-        loss = xp.zeros(() if members is None else (members,), dtype=state[0].dtype, device=state[0].device)
+        loss = xp.zeros(() if members is None else (members,), dtype=state[0].dtype, device=getattr(state[0], "device", None))
 
         def body(carry: tuple[Array, ...], items: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[()]]:
             *inner, total, at = carry
@@ -83,16 +83,8 @@ class PortableEngine:
         xp = array_namespace(state[0])
         params, optimizer_state = self._rebuild(state)
         flat, rebuild = tree.flatten(params)
-        X, y, *weight = (xp.take(array, rows, axis=0) for array in data)
-
-        def objective(arrays: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
-            candidate = rebuild(arrays)
-            outputs = problem.model(candidate, X, key=key)
-            mean = reduce(problem.loss(outputs, y), weight[0] if weight else None)
-            if problem.regularizer is not None:
-                mean = mean + problem.regularizer(candidate)
-            return xp.sum(mean), (mean,)
-
+        batch = [xp.take(array, rows, axis=0) for array in data]
+        objective = batch_objective(problem, rebuild, key, batch)
         _, (mean,), gradients = problem.backend.final_value_and_grad(objective)(tuple(flat))
         new_params, new_state = problem.optimizer.update(rebuild(gradients), optimizer_state, params)
         return tuple(tree.leaves((new_params, new_state))), mean

@@ -1,0 +1,387 @@
+"""fit: the same trajectory on every backend, its policies, its errors, and that nothing is lost on the way."""
+
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+from multimlp import callbacks, losses, optimizers, regularizers, tree
+from multimlp.errors import CapabilityError, DataError, FileFormatError, InputError, NonFiniteLossError, ShapeError
+from multimlp.evaluation import bucket, predict
+from multimlp.mlp import MLP, Dense
+from multimlp.registry import load
+from multimlp.training import fit
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((150, 6))
+LABELS = (X[:, 0] * X[:, 1] + X[:, 2] > 0).astype(int) + (X[:, 3] > 1)
+VALUES = np.stack([X[:, 0] * X[:, 1], np.sin(X[:, 2])], axis=1)
+
+
+def host(result):
+    backend = load(result.backend)
+    return [backend.to_numpy(leaf) for leaf in tree.leaves(result.params)]
+
+
+def largest_difference(first, second):
+    return max(
+        float(np.max(np.abs(a - b)) / max(1.0, float(np.max(np.abs(b))))) for a, b in zip(host(first), host(second), strict=True)
+    )
+
+
+# ---- parity ------------------------------------------------------------------------------------------------------------
+
+OPTIMIZERS = {
+    "adam": lambda: optimizers.adam(0.01),
+    "momentum": lambda: optimizers.sgd(0.05, momentum=0.9),
+    "lbfgs": lambda: optimizers.lbfgs(),
+}
+_references: dict = {}
+
+
+def hundred_steps(backend, activation, optimizer, dropout):
+    """100 steps in float64: 20 epochs of 5 batches, the last of them smaller; l-bfgs takes one step an epoch."""
+    mlp = MLP(6, (8, 7), 3, activation=activation, dropout=dropout)
+    epochs = 100 if optimizer == "lbfgs" else 20
+    return fit(
+        mlp, X, LABELS, optimizer=OPTIMIZERS[optimizer](), epochs=epochs, batch_size=32, validation=None, seed=5,
+        backend=backend, dtype="float64", progress=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "sigmoid"])
+@pytest.mark.parametrize("name", ["torch", "jax", "tensorflow"])
+def test_a_hundred_steps_end_at_the_same_parameters(name, activation, optimizer, dropout):
+    case = activation, optimizer, dropout
+    if case not in _references:
+        _references[case] = hundred_steps("numpy", *case)
+    result = hundred_steps(name, *case)
+    assert largest_difference(result, _references[case]) < 1e-9
+    np.testing.assert_allclose(result.history["loss"], _references[case].history["loss"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("compiler", ["none", None])
+def test_against_a_loop_written_by_hand(training_backend, compiler):
+    """Two epochs of Adam on one hidden layer, in NumPy, with the order of the rows that fit documents."""
+    from multimlp.random import host_permutation
+
+    mlp = MLP(6, 4, 2, activation="tanh")
+    weights = [np.asarray(a) for a in tree.leaves(mlp.init(3, "numpy", "float64"))]
+    slots = [[np.zeros_like(w), np.zeros_like(w)] for w in weights]
+    t = 0
+    for epoch in range(2):
+        order = host_permutation(3, epoch, 150)
+        for start in range(0, 150, 64):
+            rows = order[start : start + 64]
+            W1, b1, W2, b2 = weights
+            hidden = np.tanh(X[rows] @ W1 + b1)
+            delta = 2 * (hidden @ W2 + b2 - VALUES[rows]) / 2 / len(rows)
+            back = (delta @ W2.T) * (1 - hidden**2)
+            gradients = [X[rows].T @ back, back.sum(0), hidden.T @ delta, delta.sum(0)]
+            t += 1
+            for w, g, (m, v) in zip(weights, gradients, slots, strict=True):
+                m += 0.1 * (g - m)
+                v += 0.001 * (g * g - v)
+                w -= 0.01 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+    result = fit(
+        mlp, X, VALUES, loss="mse", optimizer=optimizers.adam(0.01), epochs=2, batch_size=64, validation=None, seed=3,
+        backend=training_backend, dtype="float64", progress=False, compile=compiler,
+    )  # fmt: skip
+    for mine, theirs in zip(host(result), weights, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber", "log_cosh"])
+def test_every_engine_of_a_backend_agrees(training_backend, loss):
+    settings = dict(
+        loss=loss, optimizer="rmsprop", epochs=3, batch_size=40, validation=None, backend=training_backend, dtype="float64",
+        progress=False, regularizer=regularizers.l2(1e-3), sample_weight=np.abs(X[:, 0]) + 0.1,
+    )  # fmt: skip
+    mlp = MLP(6, (5, 5), 2, activation="elu", dropout=0.3)
+    fast, plain = fit(mlp, X, VALUES, **settings), fit(mlp, X, VALUES, **settings, compile="none")
+    assert plain.engine == "steps"
+    assert fast.engine in ("flat", "compiled")
+    assert largest_difference(fast, plain) < 1e-11
+    np.testing.assert_allclose(fast.history["loss"], plain.history["loss"], rtol=1e-11)
+
+
+def test_members_of_an_ensemble_train_like_single_networks(training_backend):
+    mlp = MLP(6, (5,), 3)
+    settings = dict(
+        epochs=4, batch_size=32, validation=None, seed=0, backend=training_backend, dtype="float64", progress=False
+    )
+    together = fit(mlp, X, LABELS, params=mlp.init(range(3), training_backend, "float64"), **settings)
+    assert together.member_loss.shape == (3,)
+    for i in range(3):
+        alone = fit(mlp, X, LABELS, params=mlp.init(i, training_backend, "float64"), **settings)
+        for mine, theirs in zip(host(together), host(alone), strict=True):
+            np.testing.assert_allclose(mine[i], theirs, rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(together.member_loss[i], alone.history["loss"][-1], rtol=1e-10)
+
+
+# ---- what fit does with data -------------------------------------------------------------------------------------------
+
+
+def small(**changes):
+    settings = dict(epochs=3, batch_size=32, progress=False, backend="numpy", dtype="float64")
+    return fit(MLP(6, 5, 3), X, LABELS, **(settings | changes))
+
+
+def test_validation_is_split_off_by_seed():
+    first, second, other = small(), small(), small(seed=1)
+    assert first.history == second.history
+    assert first.history != other.history
+    assert set(first.history) == {"loss", "val_loss", "val_accuracy"}
+    assert all(isinstance(v, float) for values in first.history.values() for v in values)
+
+
+def test_validation_pair_is_what_it_says():
+    held = X[:20], LABELS[:20]
+    result = small(validation=held)
+    outputs = MLP(6, 5, 3)(result.params, held[0])
+    expected = float(np.mean(losses.get("cross_entropy")(outputs, held[1])))
+    np.testing.assert_allclose(result.history["val_loss"][-1], expected, rtol=1e-12)
+    np.testing.assert_allclose(result.history["val_accuracy"][-1], np.mean(outputs.argmax(1) == held[1]))
+
+
+def test_the_last_batch_is_kept_or_dropped():
+    kept, dropped = small(validation=None, epochs=1), small(validation=None, epochs=1, last_batch="drop")
+    assert int(kept.optimizer_state.step) == 5
+    assert int(dropped.optimizer_state.step) == 4
+
+
+def test_start_from_params_leaves_them_alone():
+    params = MLP(6, 5, 3).init(9, "numpy", "float64")
+    before = [leaf.copy() for leaf in tree.leaves(params)]
+    small(params=params)
+    for leaf, old in zip(tree.leaves(params), before, strict=True):
+        np.testing.assert_array_equal(leaf, old)
+
+
+def test_arrays_of_a_framework_choose_the_backend():
+    torch = pytest.importorskip("torch")
+    result = fit(MLP(6, 5, 3), torch.asarray(X), torch.asarray(LABELS), epochs=1, progress=False)
+    assert (result.backend, result.dtype) == ("torch", "float64")
+    assert fit(MLP(6, 5, 3), X, LABELS, epochs=1, progress=False).dtype == "float32"
+
+
+def test_data_frames_and_lists():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=list("abcdef"))
+    reference = small(epochs=1)
+    for data, labels in ((frame, pandas.Series(LABELS)), (X.tolist(), LABELS.tolist())):
+        result = fit(MLP(6, 5, 3), data, labels, epochs=1, batch_size=32, progress=False, backend="numpy", dtype="float64")
+        assert result.history == reference.history
+
+
+def test_memory_mapped_data_trains_like_data_in_memory(training_backend, tmp_path, monkeypatch):
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    monkeypatch.setattr("multimlp.batches.STREAM_BYTES", 64 * X[:1].nbytes)
+    settings = dict(epochs=2, batch_size=32, validation=None, backend=training_backend, dtype="float64", progress=False)
+    streamed, held = fit(MLP(6, 5, 3), mapped, LABELS, **settings), fit(MLP(6, 5, 3), X, LABELS, **settings)
+    assert largest_difference(streamed, held) < 1e-12
+    np.testing.assert_allclose(streamed.history["loss"], held.history["loss"], rtol=1e-12)
+
+
+def test_batches_from_a_callable(training_backend):
+    def batches():
+        for start in range(0, 150, 50):
+            yield X[start : start + 50], LABELS[start : start + 50]
+
+    settings = dict(epochs=2, backend=training_backend, dtype="float64", progress=False, validation=None)
+    streamed = fit(MLP(6, 5, 3), batches, **settings)
+    held = fit(MLP(6, 5, 3), X, LABELS, batch_size=50, shuffle=False, **settings)
+    assert largest_difference(streamed, held) < 1e-12
+
+
+def test_a_generator_serves_one_epoch():
+    with pytest.raises(InputError, match="one epoch only"):
+        fit(MLP(6, 5, 3), ((X[:9], LABELS[:9]) for _ in range(2)), epochs=2, progress=False)
+    assert fit(MLP(6, 5, 3), ((X[:9], LABELS[:9]) for _ in range(2)), epochs=1, progress=False).epochs == 1
+
+
+def test_an_error_in_the_users_iterator_is_raised_and_its_thread_ends():
+    def batches():
+        yield X[:9], LABELS[:9]
+        raise RuntimeError("disk gone")
+
+    with pytest.raises(RuntimeError, match="disk gone"):
+        fit(MLP(6, 5, 3), batches, epochs=1, progress=False)
+    assert not any(thread.name == "multimlp-prefetch" for thread in threading.enumerate())
+
+
+def test_own_model_loss_and_metric(training_backend):
+    from multimlp.registry import array_namespace
+
+    def model(params, inputs, key=None):
+        return array_namespace(inputs).matmul(inputs, params["w"])
+
+    def loss(outputs, y):
+        xp = array_namespace(outputs)
+        return xp.sum(xp.square(outputs - y), axis=-1)
+
+    params = {"w": training_backend.asarray(np.zeros((6, 2)), dtype="float64")}
+    result = fit(
+        model, X, X[:, :2], loss=loss, optimizer=optimizers.adam(0.05), params=params, epochs=60, progress=False,
+        metrics=[lambda outputs, y: array_namespace(outputs).mean(outputs)],
+    )  # fmt: skip
+    np.testing.assert_allclose(training_backend.to_numpy(result.params["w"]), np.eye(6)[:, :2], atol=0.02)
+    assert result.engine in ("compiled", "steps")
+
+
+# ---- stopping and starting again ---------------------------------------------------------------------------------------
+
+
+def test_early_stopping_restores_the_best():
+    stopper = callbacks.EarlyStopping(patience=3)
+    result = small(epochs=400, optimizer=optimizers.adam(0.05), callbacks=[stopper])
+    assert "has not improved for 3 epochs" in result.stopped
+    assert result.epochs == stopper.best_epoch + 3
+    assert result.history["val_loss"][stopper.best_epoch - 1] == min(result.history["val_loss"])
+    again = small(epochs=stopper.best_epoch, optimizer=optimizers.adam(0.05))
+    assert largest_difference(result, again) == 0.0
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch", "jax", "tensorflow"])
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_a_resumed_run_ends_with_the_same_bits(name, optimizer, tmp_path):
+    settings = dict(
+        optimizer=optimizer, batch_size=32, seed=4, backend=name, progress=False, dtype="float32",
+    )  # fmt: skip
+    mlp = MLP(6, 5, 3, dropout=0.2)
+    path = tmp_path / "run.safetensors"
+    whole = fit(mlp, X, LABELS, epochs=6, callbacks=[callbacks.EarlyStopping(patience=50)], **settings)
+    fit(mlp, X, LABELS, epochs=2, callbacks=[callbacks.EarlyStopping(patience=50)], checkpoint=path, **settings)
+    resumed = fit(mlp, X, LABELS, epochs=6, callbacks=[callbacks.EarlyStopping(patience=50)], checkpoint=path, **settings)
+    assert resumed.history == whole.history
+    assert largest_difference(resumed, whole) == 0.0
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    path = tmp_path / "run.safetensors"
+    small(epochs=1, checkpoint=path)
+    with pytest.raises(InputError, match="belongs to a run with seed=0, this one has 1"):
+        small(checkpoint=path, seed=1)
+    (tmp_path / "junk.safetensors").write_bytes(b"junk")
+    with pytest.raises(FileFormatError):
+        small(checkpoint=tmp_path / "junk.safetensors")
+
+
+def test_ctrl_c_leaves_a_usable_result():
+    def press(run):
+        if run.epoch == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    result = small(epochs=1000, callbacks=[press])
+    assert result.stopped == "interrupted"
+    assert result.epochs == 2
+    assert all(np.isfinite(leaf).all() for leaf in host(result))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_loss_that_is_not_finite_stops(training_backend):
+    with pytest.raises(NonFiniteLossError, match="epoch 1.*Lower the learning rate"):
+        fit(
+            MLP(6, 5, 2, activation="identity"), X, 1e30 * VALUES, loss="mse", optimizer=optimizers.sgd(1e10), epochs=50,
+            backend=training_backend, progress=False,
+        )  # fmt: skip
+
+
+def test_callbacks_write_what_happened(tmp_path):
+    import csv
+    import json
+
+    result = small(
+        callbacks=[callbacks.CSVLogger(tmp_path / "h.csv"), callbacks.JSONLinesLogger(tmp_path / "h.jsonl")]
+    )
+    with (tmp_path / "h.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    lines = [json.loads(line) for line in (tmp_path / "h.jsonl").read_text().splitlines()]
+    assert [float(row["val_loss"]) for row in rows] == result.history["val_loss"]
+    assert [line["loss"] for line in lines] == result.history["loss"]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+
+
+def test_no_epochs_give_the_initial_parameters():
+    result = small(epochs=0)
+    for mine, theirs in zip(host(result), tree.leaves(MLP(6, 5, 3).init(0, "numpy", "float64")), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+BAD = {
+    "targets": (dict(y=None), InputError, "y: targets are needed"),
+    "rows": (dict(y=LABELS[:9]), ShapeError, "y: expected 150 rows"),
+    "one dimension": (dict(X=X[:, 0]), ShapeError, r"X: expected shape \(n, features\)"),
+    "features": (dict(X=X[:, :5]), ShapeError, r"expected shape \(n, 6\)"),
+    "empty": (dict(X=X[:0], y=LABELS[:0], validation=None), DataError, "no rows"),
+    "nan": (dict(X=np.where(X > 2, np.nan, X)), DataError, r"X: \d+ values are NaN or infinite, the first at \["),
+    "label": (dict(y=LABELS + 1), DataError, "label|class"),
+    "text": (dict(X=[["a"] * 6] * 150), DataError, "X: expected numbers"),
+    "ragged": (dict(X=[[1.0], [1.0, 2.0]]), ShapeError, "different lengths"),
+    "loss": (dict(loss="mze"), InputError, "Did you mean 'm[sa]e'"),
+    "optimizer": (dict(optimizer="adan"), InputError, "Did you mean 'adam'"),
+    "epochs": (dict(epochs=-1), InputError, "epochs: expected"),
+    "batch": (dict(batch_size=0), InputError, "batch_size: expected a positive integer"),
+    "validation": (dict(validation=1.5), InputError, r"validation: expected a fraction in \[0, 1\)"),
+    "nothing left": (dict(X=X[:1], y=LABELS[:1], validation=0.9), DataError, "leaves nothing"),
+    "last": (dict(last_batch="pad"), InputError, "last_batch"),
+    "weights": (dict(sample_weight=np.ones(3)), ShapeError, r"sample_weight: expected shape \(150,\)"),
+    "callback": (dict(callbacks=[3]), InputError, "callbacks: expected"),
+    "monitor": (dict(callbacks=[callbacks.EarlyStopping("val_f2")]), InputError, "'val_f2' is not in the history"),
+    "compiler": (dict(compile="gcc"), CapabilityError, "'gcc' is not one of"),
+    "model": (dict(mlp="mlp"), InputError, "mlp: expected an MLP"),
+    "params": (dict(params=(Dense(np.ones((3, 3)), None),)), InputError, "params"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_arguments(case):
+    changes, error, message = BAD[case]
+    arguments = dict(mlp=MLP(6, 5, 3), X=X, y=LABELS, epochs=1, batch_size=32, progress=False) | changes
+    with pytest.raises(error, match=message):
+        fit(arguments.pop("mlp"), arguments.pop("X"), arguments.pop("y"), **arguments)
+
+
+# ---- prediction --------------------------------------------------------------------------------------------------------
+
+
+def test_prediction_in_pieces_and_buckets(training_backend):
+    mlp = MLP(6, 5, 3)
+    params = mlp.init(backend=training_backend, dtype="float64")
+    whole = X @ training_backend.to_numpy(params[0].weight)
+    expected = np.maximum(whole, 0) @ training_backend.to_numpy(params[1].weight)
+    for batch_size in (7, 64, 65536):
+        outputs = predict(mlp, params, X, batch_size=batch_size)
+        np.testing.assert_allclose(training_backend.to_numpy(outputs), expected, rtol=1e-12, atol=1e-14)
+    assert tuple(predict(mlp, params, X[:0]).shape) == (0, 3)
+    together = mlp.init(range(2), training_backend, "float64")
+    assert tuple(predict(mlp, together, X, batch_size=64).shape) == (2, 150, 3)
+
+
+def test_many_batch_sizes_need_few_compilations():
+    jax = pytest.importorskip("jax")
+    traced = []
+
+    def model(params, inputs):
+        traced.append(inputs.shape)
+        return inputs * params
+
+    from multimlp.evaluation import _compile_forward, _in_buckets
+
+    backend = load("jax")
+    program = _compile_forward(model, backend, lambda leaves: leaves[0])
+    for rows in range(1, 200):
+        data = jax.numpy.ones((rows, 2))
+        outputs = _in_buckets(backend, lambda piece: program((jax.numpy.ones(()), piece))[0], data, 128)
+        assert outputs.shape == (rows, 2)
+    assert len(traced) <= 8
+
+
+def test_bucket_is_at_least_the_rows():
+    for rows in range(1, 5000):
+        assert rows <= bucket(rows, 65536) < max(2 * rows, 17)
