@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import tracemalloc
 from typing import Any
 
 import numpy as np
 import pytest
 
-from multimlp import losses, optimizers, random, regularizers, registry, schedules, tree
+from multimlp import activations, losses, optimizers, random, registry, regularizers, schedules, tree
+from multimlp.activations._table import TABLE
 from multimlp.engine import Chunk, Problem, flat
 from multimlp.engine.flat_kernels import Kernels
 from multimlp.engine.portable import PortableEngine
+from multimlp.engine.threads import threads_for
 from multimlp.mlp import MLP
 
 torch = pytest.importorskip("torch")
@@ -120,7 +121,8 @@ def assert_near(actual: Any, expected: Any, tolerance: float) -> None:
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
-# ---- against torch's autograd and optimisers ---------------------------------------------------------------------------
+# ---- against torch's autograd and optimisers
+# ---------------------------------------------------------------------------
 
 ACTIVATIONS = {
     "relu": torch.relu,
@@ -274,3 +276,225 @@ def test_each_member_of_an_ensemble_trains_as_if_alone(backend: str) -> None:
             own_params, _, own_found = run_flat(alone, backend)
             assert_near([leaf[member] for leaf in params], own_params, 1e-11)
             assert_near([loss[member] for loss in found], own_found, 1e-11)
+
+
+# ---- against the portable engine -----------------------------------------------------------------------
+
+SCHEDULED = optimizers.adam(schedules.warm_up(2, schedules.cosine(0.01, 9)), weight_decay=0.01)
+ALL_ACTIVATIONS = [name for name, row in TABLE.items() if row.elementwise and row.learnable != "alpha"]
+AGAINST_PORTABLE = [
+    *(Case(activation=name) for name in ALL_ACTIVATIONS if name not in ACTIVATIONS),
+    *(
+        Case(activation=activations.configured(name, **options))
+        for name, options in (
+            ("leaky_relu", {"negative_slope": 0.2}),
+            ("leaky_relu", {"negative_slope": -0.5}),
+            ("gelu", {"approximate": "tanh"}),
+            ("elu", {"alpha": 0.5}),
+        )
+    ),
+    *(Case(loss=loss) for loss in losses.names() if loss not in LOSSES),
+    Case(loss="cross_entropy", weighted=True, dropout=0.2, soft=True),
+    Case(optimizer=optimizers.nadam(0.01)),
+    Case(optimizer=optimizers.lion(0.001, weight_decay=0.1)),
+    Case(optimizer=optimizers.adagrad(0.05, initial_accumulator=0.1)),
+    Case(optimizer=SCHEDULED),
+    Case(optimizer=optimizers.sgd(lambda t: 0.1 / (1 + t), momentum=0.5)),
+    Case(members=2, dropout=0.3, activation="relu"),
+    Case(members=2, soft=True, loss=classes),
+    Case(hidden=(40,), optimizer=optimizers.rmsprop(0.01, clip_norm=0.1)),
+]
+
+
+def run_portable(case: Case, backend: str) -> tuple[Any, Any, list[np.ndarray]]:
+    return trained(PortableEngine(case.problem(backend), case.params(backend)), case, backend)
+
+
+@pytest.mark.parametrize("case", AGAINST_PORTABLE, ids=str)
+def test_trajectory_equals_the_portable_engine(case: Case) -> None:
+    """Parameters, optimiser state and losses agree on NumPy, and torch agrees with NumPy."""
+    expected = run_portable(case, "numpy")
+    for backend in BACKENDS:
+        for found, wanted in zip(run_flat(case, backend), expected, strict=True):
+            assert_near(found, wanted, 1e-11)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "gelu"])
+def test_float32_stays_close_to_float64(activation: str, backend: str) -> None:
+    case = Case(activation=activation, optimizer=optimizers.sgd(0.1, momentum=0.9))
+    narrow, _, narrow_losses = run_flat(dataclasses.replace(case, dtype="float32"), backend)
+    wide, _, wide_losses = run_flat(case, backend)
+    assert all(leaf.dtype == np.float32 for leaf in narrow)
+    assert_near(narrow, wide, 2e-6)
+    assert_near(narrow_losses, wide_losses, 2e-6)
+
+
+@pytest.mark.parametrize(
+    "case", [Case(), Case(activation="relu", loss="mse", weighted=True, members=2)], ids=str
+)
+def test_the_primitives_as_they_stand_do_the_same(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library that overrides none of the primitives (CuPy) trains the same network."""
+    expected = run_flat(case, "numpy")
+    monkeypatch.setattr(flat, "kernels_of", lambda b, dtype, device: Kernels(b, dtype, device, np))
+    for found, wanted in zip(run_flat(case, "numpy"), expected, strict=True):
+        assert_near(found, wanted, 1e-11)
+
+
+# ---- state ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    "optimizer",
+    [optimizers.adam(0.01), optimizers.sgd(0.1, momentum=0.9), optimizers.nadam(0.01)],
+    ids=lambda o: o.name,
+)
+def test_going_on_from_a_checkpoint_is_exact(optimizer: Any, backend: str) -> None:
+    case = Case(optimizer=optimizer, dropout=0.2, dtype="float32")
+    problem, chunk, adapter = case.problem(backend), case.chunk(backend), registry.load(backend)
+    first, second = orders(2)
+    whole: Any = flat.build(problem, case.params(backend))
+    whole.run(chunk, first, 0)
+    params, state = whole.params(), whole.optimizer_state()
+    assert tree.structure(state) == tree.structure(optimizer.init(params))
+    assert int(state.step) == STEPS_PER_EPOCH
+    whole.run(chunk, second, STEPS_PER_EPOCH)
+    resumed: Any = flat.build(problem, params, state)
+    resumed.run(chunk, second, STEPS_PER_EPOCH)
+    pairs = zip(
+        tree.leaves((whole.params(), whole.optimizer_state())),
+        tree.leaves((resumed.params(), resumed.optimizer_state())),
+        strict=True,
+    )
+    assert all(np.array_equal(adapter.to_numpy(a), adapter.to_numpy(b)) for a, b in pairs)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_it_hands_out_is_not_its_own_memory(backend: str) -> None:
+    case = Case()
+    adapter, given = registry.load(backend), case.params(backend)
+    engine: Any = flat.build(case.problem(backend), given)
+    before = [np.array(adapter.to_numpy(leaf)) for leaf in tree.leaves((given, engine.params()))]
+    handed_out = engine.params()
+    engine.run(case.chunk(backend), orders(1)[0], 0)
+    after = [adapter.to_numpy(leaf) for leaf in tree.leaves((given, handed_out))]
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    assert not np.array_equal(adapter.to_numpy(engine.params()[0].weight), before[0])
+
+
+def test_batches_of_any_size_in_any_order() -> None:
+    """A stream brings chunks of several sizes; each is cut into batches like the whole."""
+    case = Case(activation="relu")
+    X, y, _ = case.data()
+    sizes = (5, 8, 3, 1, 2, 7, 6, 4, 8, 5)
+    engines: list[Any] = [flat.build(case.problem("numpy"), case.params())]
+    engines.append(PortableEngine(case.problem("numpy"), case.params()))
+    for engine in engines:
+        for step, size in enumerate(sizes):
+            rows = np.arange(size) + step
+            engine.run(Chunk(X[rows], y[rows], None), np.arange(size), step)
+    first, second = (tree.leaves(engine.params()) for engine in engines)
+    assert_near(first, second, 1e-12)
+
+
+def test_a_large_buffer_is_updated_in_pieces_by_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    from multimlp.backends._inplace import numpy as inplace
+
+    case = Case(hidden=(30, 20), optimizer=optimizers.adamw(0.01, weight_decay=0.1))
+    expected = run_flat(case, "numpy")
+    monkeypatch.setattr(inplace.NumpyKernels, "chunk", 64)
+    monkeypatch.setattr(inplace, "_THREADED_FROM", 128)
+    monkeypatch.setattr(inplace, "threads_available", lambda: 3)
+    for found, wanted in zip(run_flat(case, "numpy"), expected, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
+
+
+# ---- cost ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+def test_steps_allocate_nothing_in_the_steady_state(loss: str) -> None:
+    batch, width = 256, 128
+    case = Case(activation="relu", loss=loss, hidden=(width, width), dtype="float32")
+    problem = dataclasses.replace(case.problem("numpy"), batch_size=batch)
+    X = np.zeros((8 * batch, 5), dtype=np.float32)
+    y = np.zeros(8 * batch, np.int32) if loss == "cross_entropy" else np.zeros((8 * batch, 4), np.float32)
+    engine: Any = flat.build(problem, case.params())
+    engine.run(Chunk(X, y, None), np.arange(len(X)), 0)
+    program = next(iter(engine._programs.values()))
+    engine._update.prepare(program.steps)
+    tracemalloc.start()
+    for call in program._calls[0]:
+        call()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # One layer's activations take 128 KiB, the gradient of its weight 64 KiB; NumPy buffers what broadcasts.
+    assert peak < 16384
+
+
+def threads_now() -> list[int]:
+    info = pytest.importorskip("threadpoolctl").threadpool_info()
+    return [torch.get_num_threads(), *(pool["num_threads"] for pool in info if pool["user_api"] == "blas")]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_threads_are_given_back_after_an_exception(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case(hidden=(256, 256))
+    problem = dataclasses.replace(case.problem(backend), batch_size=22)
+    engine: Any = flat.build(problem, case.params(backend))
+    before, inside = threads_now(), []
+
+    def fail(*args: Any) -> None:
+        inside.extend(threads_now())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("multimlp.engine.flat_program.Program.run", fail)
+    with pytest.raises(KeyboardInterrupt):
+        engine.run(case.chunk(backend), np.arange(22), 0)
+    assert threads_now() == before
+    if max(before) > 1:
+        assert inside != before
+        assert 1 in inside
+
+
+def test_threads_depend_on_the_largest_product() -> None:
+    deep, wide = 2 * 128**3, 2 * 512 * 4096 * 4096
+    assert threads_for(deep) == 1
+    assert threads_for(wide) is None
+
+
+# ---- what is not covered -------------------------------------------------------------------------------
+
+
+def _scaled(x: Any) -> Any:
+    return 2 * x
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"dtype": "float16"}, "float16"),
+        ({"model": lambda params, X, key=None: X}, "model of its own"),
+        ({"model": MLP(5, 3, 4, _scaled)}, "_scaled"),
+        ({"model": MLP(5, 4, 4, "softmax")}, "softmax works along an axis"),
+        ({"model": MLP(5, 3, 4, "tanh", "sigmoid")}, "final activation sigmoid"),
+        ({"model": MLP(5, 3, 4, "prelu")}, "learned"),
+        ({"loss": losses.get(lambda o, y: o[..., 0])}, "no gradient in closed form"),
+        ({"optimizer": optimizers.lbfgs()}, "lbfgs"),
+        ({"regularizer": lambda params: 0.0}, "regularizer"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_says_why_a_problem_is_not_covered(change: dict[str, Any], said: str) -> None:
+    problem = dataclasses.replace(Case().problem("numpy"), **change)
+    params = problem.model.init() if isinstance(problem.model, MLP) else Case().params()
+    reason = flat.build(problem, params)
+    assert isinstance(reason, str)
+    assert said in reason
+
+
+def test_a_backend_without_kernels_says_so() -> None:
+    case = Case()
+    problem = dataclasses.replace(case.problem("numpy"), backend=registry.load("strict"))
+    assert "strict backend brings no in-place kernels" in str(flat.build(problem, case.params()))

@@ -1,4 +1,5 @@
-"""CuPy: the primitives as they stand, on its functions with ``out=``; every call only queues work on the device."""
+"""CuPy: the primitives as they stand, on its functions with ``out=``; every call only queues work on the
+device."""
 
 from __future__ import annotations
 

@@ -1,14 +1,16 @@
-"""NumPy: no temporaries, BLAS for what is not element-wise, int arithmetic for relu's mask, chunks that fit the cache for updates.
+"""NumPy: no temporaries, BLAS for what is not element-wise, int arithmetic for relu's mask, chunks that fit
+the cache for updates.
 
-A small step is bound by the overhead of calls, so each piece binds its ufuncs and arrays as locals and does as few calls as it can.
+A small step is bound by the overhead of calls, so each piece binds its ufuncs and arrays as locals and does
+as few calls as it can.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -19,12 +21,13 @@ from multimlp.engine.threads import blas_threads, threads_available, threads_for
 from multimlp.optimizers import Optimizer
 
 _CHUNK = 1 << 16
-"""Numbers a pass of the update takes at a time: five arrays of it stay in the second-level cache of current processors, and the
-calls are long enough for two threads not to wait for the interpreter's lock (with 2^14, two threads were slower than one)."""
+"""Numbers a pass of the update takes at a time: five arrays of it stay in the second-level cache of current
+processors, and the calls are long enough for two threads not to wait for the interpreter's lock (with 2^14,
+two threads were slower than one)."""
 _THREADED_FROM = 4 * _CHUNK
 """Buffers from this size are updated by several threads."""
 _OPENBLAS_ONE_THREAD = 1 << 19
-_ALIGNMENT = 64
+"""Products of fewer floating-point operations run on one thread in OpenBLAS anyway."""
 
 
 def kernels(backend: Backend, dtype: str, device: str | None) -> NumpyKernels:
@@ -36,14 +39,6 @@ class NumpyKernels(Kernels):
 
     chunk = _CHUNK
 
-    def zeros(self, shape: Sequence[int]) -> np.ndarray:
-        # On a cache line's boundary, where vector loads and BLAS's packing are fastest.
-        dtype = np.dtype(self.dtype)
-        size = math.prod(shape) * dtype.itemsize
-        memory = np.zeros(size + _ALIGNMENT, dtype=np.uint8)
-        start = -memory.ctypes.data % _ALIGNMENT
-        return memory[start : start + size].view(dtype).reshape(tuple(shape))
-
     def indices(self, rows: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(rows, dtype=np.intp)
 
@@ -54,7 +49,7 @@ class NumpyKernels(Kernels):
             out[...] = np.take(source, rows, axis=0)
 
     def threads(self, operations: int) -> AbstractContextManager[None]:
-        # OpenBLAS takes one thread for small products of its own accord, and a limit costs more to set than a small epoch.
+        # Setting a limit takes as long as several small steps.
         return blas_threads(None if operations < _OPENBLAS_ONE_THREAD else threads_for(operations))
 
     def product(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Call:
@@ -79,8 +74,9 @@ class NumpyKernels(Kernels):
     def activation_backward(self, name: str, y: np.ndarray, d: np.ndarray) -> Call | None:
         if name != "relu":
             return super().activation_backward(name, y, d)
-        # The bits of a y >= 0, read as an integer, are > 0 where y > 0 (and for NaN); so min(bits, 1) is the derivative, and times the
-        # bits of d is d or 0. Both are vectorised, which comparing and converting a boolean, or sign, is not.
+        # The bits of a y >= 0, read as an integer, are > 0 where y > 0 (and for NaN); so min(bits, 1) is the
+        # derivative, and times the bits of d is d or 0. Both are vectorised, which comparing and converting a
+        # boolean, or sign, is not.
         integer = np.int32 if y.dtype.itemsize == 4 else np.int64
         bits, of_d = y.view(integer), d.view(integer)
         ones = np.ones_like(bits)
@@ -107,7 +103,8 @@ class NumpyKernels(Kernels):
         top = np.zeros_like(sums)
         top_row = top[..., 0, :]
         inner = _inner(z, targets, dots)
-        # The sum over classes is a product with a row; a constant scale goes into that row, which saves a pass.
+        # The sum over classes is a product with a row; a constant scale goes into that row, which saves a
+        # pass.
         constant = not isinstance(scale, np.ndarray)
         row = self.filled((1, z.shape[-2]), 1.0 / scale if constant else 1.0)
         total = self.product(row, d, sums)

@@ -1,7 +1,7 @@
 """PyTorch: the ``out=`` forms of its operations and its fused optimiser kernels, outside autograd.
 
-On a CPU a small step is bound by the overhead of calls (about one micro-second each), so the variants chosen are those with the
-cheapest way into the library as well as the fewest passes.
+On a CPU a small step is bound by the overhead of calls (about one micro-second each), so the variants chosen
+are those with the cheapest way into the library as well as the fewest passes.
 """
 
 from __future__ import annotations
@@ -31,17 +31,13 @@ class TorchKernels(Kernels):
         return x.mT
 
     def copied(self, x: torch.Tensor) -> torch.Tensor:
-        # A tensor of the user's must not be marked as made in inference mode.
-        with torch.inference_mode(False), torch.no_grad():
-            return x.clone()
+        return x.clone(memory_format=torch.contiguous_format)
 
     def gather(self, source: torch.Tensor, rows: torch.Tensor, out: torch.Tensor) -> None:
         torch.index_select(source, 0, rows, out=out)
 
-    @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
-        with torch.no_grad():
-            yield
+    def running(self) -> contextlib.AbstractContextManager[None]:
+        return torch.no_grad()
 
     @contextlib.contextmanager
     def threads(self, operations: int) -> Iterator[None]:

@@ -1,7 +1,8 @@
 """The flat engine: training in place on preallocated buffers, for libraries that compile no loops.
 
-All parameters lie in one buffer, gradients and optimiser slots in others like it; activations and gradients go into workspaces made once
-per batch size. In the steady state a step allocates nothing and does little more than call the library.
+All parameters lie in one buffer, gradients and optimiser slots in others like it; activations and gradients
+go into workspaces made once per batch size. In the steady state a step allocates nothing and does little more
+than call the library.
 """
 
 from __future__ import annotations
@@ -40,8 +41,10 @@ def build(problem: Problem, params: Tree, optimizer_state: Tree | None = None) -
     >>> import multimlp as mm
     >>> from multimlp.engine import Chunk, Problem, flat
     >>> mlp = mm.MLP(2, 3, 2)
-    >>> problem = Problem(mlp, mm.losses.get("cross_entropy"), mm.optimizers.adam(), None, mm.get_backend("numpy"), None,
-    ...                   "float64", None, batch_size=4, seed=0)
+    >>> problem = Problem(
+    ...     mlp, mm.losses.get("cross_entropy"), mm.optimizers.adam(), None, mm.get_backend("numpy"), None,
+    ...     "float64", None, batch_size=4, seed=0
+    ... )
     >>> engine = flat.build(problem, mlp.init(dtype="float64"))
     >>> data = Chunk(np.ones((8, 2)), np.zeros(8, dtype=np.int32), None)
     >>> engine.run(data, np.arange(8), 0).examples

@@ -1,7 +1,9 @@
-"""The end of the network: a batch's loss and its gradient with respect to the outputs, for all batches of a block of steps.
+"""The end of the network: a batch's loss and its gradient with respect to the outputs, for all batches of a
+block of steps.
 
-A head keeps the targets of a whole block in the form in which the steps use them, and what the steps leave of their losses. The weights
-of the examples (one over the batch's size, or the sample weights over their sum) are folded into the targets beforehand.
+A head keeps the targets of a whole block in the form in which the steps use them, and what the steps leave of
+their losses. The weights of the examples (one over the batch's size, or the sample weights over their sum)
+are folded into the targets beforehand.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ class Head(Protocol):
     """What a program asks of the end of its network."""
 
     def load(self, targets: Array, weights: Array | None) -> None:
-        """Take the targets (steps * batch, ...) and normalised weights (steps, batch) of a block's first steps."""
+        """Take the targets (steps * batch, ...) and normalised weights (steps, batch) of a block's first
+        steps."""
 
     def step(self, position: int, z: Array, d: Array) -> Call:
         """The call that turns outputs ``z`` (..., k, batch) into their gradient ``d``; ``z`` is spent."""

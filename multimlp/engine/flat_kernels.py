@@ -1,11 +1,12 @@
 """The in-place primitives that the flat engine is made of, and what a library must bring to have one.
 
-The engine lays a training step out once, as a list of calls without arguments that work on preallocated arrays, and then only runs that
-list. `Kernels` makes these calls. Its methods work with any module that has NumPy's functions with ``out=`` (NumPy, CuPy, and largely
-PyTorch); a library's own class (in ``multimlp.backends._inplace``) replaces those for which it has something faster.
+The engine lays a training step out once, as a list of calls without arguments that work on preallocated
+arrays, and then only runs that list. `Kernels` makes these calls. Its methods work with any module that has
+NumPy's functions with ``out=`` (NumPy, CuPy, and largely PyTorch); a library's own class (in
+``multimlp.backends._inplace``) replaces those for which it has something faster.
 
-Arrays are feature-major: activations have shape (features, batch), or (members, features, batch) for an ensemble, so that element-wise
-work and the reduction over classes run along contiguous rows of examples.
+Arrays are feature-major: activations have shape (features, batch), or (members, features, batch) for an
+ensemble, so that element-wise work and the reduction over classes run along contiguous rows of examples.
 """
 
 from __future__ import annotations
@@ -81,7 +82,8 @@ class Kernels:
         return contextlib.nullcontext()
 
     def threads(self, operations: int) -> contextlib.AbstractContextManager[Any]:
-        """The setting of the library's threads that suits a largest product of so many operations; undone at the end."""
+        """The setting of the library's threads that suits a largest product of so many operations; undone at
+        the end."""
         return contextlib.nullcontext()
 
     # ---- pieces of a step
@@ -97,7 +99,8 @@ class Kernels:
         return lambda: multiply(a, b, out=out)
 
     def activation(self, name: str, z: Array, y: Array) -> Call | None:
-        """``y = f(z)`` (which may be the same array) without a temporary, for the activations that have such a kernel."""
+        """``y = f(z)`` (which may be the same array) without a temporary, for the activations that have such
+        a kernel."""
         m = self.module
         if name == "relu":
             zeros = m.zeros_like(z)
@@ -107,7 +110,8 @@ class Kernels:
         return None
 
     def activation_backward(self, name: str, y: Array, d: Array) -> Call | None:
-        """``d *= f'`` from the outputs ``y``, using ``y`` as scratch if need be, where `activation` has a kernel."""
+        """``d *= f'`` from the outputs ``y``, using ``y`` as scratch if need be, where `activation` has a
+        kernel."""
         m = self.module
         if name == "relu":
             return lambda: m.multiply(d, m.sign(y, out=y), out=d)

@@ -78,7 +78,8 @@ def _in_place(kernels: Kernels, rule: Activation, y: Array, signal: Array) -> Hi
 
 
 def _portable(kernels: Kernels, rule: Activation, y: Array, signal: Array) -> Hidden:
-    """By the portable functions, which make temporaries; keeps ``z`` only where the output does not tell the derivative."""
+    """By the portable functions, which make temporaries; keeps ``z`` only where the output does not tell the
+    derivative."""
     from_output = rule.derivative_from_output
     z = kernels.zeros(y.shape) if from_output is None else y
 

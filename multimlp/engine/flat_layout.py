@@ -1,7 +1,7 @@
 """All parameters in one buffer: where each layer lies in it, and the way there and back.
 
-A layer's weight (in, out) and bias (out,) are adjacent, so that together they are one matrix (in + 1, out). With a row of ones under the
-inputs, one product makes the affine map, and one product makes both gradients.
+A layer's weight (in, out) and bias (out,) are adjacent, so that together they are one matrix (in + 1, out).
+With a row of ones under the inputs, one product makes the affine map, and one product makes both gradients.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ from multimlp import tree
 from multimlp.engine.flat_kernels import Kernels
 from multimlp.registry import Array
 from multimlp.tree import Tree
-
-_ALIGNMENT = 16
-"""Layers start at multiples of so many numbers: 64 bytes of float32. The gaps hold zeros, which every rule leaves at zero."""
 
 
 class Block(NamedTuple):
@@ -49,8 +46,7 @@ class Layout:
             *members, fan_in, fan_out = layer.weight.shape
             self._shapes.append((*members, fan_in + with_bias, fan_out))
             self._starts.append(self.size)
-            length = math.prod(self._shapes[-1])
-            self.size += length + -length % _ALIGNMENT
+            self.size += math.prod(self._shapes[-1])
 
     def blocks(self, flat: Array) -> list[Block]:
         """Each layer's views of a flat buffer."""

@@ -1,11 +1,12 @@
-"""L1 and L2 penalties on the flat buffers: their gradient added to the loss's, their value kept for the history."""
+"""L1 and L2 penalties on the flat buffers: their gradient added to the loss's, their value kept for the
+history."""
 
 from __future__ import annotations
 
 from multimlp.engine.flat_kernels import Call, Kernels
 from multimlp.engine.flat_layout import Layout
-from multimlp.regularizers import Regularizer
 from multimlp.registry import Array, array_namespace
+from multimlp.regularizers import Regularizer
 
 
 class Penalty:

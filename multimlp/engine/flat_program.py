@@ -1,7 +1,8 @@
 """The training steps of one batch size, laid out as a list of calls on preallocated arrays.
 
-A block is a run of steps whose data are gathered at once. Each step of a block has its own part of the data and leaves its loss in its own
-place; everything else is shared. So the Python work of a step is to make its calls, one after the other.
+A block is a run of steps whose data are gathered at once. Each step of a block has its own part of the data
+and leaves its loss in its own place; everything else is shared. So the Python work of a step is to make its
+calls, one after the other.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ class Program:
     # ---- running
 
     def run(self, chunk: Chunk, rows: Array, first_step: int) -> Array:
-        """Steps on the examples in ``rows``, at most a block of whole batches; the sum of their mean losses, shape (...)."""
+        """Steps on the examples in ``rows``, at most a block of whole batches; the sum of their mean losses,
+        shape (...)."""
         steps = rows.shape[0] // self.batch
         self._load(chunk, rows, steps)
         self._first_step = first_step
@@ -163,7 +165,8 @@ class Program:
         )
 
     def _signals(self) -> list[Array]:
-        """The gradients in the layers' outputs: two buffers in turn, since one layer's needs only the next one's."""
+        """The gradients in the layers' outputs: two buffers in turn, since one layer's needs only the next
+        one's."""
         lengths = [math.prod(self._lead) * width * self.batch for width in self._widths]
         buffers = [self._kernels.zeros((max(lengths),)) for _ in lengths[:2]]
         return [

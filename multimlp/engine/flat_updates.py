@@ -1,4 +1,5 @@
-"""The optimiser on flat buffers: a library's fused kernel where it has one, else the portable rule, chunk by chunk."""
+"""The optimiser on flat buffers: a library's fused kernel where it has one, else the portable rule, chunk by
+chunk."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from multimlp.tree import Tree
 
 
 class Update:
-    """Owns the optimiser's state; each call it makes is one update of the parameters from the gradient, which it spends.
+    """Owns the optimiser's state; each call it makes is one update of the parameters from the gradient, which
+    it spends.
 
     Parameters
     ----------
@@ -84,7 +86,8 @@ def _after(first: Call, then: FusedUpdate) -> FusedUpdate:
 
 
 def scalars(optimizer: Optimizer, step: int, count: int) -> list[Scalars]:
-    """``optimizer.scalars`` of ``count`` updates from the one after ``step`` updates on, worked out together."""
+    """``optimizer.scalars`` of ``count`` updates from the one after ``step`` updates on, worked out
+    together."""
     rule, options = optimizer.rule, optimizer.options
     steps = np.arange(step, step + count, dtype=np.float64)
     xp = array_namespace(steps)

@@ -1,9 +1,10 @@
 """How many threads the products of a training step get, and giving the rest back afterwards.
 
-More threads pay off only from some size of product on; below it they wait for each other longer than they work. Measured on two cores:
-products of 2 x 128^3 operations take up to 2.4 times as long on two threads as on one as soon as anything else wants a core, those of
-2 x 256 x 784 x 256 gain a factor of 1.7 from the second core. The number depends on the problem alone, never on a measurement at run
-time, because BLAS libraries may round differently with another number of threads.
+More threads pay off only from some size of product on; below it they wait for each other longer than they
+work. Measured on two cores: products of 2 x 128^3 operations take up to 2.4 times as long on two threads as
+on one as soon as anything else wants a core, those of 2 x 256 x 784 x 256 gain a factor of 1.7 from the
+second core. The number depends on the problem alone, never on a measurement at run time, because BLAS
+libraries may round differently with another number of threads.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ def threads_available() -> int:
 
 
 def threads_for(operations: float) -> int | None:
-    """How many threads for a largest product of so many operations (2 m n k); None: leave it to the library."""
+    """How many threads for a largest product of so many operations (2 m n k); None: leave it to the
+    library."""
     return 1 if operations < _ALL_THREADS_FROM else None
 
 
 @functools.cache
 def _controller() -> Any | None:
-    """The BLAS libraries of this process, looked up once: the search takes longer than training a small network for an epoch."""
+    """The BLAS libraries of this process, looked up once: the search takes longer than training a small
+    network for an epoch."""
     try:
         from threadpoolctl import ThreadpoolController
     except ImportError:
@@ -42,7 +45,8 @@ def _controller() -> Any | None:
 
 @contextlib.contextmanager
 def blas_threads(count: int | None) -> Iterator[None]:
-    """Limit the threads of NumPy's BLAS, if threadpoolctl is installed; undone at the end, also after an exception."""
+    """Limit the threads of NumPy's BLAS, if threadpoolctl is installed; undone at the end, also after an
+    exception."""
     controller = None if count is None else _controller()
     if controller is None:
         yield
