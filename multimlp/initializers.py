@@ -45,7 +45,8 @@ from multimlp.errors import InputError, ShapeError
 from multimlp.naming import Table, check_number, unpack_spec
 
 Shape: TypeAlias = tuple[int, ...]
-Draw: TypeAlias = Callable[["np.random.Generator", Shape], np.ndarray]  # in quotes: numpy.random is loaded when needed
+# In quotes, because numpy.random is loaded only when it is needed.
+Draw: TypeAlias = Callable[["np.random.Generator", Shape], np.ndarray]
 
 
 @dataclass(frozen=True)
