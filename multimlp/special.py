@@ -175,7 +175,7 @@ def _polynomial(coefficients: Sequence[float], x: Array) -> Array:
 
 
 def _slope_of_erf(xp: Namespace, x: Array) -> Array:
-    bounded = xp.clip(x, -_UNDERFLOW, _UNDERFLOW)  # so that the square does not overflow in half precision
+    bounded = xp.where(xp.abs(x) > _UNDERFLOW, xp.full_like(x, _UNDERFLOW), x)  # its square must not overflow
     return xp.exp(-bounded * bounded) * (2 / xp.pi**0.5)
 
 

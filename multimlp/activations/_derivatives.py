@@ -8,7 +8,7 @@ axis return the matrix of all partial derivatives.
 from __future__ import annotations
 
 from multimlp.activations import _axis, _exponential, _gated, _hard, _rectifiers, _sigmoidal
-from multimlp.activations._door import exact, like, namespace
+from multimlp.activations._door import cut_off, exact, like, namespace
 from multimlp.activations._sigmoidal import decay
 from multimlp.registry import Array, Namespace, array_namespace
 from multimlp.special import erfc
@@ -169,7 +169,7 @@ def exponential_derivative(x: Array) -> Array:
 def gaussian_derivative(x: Array) -> Array:
     """-2 x exp(-x^2)."""
     xp = array_namespace(x)
-    bounded = xp.clip(x, -_exponential.GAUSSIAN_END, _exponential.GAUSSIAN_END)
+    bounded = cut_off(xp, x, _exponential.GAUSSIAN_END)
     return -2 * bounded * xp.exp(-bounded * bounded)
 
 
@@ -225,7 +225,7 @@ def softplus_derivative(x: Array) -> Array:
 def squareplus_derivative(x: Array, b: float | Array = 4.0) -> Array:
     """f(x) / sqrt(x^2 + b), which is (1 + x / sqrt(x^2 + b)) / 2 without the cancellation."""
     xp = namespace(x, b)
-    return _sigmoidal.squareplus(x, b) / xp.hypot(x, xp.zeros_like(x) + b**0.5)
+    return _sigmoidal.squareplus(x, b) / _sigmoidal.radius(xp, x, b)
 
 
 # ---- gated -------------------------------------------------------------------------------------------------
@@ -238,10 +238,10 @@ def gelu_derivative(x: Array, approximate: str = "none") -> Array:
     if approximate == "tanh":
         z = 2 * _gated.gelu_argument(xp, x)
         e = decay(xp, z)
-        bounded = xp.clip(x, -_gated.GELU_END, _gated.GELU_END)
+        bounded = cut_off(xp, x, _gated.GELU_END)
         slope = (1 + bounded * bounded * exact(xp, 3 * 44715, 1000000)) * (2 * (2 / xp.pi) ** 0.5)
         return _logistic(xp, z, e) + bounded * slope * _logistic_slope(e)
-    bounded = xp.clip(x, -_DENSITY_END, _DENSITY_END)
+    bounded = cut_off(xp, x, _DENSITY_END)
     density = xp.exp(-bounded * bounded / 2) * (2 * xp.pi) ** -0.5
     return erfc(x * -(exact(xp, 1, 2) ** 0.5)) / 2 + bounded * density
 
@@ -260,7 +260,7 @@ def swish_derivative(x: Array, beta: float | Array = 1.0) -> Array:
     xp = namespace(x, beta)
     z = x * beta
     e = decay(xp, z)
-    return _logistic(xp, z, e) + z * _logistic_slope(e)
+    return _logistic(xp, z, e) + x * _logistic_slope(e) * beta
 
 
 @like(_gated.mish)

@@ -6,7 +6,7 @@ can overflow.
 
 from __future__ import annotations
 
-from multimlp.activations._door import activation, namespace, nonzero, number
+from multimlp.activations._door import activation, cut_off, namespace, nonzero, number
 from multimlp.registry import Array, array_namespace
 
 SELU_SCALE = 1.0507009873554804934193349852946
@@ -165,7 +165,7 @@ def gaussian(x: Array) -> Array:
     [1.0, 0.3679]
     """
     xp = array_namespace(x)
-    bounded = xp.clip(x, -GAUSSIAN_END, GAUSSIAN_END)
+    bounded = cut_off(xp, x, GAUSSIAN_END)
     return xp.exp(-bounded * bounded)
 
 

@@ -6,7 +6,7 @@ are right.
 
 from __future__ import annotations
 
-from multimlp.activations._door import activation, exact, namespace, number, one_of
+from multimlp.activations._door import activation, cut_off, exact, namespace, number, one_of
 from multimlp.activations._sigmoidal import decay
 from multimlp.registry import Array, Namespace, array_namespace
 from multimlp.special import erfc
@@ -17,7 +17,7 @@ GELU_END = 25.0
 
 @activation(approximate=one_of("none", "tanh"))
 def gelu(x: Array, approximate: str = "none") -> Array:
-    r"""Gaussian error linear unit, :math:`f(x) = x \Phi(x)` with the normal distribution function :math:`\Phi`.
+    r"""Gaussian error linear unit, :math:`f(x) = x \Phi(x)`, with the normal distribution :math:`\Phi`.
 
     ``approximate="tanh"``: :math:`f(x) = \frac{x}{2} (1 + \tanh u)`,
     :math:`u = \sqrt{2/\pi} (x + 0.044715 x^3)`, computed as :math:`x / (1 + e^{-2u})`. Derivatives:
@@ -58,7 +58,7 @@ def gelu(x: Array, approximate: str = "none") -> Array:
 
 def gelu_argument(xp: Namespace, x: Array) -> Array:
     """u of the tanh form, for x cut off where the gate has long been 0 or 1."""
-    x = xp.clip(x, -GELU_END, GELU_END)
+    x = cut_off(xp, x, GELU_END)
     return (x + x * x * x * exact(xp, 44715, 1000000)) * (2 / xp.pi) ** 0.5
 
 

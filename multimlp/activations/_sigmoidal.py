@@ -6,7 +6,7 @@ relative accuracy.
 
 from __future__ import annotations
 
-from multimlp.activations._door import activation, namespace, positive
+from multimlp.activations._door import activation, exact, namespace, positive
 from multimlp.registry import Array, Namespace, array_namespace
 
 
@@ -216,5 +216,14 @@ def squareplus(x: Array, b: float | Array = 4.0) -> Array:
     [1.0, 2.0]
     """
     xp = namespace(x, b)
-    far_side = xp.where(x >= 0, x, -x) / 2 + xp.hypot(x, xp.zeros_like(x) + b**0.5) / 2
+    far_side = xp.where(x >= 0, x, -x) / 2 + radius(xp, x, b) / 2
     return xp.where(x >= 0, far_side, b / 4 / far_side)
+
+
+def radius(xp: Namespace, x: Array, b: float | Array) -> Array:
+    """sqrt(x^2 + b) without overflow. (JAX's hypot has a wrong second derivative where x^2 = b.)"""
+    root = xp.zeros_like(x) + (exact(xp, 1, 1) * b) ** 0.5
+    is_far = xp.where(x >= 0, x, -x) > root
+    larger, smaller = xp.where(is_far, x, root), xp.where(is_far, root, x)
+    ratio = smaller / larger
+    return xp.where(larger >= 0, larger, -larger) * xp.sqrt(1 + ratio * ratio)
