@@ -399,13 +399,13 @@ def test_batches_of_any_size_in_any_order() -> None:
 
 
 def test_a_large_buffer_is_updated_in_pieces_by_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    from multimlp.backends._inplace import numpy as inplace
+    from multimlp.backends._inplace import numpy_updates
 
     case = Case(hidden=(30, 20), optimizer=optimizers.adamw(0.01, weight_decay=0.1))
     expected = run_flat(case, "numpy")
-    monkeypatch.setattr(inplace.NumpyKernels, "chunk", 64)
-    monkeypatch.setattr(inplace, "_THREADED_FROM", 128)
-    monkeypatch.setattr(inplace, "threads_available", lambda: 3)
+    monkeypatch.setattr(numpy_updates, "CHUNK", 64)
+    monkeypatch.setattr(numpy_updates, "THREADED_FROM", 128)
+    monkeypatch.setattr(numpy_updates, "threads_available", lambda: 3)
     for found, wanted in zip(run_flat(case, "numpy"), expected, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
 

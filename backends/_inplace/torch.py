@@ -127,7 +127,7 @@ def _adam(
     options = optimizer.options
     beta1, beta2, eps, decay = (options[name] for name in ("beta1", "beta2", "eps", "weight_decay"))
     step = torch.zeros((), dtype=torch.float32, device=p.device)
-    lists = ([p], [g], [m], [v], [], [step])
+    lists: tuple[list[torch.Tensor], ...] = ([p], [g], [m], [v], [], [step])
 
     def update(scalars: Scalars, number: int) -> None:
         step.fill_(number)

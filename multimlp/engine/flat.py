@@ -8,6 +8,7 @@ than call the library.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -123,5 +124,7 @@ class FlatEngine:
         return self._programs[key]
 
     def _penalty(self, steps: int) -> Penalty | None:
-        regularizer = self._problem.regularizer
-        return regularizer and Penalty(regularizer, self._kernels, self._layout, self._p, self._g, steps)
+        regularizer: Any = self._problem.regularizer  # a `Regularizer`: see `flat_coverage`
+        if regularizer is None:
+            return None
+        return Penalty(regularizer, self._kernels, self._layout, self._p, self._g, steps)

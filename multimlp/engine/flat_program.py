@@ -11,6 +11,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from operator import call as make
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,8 @@ class Program:
         self._problem, self._kernels, self._blocks, self._gradients = problem, kernels, blocks, gradients
         self._update, self.batch = update, batch
         self._lead = () if problem.members is None else (problem.members,)
-        self._rules: tuple[Activation, ...] = problem.model.activations
+        model: Any = problem.model  # an `MLP`: see `flat_coverage`
+        self._rules: tuple[Activation, ...] = model.activations
         self._widths = [block.weight.shape[-1] for block in blocks]
         fan_in, k = blocks[0].weight.shape[-2], self._widths[-1]
         numbers = batch * (fan_in + k + 1)
@@ -79,8 +81,9 @@ class Program:
         )
         self._inputs = kernels.filled((self.steps, batch, blocks[0].matrix.shape[-2]), 1.0)
         self._penalty = penalty(self.steps)
-        rate = problem.model.dropout
-        self._dropout = Dropout(kernels, problem.seed, rate, self._inputs) if rate else None
+        self._dropout = None
+        if model.dropout:
+            self._dropout = Dropout(kernels, problem.seed, model.dropout, self._inputs)
         self._first_step = 0
         self._calls = self._lay_out()
 
