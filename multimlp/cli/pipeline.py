@@ -79,12 +79,15 @@ class Pipeline:
             float(1 - np.sum((decided - y) ** 2) / np.sum((y - y.mean()) ** 2)) if np.ptp(y) else float("nan")
         )
 
-    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
-        """Shape (n, classes); `InputError` if the outputs are not probabilities of classes."""
+    def require_probabilities(self) -> None:
+        """`InputError` if the outputs do not become probabilities of classes."""
         if self.classes is None or self.loss.activation_function is None:
             raise InputError(
                 f"--proba: a model for {self.task} trained with {self.loss.name} has no probabilities"
             )
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Shape (n, classes)."""
         found = self.loss.activation(outputs)
         return found if found.shape[-1] > 1 else np.concatenate([1 - found, found], axis=-1)
 

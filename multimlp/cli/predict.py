@@ -38,22 +38,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     pipeline = Pipeline.from_dict(args.model, files.load_extra(args.model))
     mlp, params = files.load(args.model, args.backend, args.device, args.dtype)
+    if args.proba:
+        pipeline.require_probabilities()
     if args.output != "-":
         atomic.check_writable(args.output)
     X, ignored = read_features(args.data, pipeline.feature_names)
-    if ignored:
-        note(f"ignoring the column{'s' if len(ignored) > 1 else ''} {', '.join(map(repr, ignored))}")
     outputs = predict(mlp, params, pipeline.inputs(X))
     host = registry.owner(outputs).to_numpy(outputs).astype(np.float64)
     decided: list[Any] = pipeline.decide(host).tolist()
     if pipeline.classes is not None:
         decided = [pipeline.classes[index] for index in decided]
     probabilities = pipeline.probabilities(host).tolist() if args.proba else None
-    header = (
-        ["prediction", *(f"proba_{label}" for label in pipeline.classes or ())]
-        if args.proba
-        else ["prediction"]
-    )
+    if ignored:
+        note(f"ignored the column{'s' if len(ignored) > 1 else ''} {', '.join(map(repr, ignored))}")
+    header = ["prediction"]
+    if args.proba:
+        header += [f"proba_{label}" for label in pipeline.classes or ()]
     rows = [[label, *(probabilities[i] if probabilities else ())] for i, label in enumerate(decided)]
     if args.output != "-":
         with atomic.replacing(args.output) as beside, beside.open("w", newline="", encoding="utf-8") as file:

@@ -21,8 +21,9 @@ from multimlp.cli import INTERRUPTED
 from multimlp.cli.common import add_common, note, print_json
 from multimlp.cli.comparison import Run, Trainer, train_all
 from multimlp.cli.pipeline import Pipeline
-from multimlp.errors import DataError
+from multimlp.errors import DataError, InputError
 from multimlp.mlp import MLP
+from multimlp.naming import check_number
 from multimlp.progress import print_table
 
 CHECKERS = ("strict", "mpmath")
@@ -126,9 +127,11 @@ def _backends(named: str | None) -> tuple[list[str], bool]:
 
 
 def _dataset(args: argparse.Namespace) -> data.Dataset:
-    if data.is_name(args.data) and not Path(args.data).suffix:
+    if data.is_name(args.data):
+        if args.target is not None or args.task is not None:
+            raise InputError(f"--target and --task are for files; the data set {args.data!r} has its own")
         return data.load(args.data, args.folder)
-    if not Path(args.data).suffix and not Path(args.data).exists():
+    if not Path(args.data).suffix:
         raise DataError(f"{args.data!r} is neither a data set ({', '.join(data.names())}) nor a file")
     return data.read_table(args.data, args.target, args.task)
 
@@ -141,7 +144,7 @@ def _fit_options(args: argparse.Namespace, rows: int) -> dict[str, object]:
         "epochs": args.epochs if args.epochs is not None else epochs,
         "batch_size": args.batch_size if args.batch_size is not None else batch_size,
         "seed": args.seed,
-        "regularizer": regularizers.l2(args.l2) if args.l2 else None,
+        "regularizer": regularizers.l2(check_number("--l2", args.l2, low=0)) if args.l2 else None,
         "progress": not args.no_progress,
     }
 

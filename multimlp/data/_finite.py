@@ -8,7 +8,7 @@ from multimlp.errors import DataError
 
 
 def not_finite(where: str, what: str, bad: np.ndarray, remedy: str) -> DataError:
-    """The error for ``what``, a column or the target, whose rows ``bad`` are not finite; rows count from 1."""
+    """The error for ``what`` (a column or the target) not finite in the rows ``bad``; rows count from 1."""
     count, first = int(np.sum(bad)), int(np.argmax(bad)) + 1
     values = "value" if count == 1 else "values"
     return DataError(

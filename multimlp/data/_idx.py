@@ -10,7 +10,7 @@ import gzip
 import math
 import os
 import zlib
-from typing import IO
+from io import BufferedReader
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def read_idx(path: str | os.PathLike[str], ndim: int | None = None) -> np.ndarra
         raise DataError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
 
 
-def _parse(path: str, file: IO[bytes], ndim: int | None) -> np.ndarray:
+def _parse(path: str, file: gzip.GzipFile | BufferedReader, ndim: int | None) -> np.ndarray:
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0":
         raise _damaged(path, f"it starts with {magic.hex(' ') or 'nothing'}, not with 00 00")
