@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,13 @@ class Activation:
     function: Callable[..., Any]
     bound: tuple[tuple[str, Any], ...] = ()
     parameters: tuple[Parameter, ...] = ()
+    _ready: Callable[..., Any] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        ready = self.function.apply if isinstance(self.function, ActivationOp) else self.function
+        if self.bound:  # `configured` has checked them
+            ready = functools.partial(ready, **dict(self.bound))
+        object.__setattr__(self, "_ready", ready)
 
     def __call__(self, x: Array, parameters: Any = None) -> Array:
         """Apply it.
@@ -88,6 +96,8 @@ class Activation:
             The learned options by name; a single one may be given by itself. None means their starting
             values. A leading axis of an ensemble comes before the shape of `Parameter.shape`.
         """
+        if not self.parameters:
+            return self._ready(x)
         return self.function(x, *self._learned(parameters), **dict(self.bound))
 
     def derivative(self, x: Array, parameters: Any = None) -> Array:

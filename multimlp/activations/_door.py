@@ -61,15 +61,19 @@ class ActivationOp(Op):
         self._accepted: set[tuple[type, Any]] = set()
 
     def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs:
+            for name, value in (*zip(self.option_names, args, strict=False), *kwargs.items()):
+                self.check_option(name, value, x)
+        return self.apply(x, *args, **kwargs)
+
+    def apply(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call it with options that were checked before."""
         try:
             accepted = (type(x), x.dtype) in self._accepted
         except AttributeError:
             accepted = False
         if not accepted:
             self._accept(x)
-        if args or kwargs:
-            for name, value in (*zip(self.option_names, args, strict=False), *kwargs.items()):
-                self.check_option(name, value, x)
         return super().__call__(x, *args, **kwargs)
 
     def _accept(self, x: Any) -> None:
