@@ -8,6 +8,7 @@ import array_api_compat.numpy as xp
 import numpy as np
 
 from multimlp.backend import Backend, Capabilities
+from multimlp.backends._numpy_threefry import threefry2x32
 from multimlp.registry import Array
 
 
@@ -24,7 +25,7 @@ class NumpyBackend(Backend):
     capabilities = Capabilities(epoch="inplace", dtypes=("float64", "float32", "float16"))
 
     def __init__(self) -> None:
-        self.kernels = {"relu": _relu, "tanh": np.tanh, "scatter_add": _scatter_add}
+        self.kernels = {"relu": _relu, "tanh": np.tanh, "scatter_add": _scatter_add, "threefry2x32": threefry2x32}
         try:
             from scipy.special import erf
         except ImportError:  # the portable erf serves

@@ -393,7 +393,7 @@ class _Job:
             return X, y, weights
         if rows - held < 1:
             raise DataError(f"validation: {validation!r} of {rows} rows leaves nothing to train on; use validation=None")
-        order = random.host_permutation(self.seed, -1, rows)
+        order = random.host_generator(self.seed, "validation").permutation(rows)
         kept, held_rows = np.sort(order[held:]), np.sort(order[:held])
         if isinstance(X, np.memmap):
             raise InputError("validation: a fraction of a memory-mapped array would be copied; give validation=(X, y) or None")

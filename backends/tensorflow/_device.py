@@ -16,8 +16,8 @@ def devices() -> list[str]:
 
 
 def on(device: str | None) -> AbstractContextManager[Any]:
-    """A context in which operations are placed on ``device``."""
-    if device is None:
+    """A context in which operations are placed on ``device``; inside a graph a tensor's device is ``""``, which is no wish."""
+    if not device:
         return nullcontext()
     try:
         wanted = tf.DeviceSpec.from_string(device)

@@ -30,6 +30,8 @@ class PortableEngine:
         leaves, self._rebuild = tree.flatten((params, optimizer_state))
         self._leaves = tuple(leaves)
         self._key = random.key(problem.seed, like=self._leaves[0])
+        zeros = np.zeros(() if problem.members is None else (problem.members,))
+        self._no_loss = backend.asarray(zeros, dtype=problem.dtype, device=problem.device)
         self._program = backend.compile(self._epoch, problem.compiler) if self.name == "compiled" else self._epoch
 
     # ---- the Engine protocol
@@ -42,7 +44,7 @@ class PortableEngine:
             tail = self._indices(order[whole:])
             step = self._indices(np.asarray(first_step))
             data = tuple(tree.leaves(chunk))
-            outputs = self._program((*self._leaves, self._key, step, rows, tail, *data))
+            outputs = self._program((*self._leaves, self._no_loss, self._key, step, rows, tail, *data))
             self._leaves, loss = outputs[:-1], outputs[-1]
         return ChunkResult(loss, count)
 
@@ -59,10 +61,7 @@ class PortableEngine:
 
     def _epoch(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         count = len(self._leaves)
-        state, (key, step, rows, tail, *data) = arrays[:count], arrays[count:]
-        xp = array_namespace(state[0])
-        members = self._problem.members
-        loss = xp.zeros(() if members is None else (members,), dtype=state[0].dtype, device=getattr(state[0], "device", None))
+        state, (loss, key, step, rows, tail, *data) = arrays[:count], arrays[count:]
 
         def body(carry: tuple[Array, ...], items: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[()]]:
             *inner, total, at = carry
