@@ -199,6 +199,7 @@ def test_broken_backends_are_skipped_unless_they_were_named(capsys, monkeypatch)
     code, out, err = outcome(capsys, "train", "iris", "--epochs", "1")
     assert code == 0
     assert "numpy (reference)" in out
+    assert "--dtype float64" in out
     assert err.strip() == "multimlp: skipping broken: driver version mismatch"
     monkeypatch.setattr(train, "available_backends", lambda: {"broken": known["numpy"]})
     code, _, err = outcome(capsys, "train", "iris", "--epochs", "1")

@@ -172,6 +172,10 @@ def _print_report(trainer: Trainer, runs: list[Run]) -> None:
     print(f"{trainer.train.description}: {len(trainer.train)} rows to train, {len(trainer.test)} to test")
     print(f"{trainer.mlp}: {trainer.mlp.num_parameters} parameters")
     print_table((*columns, *(("max |d params|", "max |d outputs|") if compared else ())), rows)
+    if compared and any(one.dtype != "float64" for one in runs):
+        print(
+            "Rounding grows with training, above all where a kink is crossed; --dtype float64 shows the algorithm."
+        )
 
 
 def _summary(

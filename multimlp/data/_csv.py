@@ -97,14 +97,15 @@ def _check_header(where: str, header: list[str]) -> None:
 def _numbers(
     where: str, block: list[list[str]], positions: list[int], header: list[str], before: int
 ) -> np.ndarray:
-    numbers = np.empty((len(block), len(positions)))
-    for k, j in enumerate(positions):
-        cells = [row[j] for row in block]
-        try:
-            numbers[:, k] = list(map(float, cells))
-        except ValueError:
-            numbers[:, k] = [_number(where, cell, header[j], before + i + 1) for i, cell in enumerate(cells)]
-    return numbers
+    try:
+        return np.array(block, dtype=object)[:, positions].astype(np.float64)
+    except ValueError:
+        return np.asarray(
+            [
+                [_number(where, row[j], header[j], before + i + 1) for j in positions]
+                for i, row in enumerate(block)
+            ]
+        )
 
 
 def _number(where: str, cell: str, column: str, row: int) -> float:
