@@ -222,7 +222,7 @@ def poisson_loss(outputs: Array, targets: Array) -> Array:
     array([1.    , 2.7183])
     """
     xp, targets = aligned(outputs, targets)
-    return xp.mean(xp.exp(outputs) - targets * outputs, axis=-1)
+    return xp.mean(xp.exp(outputs) - outputs * targets, axis=-1)
 
 
 @op(arrays=2)
