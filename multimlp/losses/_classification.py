@@ -100,7 +100,7 @@ def softmax_cross_entropy(
     """
     xp, q = _distribution(outputs, targets, label_smoothing, class_weights)
     logs = activations.log_softmax(outputs)
-    return -xp.sum(q * xp.where(q == 0, xp.zeros_like(logs), logs), axis=-1)
+    return -xp.sum(xp.where(q == 0, xp.zeros_like(logs), logs) * q, axis=-1)
 
 
 @op(arrays=2)
