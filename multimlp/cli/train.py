@@ -150,32 +150,23 @@ def _fit_options(args: argparse.Namespace, rows: int) -> dict[str, object]:
 
 
 def _print_report(trainer: Trainer, runs: list[Run]) -> None:
-    columns = (
-        "backend",
-        "version",
-        "device",
-        "dtype",
-        "engine",
-        "loss",
-        f"test {trainer.pipeline.metric}",
-        "seconds",
-    )
-    compared = any(one.is_reference for one in runs)
-    rows = [
-        (
-            *(f"{one.backend} (reference)" if one.is_reference else one.backend, one.version, one.device),
-            *(one.dtype, one.engine, one.loss, one.score, one.seconds),
-            *((one.parameter_difference, one.output_difference) if compared else ()),
-        )
+    columns = ["backend", "version", "device", "dtype", "engine", "loss"]
+    columns += [f"test {trainer.pipeline.metric}", "seconds"]
+    rows: list[list[object]] = [
+        [one.backend, one.version, one.device, one.dtype, one.engine, one.loss, one.score, one.seconds]
         for one in runs
     ]
+    compared = any(one.is_reference for one in runs)
+    if compared:
+        columns += ["max |d params|", "max |d outputs|"]
+        for row, one in zip(rows, runs, strict=True):
+            row[0] = f"{one.backend} (reference)" if one.is_reference else one.backend
+            row += [one.parameter_difference, one.output_difference]
     print(f"{trainer.train.description}: {len(trainer.train)} rows to train, {len(trainer.test)} to test")
     print(f"{trainer.mlp}: {trainer.mlp.num_parameters} parameters")
-    print_table((*columns, *(("max |d params|", "max |d outputs|") if compared else ())), rows)
+    print_table(columns, rows)
     if compared and any(one.dtype != "float64" for one in runs):
-        print(
-            "Rounding grows with training, above all where a kink is crossed; --dtype float64 shows the algorithm."
-        )
+        print("Rounding grows with training, most where it crosses a kink; compare with --dtype float64.")
 
 
 def _summary(
