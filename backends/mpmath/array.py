@@ -83,9 +83,11 @@ class Array:
         return self
 
     def __getitem__(self, key: Any, /) -> Array:
-        parts = key if isinstance(key, tuple) else (key,)
-        picked = self.data[tuple(part.data if isinstance(part, Array) else part for part in parts)]
+        picked = self.data[_plain_key(key)]
         return Array(picked if isinstance(picked, np.ndarray) else stored(picked, self.data.dtype))
+
+    def __setitem__(self, key: Any, value: Any, /) -> None:
+        self.data[_plain_key(key)] = unwrap(value)
 
     def __len__(self) -> int:
         return len(self.data)
@@ -103,6 +105,11 @@ class Array:
 
     def __repr__(self) -> str:
         return f"Array({self.data.tolist()!r}, dtype={self.dtype!r})"
+
+
+def _plain_key(key: Any) -> Any:
+    parts = key if isinstance(key, tuple) else (key,)
+    return tuple(part.data if isinstance(part, Array) else part for part in parts)
 
 
 def stored(value: Any, dtype: np.dtype) -> np.ndarray:

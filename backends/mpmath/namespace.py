@@ -341,9 +341,8 @@ def asarray(
 
 
 def full(shape: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None) -> Array:
-    return broadcast_to(
-        asarray(fill_value.data[()] if isinstance(fill_value, Array) else fill_value, dtype=dtype), shape
-    )
+    value = asarray(_item(fill_value), dtype=dtype)
+    return Array(np.broadcast_to(value.data, shape).copy())
 
 
 def _item(x: Any) -> Any:

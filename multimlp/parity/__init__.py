@@ -1,0 +1,13 @@
+"""Proof that every backend gives the same values and the same gradients, against an oracle of 50 digits.
+
+`run` compares and returns a `Report`: rows with the worst error of each function on each backend, device
+and dtype, eager and compiled. ``multimlp parity`` prints it. Tolerances stand in one table,
+`multimlp.parity.tolerances`.
+"""
+
+from __future__ import annotations
+
+from multimlp.parity.engine import Plan, run
+from multimlp.parity.rows import Report, Row
+
+__all__ = ["Plan", "Report", "Row", "run"]

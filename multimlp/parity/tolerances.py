@@ -1,0 +1,69 @@
+"""How far from the truth a result may be: one table, measured, each row with its reason.
+
+The rule: |error| <= k eps max(1, |reference|), where eps is the dtype's distance from 1 to the next number.
+A unit of k is thus at most two units in the last place. The figures are those of the worst backend, rounded
+up by a quarter or so, not wishes; a library that improves lets them shrink.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from multimlp.backend import Backend
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """k for values, first and second derivatives, and why it is not 1."""
+
+    value: float
+    derivative: float
+    second: float
+    reason: str
+
+
+EXACT = Tolerance(0, 0, 0, "made of comparisons and copies")
+ROUNDED = Tolerance(1, 1, 1, "at most two roundings")
+
+TABLE: dict[str, Tolerance] = {
+    "identity": EXACT,
+    "relu": EXACT,
+    "relu6": EXACT,
+    "step": EXACT,
+    "hard_tanh": EXACT,
+    "hardshrink": EXACT,
+    "threshold": EXACT,
+    "leaky_relu": ROUNDED,
+    "prelu": ROUNDED,
+    "relu_squared": ROUNDED,
+    "softshrink": ROUNDED,
+    "hard_sigmoid": ROUNDED,
+    "hard_swish": Tolerance(2, 1, 1, "three roundings, the argument up to 3"),
+    "sparse_plus": ROUNDED,
+    "sparse_sigmoid": ROUNDED,
+}
+"""By function, all backends. Missing: the family's row of `FAMILIES`."""
+
+FAMILIES: dict[str, Tolerance] = {
+    "activation": Tolerance(
+        2, 2.5, 3.5, "a few elementary functions of about an ulp each; every derivative adds some"
+    ),
+    "special": Tolerance(2.5, 2.5, 16, "rational approximations of about an ulp"),
+    "loss": Tolerance(3, 3, 3, "sums over the outputs, against the size of their terms"),
+    "optimizer": Tolerance(4, 4, 4, "a rounding or two in each of twelve updates"),
+    "model": Tolerance(4, 8, 8, "sums of products, layer by layer"),
+    "transform": Tolerance(4, 4, 6, "two layers, differentiated once or twice"),
+    "random": EXACT,
+    "initializer": EXACT,
+}
+
+XLA: dict[tuple[str, str], Tolerance] = {}
+"""By function and dtype, where the backend compiles with XLA: it has elementary functions of its own."""
+
+
+def limit(function: str, family: str, kind: str, dtype: str, backend: Backend) -> float:
+    """k for a function (without options), its family, a kind of result, a dtype and a backend."""
+    tolerance = TABLE.get(function) or FAMILIES[family]
+    if "xla" in backend.capabilities.compilers:
+        tolerance = XLA.get((function, dtype), tolerance)
+    return getattr(tolerance, kind)
