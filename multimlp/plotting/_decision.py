@@ -1,0 +1,98 @@
+"""What a classifier of two features says, all over the plane."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from multimlp.batches import host
+from multimlp.errors import InputError, ShapeError
+from multimlp.evaluation import predict
+from multimlp.mlp import MLP, Params
+from multimlp.plotting._style import MARKERS, axes_or_new
+from multimlp.registry import owner
+from multimlp.structure._checks import check_pair, check_single
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_decision_boundary(
+    mlp: MLP, params: Params, X: Any, y: Any, ax: Axes | None = None, resolution: int = 200
+) -> Axes:
+    """The classes that a network of two inputs predicts, their borders, and the examples.
+
+    Parameters
+    ----------
+    mlp : MLP
+        With 2 inputs; one output is decided by its sign, several by the largest.
+    params : tuple of Dense
+    X : array of shape (n, 2)
+    y : array of shape (n,)
+        Class indices; drawn with one marker a class.
+    ax : matplotlib axes, optional
+    resolution : int
+        Points of the grid in each direction.
+
+    Returns
+    -------
+    matplotlib axes
+
+    Raises
+    ------
+    InputError, ShapeError
+        If the network does not have two inputs, or ``X`` and ``y`` do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> from multimlp import plotting
+    >>> mlp, X = mm.MLP(2, 4, 2), np.asarray([[0.0, 1.0], [1.0, 0.0]])
+    >>> picture, axes = plotting.figure()
+    >>> plotting.plot_decision_boundary(mlp, mlp.init(seed=0), X, [0, 1], axes).get_xlabel()
+    'x1'
+    """
+    check_pair(mlp, params)
+    check_single(params)
+    if mlp.in_features != 2:
+        raise InputError(f"mlp: expected 2 inputs for a picture in the plane, got {mlp.in_features}")
+    points, labels = _on_host(X, "X"), _on_host(y, "y").reshape(-1)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) != len(labels):
+        raise ShapeError(f"X, y: expected shapes (n, 2) and (n,), got {points.shape} and {labels.shape}")
+    if resolution < 2:
+        raise InputError(f"resolution: expected at least 2, got {resolution!r}")
+    axes = axes_or_new(ax)
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = 0.12 * np.maximum(high - low, 1e-6)
+    x1, x2 = (
+        np.linspace(start, stop, resolution) for start, stop in zip(low - margin, high + margin, strict=True)
+    )
+    grid = np.stack(np.meshgrid(x1, x2), axis=-1)
+    classes = _decide(_on_host(predict(mlp, params, grid.reshape(-1, 2)), "outputs")).reshape(grid.shape[:2])
+    count = int(max(classes.max(), labels.max())) + 1
+    shades = [str(0.93 - 0.42 * i / max(count - 1, 1)) for i in range(count)]
+    axes.contourf(x1, x2, classes, levels=np.arange(count + 1) - 0.5, colors=shades)
+    axes.contour(x1, x2, classes, levels=np.arange(1, count) - 0.5, colors="black", linewidths=0.9)
+    for label in range(count):
+        chosen = points[labels == label]
+        axes.scatter(
+            chosen[:, 0], chosen[:, 1], s=22, marker=MARKERS[label % len(MARKERS)],
+            facecolor="white" if label % 2 else "black", edgecolor="black", linewidth=0.8,
+            label=f"class {label}", zorder=3,
+        )  # fmt: skip
+    axes.grid(False)
+    axes.set_xlabel("x1")
+    axes.set_ylabel("x2")
+    axes.legend(loc="upper right", frameon=True)
+    return axes
+
+
+def _on_host(x: Any, name: str) -> np.ndarray:
+    values = host(x, name)
+    return owner(values).to_numpy(values)
+
+
+def _decide(outputs: np.ndarray) -> np.ndarray:
+    return (outputs[:, 0] > 0).astype(int) if outputs.shape[1] == 1 else np.argmax(outputs, axis=1)

@@ -1,0 +1,55 @@
+"""Gradient norms against the layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from multimlp.plotting._style import COLOURS, LINES, MARKERS, axes_or_new
+from multimlp.structure import GradientFlow
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_gradient_flow(flows: GradientFlow | Mapping[str, GradientFlow], ax: Axes | None = None) -> Axes:
+    """The norm of the loss's gradient in each layer, on a logarithmic scale: flat is healthy.
+
+    Parameters
+    ----------
+    flows : GradientFlow, or mapping of label to GradientFlow
+        From `multimlp.structure.gradient_flow`.
+    ax : matplotlib axes, optional
+
+    Returns
+    -------
+    matplotlib axes
+
+    Examples
+    --------
+    >>> from multimlp import plotting
+    >>> from multimlp.structure import GradientFlow
+    >>> flow = GradientFlow(1.0, (0.1, 0.2), (0.0, 0.0), (1.0, 1.0))
+    >>> picture, axes = plotting.figure()
+    >>> plotting.plot_gradient_flow({"mine": flow}, axes).get_yscale()
+    'log'
+    """
+    axes = axes_or_new(ax)
+    given = {"": flows} if isinstance(flows, GradientFlow) else flows
+    for i, (label, flow) in enumerate(given.items()):
+        layers = range(1, len(flow.weight_norms) + 1)
+        axes.plot(
+            layers,
+            flow.weight_norms,
+            color=COLOURS[i % len(COLOURS)],
+            linestyle=LINES[i % len(LINES)],
+            marker=MARKERS[i % len(MARKERS)],
+            markersize=4,
+            label=label,
+        )
+    axes.set_yscale("log")
+    axes.set_xlabel("layer, from the input")
+    axes.set_ylabel("norm of dL/dW")
+    if any(given):
+        axes.legend()
+    return axes

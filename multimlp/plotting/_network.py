@@ -1,0 +1,129 @@
+"""The diagram of a network: units as circles, weights as lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from multimlp.errors import InputError
+from multimlp.mlp import MLP, Params
+from multimlp.plotting._style import axes_or_new
+from multimlp.registry import owner
+from multimlp.structure._checks import check_pair, check_single
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_DISTANCE = 2.4
+_RADIUS = 0.32
+
+
+def plot_network(mlp: MLP, params: Params | None = None, ax: Axes | None = None, max_units: int = 12) -> Axes:
+    """Layers of units and their connections, as the source text draws them.
+
+    Parameters
+    ----------
+    mlp : MLP
+    params : tuple of Dense, optional
+        Then a connection's colour and width show its weight: the wider the larger, red and dashed if
+        negative.
+    ax : matplotlib axes, optional
+    max_units : int
+        Of a layer with more, the first and the last are drawn, and dots between.
+
+    Returns
+    -------
+    matplotlib axes
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> from multimlp import plotting
+    >>> picture, axes = plotting.figure()
+    >>> len(plotting.plot_network(mm.MLP(4, 5, 3), ax=axes).patches)
+    12
+    """
+    if params is not None:
+        check_pair(mlp, params)
+        check_single(params)
+    elif not isinstance(mlp, MLP):
+        raise InputError(f"mlp: expected a multimlp.MLP, got {type(mlp).__name__}")
+    if max_units < 2:
+        raise InputError(f"max_units: expected at least 2, got {max_units!r}")
+    axes = axes_or_new(ax)
+    widths = (mlp.in_features, *mlp.hidden, mlp.out_features)
+    shown = [_shown(width, max_units) for width in widths]
+    heights = [_heights(len(units), len(units) < width) for units, width in zip(shown, widths, strict=True)]
+    for i, (fan_in, _) in enumerate(mlp.layer_shapes):
+        weight = None if params is None else owner(params[i].weight).to_numpy(params[i].weight)
+        sources = [unit for unit in shown[i] if unit < fan_in]
+        _connections(axes, i, heights[i][: len(sources)], heights[i + 1], weight, sources, shown[i + 1])
+    for i, width in enumerate(widths):
+        _units(axes, mlp, i, shown[i], heights[i], elided=len(shown[i]) < width)
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    axes.margins(0.04)
+    return axes
+
+
+def _shown(width: int, limit: int) -> list[int]:
+    if width <= limit:
+        return list(range(width))
+    return [*range(limit - limit // 2), *range(width - limit // 2, width)]
+
+
+def _heights(count: int, elided: bool) -> np.ndarray:
+    """From top to bottom, centred; a gap in the middle where units are left out."""
+    places = np.arange(count, dtype=float)
+    if elided:
+        places[count - count // 2 :] += 1.0
+    return places.mean() - places
+
+
+def _connections(
+    axes: Axes,
+    layer: int,
+    left: np.ndarray,
+    right: np.ndarray,
+    weight: np.ndarray | None,
+    sources: list[int],
+    targets: list[int],
+) -> None:
+    largest = 1.0 if weight is None else max(float(np.abs(weight).max()), 1e-30)
+    for i, source in enumerate(sources):
+        for j, target in enumerate(targets):
+            share = 0.0 if weight is None else float(weight[source, target]) / largest
+            axes.plot(
+                [layer * _DISTANCE, (layer + 1) * _DISTANCE],
+                [left[i], right[j]],
+                color="0.55" if weight is None else _colour(share),
+                linestyle="--" if share < 0 else "-",
+                linewidth=0.8 if weight is None else 0.4 + 2.4 * abs(share),
+                zorder=1,
+            )
+
+
+def _colour(share: float) -> tuple[float, float, float]:
+    """Blue for positive, red for negative, paler the smaller."""
+    full = np.asarray((0.08, 0.25, 0.55) if share >= 0 else (0.75, 0.15, 0.05))
+    red, green, blue = 1 - (0.25 + 0.75 * abs(share)) * (1 - full)
+    return float(red), float(green), float(blue)
+
+
+def _units(axes: Axes, mlp: MLP, layer: int, units: list[int], heights: np.ndarray, elided: bool) -> None:
+    from matplotlib.patches import Circle
+
+    last = len(mlp.hidden) + 1
+    symbol = "x" if layer == 0 else "o" if layer == last else "h"
+    title = "input" if layer == 0 else "output" if layer == last else f"hidden {layer}"
+    rule = None if layer == 0 else mlp.layer_activations[layer - 1]
+    x = layer * _DISTANCE
+    for unit, height in zip(units, heights, strict=True):
+        face = "0.88" if 0 < layer < last else "white"
+        axes.add_patch(Circle((x, height), _RADIUS, facecolor=face, edgecolor="black", zorder=2))
+        axes.text(x, height, f"${symbol}_{{{unit + 1}}}$", ha="center", va="center", fontsize=8, zorder=3)
+    if elided:
+        axes.text(x, 0, "⋮", ha="center", va="center", fontsize=14)
+    caption = title if rule is None else f"{title}\n{rule.name}"
+    axes.text(x, heights.min() - 0.6, caption, ha="center", va="top", fontsize=9)

@@ -1,0 +1,147 @@
+"""The look that all pictures share, and figures that need no display."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from multimlp.atomic import check_writable, replacing
+from multimlp.errors import InputError, missing_dependency
+
+try:
+    import matplotlib
+    from cycler import cycler
+    from matplotlib.figure import Figure
+except ImportError:
+    raise missing_dependency("matplotlib", "plotting", "plot") from None
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LINES: tuple[Any, ...] = (
+    "-",
+    "--",
+    "-.",
+    ":",
+    (0, (5, 1, 1, 1, 1, 1)),
+    (0, (8, 3)),
+    (0, (1, 2)),
+    (0, (3, 1)),
+)
+COLOURS = ("#14213d", "#c1440e", "#2a7f8e", "#e09f3e", "#6a4c93", "#5b8c5a", "#9c6b5a", "#8d99ae")
+"""From dark to light and back, so that neighbours differ in greyscale too; the line styles go with them."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
+
+_STYLE = {
+    "axes.prop_cycle": cycler(color=COLOURS, linestyle=LINES),
+    "axes.grid": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "figure.dpi": 100,
+    "figure.facecolor": "white",
+    "font.size": 9,
+    "grid.alpha": 0.35,
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "savefig.dpi": 144,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "multimlp",
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+}
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """The common look, inside a ``with`` block; the user's own settings come back afterwards.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> from multimlp import plotting
+    >>> with plotting.style():
+    ...     inside = matplotlib.rcParams["axes.grid"]
+    >>> inside
+    True
+    """
+    with matplotlib.rc_context(_STYLE):
+        yield
+
+
+def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (5.6, 3.4), **options: Any) -> Any:
+    """A figure and its axes, without a window, so that it works on a machine without a display.
+
+    Parameters
+    ----------
+    rows, columns : int
+    size : (width, height) in inches
+    **options
+        As for `matplotlib.figure.Figure.subplots`, e.g. ``sharex=True``.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    axes : Axes, or an array of them
+
+    Examples
+    --------
+    >>> from multimlp import plotting
+    >>> picture, axes = plotting.figure(1, 2)
+    >>> axes.shape
+    (2,)
+    """
+    with style():
+        made = Figure(figsize=size, layout="constrained")
+        return made, made.subplots(rows, columns, **options)
+
+
+def axes_or_new(ax: Axes | None) -> Axes:
+    """The axes given, else new ones of pyplot, which notebooks and ``pyplot.show`` know."""
+    if ax is not None:
+        if not hasattr(ax, "plot"):
+            raise InputError(f"ax: expected matplotlib axes, got {type(ax).__name__}")
+        return ax
+    from matplotlib import pyplot
+
+    with style():
+        return pyplot.subplots(figsize=(5.6, 3.4), layout="constrained")[1]
+
+
+def save(picture: Figure, folder: str | Path, name: str) -> list[Path]:
+    """Write a figure as ``name.png`` and ``name.svg``; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    picture : matplotlib.figure.Figure
+    folder : path
+        Made if it is not there.
+    name : str
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be made or written to.
+    """
+    target = Path(folder)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {str(target)!r}: {error.strerror}") from None
+    written = []
+    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
+        path = target / f"{name}.{kind}"
+        check_writable(path)
+        with replacing(path) as beside, style():
+            picture.savefig(beside, format=kind, metadata=metadata)
+        written.append(path)
+    return written
