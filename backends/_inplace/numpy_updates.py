@@ -17,7 +17,7 @@ CHUNK = 1 << 16
 """Numbers in a piece: five arrays of it stay in the second-level cache of current processors, and the calls
 are long enough for two threads not to wait for the interpreter's lock (with 2^14, two threads were slower
 than one)."""
-THREADED_FROM = 4 * CHUNK
+THREADED_FROM = 2 * CHUNK
 """Buffers from this size are updated by several threads."""
 
 

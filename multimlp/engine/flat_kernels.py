@@ -201,9 +201,12 @@ class Kernels:
 
 def kernels_of(backend: Backend, dtype: str, device: str | None) -> Kernels | None:
     """The in-place kernels of a backend, or None if it brings none."""
+    name = f"multimlp.backends._inplace.{backend.name}"
     try:
-        module = importlib.import_module(f"multimlp.backends._inplace.{backend.name}")
-    except ModuleNotFoundError:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
         return None
     return module.kernels(backend, dtype, device)
 
