@@ -159,9 +159,7 @@ class BaseMLP(BaseEstimator):
             self._session = Session(problem, params, self._resumed(problem))
         session = self._session
         self.n_iter_ = 0
-        loss = session.epoch(
-            self._place(session.problem, X, y, weights), _loop.order(self, seed, 0, len(y))
-        )
+        loss = session.epoch(self._place(session.problem, X, y, weights), _loop.order(self, seed, 0, len(y)))
         _loop.record(self, loss, len(y))
         self._keep(session.problem, session.params())
         return self
@@ -183,7 +181,9 @@ class BaseMLP(BaseEstimator):
         if weights is not None and not np.all(weights > 0):
             kept = np.flatnonzero(weights > 0)
             if not len(kept):
-                raise DataError("sample_weight: Sample weights are all zero, so there is nothing to learn from")
+                raise DataError(
+                    "sample_weight: Sample weights are all zero, so there is nothing to learn from"
+                )
             inputs, targets, weights = _inputs.rows(inputs, kept), targets[kept], weights[kept]
         return inputs, targets, weights
 
@@ -229,7 +229,9 @@ class BaseMLP(BaseEstimator):
         if self.batch_size == "auto":
             return min(LARGEST_BATCH, rows)
         if self.batch_size > rows:
-            warnings.warn("Got `batch_size` larger than the sample size. It is going to be clipped", stacklevel=4)
+            warnings.warn(
+                "Got `batch_size` larger than the sample size. It is going to be clipped", stacklevel=4
+            )
         return min(int(self.batch_size), rows)
 
     @staticmethod

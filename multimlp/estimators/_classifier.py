@@ -22,7 +22,9 @@ from multimlp.registry import Array
 
 def _has_probabilities(estimator: Any) -> bool:
     if estimator.loss != "log_loss" and losses.get(estimator.loss).activation_function is None:
-        raise AttributeError(f"loss={estimator.loss!r} has no probabilities; use 'log_loss' or 'cross_entropy'")
+        raise AttributeError(
+            f"loss={estimator.loss!r} has no probabilities; use 'log_loss' or 'cross_entropy'"
+        )
     return True
 
 
@@ -215,7 +217,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy on the rows given."""
         predicted = _inputs.to_host(self.predict(X))
-        return float(accuracy_score(_inputs.to_host(y), predicted, sample_weight=_inputs.to_host(sample_weight)))
+        return float(
+            accuracy_score(_inputs.to_host(y), predicted, sample_weight=_inputs.to_host(sample_weight))
+        )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

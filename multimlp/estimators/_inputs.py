@@ -65,7 +65,9 @@ def check_X(estimator: Any, X: Any, reset: bool) -> Array:
     """
     if origin_of(X).backend is not None:
         return _check_foreign(estimator, X, reset)
-    return _dense(validate_data(estimator, to_host(X), accept_sparse=["csr", "csc"], dtype=FLOATS, reset=reset))
+    return _dense(
+        validate_data(estimator, to_host(X), accept_sparse=["csr", "csc"], dtype=FLOATS, reset=reset)
+    )
 
 
 def check_X_y(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) -> tuple[Array, np.ndarray]:

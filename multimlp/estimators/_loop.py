@@ -135,9 +135,7 @@ def _score(estimator: Any, session: Session, holdout: Holdout) -> float:
 
 def _say(estimator: Any, then: str) -> str:
     what = "Validation score" if estimator.early_stopping else "Training loss"
-    reason = (
-        f"{what} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} consecutive epochs. {then}"
-    )
+    reason = f"{what} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} consecutive epochs. {then}"
     if estimator.verbose:
         print(reason)
     return reason

@@ -1,0 +1,94 @@
+"""Activations as the functions of ``jax.nn``, for the libraries built on JAX."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from multimlp.activations import Activation
+from multimlp.errors import missing_dependency
+from multimlp.interop._layers import unsupported_activation
+
+try:
+    import jax
+    from jax import nn
+except ImportError:
+    raise missing_dependency("jax", "multimlp.interop of JAX libraries", "jax") from None
+
+_exact_gelu = functools.partial(nn.gelu, approximate=False)
+_tanh_gelu = functools.partial(nn.gelu, approximate=True)
+
+_FUNCTIONS: dict[str, tuple[Callable[..., Any], dict[str, str]]] = {
+    "relu": (nn.relu, {}),
+    "relu6": (nn.relu6, {}),
+    "leaky_relu": (nn.leaky_relu, {"negative_slope": "negative_slope"}),
+    "elu": (nn.elu, {"alpha": "alpha"}),
+    "celu": (nn.celu, {"alpha": "alpha"}),
+    "selu": (nn.selu, {}),
+    "sigmoid": (nn.sigmoid, {}),
+    "log_sigmoid": (nn.log_sigmoid, {}),
+    "tanh": (jax.numpy.tanh, {}),
+    "softplus": (nn.softplus, {}),
+    "softsign": (nn.soft_sign, {}),
+    "silu": (nn.silu, {}),
+    "mish": (nn.mish, {}),
+    "hard_tanh": (nn.hard_tanh, {}),
+    "hard_sigmoid": (nn.hard_sigmoid, {}),
+    "hard_swish": (nn.hard_silu, {}),
+    "sparse_plus": (nn.sparse_plus, {}),
+    "sparse_sigmoid": (nn.sparse_sigmoid, {}),
+    "squareplus": (nn.squareplus, {"b": "b"}),
+    "softmax": (nn.softmax, {}),
+    "log_softmax": (nn.log_softmax, {}),
+    "glu": (nn.glu, {}),
+    "exponential": (jax.numpy.exp, {}),
+    "sine": (jax.numpy.sin, {}),
+}
+_SAME = {
+    jax.lax.tanh: "tanh",
+    nn.tanh: "tanh",
+    nn.swish: "silu",
+    nn.hard_swish: "hard_swish",
+    nn.gelu: "gelu",
+}
+
+
+def supported_activations() -> tuple[str, ...]:
+    """The names of the activations that JAX has a function for."""
+    return ("gelu", "identity", *_FUNCTIONS)
+
+
+def function_of(rule: Activation, where: str) -> Callable[..., Any]:
+    """The function of ``jax.nn``, options bound."""
+    name = "silu" if rule.name == "swish" and rule.options == {"beta": 1.0} else rule.name
+    if rule.parameters or name not in supported_activations():
+        raise unsupported_activation(where, rule, supported_activations())
+    if name == "gelu":
+        return _exact_gelu if rule.options["approximate"] == "none" else _tanh_gelu
+    if name == "identity":
+        return lambda x: x
+    function, options = _FUNCTIONS[name]
+    bound = {options[option]: value for option, value in dict(rule.bound).items() if option in options}
+    return functools.partial(function, **bound) if bound else function
+
+
+def spec_of(function: Any, where: str) -> dict[str, Any]:
+    """What `multimlp.activations.parse` takes for a function of ``jax.nn``, also with options bound by `functools.partial`."""
+    options: dict[str, Any] = {}
+    while isinstance(function, functools.partial):
+        options = {**function.keywords, **options}
+        function = function.func
+    inner = getattr(function, "__wrapped__", function)
+    for name, (known, names) in _FUNCTIONS.items():
+        if known is function or getattr(known, "__wrapped__", known) is inner:
+            ours = {theirs: option for option, theirs in names.items()}
+            if options.keys() <= ours.keys():
+                return {"name": name, **{ours[key]: float(value) for key, value in options.items()}}
+    for same, name in _SAME.items():
+        if same is function or getattr(same, "__wrapped__", same) is inner:
+            if name == "gelu":
+                return {"name": "gelu", "approximate": "tanh" if options.get("approximate", True) else "none"}
+            return {"name": name}
+    shown = getattr(function, "__name__", repr(function))
+    raise unsupported_activation(f"multimlp (reading {where})", shown, supported_activations())

@@ -1,0 +1,242 @@
+"""The common ground of all conversions: a chain of host layers, taken from an MLP or read from another library's model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from multimlp import activations, registry, tree
+from multimlp.activations import Activation
+from multimlp.backend import Backend
+from multimlp.errors import InputError, ShapeError
+from multimlp.mlp import MLP, Dense, ParametricDense, Params, is_ensemble
+from multimlp.selection import select
+
+
+@dataclass
+class Layer:
+    """A fully connected layer on the host."""
+
+    weight: np.ndarray
+    """Shape (in, out)."""
+    bias: np.ndarray | None
+    activation: Activation | None = None
+    learned: dict[str, np.ndarray] = field(default_factory=dict)
+    """What the activation has learned, by name."""
+    dropout: float | None = None
+
+
+def layers_of(mlp: MLP, params: Params) -> list[Layer]:
+    """The layers of a model, activations and dropout with the layer that they follow.
+
+    Raises
+    ------
+    InputError
+        For an ensemble, or parameters that are not the model's.
+    """
+    members = is_ensemble(params)
+    if members is not None:
+        raise InputError(
+            f"params: an ensemble of {members} members cannot be one model elsewhere; convert a member, "
+            "e.g. multimlp.tree.map(lambda a: a[0], params)"
+        )
+    if len(params) != len(mlp.layer_shapes):
+        raise InputError(f"params: expected {len(mlp.layer_shapes)} layers for this mlp, got {len(params)}")
+    found = []
+    last = len(params) - 1
+    for i, (layer, rule) in enumerate(zip(params, mlp.layer_activations, strict=True)):
+        learned = layer.activation if isinstance(layer, ParametricDense) else {}
+        found.append(
+            Layer(
+                _host(layer.weight),
+                None if layer.bias is None else _host(layer.bias),
+                rule,
+                {name: _host(value) for name, value in learned.items()},
+                mlp.dropout if i < last and mlp.dropout else None,
+            )
+        )
+        if found[-1].weight.shape != mlp.layer_shapes[i]:
+            raise ShapeError(
+                f"params[{i}].weight: expected shape {mlp.layer_shapes[i]}, got {found[-1].weight.shape}"
+            )
+    return found
+
+
+def _host(array: Any) -> np.ndarray:
+    return np.asarray(registry.owner(array).to_numpy(array))
+
+
+def dtype_of(params: Params) -> str:
+    """The dtype of the parameters, which the host cannot always express (bfloat16)."""
+    leaf = tree.leaves(params)[0]
+    return registry.owner(leaf).dtype_name(leaf.dtype)
+
+
+class Builder:
+    """Takes the parts of another library's model in their order and makes an MLP of them.
+
+    Parameters
+    ----------
+    source : str
+        What is being read, for errors: ``"torch model"``.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._layers: list[Layer] = []
+
+    @classmethod
+    def from_arrays(
+        cls,
+        source: str,
+        arrays: Mapping[str, np.ndarray],
+        activation: Any,
+        final_activation: Any,
+        weight: str = "weight",
+        transposed: bool = True,
+    ) -> Builder:
+        """From named arrays ``<layer>.weight`` and ``<layer>.bias`` in the order of the layers, which know no activations.
+
+        Parameters
+        ----------
+        arrays : mapping
+        activation : str, or one a hidden layer
+        final_activation : str or None
+        weight : str
+            What weights are called.
+        transposed : bool
+            Whether weights are (out, in).
+        """
+        layers = [name.removesuffix(weight) for name in arrays if name.endswith(weight)]
+        known = {f"{layer}{part}" for layer in layers for part in (weight, "bias")}
+        odd = [name for name in arrays if name not in known]
+        odd += [f"{layer}{weight}" for layer in layers if arrays[f"{layer}{weight}"].ndim != 2]
+        if odd or not layers:
+            found = repr(odd[0]) if odd else "nothing"
+            raise InputError(
+                f"{source}: expected weights and biases of fully connected layers only, found {found}"
+            )
+        hidden = len(layers) - 1
+        rules = list(activation) if isinstance(activation, (list, tuple)) else [activation] * hidden
+        if len(rules) != hidden:
+            raise InputError(
+                f"activation: {len(rules)} given for {hidden} hidden layers; give one, or one a layer"
+            )
+        reading = cls(source)
+        for layer, rule in zip(layers, [*rules, final_activation], strict=True):
+            matrix = arrays[f"{layer}{weight}"]
+            reading.dense(matrix.T if transposed else matrix, arrays.get(f"{layer}bias"))
+            if rule is not None:
+                reading.activation(rule)
+        return reading
+
+    def dense(self, weight: Any, bias: Any | None) -> None:
+        """A fully connected layer: weight (in, out), bias (out,)."""
+        self._layers.append(Layer(np.asarray(weight), None if bias is None else np.asarray(bias)))
+
+    def activation(self, spec: Any, learned: Mapping[str, Any] | None = None) -> None:
+        """The activation after the last layer; see `multimlp.activations.parse`."""
+        rule = activations.parse(_without_defaults(spec))
+        if not self._layers:
+            raise self._unlike(f"starts with the activation {rule.name!r}, before any fully connected layer")
+        layer = self._layers[-1]
+        if layer.activation is not None or layer.dropout is not None:
+            raise self._unlike(f"has the activation {rule.name!r} after another activation or dropout")
+        layer.activation = rule
+        layer.learned = {name: np.asarray(value) for name, value in (learned or {}).items()}
+
+    def dropout(self, rate: float) -> None:
+        """Dropout after the last layer's activation."""
+        if not self._layers or self._layers[-1].dropout is not None:
+            raise self._unlike("has dropout that does not follow a layer")
+        self._layers[-1].dropout = float(rate)
+
+    def _unlike(self, what: str) -> InputError:
+        return InputError(
+            f"the {self._source} {what}; an MLP is fully connected layers, each followed by at most one activation and dropout"
+        )
+
+    def build(
+        self,
+        backend: str | Backend | None = None,
+        device: str | None = None,
+        dtype: Any = None,
+        like: Iterable[Any] = (),
+        stored_dtype: str | None = None,
+    ) -> tuple[MLP, Params]:
+        """The MLP and its parameters: on the backend asked for, else with the library of the arrays ``like``."""
+        layers = self._layers
+        if not layers:
+            raise self._unlike("has no fully connected layer")
+        final = layers[-1].activation
+        widths = [layer.weight.shape[1] for layer in layers]
+        mlp = MLP(
+            layers[0].weight.shape[0],
+            widths[:-1],
+            widths[-1],
+            activation=[layer.activation for layer in layers[:-1]],
+            final_activation=None if final is None or final.name == "identity" else final,
+            use_bias=any(layer.bias is not None for layer in layers),
+            dropout=self._rate(),
+        )
+        for i, (layer, shape) in enumerate(zip(layers, mlp.layer_shapes, strict=True)):
+            if layer.weight.shape != shape:
+                raise ShapeError(
+                    f"the {self._source}'s layer {i} takes {layer.weight.shape[0]} inputs, but {shape[0]} come in"
+                )
+        target = select(backend, device, dtype or stored_dtype or layers[0].weight.dtype.name, like)
+
+        def place(values: np.ndarray) -> Any:
+            return target.backend.asarray(values, dtype=target.dtype, device=target.device)
+
+        return mlp, tree.map(place, tuple(self._params(layer, mlp.use_bias) for layer in layers))
+
+    @staticmethod
+    def _params(layer: Layer, use_bias: bool) -> Dense | ParametricDense:
+        bias = layer.bias
+        if use_bias and bias is None:
+            bias = np.zeros(layer.weight.shape[1], layer.weight.dtype)
+        if layer.learned:
+            return ParametricDense(layer.weight, bias, layer.learned)
+        return Dense(layer.weight, bias)
+
+    def _rate(self) -> float:
+        *hidden, last = self._layers
+        if last.dropout:
+            raise self._unlike("has dropout after its last layer")
+        rates = {layer.dropout or 0.0 for layer in hidden}
+        if len(rates) > 1:
+            shown = ", ".join(f"{rate:g}" for rate in sorted(rates))
+            raise InputError(
+                f"the {self._source} has different dropout rates ({shown}); an MLP has one for all hidden layers"
+            )
+        return rates.pop() if rates else 0.0
+
+
+def _without_defaults(spec: Any) -> Any:
+    """Options that only repeat the default are left out, so that equal models compare equal."""
+    if not isinstance(spec, Mapping) or spec.get("learnable"):
+        return spec
+    usual = activations.describe(spec["name"]).options
+    return {name: value for name, value in spec.items() if name == "name" or value != usual.get(name)}
+
+
+def unsupported_activation(where: str, rule: Activation | str, supported: Iterable[str]) -> InputError:
+    """The error for an activation that the other side lacks: which one, and which there are."""
+    if isinstance(rule, str):
+        shown = rule
+    else:
+        options = ", ".join(f"{name}={value!r}" for name, value in rule.options.items())
+        learned = ", learned with the weights" if rule.parameters else ""
+        shown = f"{rule.name}{f'({options})' if options else ''}{learned}"
+    return InputError(
+        f"activation: {where} has no equivalent of {shown}; supported: {', '.join(sorted(set(supported)))}"
+    )
+
+
+def unsupported_layer(where: str, layer: str, supported: Iterable[str]) -> InputError:
+    """The error for a layer that no MLP has."""
+    return InputError(f"{where}: cannot convert the layer {layer}; supported: {', '.join(supported)}")

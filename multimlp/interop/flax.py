@@ -1,0 +1,220 @@
+"""Flax: linen modules with their variables and nnx modules, both ways.
+
+Kernels are (in, out) on both sides; values are equal to the bit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from multimlp.backend import Backend
+from multimlp.convert import convert
+from multimlp.errors import InputError, missing_dependency
+from multimlp.interop._jax_activations import function_of, spec_of, supported_activations
+from multimlp.interop._layers import Builder, layers_of, unsupported_activation, unsupported_layer
+from multimlp.mlp import MLP, Params
+
+try:
+    from flax import linen, nnx
+except ImportError:
+    raise missing_dependency("flax", "multimlp.interop.flax", "flax") from None
+
+__all__ = ["from_flax", "from_nnx", "supported_activations", "to_flax", "to_nnx"]
+
+
+def _jax_layers(mlp: MLP, params: Params, where: str) -> list[tuple[Any, Any]]:
+    """Each layer on the host (for its shape and rule) and its parameters as JAX arrays."""
+    host = layers_of(mlp, params)
+    for layer in host:
+        if layer.learned and layer.activation is not None:
+            raise unsupported_activation(where, layer.activation, supported_activations())
+    return list(zip(host, convert(params, "jax"), strict=True))
+
+
+def to_flax(mlp: MLP, params: Params) -> tuple[linen.Sequential, dict[str, Any]]:
+    """``(module, variables)`` for linen: ``module.apply(variables, X)``.
+
+    Parameters
+    ----------
+    mlp : MLP
+    params : tuple of Dense
+        Of any backend; no ensemble.
+
+    Returns
+    -------
+    module : flax.linen.Sequential
+        Of Dense, functions and (deterministic) Dropout.
+    variables : dict
+        ``{"params": {"layers_0": {"kernel": ..., "bias": ...}, ...}}``
+
+    Raises
+    ------
+    InputError
+        For an activation that JAX has no function for; names those that it has.
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> from multimlp.interop.flax import to_flax
+    >>> mlp = mm.MLP(2, 3, 1)
+    >>> module, variables = to_flax(mlp, mlp.init(seed=0))
+    >>> sorted(variables["params"])
+    ['layers_0', 'layers_2']
+    """
+    parts: list[Any] = []
+    variables: dict[str, Any] = {}
+    for host, layer in _jax_layers(mlp, params, "Flax"):
+        own = {"kernel": layer.weight} if layer.bias is None else {"kernel": layer.weight, "bias": layer.bias}
+        variables[f"layers_{len(parts)}"] = own
+        kind = layer.weight.dtype
+        parts.append(linen.Dense(host.weight.shape[1], host.bias is not None, dtype=kind, param_dtype=kind))
+        if host.activation is not None:
+            parts.append(function_of(host.activation, "Flax"))
+        if host.dropout is not None:
+            parts.append(linen.Dropout(host.dropout, deterministic=True))
+    return linen.Sequential(parts), {"params": variables}
+
+
+def from_flax(
+    variables: Mapping[str, Any],
+    module: linen.Sequential | None = None,
+    activation: Any = "relu",
+    final_activation: Any = None,
+    backend: str | Backend | None = None,
+    device: str | None = None,
+    dtype: Any = None,
+) -> tuple[MLP, Params]:
+    """An MLP and its parameters from linen's variables.
+
+    Parameters
+    ----------
+    variables : mapping
+        ``{"params": {"Dense_0": {"kernel": ..., "bias": ...}, "Dense_1": ...}}`` or the inner mapping; layers go by the number at the
+        end of their names.
+    module : flax.linen.Sequential, optional
+        Tells the activations.
+    activation, final_activation : str, optional
+        Without a module: the activations, which variables do not tell.
+    backend, device, dtype : optional
+        Default: JAX (or NumPy, if the variables are NumPy arrays), as they are.
+
+    Raises
+    ------
+    InputError
+        For anything but fully connected layers.
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> from multimlp.interop.flax import from_flax, to_flax
+    >>> mlp = mm.MLP(2, 3, 1, activation="tanh")
+    >>> module, variables = to_flax(mlp, mlp.init(seed=0))
+    >>> from_flax(variables, module)[0] == from_flax(variables, activation="tanh")[0] == mlp
+    True
+    """
+    tree = variables.get("params", variables)
+    names = sorted(tree, key=_number)
+    if any(not isinstance(tree[name], Mapping) for name in names):
+        raise InputError(
+            "variables: expected {layer: {'kernel': ..., 'bias': ...}}; nested modules cannot be converted"
+        )
+    flat = {f"{name}.{part}": tree[name][part] for name in names for part in tree[name]}
+    arrays = {name: np.asarray(value) for name, value in flat.items()}
+    if module is None:
+        reading = Builder.from_arrays(
+            "Flax variables", arrays, activation, final_activation, "kernel", transposed=False
+        )
+    else:
+        reading = Builder("Flax module")
+        _read_linen(module, arrays, reading)
+    return reading.build(backend, device, dtype, flat.values(), _dtype_name(next(iter(flat.values()), None)))
+
+
+def _number(name: str) -> tuple[int, str]:
+    found = re.search(r"(\d+)$", name)
+    return (int(found.group()) if found else 0, name)
+
+
+def _dtype_name(array: Any) -> str | None:
+    return None if array is None else str(array.dtype)
+
+
+def _read_linen(module: linen.Sequential, arrays: Mapping[str, np.ndarray], reading: Builder) -> None:
+    for i, part in enumerate(module.layers):
+        if isinstance(part, linen.Dense):
+            name = part.name or f"layers_{i}"
+            if f"{name}.kernel" not in arrays:
+                raise InputError(f"variables: the module has a layer {name!r}, but there is no kernel for it")
+            reading.dense(arrays[f"{name}.kernel"], arrays.get(f"{name}.bias"))
+        elif isinstance(part, linen.Dropout):
+            reading.dropout(part.rate)
+        elif isinstance(part, linen.Module):
+            raise unsupported_layer(
+                "Flax module", type(part).__name__, ("Dense", "Dropout", "functions of jax.nn")
+            )
+        else:
+            reading.activation(spec_of(part, "Flax"))
+
+
+# ---- nnx ---------------------------------------------------------------------------------------------------------------
+
+
+def to_nnx(mlp: MLP, params: Params) -> nnx.Sequential:
+    """The model as ``nnx.Sequential`` of Linear, functions and (deterministic) Dropout.
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> from multimlp.interop.flax import from_nnx, to_nnx
+    >>> mlp = mm.MLP(2, 3, 1)
+    >>> from_nnx(to_nnx(mlp, mlp.init(seed=0)))[0] == mlp
+    True
+    """
+    parts: list[Any] = []
+    for host, layer in _jax_layers(mlp, params, "Flax"):
+        fan_in, fan_out = host.weight.shape
+        kind = layer.weight.dtype
+        linear = nnx.Linear(
+            fan_in, fan_out, use_bias=host.bias is not None, dtype=kind, param_dtype=kind, rngs=nnx.Rngs(0)
+        )
+        linear.kernel = nnx.Param(layer.weight)
+        if layer.bias is not None:
+            linear.bias = nnx.Param(layer.bias)
+        parts.append(linear)
+        if host.activation is not None:
+            parts.append(function_of(host.activation, "Flax"))
+        if host.dropout is not None:
+            parts.append(nnx.Dropout(host.dropout, deterministic=True, rngs=nnx.Rngs(0)))
+    return nnx.Sequential(*parts)
+
+
+def from_nnx(
+    model: nnx.Sequential, backend: str | Backend | None = None, device: str | None = None, dtype: Any = None
+) -> tuple[MLP, Params]:
+    """An MLP and its parameters from ``nnx.Sequential``; parameters default to JAX, as they are.
+
+    Raises
+    ------
+    InputError
+        For a layer or a function that no MLP has; names it.
+    """
+    reading = Builder("Flax model")
+    kernels: list[Any] = []
+    for part in model.layers:
+        if isinstance(part, nnx.Linear):
+            kernels.append(part.kernel[...])
+            bias = None if part.bias is None else np.asarray(part.bias[...])
+            reading.dense(np.asarray(kernels[-1]), bias)
+        elif isinstance(part, nnx.Dropout):
+            reading.dropout(part.rate)
+        elif isinstance(part, nnx.Module):
+            raise unsupported_layer(
+                "Flax model", type(part).__name__, ("Linear", "Dropout", "functions of jax.nn")
+            )
+        else:
+            reading.activation(spec_of(part, "Flax"))
+    return reading.build(backend, device, dtype, kernels, _dtype_name(kernels[0] if kernels else None))

@@ -1,0 +1,200 @@
+"""MXNet Gluon: ``.params`` files both ways, without MXNet.
+
+Two formats are read: NumPy's ``.npz``, which Gluon 2 writes, and the list of arrays of MXNet 1 (``mx.nd.save``). The latter, all
+little-endian:
+
+====================  ======================================================================================
+uint64                0x112, then uint64 0
+uint64                number of arrays, then each array:
+uint32                0xF993FAC9 (V2) or 0xF993FACA (V3)
+int32                 storage type: 0, dense
+uint32 or int32 (V3)  number of axes, then int64 for each axis
+int32, int32          kind of device, its number
+int32                 dtype: 0 float32, 1 float64, 2 float16
+bytes                 the values in C order
+uint64                number of names, then each: uint64 length, bytes (UTF-8)
+====================  ======================================================================================
+
+Names are ``<block>.weight`` with shape (out, in) and ``<block>.bias``, perhaps after ``arg:``. A file knows no activations.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multimlp.atomic import replacing
+from multimlp.backend import Backend
+from multimlp.errors import DTypeError, FileFormatError, InputError
+from multimlp.interop._layers import Builder, layers_of
+from multimlp.mlp import MLP, Params
+
+_FILE_MAGIC, _V2, _V3 = 0x112, 0xF993FAC9, 0xF993FACA
+_DTYPES = {0: "float32", 1: "float64", 2: "float16"}
+
+
+def from_gluon(
+    path: str | os.PathLike[str],
+    activation: Any = "relu",
+    final_activation: Any = None,
+    backend: str | Backend | None = None,
+    device: str | None = None,
+    dtype: Any = None,
+) -> tuple[MLP, Params]:
+    """An MLP and its parameters from a file of Gluon's ``save_parameters``; layers in the order of the file.
+
+    Parameters
+    ----------
+    path : path
+    activation : str, or one a hidden layer
+        The file does not say.
+    final_activation : str, optional
+    backend, device, dtype : optional
+
+    Raises
+    ------
+    FileFormatError
+        If the file is damaged.
+    InputError
+        If it holds anything but fully connected layers.
+
+    Examples
+    --------
+    See `to_gluon`.
+    """
+    reading = Builder.from_arrays(
+        f"Gluon file {str(path)!r}", read_params(path), activation, final_activation
+    )
+    return reading.build(backend, device, dtype)
+
+
+def to_gluon(path: str | os.PathLike[str], mlp: MLP, params: Params) -> None:
+    """Write the parameters as Gluon's ``Sequential`` of ``Dense`` layers loads them (format V2); activations are not written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import multimlp as mm
+    >>> from multimlp.interop import gluon
+    >>> mlp = mm.MLP(2, 3, 1)
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.params"
+    >>> gluon.to_gluon(path, mlp, mlp.init(seed=0))
+    >>> gluon.from_gluon(path)[0] == mlp
+    True
+    """
+    arrays = {}
+    for i, layer in enumerate(layers_of(mlp, params)):
+        arrays[f"{i}.weight"] = np.ascontiguousarray(layer.weight.T)
+        if layer.bias is not None:
+            arrays[f"{i}.bias"] = layer.bias
+        if layer.learned:
+            raise InputError(
+                f"activation: a Gluon file cannot hold what {sorted(layer.learned)[0]!r} has learned"
+            )
+    with replacing(path) as beside:
+        beside.write_bytes(_packed(arrays))
+
+
+def _packed(arrays: dict[str, np.ndarray]) -> bytes:
+    numbers = {name: number for number, name in _DTYPES.items()}
+    parts = [struct.pack("<QQQ", _FILE_MAGIC, 0, len(arrays))]
+    for name, array in arrays.items():
+        if array.dtype.name not in numbers:
+            raise DTypeError(f"{name}: dtype {array.dtype} cannot be written; convert to float32 first")
+        little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        parts.append(struct.pack(f"<IiI{array.ndim}q", _V2, 0, array.ndim, *array.shape))
+        parts.append(struct.pack("<iii", 1, 0, numbers[array.dtype.name]) + little.tobytes())
+    parts.append(struct.pack("<Q", len(arrays)))
+    for name in arrays:
+        encoded = name.encode()
+        parts.append(struct.pack("<Q", len(encoded)) + encoded)
+    return b"".join(parts)
+
+
+def read_params(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """The named arrays of a ``.params`` file; sizes are checked against the file before anything is read.
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened.
+    FileFormatError
+        If it is damaged or another kind of file.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from None
+    try:
+        if zipfile.is_zipfile(io.BytesIO(content)):
+            return _from_archive(content)
+        return _Reader(content).arrays()
+    except (ValueError, struct.error, UnicodeDecodeError, zipfile.BadZipFile, MemoryError) as error:
+        raise FileFormatError(f"{str(path)!r} is no Gluon parameter file, or is damaged: {error}") from None
+
+
+def _from_archive(content: bytes) -> dict[str, np.ndarray]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if sum(member.file_size for member in archive.infolist()) > len(content):
+            raise ValueError("it is compressed, which Gluon's files are not")
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+class _Reader:
+    """Reads the array list from bytes, never beyond them."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content, self._at = content, 0
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        magic, _ = self._take("<QQ")
+        if magic != _FILE_MAGIC:
+            raise ValueError(f"it starts with {magic:#x}, not {_FILE_MAGIC:#x}")
+        values = [self._array() for _ in range(self._count(12))]
+        names = [self._bytes(self._take("<Q")[0]).decode() for _ in range(self._count(8))]
+        if len(names) != len(values):
+            raise ValueError(f"it has {len(values)} arrays and {len(names)} names")
+        return {
+            name.removeprefix("arg:").removeprefix("aux:"): value
+            for name, value in zip(names, values, strict=True)
+        }
+
+    def _take(self, layout: str) -> tuple[Any, ...]:
+        return struct.unpack(layout, self._bytes(struct.calcsize(layout)))
+
+    def _bytes(self, size: int) -> bytes:
+        if size > len(self._content) - self._at:
+            raise ValueError("it ends too early")
+        self._at += size
+        return self._content[self._at - size : self._at]
+
+    def _count(self, smallest: int) -> int:
+        (count,) = self._take("<Q")
+        if count * smallest > len(self._content):
+            raise ValueError(f"it claims {count} entries, more than fit in it")
+        return int(count)
+
+    def _array(self) -> np.ndarray:
+        magic, storage = self._take("<Ii")
+        if magic not in (_V2, _V3):
+            raise ValueError(f"an array has the version {magic:#x}; V2 and V3 are read")
+        if storage != 0:
+            raise ValueError("sparse arrays are not read")
+        (axes,) = self._take("<i")
+        if not 0 <= axes <= 32:
+            raise ValueError(f"an array claims {axes} axes")
+        shape = self._take(f"<{axes}q")
+        _, _, kind = self._take("<iii")
+        if kind not in _DTYPES or min(shape, default=0) < 0:
+            raise ValueError(f"an array has dtype number {kind} and shape {shape}")
+        dtype = np.dtype(_DTYPES[kind]).newbyteorder("<")
+        values = np.frombuffer(self._bytes(math.prod(shape) * dtype.itemsize), dtype=dtype)
+        return values.reshape(shape).astype(_DTYPES[kind])

@@ -1,0 +1,160 @@
+"""scikit-learn: its fitted ``MLPClassifier`` and ``MLPRegressor`` both ways.
+
+Weights are (in, out) on both sides and values equal to the bit. scikit-learn applies softmax or the sigmoid itself, so the network
+of a classifier ends in scores here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from multimlp.backend import Backend
+from multimlp.errors import InputError, missing_dependency
+from multimlp.interop._layers import Builder, layers_of, unsupported_activation
+from multimlp.mlp import MLP, Params
+
+try:
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+    from sklearn.preprocessing import LabelBinarizer
+except ImportError:
+    raise missing_dependency("scikit-learn", "multimlp.interop.sklearn", "sklearn") from None
+
+_ACTIVATIONS = {"identity": "identity", "sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
+_OUT_ACTIVATIONS = {"identity": "identity", "sigmoid": "logistic", "softmax": "softmax", "exponential": "exp"}
+
+
+def supported_activations() -> tuple[str, ...]:
+    """The names of the activations that scikit-learn has."""
+    return tuple(_ACTIVATIONS)
+
+
+def to_sklearn(
+    mlp: MLP, params: Params, task: str = "classification", classes: Sequence[Any] | None = None
+) -> MLPClassifier | MLPRegressor:
+    """A fitted scikit-learn estimator that predicts what the model predicts.
+
+    Parameters
+    ----------
+    mlp : MLP
+        One activation for all hidden layers: identity, sigmoid, tanh or relu.
+    params : tuple of Dense
+    task : {"classification", "regression"}
+    classes : sequence, optional
+        Labels; default 0 .. k-1 for k outputs, and 0, 1 for a single one.
+
+    Raises
+    ------
+    InputError
+        For an activation that scikit-learn lacks; names those that it has.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> from multimlp.interop import sklearn as interop
+    >>> mlp = mm.MLP(2, 3, 4)
+    >>> interop.to_sklearn(mlp, mlp.init(seed=0), classes=list("abcd")).predict_proba(np.zeros((1, 2))).round(2).tolist()
+    [[0.25, 0.25, 0.25, 0.25]]
+    """
+    if task not in ("classification", "regression"):
+        raise InputError(f"task: expected 'classification' or 'regression', got {task!r}")
+    layers = layers_of(mlp, params)
+    hidden = {layer.activation for layer in layers[:-1]}
+    for rule in hidden:
+        if rule is None or rule.name not in _ACTIVATIONS:
+            raise unsupported_activation("scikit-learn", rule or "None", _ACTIVATIONS)
+    if len(hidden) > 1:
+        raise InputError(
+            "activation: scikit-learn has one activation for all hidden layers, this model has several"
+        )
+    name = _ACTIVATIONS[hidden.pop().name] if hidden else "identity"  # type: ignore[union-attr]
+    kind: Any = MLPClassifier if task == "classification" else MLPRegressor
+    fitted = kind(hidden_layer_sizes=tuple(mlp.hidden), activation=name)
+    fitted.coefs_ = [layer.weight.copy() for layer in layers]
+    fitted.intercepts_ = [
+        np.zeros(layer.weight.shape[1], layer.weight.dtype) if layer.bias is None else layer.bias.copy()
+        for layer in layers
+    ]
+    fitted.n_features_in_, fitted.n_outputs_, fitted.n_layers_ = (
+        mlp.in_features,
+        mlp.out_features,
+        len(layers) + 1,
+    )
+    fitted.out_activation_ = _label(fitted, mlp, classes) if task == "classification" else "identity"
+    given = mlp.final_activation
+    if given is not None:
+        own = _OUT_ACTIVATIONS.get(given.name)
+        if own is None or (task == "classification" and own != fitted.out_activation_):
+            raise unsupported_activation("scikit-learn's last layer", given, _OUT_ACTIVATIONS)
+        fitted.out_activation_ = own
+    fitted.n_iter_ = fitted.t_ = 0
+    fitted.loss_, fitted.best_loss_, fitted.loss_curve_ = np.nan, None, []
+    return fitted
+
+
+def _label(fitted: MLPClassifier, mlp: MLP, classes: Sequence[Any] | None) -> str:
+    labels = np.arange(max(mlp.out_features, 2)) if classes is None else np.asarray(classes)
+    expected = max(mlp.out_features, 2)
+    if labels.shape != (expected,) or len(np.unique(labels)) != expected or np.any(labels != np.sort(labels)):
+        raise InputError(
+            f"classes: expected {expected} different labels in ascending order, got {labels.tolist()}"
+        )
+    if mlp.out_features == 2:
+        raise InputError(
+            "classes: scikit-learn's classifier of two classes has one output; this model has two. Train with one output "
+            "and the loss binary_cross_entropy"
+        )
+    fitted.classes_ = labels
+    fitted._label_binarizer = LabelBinarizer().fit(labels)
+    return "logistic" if mlp.out_features == 1 else "softmax"
+
+
+def from_sklearn(
+    estimator: MLPClassifier | MLPRegressor,
+    backend: str | Backend | None = None,
+    device: str | None = None,
+    dtype: Any = None,
+) -> tuple[MLP, Params]:
+    """An MLP and its parameters from a fitted scikit-learn estimator.
+
+    A classifier's outputs are scores: apply `multimlp.activations.softmax` or ``sigmoid`` (``out_activation_`` says which) for
+    probabilities. A Poisson regressor ends in ``exponential``.
+
+    Parameters
+    ----------
+    estimator : sklearn.neural_network.MLPClassifier or MLPRegressor
+    backend, device, dtype : optional
+
+    Raises
+    ------
+    InputError
+        If it is not fitted or something else.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.neural_network import MLPRegressor
+    >>> from multimlp.interop import sklearn as interop
+    >>> fitted = MLPRegressor(hidden_layer_sizes=3, max_iter=500, tol=0.1, random_state=0).fit(np.eye(4), np.arange(4.0))
+    >>> interop.from_sklearn(fitted)[0]
+    MLP(4, [3], 1, activation='relu')
+    """
+    if not isinstance(estimator, (MLPClassifier, MLPRegressor)):
+        raise InputError(
+            f"estimator: expected scikit-learn's MLPClassifier or MLPRegressor, got {type(estimator).__name__}"
+        )
+    if not hasattr(estimator, "coefs_"):
+        raise InputError("estimator: it is not fitted; call its fit first")
+    names = {theirs: ours for ours, theirs in _ACTIVATIONS.items()}
+    reading = Builder("scikit-learn estimator")
+    last = len(estimator.coefs_) - 1
+    for i, (weight, bias) in enumerate(zip(estimator.coefs_, estimator.intercepts_, strict=True)):
+        reading.dense(weight.copy(), bias.copy())
+        if i < last:
+            reading.activation(names[estimator.activation])
+        elif estimator.out_activation_ == "exp":
+            reading.activation("exponential")
+    return reading.build(backend, device, dtype)

@@ -1,0 +1,64 @@
+"""TensorFlow: an MLP as a ``tf.Module`` whose parameters are variables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from multimlp import random, tree
+from multimlp.convert import convert
+from multimlp.errors import missing_dependency
+from multimlp.mlp import MLP, Params
+
+try:
+    import tensorflow as tf
+except ImportError:
+    raise missing_dependency("tensorflow", "multimlp.interop.tensorflow", "tensorflow") from None
+
+
+class TensorFlowMLP(tf.Module):
+    """An MLP as a ``tf.Module``; see `as_tf_module`."""
+
+    def __init__(self, mlp: MLP, params: Params, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.mlp = mlp
+        leaves, self._rebuild = tree.flatten(convert(params, "tensorflow"))
+        self.weights = [tf.Variable(leaf) for leaf in leaves]
+
+    @property
+    def params(self) -> Params:
+        """The current values as the tree that multimlp's functions take; gradients flow to the variables."""
+        return self._rebuild([tf.convert_to_tensor(variable) for variable in self.weights])
+
+    def __call__(self, X: Any, training: bool = False) -> Any:
+        key = None
+        if training and self.mlp.dropout:
+            key = random.key(0, like=X) + tf.random.uniform((2,), 0, 2**31 - 1, dtype=tf.int32)
+        return self.mlp(self.params, X, key=key)
+
+
+def as_tf_module(mlp: MLP, params: Params, name: str | None = None) -> TensorFlowMLP:
+    """A ``tf.Module`` that computes what ``mlp(params, X)`` computes; its variables can be trained, checkpointed and saved.
+
+    Every activation works, ensembles too. ``module(X, training=True)`` switches dropout on; its masks follow
+    ``tf.random.set_seed``.
+
+    Parameters
+    ----------
+    mlp : MLP
+    params : tuple of Dense
+        Of any backend; copied.
+    name : str, optional
+
+    Examples
+    --------
+    >>> import tensorflow as tf
+    >>> import multimlp as mm
+    >>> from multimlp.interop.tensorflow import as_tf_module
+    >>> mlp = mm.MLP(2, 3, 1)
+    >>> module = as_tf_module(mlp, mlp.init(seed=0))
+    >>> with tf.GradientTape() as tape:
+    ...     value = tf.reduce_sum(module(tf.ones((4, 2))))
+    >>> [tuple(g.shape) for g in tape.gradient(value, module.trainable_variables)]
+    [(2, 3), (3,), (3, 1), (1,)]
+    """
+    return TensorFlowMLP(mlp, params, name)

@@ -1,0 +1,329 @@
+"""PyTorch: ``nn.Sequential`` and ``state_dict`` both ways, and an MLP as an ``nn.Module`` of its own.
+
+Linear layers hold their weights the other way round there, (out, in); values are equal to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from multimlp import random
+from multimlp.activations import Activation
+from multimlp.backend import Backend
+from multimlp.convert import convert
+from multimlp.errors import InputError, ShapeError, missing_dependency
+from multimlp.interop._layers import Builder, dtype_of, layers_of, unsupported_activation, unsupported_layer
+from multimlp.mlp import MLP, Dense, ParametricDense, Params
+from multimlp.registry import Array
+
+try:
+    import torch
+    from torch import nn
+except ImportError:
+    raise missing_dependency("torch", "multimlp.interop.torch", "torch") from None
+
+_MODULES: dict[str, tuple[Callable[..., nn.Module], dict[str, str]]] = {
+    "identity": (nn.Identity, {}),
+    "relu": (nn.ReLU, {}),
+    "leaky_relu": (nn.LeakyReLU, {"negative_slope": "negative_slope"}),
+    "relu6": (nn.ReLU6, {}),
+    "threshold": (nn.Threshold, {"threshold": "threshold", "value": "value"}),
+    "hard_sigmoid": (nn.Hardsigmoid, {}),
+    "hard_tanh": (nn.Hardtanh, {}),
+    "hard_swish": (nn.Hardswish, {}),
+    "softshrink": (nn.Softshrink, {"lambd": "lambd"}),
+    "hardshrink": (nn.Hardshrink, {"lambd": "lambd"}),
+    "elu": (nn.ELU, {"alpha": "alpha"}),
+    "selu": (nn.SELU, {}),
+    "celu": (nn.CELU, {"alpha": "alpha"}),
+    "sigmoid": (nn.Sigmoid, {}),
+    "log_sigmoid": (nn.LogSigmoid, {}),
+    "tanh": (nn.Tanh, {}),
+    "tanhshrink": (nn.Tanhshrink, {}),
+    "softsign": (nn.Softsign, {}),
+    "softplus": (nn.Softplus, {}),
+    "gelu": (nn.GELU, {"approximate": "approximate"}),
+    "silu": (nn.SiLU, {}),
+    "mish": (nn.Mish, {}),
+    "softmax": (nn.Softmax, {"axis": "dim"}),
+    "log_softmax": (nn.LogSoftmax, {"axis": "dim"}),
+    "softmin": (nn.Softmin, {"axis": "dim"}),
+    "glu": (nn.GLU, {"axis": "dim"}),
+}
+"""Activation to module, and its options to the module's attributes."""
+
+_NAMES = {module: name for name, (module, _) in _MODULES.items()}
+_FIXED: dict[type, dict[str, float]] = {
+    nn.Hardtanh: {"min_val": -1.0, "max_val": 1.0},
+    nn.Softplus: {"beta": 1.0},
+}
+"""Attributes that must have these values, because the activation here has no such option."""
+
+
+def supported_activations() -> tuple[str, ...]:
+    """The names of the activations that have a module."""
+    return (*_MODULES, "prelu", "swish")
+
+
+# ---- nn.Sequential -----------------------------------------------------------------------------------------------------
+
+
+def to_torch(mlp: MLP, params: Params, device: Any = None) -> nn.Sequential:
+    """The model as ``nn.Sequential`` of Linear, activation and Dropout.
+
+    Parameters
+    ----------
+    mlp : MLP
+    params : tuple of Dense
+        Of any backend; no ensemble.
+    device : optional
+        Default: the device of torch parameters, else the CPU.
+
+    Raises
+    ------
+    InputError
+        For an activation that torch has no module for; names those that it has.
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> from multimlp.interop import torch as interop
+    >>> mlp = mm.MLP(2, 3, 1, activation="tanh")
+    >>> interop.to_torch(mlp, mlp.init(seed=0))
+    Sequential(
+      (0): Linear(in_features=2, out_features=3, bias=True)
+      (1): Tanh()
+      (2): Linear(in_features=3, out_features=1, bias=True)
+    )
+    """
+    if device is None and isinstance(params[0].weight, torch.Tensor):
+        device = params[0].weight.device
+    dtype = getattr(torch, dtype_of(params))
+    modules: list[nn.Module] = []
+    for layer in layers_of(mlp, params):
+        fan_in, fan_out = layer.weight.shape
+        linear = nn.utils.skip_init(
+            nn.Linear, fan_in, fan_out, layer.bias is not None, device=device or "cpu", dtype=dtype
+        )
+        with torch.no_grad():
+            linear.weight.copy_(torch.tensor(layer.weight).T)
+            if layer.bias is not None:
+                linear.bias.copy_(torch.tensor(layer.bias))
+        modules.append(linear)
+        if layer.activation is not None:
+            modules.append(_module(layer.activation, layer.learned).to(device=device, dtype=dtype))
+        if layer.dropout is not None:
+            modules.append(nn.Dropout(layer.dropout))
+    return nn.Sequential(*modules)
+
+
+def _module(rule: Activation, learned: Mapping[str, Any]) -> nn.Module:
+    if rule.parameters and rule.name in ("prelu", "leaky_relu"):
+        ((_, slope),) = learned.items()
+        module = nn.PReLU(max(slope.size, 1))
+        with torch.no_grad():
+            module.weight.copy_(torch.tensor(slope).reshape(-1))
+        return module
+    name = "silu" if rule.name == "swish" and rule.options == {"beta": 1.0} else rule.name
+    if rule.parameters or name not in _MODULES:
+        raise unsupported_activation("torch", rule, supported_activations())
+    make, attributes = _MODULES[name]
+    return make(
+        **{attributes[option]: value for option, value in rule.options.items() if option in attributes}
+    )
+
+
+def from_torch(
+    model: nn.Module, backend: str | Backend | None = None, device: str | None = None, dtype: Any = None
+) -> tuple[MLP, Params]:
+    """An MLP and its parameters from ``nn.Sequential`` (nested too), ``nn.Linear``, or `as_torch_module`.
+
+    Parameters
+    ----------
+    model : nn.Module
+    backend, device, dtype : optional
+        Where the parameters go; default: torch, as they are (copied).
+
+    Raises
+    ------
+    InputError
+        For a layer or an order of layers that no MLP has; names it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from multimlp.interop import torch as interop
+    >>> interop.from_torch(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.GELU(), torch.nn.Linear(3, 1)))[0]
+    MLP(2, [3], 1, activation='gelu')
+    """
+    if isinstance(model, TorchMLP):
+        reading = Builder("torch module")
+        for layer in layers_of(model.mlp, model.params):
+            reading.dense(layer.weight, layer.bias)
+            if layer.activation is not None:
+                reading.activation(layer.activation, layer.learned)
+            if layer.dropout is not None:
+                reading.dropout(layer.dropout)
+    else:
+        reading = Builder("torch model")
+        _read(model, reading)
+    tensors = list(model.parameters())
+    kind = str(tensors[0].dtype).removeprefix("torch.") if tensors else None
+    return reading.build(backend, device, dtype, tensors, kind)
+
+
+def _read(module: nn.Module, reading: Builder) -> None:
+    if isinstance(module, nn.Sequential):
+        for child in module:
+            _read(child, reading)
+    elif isinstance(module, nn.Linear):
+        reading.dense(_host(module.weight.T), None if module.bias is None else _host(module.bias))
+    elif isinstance(module, nn.Dropout):
+        reading.dropout(module.p)
+    elif isinstance(module, nn.PReLU):
+        slopes = _host(module.weight)
+        per_unit = module.num_parameters > 1
+        spec = {"name": "prelu", "learnable": True, "per_unit": per_unit}
+        reading.activation(spec, {"alpha": slopes if per_unit else slopes.reshape(())})
+    elif type(module) in _NAMES:
+        _read_activation(module, reading)
+    else:
+        layers = ("Sequential", "Linear", "Dropout", "PReLU", *(module.__name__ for module in _NAMES))  # type: ignore[attr-defined]
+        raise unsupported_layer("torch model", type(module).__name__, layers)
+
+
+def _read_activation(module: nn.Module, reading: Builder) -> None:
+    for attribute, value in _FIXED.get(type(module), {}).items():
+        if getattr(module, attribute) != value:
+            raise InputError(f"torch model: {module} has no equivalent; only {attribute}={value:g} has")
+    name = _NAMES[type(module)]
+    options = {option: getattr(module, attribute) for option, attribute in _MODULES[name][1].items()}
+    if "axis" in options:
+        if options["axis"] not in (-1, 1):
+            raise InputError(f"torch model: {module} must work along the last axis (dim=-1)")
+        del options["axis"]
+    reading.activation({"name": name, **options})
+
+
+def _host(tensor: torch.Tensor) -> Any:
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).contiguous().numpy()
+
+
+# ---- state_dict --------------------------------------------------------------------------------------------------------
+
+
+def to_state_dict(mlp: MLP, params: Params) -> dict[str, torch.Tensor]:
+    """The ``state_dict`` of `to_torch`'s model: ``"0.weight"`` (out, in), ``"0.bias"``, ``"2.weight"``, ..."""
+    return dict(to_torch(mlp, params).state_dict())
+
+
+def from_state_dict(
+    state: Mapping[str, torch.Tensor],
+    activation: Any = "relu",
+    final_activation: Any = None,
+    backend: str | Backend | None = None,
+    device: str | None = None,
+    dtype: Any = None,
+) -> tuple[MLP, Params]:
+    """An MLP and its parameters from a ``state_dict``, which knows weights and no activations.
+
+    Parameters
+    ----------
+    state : mapping
+        In each module's turn ``<module>.weight`` (out, in) and perhaps ``<module>.bias``; names do not matter, their order does.
+    activation : str, or one a hidden layer
+    final_activation : str, optional
+    backend, device, dtype : optional
+        Default: torch, as they are.
+
+    Raises
+    ------
+    InputError
+        For entries that are no fully connected layers.
+    ShapeError
+        If one layer's outputs are not the next one's inputs.
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> from multimlp.interop import torch as interop
+    >>> mlp = mm.MLP(2, 3, 1, activation="tanh")
+    >>> interop.from_state_dict(interop.to_state_dict(mlp, mlp.init(seed=0)), activation="tanh")[0] == mlp
+    True
+    """
+    arrays = {name: _host(tensor) for name, tensor in state.items()}
+    reading = Builder.from_arrays("state_dict", arrays, activation, final_activation)
+    first = next(iter(state.values()))
+    return reading.build(backend, device, dtype, [first], str(first.dtype).removeprefix("torch."))
+
+
+# ---- a module of its own -----------------------------------------------------------------------------------------------
+
+
+class _DenseParameters(nn.Module):
+    """The parameters of one layer, under the names of the model file."""
+
+    def __init__(self, layer: Dense | ParametricDense) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(layer.weight.detach().clone())
+        self.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach().clone())
+        learned = layer.activation if isinstance(layer, ParametricDense) else {}
+        self.activation = nn.ParameterDict({name: value.detach().clone() for name, value in learned.items()})
+
+    def layer(self) -> Dense | ParametricDense:
+        learned = dict(self.activation.items())
+        return ParametricDense(self.weight, self.bias, learned) if learned else Dense(self.weight, self.bias)
+
+
+class TorchMLP(nn.Module):
+    """An MLP as an ``nn.Module``; see `as_torch_module`."""
+
+    def __init__(self, mlp: MLP, params: Params) -> None:
+        super().__init__()
+        self.mlp = mlp
+        self.layers = nn.ModuleList(_DenseParameters(layer) for layer in params)
+
+    @property
+    def params(self) -> Params:
+        """The parameters as the tree that multimlp's functions take; the very tensors that torch trains."""
+        return tuple(layer.layer() for layer in self.layers)  # type: ignore[operator]
+
+    def forward(self, X: Array) -> Array:
+        key = None
+        if self.training and self.mlp.dropout:
+            key = random.key(int(torch.randint(2**62, ()).item()), like=X)
+        return self.mlp(self.params, X, key=key)
+
+    def extra_repr(self) -> str:
+        return repr(self.mlp)
+
+
+def as_torch_module(mlp: MLP, params: Params, device: str | None = None) -> TorchMLP:
+    """An ``nn.Module`` that computes what ``mlp(params, X)`` computes, with parameters that torch's optimisers train.
+
+    Every activation works, ensembles too. Dropout is on in training mode; its masks follow ``torch.manual_seed``. The names in
+    ``state_dict`` are those of the model file: ``layers.0.weight`` (in, out), ``layers.0.bias``.
+
+    Parameters
+    ----------
+    mlp : MLP
+    params : tuple of Dense
+        Of any backend; copied.
+    device : str, optional
+
+    Examples
+    --------
+    >>> import torch
+    >>> import multimlp as mm
+    >>> from multimlp.interop.torch import as_torch_module
+    >>> mlp = mm.MLP(2, 3, 1)
+    >>> module = as_torch_module(mlp, mlp.init(seed=0))
+    >>> optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    >>> module(torch.ones(4, 2)).sum().backward()
+    >>> optimizer.step()
+    """
+    if len(params) != len(mlp.layer_shapes):
+        raise ShapeError(f"params: expected {len(mlp.layer_shapes)} layers for this mlp, got {len(params)}")
+    return TorchMLP(mlp, convert(params, "torch", device))
