@@ -18,6 +18,7 @@ except ImportError:
     raise missing_dependency("scikit-learn", "multimlp.estimators", "sklearn") from None
 
 from multimlp.estimators._classifier import MLPClassifier
+from multimlp.estimators._ensemble import EnsembleMLPClassifier, EnsembleMLPRegressor
 from multimlp.estimators._regressor import MLPRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["EnsembleMLPClassifier", "EnsembleMLPRegressor", "MLPClassifier", "MLPRegressor"]

@@ -92,7 +92,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
         learning_rate: str = "constant",
-        learning_rate_init: Any = 0.001,
+        learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,

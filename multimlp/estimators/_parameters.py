@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
 from multimlp import optimizers
 from multimlp.errors import InputError
-
-SOLVERS_OF_SKLEARN = ("lbfgs", "sgd", "adam")
-
 
 def _is_integer(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
@@ -32,12 +29,6 @@ def _widths(value: Any) -> bool:
 
 def _solver(value: Any) -> bool:
     return value in optimizers.names() if isinstance(value, str) else hasattr(value, "update")
-
-
-def _rates(value: Any) -> bool:
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return len(value) > 0 and all(_rates(rate) for rate in value)
-    return _is_number(value) and 0 < value < math.inf
 
 
 @dataclass(frozen=True)
@@ -72,11 +63,11 @@ RULES: Mapping[str, Rule] = {
     "learning_rate": Rule(
         lambda v: v in ("constant", "invscaling", "adaptive"), "'constant', 'invscaling' or 'adaptive'"
     ),
-    "learning_rate_init": Rule(_rates, "a positive number"),
+    "learning_rate_init": _ANY_POSITIVE,
     "power_t": _between(0, math.inf, high_open=True),
     "max_iter": _at_least(1),
     "shuffle": _FLAG,
-    "tol": _between(0, math.inf),
+    "tol": _between(0, math.inf, high_open=True),
     "verbose": Rule(lambda v: isinstance(v, bool) or _is_integer(v), "True, False or an integer"),
     "warm_start": _FLAG,
     "momentum": _between(0, 1, high_open=True),
