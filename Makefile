@@ -15,6 +15,12 @@ test: $(VENV)/.test ## the default tests, under 10 minutes on 2 cores
 test-all: $(VENV)/.test ## the slow tests too
 	$(BIN)/python -m pytest -m ""
 
+MXNET_TESTS := tests/backends/test_mxnet.py tests/backends/test_mxnet_lending.py $(addprefix tests/test_,$(addsuffix .py,\
+	initializers losses metrics mlp optimizers registry regularizers selection tape transforms tree))
+
+test-mxnet: $(VENV)-mxnet/.test ## MXNet and the core on NumPy 1.26, in an environment of their own
+	$(VENV)-mxnet/bin/python -m pytest $(MXNET_TESTS)
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -38,5 +44,10 @@ $(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) -c constraints.txt -e '.[all,testing]' --group dev
 	touch $@
 
+$(VENV)-mxnet/.test: pyproject.toml constraints-mxnet.txt
+	$(PYTHON) -m venv $(VENV)-mxnet
+	$(VENV)-mxnet/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-mxnet.txt -e '.[mxnet,numpy,testing]'
+	touch $@
+
 clean:
-	rm -rf build dist site *.egg-info $(VENV)
+	rm -rf build dist site *.egg-info $(VENV) $(VENV)-mxnet
