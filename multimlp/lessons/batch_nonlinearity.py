@@ -1,0 +1,132 @@
+"""A nonlinearity over the mini-batch."""
+
+# %% [markdown]
+# # A nonlinearity over the mini-batch
+#
+# The exercise: what goes wrong with a nonlinearity that applies to the mini-batch as a whole, such as batch
+# normalisation used in place of an activation?
+#
+# $$\operatorname{BN}(\mathbf{H})_{ij} = \frac{h_{ij} - \mu_j}{\sqrt{s_j^2 + \epsilon}}, \qquad
+#   \mu_j = \frac{1}{n} \sum_{i} h_{ij}, \quad s_j^2 = \frac{1}{n} \sum_i (h_{ij} - \mu_j)^2 .$$
+#
+# The mean and variance are the batch's. So the answer for one example depends on which others it happens to
+# come with.
+
+# %%
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import multimlp as mm
+from multimlp import plotting
+from multimlp.backend import Backend
+from multimlp.lessons import LessonResult, lesson
+
+BATCH = 50
+
+
+def over_the_batch(H: Any) -> Any:
+    """Batch normalisation: standardise each unit over the rows."""
+    xp = mm.array_namespace(H)
+    mean = xp.mean(H, axis=-2, keepdims=True)
+    centred = H - mean
+    return centred / xp.sqrt(xp.mean(centred * centred, axis=-2, keepdims=True) + 1e-5)
+
+
+def clouds(rows: int = 400) -> tuple[np.ndarray, np.ndarray]:
+    """Two clouds of points that overlap a little."""
+    labels = np.arange(rows) % 2
+    noise = mm.random.host_generator(10).normal(size=(rows, 2))
+    return noise + 2.4 * labels[:, None] - 1.2, labels
+
+
+# %% [markdown]
+# A callable of your own is an activation like any other. Training on shuffled batches goes well. Then the
+# same network is asked about the same examples in other company: all of one class together, or one by one.
+
+
+# %%
+def accuracy(backend: Backend, mlp: mm.MLP, params: Any, X: np.ndarray, y: np.ndarray, size: int) -> float:
+    """The share that is right when examples come in this order in batches of this size."""
+    right = 0
+    for start in range(0, len(X), size):
+        rows = backend.asarray(X[start : start + size], dtype="float64")
+        outputs = mm.convert(mlp(params, rows), "numpy")
+        right += int(np.sum(np.argmax(outputs, axis=1) == y[start : start + size]))
+    return right / len(X)
+
+
+def influence(backend: Backend, mlp: mm.MLP, params: Any, X: np.ndarray) -> np.ndarray:
+    """How much the first example's outputs change with each example's inputs: the norm of the Jacobian."""
+    rows = backend.asarray(X, dtype="float64")
+    jacobian = mm.jacobian(lambda points: mlp(params, points)[0, :])(rows)
+    return np.linalg.norm(mm.convert(jacobian, "numpy"), axis=(0, 2))
+
+
+# %% [markdown]
+# ## What to look at
+#
+# * With ReLU only the example itself has an influence on its output; with BN every other has, too.
+# * The accuracy falls to a coin's when batches hold one class: what tells the classes apart is the mean, and
+#   the mean is subtracted.
+# * A batch of one is its own mean. Every hidden unit is 0, and every input gets the same answer.
+# * Within one batch the map is affine, so that it is not even a nonlinearity: the outputs of a batch are a
+#   linear function of its inputs, exactly.
+#
+# Batch normalisation as it is used stands *beside* an activation, and takes averages over many batches when
+# it predicts.
+
+
+# %%
+@lesson
+def run(backend: Backend) -> LessonResult:
+    """Train with BN in place of an activation, and look at its answers in different company."""
+    X, y = clouds()
+    mlp = mm.MLP(2, 16, 2, activation=over_the_batch)
+    fitted = mm.fit(mlp, X, y, optimizer=mm.optimizers.adam(0.02), epochs=20, batch_size=BATCH,
+    validation=None,
+                    progress=False)  # fmt: skip
+    relu = mm.MLP(2, 16, 2, activation="relu")
+    by_class = np.argsort(y, kind="stable")
+    accuracies = {
+        "shuffled batches": accuracy(backend, mlp, fitted.params, X, y, BATCH),
+        "batches of one class": accuracy(backend, mlp, fitted.params, X[by_class], y[by_class], BATCH),
+        "batches of one": accuracy(backend, mlp, fitted.params, X, y, 1),
+    }
+    batch = X[:BATCH]
+    outputs = mm.convert(mlp(fitted.params, backend.asarray(batch, dtype="float64")), "numpy")
+    moved = np.concatenate([batch[:1], batch[1:] + 3.0])
+    elsewhere = mm.convert(mlp(fitted.params, backend.asarray(moved, dtype="float64")), "numpy")
+    features = np.concatenate([batch, np.ones((BATCH, 1))], axis=1)
+    affine = features @ np.linalg.lstsq(features, outputs, rcond=None)[0]
+    of_bn = influence(backend, mlp, fitted.params, batch[:12])
+    of_relu = influence(backend, relu, relu.init(seed=0), batch[:12])
+
+    picture, axes = plotting.figure(1, 2, size=(9.4, 3.6))
+    places = np.arange(1, 13)
+    axes[0].bar(
+        places - 0.2, of_bn, 0.4, color="0.3", edgecolor="black", label="BN in place of an activation"
+    )
+    axes[0].bar(places + 0.2, of_relu, 0.4, color="0.9", edgecolor="black", hatch="///", label="ReLU")
+    axes[0].set(xlabel="example in the batch", ylabel="influence on the output for example 1", xticks=places)
+    axes[0].legend()
+    axes[1].bar(list(accuracies), list(accuracies.values()), color="0.6", edgecolor="black")
+    axes[1].axhline(0.5, color="black", linestyle="--", linewidth=1, label="a coin")
+    axes[1].set(ylabel="accuracy", ylim=(0, 1.05))
+    axes[1].legend()
+    return LessonResult(
+        {
+            **{f"accuracy, {name}": value for name, value in accuracies.items()},
+            "same example, other company: change of output": float(np.max(np.abs(outputs[0] - elsewhere[0]))),
+            "influence of the others, BN": float(of_bn[1:].max()),
+            "influence of the others, ReLU": float(of_relu[1:].max()),
+            "distance from an affine map of the batch": float(np.max(np.abs(outputs - affine))),
+        },
+        {"batch": picture},
+        "The network is right on "
+        + ", ".join(f"{value:.0%} in {name}" for name, value in accuracies.items())
+        + f". The first example's output changes by {np.max(np.abs(outputs[0] - elsewhere[0])):.2f} when only the "
+        "other examples of its batch are changed.",
+    )

@@ -1,0 +1,110 @@
+"""Derivatives of activations."""
+
+# %% [markdown]
+# # Derivatives of activations
+#
+# The exercises ask for the derivatives of pReLU and of Swish. For
+# $\operatorname{pReLU}(x) = \max(0, x) + \alpha \min(0, x)$,
+#
+# $$\operatorname{pReLU}'(x) = \begin{cases} 1 & x > 0 \\ \alpha & x \le 0, \end{cases} \qquad
+#   \frac{\partial \operatorname{pReLU}}{\partial \alpha} = \min(0, x);$$
+#
+# at the kink, where no derivative exists, the left one is taken. For
+# $\operatorname{swish}(x) = x \, s(\beta x)$ with the sigmoid $s$, the product rule and $s' = s (1 - s)$ give
+#
+# $$\operatorname{swish}'(x) = s(\beta x) + \beta x \, s(\beta x) \bigl(1 - s(\beta x)\bigr).$$
+#
+# And the two of the text: $s'(x) = s(x)(1 - s(x)) \le 1/4$ and $\tanh'(x) = 1 - \tanh^2(x) \le 1$, both
+# largest at 0.
+
+# %%
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import multimlp as mm
+from multimlp import plotting
+from multimlp.backend import Backend
+from multimlp.lessons import LessonResult, lesson
+
+X = np.arange(-80, 80) / 10
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """The formula, for the closed forms below."""
+    return 1 / (1 + np.exp(-x))
+
+
+CLOSED_FORMS: dict[str, tuple[Any, Callable[[np.ndarray], np.ndarray]]] = {
+    "pReLU, α = 0.25": (
+        lambda x: mm.activations.prelu(x, 0.25),
+        lambda x: np.where(x > 0, 1.0, 0.25),
+    ),
+    "Swish, β = 1.5": (
+        lambda x: mm.activations.swish(x, 1.5),
+        lambda x: sigmoid(1.5 * x) + 1.5 * x * sigmoid(1.5 * x) * (1 - sigmoid(1.5 * x)),
+    ),
+    "sigmoid": (mm.activations.sigmoid, lambda x: sigmoid(x) * (1 - sigmoid(x))),
+    "tanh": (mm.activations.tanh, lambda x: 1 - np.tanh(x) ** 2),
+}
+
+
+# %% [markdown]
+# `mm.elementwise_grad` differentiates a function of arrays element by element, with the library that the
+# array belongs to.
+
+
+# %%
+def autodiff(backend: Backend, function: Any) -> np.ndarray:
+    """The derivative at the points X, by the backend's automatic differentiation."""
+    return mm.convert(mm.elementwise_grad(function)(backend.asarray(X, dtype="float64")), "numpy")
+
+
+def slope_in_alpha(backend: Backend) -> float:
+    """Largest distance of autodiff's derivative in alpha, at the points X, from min(0, x)."""
+    found = [
+        float(mm.convert(mm.grad(mm.activations.prelu, argnums=1)(
+            backend.asarray(x, dtype="float64"), backend.asarray(0.25, dtype="float64")), "numpy"))
+        for x in X[::10]
+    ]  # fmt: skip
+    return float(np.max(np.abs(np.asarray(found) - np.minimum(0, X[::10]))))
+
+
+# %% [markdown]
+# ## What to look at
+#
+# * Closed form and autodiff coincide to rounding.
+# * The sigmoid's derivative is never more than 1/4: through ten layers of sigmoids at most $4^{-10}$, a
+#   millionth, of a gradient comes back (unless large weights make up for it).
+
+
+# %%
+@lesson
+def run(backend: Backend) -> LessonResult:
+    """Closed form against autodiff."""
+    picture, axes = plotting.figure(1, 2, size=(9.0, 3.4), sharex=True)
+    numbers: dict[str, float] = {}
+    for i, (name, (function, closed_form)) in enumerate(CLOSED_FORMS.items()):
+        derivative = autodiff(backend, function)
+        ax = axes[i // 2]
+        ax.plot(X, derivative, label=f"{name}, autodiff")
+        ax.plot(X[::8], closed_form(X[::8]), "o^"[i % 2], markersize=4, color="black", fillstyle="none",
+                label=f"{name}, closed form")  # fmt: skip
+        numbers[f"{name}: largest difference"] = float(np.max(np.abs(derivative - closed_form(X))))
+        numbers[f"{name}: largest derivative"] = float(np.max(derivative))
+    numbers["sigmoid: where it is largest"] = float(X[np.argmax(autodiff(backend, mm.activations.sigmoid))])
+    numbers["pReLU: largest difference of the derivative in alpha"] = slope_in_alpha(backend)
+    for ax in axes:
+        ax.set(xlabel="x", ylabel="derivative")
+        ax.legend()
+    largest = max(value for key, value in numbers.items() if "difference" in key)
+    return LessonResult(
+        numbers,
+        {"derivatives": picture},
+        f"Closed forms and {backend.name}'s derivatives differ by at most {largest:.1e}. The sigmoid's largest "
+        f"derivative is {numbers['sigmoid: largest derivative']:.2f}, tanh's "
+        f"{numbers['tanh: largest derivative']:.2f}.",
+    )

@@ -1,0 +1,92 @@
+"""ReLU networks are continuous and piecewise linear."""
+
+# %% [markdown]
+# # ReLU networks are continuous and piecewise linear
+#
+# The exercise: show that an MLP of ReLU (or pReLU) units only is a continuous piecewise linear function. Both
+# properties survive composition, and affine maps and $\max(x, 0)$ have them. So along a line
+# $\mathbf{x}(t) = \mathbf{a} + t (\mathbf{b} - \mathbf{a})$ each unit's preactivation is straight until a
+# unit before it bends, and the unit itself bends where
+#
+# $$z(t) = p + q t = 0 \quad\Longleftrightarrow\quad t = -p / q .$$
+#
+# That gives every breakpoint exactly, layer by layer, without sampling. In a plane the same lines of $z = 0$
+# cut polygons.
+
+# %%
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import multimlp as mm
+from multimlp import plotting
+from multimlp.backend import Backend
+from multimlp.lessons import LessonResult, lesson
+from multimlp.structure import linear_regions
+
+
+def wave() -> tuple[mm.MLP, Any, np.ndarray, np.ndarray]:
+    """A ReLU network that has learned a wave, and the data."""
+    X = np.linspace(-1, 1, 200)[:, None]
+    y = np.sin(5 * X) + 0.4 * X
+    spread = {"name": "uniform", "options": {"scale": 0.5}}
+    mlp = mm.MLP(1, [16, 16], 1, kernel_init="he_normal", bias_init=spread)
+    result = mm.fit(mlp, X, y, loss="mse", optimizer=mm.optimizers.adam(0.01), epochs=300, batch_size=25,
+                    validation=None, progress=False)  # fmt: skip
+    return mlp, result.params, X, y
+
+
+def ring() -> tuple[mm.MLP, Any]:
+    """A ReLU network that tells the inside of a ring from its outside."""
+    X = mm.random.host_generator(8).uniform(-1, 1, size=(300, 2))
+    labels = (np.abs(np.linalg.norm(X, axis=1) - 0.6) < 0.2).astype(int)
+    mlp = mm.MLP(2, [12, 12], 2, kernel_init="he_normal")
+    result = mm.fit(mlp, X, labels, optimizer=mm.optimizers.adam(0.02), epochs=60, batch_size=50,
+                    validation=None, progress=False)  # fmt: skip
+    return mlp, result.params
+
+
+# %% [markdown]
+# ## What to look at
+#
+# * Between the marked bends the fitted curve is straight, and it has no jump. Both are measured on the
+# network   itself, not only on the formula.
+# * In the plane each polygon is one affine map. Borders of the first layer are straight lines through the
+#   whole picture; borders of the second bend where they cross them.
+
+
+# %%
+@lesson
+def run(backend: Backend) -> LessonResult:
+    """Find all bends along a line and all regions in a plane."""
+    mlp, params, X, y = wave()
+    line = linear_regions(mlp, params, [[-1.0], [1.0]])
+    plane_mlp, plane_params = ring()
+    plane = linear_regions(plane_mlp, plane_params, [[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]])
+
+    curve, axes = plotting.figure(2, 1, size=(6.0, 4.8), sharex=True, height_ratios=(3, 1))
+    axes[0].plot((X[:, 0] + 1) / 2, y[:, 0], color="0.75", linewidth=4, linestyle="-", label="target")
+    plotting.plot_regions(line, axes[0])
+    edges = np.concatenate([[0.0], line.breakpoints, [1.0]])
+    axes[1].stairs(line.slopes[:, 0], edges, color="black", baseline=None)
+    axes[0].set(xlabel="", ylabel="output")
+    axes[1].set(xlabel="t, from a = -1 to b = 1", ylabel="slope")
+    polygons, ax = plotting.figure(size=(5.2, 4.2))
+    plotting.plot_regions(plane, ax, output=1)
+    return LessonResult(
+        {
+            "regions along the line": float(len(line)),
+            "linearity error": line.linearity_error,
+            "continuity error": line.continuity_error,
+            "regions in the plane": float(len(plane)),
+            "linearity error in the plane": plane.linearity_error,
+            "continuity error in the plane": plane.continuity_error,
+            "error of the fit": float(np.sqrt(np.mean((line((X[:, 0] + 1) / 2) - y) ** 2))),
+        },
+        {"line": curve, "plane": polygons},
+        f"The line crosses {len(line)} linear regions, the plane has {len(plane)}. Within them the network is "
+        f"straight to {max(line.linearity_error, plane.linearity_error):.1e}, across them it jumps by at most "
+        f"{max(line.continuity_error, plane.continuity_error):.1e} of its size.",
+    )

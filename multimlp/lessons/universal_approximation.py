@@ -1,0 +1,136 @@
+"""Universal approximation."""
+
+# %% [markdown]
+# # Universal approximation
+#
+# One hidden layer suffices: for a continuous function $f$ on a compact set and any $\varepsilon > 0$ there is
+# a width $h$ with
+#
+# $$\sup_x \Bigl| f(x) - \sum_{j=1}^{h} v_j \, \sigma(\mathbf{w}_j^\top x + b_j) - c \Bigr| < \varepsilon$$
+#
+# (Cybenko, 1989, for sigmoids; Leshno et al., 1993, for every activation that is not a polynomial). The
+# theorem says that the weights exist, not that training finds them, nor how many units it takes. Some
+# functions need far fewer parameters in several layers (*Dive into Deep Learning*, section 5.1.1.4).
+
+# %%
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+import multimlp as mm
+from multimlp import plotting
+from multimlp.backend import Backend
+from multimlp.lessons import LessonResult, lesson
+
+WIDTHS = (2, 4, 8, 16, 32, 64, 128, 256, 512)
+DEPTHS = (1, 2, 3, 4)
+PARAMETERS = 1500
+
+
+def curve(x: np.ndarray) -> np.ndarray:
+    """A target with slow and fast parts."""
+    return np.sin(3 * x) + 0.4 * np.sin(13 * x) * (x > 0)
+
+
+def picture(places: np.ndarray) -> np.ndarray:
+    """Grey values of a picture, at places in the square [-1, 1]^2: a disc, a bar and a slope."""
+    x, y = places[:, 0], places[:, 1]
+    disc = 1 / (1 + np.exp(25 * (np.hypot(x + 0.3, y - 0.2) - 0.4)))
+    bar = 1 / (1 + np.exp(25 * (np.abs(x - y - 0.9) - 0.2)))
+    return np.clip(disc + 0.7 * bar + 0.15 * (y + 1), 0, 1.2)[:, None]
+
+
+def fitted(X: np.ndarray, y: np.ndarray, hidden: list[int], epochs: int) -> np.ndarray:
+    """What a ReLU network of these hidden layers learns to answer at X."""
+    spread = {"name": "uniform", "options": {"scale": 1.0}}
+    mlp = mm.MLP(X.shape[1], hidden, 1, kernel_init="he_normal", bias_init=spread)
+    rate = mm.schedules.cosine(0.01, steps=epochs * (len(X) // 64))
+    result = mm.fit(mlp, X, y, loss="mse", optimizer=mm.optimizers.adam(rate), epochs=epochs, batch_size=64,
+                    validation=None, progress=False)  # fmt: skip
+    return mm.convert(mm.predict(mlp, result.params, X), "numpy")
+
+
+def error(got: np.ndarray, wanted: np.ndarray) -> float:
+    """Root mean square error."""
+    return float(np.sqrt(np.mean((got - wanted) ** 2)))
+
+
+# %% [markdown]
+# To compare depths fairly, the width of a network of $d$ hidden layers is chosen so that all have about as
+# many parameters: from one input to one output that is $(d - 1) w^2 + (d + 2) w + 1$.
+
+
+# %%
+def width_for(depth: int, parameters: int = PARAMETERS) -> int:
+    """The width whose number of parameters is nearest."""
+    counts = {
+        w: abs(mm.MLP(1, [w] * depth, 1).num_parameters - parameters) for w in range(2, parameters // 3)
+    }
+    return min(counts, key=counts.__getitem__)
+
+
+# %% [markdown]
+# ## What to look at
+#
+# * The error falls with the width, by orders of magnitude from 2 to 512 units.
+# * At equal numbers of parameters two or more hidden layers do better than one on this target. Depth buys
+# bends:   those of one layer are at most as many as its units, those of several multiply.
+# * In the picture a narrow network has straight edges to spare; a wide one has enough to look round.
+
+
+# %%
+@lesson
+def run(backend: Backend, widths: Sequence[int] = WIDTHS, depths: Sequence[int] = DEPTHS) -> LessonResult:
+    """Fit a curve with growing width and depth, and a picture with a narrow and a wide network."""
+    X = np.linspace(-1, 1, 256)[:, None]
+    y = curve(X)
+    by_width = {width: fitted(X, y, [width], epochs=400) for width in widths}
+    width_errors = {width: error(got, y) for width, got in by_width.items()}
+    depth_errors = {depth: error(fitted(X, y, [width_for(depth)] * depth, epochs=400), y) for depth in depths}
+
+    curves, axes = plotting.figure(1, 3, size=(12.0, 3.6))
+    axes[0].plot(X, y, color="0.75", linewidth=5, linestyle="-", label="target")
+    for width in (widths[0], widths[len(widths) // 2], widths[-1]):
+        axes[0].plot(X, by_width[width], label=f"{width} units")
+    axes[0].set(xlabel="x", ylabel="output")
+    axes[0].legend()
+    axes[1].plot(widths, list(width_errors.values()), marker="o")
+    axes[1].set(
+        xlabel="width of one hidden layer", ylabel="root mean square error", xscale="log", yscale="log"
+    )
+    axes[2].bar(
+        [str(depth) for depth in depths],
+        list(depth_errors.values()),
+        color="0.6",
+        edgecolor="black",
+        hatch="//",
+    )
+    axes[2].set(xlabel=f"hidden layers, about {PARAMETERS} parameters", ylabel="root mean square error")
+
+    side = np.linspace(-1, 1, 32)
+    places = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    wanted = picture(places)
+    shown = {"target": wanted, "8 units": fitted(places, wanted, [8], epochs=60),
+             "2 layers of 64": fitted(places, wanted, [64, 64], epochs=60)}  # fmt: skip
+    images, axes = plotting.figure(1, 3, size=(8.4, 3.0))
+    for ax, (name, values) in zip(axes, shown.items(), strict=True):
+        ax.imshow(
+            values.reshape(32, 32), cmap="gray", vmin=0, vmax=1.2, extent=(-1, 1, -1, 1), origin="lower"
+        )
+        ax.set(title=name, xlabel="x1", ylabel="x2")
+        ax.grid(False)
+    return LessonResult(
+        {
+            **{f"error, width {width}": value for width, value in width_errors.items()},
+            **{f"error, depth {depth}": value for depth, value in depth_errors.items()},
+            "picture: error, narrow": error(shown["8 units"], wanted),
+            "picture: error, wide": error(shown["2 layers of 64"], wanted),
+        },
+        {"curve": curves, "picture": images},
+        f"The error falls from {width_errors[widths[0]]:.3f} with {widths[0]} units to "
+        f"{width_errors[widths[-1]]:.4f} with {widths[-1]}. At about {PARAMETERS} parameters it is "
+        + ", ".join(f"{value:.4f} with {depth}" for depth, value in depth_errors.items())
+        + " hidden layers.",
+    )
