@@ -34,6 +34,9 @@ COMMANDS: dict[str, Command] = {
     "backends": Command("multimlp.cli.backends", "what is installed, on which devices, and what it can do"),
     "train": Command("multimlp.cli.train", "train on a data set or a file, on one backend or on all of them"),
     "predict": Command("multimlp.cli.predict", "predict from a file with a saved model"),
+    "parity": Command("multimlp.cli.parity", "compare every backend with an oracle of 50 digits"),
+    "export": Command("multimlp.cli.export", "write a saved model for ONNX, torch, Keras, Flax or scikit-learn"),
+    "import": Command("multimlp.cli.import_", "read a model of another library"),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from multimlp import activations, registry, tree
 from multimlp.activations import Activation
 from multimlp.backend import Backend
 from multimlp.errors import InputError, ShapeError
-from multimlp.mlp import MLP, Dense, ParametricDense, Params, is_ensemble
+from multimlp.mlp import MLP, Dense, ParametricDense, Params, dense, is_ensemble
 from multimlp.selection import select
 
 
@@ -73,6 +73,20 @@ def dtype_of(params: Params) -> str:
     """The dtype of the parameters, which the host cannot always express (bfloat16)."""
     leaf = tree.leaves(params)[0]
     return registry.owner(leaf).dtype_name(leaf.dtype)
+
+
+def forward(mlp: MLP, params: Params, X: Any, drop: Callable[[Any], Any] | None) -> Any:
+    """``mlp(params, X)``, with a framework's own dropout after each hidden layer if ``drop`` is given."""
+    if drop is None or not mlp.dropout:
+        return mlp(params, X)
+    hidden = X
+    for i, (layer, rule) in enumerate(zip(params, mlp.layer_activations, strict=True)):
+        hidden = dense(hidden, layer.weight, layer.bias)
+        if rule is not None:
+            hidden = rule(hidden, layer.activation if isinstance(layer, ParametricDense) else None)
+        if i < len(mlp.hidden):
+            hidden = drop(hidden)
+    return hidden
 
 
 class Builder:

@@ -16,7 +16,14 @@ from multimlp import tree
 from multimlp.activations import Activation
 from multimlp.backend import Backend
 from multimlp.errors import FileFormatError, InputError, missing_dependency
-from multimlp.interop._layers import Builder, dtype_of, layers_of, unsupported_activation, unsupported_layer
+from multimlp.interop._layers import (
+    Builder,
+    dtype_of,
+    forward,
+    layers_of,
+    unsupported_activation,
+    unsupported_layer,
+)
 from multimlp.mlp import MLP, Params
 
 try:
@@ -262,11 +269,11 @@ class KerasMLP(keras.layers.Layer):
         return self._rebuild([keras.ops.convert_to_tensor(variable) for variable in self._leaves])
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        key = None
-        if training and self._seeds is not None:
-            words = keras.ops.bitwise_and(self._seeds.next(), 0x7FFFFFFF)
-            key = keras.ops.cast(words, "int32")
-        return self.mlp(self.params, inputs, key=key)
+        dropping = training and self._seeds is not None
+        return forward(self.mlp, self.params, inputs, self._drop if dropping else None)
+
+    def _drop(self, hidden: Any) -> Any:
+        return keras.random.dropout(hidden, self.mlp.dropout, seed=self._seeds)
 
     def compute_output_spec(self, inputs: Any, training: bool = False) -> Any:
         return keras.KerasTensor((*inputs.shape[:-1], self.mlp.out_features), dtype=self.compute_dtype)

@@ -6,13 +6,17 @@ of a classifier ends in scores here.
 
 from __future__ import annotations
 
+import json
+import os
+import zipfile
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from multimlp.atomic import replacing
 from multimlp.backend import Backend
-from multimlp.errors import InputError, missing_dependency
+from multimlp.errors import FileFormatError, InputError, missing_dependency
 from multimlp.interop._layers import Builder, layers_of, unsupported_activation
 from multimlp.mlp import MLP, Params
 
@@ -35,6 +39,8 @@ def to_sklearn(
     mlp: MLP, params: Params, task: str = "classification", classes: Sequence[Any] | None = None
 ) -> MLPClassifier | MLPRegressor:
     """A fitted scikit-learn estimator that predicts what the model predicts.
+
+    scikit-learn's classifier of two classes has one output, so two outputs become one, their difference.
 
     Parameters
     ----------
@@ -102,14 +108,15 @@ def _label(fitted: MLPClassifier, mlp: MLP, classes: Sequence[Any] | None) -> st
         raise InputError(
             f"classes: expected {expected} different labels in ascending order, got {labels.tolist()}"
         )
-    if mlp.out_features == 2:
-        raise InputError(
-            "classes: scikit-learn's classifier of two classes has one output; this model has two. Train with one output "
-            "and the loss binary_cross_entropy"
-        )
     fitted.classes_ = labels
     fitted._label_binarizer = LabelBinarizer().fit(labels)
-    return "logistic" if mlp.out_features == 1 else "softmax"
+    if mlp.out_features > 2:
+        return "softmax"
+    if mlp.out_features == 2:  # softmax over two scores is the sigmoid of their difference
+        fitted.coefs_[-1] = fitted.coefs_[-1][:, 1:] - fitted.coefs_[-1][:, :1]
+        fitted.intercepts_[-1] = fitted.intercepts_[-1][1:] - fitted.intercepts_[-1][:1]
+        fitted.n_outputs_ = 1
+    return "logistic"
 
 
 def from_sklearn(
@@ -158,3 +165,62 @@ def from_sklearn(
         elif estimator.out_activation_ == "exp":
             reading.activation("exponential")
     return reading.build(backend, device, dtype)
+
+
+# ---- files without pickle ----------------------------------------------------------------------------------------------
+
+
+def write_npz(path: str | os.PathLike[str], estimator: MLPClassifier | MLPRegressor) -> None:
+    """Write a fitted estimator as a NumPy ``.npz`` file, which, unlike joblib's, runs nothing when it is opened.
+
+    It holds ``coefs_0``, ``intercepts_0``, ..., ``classes`` (of a classifier) and ``description``, a JSON text with ``task`` and
+    ``activation``.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import multimlp as mm
+    >>> from multimlp.interop import sklearn as interop
+    >>> mlp = mm.MLP(2, 3, 4)
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.npz"
+    >>> interop.write_npz(path, interop.to_sklearn(mlp, mlp.init(seed=0)))
+    >>> interop.read_npz(path).classes_.tolist()
+    [0, 1, 2, 3]
+    """
+    task = "classification" if isinstance(estimator, MLPClassifier) else "regression"
+    description = {"task": task, "activation": estimator.activation, "out_activation": estimator.out_activation_}
+    arrays = {"description": np.asarray(json.dumps(description))}
+    for i, (weight, bias) in enumerate(zip(estimator.coefs_, estimator.intercepts_, strict=True)):
+        arrays |= {f"coefs_{i}": weight, f"intercepts_{i}": bias}
+    if task == "classification":
+        arrays["classes"] = np.asarray(estimator.classes_)
+    with replacing(path) as beside, beside.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def read_npz(path: str | os.PathLike[str]) -> MLPClassifier | MLPRegressor:
+    """The estimator that `write_npz` wrote.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    FileFormatError
+        If it is damaged or another kind of file.
+    """
+    names = {theirs: ours for ours, theirs in _ACTIVATIONS.items()}
+    finals = {theirs: ours for ours, theirs in _OUT_ACTIVATIONS.items()}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            description = json.loads(str(file["description"]))
+            reading, count = Builder("scikit-learn file"), sum(name.startswith("coefs_") for name in file.files)
+            for i in range(count):
+                reading.dense(file[f"coefs_{i}"], file[f"intercepts_{i}"])
+                reading.activation(names[description["activation"]] if i < count - 1 else finals[description["out_activation"]])
+            mlp, params = reading.build("numpy")
+            classes = file["classes"] if description["task"] == "classification" else None
+        return to_sklearn(mlp, params, description["task"], classes)
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError, zipfile.BadZipFile) as error:
+        raise FileFormatError(f"{str(path)!r} is no model that write_npz wrote, or is damaged: {error}") from None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from multimlp import random, tree
+from multimlp import tree
 from multimlp.convert import convert
 from multimlp.errors import missing_dependency
+from multimlp.interop._layers import forward
 from multimlp.mlp import MLP, Params
 
 try:
@@ -30,10 +31,8 @@ class TensorFlowMLP(tf.Module):
         return self._rebuild([tf.convert_to_tensor(variable) for variable in self.weights])
 
     def __call__(self, X: Any, training: bool = False) -> Any:
-        key = None
-        if training and self.mlp.dropout:
-            key = random.key(0, like=X) + tf.random.uniform((2,), 0, 2**31 - 1, dtype=tf.int32)
-        return self.mlp(self.params, X, key=key)
+        drop = (lambda hidden: tf.nn.dropout(hidden, self.mlp.dropout)) if training else None
+        return forward(self.mlp, self.params, X, drop)
 
 
 def as_tf_module(mlp: MLP, params: Params, name: str | None = None) -> TensorFlowMLP:

@@ -8,12 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from multimlp import random
 from multimlp.activations import Activation
 from multimlp.backend import Backend
 from multimlp.convert import convert
 from multimlp.errors import InputError, ShapeError, missing_dependency
-from multimlp.interop._layers import Builder, dtype_of, layers_of, unsupported_activation, unsupported_layer
+from multimlp.interop._layers import (
+    Builder,
+    dtype_of,
+    forward,
+    layers_of,
+    unsupported_activation,
+    unsupported_layer,
+)
 from multimlp.mlp import MLP, Dense, ParametricDense, Params
 from multimlp.registry import Array
 
@@ -291,10 +297,8 @@ class TorchMLP(nn.Module):
         return tuple(layer.layer() for layer in self.layers)  # type: ignore[operator]
 
     def forward(self, X: Array) -> Array:
-        key = None
-        if self.training and self.mlp.dropout:
-            key = random.key(int(torch.randint(2**62, ()).item()), like=X)
-        return self.mlp(self.params, X, key=key)
+        drop = (lambda hidden: nn.functional.dropout(hidden, self.mlp.dropout)) if self.training else None
+        return forward(self.mlp, self.params, X, drop)
 
     def extra_repr(self) -> str:
         return repr(self.mlp)

@@ -1,0 +1,44 @@
+"""Write a saved model in the format of another library.
+
+  onnx     .onnx, opset 20                        keras    .keras
+  torch    state_dict: .safetensors, or .pt       flax     variables as .msgpack
+  sklearn  weights and classes as .npz            gluon    .params
+
+The file holds the network alone. A model of `multimlp train` expects standardised inputs; the command says so.
+
+example:
+  multimlp export model.safetensors --to onnx -o model.onnx
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from multimlp import files
+from multimlp.cli.common import add_common, note, print_json
+from multimlp.cli.formats import WRITERS, Writing
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a .safetensors file written by multimlp")
+    parser.add_argument("--to", required=True, choices=tuple(WRITERS), help="the format")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the file to write")
+    add_common(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    mlp, params = files.load(args.model, args.backend or "numpy", args.device, args.dtype)
+    extra = files.load_extra(args.model)
+    pipeline: dict[str, Any] = extra.get("pipeline", extra)
+    classes = pipeline.get("classes")
+    task = pipeline.get("task") or "classification"
+    WRITERS[args.to](Path(args.output), Writing(mlp, params, task, classes))
+    if pipeline.get("inputs") is not None:
+        note("the file holds the network alone: standardise inputs as `multimlp train` did (multimlp.files.load_extra)")
+    if args.json:
+        print_json({"model": args.model, "format": args.to, "output": args.output, "parameters": mlp.num_parameters})
+    else:
+        print(f"wrote {args.output} ({args.to}, {mlp.num_parameters} parameters): {mlp!r}")
+    return 0

@@ -1,0 +1,211 @@
+"""The file formats of other libraries that ``export`` writes and ``import`` reads; none of them runs code when it is opened."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from multimlp.atomic import check_writable, replacing
+from multimlp.errors import FileFormatError, InputError
+from multimlp.mlp import MLP, Params
+
+Model = tuple[MLP, Params]
+
+
+class Writing(NamedTuple):
+    """What is to be written, and what the target may want to know of it."""
+
+    mlp: MLP
+    params: Params
+    task: str
+    classes: list[Any] | None
+
+
+def write_onnx(path: Path, model: Writing) -> None:
+    from multimlp.interop.onnx import to_onnx
+
+    to_onnx(model.mlp, model.params, path)
+
+
+def write_torch(path: Path, model: Writing) -> None:
+    from multimlp.interop.torch import to_state_dict
+
+    state = to_state_dict(model.mlp, model.params)
+    if path.suffix == ".safetensors":
+        from multimlp.files import write_tensors
+
+        write_tensors(path, {name: tensor.contiguous().float().numpy() if tensor.dtype.itemsize < 4 else tensor.contiguous().numpy() for name, tensor in state.items()}, {"format": "pt"})
+        return
+    import torch
+
+    with replacing(path) as beside:
+        torch.save(state, beside)
+
+
+def write_keras(path: Path, model: Writing) -> None:
+    from multimlp.interop.keras import to_keras
+
+    if path.suffix != ".keras":
+        raise InputError(f"output: a Keras model needs a name that ends in .keras, got {path.name!r}")
+    check_writable(path)
+    with tempfile.TemporaryDirectory() as folder:
+        to_keras(model.mlp, model.params).save(Path(folder) / "model.keras")
+        with replacing(path) as beside:
+            beside.write_bytes((Path(folder) / "model.keras").read_bytes())
+
+
+def write_flax(path: Path, model: Writing) -> None:
+    from multimlp.interop.flax import to_flax
+
+    _, variables = to_flax(model.mlp, model.params)
+    import numpy as np
+    from flax.serialization import msgpack_serialize
+
+    plain = {layer: {name: np.asarray(v) for name, v in arrays.items()} for layer, arrays in variables["params"].items()}
+    with replacing(path) as beside:
+        beside.write_bytes(msgpack_serialize({"params": plain}))
+
+
+def write_sklearn(path: Path, model: Writing) -> None:
+    from multimlp.interop.sklearn import to_sklearn, write_npz
+
+    write_npz(path, to_sklearn(model.mlp, model.params, model.task, model.classes))
+
+
+def write_gluon(path: Path, model: Writing) -> None:
+    from multimlp.interop.gluon import to_gluon
+
+    to_gluon(path, model.mlp, model.params)
+
+
+WRITERS: dict[str, Callable[[Path, Writing], None]] = {
+    "onnx": write_onnx,
+    "torch": write_torch,
+    "keras": write_keras,
+    "flax": write_flax,
+    "sklearn": write_sklearn,
+    "gluon": write_gluon,
+}
+
+
+class Reading(NamedTuple):
+    """Where a model is read to, and the activations of formats that hold weights alone."""
+
+    activation: Any
+    final_activation: str | None
+    backend: str | None
+    device: str | None
+    dtype: str | None
+
+    @property
+    def place(self) -> tuple[str | None, str | None, str | None]:
+        return self.backend or "numpy", self.device, self.dtype
+
+
+def read_onnx(path: Path, how: Reading) -> Model:
+    from multimlp.interop.onnx import from_onnx
+
+    return from_onnx(path, *how.place)
+
+
+def read_torch(path: Path, how: Reading) -> Model:
+    import torch
+
+    from multimlp.interop.torch import from_state_dict
+
+    if path.suffix == ".safetensors":
+        from multimlp.files import read_tensors
+
+        state = {name: torch.from_numpy(array) for name, array in read_tensors(path)[0].items()}
+    else:
+        state = _torch_load(path)
+    return from_state_dict(state, how.activation, how.final_activation, *how.place)
+
+
+def _torch_load(path: Path) -> Any:
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from None
+    except Exception as error:
+        raise FileFormatError(f"{str(path)!r} holds no plain state_dict: {str(error).splitlines()[0]}") from None
+    if not isinstance(state, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
+        raise FileFormatError(f"{str(path)!r} holds {type(state).__name__}, not a plain state_dict")
+    return state
+
+
+def read_keras(path: Path, how: Reading) -> Model:
+    from multimlp.interop.keras import from_keras
+
+    return from_keras(path, *how.place)
+
+
+def read_flax(path: Path, how: Reading) -> Model:
+    from flax.serialization import msgpack_restore
+
+    from multimlp.interop.flax import from_flax
+
+    try:
+        variables = msgpack_restore(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from None
+    except Exception as error:
+        raise FileFormatError(f"{str(path)!r} is no Flax file: {type(error).__name__} {error}") from None
+    if not isinstance(variables, dict):
+        raise FileFormatError(f"{str(path)!r} holds {type(variables).__name__}, not Flax variables")
+    return from_flax(variables, None, how.activation, how.final_activation, *how.place)
+
+
+def read_sklearn(path: Path, how: Reading) -> Model:
+    from multimlp.interop.sklearn import from_sklearn, read_npz
+
+    return from_sklearn(read_npz(path), *how.place)
+
+
+def read_gluon(path: Path, how: Reading) -> Model:
+    from multimlp.interop.gluon import from_gluon
+
+    return from_gluon(path, how.activation, how.final_activation, *how.place)
+
+
+READERS: dict[str, Callable[[Path, Reading], Model]] = {
+    "onnx": read_onnx,
+    "torch": read_torch,
+    "keras": read_keras,
+    "flax": read_flax,
+    "sklearn": read_sklearn,
+    "gluon": read_gluon,
+}
+
+SUFFIXES = {
+    ".onnx": "onnx",
+    ".pt": "torch",
+    ".pth": "torch",
+    ".safetensors": "torch",
+    ".keras": "keras",
+    ".msgpack": "flax",
+    ".npz": "sklearn",
+    ".params": "gluon",
+}
+
+
+def format_of(path: str | os.PathLike[str]) -> str:
+    """The format that a name's ending stands for.
+
+    Examples
+    --------
+    >>> from multimlp.cli.formats import format_of
+    >>> format_of("model.pt")
+    'torch'
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(
+            f"--from: cannot tell the format of {str(path)!r} from its name; say which: {', '.join(READERS)}"
+        )
+    return SUFFIXES[suffix]

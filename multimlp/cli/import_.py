@@ -1,0 +1,50 @@
+"""Read a model of another library and save it as a multimlp model.
+
+The format goes by the ending of the name (.onnx, .pt, .pth, .safetensors with a torch state_dict, .keras, .msgpack, .npz, .params) or
+by --from. Weights alone (torch, flax, gluon) tell no activations: say them with --activation. No file can run code.
+
+example:
+  multimlp import model.onnx -o model.safetensors
+  multimlp import weights.pt --activation tanh --final-activation sigmoid -o model.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from multimlp import activations, files
+from multimlp.atomic import check_writable
+from multimlp.cli.common import add_common, print_json
+from multimlp.cli.formats import READERS, Reading, format_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="the model of another library")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the .safetensors file to write")
+    parser.add_argument("--from", dest="source", choices=tuple(READERS), help="the format, if its name does not tell")
+    parser.add_argument(
+        "--activation",
+        nargs="+",
+        default=["relu"],
+        metavar="NAME",
+        help="of the hidden layers: one, or one a layer (default: relu); for weights alone",
+    )
+    parser.add_argument("--final-activation", metavar="NAME", help="of the last layer; for weights alone")
+    add_common(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    rules = [activations.describe(name).name for name in args.activation]
+    check_writable(args.output)
+    how = Reading(
+        rules[0] if len(rules) == 1 else rules, args.final_activation, args.backend, args.device, args.dtype
+    )
+    source = args.source or format_of(args.file)
+    mlp, params = READERS[source](Path(args.file), how)
+    files.save(args.output, mlp, params)
+    if args.json:
+        print_json({"file": args.file, "format": source, "output": args.output, "mlp": mlp.to_spec()})
+    else:
+        print(f"wrote {args.output} ({mlp.num_parameters} parameters): {mlp!r}")
+    return 0
