@@ -82,7 +82,7 @@ def _row(
     k = errors[worst]
     return Row(
         function, family, aspect, "mpmath", "cpu", "50 digits", "definition",
-        k, limit, k, float(at[worst]), bool(k <= limit), "" if k <= limit else "differs from the textbook's formula",
+        k, limit, k, float(at[worst]), bool(k <= limit), "" if k <= limit else "not the textbook's formula",
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from multimlp.parity import (
     losses,
     models,
     optimizers,
+    special_points,
     tolerances,
     training,
     transforms,
@@ -69,6 +70,15 @@ class Plan:
     quick: bool = False
     eager: bool = True
     compiled: bool = True
+
+    def runs_eagerly(self, job: Job, backend: Backend) -> bool:
+        """In a quick run, what XLA compiles operation by operation is kept to the essentials."""
+        essential = job.case.grid > 0 and job.aspect.name in ("value", "autodiff")
+        return self.eager and (essential or not (self.quick and _has_xla(backend)))
+
+    def runs_compiled(self, form: Format, backend: Backend) -> bool:
+        """With XLA, in float32 alone if quick; a compiler that takes half a minute a program is left out."""
+        return self.compiled and _has_xla(backend) and (form.name == "float32" or not self.quick)
 
     def wants(self, function: str) -> bool:
         """Whether a function is to be compared; options in brackets need not be given."""
@@ -121,6 +131,8 @@ def _run(plan: Plan, progress: Callable[[str], None]) -> Report:
     report.rows.extend(definition_rows.rows(plan.wants))
     if not report.rows:
         raise InputError(f"function: nothing to compare fits {', '.join(plan.functions) or 'the plan'}")
+    if not plan.functions:
+        report.special = special_points.table(plan.backends)
     report.versions = {name: registry.load(name).version for name in plan.backends}
     report.settings = {
         "dtypes": list(plan.dtypes),
@@ -128,6 +140,10 @@ def _run(plan: Plan, progress: Callable[[str], None]) -> Report:
         "seconds": round(time.perf_counter() - started, 1),
     }
     return report
+
+
+def _has_xla(backend: Backend) -> bool:
+    return "xla" in backend.capabilities.compilers
 
 
 def _devices(backend: Backend, device: str | None) -> tuple[str, ...]:
@@ -191,13 +207,15 @@ def _compare(
     jobs = [Job(case, aspect) for case in cases for aspect in case.aspects if aspect.applies(backend)]
     inputs = {id(case): place(backend, case, form, device) for case in cases}
     with backend.scope(form.name):
-        for job in jobs if plan.eager else ():
+        for job in jobs:
+            if not plan.runs_eagerly(job, backend):
+                continue
             result = attempt(backend, job, inputs)
             report.rows.append(row(job, backend, device, form, "eager", result, references))
             if job.case.grid and isinstance(result, np.ndarray):
                 key = f"{job.case.function}|{job.aspect.name}|{form.name}|{backend.name}"
                 report.results[key] = result[: job.case.grid]
-        if plan.compiled and backend.capabilities.compilers:
+        if plan.runs_compiled(form, backend):
             compilable = [job for job in jobs if not job.aspect.eager_only]
             for job, result in compiled(backend, compilable, inputs):
                 report.rows.append(row(job, backend, device, form, "compiled", result, references))
@@ -274,7 +292,8 @@ def row(
     if result.shape != reference.shape:
         return made(nothing, False, f"shape {result.shape}, expected {reference.shape}")
     scale = references.scale(case, aspect.reference)
-    found = worst(result, reference, form, aspect.demanded, scale, limit)
+    measured = form if result.dtype.kind == "f" else FORMATS["float64"]  # integers: exactly
+    found = worst(result, reference, measured, aspect.demanded, scale, limit)
     if found.finite_mismatch:
         return made(found, False, f"{result.flat[found.index]}, expected {reference.high.flat[found.index]}")
     return made(found, found.k <= limit)

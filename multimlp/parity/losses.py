@@ -36,7 +36,8 @@ def outputs(form: Format, quick: bool) -> np.ndarray:
             [300, -300, 0, 1],
         ]
     )
-    return form.round(np.concatenate([usual, special]))
+    largest = min(300.0, np.sqrt(form.max) / 3)  # so that sums of squares do not overflow
+    return form.round(np.clip(np.concatenate([usual, special]), -largest, largest))
 
 
 def targets(name: str, form: Format, count: int) -> np.ndarray:

@@ -35,9 +35,13 @@ def configured() -> Iterator[tuple[str, Mapping[str, Any], Optimizer]]:
 
 
 def inputs(form: Format) -> tuple[np.ndarray, np.ndarray]:
-    """Parameters, and a gradient a step: of usual size, tiny (where epsilon counts), zero, large."""
+    """Parameters, and a gradient a step: of usual size, tiny (where epsilon counts), zero, large.
+
+    In float16, where the square of a tiny gradient and epsilon are both zero, all are of usual size.
+    """
     random = np.random.default_rng(31)
     scale = np.asarray([1.0, 1.0, 1.0, 1e-4, 1e-8, 0.0, 30.0, 1.0])
+    scale = np.ones(SIZE) if form.tiny > 1e-8 else scale
     gradients = random.normal(size=(STEPS, SIZE)) * scale
     return form.round(random.normal(size=SIZE)), form.round(gradients)
 

@@ -1,0 +1,106 @@
+"""Compare every backend's values and gradients with an oracle of 50 digits.
+
+example:
+  multimlp parity --quick
+  multimlp parity --backend torch --backend jax --function "gelu*" --dtype float32
+  multimlp parity --html report.html
+  multimlp parity --json > mine.json; multimlp parity --against mine.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from multimlp import registry
+from multimlp.cli.common import note
+from multimlp.errors import FileFormatError, InputError, missing_dependency
+from multimlp.parity.formats import FORMATS
+from multimlp.testing import comparable_backends
+
+QUICK_DTYPES = ("float64", "float32")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--backend",
+        metavar="NAME",
+        action="append",
+        help="compare this one; may be repeated (default: all installed)",
+    )
+    add(
+        "--function",
+        metavar="NAME",
+        action="append",
+        help="a name or a pattern; may be repeated (default: all)",
+    )
+    add(
+        "--dtype",
+        choices=tuple(FORMATS),
+        action="append",
+        help="may be repeated (default: all; float64, float32 if quick)",
+    )
+    add("--device", metavar="NAME", help="cpu, gpu, cuda:1, ... (default: every device)")
+    add("--quick", action="store_true", help="fewer points, fewer modes, no half precision: under a minute")
+    add("--json", action="store_true", help="print the report as one JSON object and nothing else")
+    add("--markdown", action="store_true", help="print the README's section and nothing else")
+    add("--html", metavar="FILE", type=Path, help="write a self-contained page")
+    add("--against", metavar="FILE", type=Path, help="also compare with a report made elsewhere with --json")
+
+
+def run(args: argparse.Namespace) -> int:
+    from multimlp.parity.rows import Report
+
+    if not registry.is_installed("mpmath"):
+        raise missing_dependency("mpmath", "multimlp parity", "parity")
+    other = None if args.against is None else Report.from_json(_read(args.against))
+    if args.html is not None and not args.html.absolute().parent.is_dir():
+        raise InputError(f"--html: the folder {args.html.absolute().parent} does not exist")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    report = _compared(args)
+    from multimlp.parity.against import compare
+
+    rows = [] if other is None else compare(report, other)
+    if args.html is not None:
+        from multimlp.parity.html import page
+
+        args.html.write_text(page(report, rows), encoding="utf-8")
+    if args.json:
+        print(report.to_json())
+    elif args.markdown:
+        from multimlp.parity.markdown import render
+
+        print(render(report), end="")
+    else:
+        from multimlp.parity.terminal import show
+
+        show(report, rows)
+    return 0 if report.passed and all(row.passed for row in rows) else 1
+
+
+def _compared(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # the import of the type is what is put off
+    from multimlp.parity import Plan
+    from multimlp.parity import run as compare_all
+
+    names = [registry.canonical_name(name) for name in args.backend or comparable_backends()]
+    for name in names:
+        registry.load(name)
+    plan = Plan(
+        backends=tuple(dict.fromkeys(names)),
+        functions=tuple(args.function or ()),
+        dtypes=tuple(args.dtype or (QUICK_DTYPES if args.quick else FORMATS)),
+        device=args.device,
+        quick=args.quick,
+    )
+    return compare_all(plan, lambda stage: None if args.json or args.markdown else note(f"comparing {stage}"))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--against: cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise FileFormatError(f"--against: {path} is not a parity report") from None

@@ -1,0 +1,60 @@
+"""Two reports side by side: for backends that cannot share a process, and for versions of one backend."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from multimlp.errors import InputError
+from multimlp.parity.formats import FORMATS
+from multimlp.parity.rows import Report, Row
+
+
+def compare(here: Report, there: Report) -> list[Row]:
+    """A row for each function, aspect, dtype and pair of backends: the largest difference on the grid.
+
+    Tolerated is the sum of what each may be off from the truth.
+
+    Raises
+    ------
+    InputError
+        If the two have nothing in common.
+    """
+    limits = {
+        _key(row): row.limit_in_k for report in (here, there) for row in report.rows if row.mode == "eager"
+    }
+    rows = []
+    for key, result in here.results.items():
+        function, aspect, dtype, backend = key.split("|")
+        for other_key, other in there.results.items():
+            f, a, d, other_backend = other_key.split("|")
+            same_grid = np.array_equal(here.grids[f"{function}|{dtype}"], there.grids.get(f"{f}|{d}", []))
+            if (function, aspect, dtype) == (f, a, d) and same_grid and backend != "mpmath" != other_backend:
+                rows.append(_row(here, key, other_key, result, other, limits))
+    if not rows:
+        raise InputError(
+            "--against: the two reports have no grid in common; run both with --quick, or both without"
+        )
+    return rows
+
+
+def _key(row: Row) -> str:
+    return f"{row.function}|{row.aspect}|{row.dtype}|{row.backend}"
+
+
+def _row(
+    here: Report, key: str, other_key: str, a: np.ndarray, b: np.ndarray, limits: dict[str, float]
+) -> Row:
+    function, aspect, dtype, backend = key.split("|")
+    other = other_key.rpartition("|")[2]
+    form = FORMATS[dtype]
+    with np.errstate(invalid="ignore"):
+        difference = np.where((a == b) | ((a != a) & (b != b)), 0.0, np.abs(a - b))
+    size = np.maximum(np.abs(a), np.abs(b))
+    k = difference / (form.eps * np.maximum(1.0, size))
+    worst = int(np.argmax(np.nan_to_num(k, nan=np.inf)))
+    limit = limits[key] + limits[other_key]
+    return Row(
+        function, "against", aspect, f"{backend} / {other}", "", dtype, "eager", float(k[worst]), limit,
+        float((difference / form.spacing(size)).max()), float(here.grids[f"{function}|{dtype}"][worst]),
+        bool(k[worst] <= limit),
+    )  # fmt: skip
