@@ -24,10 +24,8 @@ def batch_objective(
         params = rebuild(arrays)
         outputs = problem.model(params, X, key=key)
         mean = reduce(problem.loss(outputs, y), weight[0] if weight else None)
-        total = array_namespace(mean).sum(mean)
-        if problem.regularizer is None:
-            return total, (mean,)
-        penalty = problem.regularizer(params)  # a sum over all members, so it is added to their sum
-        return total + penalty, (mean + penalty / (problem.members or 1),)
+        if problem.regularizer is not None:
+            mean = mean + problem.regularizer(params)
+        return array_namespace(mean).sum(mean), (mean,)
 
     return objective
