@@ -15,7 +15,7 @@ test: $(VENV)/.test ## the default tests, under 10 minutes on 2 cores
 test-all: $(VENV)/.test ## the slow tests too
 	$(BIN)/python -m pytest -m ""
 
-MXNET_TESTS := tests/backends/test_mxnet.py tests/backends/test_mxnet_lending.py $(addprefix tests/test_,$(addsuffix .py,\
+MXNET_TESTS := $(wildcard tests/backends/test_mxnet*.py) $(addprefix tests/test_,$(addsuffix .py,\
 	initializers losses metrics mlp optimizers registry regularizers selection tape transforms tree))
 
 test-mxnet: $(VENV)-mxnet/.test ## MXNet and the core on NumPy 1.26, in an environment of their own

@@ -1,0 +1,15 @@
+"""MXNet fulfils the contract of adapters."""
+
+from __future__ import annotations
+
+import pytest
+
+from multimlp import registry
+from multimlp.testing import BackendContract
+
+if not registry.is_installed("mxnet"):
+    pytest.skip("mxnet is not installed here; `make test-mxnet` runs these tests", allow_module_level=True)
+
+
+class TestMXNet(BackendContract):
+    backend = "mxnet"
