@@ -37,7 +37,7 @@ DIABETES = load_diabetes(return_X_y=True)
 REGRESSION = DIABETES[0] / DIABETES[0].std(0), (DIABETES[1] - DIABETES[1].mean()) / DIABETES[1].std()
 
 
-# ---- scikit-learn's own checks -----------------------------------------------------------------------------------------
+# ---- scikit-learn's own checks --------------------------------------------------------------------------
 
 
 @parametrize_with_checks([MLPClassifier(max_iter=100), MLPRegressor(max_iter=100)])
@@ -65,7 +65,7 @@ def test_sklearn_checks_on_other_backends(estimator, check):
     check(estimator)
 
 
-# ---- the same numbers as scikit-learn's --------------------------------------------------------------------------------
+# ---- the same numbers as scikit-learn's -----------------------------------------------------------------
 
 
 def from_the_same_start(theirs, ours, X, y, sample_weight=None, **settings):
@@ -166,7 +166,7 @@ def test_all_backends_learn_the_same(backend):
     np.testing.assert_allclose(there.predict_proba(IRIS[0]), here.predict_proba(IRIS[0]), rtol=1e-8)
 
 
-# ---- scikit-learn's tools ----------------------------------------------------------------------------------------------
+# ---- scikit-learn's tools -------------------------------------------------------------------------------
 
 
 def test_pipeline_grid_search_clone_and_cross_validation():
@@ -223,11 +223,13 @@ class Absent(importlib.abc.MetaPathFinder):
 sys.meta_path.insert(0, Absent())
 import importlib.util
 found = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *a: None if name in ("torch", "jax", "tensorflow") else found(name, *a)
+absent = ("torch", "jax", "tensorflow")
+importlib.util.find_spec = lambda name, *rest: None if name in absent else found(name, *rest)
 import joblib, numpy as np
 from sklearn.datasets import load_iris
 model = joblib.load(r"{tmp_path / "model.joblib"}")
-np.testing.assert_allclose(model.predict_proba(load_iris().data), np.load(r"{tmp_path / "proba.npy"}"), rtol=1e-9)
+before = np.load(r"{tmp_path / "proba.npy"}")
+np.testing.assert_allclose(model.predict_proba(load_iris().data), before, rtol=1e-9)
 assert not {{"torch", "jax", "tensorflow"}} & set(sys.modules)
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -246,7 +248,7 @@ def test_data_frames_and_their_names(library):
         model.predict(frame[["b", "a", "c", "d"]])
 
 
-# ---- what scikit-learn's networks do not have --------------------------------------------------------------------------
+# ---- what scikit-learn's networks do not have -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("activation", mm.activations.names())
@@ -338,7 +340,7 @@ def test_reaching_max_iter_warns():
             MLPClassifier(4, max_iter=2).fit(*IRIS)
 
 
-# ---- ensembles ---------------------------------------------------------------------------------------------------------
+# ---- ensembles ----------------------------------------
 
 
 @every_backend

@@ -4,7 +4,8 @@
   torch    state_dict: .safetensors, or .pt       flax     variables as .msgpack
   sklearn  weights and classes as .npz            gluon    .params
 
-The file holds the network alone. A model of `multimlp train` expects standardised inputs; the command says so.
+The file holds the network alone. A model of `multimlp train` expects standardised inputs; the command says
+so.
 
 example:
   multimlp export model.safetensors --to onnx -o model.onnx
@@ -36,9 +37,14 @@ def run(args: argparse.Namespace) -> int:
     task = pipeline.get("task") or "classification"
     WRITERS[args.to](Path(args.output), Writing(mlp, params, task, classes))
     if pipeline.get("inputs") is not None:
-        note("the file holds the network alone: standardise inputs as `multimlp train` did (multimlp.files.load_extra)")
+        note(
+            "the file holds the network alone: standardise inputs as `multimlp train` did "
+            "(multimlp.files.load_extra)"
+        )
     if args.json:
-        print_json({"model": args.model, "format": args.to, "output": args.output, "parameters": mlp.num_parameters})
+        print_json(
+            {"model": args.model, "format": args.to, "output": args.output, "parameters": mlp.num_parameters}
+        )
     else:
         print(f"wrote {args.output} ({args.to}, {mlp.num_parameters} parameters): {mlp!r}")
     return 0

@@ -1,4 +1,5 @@
-"""The file formats of other libraries that ``export`` writes and ``import`` reads; none of them runs code when it is opened."""
+"""The file formats of other libraries that ``export`` writes and ``import`` reads; none of them runs code
+when it is opened."""
 
 from __future__ import annotations
 
@@ -37,7 +38,16 @@ def write_torch(path: Path, model: Writing) -> None:
     if path.suffix == ".safetensors":
         from multimlp.files import write_tensors
 
-        write_tensors(path, {name: tensor.contiguous().float().numpy() if tensor.dtype.itemsize < 4 else tensor.contiguous().numpy() for name, tensor in state.items()}, {"format": "pt"})
+        write_tensors(
+            path,
+            {
+                name: tensor.contiguous().float().numpy()
+                if tensor.dtype.itemsize < 4
+                else tensor.contiguous().numpy()
+                for name, tensor in state.items()
+            },
+            {"format": "pt"},
+        )
         return
     import torch
 
@@ -64,7 +74,10 @@ def write_flax(path: Path, model: Writing) -> None:
     import numpy as np
     from flax.serialization import msgpack_serialize
 
-    plain = {layer: {name: np.asarray(v) for name, v in arrays.items()} for layer, arrays in variables["params"].items()}
+    plain = {
+        layer: {name: np.asarray(v) for name, v in arrays.items()}
+        for layer, arrays in variables["params"].items()
+    }
     with replacing(path) as beside:
         beside.write_bytes(msgpack_serialize({"params": plain}))
 
@@ -133,7 +146,9 @@ def _torch_load(path: Path) -> Any:
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from None
     except Exception as error:
-        raise FileFormatError(f"{str(path)!r} holds no plain state_dict: {str(error).splitlines()[0]}") from None
+        raise FileFormatError(
+            f"{str(path)!r} holds no plain state_dict: {str(error).splitlines()[0]}"
+        ) from None
     if not isinstance(state, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
         raise FileFormatError(f"{str(path)!r} holds {type(state).__name__}, not a plain state_dict")
     return state

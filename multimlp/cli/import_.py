@@ -1,7 +1,8 @@
 """Read a model of another library and save it as a multimlp model.
 
-The format goes by the ending of the name (.onnx, .pt, .pth, .safetensors with a torch state_dict, .keras, .msgpack, .npz, .params) or
-by --from. Weights alone (torch, flax, gluon) tell no activations: say them with --activation. No file can run code.
+The format goes by the ending of the name (.onnx, .pt, .pth, .safetensors with a torch state_dict, .keras,
+.msgpack, .npz, .params) or by --from. Weights alone (torch, flax, gluon) tell no activations: say them with
+--activation. No file can run code.
 
 example:
   multimlp import model.onnx -o model.safetensors
@@ -21,8 +22,12 @@ from multimlp.cli.formats import READERS, Reading, format_of
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="the model of another library")
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the .safetensors file to write")
-    parser.add_argument("--from", dest="source", choices=tuple(READERS), help="the format, if its name does not tell")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help="the .safetensors file to write"
+    )
+    parser.add_argument(
+        "--from", dest="source", choices=tuple(READERS), help="the format, if its name does not tell"
+    )
     parser.add_argument(
         "--activation",
         nargs="+",

@@ -1,4 +1,5 @@
-"""scikit-learn estimators on any backend: ``MLPClassifier`` and ``MLPRegressor``, drop-in for scikit-learn's own, and ensembles of them.
+"""scikit-learn estimators on any backend: ``MLPClassifier`` and ``MLPRegressor``, drop-in for scikit-learn's
+own, and ensembles of them.
 
 Examples
 --------

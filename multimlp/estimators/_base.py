@@ -1,4 +1,5 @@
-"""What classifier, regressor and their ensembles share: fitting and predicting as scikit-learn's multilayer perceptrons do."""
+"""What classifier, regressor and their ensembles share: fitting and predicting as scikit-learn's multilayer
+perceptrons do."""
 
 from __future__ import annotations
 
@@ -104,7 +105,8 @@ class BaseMLP(BaseEstimator):
         Parameters
         ----------
         X : array, data frame or sparse matrix of shape (n, features)
-            Arrays of any supported library; with ``backend=None`` their library trains. Sparse matrices become dense.
+            Arrays of any supported library; with ``backend=None`` their library trains. Sparse matrices
+            become dense.
         y : array of shape (n,) or (n, k)
         sample_weight : array of shape (n,), optional
             A batch's loss is ``sum(w * l) / sum(w)``; rows of weight 0 are left out.
@@ -168,7 +170,7 @@ class BaseMLP(BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any, first: bool, classes: Any = None
     ) -> tuple[Array, np.ndarray, np.ndarray | None]:
         """Checked inputs, encoded targets and weights, without the rows that weigh nothing."""
-        inputs, labels = _inputs.check_X_y(self, X, y, first, self._numeric_targets)
+        inputs, labels = _inputs.check_pair(self, X, y, first, self._numeric_targets)
         if labels.ndim == 2 and labels.shape[1] == 1:
             labels = column_or_1d(labels, warn=True)
         self._learn_targets(labels, first, classes)
@@ -246,12 +248,13 @@ class BaseMLP(BaseEstimator):
         self.t_ = 0
         self.loss_curve_ = []
         self.best_loss_ = None if self.early_stopping else math.inf
-        self.validation_scores_ = [] if self.early_stopping else None
+        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
         self.best_validation_score_ = -math.inf if self.early_stopping else None
 
     def _keep(self, problem: Problem, params: Params) -> None:
-        self._network = Network(problem.model, params)
-        self.n_outputs_ = problem.model.out_features
+        mlp: Any = problem.model
+        self._network = Network(mlp, params)
+        self.n_outputs_ = mlp.out_features
         self.n_layers_ = len(params) + 1
         self.out_activation_ = out_activation(problem.loss)
 
@@ -270,13 +273,15 @@ class BaseMLP(BaseEstimator):
 
     @property
     def coefs_(self) -> list[np.ndarray]:
-        """Weight matrices (in, out), layer by layer, as NumPy arrays; with a leading axis of members in ensembles."""
+        """Weight matrices (in, out), layer by layer, as NumPy arrays; with a leading axis of members in
+        ensembles."""
         return [layer.weight for layer in self._learned()]
 
     @property
     def intercepts_(self) -> list[np.ndarray]:
-        """Bias vectors (out,), layer by layer, as NumPy arrays; with a leading axis of members in ensembles."""
-        return [layer.bias for layer in self._learned()]
+        """Bias vectors (out,), layer by layer, as NumPy arrays; with a leading axis of members in
+        ensembles."""
+        return [layer.bias for layer in self._learned() if layer.bias is not None]
 
     def _learned(self) -> Params:
         if not hasattr(self, "_network"):
@@ -291,7 +296,7 @@ class BaseMLP(BaseEstimator):
     def _outputs(self, X: Any) -> tuple[Array, _inputs.Origin]:
         """The network's outputs for new rows, and where results go."""
         check_is_fitted(self)
-        return self._network.outputs(_inputs.check_X(self, X, reset=False)), _inputs.origin_of(X)
+        return self._network.outputs(_inputs.check_inputs(self, X, reset=False)), _inputs.origin_of(X)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_network")

@@ -39,7 +39,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     activation : str, callable, or one a layer
         Any of `multimlp.activations.names`; ``"logistic"`` is the sigmoid.
     solver : {"adam", "sgd", "lbfgs"}, any of `multimlp.optimizers.names`, or an Optimizer
-        An Optimizer brings its own learning rate; only ``"sgd"`` heeds ``learning_rate``, ``momentum`` and ``nesterovs_momentum``.
+        An Optimizer brings its own learning rate; only ``"sgd"`` heeds ``learning_rate``, ``momentum`` and
+        ``nesterovs_momentum``.
     alpha : float
         L2 penalty ``alpha / 2 * sum(w^2) / (weight of a batch)``.
     batch_size : int or "auto"
@@ -50,15 +51,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     early_stopping, validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         As in scikit-learn. ``max_fun`` counts evaluations of L-BFGS.
     loss : str or Loss
-        ``"log_loss"``: softmax and cross-entropy for more than two classes, else a sigmoid an output. Or any of
-        `multimlp.losses`, such as ``multimlp.losses.with_options("cross_entropy", label_smoothing=0.1)``.
+        ``"log_loss"``: softmax and cross-entropy for more than two classes, else a sigmoid an output. Or any
+        of `multimlp.losses`, such as ``multimlp.losses.with_options("cross_entropy", label_smoothing=0.1)``.
     class_weight : dict, "balanced" or None
     dropout : float
         Fraction of each hidden layer's units that is zeroed while training.
     callbacks : sequence
         See `multimlp.callbacks`.
     backend, device, dtype : str, optional
-        Where to train; by the usual order of precedence. The dtype is that of X (float32, or else float64) if nothing else is said.
+        Where to train; by the usual order of precedence. The dtype is that of X (float32, or else float64) if
+        nothing else is said.
 
     Attributes
     ----------
@@ -77,7 +79,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     --------
     >>> import numpy as np
     >>> from multimlp.estimators import MLPClassifier
-    >>> X, y = np.asarray([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.asarray(["no", "yes", "yes", "no"])
+    >>> X = np.asarray([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> y = np.asarray(["no", "yes", "yes", "no"])
     >>> model = MLPClassifier(8, solver="lbfgs", random_state=1).fit(X, y)
     >>> model.predict(X).tolist()
     ['no', 'yes', 'yes', 'no']

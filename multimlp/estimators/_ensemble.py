@@ -1,4 +1,5 @@
-"""Ensembles: many small networks that differ in their seeds, trained at once as one program on the leading axis of the parameters."""
+"""Ensembles: many small networks that differ in their seeds, trained at once as one program on the leading
+axis of the parameters."""
 
 from __future__ import annotations
 
@@ -47,11 +48,13 @@ def _over_members(values: Array, statistic: str) -> Array:
 
 
 class EnsembleMLPClassifier(_Ensemble, MLPClassifier):
-    """``n_members`` classifiers from different initial parameters, trained together; probabilities are the mean over the members.
+    """``n_members`` classifiers from different initial parameters, trained together; probabilities are the
+    mean over the members.
 
-    Parameters and attributes are those of `MLPClassifier`, but for ``n_members``, and ``coefs_`` and ``intercepts_`` have a leading axis
-    of members. All members see the same batches; member 0 starts as the `MLPClassifier` of the same ``random_state``. The loss and
-    when to stop are those of the mean. L-BFGS, whose steps are searched for all parameters together, cannot train an ensemble.
+    Parameters and attributes are those of `MLPClassifier`, but for ``n_members``, and ``coefs_`` and
+    ``intercepts_`` have a leading axis of members. All members see the same batches; member 0 starts as the
+    `MLPClassifier` of the same ``random_state``. The loss and when to stop are those of the mean. L-BFGS,
+    whose steps are searched for all parameters together, cannot train an ensemble.
 
     Parameters
     ----------
@@ -117,7 +120,8 @@ class EnsembleMLPClassifier(_Ensemble, MLPClassifier):
 
 
 class EnsembleMLPRegressor(_Ensemble, MLPRegressor):
-    """``n_members`` regressors from different initial parameters, trained together; predictions are the mean over the members.
+    """``n_members`` regressors from different initial parameters, trained together; predictions are the mean
+    over the members.
 
     See `EnsembleMLPClassifier`; parameters are those of `MLPRegressor` and ``n_members``.
 
@@ -126,7 +130,8 @@ class EnsembleMLPRegressor(_Ensemble, MLPRegressor):
     >>> import numpy as np
     >>> from multimlp.estimators import EnsembleMLPRegressor
     >>> X = np.linspace(-1, 1, 50)[:, np.newaxis]
-    >>> model = EnsembleMLPRegressor(hidden_layer_sizes=8, n_members=4, random_state=0, max_iter=500, tol=0).fit(X, X[:, 0])
+    >>> model = EnsembleMLPRegressor(hidden_layer_sizes=8, n_members=4, solver="rmsprop", tol=0.01)
+    >>> model = model.fit(X, X[:, 0])
     >>> bool(np.all(model.predict_spread(X) >= 0))
     True
     """

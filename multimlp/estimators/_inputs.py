@@ -58,8 +58,9 @@ def to_host(x: Any) -> Any:
     return x if owner is None else owner.to_numpy(x)
 
 
-def check_X(estimator: Any, X: Any, reset: bool) -> Array:
-    """Validated inputs of shape (n, features): a NumPy array, or, with dispatch on, an array of the caller's library.
+def check_inputs(estimator: Any, X: Any, reset: bool) -> Array:
+    """Validated inputs of shape (n, features): a NumPy array, or, with dispatch on, an array of the caller's
+    library.
 
     Sparse matrices become dense. Sets or checks ``n_features_in_`` and ``feature_names_in_``.
     """
@@ -70,8 +71,8 @@ def check_X(estimator: Any, X: Any, reset: bool) -> Array:
     )
 
 
-def check_X_y(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) -> tuple[Array, np.ndarray]:
-    """As `check_X`, with targets as a NumPy array of shape (n,) or (n, k)."""
+def check_pair(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) -> tuple[Array, np.ndarray]:
+    """As `check_inputs`, with targets as a NumPy array of shape (n,) or (n, k)."""
     y = to_host(y)
     if origin_of(X).backend is not None:
         inputs = _check_foreign(estimator, X, reset)

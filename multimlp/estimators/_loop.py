@@ -46,7 +46,8 @@ def record(estimator: Any, loss: float, rows: int) -> None:
     """Write the figures of one epoch on the estimator."""
     if not math.isfinite(loss):
         raise NonFiniteLossError(
-            f"the training loss became {loss} in iteration {estimator.n_iter_ + 1}: lower learning_rate_init, "
+            f"the training loss became {loss} in iteration {estimator.n_iter_ + 1}: lower "
+            "learning_rate_init, "
             "or standardise the inputs (sklearn.preprocessing.StandardScaler)"
         )
     estimator.n_iter_ += 1
@@ -93,7 +94,8 @@ def run_epochs(
             session.use(optimizer_for(estimator, rate, rows, steps))
             patience.reset()
     warnings.warn(
-        f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't converged yet.",
+        f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
+        "optimization hasn't converged yet.",
         ConvergenceWarning,
         stacklevel=4,
     )
@@ -114,7 +116,8 @@ def run_full_batch(
         if state.evaluations >= estimator.max_fun:
             break
     warnings.warn(
-        f"lbfgs failed to converge after {estimator.n_iter_} iterations; increase max_iter or max_fun, or scale the data",
+        f"lbfgs failed to converge after {estimator.n_iter_} iterations; increase max_iter or "
+        "max_fun, or scale the data",
         ConvergenceWarning,
         stacklevel=4,
     )
@@ -125,7 +128,8 @@ def _adaptive(estimator: Any) -> bool:
 
 
 def _score(estimator: Any, session: Session, holdout: Holdout) -> float:
-    score = holdout.score(session.problem.model, session.params(), estimator._score_of)
+    mlp: Any = session.problem.model
+    score = holdout.score(mlp, session.params(), estimator._score_of)
     estimator.validation_scores_.append(score)
     estimator.best_validation_score_ = np.fmax(estimator.best_validation_score_, score)
     if estimator.verbose:
@@ -135,7 +139,10 @@ def _score(estimator: Any, session: Session, holdout: Holdout) -> float:
 
 def _say(estimator: Any, then: str) -> str:
     what = "Validation score" if estimator.early_stopping else "Training loss"
-    reason = f"{what} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} consecutive epochs. {then}"
+    reason = (
+        f"{what} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} "
+        f"consecutive epochs. {then}"
+    )
     if estimator.verbose:
         print(reason)
     return reason

@@ -1,6 +1,7 @@
 """scikit-learn's losses in terms of this package's.
 
-scikit-learn adds the losses of several outputs up, where `multimlp.losses` takes their mean, and it halves the squared error.
+scikit-learn adds the losses of several outputs up, where `multimlp.losses` takes their mean, and it halves
+the squared error.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def scaled(base: Loss, factor: float) -> Loss:
     """
     if factor == 1:
         return base
-    bound = {"base": base, "factor": factor}
+    bound: dict[str, Any] = {"base": base, "factor": factor}
     values = functools.wraps(base.function)(functools.partial(_scaled_values, **bound))
     gradient = functools.partial(_scaled_gradient, **bound)
     return Loss(
@@ -48,7 +49,8 @@ def scaled(base: Loss, factor: float) -> Loss:
 
 
 def for_regression(loss: Any, outputs: int) -> Loss:
-    """The loss that a regressor trains with: scikit-learn's ``"squared_error"`` and ``"poisson"``, or any other as it is."""
+    """The loss that a regressor trains with: scikit-learn's ``"squared_error"`` and ``"poisson"``, or any
+    other as it is."""
     if loss == "squared_error":
         return scaled(losses.mse, outputs / 2)
     if loss == "poisson":

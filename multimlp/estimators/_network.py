@@ -1,4 +1,5 @@
-"""A trained network inside an estimator: on its backend while it is in use, NumPy arrays when it is pickled."""
+"""A trained network inside an estimator: on its backend while it is in use, NumPy arrays when it is
+pickled."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from typing import Any
 from multimlp import optimizers
 from multimlp.errors import InputError
 
+
 def _is_integer(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 

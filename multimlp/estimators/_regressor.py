@@ -19,23 +19,24 @@ from multimlp.registry import Array
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
-    """A multilayer perceptron that predicts numbers; scikit-learn's ``MLPRegressor`` with a choice of backend.
+    """A multilayer perceptron that predicts numbers; scikit-learn's ``MLPRegressor`` with a choice of
+    backend.
 
     Parameters and attributes are those of `MLPClassifier`, but for these.
 
     Parameters
     ----------
     loss : {"squared_error", "poisson"}, any of `multimlp.losses.names`, or a Loss
-        scikit-learn's squared error is halved and added up over the outputs; ``"mse"`` is the plain mean. ``"poisson"`` predicts
-        exp(outputs).
+        scikit-learn's squared error is halved and added up over the outputs; ``"mse"`` is the plain mean.
+        ``"poisson"`` predicts exp(outputs).
 
     Examples
     --------
     >>> import numpy as np
     >>> from multimlp.estimators import MLPRegressor
     >>> X = np.linspace(-1, 1, 50)[:, np.newaxis]
-    >>> model = MLPRegressor(hidden_layer_sizes=16, activation="tanh", solver="lbfgs", random_state=0).fit(X, X[:, 0] ** 2)
-    >>> model.score(X, X[:, 0] ** 2) > 0.99
+    >>> model = MLPRegressor(hidden_layer_sizes=16, activation="tanh", solver="lbfgs", random_state=0)
+    >>> model.fit(X, X[:, 0] ** 2).score(X, X[:, 0] ** 2) > 0.99
     True
     """
 

@@ -32,7 +32,8 @@ class Session:
         self.member_loss = np.empty(0)
 
     def epoch(self, chunk: Chunk, rows: np.ndarray) -> float:
-        """Train on the rows in this order; the mean loss, averaged over the members (that are finite) of an ensemble."""
+        """Train on the rows in this order; the mean loss, averaged over the members (that are finite) of an
+        ensemble."""
         result = self._engine.run(chunk, rows, self._steps)
         self._steps += -(-len(rows) // self.problem.batch_size)
         total = result.loss
@@ -55,6 +56,7 @@ class Session:
         return tree.map(lambda leaf: np.array(backend.to_numpy(leaf)), self.optimizer_state())
 
     def use(self, optimizer: Any) -> None:
-        """Go on with another optimiser of the same kind, such as one with a lower learning rate; its state is kept."""
+        """Go on with another optimiser of the same kind, such as one with a lower learning rate; its state is
+        kept."""
         self.problem = dataclasses.replace(self.problem, optimizer=optimizer)
         self._engine, _ = choose(self.problem, self._engine.params(), self.optimizer_state())

@@ -23,7 +23,8 @@ def optimizer_for(estimator: Any, rate: float, rows: int, steps_per_epoch: int) 
     rate : float
         The learning rate now; what ``learning_rate="adaptive"`` has made of ``learning_rate_init``.
     rows, steps_per_epoch : int
-        For ``learning_rate="invscaling"``, whose time is the number of rows seen at the end of the last epoch.
+        For ``learning_rate="invscaling"``, whose time is the number of rows seen at the end of the last
+        epoch.
     """
     solver = estimator.solver
     if solver == "adam":

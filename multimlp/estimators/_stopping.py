@@ -32,7 +32,8 @@ class Patience:
         self._tol, self._limit, self._waited = tol, limit, 0
 
     def exhausted(self, value: float) -> bool:
-        """Note the figure of an epoch; whether there have been more than ``limit`` epochs without improvement."""
+        """Note the figure of an epoch; whether there have been more than ``limit`` epochs without
+        improvement."""
         self._waited = self._waited + 1 if value > self.best - self._tol else 0
         self.best = min(self.best, value)
         return self._waited > self._limit
@@ -54,7 +55,8 @@ class Holdout:
     def split(
         cls, estimator: Any, X: Array, y: np.ndarray, weights: np.ndarray | None, seed: int
     ) -> tuple[Array, np.ndarray, np.ndarray | None, Holdout]:
-        """``(X, y, weights)`` to train on, and the holdout: ``validation_fraction`` of the rows, drawn by the seed."""
+        """``(X, y, weights)`` to train on, and the holdout: ``validation_fraction`` of the rows, drawn by the
+        seed."""
         kept, held = train_test_split(
             np.arange(len(y)),
             test_size=estimator.validation_fraction,
@@ -63,7 +65,8 @@ class Holdout:
         )
         if len(held) < 2:
             raise InputError(
-                "validation_fraction: The validation set is too small. Increase 'validation_fraction' or the size of "
+                "validation_fraction: The validation set is too small. Increase "
+                "'validation_fraction' or the size of "
                 "your dataset."
             )
 

@@ -16,7 +16,8 @@ from multimlp.losses import Loss
 class Labels:
     """The classes of a fitted classifier: how labels become targets, and outputs become labels.
 
-    One sigmoid output serves two classes, a softmax over k outputs k classes, and k sigmoids k labels that exclude each other not.
+    One sigmoid output serves two classes, a softmax over k outputs k classes, and k sigmoids k labels that
+    exclude each other not.
 
     Parameters
     ----------
@@ -30,7 +31,8 @@ class Labels:
         kind = type_of_target(y)
         if kind == "multiclass-multioutput":
             raise DataError(
-                "y: several columns must hold zeros and ones (multi-label); for several multi-class targets wrap the "
+                "y: several columns must hold zeros and ones (multi-label); for several "
+                "multi-class targets wrap the "
                 "estimator in sklearn.multioutput.MultiOutputClassifier"
             )
         self.multilabel = kind == "multilabel-indicator"
@@ -103,7 +105,8 @@ class Labels:
     # ---- back
 
     def decode(self, scores: np.ndarray, threshold: float = 0.0) -> np.ndarray:
-        """Labels for scores (n, outputs); where one output decides, it does so by being above the threshold."""
+        """Labels for scores (n, outputs); where one output decides, it does so by being above the
+        threshold."""
         if self.multilabel:
             return (scores > threshold).astype(np.int64)
         if scores.shape[1] > 1:

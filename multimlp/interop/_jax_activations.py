@@ -74,7 +74,8 @@ def function_of(rule: Activation, where: str) -> Callable[..., Any]:
 
 
 def spec_of(function: Any, where: str) -> dict[str, Any]:
-    """What `multimlp.activations.parse` takes for a function of ``jax.nn``, also with options bound by `functools.partial`."""
+    """What `multimlp.activations.parse` takes for a function of ``jax.nn``, also with options bound by
+    `functools.partial`."""
     options: dict[str, Any] = {}
     while isinstance(function, functools.partial):
         options = {**function.keywords, **options}

@@ -1,4 +1,5 @@
-"""The common ground of all conversions: a chain of host layers, taken from an MLP or read from another library's model."""
+"""The common ground of all conversions: a chain of host layers, taken from an MLP or read from another
+library's model."""
 
 from __future__ import annotations
 
@@ -112,7 +113,8 @@ class Builder:
         weight: str = "weight",
         transposed: bool = True,
     ) -> Builder:
-        """From named arrays ``<layer>.weight`` and ``<layer>.bias`` in the order of the layers, which know no activations.
+        """From named arrays ``<layer>.weight`` and ``<layer>.bias`` in the order of the layers, which know no
+        activations.
 
         Parameters
         ----------
@@ -170,7 +172,8 @@ class Builder:
 
     def _unlike(self, what: str) -> InputError:
         return InputError(
-            f"the {self._source} {what}; an MLP is fully connected layers, each followed by at most one activation and dropout"
+            f"the {self._source} {what}; an MLP is fully connected layers, each followed by at "
+            "most one activation and dropout"
         )
 
     def build(
@@ -181,7 +184,8 @@ class Builder:
         like: Iterable[Any] = (),
         stored_dtype: str | None = None,
     ) -> tuple[MLP, Params]:
-        """The MLP and its parameters: on the backend asked for, else with the library of the arrays ``like``."""
+        """The MLP and its parameters: on the backend asked for, else with the library of the arrays
+        ``like``."""
         layers = self._layers
         if not layers:
             raise self._unlike("has no fully connected layer")
@@ -199,7 +203,8 @@ class Builder:
         for i, (layer, shape) in enumerate(zip(layers, mlp.layer_shapes, strict=True)):
             if layer.weight.shape != shape:
                 raise ShapeError(
-                    f"the {self._source}'s layer {i} takes {layer.weight.shape[0]} inputs, but {shape[0]} come in"
+                    f"the {self._source}'s layer {i} takes {layer.weight.shape[0]} inputs, but "
+                    f"{shape[0]} come in"
                 )
         target = select(backend, device, dtype or stored_dtype or layers[0].weight.dtype.name, like)
 
@@ -225,7 +230,8 @@ class Builder:
         if len(rates) > 1:
             shown = ", ".join(f"{rate:g}" for rate in sorted(rates))
             raise InputError(
-                f"the {self._source} has different dropout rates ({shown}); an MLP has one for all hidden layers"
+                f"the {self._source} has different dropout rates ({shown}); an MLP has one for "
+                "all hidden layers"
             )
         return rates.pop() if rates else 0.0
 

@@ -1,6 +1,7 @@
 """Equinox: ``eqx.nn.MLP`` and ``eqx.nn.Sequential`` both ways.
 
-Equinox's modules take one example (use `jax.vmap` for a batch) and hold weights as (out, in); values are equal to the bit.
+Equinox's modules take one example (use `jax.vmap` for a batch) and hold weights as (out, in); values are
+equal to the bit.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ def from_equinox(
     device: str | None = None,
     dtype: Any = None,
 ) -> tuple[MLP, Params]:
-    """An MLP and its parameters from ``eqx.nn.MLP`` or ``eqx.nn.Sequential``; parameters default to JAX, as they are.
+    """An MLP and its parameters from ``eqx.nn.MLP`` or ``eqx.nn.Sequential``; parameters default to JAX, as
+    they are.
 
     Raises
     ------

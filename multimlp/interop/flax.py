@@ -93,8 +93,8 @@ def from_flax(
     Parameters
     ----------
     variables : mapping
-        ``{"params": {"Dense_0": {"kernel": ..., "bias": ...}, "Dense_1": ...}}`` or the inner mapping; layers go by the number at the
-        end of their names.
+        ``{"params": {"Dense_0": {"kernel": ..., "bias": ...}, "Dense_1": ...}}`` or the inner mapping; layers
+        go by the number at the end of their names.
     module : flax.linen.Sequential, optional
         Tells the activations.
     activation, final_activation : str, optional
@@ -160,7 +160,7 @@ def _read_linen(module: linen.Sequential, arrays: Mapping[str, np.ndarray], read
             reading.activation(spec_of(part, "Flax"))
 
 
-# ---- nnx ---------------------------------------------------------------------------------------------------------------
+# ---- nnx ----------------------------------------
 
 
 def to_nnx(mlp: MLP, params: Params) -> nnx.Sequential:

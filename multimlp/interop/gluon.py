@@ -1,7 +1,7 @@
 """MXNet Gluon: ``.params`` files both ways, without MXNet.
 
-Two formats are read: NumPy's ``.npz``, which Gluon 2 writes, and the list of arrays of MXNet 1 (``mx.nd.save``). The latter, all
-little-endian:
+Two formats are read: NumPy's ``.npz``, which Gluon 2 writes, and the list of arrays of MXNet 1
+(``mx.nd.save``). The latter, all little-endian:
 
 ====================  ======================================================================================
 uint64                0x112, then uint64 0
@@ -15,7 +15,8 @@ bytes                 the values in C order
 uint64                number of names, then each: uint64 length, bytes (UTF-8)
 ====================  ======================================================================================
 
-Names are ``<block>.weight`` with shape (out, in) and ``<block>.bias``, perhaps after ``arg:``. A file knows no activations.
+Names are ``<block>.weight`` with shape (out, in) and ``<block>.bias``, perhaps after ``arg:``. A file knows
+no activations.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ def from_gluon(
 
 
 def to_gluon(path: str | os.PathLike[str], mlp: MLP, params: Params) -> None:
-    """Write the parameters as Gluon's ``Sequential`` of ``Dense`` layers loads them (format V2); activations are not written.
+    """Write the parameters as Gluon's ``Sequential`` of ``Dense`` layers loads them (format V2); activations
+    are not written.
 
     Examples
     --------

@@ -70,7 +70,7 @@ def supported_activations() -> tuple[str, ...]:
     return (*_BY_NAME, "leaky_relu", "prelu")
 
 
-# ---- Sequential --------------------------------------------------------------------------------------------------------
+# ---- Sequential ----------------------------------------
 
 
 def to_keras(mlp: MLP, params: Params) -> keras.Sequential:
@@ -167,7 +167,8 @@ def from_keras(
     --------
     >>> import keras
     >>> from multimlp.interop.keras import from_keras
-    >>> from_keras(keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, "gelu"), keras.layers.Dense(1)]))[0]
+    >>> layers = [keras.Input((2,)), keras.layers.Dense(3, "gelu"), keras.layers.Dense(1)]
+    >>> from_keras(keras.Sequential(layers))[0]
     MLP(2, [3], 1, activation='gelu')
     """
     if isinstance(model, (str, os.PathLike)):
@@ -244,7 +245,7 @@ def _host(variable: Any) -> np.ndarray:
     return np.asarray(keras.ops.convert_to_numpy(variable))
 
 
-# ---- a layer -----------------------------------------------------------------------------------------------------------
+# ---- a layer ----------------------------------------
 
 
 @keras.saving.register_keras_serializable("multimlp")
@@ -285,8 +286,8 @@ class KerasMLP(keras.layers.Layer):
 def as_keras_layer(mlp: MLP, params: Params, **options: Any) -> KerasMLP:
     """A Keras layer that computes what ``mlp(params, X)`` computes, on whatever backend Keras runs on.
 
-    Every activation works. Dropout is on when ``training``. Models with it can be saved as ``.keras`` files, which need
-    ``multimlp.interop.keras`` imported when they are loaded.
+    Every activation works. Dropout is on when ``training``. Models with it can be saved as ``.keras`` files,
+    which need ``multimlp.interop.keras`` imported when they are loaded.
 
     Parameters
     ----------

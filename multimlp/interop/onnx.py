@@ -1,8 +1,8 @@
 """ONNX: export and import of MLPs.
 
-What is written: opset 20 (IR version 9), one ``Gemm`` a layer with weights (in, out), inputs ``X`` of shape (N, in), outputs ``Y``.
-What is read: a chain of ``Gemm`` or ``MatMul`` and ``Add``, activations, ``Identity``, ``Dropout``, from opset 7 on. Weights are
-equal to the bit.
+What is written: opset 20 (IR version 9), one ``Gemm`` a layer with weights (in, out), inputs ``X`` of shape
+(N, in), outputs ``Y``. What is read: a chain of ``Gemm`` or ``MatMul`` and ``Add``, activations,
+``Identity``, ``Dropout``, from opset 7 on. Weights are equal to the bit.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def supported_activations() -> tuple[str, ...]:
     return (*_NODES, *_SPECIAL)
 
 
-# ---- export ------------------------------------------------------------------------------------------------------------
+# ---- export ----------------------------------------
 
 
 def to_onnx(mlp: MLP, params: Params, path: str | os.PathLike[str] | None = None) -> onnx.ModelProto:
@@ -213,7 +213,7 @@ def _write_activation(graph: _Graph, i: int, layer: Layer) -> None:
         raise unsupported_activation("ONNX", rule, supported_activations())
 
 
-# ---- import ------------------------------------------------------------------------------------------------------------
+# ---- import ----------------------------------------
 
 
 def from_onnx(

@@ -1,7 +1,7 @@
 """scikit-learn: its fitted ``MLPClassifier`` and ``MLPRegressor`` both ways.
 
-Weights are (in, out) on both sides and values equal to the bit. scikit-learn applies softmax or the sigmoid itself, so the network
-of a classifier ends in scores here.
+Weights are (in, out) on both sides and values equal to the bit. scikit-learn applies softmax or the sigmoid
+itself, so the network of a classifier ends in scores here.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def to_sklearn(
     >>> import multimlp as mm
     >>> from multimlp.interop import sklearn as interop
     >>> mlp = mm.MLP(2, 3, 4)
-    >>> interop.to_sklearn(mlp, mlp.init(seed=0), classes=list("abcd")).predict_proba(np.zeros((1, 2))).round(2).tolist()
+    >>> fitted = interop.to_sklearn(mlp, mlp.init(seed=0), classes=list("abcd"))
+    >>> fitted.predict_proba(np.zeros((1, 2))).tolist()
     [[0.25, 0.25, 0.25, 0.25]]
     """
     if task not in ("classification", "regression"):
@@ -127,8 +128,8 @@ def from_sklearn(
 ) -> tuple[MLP, Params]:
     """An MLP and its parameters from a fitted scikit-learn estimator.
 
-    A classifier's outputs are scores: apply `multimlp.activations.softmax` or ``sigmoid`` (``out_activation_`` says which) for
-    probabilities. A Poisson regressor ends in ``exponential``.
+    A classifier's outputs are scores: apply `multimlp.activations.softmax` or ``sigmoid``
+    (``out_activation_`` says which) for probabilities. A Poisson regressor ends in ``exponential``.
 
     Parameters
     ----------
@@ -145,13 +146,14 @@ def from_sklearn(
     >>> import numpy as np
     >>> from sklearn.neural_network import MLPRegressor
     >>> from multimlp.interop import sklearn as interop
-    >>> fitted = MLPRegressor(hidden_layer_sizes=3, max_iter=500, tol=0.1, random_state=0).fit(np.eye(4), np.arange(4.0))
-    >>> interop.from_sklearn(fitted)[0]
+    >>> fitted = MLPRegressor(hidden_layer_sizes=3, max_iter=500, tol=0.1, random_state=0)
+    >>> interop.from_sklearn(fitted.fit(np.eye(4), np.arange(4.0)))[0]
     MLP(4, [3], 1, activation='relu')
     """
     if not isinstance(estimator, (MLPClassifier, MLPRegressor)):
         raise InputError(
-            f"estimator: expected scikit-learn's MLPClassifier or MLPRegressor, got {type(estimator).__name__}"
+            "estimator: expected scikit-learn's MLPClassifier or MLPRegressor, got "
+            f"{type(estimator).__name__}"
         )
     if not hasattr(estimator, "coefs_"):
         raise InputError("estimator: it is not fitted; call its fit first")
@@ -167,14 +169,15 @@ def from_sklearn(
     return reading.build(backend, device, dtype)
 
 
-# ---- files without pickle ----------------------------------------------------------------------------------------------
+# ---- files without pickle ----------------------------------------
 
 
 def write_npz(path: str | os.PathLike[str], estimator: MLPClassifier | MLPRegressor) -> None:
-    """Write a fitted estimator as a NumPy ``.npz`` file, which, unlike joblib's, runs nothing when it is opened.
+    """Write a fitted estimator as a NumPy ``.npz`` file, which, unlike joblib's, runs nothing when it is
+    opened.
 
-    It holds ``coefs_0``, ``intercepts_0``, ..., ``classes`` (of a classifier) and ``description``, a JSON text with ``task`` and
-    ``activation``.
+    It holds ``coefs_0``, ``intercepts_0``, ..., ``classes`` (of a classifier) and ``description``, a JSON
+    text with ``task`` and ``activation``.
 
     Examples
     --------
@@ -188,8 +191,12 @@ def write_npz(path: str | os.PathLike[str], estimator: MLPClassifier | MLPRegres
     [0, 1, 2, 3]
     """
     task = "classification" if isinstance(estimator, MLPClassifier) else "regression"
-    description = {"task": task, "activation": estimator.activation, "out_activation": estimator.out_activation_}
-    arrays = {"description": np.asarray(json.dumps(description))}
+    description = {
+        "task": task,
+        "activation": estimator.activation,
+        "out_activation": estimator.out_activation_,
+    }
+    arrays: dict[str, Any] = {"description": np.asarray(json.dumps(description))}
     for i, (weight, bias) in enumerate(zip(estimator.coefs_, estimator.intercepts_, strict=True)):
         arrays |= {f"coefs_{i}": weight, f"intercepts_{i}": bias}
     if task == "classification":
@@ -213,14 +220,23 @@ def read_npz(path: str | os.PathLike[str]) -> MLPClassifier | MLPRegressor:
     try:
         with np.load(path, allow_pickle=False) as file:
             description = json.loads(str(file["description"]))
-            reading, count = Builder("scikit-learn file"), sum(name.startswith("coefs_") for name in file.files)
+            reading, count = (
+                Builder("scikit-learn file"),
+                sum(name.startswith("coefs_") for name in file.files),
+            )
             for i in range(count):
                 reading.dense(file[f"coefs_{i}"], file[f"intercepts_{i}"])
-                reading.activation(names[description["activation"]] if i < count - 1 else finals[description["out_activation"]])
+                reading.activation(
+                    names[description["activation"]]
+                    if i < count - 1
+                    else finals[description["out_activation"]]
+                )
             mlp, params = reading.build("numpy")
             classes = file["classes"] if description["task"] == "classification" else None
         return to_sklearn(mlp, params, description["task"], classes)
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
     except (KeyError, ValueError, TypeError, AttributeError, IndexError, zipfile.BadZipFile) as error:
-        raise FileFormatError(f"{str(path)!r} is no model that write_npz wrote, or is damaged: {error}") from None
+        raise FileFormatError(
+            f"{str(path)!r} is no model that write_npz wrote, or is damaged: {error}"
+        ) from None

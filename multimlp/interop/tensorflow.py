@@ -36,7 +36,8 @@ class TensorFlowMLP(tf.Module):
 
 
 def as_tf_module(mlp: MLP, params: Params, name: str | None = None) -> TensorFlowMLP:
-    """A ``tf.Module`` that computes what ``mlp(params, X)`` computes; its variables can be trained, checkpointed and saved.
+    """A ``tf.Module`` that computes what ``mlp(params, X)`` computes; its variables can be trained,
+    checkpointed and saved.
 
     Every activation works, ensembles too. ``module(X, training=True)`` switches dropout on; its masks follow
     ``tf.random.set_seed``.

@@ -72,7 +72,7 @@ def supported_activations() -> tuple[str, ...]:
     return (*_MODULES, "prelu", "swish")
 
 
-# ---- nn.Sequential -----------------------------------------------------------------------------------------------------
+# ---- nn.Sequential ----------------------------------------
 
 
 def to_torch(mlp: MLP, params: Params, device: Any = None) -> nn.Sequential:
@@ -160,7 +160,8 @@ def from_torch(
     --------
     >>> import torch
     >>> from multimlp.interop import torch as interop
-    >>> interop.from_torch(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.GELU(), torch.nn.Linear(3, 1)))[0]
+    >>> model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.GELU(), torch.nn.Linear(3, 1))
+    >>> interop.from_torch(model)[0]
     MLP(2, [3], 1, activation='gelu')
     """
     if isinstance(model, TorchMLP):
@@ -195,7 +196,7 @@ def _read(module: nn.Module, reading: Builder) -> None:
     elif type(module) in _NAMES:
         _read_activation(module, reading)
     else:
-        layers = ("Sequential", "Linear", "Dropout", "PReLU", *(module.__name__ for module in _NAMES))  # type: ignore[attr-defined]
+        layers = ("Sequential", "Linear", "Dropout", "PReLU", *(module.__name__ for module in _NAMES))
         raise unsupported_layer("torch model", type(module).__name__, layers)
 
 
@@ -217,11 +218,12 @@ def _host(tensor: torch.Tensor) -> Any:
     return (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).contiguous().numpy()
 
 
-# ---- state_dict --------------------------------------------------------------------------------------------------------
+# ---- state_dict ----------------------------------------
 
 
 def to_state_dict(mlp: MLP, params: Params) -> dict[str, torch.Tensor]:
-    """The ``state_dict`` of `to_torch`'s model: ``"0.weight"`` (out, in), ``"0.bias"``, ``"2.weight"``, ..."""
+    """The ``state_dict`` of `to_torch`'s model: ``"0.weight"`` (out, in), ``"0.bias"``, ``"2.weight"``,
+    ..."""
     return dict(to_torch(mlp, params).state_dict())
 
 
@@ -238,7 +240,8 @@ def from_state_dict(
     Parameters
     ----------
     state : mapping
-        In each module's turn ``<module>.weight`` (out, in) and perhaps ``<module>.bias``; names do not matter, their order does.
+        In each module's turn ``<module>.weight`` (out, in) and perhaps ``<module>.bias``; names do not
+        matter, their order does.
     activation : str, or one a hidden layer
     final_activation : str, optional
     backend, device, dtype : optional
@@ -265,7 +268,7 @@ def from_state_dict(
     return reading.build(backend, device, dtype, [first], str(first.dtype).removeprefix("torch."))
 
 
-# ---- a module of its own -----------------------------------------------------------------------------------------------
+# ---- a module of its own ----------------------------------------
 
 
 class _DenseParameters(nn.Module):
@@ -305,10 +308,12 @@ class TorchMLP(nn.Module):
 
 
 def as_torch_module(mlp: MLP, params: Params, device: str | None = None) -> TorchMLP:
-    """An ``nn.Module`` that computes what ``mlp(params, X)`` computes, with parameters that torch's optimisers train.
+    """An ``nn.Module`` that computes what ``mlp(params, X)`` computes, with parameters that torch's
+    optimisers train.
 
-    Every activation works, ensembles too. Dropout is on in training mode; its masks follow ``torch.manual_seed``. The names in
-    ``state_dict`` are those of the model file: ``layers.0.weight`` (in, out), ``layers.0.bias``.
+    Every activation works, ensembles too. Dropout is on in training mode; its masks follow
+    ``torch.manual_seed``. The names in ``state_dict`` are those of the model file: ``layers.0.weight`` (in,
+    out), ``layers.0.bias``.
 
     Parameters
     ----------
