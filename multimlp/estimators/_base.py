@@ -86,13 +86,6 @@ class BaseMLP(BaseEstimator):
         """The seed of the initial parameters, or one for each member of an ensemble."""
         return seed
 
-    def _first_rate(self) -> float:
-        return float(self.learning_rate_init)
-
-    def _adapted(self, optimizer: Any) -> Any:
-        """The optimiser as it is used."""
-        return optimizer
-
     def _mean(self, values: Array) -> Array:
         """One prediction of each row's: an ensemble's mean over its members."""
         return values
@@ -211,7 +204,7 @@ class BaseMLP(BaseEstimator):
         problem = Problem(
             model=mlp,
             loss=self._loss(),
-            optimizer=self._adapted(optimizer_for(self, self._first_rate(), rows, -(-rows // batch))),
+            optimizer=optimizer_for(self, self.learning_rate_init, rows, -(-rows // batch)),
             regularizer=regularizers.l2(self.alpha / (2 * weight_of_batch)) if self.alpha else None,
             backend=target.backend,
             device=target.device,

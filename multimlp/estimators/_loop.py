@@ -71,7 +71,7 @@ def run_epochs(
 ) -> None:
     """Train until the figure stops improving, a callback stops it, or ``max_iter`` epochs are done."""
     rows = int(chunk.inputs.shape[0])
-    rate = estimator._first_rate()
+    rate = float(estimator.learning_rate_init)
     steps = -(-rows // session.problem.batch_size)
     best = math.inf if holdout is not None else estimator.best_loss_
     patience = Patience(estimator.tol, estimator.n_iter_no_change, best)
