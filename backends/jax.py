@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from multimlp.backend import Arrays, Backend, Capabilities, Function
+from multimlp.backends import _dlpack
 from multimlp.registry import Array
 
 _WIDE = frozenset(np.dtype(name) for name in ("float64", "int64", "uint64", "complex128"))
@@ -79,6 +80,13 @@ class JaxBackend(Backend):
         place = None if device is None else _device(device)
         with self.scope("float64" if np.dtype(wanted) in _WIDE else None):
             return jnp.asarray(x, dtype=wanted, device=place)
+
+    def adopt(self, x: Array, owner: Backend, *, dtype: str, device: str | None = None) -> Array:
+        with jax.enable_x64(True):  # an array of 64 bits would be narrowed on the way
+            shared = _dlpack.share(jnp.from_dlpack, x)
+        if shared is None:
+            return super().adopt(x, owner, dtype=dtype, device=device)
+        return self.asarray(shared, dtype=dtype, device=device)
 
     def to_numpy(self, x: Array) -> np.ndarray:
         host = np.asarray(x)

@@ -8,6 +8,7 @@ import array_api_compat.numpy as xp
 import numpy as np
 
 from multimlp.backend import Backend, Capabilities
+from multimlp.backends import _dlpack
 from multimlp.backends._numpy_threefry import threefry2x32
 from multimlp.registry import Array
 
@@ -44,6 +45,10 @@ class NumpyBackend(Backend):
 
     def asarray(self, x: Any, *, dtype: str | None = None, device: str | None = None) -> Array:
         return np.asarray(x) if dtype is None else np.asarray(x, dtype=dtype)
+
+    def adopt(self, x: Array, owner: Backend, *, dtype: str, device: str | None = None) -> Array:
+        shared = _dlpack.share(np.from_dlpack, x)
+        return self.asarray(owner.to_numpy(x) if shared is None else shared, dtype=dtype)
 
     def to_numpy(self, x: Array) -> np.ndarray:
         return np.asarray(x)

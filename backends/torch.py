@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from multimlp.backend import Arrays, Backend, Capabilities, Function
+from multimlp.backends import _dlpack
 from multimlp.errors import CapabilityError
 from multimlp.registry import Array
 
@@ -55,8 +56,14 @@ class TorchBackend(Backend):
             return x.to(device=place, dtype=wanted)
         if dtype == "bfloat16":
             return torch.tensor(np.asarray(x, dtype=np.float32), dtype=torch.bfloat16, device=place)
-        host = np.asarray(x, dtype=dtype)
+        host = np.asarray(x, dtype=dtype, order="C")  # torch knows no negative strides
         return torch.tensor(host, device=place)
+
+    def adopt(self, x: Array, owner: Backend, *, dtype: str, device: str | None = None) -> Array:
+        shared = _dlpack.share(torch.from_dlpack, x)
+        if shared is None:
+            return super().adopt(x, owner, dtype=dtype, device=device)
+        return self.asarray(shared, dtype=dtype, device=device)
 
     def to_numpy(self, x: Array) -> np.ndarray:
         x = x.detach().resolve_conj().resolve_neg().cpu()

@@ -6,14 +6,13 @@ from typing import Any
 
 from multimlp import registry, tree
 from multimlp.backend import Backend
+from multimlp.errors import DTypeError
 from multimlp.registry import Array
-from multimlp.selection import get_backend
+from multimlp.selection import FLOAT_DTYPES, get_backend
 from multimlp.tree import Tree
 
 
-def convert(
-    x: Tree, backend: str | Backend, device: str | None = None, dtype: str | None = None
-) -> Tree:
+def convert(x: Tree, backend: str | Backend, device: str | None = None, dtype: str | None = None) -> Tree:
     """Arrays, or a tree of them such as parameters, as arrays of another library.
 
     Parameters
@@ -22,14 +21,24 @@ def convert(
         Of any libraries; leaves that are no arrays stay as they are.
     backend : str or Backend
     device : str, optional
-        Default: the device that the array is on, if the backend can reach it without a copy, else its default device.
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"gpu"``. Default: the device that the array is on, if the
+        backend can reach it without a copy, else its default device.
     dtype : str, optional
         Default: the array's own.
 
     Returns
     -------
     tree
-        Shares memory with ``x`` where both libraries allow it safely: do not write to either.
+        Shares memory with ``x`` where both libraries allow it safely, so do not write to either; see the
+        table in ``docs/exchanging-arrays.md``. Gradients do not flow through: the values are constants.
+
+    Raises
+    ------
+    DTypeError
+        If the backend lacks the dtype and no other was asked for; nothing is rounded or widened in silence.
+    DeviceError, UnknownBackendError, MissingDependencyError
+    DifferentiationError
+        If an array is traced by the tape.
 
     Examples
     --------
@@ -45,9 +54,15 @@ def convert(
         owner = registry.owner_of_type(type(leaf))
         if owner is None:
             return leaf
+        kind = dtype or owner.dtype_name(leaf.dtype)
+        if kind in FLOAT_DTYPES and kind not in target.capabilities.dtypes:
+            has = ", ".join(target.capabilities.dtypes)
+            raise DTypeError(
+                f"dtype: {kind!r} is not supported by the {target.name} backend (it has {has}); "
+                "choose one with dtype=..."
+            )
         if owner is target:
             return target.asarray(leaf, dtype=dtype, device=place)
-        kind = dtype or owner.dtype_name(leaf.dtype)
         return target.adopt(leaf, owner, dtype=kind, device=place)
 
     return tree.map(move, x)

@@ -6,54 +6,23 @@ which is not aligned to 64 bytes ends the process. So the address is read from t
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from multimlp.backends._dlpack import CPU, layout
 from multimlp.backends.tensorflow import _device
 from multimlp.backends.tensorflow._dtypes import Tensor
 
 from multimlp.errors import InputError
 
 _ALIGNMENT = 64
-_CPU = 1
-
-
-class _Header(ctypes.Structure):
-    """``DLTensor`` of dlpack.h, with which ``DLManagedTensor`` begins."""
-
-    _fields_ = (
-        ("data", ctypes.c_void_p),
-        ("device_type", ctypes.c_int32),
-        ("device_id", ctypes.c_int32),
-        ("ndim", ctypes.c_int32),
-        ("code", ctypes.c_uint8),
-        ("bits", ctypes.c_uint8),
-        ("lanes", ctypes.c_uint16),
-        ("shape", ctypes.POINTER(ctypes.c_int64)),
-        ("strides", ctypes.POINTER(ctypes.c_int64)),
-        ("byte_offset", ctypes.c_uint64),
-    )
-
-
-_get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
-_get_pointer.restype = ctypes.c_void_p
-_get_pointer.argtypes = (ctypes.py_object, ctypes.c_char_p)
 
 
 def _can_be_shared(capsule: Any) -> bool:
     """Whether the buffer is aligned and lies in C order."""
-    header = _Header.from_address(_get_pointer(capsule, b"dltensor"))
-    if ((header.data or 0) + header.byte_offset) % _ALIGNMENT:
-        return False
-    if header.strides:
-        expected = 1
-        for axis in reversed(range(header.ndim)):
-            if header.shape[axis] > 1 and header.strides[axis] != expected:
-                return False
-            expected *= header.shape[axis]
-    return True
+    found = layout(capsule)
+    return found.address % _ALIGNMENT == 0 and found.in_c_order
 
 
 def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = None) -> Tensor:
@@ -101,7 +70,7 @@ def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = Non
 def _copied(x: Any) -> Tensor:
     if isinstance(x, np.ndarray):
         return tf.constant(x)
-    if x.__dlpack_device__()[0] == _CPU:
+    if x.__dlpack_device__()[0] == CPU:
         try:
             return tf.constant(np.from_dlpack(x))
         except RuntimeError:  # NumPy knows no bfloat16

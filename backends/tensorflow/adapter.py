@@ -11,6 +11,7 @@ import numpy as np
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
+from multimlp.backends import _dlpack
 from multimlp.backends.tensorflow import namespace as xp
 
 from multimlp.backend import Arrays, Backend, Capabilities, Function
@@ -56,6 +57,12 @@ class TensorFlowBackend(Backend):
                 return x if wanted in (None, x.dtype) else tf.cast(x, wanted)
             host = np.asarray(x, dtype=None if wanted is None else wanted.as_numpy_dtype)
             return tf.constant(host)
+
+    def adopt(self, x: Array, owner: Backend, *, dtype: str, device: str | None = None) -> Array:
+        shared = _dlpack.share(xp.from_dlpack, x)
+        if shared is None:
+            return super().adopt(x, owner, dtype=dtype, device=device)
+        return self.asarray(shared, dtype=dtype, device=device)
 
     def to_numpy(self, x: Array) -> np.ndarray:
         host = np.asarray(x)
