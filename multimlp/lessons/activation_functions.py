@@ -34,6 +34,10 @@ CHECKERS = ("strict", "mpmath")
 """Backends that exist to check others; they would only repeat NumPy's curve, slowly."""
 
 
+LIMIT = 8.0
+"""Higher than that no picture reaches; the exponential would."""
+
+
 def installed() -> list[str]:
     """The backends whose curves can be laid over one another here."""
     known = mm.available_backends()
@@ -47,8 +51,9 @@ def gallery(names: Sequence[str], columns: int, size: tuple[float, float]) -> An
     for ax, name in zip(axes.flat, names, strict=False):
         plotting.plot_activation(name, ax=ax)
         ax.set(title=name, xlabel="", ylabel="")
-        low, high = ax.get_ylim()
-        ax.set_ylim(max(low, -8.5), min(high, 8.5))
+        low, high = ax.dataLim.intervaly
+        if high > LIMIT:
+            ax.set_ylim(max(low, -LIMIT) - 0.4, LIMIT + 0.4)
         ax.get_legend().remove()
     for ax in axes.flat[len(names) :]:
         ax.set_axis_off()

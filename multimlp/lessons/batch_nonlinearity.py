@@ -95,10 +95,11 @@ def run(backend: Backend) -> LessonResult:
         "batches of one class": accuracy(backend, mlp, fitted.params, X[by_class], y[by_class], BATCH),
         "batches of one": accuracy(backend, mlp, fitted.params, X, y, 1),
     }
-    batch = X[:BATCH]
+    batch = X[:BATCH]  # rows 1 to 49 are moved away below, row 0 stays
     outputs = mm.convert(mlp(fitted.params, backend.asarray(batch, dtype="float64")), "numpy")
     moved = np.concatenate([batch[:1], batch[1:] + 3.0])
     elsewhere = mm.convert(mlp(fitted.params, backend.asarray(moved, dtype="float64")), "numpy")
+    change = float(np.max(np.abs(outputs[0] - elsewhere[0])))
     features = np.concatenate([batch, np.ones((BATCH, 1))], axis=1)
     affine = features @ np.linalg.lstsq(features, outputs, rcond=None)[0]
     of_bn = influence(backend, mlp, fitted.params, batch[:12])
@@ -119,7 +120,7 @@ def run(backend: Backend) -> LessonResult:
     return LessonResult(
         {
             **{f"accuracy, {name}": value for name, value in accuracies.items()},
-            "same example, other company: change of output": float(np.max(np.abs(outputs[0] - elsewhere[0]))),
+            "same example, other company: change of output": change,
             "influence of the others, BN": float(of_bn[1:].max()),
             "influence of the others, ReLU": float(of_relu[1:].max()),
             "distance from an affine map of the batch": float(np.max(np.abs(outputs - affine))),
@@ -127,6 +128,5 @@ def run(backend: Backend) -> LessonResult:
         {"batch": picture},
         "The network is right on "
         + ", ".join(f"{value:.0%} in {name}" for name, value in accuracies.items())
-        + f". The first example's output changes by {np.max(np.abs(outputs[0] - elsewhere[0])):.2f} when only the "
-        "other examples of its batch are changed.",
+        + f". The first example's output changes by {change:.2f} when only the others of its batch do.",
     )

@@ -66,11 +66,11 @@ def run(backend: Backend) -> LessonResult:
         ax.plot(
             range(1, 11), np.maximum(values, 1e-18), marker=marker, label=f"{sizes}: rank {ranks[hidden[1]]}"
         )
-    ax.set(xlabel="number", ylabel="singular value of the collapsed W", yscale="log")
+    ax.set(xlabel="number of the singular value", ylabel="singular value of W", yscale="log")
     ax.legend()
     return LessonResult(
         {"difference": max(differences), "rank, wide": ranks[40], "rank, narrow": ranks[3]},
         {"singular-values": picture},
-        f"Four affine layers and the one that they collapse to differ by {max(differences):.1e}. With 40 units "
-        f"in each hidden layer W has rank {ranks[40]}; with 3 in the middle, rank {ranks[3]}.",
+        f"Four affine layers and the one that they collapse to differ by {max(differences):.1e}. With 40 "
+        f"units in each hidden layer W has rank {ranks[40]}; with 3 in the middle, rank {ranks[3]}.",
     )

@@ -104,7 +104,7 @@ def run(backend: Backend) -> LessonResult:
     return LessonResult(
         numbers,
         {"derivatives": picture},
-        f"Closed forms and {backend.name}'s derivatives differ by at most {largest:.1e}. The sigmoid's largest "
-        f"derivative is {numbers['sigmoid: largest derivative']:.2f}, tanh's "
+        f"Closed forms and {backend.name}'s derivatives differ by at most {largest:.1e}. The sigmoid's "
+        f"largest derivative is {numbers['sigmoid: largest derivative']:.2f}, tanh's "
         f"{numbers['tanh: largest derivative']:.2f}.",
     )

@@ -143,6 +143,6 @@ def run(backend: Backend) -> LessonResult:
         },
         {"degrees": curves, "xor": plane},
         f"Least squares on [1, x, x^2] gives w = [{w[0]:.6f}, {w[1]:.6f}, {w[2]:.6f}]; the validation set "
-        f"prefers degree {int(np.argmin(valid))}. For XOR a linear model says {linear[0]:.2f} everywhere; the "
-        f"feature x1 x2 solves it, and so does a hidden layer (accuracy {accuracy:.2f}).",
+        f"prefers degree {int(np.argmin(valid))}. For XOR a linear model says {linear[0]:.2f} everywhere; "
+        f"the feature x1 x2 solves it, and so does a hidden layer (accuracy {accuracy:.2f}).",
     )

@@ -27,7 +27,7 @@ from multimlp import plotting
 from multimlp.backend import Backend
 from multimlp.lessons import LessonResult, lesson
 
-HIDDEN, BATCH, RATE = 256, 64, 0.5
+HIDDEN, BATCH, RATE = 256, 64, 0.2
 
 
 # %% [markdown]

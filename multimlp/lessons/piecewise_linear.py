@@ -75,6 +75,8 @@ def run(backend: Backend) -> LessonResult:
     axes[1].set(xlabel="t, from a = -1 to b = 1", ylabel="slope")
     polygons, ax = plotting.figure(size=(5.2, 4.2))
     plotting.plot_regions(plane, ax, output=1)
+    bent = max(line.linearity_error, plane.linearity_error)
+    jump = max(line.continuity_error, plane.continuity_error)
     return LessonResult(
         {
             "regions along the line": float(len(line)),
@@ -86,7 +88,6 @@ def run(backend: Backend) -> LessonResult:
             "error of the fit": float(np.sqrt(np.mean((line((X[:, 0] + 1) / 2) - y) ** 2))),
         },
         {"line": curve, "plane": polygons},
-        f"The line crosses {len(line)} linear regions, the plane has {len(plane)}. Within them the network is "
-        f"straight to {max(line.linearity_error, plane.linearity_error):.1e}, across them it jumps by at most "
-        f"{max(line.continuity_error, plane.continuity_error):.1e} of its size.",
+        f"The line crosses {len(line)} linear regions, the plane has {len(plane)}. Within them the network "
+        f"is straight to {bent:.1e}, across them it jumps by at most {jump:.1e} of its size.",
     )

@@ -74,10 +74,10 @@ def width_for(depth: int, parameters: int = PARAMETERS) -> int:
 # %% [markdown]
 # ## What to look at
 #
-# * The error falls with the width, by orders of magnitude from 2 to 512 units.
+# * The error falls with the width: by more than ten times from 2 to 512 units.
 # * At equal numbers of parameters two or more hidden layers do better than one on this target. Depth buys
 # bends:   those of one layer are at most as many as its units, those of several multiply.
-# * In the picture a narrow network has straight edges to spare; a wide one has enough to look round.
+# * In the picture a narrow network shows its few straight edges; the larger one has enough to look round.
 
 
 # %%

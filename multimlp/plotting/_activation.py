@@ -161,6 +161,7 @@ def plot_agreement(
     value_axes.set_ylabel(_label(rule))
     slope_axes.set_ylabel("derivative")
     error_axes.set_ylabel("error / eps")
+    error_axes.set_ylim(0, 1.1 * max(1.0, *(max(pair) for pair in largest.values())))
     error_axes.set_xlabel("x")
     value_axes.legend()
     return largest

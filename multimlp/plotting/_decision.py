@@ -85,7 +85,7 @@ def plot_decision_boundary(
     axes.grid(False)
     axes.set_xlabel("x1")
     axes.set_ylabel("x2")
-    axes.legend(loc="upper right", frameon=True)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=min(count, 5))
     return axes
 
 

@@ -48,6 +48,7 @@ def plot_gradient_flow(flows: GradientFlow | Mapping[str, GradientFlow], ax: Axe
             label=label,
         )
     axes.set_yscale("log")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("layer, from the input")
     axes.set_ylabel("norm of dL/dW")
     if any(given):

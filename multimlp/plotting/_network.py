@@ -59,8 +59,9 @@ def plot_network(mlp: MLP, params: Params | None = None, ax: Axes | None = None,
         weight = None if params is None else owner(params[i].weight).to_numpy(params[i].weight)
         sources = [unit for unit in shown[i] if unit < fan_in]
         _connections(axes, i, heights[i][: len(sources)], heights[i + 1], weight, sources, shown[i + 1])
+    floor = min(column.min() for column in heights) - 0.6
     for i, width in enumerate(widths):
-        _units(axes, mlp, i, shown[i], heights[i], elided=len(shown[i]) < width)
+        _units(axes, mlp, i, shown[i], heights[i], floor, elided=len(shown[i]) < width)
     axes.set_aspect("equal")
     axes.set_axis_off()
     axes.margins(0.04)
@@ -111,7 +112,9 @@ def _colour(share: float) -> tuple[float, float, float]:
     return float(red), float(green), float(blue)
 
 
-def _units(axes: Axes, mlp: MLP, layer: int, units: list[int], heights: np.ndarray, elided: bool) -> None:
+def _units(
+    axes: Axes, mlp: MLP, layer: int, units: list[int], heights: np.ndarray, floor: float, elided: bool
+) -> None:
     from matplotlib.patches import Circle
 
     last = len(mlp.hidden) + 1
@@ -126,4 +129,4 @@ def _units(axes: Axes, mlp: MLP, layer: int, units: list[int], heights: np.ndarr
     if elided:
         axes.text(x, 0, "⋮", ha="center", va="center", fontsize=14)
     caption = title if rule is None else f"{title}\n{rule.name}"
-    axes.text(x, heights.min() - 0.6, caption, ha="center", va="top", fontsize=9)
+    axes.text(x, floor, caption, ha="center", va="top", fontsize=9)

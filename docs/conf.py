@@ -1,0 +1,88 @@
+"""The documentation site: ``python -m sphinx -W -b html docs docs/_build/html``.
+
+The build runs every lesson for the results that the lesson pages show.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import lesson_pages
+from sphinx.ext.autodoc import FunctionDocumenter
+
+import multimlp
+from multimlp.losses import Loss
+from multimlp.op import Op
+
+project = "multimlp"
+author = "the multimlp developers"
+version = release = multimlp.__version__
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+exclude_patterns = ["_build", "lessons/results/*.md"]
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_heading_anchors = 3
+default_role = "py:obj"
+"""What stands in single backticks in a docstring is a name of this package where there is one."""
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+autodoc_use_legacy_class_based = True
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+suppress_warnings = ["ref.python"]
+"""Of two things of one name, such as attributes of two classes, either may be linked."""
+html_theme = "furo"
+html_title = f"multimlp {release}"
+html_copy_source = False
+
+
+class OperationDocumenter(FunctionDocumenter):
+    """Operations and losses are objects that are called, documented as the functions that they wrap."""
+
+    objtype = "operation"
+    directivetype = "function"
+    priority = FunctionDocumenter.priority + 20
+
+    @classmethod
+    def can_document_member(cls, member: Any, membername: str, isattr: bool, parent: Any) -> bool:
+        return isinstance(member, (Op, Loss))
+
+
+def make_lessons(app: Any) -> None:
+    if old := lesson_pages.stale():
+        raise RuntimeError(f"{old[0]} is stale; run python docs/lesson_pages.py")
+    # In a process of its own: the frameworks write to logs that Sphinx shows.
+    subprocess.run([sys.executable, lesson_pages.__file__, "--run"], check=True)
+
+
+_LITERAL = re.compile(r"(``.*?``)")
+
+
+def escape(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """In docstrings |x| is an absolute value, *args arguments; to reST substitution and emphasis."""
+    for i, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            pieces = _LITERAL.split(line)
+            pieces[::2] = [
+                re.sub(r"\||(?<![\w*`\\])\*(?=\w+[),])", r"\\\g<0>", piece) for piece in pieces[::2]
+            ]
+            lines[i] = "".join(pieces)
+
+
+def setup(app: Any) -> None:
+    app.add_autodocumenter(OperationDocumenter)
+    app.connect("autodoc-process-docstring", escape, priority=900)
+    app.connect("builder-inited", make_lessons)

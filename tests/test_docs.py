@@ -1,0 +1,111 @@
+"""The documentation: generated pages and notebooks are current, the guide's code runs, the site builds."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("matplotlib")
+
+from multimlp import lessons, registry
+
+ROOT = Path(__file__).resolve().parent.parent
+GUIDE = [
+    *sorted((ROOT / "docs" / "guide").glob("*.md")),
+    ROOT / "docs" / "parity.md",
+    ROOT / "docs" / "index.md",
+]
+
+
+@pytest.fixture(scope="module")
+def lesson_pages():
+    spec = importlib.util.spec_from_file_location("lesson_pages", ROOT / "docs" / "lesson_pages.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_pages_and_notebooks_say_what_the_modules_say(lesson_pages):
+    assert lesson_pages.stale() == [], "run python docs/lesson_pages.py"
+
+
+def test_a_changed_module_makes_them_stale(lesson_pages, monkeypatch):
+    changed = lesson_pages.source("collapse").replace("useless", "useful")
+    original = lesson_pages.source
+    monkeypatch.setattr(
+        lesson_pages, "source", lambda name: changed if name == "collapse" else original(name)
+    )
+    assert [path.name for path in lesson_pages.stale()] == ["collapse.md", "collapse.ipynb"]
+
+
+@pytest.mark.parametrize("name", lessons.names())
+def test_a_page_has_a_title_a_formula_the_code_and_what_to_look_at(lesson_pages, name):
+    text = lesson_pages.page(name)
+    headings = re.findall(r"^#+ .*$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), flags=re.MULTILINE)
+    assert headings[0] == f"# {lessons.title(name)}"
+    assert "## What to look at" in headings
+    assert headings[-1] == "## The result"
+    assert text.count("$$") >= 2
+    assert text.count("$$") % 2 == 0
+    assert re.search(r"@lesson\ndef run\(\s*backend: Backend", text)
+    assert f"results/{name}.md" in text
+
+
+@pytest.mark.parametrize("name", lessons.names())
+def test_all_of_a_module_is_in_its_page(lesson_pages, name):
+    """Cutting into cells loses nothing but the docstring and the marks."""
+    code = "\n".join(
+        cell.text for cell in lesson_pages.cells(lesson_pages.source(name)) if cell.kind == "code"
+    )
+    lines = [line for line in lesson_pages.source(name).splitlines() if line and not line.startswith("#")]
+    assert [line for line in code.splitlines() if line and not line.startswith("#")] == lines[1:]
+
+
+@pytest.mark.parametrize("name", lessons.names())
+def test_notebooks_are_valid(lesson_pages, name):
+    nbformat = pytest.importorskip("nbformat")
+    notebook = nbformat.reads(lesson_pages.notebook(name), as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.cells[-1].source.startswith('run("numpy")')
+
+
+@pytest.mark.parametrize("name", ["hidden_layers", "collapse", "derivatives"])
+def test_a_notebook_runs_by_itself(name):
+    """Its cells in one fresh namespace, as a kernel runs them, with no help of the module."""
+    notebook = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))
+    namespace = {"__name__": "__main__"}
+    *cells, last = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    for cell in cells:
+        exec(cell, namespace)
+    assert eval(last, namespace).numbers == lessons.run(name, "numpy").numbers
+
+
+@pytest.mark.parametrize("path", GUIDE, ids=lambda path: path.name)
+def test_the_code_in_the_guide_runs(path, tmp_path, monkeypatch):
+    text = path.read_text(encoding="utf-8")
+    for name in registry.BUILTIN:
+        if f'backend="{name}"' in "".join(re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)):
+            pytest.importorskip(registry.BUILTIN[name].module)
+    monkeypatch.chdir(tmp_path)
+    namespace = {}
+    for block in re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
+        exec(block, namespace)
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning(tmp_path):
+    pytest.importorskip("sphinx")
+    command = [sys.executable, "-m", "sphinx", "-q", "-E", "-W", "--keep-going", "-b", "html"]
+    done = subprocess.run(
+        [*command, "docs", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for name in lessons.names():
+        html = (tmp_path / "lessons" / f"{name}.html").read_text(encoding="utf-8")
+        assert "<img" in html
