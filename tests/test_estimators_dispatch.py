@@ -1,4 +1,5 @@
-"""Arrays in, arrays of the same library out: needs SciPy imported under SCIPY_ARRAY_API=1, so these tests run in a process of their own."""
+"""Arrays in, arrays of the same library out: needs SciPy imported under SCIPY_ARRAY_API=1, so these tests run
+in a process of their own."""
 
 from __future__ import annotations
 

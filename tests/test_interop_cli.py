@@ -1,4 +1,5 @@
-"""``multimlp export`` and ``multimlp import``: each format there and back, and one clear line for what cannot be done."""
+"""``multimlp export`` and ``multimlp import``: each format there and back, and one clear line for what cannot
+be done."""
 
 from __future__ import annotations
 
@@ -54,7 +55,18 @@ def test_a_trained_classifier_keeps_its_classes_in_scikit_learn(tmp_path, capsys
     table = "\n".join(["a,b,y", *(f"{a},{b},{'up' if a > b else 'down'}" for a, b in rows)])
     (tmp_path / "data.csv").write_text(table)
     model = str(tmp_path / "model.safetensors")
-    train = ["train", str(tmp_path / "data.csv"), "--target", "y", "--backend", "numpy", "--epochs", "60", "--hidden", "8"]
+    train = [
+        "train",
+        str(tmp_path / "data.csv"),
+        "--target",
+        "y",
+        "--backend",
+        "numpy",
+        "--epochs",
+        "60",
+        "--hidden",
+        "8",
+    ]
     assert main([*train, "--batch-size", "16", "--no-progress", "--save", model]) == 0
     assert main(["export", model, "--to", "sklearn", "-o", str(tmp_path / "m.npz")]) == 0
     assert "standardise" in capsys.readouterr().err
