@@ -21,6 +21,8 @@
 # %%
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 import multimlp as mm
@@ -91,7 +93,7 @@ def run(backend: Backend) -> LessonResult:
     """Fit the three models to both examples."""
     picture, axes = plotting.figure(1, 2, size=(9.0, 3.6))
     numbers: dict[str, float] = {}
-    examples = {
+    examples: dict[str, Any] = {
         "income": (repayment(), np.log, "income in thousands", "chance of repayment"),
         "temperature": (temperature(), lambda t: np.abs(t - 37), "body temperature in °C", "risk"),
     }

@@ -62,9 +62,9 @@ def ring() -> tuple[mm.MLP, Any]:
 def run(backend: Backend) -> LessonResult:
     """Find all bends along a line and all regions in a plane."""
     mlp, params, X, y = wave()
-    line = linear_regions(mlp, params, [[-1.0], [1.0]])
+    line: Any = linear_regions(mlp, params, [[-1.0], [1.0]])
     plane_mlp, plane_params = ring()
-    plane = linear_regions(plane_mlp, plane_params, [[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]])
+    plane: Any = linear_regions(plane_mlp, plane_params, [[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]])
 
     curve, axes = plotting.figure(2, 1, size=(6.0, 4.8), sharex=True, height_ratios=(3, 1))
     axes[0].plot((X[:, 0] + 1) / 2, y[:, 0], color="0.75", linewidth=4, linestyle="-", label="target")

@@ -150,8 +150,8 @@ def plot_agreement(
     eps = float(np.finfo(dtype).eps)
     largest = {}
     for i, name in enumerate(backends):
-        look = {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[i % len(LINES)]}
-        thick = {"linewidth": 1.2 + 1.1 * (len(backends) - 1 - i), "label": name}
+        look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[i % len(LINES)]}
+        thick: dict[str, Any] = {"linewidth": 1.2 + 1.1 * (len(backends) - 1 - i), "label": name}
         curves = activation_curve(rule, points, name, dtype)
         for one, curve in zip((value_axes, slope_axes), curves, strict=True):
             one.plot(points, curve, **look, **thick)

@@ -34,6 +34,8 @@ def plot_gradient_flow(flows: GradientFlow | Mapping[str, GradientFlow], ax: Axe
     >>> plotting.plot_gradient_flow({"mine": flow}, axes).get_yscale()
     'log'
     """
+    from matplotlib.ticker import MaxNLocator
+
     axes = axes_or_new(ax)
     given = {"": flows} if isinstance(flows, GradientFlow) else flows
     for i, (label, flow) in enumerate(given.items()):
@@ -48,7 +50,7 @@ def plot_gradient_flow(flows: GradientFlow | Mapping[str, GradientFlow], ax: Axe
             label=label,
         )
     axes.set_yscale("log")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("layer, from the input")
     axes.set_ylabel("norm of dL/dW")
     if any(given):

@@ -62,5 +62,5 @@ def plot_history(
         kinds = {key.removeprefix("val_") for key in names}
         place.set_ylabel(", ".join(sorted(kinds)))
     axes.set_xlabel("epoch")
-    axes.legend(lines, [line.get_label() for line in lines], loc="center right")
+    axes.legend(lines, [str(line.get_label()) for line in lines], loc="center right")
     return axes

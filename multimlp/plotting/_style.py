@@ -34,7 +34,7 @@ COLOURS = ("#14213d", "#c1440e", "#2a7f8e", "#e09f3e", "#6a4c93", "#5b8c5a", "#9
 """From dark to light and back, so that neighbours differ in greyscale too; the line styles go with them."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "axes.prop_cycle": cycler(color=COLOURS, linestyle=LINES),
     "axes.grid": True,
     "axes.spines.top": False,

@@ -18,11 +18,11 @@ def check_pair(mlp: Any, params: Any) -> None:
         got = f"{len(params)} layers" if isinstance(params, (tuple, list)) else type(params).__name__
         raise InputError(f"params: expected a tuple of {count} layers (from mlp.init), got {got}")
     for i, (layer, shape) in enumerate(zip(params, mlp.layer_shapes, strict=True)):
-        weight = getattr(layer, "weight", None)
-        if not registry.is_array(weight) or tuple(weight.shape)[-2:] != shape:
-            got = tuple(weight.shape) if registry.is_array(weight) else type(weight).__name__
+        weight: Any = getattr(layer, "weight", None)
+        found = tuple(weight.shape) if registry.is_array(weight) else type(weight).__name__
+        if found[-2:] != shape:
             raise InputError(
-                f"params[{i}].weight: expected an array of shape {shape} for this mlp, got {got}"
+                f"params[{i}].weight: expected an array of shape {shape} for {mlp!r}, got {found}"
             )
 
 

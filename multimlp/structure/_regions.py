@@ -74,12 +74,14 @@ def linear_regions(mlp: MLP, params: Params, points: Any) -> LineRegions | Plane
     if np.linalg.matrix_rank(corners[1:] - corners[0]) < len(corners) - 1:
         raise InputError("points: they lie on one point or line, and span no segment or parallelogram")
     if len(corners) == 2:
-        breakpoints, units, offsets, slopes = split_line(layers, *corners)
+        start, end = corners
+        breakpoints, units, offsets, slopes = split_line(layers, start, end)
         errors = _line_errors(mlp, params, corners, breakpoints, offsets, slopes)
-        return LineRegions(*corners, breakpoints, units, slopes, offsets, *errors)
+        return LineRegions(start, end, breakpoints, units, slopes, offsets, *errors)
+    origin, first, second = corners
     polygons, offsets, slopes = split_plane(layers, corners)
     errors = _plane_errors(mlp, params, corners, polygons, offsets, slopes)
-    return PlaneRegions(*corners, polygons, slopes, offsets, *errors)
+    return PlaneRegions(origin, first, second, polygons, slopes, offsets, *errors)
 
 
 def _line_errors(
