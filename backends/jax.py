@@ -37,6 +37,7 @@ class JaxBackend(Backend):
     def __init__(self) -> None:
         self.kernels = {
             "erf": jax.scipy.special.erf,
+            "erfc": jax.scipy.special.erfc,
         }
 
     def is_array_type(self, cls: type) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import array_api_compat.numpy as xp
@@ -28,11 +30,17 @@ class NumpyBackend(Backend):
     def __init__(self) -> None:
         self.kernels = {"relu": _relu, "tanh": np.tanh, "scatter_add": _scatter_add, "threefry2x32": threefry2x32}
         try:
-            from scipy.special import erf
+            from scipy import special
         except ImportError:  # the portable erf serves
             pass
         else:
-            self.kernels["erf"] = erf
+            self.kernels |= {"erf": _at_least_single(special.erf), "erfc": _at_least_single(special.erfc)}
+
+    @contextlib.contextmanager
+    def scope(self, dtype: str | None = None) -> Iterator[None]:
+        """Overflow is no warning: what becomes infinite is reported by whoever looks at the results, as on every backend."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            yield
 
     def is_array_type(self, cls: type) -> bool:
         return issubclass(cls, (np.ndarray, np.generic))
@@ -52,6 +60,15 @@ class NumpyBackend(Backend):
 
     def to_numpy(self, x: Array) -> np.ndarray:
         return np.asarray(x)
+
+
+def _at_least_single(kernel: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], Any]:
+    """SciPy computes in single or double precision only and returns what it computed in."""
+
+    def guarded(x: np.ndarray) -> Any:
+        return NotImplemented if x.dtype.itemsize < 4 else kernel(x)
+
+    return guarded
 
 
 def _scatter_add(target: np.ndarray, index: Any, values: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ import torch
 from multimlp.backend import Arrays, Backend, Capabilities, Function
 from multimlp.backends import _dlpack
 from multimlp.errors import CapabilityError
+from multimlp.op import prepare_all
 from multimlp.registry import Array
 
 
@@ -34,9 +35,18 @@ class TorchBackend(Backend):
     def __init__(self) -> None:
         self.kernels = {
             "relu": torch.relu,
+            "relu6": torch.nn.functional.relu6,
+            "hard_tanh": torch.nn.functional.hardtanh,
             "sigmoid": torch.sigmoid,
+            "log_sigmoid": torch.nn.functional.logsigmoid,
             "tanh": torch.tanh,
+            "softsign": torch.nn.functional.softsign,
+            "silu": torch.nn.functional.silu,
+            "gelu": lambda x, approximate="none": (
+                torch.nn.functional.gelu(x) if approximate == "none" else NotImplemented
+            ),
             "erf": torch.special.erf,
+            "erfc": torch.special.erfc,
             "softmax": lambda x, axis=-1: torch.softmax(x, axis),
             "log_softmax": lambda x, axis=-1: torch.log_softmax(x, axis),
         }
@@ -131,6 +141,7 @@ class TorchBackend(Backend):
                     "compiler: 'inductor' needs a C++ compiler (g++ or clang++), and none was found on PATH"
                 )
             return function
+        prepare_all(torch.Tensor, [self.dtype(name) for name in self.capabilities.dtypes])
         return torch.compile(function, backend=chosen)
 
     def stop_gradient(self, x: Array) -> Array:

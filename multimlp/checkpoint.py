@@ -96,7 +96,7 @@ def _pack(value: Tree, prefix: str, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, (tuple, list)):
         return {"list": [_pack(item, f"{prefix}.{i}", arrays) for i, item in enumerate(value)]}
     owner = registry.owner(value)
-    arrays[prefix] = np.ascontiguousarray(owner.to_numpy(value))
+    arrays[prefix] = np.array(owner.to_numpy(value), order="C")
     return {"array": prefix, "dtype": owner.dtype_name(value.dtype)}
 
 

@@ -227,6 +227,21 @@ class MLP:
             layers.append(ParametricDense(weight, bias, learned) if learned else Dense(weight, bias))
         return tuple(layers)
 
+    def check_params(self, params: Any) -> None:
+        """Raise an `InputError` or `ShapeError` if ``params`` are not parameters of this MLP (or of an ensemble of it)."""
+        count = len(self.hidden) + 1
+        if not isinstance(params, (tuple, list)) or len(params) != count:
+            got = f"{len(params)} layers" if isinstance(params, (tuple, list)) else type(params).__name__
+            raise InputError(f"params: expected a tuple of {count} layers (from mlp.init), got {got}")
+        for i, (layer, shape) in enumerate(zip(params, self.layer_shapes, strict=True)):
+            weight = getattr(layer, "weight", None)
+            if not registry.is_array(weight):
+                raise InputError(f"params[{i}]: expected a Dense(weight, bias) of arrays, got {type(layer).__name__}")
+            if tuple(weight.shape)[-2:] != shape or weight.ndim not in (2, 3):
+                raise ShapeError(f"params[{i}].weight: expected shape {shape}, got {tuple(weight.shape)}")
+            if layer.bias is not None and tuple(layer.bias.shape) != (*tuple(weight.shape)[:-2], shape[1]):
+                raise ShapeError(f"params[{i}].bias: expected shape {shape[1:]}, got {tuple(layer.bias.shape)}")
+
     # ---- the function ------------------------------------------------------------------------------------------------
 
     def __call__(self, params: Params, X: Array, key: Array | None = None) -> Array:
@@ -277,13 +292,8 @@ class MLP:
         """Say what is wrong with a call; called only when something is."""
         if not registry.is_array(X):
             raise InputError(f"X: expected an array, got {type(X).__name__}; make one, e.g. numpy.asarray(X)")
-        count = len(self.hidden) + 1
-        if not isinstance(params, (tuple, list)) or len(params) != count:
-            got = f"{len(params)} layers" if isinstance(params, (tuple, list)) else type(params).__name__
-            raise InputError(f"params: expected a tuple of {count} layers (from mlp.init), got {got}")
-        weight = getattr(params[0], "weight", None)
-        if not registry.is_array(weight):
-            raise InputError(f"params[0]: expected a Dense(weight, bias) of arrays, got {type(params[0]).__name__}")
+        self.check_params(params)
+        weight = params[0].weight
         shape = tuple(X.shape)
         if not shape or shape[-1] != self.in_features:
             raise ShapeError(f"X: expected shape (..., {self.in_features}), got {shape}")

@@ -8,7 +8,7 @@ portable body. The body stays reachable as ``operation.portable``: it is the spe
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import registry
@@ -45,7 +45,9 @@ class Op:
 
     def _choose(self, arrays: tuple[Any, ...]) -> Callable[..., Any]:
         backend = registry.owner(*arrays)
-        traced = registry.array_namespace(*arrays) is not backend.xp
+        return self._select(backend, registry.array_namespace(*arrays) is not backend.xp)
+
+    def _select(self, backend: Any, traced: bool) -> Callable[..., Any]:
         kernel = None if traced else backend.kernels.get(self.name)
         if kernel is None:
             return backend.wrap(self.portable)
@@ -57,11 +59,24 @@ class Op:
 
         return backend.wrap(kernel_or_portable)
 
+    def prepare(self, cls: type, dtypes: Sequence[Any]) -> None:
+        """Decide now for arrays of type ``cls``, so that a compiler that traces a call sees no cache change."""
+        for optional in (cls, type(None)):
+            types = cls if self.arrays == 1 else (*(cls,) * (self.arrays - 1), optional)
+            if types not in self._implementations:
+                self._implementations[types] = self._select(registry.owner_of_type(cls), False)
+
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
     def __reduce__(self) -> str:
         return self.__qualname__
+
+
+def prepare_all(cls: type, dtypes: Sequence[Any]) -> None:
+    """`Op.prepare` for every operation."""
+    for operation in OPS.values():
+        operation.prepare(cls, dtypes)
 
 
 def op(arrays: int = 1) -> Callable[[Callable[..., Any]], Op]:

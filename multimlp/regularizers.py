@@ -41,7 +41,7 @@ class Regularizer:
     l2: float
 
     def __call__(self, params: Tree) -> Array:
-        """The penalty, an array of shape ()."""
+        """The penalty: an array of shape (), or (members,) for an ensemble, each member its own."""
         weights = weights_of(params)
         backend, xp = owner(*weights), array_namespace(*weights)
         with backend.scope_of(*weights):
@@ -65,9 +65,9 @@ def _penalty(weight: Array, l1: float, l2: float) -> Array:
     parts = []
     if l1:
         size = xp.where(weight == 0, xp.zeros_like(weight), xp.where(weight < 0, -weight, weight))
-        parts.append(l1 * xp.sum(size))
+        parts.append(l1 * xp.sum(size, axis=(-2, -1)))
     if l2:
-        parts.append(l2 * xp.sum(weight * weight))
+        parts.append(l2 * xp.sum(weight * weight, axis=(-2, -1)))
     if not parts:
         return xp.sum(xp.zeros_like(weight))
     return parts[0] if len(parts) == 1 else xp.add(*parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import signal
@@ -18,7 +19,7 @@ from multimlp.backend import Backend
 from multimlp.batches import Batches, InMemory, OnDisk, Ordering, Piece, Source, host, is_streamed, place
 from multimlp.callbacks import Callback, Run, as_callback
 from multimlp.checkpoint import Checkpoint
-from multimlp.engine import Chunk, Engine, Problem, choose
+from multimlp.engine import Chunk, Engine, Problem, choose, mixed
 from multimlp.errors import DataError, InputError, NonFiniteLossError, ShapeError
 from multimlp.evaluation import Evaluator
 from multimlp.mlp import MLP, Params, is_ensemble
@@ -121,7 +122,9 @@ def fit(
     params : tree, optional
         Start from these instead of ``mlp.init(seed)``; they are not changed.
     backend, device, dtype
-        By the usual order of precedence; NumPy arrays and lists are neutral.
+        By the usual order of precedence; NumPy arrays and lists are neutral. With ``"bfloat16"`` and ``"float16"``
+        the model runs in 16 bits, while parameters, optimiser state, loss and evaluation stay in float32; float16
+        scales the loss as needed (see `multimlp.engine.mixed`). ``result.params`` are float32 then.
     callbacks : sequence of Callback or callable
     progress : bool
         A progress bar, when standard error is a terminal.
@@ -173,6 +176,8 @@ def fit(
         mlp, job.loss, rule, regularizer, job.target.backend, job.target.device, job.target.dtype,
         is_ensemble(job.params) if isinstance(mlp, MLP) else None, job.source.batch_size, seed, compile,
     )  # fmt: skip
+    problem = mixed.prepared(problem, job.dtype)
+    rule = problem.optimizer
     watchers = [as_callback(c) for c in callbacks]
     history: dict[str, list[float]] = {}
     run = Run(mlp, epochs, history, lambda: engine.params())
@@ -188,7 +193,11 @@ def fit(
     for watcher in watchers:
         watcher.on_fit_begin(run)
     try:
-        with progress_bar(epochs - run.epoch, "training", progress) as bar, _DeferredInterrupt() as interrupt:
+        with (
+            job.target.backend.scope(job.target.dtype),
+            progress_bar(epochs - run.epoch, "training", progress) as bar,
+            _DeferredInterrupt() as interrupt,
+        ):
             while run.epoch < epochs and run.stopped is None:
                 mean_loss = trainer.epoch(run.epoch, interrupt)
                 if interrupt.asked:
@@ -216,7 +225,7 @@ def fit(
         engine_reason=reason,
         backend=job.target.backend.name,
         device=job.target.device or job.target.backend.device_name(tree.leaves(job.params)[0]),
-        dtype=job.target.dtype,
+        dtype=job.dtype,
         epochs=run.epoch,
         stopped=run.stopped,
         seconds=time.perf_counter() - started,
@@ -291,7 +300,7 @@ class _Trainer:
 
     def _mean(self, total: Any, examples: int) -> float:
         """The mean over the examples; an ensemble's is the mean over its members that are finite."""
-        values = self._backend.to_numpy(total) if registry.is_array(total) else np.asarray(total)
+        values = registry.owner(total).to_numpy(total)
         per_member = np.atleast_1d(np.asarray(values, dtype=np.float64)) / examples
         self.member_loss = per_member
         finite = per_member[np.isfinite(per_member)]
@@ -344,7 +353,9 @@ class _Job:
         if not streamed:
             X, y = host(X, "X"), self._targets(y)
         given = [] if streamed else [X, y]
-        self.target: Target = select(backend, device, dtype, [*given, *tree.leaves(params)])
+        chosen = select(backend, device, dtype, [*given, *tree.leaves(params)])
+        self.dtype = chosen.dtype
+        self.target: Target = dataclasses.replace(chosen, dtype=mixed.master_dtype(chosen.dtype))
         if streamed:
             batches = Batches(X, self._place)
             self.validation = self._validation_pair(validation)
@@ -352,8 +363,8 @@ class _Job:
             example = batches.example
         else:
             weights = None if sample_weight is None else host(sample_weight, "sample_weight")
-            X, y, weights = self._split(X, y, weights, validation)
             self._check(X, y, weights)
+            X, y, weights = self._split(X, y, weights, validation)
             size = self._batch_size(batch_size, int(X.shape[0]))
             ordering = Ordering(seed, size, shuffle, last_batch == "drop")
             if isinstance(X, np.memmap):
@@ -445,6 +456,8 @@ class _Job:
         target = self.target
         if params is None:
             return self.mlp.init(self.seed, target.backend, target.dtype, target.device)
+        if isinstance(self.mlp, MLP):
+            self.mlp.check_params(params)
 
         def move(leaf: Any) -> Array:
             owner = registry.owner(leaf)
@@ -481,7 +494,7 @@ class _Job:
             "loss": self.loss.to_spec(),
             "optimizer": rule.to_spec(),
             "seed": self.seed,
-            "dtype": self.target.dtype,
+            "dtype": self.dtype,
             "batch_size": self.source.batch_size,
             "shuffle": self.shuffle,
             "last_batch": self.last_batch,

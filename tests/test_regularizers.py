@@ -53,9 +53,9 @@ def test_value_and_gradient(library, case):
         agree(automatic, 2 * closed, 2)
 
 
-def test_biases_of_ensembles_are_left_out():
+def test_an_ensemble_has_a_penalty_for_each_member_and_biases_are_left_out():
     stacked = Layer(np.stack([W, 2 * W]), np.stack([B, B]))
-    assert regularizers.l2(1.0)((stacked,)) == pytest.approx(5 * (W**2).sum())
+    assert regularizers.l2(1.0)((stacked,)) == pytest.approx([(W**2).sum(), 4 * (W**2).sum()])
 
 
 @every_library

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import registry
@@ -90,6 +90,10 @@ class ActivationOp(Op):
                 "expected a real floating-point dtype; convert it first, e.g. xp.astype(x, xp.float32)"
             )
         self._accepted.add((type(x), x.dtype))
+
+    def prepare(self, cls: type, dtypes: Sequence[Any]) -> None:
+        super().prepare(cls, dtypes)
+        self._accepted.update((cls, dtype) for dtype in dtypes)
 
     def check_option(self, name: str, value: Any, x: Any = None) -> None:
         """`InputError` or `DTypeError` if ``value`` cannot be the option ``name``, in a call with ``x``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from multimlp.engine import full_batch
+from multimlp.engine import full_batch, mixed
 from multimlp.engine.base import Chunk, ChunkResult, Engine, Problem
 from multimlp.engine.portable import PortableEngine
 from multimlp.tree import Tree
@@ -16,6 +16,8 @@ def choose(problem: Problem, params: Tree, optimizer_state: Tree | None = None) 
         return full_batch.FullBatchEngine(problem, params, optimizer_state), (
             f"{problem.optimizer.name} needs the loss of all data as a function"
         )
+    if mixed.is_scaled(problem):
+        return mixed.ScaledEngine(problem, params, optimizer_state), "float16 needs a loss scale"
     if problem.backend.capabilities.epoch == "inplace" and problem.compiler is None:
         from multimlp.engine import flat
 

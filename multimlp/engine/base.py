@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from multimlp.backend import Backend
+from multimlp.backend import Backend, Function
 from multimlp.registry import Array
 from multimlp.tree import Tree
 
@@ -42,7 +42,7 @@ class Problem:
     optimizer : Optimizer
         ``init`` and ``update`` over trees.
     regularizer : callable or None
-        ``regularizer(params) -> scalar``, added to each batch's mean loss.
+        ``regularizer(params)`` of shape (), or (members,) for an ensemble, added to each batch's mean loss.
     backend : Backend
     device : str or None
     dtype : str
@@ -67,6 +67,18 @@ class Problem:
     batch_size: int
     seed: int
     compiler: str | None = None
+
+    @property
+    def compiled(self) -> bool:
+        """Whether programs are compiled: where that is the backend's fast way, or where the user chose a compiler."""
+        if self.compiler is None:
+            return self.backend.capabilities.epoch == "compiled"
+        return self.compiler != "none"
+
+
+def compile_program(problem: Problem, function: Function) -> Function:
+    """``function`` compiled, or as it is where programs are not compiled."""
+    return problem.backend.compile(function, problem.compiler) if problem.compiled else function
 
 
 class ChunkResult(NamedTuple):

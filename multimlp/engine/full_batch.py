@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from multimlp import random, tree
-from multimlp.engine.base import Chunk, ChunkResult, Problem
+from multimlp.engine.base import Chunk, ChunkResult, Problem, compile_program
 from multimlp.engine.objective import batch_objective
 from multimlp.errors import InputError
 from multimlp.registry import Array
@@ -30,7 +30,7 @@ class FullBatchEngine:
         self._state = problem.optimizer.init(params) if optimizer_state is None else optimizer_state
         self._key = random.key(problem.seed, like=tree.leaves(params)[0])
         self._random = getattr(problem.model, "dropout", 0.0) > 0
-        self._program = problem.backend.compile(self._evaluate, problem.compiler)
+        self._program = compile_program(problem, self._evaluate)
 
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         rows = int(chunk.inputs.shape[0])

@@ -25,7 +25,9 @@ def batch_objective(
         outputs = problem.model(params, X, key=key)
         mean = reduce(problem.loss(outputs, y), weight[0] if weight else None)
         if problem.regularizer is not None:
-            mean = mean + problem.regularizer(params)
+            penalty = problem.regularizer(params)
+            together = problem.members is not None and penalty.ndim == 0  # one number for all members
+            mean = mean + (penalty / problem.members if together else penalty)
         return array_namespace(mean).sum(mean), (mean,)
 
     return objective

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from multimlp import random, tree
-from multimlp.engine.base import Chunk, ChunkResult, Problem
+from multimlp.engine.base import Chunk, ChunkResult, Problem, compile_program
 from multimlp.engine.objective import batch_objective
 from multimlp.registry import Array, array_namespace
 from multimlp.tree import Tree
@@ -22,8 +22,7 @@ class PortableEngine:
 
     def __init__(self, problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> None:
         backend = problem.backend
-        compiled = backend.capabilities.epoch == "compiled" and problem.compiler != "none"
-        self.name = "compiled" if compiled or problem.compiler not in (None, "none") else "steps"
+        self.name = "compiled" if problem.compiled else "steps"
         self._problem = problem
         if optimizer_state is None:
             optimizer_state = problem.optimizer.init(params)
@@ -32,7 +31,7 @@ class PortableEngine:
         self._key = random.key(problem.seed, like=self._leaves[0])
         zeros = np.zeros(() if problem.members is None else (problem.members,))
         self._no_loss = backend.asarray(zeros, dtype=problem.dtype, device=problem.device)
-        self._program = backend.compile(self._epoch, problem.compiler) if self.name == "compiled" else self._epoch
+        self._program = compile_program(problem, self._epoch)
 
     # ---- the Engine protocol
 
@@ -53,6 +52,10 @@ class PortableEngine:
 
     def optimizer_state(self) -> Tree:
         return self._rebuild(self._leaves)[1]
+
+    def _current(self, optimizer_state: Tree) -> Problem:
+        """The problem at this point of the training, for engines whose objective depends on it."""
+        return self._problem
 
     # ---- the program
 
@@ -83,7 +86,7 @@ class PortableEngine:
         params, optimizer_state = self._rebuild(state)
         flat, rebuild = tree.flatten(params)
         batch = [xp.take(array, rows, axis=0) for array in data]
-        objective = batch_objective(problem, rebuild, key, batch)
+        objective = batch_objective(self._current(optimizer_state), rebuild, key, batch)
         _, (mean,), gradients = problem.backend.final_value_and_grad(objective)(tuple(flat))
         new_params, new_state = problem.optimizer.update(rebuild(gradients), optimizer_state, params)
         return tuple(tree.leaves((new_params, new_state))), mean

@@ -62,7 +62,7 @@ class LBFGS:
     tolerance_gradient : float
         Done when no component of the gradient is larger.
     tolerance_change : float
-        Done when a step changes the value by less than this times max(1, |value|).
+        Done when a step changes the value by less than this times max(1, |value|); 0: never for this reason.
 
     References
     ----------
@@ -188,7 +188,7 @@ class LBFGS:
         message = ""
         if _largest(found.gradient) <= self.tolerance_gradient:
             message = "gradient below tolerance"
-        elif abs(found.value - value) <= self.tolerance_change * max(1.0, abs(value)):
+        elif abs(found.value - value) < self.tolerance_change * max(1.0, abs(value)):
             message = "change of the value below tolerance"
         return found.position, state._replace(value=found.value, gradient=found.gradient, message=message)
 

@@ -1,4 +1,8 @@
-"""A line search for the strong Wolfe conditions: Nocedal, Wright (2006), algorithms 3.5 and 3.6."""
+"""A line search for the strong Wolfe conditions: Nocedal, Wright (2006), algorithms 3.5 and 3.6.
+
+Near a minimum the decrease drowns in the rounding of the values, which would stop the search at half of the digits. There the slopes
+decide, by the approximate Wolfe conditions of Hager, Zhang, SIAM Journal on Optimization 16 (2005), equation (1.4).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ from multimlp.registry import Array
 
 SUFFICIENT_DECREASE = 1e-4
 CURVATURE = 0.9
+ROUNDING = 1e-12
+"""Relative differences of values below this are not trusted."""
 
 
 class Point(NamedTuple):
@@ -33,6 +39,8 @@ def strong_wolfe(
     best, previous, length = start, start, first
     for used in range(1, limit + 1):
         point = along(length)
+        if _slopes_suffice(point, start):
+            return point, used
         if point.value < best.value:
             best = point
         if not _decreases(point, start) or (used > 1 and point.value >= previous.value):
@@ -48,6 +56,13 @@ def strong_wolfe(
 def _decreases(point: Point, start: Point) -> bool:
     """Sufficient decrease; false for NaN."""
     return point.value <= start.value + SUFFICIENT_DECREASE * point.length * start.slope
+
+
+def _slopes_suffice(point: Point, start: Point) -> bool:
+    """The approximate Wolfe conditions, where the values differ by no more than their rounding."""
+    if not abs(point.value - start.value) <= ROUNDING * abs(start.value):
+        return False
+    return CURVATURE * start.slope <= point.slope <= (2 * SUFFICIENT_DECREASE - 1) * start.slope
 
 
 def _zoom(
@@ -66,6 +81,8 @@ def _zoom(
             break
         point = along(_between(low, high))
         used += 1
+        if _slopes_suffice(point, start):
+            return point, used
         if point.value < best.value:
             best = point
         if not _decreases(point, start) or point.value >= low.value:
