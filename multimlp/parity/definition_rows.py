@@ -164,7 +164,8 @@ def _optimizer(oracle: Backend, name: str, options: Mapping[str, Any], optimizer
         current, state = optimizer.update(oracle.asarray(gradient), state, current)
     wanted = []
     for i, start in enumerate(params):
-        p, memory = mp.mpf(start), {}
+        p = mp.mpf(start)
+        memory: dict[str, Number] = {}
         for t, g in enumerate(gradients[:, i], start=1):
             p, g = _decayed(name, optimizer.options, p, mp.mpf(g))
             p = definitions.OPTIMIZERS[name](mp, p, g, memory, t, optimizer.options)

@@ -296,6 +296,9 @@ def row(
     found = worst(result, reference, measured, aspect.demanded, scale, limit)
     if found.finite_mismatch:
         return made(found, False, f"{result.flat[found.index]}, expected {reference.high.flat[found.index]}")
+    ulp_limit = tolerances.ulp_limit(case.tolerance or case.function, aspect.kind)
+    if found.ulp > ulp_limit:
+        return made(found, False, f"{found.ulp:.3g} ULP, tolerated {ulp_limit:g}")
     return made(found, found.k <= limit)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from multimlp.parity.markdown import value_text
 from multimlp.parity.picture import COLOURS, picture
 from multimlp.parity.rows import Report, Row
-from multimlp.parity.terminal import describe, figure, grouped, worst_of
+from multimlp.parity.terminal import CELLS, describe, grouped, summary
 
 _STYLE = """
 :root { color-scheme: light dark; --bg: #fff; --fg: #1c2024; --soft: #60646c; --line: #d9d9e0; --good:
@@ -124,7 +124,7 @@ def _tables(report: Report) -> Iterator[str]:
             cells = "".join(_cell(by_backend.get(name, [])) for name in columns)
             lines.append(f"<tr><td>{escape(function)}</td>{cells}</tr>")
         yield f"<h2>{escape(dtype)}</h2>"
-        yield "<p>Worst error in units in the last place, over all aspects and modes.</p>"
+        yield f"<p>{escape(CELLS.capitalize())}, eager and compiled.</p>"
         yield _table(["function", *columns], lines)
 
 
@@ -137,11 +137,11 @@ def _table(head: Sequence[str], lines: Sequence[str]) -> str:
 def _cell(rows: Sequence[Row]) -> str:
     if not rows:
         return '<td class="soft">–</td>'
-    ulp, passed = worst_of(rows)
+    passed = all(row.passed for row in rows)
     detail = "\n".join(
         f"{row.aspect} {row.mode}: {row.worst_error_in_k:.2g} eps of {row.limit_in_k:g}" for row in rows
     )
-    return f'<td class="{"good" if passed else "bad"}" title="{escape(detail)}">{figure(ulp)}</td>'
+    return f'<td class="{"good" if passed else "bad"}" title="{escape(detail)}">{summary(rows)}</td>'
 
 
 def _pictures(report: Report) -> Iterator[str]:

@@ -101,7 +101,9 @@ def worst(
         )
     same = same | (brink & large)
     in_k = np.where(finite, in_k, np.where(same, 0.0, np.inf))
-    normal = finite & (np.abs(wanted) >= form.tiny)
+    normal = finite & (
+        np.abs(wanted) >= form.tiny * 1024
+    )  # what leads to smaller ones may be flushed to zero
     in_ulp = np.where(normal, in_ulp, 0.0)
     if demanded is not None:
         in_k, in_ulp = np.where(demanded, in_k, 0.0), np.where(demanded, in_ulp, 0.0)

@@ -1,4 +1,4 @@
-"""The report on a terminal: functions by backends, the worst error in ULP, coloured by pass and fail."""
+"""The report on a terminal: functions by backends, the worst errors, coloured by pass and fail."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from multimlp.errors import missing_dependency
 from multimlp.parity.rows import Report, Row
+
+CELLS = "worst error of values and derivatives in eps max(1, |reference|) / of values in ULP"
 
 
 def figure(value: float) -> str:
@@ -26,10 +28,11 @@ def grouped(rows: Sequence[Row]) -> dict[tuple[str, str], dict[str, list[Row]]]:
     return found
 
 
-def worst_of(rows: Sequence[Row]) -> tuple[float, bool]:
-    """The worst ULP among the rows (infinite where a result is simply wrong), and whether all passed."""
-    passed = all(row.passed for row in rows)
-    return max((row.worst_ulp for row in rows), default=0.0), passed
+def summary(rows: Sequence[Row]) -> str:
+    """The worst error of all rows in eps max(1, |reference|), and of the values alone in ULP."""
+    worst = max(row.worst_error_in_k for row in rows)
+    values = [row.worst_ulp for row in rows if row.aspect in ("value", "portable")]
+    return figure(worst) + (f" / {figure(max(values))}" if values else "")
 
 
 def show(report: Report, against: Sequence[Row] = ()) -> None:
@@ -44,7 +47,7 @@ def show(report: Report, against: Sequence[Row] = ()) -> None:
         columns = [
             b for b in report.backends if any(r.backend == b and r.dtype == dtype for r in report.rows)
         ]
-        table = Table(title=f"{dtype}: worst error in ULP over all aspects and modes", title_justify="left")
+        table = Table(title=f"{dtype}: {CELLS}", title_justify="left")
         table.add_column("function")
         for name in columns:
             table.add_column(f"{name} {report.versions.get(name, '')}", justify="right")
@@ -87,5 +90,5 @@ def describe(row: Row) -> str:
 def _cell(rows: Sequence[Row]) -> str:
     if not rows:
         return "[dim]-[/dim]"
-    ulp, passed = worst_of(rows)
-    return f"[{'green' if passed else 'bold red'}]{figure(ulp)}[/]"
+    passed = all(row.passed for row in rows)
+    return f"[{'green' if passed else 'bold red'}]{summary(rows)}[/]"

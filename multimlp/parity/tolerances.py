@@ -79,6 +79,14 @@ KERNELS: dict[str, Tolerance] = {
 }
 """By function, where the backend has a kernel of its own for it."""
 
+RELATIVE: dict[str, float] = {"elu": 4, "selu": 4, "celu": 4}
+"""Values that must be right in units in the last place too: tiny ones, which exp(x) - 1 would lose."""
+
+
+def ulp_limit(function: str, kind: str) -> float:
+    """Units in the last place tolerated of a result; infinite where only k counts."""
+    return RELATIVE.get(function, float("inf")) if kind == "value" else float("inf")
+
 
 def limit(function: str, family: str, kind: str, dtype: str, backend: Backend) -> float:
     """k for a function (without options), its family, a kind of result, a dtype and a backend."""

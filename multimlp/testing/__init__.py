@@ -11,9 +11,9 @@ from typing import Any
 
 from multimlp.testing._close import assert_close
 from multimlp.testing._gradients import check_grads
-from multimlp.testing._parity import assert_parity
+from multimlp.testing._parity import assert_parity, comparable_backends
 
-__all__ = ["BackendContract", "assert_close", "assert_parity", "check_grads"]
+__all__ = ["BackendContract", "assert_close", "assert_parity", "check_grads", "comparable_backends"]
 
 
 def __getattr__(name: str) -> Any:

@@ -178,6 +178,7 @@ def _message(a: np.ndarray, e: np.ndarray, unit: np.ndarray, failed: np.ndarray,
     with np.errstate(all="ignore"):
         difference = np.abs(a.astype(np.float64) - e.astype(np.float64))
         relative = difference / np.abs(e.astype(np.float64))
+        in_ulp = difference / unit
     places = np.argwhere(failed)
     order = np.argsort(-np.nan_to_num(difference[failed], nan=np.inf), kind="stable")
     count = len(places)
@@ -186,6 +187,6 @@ def _message(a: np.ndarray, e: np.ndarray, unit: np.ndarray, failed: np.ndarray,
         at = tuple(int(i) for i in place)
         lines.append(
             f"  {list(at)}  actual {a[at]}  expected {e[at]}  difference {difference[at]:.3g}"
-            f"  relative {relative[at]:.3g}  {difference[at] / unit[at]:.3g} ULP"
+            f"  relative {relative[at]:.3g}  {in_ulp[at]:.3g} ULP"
         )
     return "\n".join(lines)

@@ -139,7 +139,7 @@ class _Check:
         weights: list[np.ndarray],
         start: list[np.ndarray],
     ) -> Callable[..., tuple[Array, ...]]:
-        """The function whose derivative is of the next order: the gradient, or the derivative along a direction."""
+        """The function to differentiate next: the gradient, or the derivative along a direction."""
         cotangents = tuple(self._place(weights))
         along = self._place([self.random.standard_normal(a.shape) for a in start])
 

@@ -1,0 +1,235 @@
+"""`BackendContract`: the tests that an adapter must pass, to be subclassed by whoever writes one."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from multimlp import activations, registry, transforms
+from multimlp.backend import Backend
+from multimlp.errors import CapabilityError, DeviceError
+from multimlp.mlp import MLP
+from multimlp.op import OPS
+from multimlp.parity.formats import FORMATS
+from multimlp.registry import Array, array_namespace
+from multimlp.testing._close import assert_close
+from multimlp.training import fit
+
+POINTS = np.asarray([-20.0, -3.0, -1.0, -0.5, -1e-4, 0.0, 1e-4, 0.5, 1.0, 3.0, 6.0, 20.0])
+"""Kinks of the activations are among them."""
+
+
+def _square_sum(arrays: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
+    (x,) = arrays
+    xp = array_namespace(x)
+    return xp.sum(x * x), (x + 1,)
+
+
+class BackendContract:
+    """Subclass it in a test module, and set ``backend``; every method of the adapter is then checked.
+
+    Attributes
+    ----------
+    backend : str
+        The name under which the adapter is registered, or plugged in.
+    dtype : str
+        The floating-point dtype of most checks.
+
+    Examples
+    --------
+    In ``tests/test_my_backend.py``::
+
+        from multimlp.testing import BackendContract
+
+        class TestMyBackend(BackendContract):
+            backend = "my-backend"
+    """
+
+    backend: ClassVar[str]
+    dtype: ClassVar[str] = "float64"
+
+    @pytest.fixture
+    def adapter(self) -> Any:
+        adapter = registry.load(self.backend)
+        with adapter.scope(self.dtype):
+            yield adapter
+
+    def array(self, adapter: Backend, x: Any) -> Array:
+        return adapter.asarray(np.asarray(x), dtype=self.dtype)
+
+    def close(self, adapter: Backend, got: Array, wanted: Any, k: float = 8.0) -> None:
+        """Equal to a float64 reference within k eps, shape included."""
+        wanted = np.asarray(wanted, dtype=np.float64)
+        eps = FORMATS[self.dtype].eps
+        host = np.asarray(adapter.to_numpy(got), dtype=np.float64)
+        assert_close(host, wanted, rtol=k * eps, atol=k * eps)
+
+    # ---- identity and arrays
+
+    def test_it_is_found_by_name_and_by_its_arrays(self, adapter: Backend) -> None:
+        x = self.array(adapter, [1.0, 2.0])
+        assert adapter.name == registry.canonical_name(self.backend)
+        assert registry.owner(x) is adapter
+        assert registry.array_namespace(x) is adapter.xp
+        assert adapter.version
+        assert not adapter.is_array_type(list)
+
+    @pytest.mark.parametrize("shape", [(), (0,), (1,), (3,), (2, 0), (2, 3)])
+    def test_values_come_and_go_unchanged(self, adapter: Backend, shape: tuple[int, ...]) -> None:
+        host = np.random.default_rng(0).normal(size=shape)
+        host = FORMATS[self.dtype].round(host)
+        x = self.array(adapter, host)
+        assert tuple(x.shape) == shape
+        np.testing.assert_array_equal(adapter.to_numpy(x).astype(np.float64), host)
+
+    def test_every_dtype_it_names_works(self, adapter: Backend) -> None:
+        for name in adapter.capabilities.dtypes:
+            with adapter.scope(name):
+                x = adapter.asarray(np.asarray([0.5, 2.0]), dtype=name)
+                assert adapter.dtype_name(x.dtype) == name
+                np.testing.assert_array_equal(adapter.to_numpy(x + x).astype(np.float64), [1.0, 4.0])
+
+    def test_integers_and_booleans_keep_their_kind(self, adapter: Backend) -> None:
+        assert (
+            adapter.dtype_name(adapter.asarray(np.asarray([1, 2], dtype=np.int32), dtype="int32").dtype)
+            == "int32"
+        )
+        assert adapter.dtype_name(adapter.asarray(np.asarray([True]), dtype="bool").dtype) == "bool"
+
+    def test_devices(self, adapter: Backend) -> None:
+        x = self.array(adapter, [1.0])
+        assert adapter.device_name(x) in adapter.devices()
+        assert adapter.resolve_device(None) is None
+        for device in adapter.devices():
+            assert adapter.resolve_device(device) == device
+            placed = adapter.asarray(np.asarray([1.0]), dtype=self.dtype, device=device)
+            assert adapter.device_name(placed) == device
+        with pytest.raises(DeviceError):
+            adapter.resolve_device("no-such-device")
+        adapter.synchronize(x)
+
+    # ---- derivatives
+
+    def test_value_and_grad(self, adapter: Backend) -> None:
+        x = self.array(adapter, [1.0, -2.0, 3.0])
+        value, (aux,), (gradient,) = adapter.value_and_grad(_square_sum)((x,))
+        self.close(adapter, value, 14.0)
+        self.close(adapter, aux, [2.0, -1.0, 4.0])
+        self.close(adapter, gradient, [2.0, -4.0, 6.0])
+
+    def test_an_argument_that_does_not_matter_has_zero_gradient(self, adapter: Backend) -> None:
+        x, y = self.array(adapter, [1.0, 2.0]), self.array(adapter, [[3.0]])
+        _, _, gradients = adapter.value_and_grad(lambda a: (array_namespace(a[0]).sum(a[0]), ()))((x, y))
+        self.close(adapter, gradients[1], [[0.0]])
+
+    def test_vjp_is_the_transposed_jacobian(self, adapter: Backend) -> None:
+        x, w = self.array(adapter, [1.0, 2.0]), self.array(adapter, [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+        (y,), pullback = adapter.vjp(lambda a: (array_namespace(*a).matmul(a[0], a[1]),), (x, w))
+        gx, gw = pullback((self.array(adapter, [1.0, 0.0, -1.0]),))
+        self.close(adapter, y, [9.0, 12.0, 15.0])
+        self.close(adapter, gx, [-2.0, -2.0])
+        self.close(adapter, gw, [[1.0, 0.0, -1.0], [2.0, 0.0, -2.0]])
+
+    def test_jvp_is_the_jacobian(self, adapter: Backend) -> None:
+        x = self.array(adapter, [1.0, 2.0])
+        (y,), (dy,) = adapter.jvp(lambda a: (a[0] * a[0],), (x,), (self.array(adapter, [1.0, 10.0]),))
+        self.close(adapter, y, [1.0, 4.0])
+        self.close(adapter, dy, [2.0, 40.0])
+
+    def test_second_derivatives(self, adapter: Backend) -> None:
+        if not adapter.capabilities.higher_order:
+            pytest.skip("first derivatives only, as its capabilities say")
+        x = self.array(adapter, [1.0, -2.0])
+        hessian = transforms.hessian(lambda a: array_namespace(a).sum(a * a * a))(x)
+        self.close(adapter, hessian, [[6.0, 0.0], [0.0, -12.0]])
+
+    def test_stop_gradient(self, adapter: Backend) -> None:
+        x = self.array(adapter, [3.0])
+
+        def half_stopped(arrays: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
+            return array_namespace(*arrays).sum(arrays[0] * adapter.stop_gradient(arrays[0])), ()
+
+        _, _, (g,) = adapter.value_and_grad(half_stopped)((x,))
+        self.close(adapter, g, [3.0])
+
+    # ---- vmap, compile, scan
+
+    def test_vmap_is_a_stack_of_calls(self, adapter: Backend) -> None:
+        x = np.arange(6.0).reshape(3, 2)
+
+        def energy(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+            return (array_namespace(*arrays).sum(arrays[0] * arrays[1]),)
+
+        (y,) = adapter.vmap(energy)((self.array(adapter, x), self.array(adapter, x + 1)))
+        self.close(adapter, y, np.sum(x * (x + 1), axis=1))
+
+    @pytest.mark.parametrize("size", [2, 5])
+    def test_compiled_is_the_same(self, adapter: Backend, size: int) -> None:
+        x = np.linspace(-1, 1, size)
+        compiler = next((c for c in adapter.capabilities.compilers if c not in ("inductor",)), None)
+
+        def function(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+            xp = array_namespace(arrays[0])
+            return (xp.tanh(arrays[0]), xp.sum(arrays[0]))
+
+        compiled = adapter.compile(function, compiler)
+        for _ in range(2):
+            y, total = compiled((self.array(adapter, x),))
+            self.close(adapter, y, np.tanh(x))
+            self.close(adapter, total, x.sum())
+        with pytest.raises(CapabilityError):
+            adapter.compile(function, "no-such-compiler")
+
+    @pytest.mark.parametrize("collect", [True, False])
+    def test_scan(self, adapter: Backend, collect: bool) -> None:
+        xs = np.asarray([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+
+        def step(
+            carry: tuple[Array, ...], x: tuple[Array, ...]
+        ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+            total = carry[0] + x[0]
+            return (total,), ((total * 2,) if collect else ())
+
+        (last,), rows = adapter.scan(
+            step, (self.array(adapter, [0.0, 0.0]),), (self.array(adapter, xs),), 3, collect
+        )
+        self.close(adapter, last, [9.0, 12.0])
+        if collect:
+            self.close(adapter, rows[0], 2 * np.cumsum(xs, axis=0))
+
+    # ---- kernels and training
+
+    def test_kernels_agree_with_the_portable_forms(self, adapter: Backend) -> None:
+        """Value and derivative, at the kinks too."""
+        x = self.array(adapter, FORMATS[self.dtype].round(POINTS))
+        for name in activations.names():
+            row = activations.describe(name)
+            if row.elementwise and row.function.name in adapter.kernels:
+                operation = OPS[row.function.name]
+                for function in (operation, adapter.wrap(operation.portable)):
+                    self.close(adapter, function(x), _reference(row.function), 32.0)
+                    slope = transforms.elementwise_grad(function)(x)
+                    self.close(adapter, slope, _reference(row.derivative), 32.0)
+
+    def test_every_kernel_replaces_an_operation(self, adapter: Backend) -> None:
+        optional = {"scatter_add"}
+        unknown = set(adapter.kernels) - set(OPS) - optional
+        assert not unknown, f"kernels for operations that do not exist: {sorted(unknown)}"
+
+    def test_fit_learns_xor(self, adapter: Backend) -> None:
+        X = np.asarray([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+        y = np.asarray([0, 1, 1, 0])
+        result = fit(
+            MLP(2, 8, 2, activation="tanh"), X, y, optimizer={"name": "adam", "options": {"learning_rate": 0.05}},
+            epochs=120, batch_size=4, validation=None, backend=adapter, dtype=self.dtype, progress=False,
+        )  # fmt: skip
+        assert result.history["loss"][-1] < 0.1
+        assert registry.owner(result.params[0].weight) is adapter
+
+
+def _reference(function: Any) -> np.ndarray:
+    """In float64 on NumPy, from the same rounded points."""
+    with np.errstate(all="ignore"):
+        return np.asarray(function.portable(POINTS), dtype=np.float64)

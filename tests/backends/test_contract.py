@@ -1,0 +1,33 @@
+"""The contract that an outside adapter must pass, for every built-in one that is installed."""
+
+from __future__ import annotations
+
+import pytest
+
+from multimlp import registry
+from multimlp.errors import ParityError
+from multimlp.op import OPS
+from multimlp.testing import BackendContract
+
+
+def _contract(name: str) -> type[BackendContract]:
+    here = pytest.mark.skipif(not registry.is_installed(name), reason=f"{name} is not installed")
+    return here(type(f"Test{name.title()}", (BackendContract,), {"backend": name}))
+
+
+TestNumpy = _contract("numpy")
+TestTorch = _contract("torch")
+TestJax = _contract("jax")
+TestTensorFlow = _contract("tensorflow")
+TestStrict = _contract("strict")
+TestMpmath = _contract("mpmath")
+
+
+def test_the_contract_finds_a_kernel_that_is_wrong_at_its_kink(monkeypatch):
+    """The derivative of maximum(x, 0) at 0 is one half."""
+    adapter = registry.load("torch")
+    xp = adapter.xp
+    monkeypatch.setitem(adapter.kernels, "relu", lambda x: xp.maximum(x, xp.zeros_like(x)))
+    monkeypatch.setattr(OPS["relu"], "_implementations", {})
+    with pytest.raises(ParityError):
+        TestTorch().test_kernels_agree_with_the_portable_forms(adapter)
