@@ -35,6 +35,8 @@ COMMANDS: dict[str, Command] = {
     "train": Command("multimlp.cli.train", "train on a data set or a file, on one backend or on all of them"),
     "predict": Command("multimlp.cli.predict", "predict from a file with a saved model"),
     "parity": Command("multimlp.cli.parity", "compare every backend with an oracle of 50 digits"),
+    "plot": Command("multimlp.cli.plot", "draw activations and their derivatives, of one backend or of all"),
+    "lesson": Command("multimlp.cli.lesson", "run a lesson on multilayer perceptrons, with its pictures"),
     "export": Command("multimlp.cli.export", "write a saved model for ONNX, torch, Keras, Flax or scikit-learn"),
     "import": Command("multimlp.cli.import_", "read a model of another library"),
 }

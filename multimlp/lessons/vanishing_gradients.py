@@ -92,7 +92,9 @@ def run(backend: Backend) -> LessonResult:
         axes[1].plot(
             DEPTHS, [one.ratio for one in by_depth.values()], marker=marker, markersize=4, label=name
         )
-    axes[1].set(xlabel="hidden layers", ylabel="first layer's gradient / last layer's", yscale="log")
+    axes[1].set(
+        xlabel="hidden layers", ylabel="first layer's gradient / last layer's", yscale="log", xticks=DEPTHS
+    )
     axes[1].legend()
     numbers = {f"first / last, 20 layers, {name}": by_depth[20].ratio for name, by_depth in flows.items()}
     for activation, init in (SETTINGS[0], SETTINGS[3]):
