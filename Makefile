@@ -30,6 +30,9 @@ types: $(VENV)/.test ## type checkers read an installed copy, because backends/ 
 	$(PIP) --no-deps --target build/types .
 	cd build/types && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p multimlp
 
+docs: $(VENV)/.test ## the documentation site, warnings as errors
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+
 bench: $(VENV)/.test ## the benchmark tables of the README
 	$(BIN)/python -m benchmarks
 
@@ -41,7 +44,7 @@ $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) -c constraints.txt -e '.[all,testing]' --group dev
+	$(PIP) -c constraints.txt -e '.[dev]'
 	touch $@
 
 $(VENV)-mxnet/.test: pyproject.toml constraints-mxnet.txt

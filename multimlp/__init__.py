@@ -51,6 +51,10 @@ if TYPE_CHECKING:
     from multimlp.catalog import available_backends
     from multimlp.evaluation import predict
     from multimlp.files import load, save
+    from multimlp.interop.keras import as_keras_layer
+    from multimlp.interop.tensorflow import as_tf_module
+    from multimlp.interop.torch import as_torch_module
+    from multimlp.structure import collapse, gradient_flow, linear_regions, to_sigmoid, to_tanh
     from multimlp.training import FitResult, fit
 
 __version__ = "0.1.0"
@@ -68,11 +72,19 @@ _LAZY_MODULES = (
 )
 _LAZY_NAMES = {
     "FitResult": "training",
+    "as_keras_layer": "interop.keras",
+    "as_tf_module": "interop.tensorflow",
+    "as_torch_module": "interop.torch",
     "available_backends": "catalog",
+    "collapse": "structure",
     "fit": "training",
+    "gradient_flow": "structure",
+    "linear_regions": "structure",
     "load": "files",
     "predict": "evaluation",
     "save": "files",
+    "to_sigmoid": "structure",
+    "to_tanh": "structure",
 }
 
 
@@ -99,20 +111,26 @@ __all__ = [
     "ParametricDense",
     "activations",
     "array_namespace",
+    "as_keras_layer",
+    "as_tf_module",
+    "as_torch_module",
     "available_backends",
     "callbacks",
+    "collapse",
     "convert",
     "elementwise_grad",
     "errors",
     "fit",
     "get_backend",
     "grad",
+    "gradient_flow",
     "hessian",
     "hvp",
     "initializers",
     "jacobian",
     "jit",
     "jvp",
+    "linear_regions",
     "load",
     "losses",
     "metrics",
@@ -126,6 +144,8 @@ __all__ = [
     "schedules",
     "set_backend",
     "stop_gradient",
+    "to_sigmoid",
+    "to_tanh",
     "tree",
     "use_backend",
     "value_and_grad",

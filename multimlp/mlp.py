@@ -309,6 +309,12 @@ class MLP:
 
     # ---- as text -----------------------------------------------------------------------------------------------------
 
+    def summary(self) -> str:
+        """A table of the layers: shapes, activations, numbers of parameters; see `multimlp.structure.summary`."""
+        from multimlp.structure import summary
+
+        return summary(self)
+
     def to_spec(self) -> dict[str, Any]:
         """The description as plain values (JSON), for files; `InputError` if it holds callables of your own."""
         final = self.final_activation

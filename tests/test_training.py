@@ -44,8 +44,8 @@ _references: dict = {}
 def hundred_steps(backend, activation, optimizer, dropout):
     """100 steps in float64: 20 epochs of 5 batches, the last of them smaller.
 
-    L-BFGS makes 30: on a flat valley floor its path multiplies the last bit by ten every three iterations, whatever computes it
-    so that nothing is left to compare after 50.
+    L-BFGS makes 30: on a flat valley floor its path multiplies the last bit by ten every three iterations,
+    whatever computes it, so that nothing is left to compare after 50.
     """
     full_batch = optimizer == "lbfgs"
     return fit(
