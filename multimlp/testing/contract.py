@@ -221,10 +221,19 @@ class BackendContract:
     def test_fit_learns_xor(self, adapter: Backend) -> None:
         X = np.asarray([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
         y = np.asarray([0, 1, 1, 0])
+        adam = {"name": "adam", "options": {"learning_rate": 0.05}}
         result = fit(
-            MLP(2, 8, 2, activation="tanh"), X, y, optimizer={"name": "adam", "options": {"learning_rate": 0.05}},
-            epochs=120, batch_size=4, validation=None, backend=adapter, dtype=self.dtype, progress=False,
-        )  # fmt: skip
+            MLP(2, 8, 2, activation="tanh"),
+            X,
+            y,
+            optimizer=adam,
+            epochs=120,
+            batch_size=4,
+            validation=None,
+            backend=adapter,
+            dtype=self.dtype,
+            progress=False,
+        )
         assert result.history["loss"][-1] < 0.1
         assert registry.owner(result.params[0].weight) is adapter
 

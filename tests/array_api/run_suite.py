@@ -75,9 +75,8 @@ def run(namespace: str, folder: Path, options: list[str], examples: int = 20) ->
     }
     ran = counts.get("passed", 0) + counts.get("failed", 0) + counts.get("error", 0)
     rate = counts.get("passed", 0) / ran if ran else 0.0
-    print(
-        f"{namespace}: {counts.get('passed', 0)} of {ran} passed ({rate:.1%}), {counts.get('skipped', 0)} skipped"
-    )
+    passed, skipped = counts.get("passed", 0), counts.get("skipped", 0)
+    print(f"{namespace}: {passed} of {ran} passed ({rate:.1%}), {skipped} skipped")
     for line in done.stdout.splitlines():
         if line.startswith(("FAILED", "ERROR")):
             print("   ", line.partition(" - ")[0])
