@@ -61,7 +61,9 @@ class Model:
         xp = array_namespace(X, *tree.leaves(params))
         if scale is not None:
             params = tree.map(lambda leaf: self._with_slope(leaf, 1 / scale), params)
-        outputs = self._model(tree.map(lambda leaf: xp.astype(leaf, narrow), params), xp.astype(X, narrow), key=key)
+        outputs = self._model(
+            tree.map(lambda leaf: xp.astype(leaf, narrow), params), xp.astype(X, narrow), key=key
+        )
         outputs = xp.astype(outputs, wide)
         return outputs if scale is None else self._with_slope(outputs, scale)
 
@@ -146,7 +148,9 @@ def prepared(problem: Problem, dtype: str) -> Problem:
                 "a first-order optimizer such as 'adam'"
             )
         optimizer = ScaledOptimizer(optimizer)
-    return dataclasses.replace(problem, model=Model(problem.model, problem.backend, dtype), optimizer=optimizer)
+    return dataclasses.replace(
+        problem, model=Model(problem.model, problem.backend, dtype), optimizer=optimizer
+    )
 
 
 def is_scaled(problem: Problem) -> bool:
