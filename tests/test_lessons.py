@@ -280,3 +280,15 @@ def test_figures_are_drawn_from_numbers_not_from_a_display(monkeypatch):
     found = lessons.run("feature_maps", "numpy")
     line = found.figures["degrees"].axes[0].lines[1]
     assert int(np.argmin(line.get_ydata())) == 2
+
+
+def test_a_backend_that_cannot_be_used_is_left_out(monkeypatch):
+    from multimlp.catalog import BackendInfo
+    from multimlp.lessons.activation_functions import installed
+
+    monkeypatch.setattr(
+        BackendInfo, "devices", property(lambda self: 1 / 0 if self.name == "torch" else ("cpu",))
+    )
+    found = installed()
+    assert "numpy" in found
+    assert not {"torch", "strict", "mpmath"} & set(found)

@@ -39,9 +39,10 @@ LIMIT = 8.0
 
 
 def installed() -> list[str]:
-    """The backends whose curves can be laid over one another here."""
-    known = mm.available_backends()
-    return [name for name, info in known.items() if info.installed and name not in CHECKERS]
+    """The backends whose curves can be laid over one another here: installed, and with a device to run on."""
+    candidates = (info for name, info in mm.available_backends().items() if name not in CHECKERS)
+    described = [info.as_dict() for info in candidates if info.installed]
+    return [one["name"] for one in described if one["problem"] is None and one["devices"]]
 
 
 def gallery(names: Sequence[str], columns: int, size: tuple[float, float]) -> Any:
