@@ -54,13 +54,13 @@ class JaxBackend(Backend):
         return wrapped
 
     def scope_of(self, *arrays: Array) -> contextlib.AbstractContextManager[None]:
-        if jax.config.jax_enable_x64 or not any(getattr(a, "dtype", None) in _WIDE for a in arrays):
+        if jax.config.read("jax_enable_x64") or not any(getattr(a, "dtype", None) in _WIDE for a in arrays):
             return contextlib.nullcontext()
         return jax.enable_x64(True)
 
     @contextlib.contextmanager
     def scope(self, dtype: str | None = None) -> Iterator[None]:
-        if dtype == "float64" and not jax.config.jax_enable_x64:
+        if dtype == "float64" and not jax.config.read("jax_enable_x64"):
             with jax.enable_x64(True):
                 yield
         else:
@@ -145,7 +145,11 @@ class JaxBackend(Backend):
 
 
 def _name(device: Any) -> str:
-    return "cpu" if device.platform == "cpu" else f"{'cuda' if device.platform == 'gpu' else device.platform}:{device.id}"
+    return (
+        "cpu"
+        if device.platform == "cpu"
+        else f"{'cuda' if device.platform == 'gpu' else device.platform}:{device.id}"
+    )
 
 
 def _device(name: str) -> Any:

@@ -28,7 +28,12 @@ class NumpyBackend(Backend):
     capabilities = Capabilities(epoch="inplace", dtypes=("float64", "float32", "float16"))
 
     def __init__(self) -> None:
-        self.kernels = {"relu": _relu, "tanh": np.tanh, "scatter_add": _scatter_add, "threefry2x32": threefry2x32}
+        self.kernels = {
+            "relu": _relu,
+            "tanh": np.tanh,
+            "scatter_add": _scatter_add,
+            "threefry2x32": threefry2x32,
+        }
         try:
             from scipy import special
         except ImportError:  # the portable erf serves

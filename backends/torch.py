@@ -82,7 +82,9 @@ class TorchBackend(Backend):
         return x.numpy()
 
     def devices(self) -> tuple[str, ...]:
-        cuda = tuple(f"cuda:{i}" for i in range(torch.cuda.device_count())) if torch.cuda.is_available() else ()
+        cuda = (
+            tuple(f"cuda:{i}" for i in range(torch.cuda.device_count())) if torch.cuda.is_available() else ()
+        )
         metal = ("mps",) if torch.backends.mps.is_available() else ()
         return ("cpu", *cuda, *metal)
 
@@ -121,11 +123,12 @@ class TorchBackend(Backend):
         return value_and_grad
 
     def vjp(self, function: Function, arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
-        outputs, pullback = torch.func.vjp(lambda *xs: function(xs), *arrays)
+        outputs, pullback = torch.func.vjp(lambda *xs: function(xs), *arrays)  # type: ignore[misc]
         return outputs, pullback
 
     def jvp(self, function: Function, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
-        return torch.func.jvp(lambda *xs: function(xs), tuple(arrays), tuple(tangents))
+        outputs, derivatives = torch.func.jvp(lambda *xs: function(xs), tuple(arrays), tuple(tangents))  # type: ignore[misc]
+        return outputs, derivatives
 
     def vmap(self, function: Function) -> Function:
         return torch.func.vmap(function)

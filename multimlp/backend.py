@@ -216,7 +216,9 @@ class Backend:
         """A faster function of the same values, specialised to shapes and dtypes when first called with them."""
         if compiler not in (None, "none", *self.capabilities.compilers):
             choices = ", ".join(("none", *self.capabilities.compilers))
-            raise CapabilityError(f"compiler: {compiler!r} is not one of the {self.name} backend's: {choices}")
+            raise CapabilityError(
+                f"compiler: {compiler!r} is not one of the {self.name} backend's: {choices}"
+            )
         return function
 
     def scan(

@@ -64,7 +64,12 @@ class OnDisk:
     """A memory-mapped array, of which only the chunks under way are in memory."""
 
     def __init__(
-        self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None, ordering: Ordering, place: Callable[..., Chunk]
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        weights: np.ndarray | None,
+        ordering: Ordering,
+        place: Callable[..., Chunk],
     ) -> None:
         self.batch_size = ordering.batch_size
         self._arrays, self._ordering, self._place = (X, y, weights), ordering, place
@@ -113,7 +118,7 @@ class Batches:
     def _unpack(batch: Any) -> tuple[Any, Any, Any]:
         if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
             raise InputError("X: each batch must be a tuple (X, y) or (X, y, sample_weight)")
-        return (*batch, None)[:3] if len(batch) == 2 else tuple(batch)  # type: ignore[return-value]
+        return (*batch, None)[:3] if len(batch) == 2 else tuple(batch)
 
     def epoch(self, number: int) -> Iterator[Piece]:
         def pieces() -> Iterator[Piece]:
@@ -187,13 +192,20 @@ def host(x: Any, name: str) -> np.ndarray | Array:
         try:
             values = values.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise DataError(f"{name}: expected numbers, got {type(x).__name__} of {values.dtype}: {error}") from None
+            raise DataError(
+                f"{name}: expected numbers, got {type(x).__name__} of {values.dtype}: {error}"
+            ) from None
     return values
 
 
 def is_streamed(X: Any) -> bool:
     """Whether ``X`` is to be streamed as batches: a callable or an iterable that is no array, list or data frame."""
-    if registry.is_array(X) or isinstance(X, (list, tuple)) or hasattr(X, "to_numpy") or hasattr(X, "__array__"):
+    if (
+        registry.is_array(X)
+        or isinstance(X, (list, tuple))
+        or hasattr(X, "to_numpy")
+        or hasattr(X, "__array__")
+    ):
         return False
     return callable(X) or isinstance(X, Iterable)
 
@@ -211,5 +223,7 @@ def place(target: Target, integer_targets: bool, X: Any, y: Any, weights: Any) -
 
     kind = "int32" if integer_targets else target.dtype
     return Chunk(
-        move(X, target.dtype, "X"), move(y, kind, "y"), None if weights is None else move(weights, target.dtype, "sample_weight")
+        move(X, target.dtype, "X"),
+        move(y, kind, "y"),
+        None if weights is None else move(weights, target.dtype, "sample_weight"),
     )

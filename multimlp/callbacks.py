@@ -35,7 +35,9 @@ class Run:
         Why training ends, once `stop` was called.
     """
 
-    def __init__(self, mlp: Any, epochs: int, history: dict[str, list[float]], read_params: Callable[[], Tree]) -> None:
+    def __init__(
+        self, mlp: Any, epochs: int, history: dict[str, list[float]], read_params: Callable[[], Tree]
+    ) -> None:
         self.mlp = mlp
         self.epoch = 0
         self.epochs = epochs
@@ -161,7 +163,11 @@ class EarlyStopping(Callback):
 
     def state(self) -> Tree:
         return {
-            "figures": {"best": self.best, "best_epoch": float(self.best_epoch), "waited": float(self._waited)},
+            "figures": {
+                "best": self.best,
+                "best_epoch": float(self.best_epoch),
+                "waited": float(self._waited),
+            },
             "params": self.best_params,
         }
 

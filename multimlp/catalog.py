@@ -65,7 +65,9 @@ def available_backends() -> dict[str, BackendInfo]:
     for name, point in registry.entry_points().items():
         distribution = point.dist
         title = distribution.name if distribution is not None else point.value
-        found[name] = BackendInfo(name, True, distribution and distribution.version, f"pip install {title}")
+        found[name] = BackendInfo(
+            name, True, None if distribution is None else distribution.version, f"pip install {title}"
+        )
     return found
 
 

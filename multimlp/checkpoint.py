@@ -40,7 +40,9 @@ class Checkpoint:
         self.path = Path(path)
         self._settings = json.loads(json.dumps(settings))
 
-    def save(self, run: Run, params: Tree, optimizer_state: Tree, steps: int, callbacks: Sequence[Callback]) -> None:
+    def save(
+        self, run: Run, params: Tree, optimizer_state: Tree, steps: int, callbacks: Sequence[Callback]
+    ) -> None:
         arrays: dict[str, np.ndarray] = {}
         layout = {
             "params": _pack(params, "params", arrays),
@@ -51,9 +53,13 @@ class Checkpoint:
             "steps": steps,
             "settings": self._settings,
         }
-        files.write_tensors(self.path, arrays, {"multimlp.checkpoint": FORMAT, "multimlp.run": json.dumps(layout)})
+        files.write_tensors(
+            self.path, arrays, {"multimlp.checkpoint": FORMAT, "multimlp.run": json.dumps(layout)}
+        )
 
-    def load(self, run: Run, target: Target, params: Tree, optimizer_state: Tree, callbacks: Sequence[Callback]) -> Any:
+    def load(
+        self, run: Run, target: Target, params: Tree, optimizer_state: Tree, callbacks: Sequence[Callback]
+    ) -> Any:
         """``(params, optimizer_state, steps)`` from the file, with history and callbacks restored; None if there is no file."""
         if not self.path.exists():
             return None

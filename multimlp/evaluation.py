@@ -92,7 +92,9 @@ def _in_buckets(backend: Backend, run: Callable[[Array], Array], rows: Array, ba
         size = int(piece.shape[0])
         padded = bucket(max(size, 1), batch_size)
         if padded > size:
-            piece = xp.concat([piece, xp.zeros((padded - size, *features), dtype=rows.dtype, device=rows.device)], axis=0)
+            piece = xp.concat(
+                [piece, xp.zeros((padded - size, *features), dtype=rows.dtype, device=rows.device)], axis=0
+            )
         outputs = run(piece)
         pieces.append(outputs if padded == size else outputs[..., :size, :])
     return pieces[0] if len(pieces) == 1 else xp.concat(pieces, axis=-2)
@@ -164,7 +166,9 @@ class Evaluator:
         leaves, self._rebuild = tree.flatten(params)
         with self._backend.scope_of(*leaves):
             values = self._program((*leaves, *self._data))
-            return {name: average(self._backend, value) for name, value in zip(self.names, values, strict=True)}
+            return {
+                name: average(self._backend, value) for name, value in zip(self.names, values, strict=True)
+            }
 
 
 def _metric_name(metric: Any) -> str:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from multimlp import activations, initializers, random, regularizers, registry, tree
+from multimlp import activations, initializers, random, registry, regularizers, tree
 from multimlp.activations import Activation
 from multimlp.backend import Backend
 from multimlp.errors import DTypeError, InputError, MixedBackendsError, ShapeError
@@ -210,7 +210,7 @@ class MLP:
         seeds = [seed] if single else list(seed)  # type: ignore[arg-type]
         if not seeds:
             raise InputError("seed: an ensemble needs at least one seed, got an empty sequence")
-        members = [self._host_params(int(s)) for s in seeds]
+        members = [self._host_params(int(s)) for s in seeds]  # type: ignore[arg-type]
 
         def place(*leaves: np.ndarray) -> Array:
             host = leaves[0] if single else np.stack(leaves)
@@ -220,7 +220,9 @@ class MLP:
 
     def _host_params(self, seed: int) -> Params:
         layers: list[Dense | ParametricDense] = []
-        for i, ((fan_in, fan_out), rule) in enumerate(zip(self.layer_shapes, self.layer_activations, strict=True)):
+        for i, ((fan_in, fan_out), rule) in enumerate(
+            zip(self.layer_shapes, self.layer_activations, strict=True)
+        ):
             weight = self.kernel_init(random.host_generator(seed, i, 0), (fan_in, fan_out))
             bias = self.bias_init(random.host_generator(seed, i, 1), (fan_out,)) if self.use_bias else None
             learned = {p.name: p.initial(fan_out) for p in rule.parameters} if rule is not None else {}
@@ -234,13 +236,17 @@ class MLP:
             got = f"{len(params)} layers" if isinstance(params, (tuple, list)) else type(params).__name__
             raise InputError(f"params: expected a tuple of {count} layers (from mlp.init), got {got}")
         for i, (layer, shape) in enumerate(zip(params, self.layer_shapes, strict=True)):
-            weight = getattr(layer, "weight", None)
+            weight: Any = getattr(layer, "weight", None)
             if not registry.is_array(weight):
-                raise InputError(f"params[{i}]: expected a Dense(weight, bias) of arrays, got {type(layer).__name__}")
+                raise InputError(
+                    f"params[{i}]: expected a Dense(weight, bias) of arrays, got {type(layer).__name__}"
+                )
             if tuple(weight.shape)[-2:] != shape or weight.ndim not in (2, 3):
                 raise ShapeError(f"params[{i}].weight: expected shape {shape}, got {tuple(weight.shape)}")
             if layer.bias is not None and tuple(layer.bias.shape) != (*tuple(weight.shape)[:-2], shape[1]):
-                raise ShapeError(f"params[{i}].bias: expected shape {shape[1:]}, got {tuple(layer.bias.shape)}")
+                raise ShapeError(
+                    f"params[{i}].bias: expected shape {shape[1:]}, got {tuple(layer.bias.shape)}"
+                )
 
     # ---- the function ------------------------------------------------------------------------------------------------
 
@@ -305,7 +311,9 @@ class MLP:
             )
         if X.dtype != weight.dtype:
             kind, wanted = backend.dtype_name(X.dtype), backend.dtype_name(weight.dtype)
-            raise DTypeError(f"X has dtype {kind}, params have {wanted}; convert X first, e.g. xp.astype(X, xp.{wanted})")
+            raise DTypeError(
+                f"X has dtype {kind}, params have {wanted}; convert X first, e.g. xp.astype(X, xp.{wanted})"
+            )
 
     # ---- as text -----------------------------------------------------------------------------------------------------
 
@@ -370,7 +378,9 @@ def _hidden_widths(hidden: Any) -> tuple[int, ...]:
 def _per_layer(activation: Any, count: int) -> tuple[Activation, ...]:
     if isinstance(activation, (list, tuple)):
         if len(activation) != count:
-            raise InputError(f"activation: {len(activation)} given for {count} hidden layers; give one, or one a layer")
+            raise InputError(
+                f"activation: {len(activation)} given for {count} hidden layers; give one, or one a layer"
+            )
         return tuple(activations.parse(item) for item in activation)
     return (activations.parse(activation),) * count
 
@@ -379,4 +389,3 @@ def is_ensemble(params: Params) -> int | None:
     """The number of members if the parameters carry a leading axis of members, else None."""
     weight = params[0].weight
     return int(weight.shape[0]) if weight.ndim == 3 else None
-

@@ -70,7 +70,7 @@ class Op:
         return f"<op {self.name}>"
 
     def __reduce__(self) -> str:
-        return self.__qualname__
+        return self.portable.__qualname__
 
 
 def prepare_all(cls: type, dtypes: Sequence[Any]) -> None:

@@ -51,11 +51,18 @@ BUILTIN: dict[str, Known] = {
     "torch": Known("multimlp.backends.torch:TorchBackend", "torch", ("torch",), "torch"),
     "jax": Known("multimlp.backends.jax:JaxBackend", "jax", ("jax",), "jax", ("jaxlib",)),
     "tensorflow": Known(
-        "multimlp.backends.tensorflow:TensorFlowBackend", "tensorflow", ("tensorflow", "tensorflow-cpu"), "tensorflow"
+        "multimlp.backends.tensorflow:TensorFlowBackend",
+        "tensorflow",
+        ("tensorflow", "tensorflow-cpu"),
+        "tensorflow",
     ),
     "mxnet": Known("multimlp.backends.mxnet:MXNetBackend", "mxnet", ("mxnet",), "mxnet"),
     "cupy": Known(
-        "multimlp.backends.cupy:CuPyBackend", "cupy", ("cupy-cuda12x", "cupy-cuda13x", "cupy"), "cupy", ("cupyx",)
+        "multimlp.backends.cupy:CuPyBackend",
+        "cupy",
+        ("cupy-cuda12x", "cupy-cuda13x", "cupy"),
+        "cupy",
+        ("cupyx",),
     ),
     "strict": Known(
         "multimlp.backends.strict:StrictBackend", "array_api_strict", ("array-api-strict",), "strict"
@@ -92,7 +99,9 @@ def entry_points() -> dict[str, EntryPoint]:
 def canonical_name(name: str) -> str:
     """The backend's own name for a name or alias, without loading it; `UnknownBackendError` if nobody has it."""
     if not isinstance(name, str):
-        raise InputError(f"backend: expected a name such as 'torch', got {name!r} of type {type(name).__name__}")
+        raise InputError(
+            f"backend: expected a name such as 'torch', got {name!r} of type {type(name).__name__}"
+        )
     lowered = name.strip().lower()
     lowered = ALIASES.get(lowered, lowered)
     if lowered in BUILTIN or lowered in _loaded or lowered in entry_points():

@@ -16,8 +16,8 @@ import numpy as np
 
 from multimlp import losses, optimizers, random, registry, tree
 from multimlp.backend import Backend
-from multimlp.batches import Batches, InMemory, OnDisk, Ordering, Piece, Source, host, is_streamed, place
-from multimlp.callbacks import Callback, Run, as_callback
+from multimlp.batches import Batches, InMemory, OnDisk, Ordering, Source, host, is_streamed, place
+from multimlp.callbacks import Run, as_callback
 from multimlp.checkpoint import Checkpoint
 from multimlp.engine import Chunk, Engine, Problem, choose, mixed
 from multimlp.errors import DataError, InputError, NonFiniteLossError, ShapeError
@@ -170,7 +170,22 @@ def fit(
     rule = optimizers.get(optimizer)
     if rule.full_batch:
         batch_size = None
-    job = _Job(mlp, X, y, loss, batch_size, validation, seed, params, backend, device, dtype, sample_weight, shuffle, last_batch)
+    job = _Job(
+        mlp,
+        X,
+        y,
+        loss,
+        batch_size,
+        validation,
+        seed,
+        params,
+        backend,
+        device,
+        dtype,
+        sample_weight,
+        shuffle,
+        last_batch,
+    )
     _check_epochs(epochs)
     problem = Problem(
         mlp, job.loss, rule, regularizer, job.target.backend, job.target.device, job.target.dtype,
@@ -245,7 +260,11 @@ def _check_epochs(epochs: Any) -> None:
 
 
 def _diverged(run: Run, history: dict[str, list[float]]) -> NonFiniteLossError:
-    before = f"it was {history['loss'][-2]:.6g} an epoch earlier" if len(history["loss"]) > 1 else "in the first epoch"
+    before = (
+        f"it was {history['loss'][-2]:.6g} an epoch earlier"
+        if len(history["loss"]) > 1
+        else "in the first epoch"
+    )
     return NonFiniteLossError(
         f"the training loss became {history['loss'][-1]} in epoch {run.epoch} ({before}). "
         "Lower the learning rate, clip gradients (clip_norm=1.0), or standardise the inputs"
@@ -279,7 +298,9 @@ class _Trainer:
                 if interrupt.asked:
                     return math.nan
         if not examples:
-            raise DataError(f"X: no complete batch of {self._source.batch_size} rows to train on; use last_batch='keep'")
+            raise DataError(
+                f"X: no complete batch of {self._source.batch_size} rows to train on; use last_batch='keep'"
+            )
         return self._mean(total, examples)
 
     def _segments(self, order: np.ndarray) -> Iterator[np.ndarray]:
@@ -347,9 +368,12 @@ class _Job:
             raise InputError(f"mlp: expected an MLP, or a callable together with params=..., got {mlp!r}")
         self.mlp, self.seed, self.shuffle, self.last_batch = mlp, seed, shuffle, last_batch
         self.loss = losses.get(loss)
+        self.validation: Any = None
         streamed = is_streamed(X)
         if streamed and (y is not None or sample_weight is not None):
-            raise InputError("y, sample_weight: batches carry their own targets and weights; leave these arguments out")
+            raise InputError(
+                "y, sample_weight: batches carry their own targets and weights; leave these arguments out"
+            )
         if not streamed:
             X, y = host(X, "X"), self._targets(y)
         given = [] if streamed else [X, y]
@@ -390,24 +414,33 @@ class _Job:
 
     def _split(self, X: Any, y: Any, weights: Any, validation: Any) -> tuple[Any, Any, Any]:
         """The training part; keeps the validation part."""
-        self.validation: Any = None
         if validation is None:
             return X, y, weights
         if isinstance(validation, (tuple, list)):
             self.validation = self._validation_pair(validation)
             return X, y, weights
-        if isinstance(validation, bool) or not isinstance(validation, (int, float)) or not 0 <= validation < 1:
-            raise InputError(f"validation: expected a fraction in [0, 1), a pair (X, y) or None, got {validation!r}")
+        if (
+            isinstance(validation, bool)
+            or not isinstance(validation, (int, float))
+            or not 0 <= validation < 1
+        ):
+            raise InputError(
+                f"validation: expected a fraction in [0, 1), a pair (X, y) or None, got {validation!r}"
+            )
         rows = int(X.shape[0])
         held = round(rows * validation)
         if held == 0:
             return X, y, weights
         if rows - held < 1:
-            raise DataError(f"validation: {validation!r} of {rows} rows leaves nothing to train on; use validation=None")
+            raise DataError(
+                f"validation: {validation!r} of {rows} rows leaves nothing to train on; use validation=None"
+            )
         order = random.host_generator(self.seed, "validation").permutation(rows)
         kept, held_rows = np.sort(order[held:]), np.sort(order[:held])
         if isinstance(X, np.memmap):
-            raise InputError("validation: a fraction of a memory-mapped array would be copied; give validation=(X, y) or None")
+            raise InputError(
+                "validation: a fraction of a memory-mapped array would be copied; give validation=(X, y) or None"
+            )
         self.validation = (_rows(X, held_rows), _rows(y, held_rows))
         return _rows(X, kept), _rows(y, kept), None if weights is None else _rows(weights, kept)
 
@@ -425,7 +458,9 @@ class _Job:
         if X.ndim != 2:
             raise ShapeError(f"{X_name}: expected shape (n, features), got {tuple(X.shape)}")
         if y.ndim not in (1, 2) or y.shape[0] != X.shape[0]:
-            raise ShapeError(f"{y_name}: expected {X.shape[0]} rows, as {X_name} has, got shape {tuple(y.shape)}")
+            raise ShapeError(
+                f"{y_name}: expected {X.shape[0]} rows, as {X_name} has, got shape {tuple(y.shape)}"
+            )
 
     def _check(self, X: Any, y: Any, weights: Any) -> None:
         self._check_rows(X, y, "X", "y")
@@ -518,6 +553,6 @@ def _check_finite(array: Any, name: str) -> None:
             return
     bad = np.argwhere(~np.isfinite(backend.to_numpy(array)))
     place_of_first = ", ".join(str(int(i)) for i in bad[0])
-    raise DataError(f"{name}: {len(bad)} values are NaN or infinite, the first at [{place_of_first}]; remove or fill them in")
-
-
+    raise DataError(
+        f"{name}: {len(bad)} values are NaN or infinite, the first at [{place_of_first}]; remove or fill them in"
+    )

@@ -67,7 +67,9 @@ def _scalar(backend: Backend, value: Any, name: str) -> Array:
             raise NonScalarError(
                 f"{name}: the function returned a tuple; if it returns (value, aux), pass has_aux=True"
             )
-        raise NonScalarError(f"{name}: the function returned {value!r}, not an array of the {backend.name} backend")
+        raise NonScalarError(
+            f"{name}: the function returned {value!r}, not an array of the {backend.name} backend"
+        )
     if tuple(value.shape) != ():
         raise NonScalarError(
             f"{name}: the function must return a scalar (shape ()), got shape {tuple(value.shape)}; "
@@ -114,7 +116,12 @@ class _Call:
     """One call of a transformed function: its differentiated leaves, its backend, and how to call with other leaves."""
 
     def __init__(
-        self, function: Callable[..., Any], argnums: ArgNums, args: tuple[Any, ...], kwargs: dict[str, Any], name: str
+        self,
+        function: Callable[..., Any],
+        argnums: ArgNums,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        name: str,
     ) -> None:
         self.single = isinstance(argnums, int)
         positions = _positions(argnums, len(args), name)
@@ -296,7 +303,9 @@ def jvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
             )
     outputs = _Outputs()
     with call.backend.scope_of(*call.arrays):
-        values, derivatives = call.backend.jvp(lambda arrays: outputs.split(call(arrays)), call.arrays, directions)
+        values, derivatives = call.backend.jvp(
+            lambda arrays: outputs.split(call(arrays)), call.arrays, directions
+        )
     return outputs.join(values), outputs.join(derivatives)
 
 
@@ -358,7 +367,11 @@ class _Leaf(Sequence[Any]):
 
 
 def _rows(
-    backend: Backend, pullback: Callable[..., Any], values: Sequence[Array], index: int, inputs: Sequence[Array]
+    backend: Backend,
+    pullback: Callable[..., Any],
+    values: Sequence[Array],
+    index: int,
+    inputs: Sequence[Array],
 ) -> tuple[Array, ...]:
     """The derivative of output ``index`` with respect to every input: one unit cotangent per output element."""
     value = values[index]
@@ -422,11 +435,15 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
         leaf_axes = [axis for argument, axis in zip(args, axes, strict=True) for _ in tree.leaves(argument)]
         mapped = [i for i, axis in enumerate(leaf_axes) if axis is not None]
         if not mapped:
-            raise InputError("vmap: every in_axes is None (or no argument holds an array); there is nothing to map over")
+            raise InputError(
+                "vmap: every in_axes is None (or no argument holds an array); there is nothing to map over"
+            )
         backend = registry.owner(*leaves, *tree.leaves(kwargs))
         size = _mapped_size(leaves, leaf_axes, mapped)
         xp = registry.array_namespace(*(leaves[i] for i in mapped))
-        fronted = tuple(xp.moveaxis(leaves[i], leaf_axes[i], 0) if leaf_axes[i] else leaves[i] for i in mapped)
+        fronted = tuple(
+            xp.moveaxis(leaves[i], leaf_axes[i], 0) if leaf_axes[i] else leaves[i] for i in mapped
+        )
         outputs = _Outputs()
 
         def one(arrays: Sequence[Array]) -> tuple[Array, ...]:
@@ -504,7 +521,14 @@ def jit(
         )
         traced = registry.array_namespace(*arrays) is not backend.xp if arrays else False
         signature = tuple((tuple(a.shape), str(a.dtype)) for a in arrays)
-        key = (backend.name, traced, tree.structure((args, kwargs)), _hashable(constants), tuple(dynamic), signature)
+        key = (
+            backend.name,
+            traced,
+            tree.structure((args, kwargs)),
+            _hashable(constants),
+            tuple(dynamic),
+            signature,
+        )
         if key not in compiled:
             outputs = _Outputs()
 
@@ -563,7 +587,7 @@ def scan(
     """
     carry, rebuild_carry = tree.flatten(init)
     items, rebuild_items = tree.flatten(xs)
-    sizes = {int(tuple(item.shape)[0]) for item in items} | (set() if length is None else {length})
+    sizes = {int(item.shape[0]) for item in items} | (set() if length is None else {length})
     if len(sizes) != 1:
         raise ShapeError(
             f"scan: the leading sizes of xs and length must agree, got {', '.join(map(str, sorted(sizes))) or 'none'}"

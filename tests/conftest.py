@@ -10,7 +10,9 @@ import pytest
 
 from multimlp import registry, selection
 
-BACKENDS = tuple(name for name in ("numpy", "torch", "jax", "tensorflow", "strict") if registry.is_installed(name))
+BACKENDS = tuple(
+    name for name in ("numpy", "torch", "jax", "tensorflow", "strict") if registry.is_installed(name)
+)
 """Those that share a process; MXNet has tests of its own."""
 
 TRAINING_BACKENDS = tuple(name for name in BACKENDS if name != "strict")

@@ -46,7 +46,9 @@ def test_against_the_formula(backend, activation, formula, hidden):
 def test_parameters_have_the_same_bits_everywhere(backend, dtype):
     mlp = MLP(7, (5, 3), 2, kernel_init="he_normal", bias_init="uniform")
     reference = host(load("numpy"), mlp.init(seed=3, backend="numpy", dtype=dtype))
-    for mine, theirs in zip(host(backend, mlp.init(seed=3, backend=backend, dtype=dtype)), reference, strict=True):
+    for mine, theirs in zip(
+        host(backend, mlp.init(seed=3, backend=backend, dtype=dtype)), reference, strict=True
+    ):
         assert mine.dtype == theirs.dtype
         np.testing.assert_array_equal(mine, theirs)
 
@@ -131,7 +133,15 @@ def test_dropout_is_on_with_a_key_only_and_the_same_everywhere(backend):
 
 
 def test_description_round_trip():
-    mlp = MLP(4, (5, 3), 2, activation=["prelu", "tanh"], final_activation="softmax", dropout=0.1, kernel_init="he_uniform")
+    mlp = MLP(
+        4,
+        (5, 3),
+        2,
+        activation=["prelu", "tanh"],
+        final_activation="softmax",
+        dropout=0.1,
+        kernel_init="he_uniform",
+    )
     again = MLP.from_spec(json.loads(json.dumps(mlp.to_spec())))
     assert again == mlp
     assert hash(again) == hash(mlp)

@@ -11,7 +11,8 @@ from multimlp.errors import InputError, MissingDependencyError, MixedBackendsErr
 
 
 @pytest.mark.parametrize(
-    ("alias", "name"), [("pytorch", "torch"), ("tf", "tensorflow"), ("np", "numpy"), ("NumPy", "numpy"), (" jax ", "jax")]
+    ("alias", "name"),
+    [("pytorch", "torch"), ("tf", "tensorflow"), ("np", "numpy"), ("NumPy", "numpy"), (" jax ", "jax")],
 )
 def test_aliases(alias, name):
     assert registry.canonical_name(alias) == name
@@ -55,7 +56,19 @@ def test_what_is_no_array_is_an_error(value):
     assert not registry.is_array(value)
 
 
-FRAMEWORKS = ("torch", "jax", "tensorflow", "mxnet", "cupy", "keras", "sklearn", "scipy", "matplotlib", "rich", "pandas")
+FRAMEWORKS = (
+    "torch",
+    "jax",
+    "tensorflow",
+    "mxnet",
+    "cupy",
+    "keras",
+    "sklearn",
+    "scipy",
+    "matplotlib",
+    "rich",
+    "pandas",
+)
 
 
 def test_importing_multimlp_imports_no_framework():
@@ -75,6 +88,11 @@ def test_detecting_an_array_imports_no_other_framework():
 
 def test_the_adapters_exist_only_once():
     code = "import multimlp.backends, sys; print('backends' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "False"
+    )
     twice = subprocess.run([sys.executable, "-c", "import backends"], capture_output=True, text=True)
     assert twice.returncode != 0

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from multimlp import callbacks, losses, optimizers, regularizers, tree
-from multimlp.errors import CapabilityError, DataError, FileFormatError, InputError, NonFiniteLossError, ShapeError
+from multimlp.errors import (
+    CapabilityError,
+    DataError,
+    FileFormatError,
+    InputError,
+    NonFiniteLossError,
+    ShapeError,
+)
 from multimlp.evaluation import bucket, predict
 from multimlp.mlp import MLP, Dense
 from multimlp.registry import load
@@ -27,7 +34,8 @@ def host(result):
 
 def largest_difference(first, second):
     return max(
-        float(np.max(np.abs(a - b)) / max(1.0, float(np.max(np.abs(b))))) for a, b in zip(host(first), host(second), strict=True)
+        float(np.max(np.abs(a - b)) / max(1.0, float(np.max(np.abs(b)))))
+        for a, b in zip(host(first), host(second), strict=True)
     )
 
 
@@ -116,7 +124,13 @@ def test_every_engine_of_a_backend_agrees(training_backend, loss):
 def test_members_of_an_ensemble_train_like_single_networks(training_backend):
     mlp = MLP(6, (5,), 3)
     settings = dict(
-        epochs=4, batch_size=32, validation=None, seed=0, backend=training_backend, dtype="float64", progress=False
+        epochs=4,
+        batch_size=32,
+        validation=None,
+        seed=0,
+        backend=training_backend,
+        dtype="float64",
+        progress=False,
     )
     together = fit(mlp, X, LABELS, params=mlp.init(range(3), training_backend, "float64"), **settings)
     assert together.member_loss.shape == (3,)
@@ -178,7 +192,16 @@ def test_data_frames_and_lists():
     frame = pandas.DataFrame(X, columns=list("abcdef"))
     reference = small(epochs=1)
     for data, labels in ((frame, pandas.Series(LABELS)), (X.tolist(), LABELS.tolist())):
-        result = fit(MLP(6, 5, 3), data, labels, epochs=1, batch_size=32, progress=False, backend="numpy", dtype="float64")
+        result = fit(
+            MLP(6, 5, 3),
+            data,
+            labels,
+            epochs=1,
+            batch_size=32,
+            progress=False,
+            backend="numpy",
+            dtype="float64",
+        )
         assert result.history == reference.history
 
 
@@ -186,7 +209,9 @@ def test_memory_mapped_data_trains_like_data_in_memory(training_backend, tmp_pat
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     monkeypatch.setattr("multimlp.batches.STREAM_BYTES", 64 * X[:1].nbytes)
-    settings = dict(epochs=2, batch_size=32, validation=None, backend=training_backend, dtype="float64", progress=False)
+    settings = dict(
+        epochs=2, batch_size=32, validation=None, backend=training_backend, dtype="float64", progress=False
+    )
     streamed, held = fit(MLP(6, 5, 3), mapped, LABELS, **settings), fit(MLP(6, 5, 3), X, LABELS, **settings)
     assert largest_difference(streamed, held) < 1e-12
     np.testing.assert_allclose(streamed.history["loss"], held.history["loss"], rtol=1e-12)
@@ -260,8 +285,24 @@ def test_a_resumed_run_ends_with_the_same_bits(name, optimizer, tmp_path):
     mlp = MLP(6, 5, 3, dropout=0.2)
     path = tmp_path / "run.safetensors"
     whole = fit(mlp, X, LABELS, epochs=6, callbacks=[callbacks.EarlyStopping(patience=50)], **settings)
-    fit(mlp, X, LABELS, epochs=2, callbacks=[callbacks.EarlyStopping(patience=50)], checkpoint=path, **settings)
-    resumed = fit(mlp, X, LABELS, epochs=6, callbacks=[callbacks.EarlyStopping(patience=50)], checkpoint=path, **settings)
+    fit(
+        mlp,
+        X,
+        LABELS,
+        epochs=2,
+        callbacks=[callbacks.EarlyStopping(patience=50)],
+        checkpoint=path,
+        **settings,
+    )
+    resumed = fit(
+        mlp,
+        X,
+        LABELS,
+        epochs=6,
+        callbacks=[callbacks.EarlyStopping(patience=50)],
+        checkpoint=path,
+        **settings,
+    )
     assert resumed.history == whole.history
     assert largest_difference(resumed, whole) == 0.0
 
@@ -323,7 +364,11 @@ BAD = {
     "one dimension": (dict(X=X[:, 0]), ShapeError, r"X: expected shape \(n, features\)"),
     "features": (dict(X=X[:, :5]), ShapeError, r"expected shape \(n, 6\)"),
     "empty": (dict(X=X[:0], y=LABELS[:0], validation=None), DataError, "no rows"),
-    "nan": (dict(X=np.where(X > 2, np.nan, X)), DataError, r"X: \d+ values are NaN or infinite, the first at \["),
+    "nan": (
+        dict(X=np.where(X > 2, np.nan, X)),
+        DataError,
+        r"X: \d+ values are NaN or infinite, the first at \[",
+    ),
     "label": (dict(y=LABELS + 1), DataError, "label|class"),
     "text": (dict(X=[["a"] * 6] * 150), DataError, "X: expected numbers"),
     "ragged": (dict(X=[[1.0], [1.0, 2.0]]), ShapeError, "different lengths"),
@@ -336,7 +381,11 @@ BAD = {
     "last": (dict(last_batch="pad"), InputError, "last_batch"),
     "weights": (dict(sample_weight=np.ones(3)), ShapeError, r"sample_weight: expected shape \(150,\)"),
     "callback": (dict(callbacks=[3]), InputError, "callbacks: expected"),
-    "monitor": (dict(callbacks=[callbacks.EarlyStopping("val_f2")]), InputError, "'val_f2' is not in the history"),
+    "monitor": (
+        dict(callbacks=[callbacks.EarlyStopping("val_f2")]),
+        InputError,
+        "'val_f2' is not in the history",
+    ),
     "compiler": (dict(compile="gcc"), CapabilityError, "'gcc' is not one of"),
     "model": (dict(mlp="mlp"), InputError, "mlp: expected an MLP"),
     "params": (dict(params=(Dense(np.ones((3, 3)), None),)), InputError, "params"),

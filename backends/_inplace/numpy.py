@@ -12,9 +12,9 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
-from multimlp.backends._inplace import numpy_updates
 
 from multimlp.backend import Backend
+from multimlp.backends._inplace import numpy_updates
 from multimlp.engine.flat_kernels import Call, FusedUpdate, Kernels
 from multimlp.engine.threads import blas_threads, threads_for
 from multimlp.optimizers import Optimizer

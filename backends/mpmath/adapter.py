@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from multimlp.backends.mpmath import namespace
-from multimlp.backends.mpmath.array import Array as MpArray
 
 from multimlp.backend import Backend, Capabilities
+from multimlp.backends.mpmath import namespace
+from multimlp.backends.mpmath.array import Array as MpArray
 from multimlp.registry import Array
 
 

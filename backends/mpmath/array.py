@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from multimlp.backends.mpmath.scalars import mpf, real
 
 

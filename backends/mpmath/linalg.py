@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from multimlp.backends.mpmath import scalars
 from multimlp.backends.mpmath.array import STORED, Array, float64, stored
 from multimlp.backends.mpmath.scalars import ZERO

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from multimlp.backends.mpmath import linalg, scalars
 from multimlp.backends.mpmath.array import (
     STORED,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import mxnet as mx
 import numpy as np
+
 from multimlp.backends.mxnet._dtypes import (
     DEFAULT_FLOAT,
     DEFAULT_INTEGER,

@@ -6,12 +6,12 @@ from typing import Any
 
 import mxnet as mx
 import numpy as np
+
+from multimlp.backend import Backend, Capabilities
 from multimlp.backends import _numpy_threefry
 from multimlp.backends.mxnet import namespace as xp
 from multimlp.backends.mxnet._dtypes import asarray
 from multimlp.backends.mxnet._operators import give_way
-
-from multimlp.backend import Backend, Capabilities
 from multimlp.registry import Array
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from mxnet import np as _np
+
 from multimlp.backends.mxnet._dtypes import Array, isdtype
 from multimlp.backends.mxnet._functions import matmul, matrix_transpose, sum, tensordot, vecdot  # noqa: A004
-from mxnet import np as _np
 
 __all__ = [
     "cholesky",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
 from multimlp.backends.tensorflow import _device
 from multimlp.backends.tensorflow._dlpack import from_dlpack
 from multimlp.backends.tensorflow._dtypes import (
@@ -26,7 +27,6 @@ from multimlp.backends.tensorflow._dtypes import (
 )
 from multimlp.backends.tensorflow._dtypes import bool as boolean
 from multimlp.backends.tensorflow._shapes import as_shape, shape_of, size_along
-
 from multimlp.errors import DTypeError, InputError, ShapeError
 
 _DEFAULTS = {"b": boolean, "i": DEFAULT_INTEGER, "u": tf.uint64, "f": DEFAULT_FLOAT, "c": DEFAULT_COMPLEX}

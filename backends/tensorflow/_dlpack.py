@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
 from multimlp.backends._dlpack import CPU, layout
 from multimlp.backends.tensorflow import _device
 from multimlp.backends.tensorflow._dtypes import Tensor
-
 from multimlp.errors import InputError
 
 _ALIGNMENT = 64

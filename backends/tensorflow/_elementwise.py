@@ -6,6 +6,8 @@ import math
 from typing import Any
 
 import tensorflow as tf
+from tensorflow import raw_ops as raw
+
 from multimlp.backends.tensorflow._dtypes import (
     ANY,
     BOOLEAN,
@@ -27,7 +29,6 @@ from multimlp.backends.tensorflow._dtypes import (
 )
 from multimlp.backends.tensorflow._dtypes import bool as boolean
 from multimlp.backends.tensorflow._functions import binary, matched, unary
-from tensorflow import raw_ops as raw
 
 # ---- kernels that TensorFlow lacks for some dtypes, or defines differently ---------------------------------
 

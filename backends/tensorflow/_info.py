@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tensorflow as tf
+
 from multimlp.backends.tensorflow import _device
 from multimlp.backends.tensorflow._dtypes import (
     ANY,

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
+from tensorflow import raw_ops as raw
+
 from multimlp.backends.tensorflow._dtypes import (
     COMPLEX_FLOATING,
     INTEGRAL,
@@ -17,8 +19,6 @@ from multimlp.backends.tensorflow._dtypes import (
 from multimlp.backends.tensorflow._functions import matched
 from multimlp.backends.tensorflow._manipulation import moveaxis
 from multimlp.backends.tensorflow._shapes import dims, one_axis, static_shape
-from tensorflow import raw_ops as raw
-
 from multimlp.errors import ShapeError
 
 _NO_KERNEL = INTEGRAL - {int32, int64}

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
+from tensorflow import raw_ops as raw
+
 from multimlp.backends.tensorflow._dtypes import (
     INTEGRAL,
     Tensor,
@@ -29,8 +31,6 @@ from multimlp.backends.tensorflow._shapes import (
     size_along,
     static_shape,
 )
-from tensorflow import raw_ops as raw
-
 from multimlp.errors import InputError, ShapeError
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import tensorflow as tf
+from tensorflow import raw_ops as raw
+
 from multimlp.backends.tensorflow._dtypes import (
     ANY,
     BOOLEAN,
@@ -26,8 +28,6 @@ from multimlp.backends.tensorflow._dtypes import (
 from multimlp.backends.tensorflow._dtypes import bool as boolean
 from multimlp.backends.tensorflow._manipulation import moveaxis, take_along_axis
 from multimlp.backends.tensorflow._shapes import one_axis, shape_of, size_along
-from tensorflow import raw_ops as raw
-
 from multimlp.errors import InputError, ShapeError
 
 

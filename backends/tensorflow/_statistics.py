@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tensorflow as tf
+
 from multimlp.backends.tensorflow._dtypes import (
     ANY,
     BOOLEAN,
@@ -23,7 +24,6 @@ from multimlp.backends.tensorflow._dtypes import (
 )
 from multimlp.backends.tensorflow._dtypes import bool as boolean
 from multimlp.backends.tensorflow._shapes import Axes, dims, many_axes, one_axis, size_along, static_shape
-
 from multimlp.errors import InputError, ShapeError
 
 

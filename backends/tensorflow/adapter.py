@@ -116,11 +116,7 @@ class TensorFlowBackend(Backend):
 
     def vmap(self, function: Function) -> Function:
         def mapped(arrays: Arrays) -> Arrays:
-            return tuple(
-                tf.vectorized_map(
-                    lambda rows: function(tuple(rows)), tuple(arrays)
-                )
-            )
+            return tuple(tf.vectorized_map(lambda rows: function(tuple(rows)), tuple(arrays)))
 
         return mapped
 

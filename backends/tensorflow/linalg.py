@@ -6,6 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 import tensorflow as tf
+
 from multimlp.backends.tensorflow._dtypes import (
     COMPLEX_FLOATING,
     FLOATING,
@@ -23,7 +24,6 @@ from multimlp.backends.tensorflow._linear_algebra import matmul, operands, tenso
 from multimlp.backends.tensorflow._manipulation import matrix_transpose, moveaxis
 from multimlp.backends.tensorflow._shapes import Axes, broadcast_batch, dims, one_axis, static_shape
 from multimlp.backends.tensorflow._statistics import sum as _sum
-
 from multimlp.errors import InputError, ShapeError
 
 __all__ = [

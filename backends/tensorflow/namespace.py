@@ -22,6 +22,7 @@ from __future__ import annotations
 from math import e, inf, nan, pi
 
 import tensorflow as _tf
+
 from multimlp.backends.tensorflow import linalg
 from multimlp.backends.tensorflow._creation import (
     arange,

@@ -48,7 +48,9 @@ class FullBatchEngine:
 
             if self._random:  # another mask, another objective: the value found under the last one is void
                 self._state = self._state._replace(value=None, gradient=None, message="")
-            self._params, self._state = self._problem.optimizer.step(value_and_grad, self._params, self._state)
+            self._params, self._state = self._problem.optimizer.step(
+                value_and_grad, self._params, self._state
+            )
         return ChunkResult(np.asarray(self._state.value * rows), rows)
 
     def params(self) -> Tree:

@@ -67,8 +67,8 @@ class PortableEngine:
         state, (loss, key, step, rows, tail, *data) = arrays[:count], arrays[count:]
 
         def body(carry: tuple[Array, ...], items: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[()]]:
-            *inner, total, at = carry
-            inner, mean = self._step(tuple(inner), random.fold_in(key, at), items[0], data)
+            *held, total, at = carry
+            inner, mean = self._step(tuple(held), random.fold_in(key, at), items[0], data)
             return (*inner, total + mean * float(items[0].shape[0]), at + 1), ()
 
         carry = (*state, loss, step)

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
 from multimlp.backends.tensorflow import namespace
 
 

@@ -14,9 +14,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 tf = pytest.importorskip("tensorflow")
 npx = pytest.importorskip("array_api_compat.numpy")
 
-from multimlp.backends.tensorflow import namespace as xp  # noqa: E402
 from tensorflow_cases import ALL, COMPLEX, FLOATS, SIGNED, UNSIGNED, assert_same, hermitian, sample  # noqa: E402
 
+from multimlp.backends.tensorflow import namespace as xp  # noqa: E402
 from multimlp.errors import DeviceError, DTypeError, InputError, MixedBackendsError, ShapeError  # noqa: E402
 
 # ---- shapes that are unknown, empty, or of one element -----------------------------------------------------

@@ -13,7 +13,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 tf = pytest.importorskip("tensorflow")
 npx = pytest.importorskip("array_api_compat.numpy")
 
-from multimlp.backends.tensorflow import namespace as xp  # noqa: E402
 from tensorflow_cases import (  # noqa: E402
     CASES,
     ELSEWHERE,
@@ -25,6 +24,8 @@ from tensorflow_cases import (  # noqa: E402
     special,
     special_two,
 )
+
+from multimlp.backends.tensorflow import namespace as xp  # noqa: E402
 
 
 def lookup(space: Any, name: str) -> Any:
