@@ -182,10 +182,27 @@ def test_the_numbers_are_the_same_on_every_backend(name, backend):
         assert value == pytest.approx(reference[key], rel=1e-6, abs=1e-10), key
 
 
-def test_a_lesson_computes_where_it_was_told_to():
-    found = lessons.run("collapse", "numpy", dtype="float32")
+@pytest.mark.parametrize("backend", TRAINING_BACKENDS)
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("collapse", "difference"),
+        ("derivatives", "Swish, β = 1.5: largest difference"),
+        ("feature_maps", "largest error of a coefficient, degrees 0 to 6"),
+    ],
+)
+def test_a_lesson_computes_in_the_dtype_it_is_told(name, number, backend):
+    found = lessons.run(name, backend, dtype="float32")
     assert found.dtype == "float32"
-    assert 1e-9 < found.numbers["difference"] < 1e-5
+    assert 1e-9 < found.numbers[number] < 1e-3
+
+
+@pytest.mark.parametrize("name", [name for name in lessons.names() if name != "activation_functions"])
+def test_no_lesson_mixes_dtypes(name):
+    """Mixing float32 parameters with float64 inputs is an error of the network."""
+    if name == "from_scratch":
+        pytest.importorskip("sklearn")
+    assert lessons.run(name, "numpy", dtype="float32").numbers.keys() == EXPECTED[name].keys()
 
 
 def test_a_lesson_leaves_the_callers_settings_alone():

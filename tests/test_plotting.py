@@ -128,6 +128,17 @@ def test_saved_files_are_the_same_each_time(tmp_path):
     assert ElementTree.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
 
 
+def test_without_axes_pyplot_makes_some():
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    drawn = [plotting.plot_history({"loss": [1.0, 0.5]}), plotting.plot_network(mm.MLP(2, 3, 1))]
+    assert [axes.figure.number for axes in drawn] == pyplot.get_fignums()[-2:]
+    pyplot.close("all")
+
+
 def test_the_users_own_settings_come_back():
     import matplotlib
 

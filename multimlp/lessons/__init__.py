@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from multimlp.backend import Backend
-from multimlp.lessons._lesson import LessonResult, lesson
+from multimlp.lessons._lesson import LessonResult, array, lesson
 from multimlp.naming import Table
 
 _TITLES = {
@@ -75,4 +75,4 @@ def run(name: str, backend: str | Backend | None = None, **options: Any) -> Less
     return module(name).run(backend, **options)
 
 
-__all__ = ["LessonResult", "lesson", "module", "names", "run", "title"]
+__all__ = ["LessonResult", "array", "lesson", "module", "names", "run", "title"]

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from multimlp import plotting
 from multimlp.backend import Backend
+from multimlp.registry import Array
 from multimlp.selection import get_backend, select, use_backend
 
 if TYPE_CHECKING:
@@ -65,6 +68,12 @@ def _inline_svg(picture: Figure) -> str:
     with plotting.style():
         picture.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return text.getvalue()[text.getvalue().index("<svg") :]
+
+
+def array(x: Any) -> Array:
+    """Values as an array where the lesson runs: of its backend, dtype and device."""
+    here = select()
+    return here.backend.asarray(np.asarray(x), dtype=here.dtype, device=here.device)
 
 
 def lesson(function: Callable[..., LessonResult]) -> Callable[..., LessonResult]:

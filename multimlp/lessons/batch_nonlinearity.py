@@ -22,7 +22,7 @@ import numpy as np
 import multimlp as mm
 from multimlp import plotting
 from multimlp.backend import Backend
-from multimlp.lessons import LessonResult, lesson
+from multimlp.lessons import LessonResult, array, lesson
 
 BATCH = 50
 
@@ -48,19 +48,19 @@ def clouds(rows: int = 400) -> tuple[np.ndarray, np.ndarray]:
 
 
 # %%
-def accuracy(backend: Backend, mlp: mm.MLP, params: Any, X: np.ndarray, y: np.ndarray, size: int) -> float:
+def accuracy(mlp: mm.MLP, params: Any, X: np.ndarray, y: np.ndarray, size: int) -> float:
     """The share that is right when examples come in this order in batches of this size."""
     right = 0
     for start in range(0, len(X), size):
-        rows = backend.asarray(X[start : start + size], dtype="float64")
+        rows = array(X[start : start + size])
         outputs = mm.convert(mlp(params, rows), "numpy")
         right += int(np.sum(np.argmax(outputs, axis=1) == y[start : start + size]))
     return right / len(X)
 
 
-def influence(backend: Backend, mlp: mm.MLP, params: Any, X: np.ndarray) -> np.ndarray:
+def influence(mlp: mm.MLP, params: Any, X: np.ndarray) -> np.ndarray:
     """How much the first example's outputs change with each example's inputs: the norm of the Jacobian."""
-    rows = backend.asarray(X, dtype="float64")
+    rows = array(X)
     jacobian = mm.jacobian(lambda points: mlp(params, points)[0, :])(rows)
     return np.linalg.norm(mm.convert(jacobian, "numpy"), axis=(0, 2))
 
@@ -91,19 +91,19 @@ def run(backend: Backend) -> LessonResult:
     relu = mm.MLP(2, 16, 2, activation="relu")
     by_class = np.argsort(y, kind="stable")
     accuracies = {
-        "shuffled batches": accuracy(backend, mlp, fitted.params, X, y, BATCH),
-        "batches of one class": accuracy(backend, mlp, fitted.params, X[by_class], y[by_class], BATCH),
-        "batches of one": accuracy(backend, mlp, fitted.params, X, y, 1),
+        "shuffled batches": accuracy(mlp, fitted.params, X, y, BATCH),
+        "batches of one class": accuracy(mlp, fitted.params, X[by_class], y[by_class], BATCH),
+        "batches of one": accuracy(mlp, fitted.params, X, y, 1),
     }
     batch = X[:BATCH]  # rows 1 to 49 are moved away below, row 0 stays
-    outputs = mm.convert(mlp(fitted.params, backend.asarray(batch, dtype="float64")), "numpy")
+    outputs = mm.convert(mlp(fitted.params, array(batch)), "numpy")
     moved = np.concatenate([batch[:1], batch[1:] + 3.0])
-    elsewhere = mm.convert(mlp(fitted.params, backend.asarray(moved, dtype="float64")), "numpy")
+    elsewhere = mm.convert(mlp(fitted.params, array(moved)), "numpy")
     change = float(np.max(np.abs(outputs[0] - elsewhere[0])))
     features = np.concatenate([batch, np.ones((BATCH, 1))], axis=1)
     affine = features @ np.linalg.lstsq(features, outputs, rcond=None)[0]
-    of_bn = influence(backend, mlp, fitted.params, batch[:12])
-    of_relu = influence(backend, relu, relu.init(seed=0), batch[:12])
+    of_bn = influence(mlp, fitted.params, batch[:12])
+    of_relu = influence(relu, relu.init(seed=0), batch[:12])
 
     picture, axes = plotting.figure(1, 2, size=(9.4, 3.6))
     places = np.arange(1, 13)

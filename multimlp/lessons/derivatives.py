@@ -28,7 +28,7 @@ import numpy as np
 import multimlp as mm
 from multimlp import plotting
 from multimlp.backend import Backend
-from multimlp.lessons import LessonResult, lesson
+from multimlp.lessons import LessonResult, array, lesson
 
 X = np.arange(-80, 80) / 10
 
@@ -58,16 +58,16 @@ CLOSED_FORMS: dict[str, tuple[Any, Callable[[np.ndarray], np.ndarray]]] = {
 
 
 # %%
-def autodiff(backend: Backend, function: Any) -> np.ndarray:
+def autodiff(function: Any) -> np.ndarray:
     """The derivative at the points X, by the backend's automatic differentiation."""
-    return mm.convert(mm.elementwise_grad(function)(backend.asarray(X, dtype="float64")), "numpy")
+    return mm.convert(mm.elementwise_grad(function)(array(X)), "numpy")
 
 
-def slope_in_alpha(backend: Backend) -> float:
+def slope_in_alpha() -> float:
     """Largest distance of autodiff's derivative in alpha, at the points X, from min(0, x)."""
     found = [
         float(mm.convert(mm.grad(mm.activations.prelu, argnums=1)(
-            backend.asarray(x, dtype="float64"), backend.asarray(0.25, dtype="float64")), "numpy"))
+            array(x), array(0.25)), "numpy"))
         for x in X[::10]
     ]  # fmt: skip
     return float(np.max(np.abs(np.asarray(found) - np.minimum(0, X[::10]))))
@@ -88,15 +88,15 @@ def run(backend: Backend) -> LessonResult:
     picture, axes = plotting.figure(1, 2, size=(9.0, 3.4), sharex=True)
     numbers: dict[str, float] = {}
     for i, (name, (function, closed_form)) in enumerate(CLOSED_FORMS.items()):
-        derivative = autodiff(backend, function)
+        derivative = autodiff(function)
         ax = axes[i // 2]
         ax.plot(X, derivative, label=f"{name}, autodiff")
         ax.plot(X[::8], closed_form(X[::8]), "o^"[i % 2], markersize=4, color="black", fillstyle="none",
                 label=f"{name}, closed form")  # fmt: skip
         numbers[f"{name}: largest difference"] = float(np.max(np.abs(derivative - closed_form(X))))
         numbers[f"{name}: largest derivative"] = float(np.max(derivative))
-    numbers["sigmoid: where it is largest"] = float(X[np.argmax(autodiff(backend, mm.activations.sigmoid))])
-    numbers["pReLU: largest difference of the derivative in alpha"] = slope_in_alpha(backend)
+    numbers["sigmoid: where it is largest"] = float(X[np.argmax(autodiff(mm.activations.sigmoid))])
+    numbers["pReLU: largest difference of the derivative in alpha"] = slope_in_alpha()
     for ax in axes:
         ax.set(xlabel="x", ylabel="derivative")
         ax.legend()

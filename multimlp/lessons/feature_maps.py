@@ -21,20 +21,20 @@ import numpy as np
 import multimlp as mm
 from multimlp import plotting
 from multimlp.backend import Backend
-from multimlp.lessons import LessonResult, lesson
+from multimlp.lessons import LessonResult, array, lesson
 
 
 def phi(backend: Backend, x: np.ndarray, degree: int) -> Any:
     """The features 1, x, ..., x^degree, as an array of the backend of shape (n, degree + 1)."""
     xp = backend.xp
-    column = backend.asarray(x, dtype="float64")
+    column = array(x)
     return xp.stack([column**power for power in range(degree + 1)], axis=-1)
 
 
 def least_squares(backend: Backend, features: Any, y: np.ndarray) -> Any:
     """The w of least |features w - y|, from the normal equations."""
     xp = backend.xp
-    targets = xp.expand_dims(backend.asarray(y, dtype="float64"), axis=-1)
+    targets = xp.expand_dims(array(y), axis=-1)
     transposed = xp.matrix_transpose(features)
     w = xp.linalg.solve(xp.matmul(transposed, features), xp.matmul(transposed, targets))
     return xp.squeeze(w, axis=-1)
@@ -86,7 +86,7 @@ XOR = np.asarray([0.0, 1.0, 1.0, 0.0])
 def xor_least_squares(backend: Backend, columns: list[np.ndarray]) -> np.ndarray:
     """Predictions at the four corners from 1 and these features."""
     table = np.stack([np.ones(4), *columns], axis=-1)
-    features = backend.asarray(table, dtype="float64")
+    features = array(table)
     return mm.convert(backend.xp.matmul(features, least_squares(backend, features, XOR)), "numpy")
 
 

@@ -25,7 +25,7 @@ import multimlp as mm
 from multimlp import data as datasets
 from multimlp import plotting
 from multimlp.backend import Backend
-from multimlp.lessons import LessonResult, lesson
+from multimlp.lessons import LessonResult, array, lesson
 
 HIDDEN, BATCH, RATE = 256, 64, 0.2
 
@@ -57,19 +57,18 @@ def mean_cross_entropy(params: list[Any], X: Any, one_hot: Any) -> Any:
 
 
 def train_from_scratch(
-    backend: Backend, params: list[Any], X: np.ndarray, y: np.ndarray, epochs: int
+    params: list[Any], X: np.ndarray, y: np.ndarray, epochs: int
 ) -> tuple[list[Any], list[float]]:
     """Mini-batch stochastic gradient descent; the loss of each epoch is its batches' mean."""
     step = mm.jit(mm.value_and_grad(mean_cross_entropy))
     one_hot = np.eye(10)[y]
-    kind = backend.dtype_name(params[0].dtype)
     losses = []
     for epoch in range(epochs):
         order = mm.random.host_permutation(0, epoch, len(X))
         total = 0.0
         for start in range(0, len(X), BATCH):
             rows = order[start : start + BATCH]
-            batch = backend.asarray(X[rows], dtype=kind), backend.asarray(one_hot[rows], dtype=kind)
+            batch = array(X[rows]), array(one_hot[rows])
             loss, gradients = step(params, *batch)
             params = [p - RATE * g for p, g in zip(params, gradients, strict=True)]
             total += float(loss) * len(rows)
@@ -109,7 +108,7 @@ def run(
     mlp = mm.MLP(X.shape[1], HIDDEN, 10)
     start = mlp.init(seed=0)
     concise = train_concisely(mlp, X, train.y, (test_X, test.y), epochs)
-    scratch, losses = train_from_scratch(backend, mm.tree.leaves(start), X, train.y, epochs)
+    scratch, losses = train_from_scratch(mm.tree.leaves(start), X, train.y, epochs)
 
     host = [mm.convert(array, "numpy") for array in scratch]
     difference = max(

@@ -22,7 +22,7 @@ import numpy as np
 import multimlp as mm
 from multimlp import plotting
 from multimlp.backend import Backend
-from multimlp.lessons import LessonResult, lesson
+from multimlp.lessons import LessonResult, array, lesson
 from multimlp.structure import summary
 
 MLP = mm.MLP(4, 5, 3, activation="relu")
@@ -31,7 +31,7 @@ MLP = mm.MLP(4, 5, 3, activation="relu")
 def by_hand(backend: Backend, params: mm.mlp.Params, X: np.ndarray) -> np.ndarray:
     """The two formulas, written down."""
     xp = backend.xp
-    inputs = backend.asarray(X, dtype=backend.dtype_name(params[0].weight.dtype))
+    inputs = array(X)
     hidden = mm.activations.relu(xp.matmul(inputs, params[0].weight) + params[0].bias)
     return mm.convert(xp.matmul(hidden, params[1].weight) + params[1].bias, "numpy")
 

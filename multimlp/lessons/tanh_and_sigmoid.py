@@ -25,7 +25,7 @@ import numpy as np
 import multimlp as mm
 from multimlp import plotting
 from multimlp.backend import Backend
-from multimlp.lessons import LessonResult, lesson
+from multimlp.lessons import LessonResult, array, lesson
 from multimlp.structure import to_sigmoid, to_tanh
 
 X = np.linspace(-4, 4, 161)[:, None]
@@ -63,7 +63,7 @@ def outputs(mlp: mm.MLP, params: Any) -> np.ndarray:
 @lesson
 def run(backend: Backend) -> LessonResult:
     """Check the identity, then rewrite a trained network and write it back."""
-    z = backend.asarray(np.arange(-80, 80) / 10, dtype="float64")
+    z = array(np.arange(-80, 80) / 10)
     left = mm.convert(mm.activations.tanh(z) + 1, "numpy")
     right = mm.convert(2 * mm.activations.sigmoid(2 * z), "numpy")
     mlp, params = trained_tanh_network()
