@@ -2,18 +2,17 @@
 
 import subprocess
 import sys
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
 PROJECT = Path(__file__).parent / "plugin_project"
-LOADED = (
-    []
-    if any(p.value == "multimlp.testing.plugin" for p in entry_points(group="pytest11"))
-    else ["-p", "multimlp.testing.plugin"]
+_LISTING = "from importlib.metadata import entry_points as e; print(*(p.value for p in e(group='pytest11')))"
+_FOUND = subprocess.run(
+    [sys.executable, "-c", _LISTING], cwd=PROJECT, capture_output=True, text=True, check=True
 )
-"""Nothing where the package is installed with its entry point."""
+LOADED = [] if "multimlp.testing.plugin" in _FOUND.stdout.split() else ["-p", "multimlp.testing.plugin"]
+"""Nothing where the package is installed with its entry point, as a process elsewhere sees it."""
 
 
 def pytest_in(folder, *options):
