@@ -164,3 +164,34 @@ def test_gluon_trains_as_before():
         np.testing.assert_allclose(theirs.asnumpy(), ours.asnumpy(), rtol=1e-5, atol=1e-6)
         """
     )
+
+
+OTHERS = [name for name in ("torch", "jax", "tensorflow") if registry.is_installed(name)]
+
+
+@pytest.mark.skipif(not OTHERS, reason="no other framework is installed beside mxnet here")
+@pytest.mark.parametrize("order", ["mxnet first", "mxnet last"])
+def test_it_shares_a_process_with_the_other_frameworks(order):
+    """Loaded, trained and compared side by side, in float64, whichever comes first."""
+    names = ["mxnet", *OTHERS] if order == "mxnet first" else [*OTHERS, "mxnet"]
+    run(
+        f"""
+        import multimlp as mm
+        before = names()
+        X = np.random.default_rng(0).normal(size=(32, 4))
+        y = np.arange(32) % 3
+        expected = mm.fit(mm.MLP(4, [6], 3), X, y, dtype="float64", epochs=3, batch_size=8, progress=False)
+        for name in {names!r}:
+            result = mm.fit(
+                mm.MLP(4, [6], 3), X, y, backend=name, dtype="float64", epochs=3, batch_size=8, progress=False
+            )
+            assert result.backend == name
+            np.testing.assert_allclose(result.history["loss"], expected.history["loss"], rtol=1e-11)
+            there = mm.convert(result.params, backend="mxnet")
+            back = mm.convert(there, backend=name)
+            for a, b in zip(mm.tree.leaves(back), mm.tree.leaves(result.params)):
+                np.testing.assert_array_equal(mm.convert(a, "numpy"), mm.convert(b, "numpy"))
+        after = names()
+        assert before.keys() == after.keys(), before.keys() ^ after.keys()
+        """
+    )
