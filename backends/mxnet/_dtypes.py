@@ -21,7 +21,7 @@ bool_ = np.dtype("bool")
 DEFAULT_FLOAT = float32
 DEFAULT_INTEGER = int64
 
-_DEFAULTS = {"f": DEFAULT_FLOAT, "i": DEFAULT_INTEGER, "b": bool_}
+_DEFAULTS: dict[str, DType] = {"f": DEFAULT_FLOAT, "i": DEFAULT_INTEGER, "b": bool_}
 _KINDS = {
     "bool": "b",
     "signed integer": "i",
@@ -84,6 +84,7 @@ def asarray(
     typed = isinstance(obj, (np.ndarray, np.generic))
     if dtype is None:
         dtype = host.dtype if typed else _DEFAULTS.get(host.dtype.kind, host.dtype)
-    if np.dtype(dtype).kind not in "biuf":
-        raise DTypeError(f"asarray: MXNet has no arrays of dtype {np.dtype(dtype)}")
-    return mx.np.array(host.astype(dtype), dtype=np.dtype(dtype), device=place)
+    kind = np.dtype(dtype)
+    if kind.kind not in "biuf":
+        raise DTypeError(f"asarray: MXNet has no arrays of dtype {kind}")
+    return mx.np.array(host.astype(kind), dtype=kind, device=place)
