@@ -47,6 +47,8 @@ suppress_warnings = ["ref.python"]
 html_theme = "furo"
 html_title = f"multimlp {release}"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 
 
 class OperationDocumenter(FunctionDocumenter):
@@ -69,17 +71,21 @@ def make_lessons(app: Any) -> None:
 
 
 _LITERAL = re.compile(r"(``.*?``)")
+_TOGETHER = re.compile(r":(?:ivar|vartype) \w+(?:, \w+)+:")
 
 
 def escape(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """In docstrings |x| is an absolute value, *args arguments; to reST substitution and emphasis."""
+    """In docstrings |x| is an absolute value, *args arguments; to reST substitution and emphasis.
+
+    Attributes that are described together are one field, which must not have a space in its name.
+    """
     for i, line in enumerate(lines):
         if not line.lstrip().startswith((">>>", "...")):
             pieces = _LITERAL.split(line)
             pieces[::2] = [
                 re.sub(r"\||(?<![\w*`\\])\*(?=\w+[),])", r"\\\g<0>", piece) for piece in pieces[::2]
             ]
-            lines[i] = "".join(pieces)
+            lines[i] = _TOGETHER.sub(lambda found: found[0].replace(", ", ","), "".join(pieces))
 
 
 def setup(app: Any) -> None:

@@ -114,7 +114,8 @@ def write_results(name: str) -> None:
     result = lessons.run(name, "numpy")
     result.save(RESULTS, name)
     rows = "\n".join(f"| {key.replace('|', '/')} | {value:.6g} |" for key, value in result.numbers.items())
-    lines = [f"```text\n{result.text}\n```"]
+    sentence, *tables = result.text.split("\n\n")
+    lines = [sentence, *(f"```text\n{table}\n```" for table in tables)]
     lines += [f"![{name}, {key}](results/{name}-{key}.svg)" for key in result.figures]
     lines.append(f"| number | value |\n| --- | --- |\n{rows}")
     (RESULTS / f"{name}.md").write_text("\n\n".join(lines) + "\n", encoding="utf-8")

@@ -75,6 +75,8 @@ def trained(activation: str, init: str) -> tuple[list[float], RecordGradientFlow
 #
 # * Left: over 20 layers the sigmoid's gradient falls by many orders of magnitude; ReLU's with He's
 #   initialisation stays level.
+# * ReLU with Glorot's initialisation is level too, and a thousand times smaller: there it is the signal that
+#   shrinks on its way forward.
 # * Middle: the deeper, the worse, exponentially.
 # * Right: the deep sigmoid network does not learn at all, its loss stays at $\log 2 \approx 0.693$, the
 # loss of   a coin; the ReLU network of the same shape does.
