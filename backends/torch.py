@@ -42,9 +42,6 @@ class TorchBackend(Backend):
             "tanh": torch.tanh,
             "softsign": torch.nn.functional.softsign,
             "silu": torch.nn.functional.silu,
-            "gelu": lambda x, approximate="none": (
-                torch.nn.functional.gelu(x) if approximate == "none" else NotImplemented
-            ),
             "erf": torch.special.erf,
             "erfc": torch.special.erfc,
             "softmax": lambda x, axis=-1: torch.softmax(x, axis),
