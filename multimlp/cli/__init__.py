@@ -34,6 +34,7 @@ COMMANDS: dict[str, Command] = {
     "backends": Command("multimlp.cli.backends", "what is installed, on which devices, and what it can do"),
     "train": Command("multimlp.cli.train", "train on a data set or a file, on one backend or on all of them"),
     "predict": Command("multimlp.cli.predict", "predict from a file with a saved model"),
+    "bench": Command("multimlp.cli.bench", "how long a training step takes, on one backend or on all"),
     "parity": Command("multimlp.cli.parity", "compare every backend with an oracle of 50 digits"),
     "plot": Command("multimlp.cli.plot", "draw activations and their derivatives, of one backend or of all"),
     "lesson": Command("multimlp.cli.lesson", "run a lesson on multilayer perceptrons, with its pictures"),

@@ -1,0 +1,194 @@
+"""The command ``python -m benchmarks``; see the package for what it measures.
+
+examples:
+  python -m benchmarks --quick
+  python -m benchmarks --case digits --case inference --backend numpy --rounds 7
+  python -m benchmarks --compare benchmarks/results/old.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import cold, compare, growth, machine, markdown, plots, report
+from benchmarks.implementations import BACKENDS
+from benchmarks.process import ROOT, cores_available
+from benchmarks.results import Results
+from benchmarks.runner import Options, Run, run_tasks
+from benchmarks.tasks import GROUPS, Task, choose
+from multimlp import registry
+from multimlp.errors import InputError, MultimlpError
+from multimlp.progress import print_table, progress
+
+RESULTS = ROOT / "benchmarks" / "results"
+SCRATCH = ROOT / "build" / "benchmarks"
+CHECK_FAILED, BAD_USAGE = 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, or render or compare what was measured; 0, 1 if something is wrong or slower, 2 for bad usage."""
+    args = _parser().parse_args(argv)
+    try:
+        if args.markdown is not None:
+            path = Path(args.markdown) if args.markdown else _latest()
+            print(markdown.render(Results.read(path), _plots_of(path)), end="")
+            return 0
+        old = None if args.compare is None else Results.read(Path(args.compare))
+        results, stem = _measure(args)
+    except MultimlpError as error:
+        print(f"benchmarks: error: {error}", file=sys.stderr)
+        return BAD_USAGE
+    code = _show(results)
+    path = stem.with_suffix(".json")
+    results.write(path)
+    drawn = plots.draw(results, stem)
+    print(f"\nwritten: {', '.join(str(p) for p in (path, *drawn))}", flush=True)
+    return max(code, _compare(old, results)) if old is not None else code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="the small networks and one-row inference, few rounds"
+    )
+    parser.add_argument(
+        "--case", action="append", metavar="NAME", help=f"{', '.join(GROUPS)}; may be repeated"
+    )
+    parser.add_argument(
+        "--backend", action="append", metavar="NAME", help="may be repeated; default: all installed"
+    )
+    parser.add_argument("--device", metavar="NAME", help="cpu (the default) or cuda")
+    parser.add_argument("--threads", type=int, metavar="N", help="processors to use; default: all")
+    parser.add_argument("--rounds", type=int, metavar="N", help="default: 5; 3 with --quick")
+    parser.add_argument("--compare", metavar="FILE", help="older results to compare with")
+    parser.add_argument(
+        "--output", metavar="FILE", help="where to write the results (.json; plots beside it)"
+    )
+    parser.add_argument(
+        "--markdown",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="measure nothing; print the tables of a results file",
+    )
+    return parser
+
+
+def _measure(args: argparse.Namespace) -> tuple[Results, Path]:
+    tasks, others = choose(args.case, args.quick)
+    options = _options(args)
+    title = machine.describe(len(options.cores), list(options.cores), options.device, {})
+    where = f"{title['gpu']}, " if title["gpu"] else ""
+    print(
+        f"{where}{title['cpu']}, {len(options.cores)} threads, pinned to {', '.join(map(str, options.cores))}"
+    )
+    with progress(_steps(tasks, others, options), "benchmarks") as bar:
+        run = Run(options, lambda text: _advance(bar, text))
+        run_tasks(tasks, run)
+        if "cold" in others:
+            cold.measure(run)
+        curves = growth.measure(run) if "growth" in others else []
+    described = machine.describe(len(options.cores), list(options.cores), options.device, run.versions)
+    plain = {"rounds": options.rounds, "round_seconds": options.round_seconds, "quick": args.quick}
+    results = Results(described, plain, run.measurements, curves, run.loads)
+    complete = not (args.quick or args.case or args.backend)
+    default = (RESULTS if complete else SCRATCH) / machine.slug(described)
+    return results, default if args.output is None else Path(args.output).with_suffix("")
+
+
+def _advance(bar: object, text: str) -> None:
+    bar.advance(1)  # type: ignore[attr-defined]
+    if not sys.stderr.isatty():
+        print(text, file=sys.stderr, flush=True)
+
+
+def _steps(tasks: list[Task], others: tuple[str, ...], options: Options) -> int:
+    backends = len(options.backends)
+    cold_steps = options.cold_rounds * backends if "cold" in others else 0
+    growth_steps = len(growth.AXES) * backends if "growth" in others else 0
+    return len(tasks) * backends * options.rounds + cold_steps + growth_steps
+
+
+def _options(args: argparse.Namespace) -> Options:
+    cores = cores_available()
+    threads = len(cores) if args.threads is None else args.threads
+    if not 1 <= threads <= len(cores):
+        raise InputError(f"threads: expected 1 to {len(cores)}, got {args.threads}")
+    rounds = (3 if args.quick else 5) if args.rounds is None else args.rounds
+    if rounds < 1:
+        raise InputError(f"rounds: expected at least 1, got {rounds}")
+    return Options(
+        backends=_backends(args.backend, args.device),
+        cores=tuple(cores[:threads]),
+        device=args.device,
+        rounds=rounds,
+        round_seconds=0.15 if args.quick else 0.3,
+        growth_seconds=5.0 if args.quick else 20.0,
+        cold_rounds=min(2, rounds),
+    )
+
+
+def _backends(asked: list[str] | None, device: str | None) -> tuple[str, ...]:
+    able = [name for name in BACKENDS if (name == "cupy") <= (device not in (None, "cpu"))]
+    able = [name for name in able if not (name == "numpy" and device not in (None, "cpu"))]
+    if asked is None:
+        return tuple(name for name in able if registry.is_installed(name))
+    names = tuple(dict.fromkeys(registry.canonical_name(name) for name in asked))
+    for name in names:
+        if name not in able:
+            raise InputError(
+                f"backend: {name!r} takes no part on {device or 'cpu'}; choose from {', '.join(able)}"
+            )
+        if not registry.is_installed(name):
+            registry.load(name)
+    return names
+
+
+def _show(results: Results) -> int:
+    wrong = any(one.role == "ours" and one.problem for one in results.measurements)
+    found = [*report.tables(results)]
+    if not results.machine["gpu"]:
+        found.append(report.target_table(results))
+    for table in found:
+        if table.rows:
+            print()
+            print_table(table.columns, table.rows, table.title)
+        for remark in table.remarks if table.rows else ():
+            print(remark)
+    warning = report.quiet(results)
+    if warning:
+        print(f"\nwarning: {warning}")
+    return CHECK_FAILED if wrong else 0
+
+
+def _compare(old: Results, new: Results) -> int:
+    for sentence in compare.differences(old.machine, new.machine):
+        print(f"warning: another machine: {sentence}")
+    found = compare.changes(old, new)
+    table = report.change_table(found)
+    print()
+    print_table(table.columns, table.rows, table.title)
+    slower = [one for one in found if one.verdict == "slower" and one.new.role == "ours"]
+    print(f"{len(slower)} of our {sum(one.new.role == 'ours' for one in found)} times became slower")
+    return CHECK_FAILED if slower else 0
+
+
+def _latest() -> Path:
+    found = sorted(RESULTS.glob("*.json"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise InputError(f"markdown: there are no results in {RESULTS}; run python -m benchmarks first")
+    return found[-1]
+
+
+def _plots_of(path: Path) -> list[Path]:
+    drawn = sorted(path.parent.glob(f"{path.stem}-*.svg"), reverse=True)
+    return [p.resolve().relative_to(ROOT) if p.resolve().is_relative_to(ROOT) else p for p in drawn]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

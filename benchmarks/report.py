@@ -1,0 +1,172 @@
+"""The results as tables: the same for the terminal and for Markdown."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from benchmarks import targets
+from benchmarks.compare import Change
+from benchmarks.implementations import ROLES
+from benchmarks.machine import BUSY
+from benchmarks.results import Curve, Measurement, Results, ratio
+
+_MARKS = {"reached": "✓", "close": "≈", "missed": "✗"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, headings, rows of text, and remarks below."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    remarks: tuple[str, ...] = ()
+
+
+def duration(seconds: float) -> str:
+    """Three significant digits and a unit.
+
+    Examples
+    --------
+    >>> duration(17.23e-6), duration(0.596), duration(2.5)
+    ('17.2 us', '596 ms', '2.5 s')
+    """
+    scale, unit = next(
+        ((scale, unit) for scale, unit in ((1, "s"), (1e-3, "ms")) if seconds >= scale), (1e-6, "us")
+    )
+    value = seconds / scale
+    return f"{value:.3g} {unit}" if value < 999.5 else f"{value:.0f} {unit}"
+
+
+def tables(results: Results) -> list[Table]:
+    """Everything that there is to show, one table a group of cases."""
+    groups: dict[str, list[Measurement]] = {}
+    for one in results.measurements:
+        groups.setdefault(_group(one.case), []).append(one)
+    found = [_contest(title, some, results) for title, some in groups.items()]
+    if results.curves:
+        found.append(_growth(results.curves))
+    return found
+
+
+def _group(case: str) -> str:
+    head = case.partition("-")[0]
+    return {
+        "ensemble": "Ensemble: 64 networks trained together, against one after another",
+        "inference": "Inference",
+        "activation": "Activations over 1e7 elements",
+        "transform": "Gradient transforms",
+        "cold": "Cold start",
+    }.get(head, "Training: time of a step")
+
+
+def _contest(title: str, some: list[Measurement], results: Results) -> Table:
+    roles = [role for role in ROLES if role != "ours" and any(one.role == role for one in some)]
+    rows = []
+    for case in dict.fromkeys(one.case for one in some):
+        entries = [one for one in some if one.case == case]
+        for backend in dict.fromkeys(one.backend for one in entries):
+            ours = next(one for one in entries if one.backend == backend and one.role == "ours")
+            cells = [_against(case, backend, role, ours, results) for role in roles]
+            label = case if ours.title == case else f"{case}: {ours.title}"
+            rows.append((label, backend, _time(ours), *cells))
+    remarks = [f"{one.backend} {ROLES[one.role]}, {one.case}: {one.problem}" for one in some if one.problem]
+    columns = ("case", "backend", ROLES["ours"], *(ROLES[role] for role in roles))
+    return Table(title, columns, rows, tuple(dict.fromkeys(remarks)))
+
+
+def _time(ours: Measurement) -> str:
+    if not ours.counts:
+        return "failed" if ours.problem else "-"
+    return f"{duration(ours.median)} ±{100 * ours.spread:.0f}%"
+
+
+def _against(case: str, backend: str, role: str, ours: Measurement, results: Results) -> str:
+    peer = results.find(case, backend, role)
+    if peer is None:
+        failed = any(
+            (one.case, one.backend, one.role) == (case, backend, role) for one in results.measurements
+        )
+        return "failed" if failed else "-"
+    if not ours.counts:
+        return duration(peer.median)
+    found = ratio(peer, ours)
+    limit = role in ("products", "copy")
+    text = f"{100 * found.value:.0f}%" if limit else f"{found.value:.3g}x"
+    wanted = None if results.machine.get("gpu") else targets.target(case, backend, role)
+    if wanted is None:
+        return text
+    return f"{text} {_MARKS[targets.verdict(found, wanted)]}"
+
+
+def _growth(curves: list[Curve]) -> Table:
+    rows = []
+    for curve in curves:
+        fitted = "-" if curve.exponent is None else f"{curve.exponent:.2f}"
+        ends = [f"{size}: {duration(value)}" for size, value in zip(curve.sizes, curve.seconds, strict=True)]
+        rows.append((curve.axis, curve.backend, fitted, ends[0] if ends else "-", ends[-1] if ends else "-"))
+    remarks = tuple(f"{curve.axis}, {curve.backend}: {curve.problem}" for curve in curves if curve.problem)
+    return Table(
+        "Growth: time ~ size ^ exponent, fitted to the largest sizes",
+        ("doubled", "backend", "exponent", "smallest", "largest"),
+        rows,
+        remarks,
+    )
+
+
+def target_table(results: Results) -> Table:
+    """Every target for which there is a measurement."""
+    rows = []
+    for case, backend, role, wanted in targets.rows():
+        ours, peer = results.find(case, backend, "ours"), results.find(case, backend, role)
+        if ours is None or peer is None:
+            continue
+        found = ratio(peer, ours)
+        span = f"{found.low:.2f} to {found.high:.2f}"
+        rows.append(
+            (
+                case,
+                backend,
+                ROLES[role],
+                f"{wanted:g}",
+                f"{found.value:.2f}",
+                span,
+                targets.verdict(found, wanted),
+            )
+        )
+    columns = ("case", "backend", "against", "target", "ratio", "rounds", "verdict")
+    reached = sum(row[-1] == "reached" for row in rows)
+    return Table("Targets", columns, rows, (f"{reached} of {len(rows)} targets reached",))
+
+
+def change_table(found: Iterable[Change]) -> Table:
+    """This run against an older one."""
+    rows = [
+        (
+            one.new.case,
+            one.new.backend,
+            ROLES[one.new.role],
+            duration(one.old.median),
+            duration(one.new.median),
+            f"{100 * (one.factor - 1):+.0f}%",
+            f"±{100 * one.noise:.0f}%",
+            one.verdict,
+        )
+        for one in found
+    ]
+    return Table(
+        "Against the older run", ("case", "backend", "who", "then", "now", "change", "noise", "verdict"), rows
+    )
+
+
+def quiet(results: Results) -> str:
+    """A warning if the machine was not quiet, or ""."""
+    disturbed = [load for load in results.loads if load > BUSY]
+    if len(disturbed) * 5 < len(results.loads) or not disturbed:
+        return ""
+    return (
+        f"the machine was not quiet: before {len(disturbed)} of {len(results.loads)} rounds others kept "
+        f"{statistics.median(disturbed):.1f} of {results.machine['cores']} processors busy; do not rely on these times"
+    )

@@ -1,0 +1,144 @@
+"""What a run found, as plain data: written to and read from JSON, and the statistics over rounds."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from multimlp.errors import FileFormatError, InputError
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One implementation in one case.
+
+    Attributes
+    ----------
+    case : str
+    title : str
+    unit : str
+        What ``rounds`` are the seconds of.
+    backend, role : str
+        See `benchmarks.implementations.ROLES`.
+    rounds : list of float
+        The median of each round, in seconds; round i of all roles of a backend ran one after another.
+    first : float or None
+        Seconds to the end of the first epoch or call, with set-up and compilation.
+    figure : float or None
+        The loss reached, or the largest error of the values.
+    problem : str
+        Why the times do not count; empty if the result was right.
+    note : str
+    """
+
+    case: str
+    title: str
+    unit: str
+    backend: str
+    role: str
+    rounds: list[float] = field(default_factory=list)
+    first: float | None = None
+    figure: float | None = None
+    problem: str = ""
+    note: str = ""
+
+    @property
+    def counts(self) -> bool:
+        return bool(self.rounds) and not self.problem
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.rounds)
+
+    @property
+    def spread(self) -> float:
+        """Half the range of the rounds without the slowest of five or more, relative to the median."""
+        kept = sorted(self.rounds)[: -1 if len(self.rounds) >= 5 else None]
+        return (kept[-1] - kept[0]) / 2 / self.median
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How the time grows when one size is doubled; ``exponent`` is fitted to the last points."""
+
+    axis: str
+    unit: str
+    backend: str
+    sizes: list[int]
+    seconds: list[float]
+    exponent: float | None
+    problem: str = ""
+
+
+@dataclass
+class Results:
+    """A whole run."""
+
+    machine: dict[str, Any]
+    options: dict[str, Any]
+    measurements: list[Measurement] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+    loads: list[float] = field(default_factory=list)
+    """Processors that others kept busy just before each round."""
+
+    def find(self, case: str, backend: str, role: str) -> Measurement | None:
+        """A measurement that counts, or None."""
+        for one in self.measurements:
+            if (one.case, one.backend, one.role) == (case, backend, role):
+                return one if one.counts else None
+        return None
+
+    def backends(self) -> list[str]:
+        found = [one.backend for one in self.measurements] + [one.backend for one in self.curves]
+        return list(dict.fromkeys(found))
+
+    def write(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"version": VERSION, **asdict(self)}, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Results:
+        """From a file.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        FileFormatError
+            If it holds something else.
+        """
+        try:
+            plain = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from None
+        except ValueError as error:
+            raise FileFormatError(f"{path}: not JSON: {error}") from None
+        if not isinstance(plain, dict) or plain.get("version") != VERSION:
+            raise FileFormatError(f"{path}: not the results of a benchmark of version {VERSION}")
+        return cls(
+            machine=plain["machine"],
+            options=plain["options"],
+            measurements=[Measurement(**one) for one in plain["measurements"]],
+            curves=[Curve(**one) for one in plain["curves"]],
+            loads=plain["loads"],
+        )
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The time of a peer over ours, round by round: the median, and the range."""
+
+    value: float
+    low: float
+    high: float
+
+
+def ratio(peer: Measurement, ours: Measurement) -> Ratio:
+    """How many times as long the peer takes; of rounds that ran one after another."""
+    values = sorted(p / o for p, o in zip(peer.rounds, ours.rounds, strict=False))
+    return Ratio(statistics.median(values), values[0], values[-1])

@@ -1,0 +1,432 @@
+"""The benchmark runner: what it counts as a right result, its statistics and verdicts, and whole runs in small."""
+
+# ruff: noqa: E402 - the repository is put on the path first
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))  # the package is not installed; it is run from the repository
+
+from benchmarks import compare, growth, machine, markdown, reference, report, targets
+from benchmarks.__main__ import main as benchmarks_main
+from benchmarks.channel import Prepare, Ready, Release, Released, Round, Samples
+from benchmarks.implementations import IMPLEMENTATIONS, Implementation, taking_part
+from benchmarks.jobs import Call, Training, compare_losses
+from benchmarks.process import Worker, WorkerError
+from benchmarks.results import Curve, Measurement, Ratio, Results, ratio
+from benchmarks.tasks import TASKS, choose
+from multimlp import registry
+from multimlp.bench import CASES, Case, find_case, products, time_fit
+from multimlp.cli import main
+from multimlp.errors import FileFormatError, InputError
+from multimlp.selection import select
+
+SMALL = Case("small", (8, 16, 3), 16, 64)
+CORES = tuple(range(1))
+
+
+# ---- cases
+
+
+def test_operations_are_those_of_the_products_that_a_step_needs():
+    assert Case("x", (2, 3, 4), 5, 10).operations == 5 * 2 * (2 * 3 * 2 + 3 * 4 * 3)
+    assert Case("x", (2, 3, 4), 5, 10, members=7).operations == 7 * 5 * 2 * (2 * 3 * 2 + 3 * 4 * 3)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+def test_every_step_of_a_case_is_the_same_work(case):
+    assert case.rows % case.batch == 0
+    assert f"batch {case.batch}" in case.title
+
+
+def test_an_unknown_case_is_refused():
+    with pytest.raises(InputError, match="huge.*tiny"):
+        find_case("huge")
+
+
+@pytest.mark.parametrize("name", ["numpy", "jax"])
+def test_products_make_every_product_of_an_epoch(name, monkeypatch):
+    """Counted where they are made: once while tracing where the loop is compiled, once a step elsewhere."""
+    pytest.importorskip(name)
+    backend = registry.load(name)
+    shapes = []
+    matmul = backend.xp.matmul
+    monkeypatch.setattr(
+        backend.xp, "matmul", lambda a, b: (shapes.append((a.shape[0], b.shape[1])), matmul(a, b))[1]
+    )
+    products(SMALL, select(name))()
+    step = [(16, 16), (16, 3), (16, 3), (16, 16), (8, 16)]
+    made = shapes[: len(step)] if name == "jax" else shapes
+    assert made == step * (1 if name == "jax" else SMALL.steps)
+
+
+# ---- what is right
+
+
+@pytest.mark.parametrize(
+    ("loss", "right"),
+    [(0.8, True), (0.8001, True), (0.79, False), (0.81, False), (1.2, False), (math.nan, False)],
+)
+def test_a_loss_must_be_ours_within_a_thousandth_of_what_was_learned(loss, right):
+    assert (compare_losses(loss, start=1.0, expected=0.8) == "") == right
+
+
+def test_the_reference_gradient_is_the_slope_of_the_loss():
+    """Against central differences of a cross-entropy written with logaddexp."""
+    job = Call("transform", "grad", 5)
+    network = [(w.astype(np.float64), b.astype(np.float64)) for w, b in job.network()]
+    X, y = job.inputs().astype(np.float64), job.labels()
+
+    def loss(shift: float) -> float:
+        (w1, b1), (w2, b2) = network
+        moved = w1.copy()
+        moved[3, 7] += shift
+        z = np.tanh(X @ moved + b1) @ w2 + b2
+        return float(np.mean(np.logaddexp.reduce(z, axis=1) - z[np.arange(5), y]))
+
+    slope = (loss(1e-6) - loss(-1e-6)) / 2e-6
+    assert reference.gradient(network, X, y)[3 * 128 + 7] == pytest.approx(slope, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", reference.ACTIVATIONS)
+def test_a_call_with_other_values_is_refused(name):
+    job = Call("activation", name, 1000)
+    right = reference.value(job)
+    assert job.check(lambda: right.astype(np.float32))[0] == ""
+    assert "off by" in job.check(lambda: right + 1e-3 * np.abs(right).max())[0]
+    assert "instead of" in job.check(lambda: right[:-1])[0]
+
+
+# ---- statistics and verdicts
+
+
+def measured(rounds: list[float], role: str = "ours", case: str = "tiny", problem: str = "") -> Measurement:
+    return Measurement(case, CASES["tiny"].title, "step", "torch", role, rounds, problem=problem)
+
+
+def test_ratios_are_taken_round_by_round():
+    """The second round was disturbed for both: it must not show."""
+    found = ratio(measured([20.0, 80.0, 20.0], "loop"), measured([10.0, 40.0, 10.0]))
+    assert (found.value, found.low, found.high) == (2.0, 2.0, 2.0)
+
+
+def test_one_slow_round_of_five_does_not_widen_the_spread():
+    assert measured([1.0, 1.0, 1.02, 0.98, 9.0]).spread == pytest.approx(0.02)
+    assert measured([1.0, 1.2, 1.4]).spread == pytest.approx(0.2 / 1.2)
+
+
+@pytest.mark.parametrize(
+    ("value", "high", "wanted", "expected"),
+    [
+        (6.1, 6.2, 6.0, "reached"),
+        (5.9, 6.2, 6.0, "close"),
+        (5.0, 5.5, 6.0, "missed"),
+        (0.98, 0.98, 1.0, "reached"),
+        (0.96, 0.965, 1.0, "missed"),
+        (0.96, 0.965, 0.97, "missed"),
+        (0.74, 0.745, 0.75, "missed"),
+    ],
+)
+def test_verdicts_on_targets(value, high, wanted, expected):
+    assert targets.verdict(Ratio(value, value, high), wanted) == expected
+
+
+def test_targets_name_what_is_measured():
+    known = {(one.backend, one.role) for one in IMPLEMENTATIONS if "training" in one.kinds}
+    for case, backend, role, _ in targets.rows():
+        assert case in CASES
+        assert (backend, role) in known
+    assert targets.target("tiny", "numpy", "loop") == targets.FLOOR
+    assert targets.target("inference-1", "torch", "loop") is None
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "verdict"),
+    [
+        ([1.0, 1.0, 1.0], [1.04, 1.04, 1.04], "same"),
+        ([1.0, 1.0, 1.0], [1.3, 1.3, 1.3], "slower"),
+        ([1.0, 1.0, 1.0], [0.7, 0.7, 0.7], "faster"),
+        ([0.8, 1.0, 1.2], [1.1, 1.3, 1.5], "same"),
+    ],
+)
+def test_a_change_must_be_larger_than_the_spread(then, now, verdict):
+    assert compare.change(measured(then), measured(now)).verdict == verdict
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_the_exponent_of_a_power_law_is_found_beyond_the_overhead(power):
+    sizes = [2**i for i in range(14)]
+    seconds = [1e-3 + 1e-2 * size**power for size in sizes]
+    assert growth.exponent(sizes, seconds) == pytest.approx(power, abs=0.01)
+    assert growth.exponent([8], [1.0]) is None
+
+
+@pytest.mark.parametrize("axis", growth.AXES, ids=lambda axis: axis.name)
+def test_doubling_ends_before_the_memory(axis):
+    sizes = [axis.start * 2**i for i in range(40)]
+    kept = [size for size in sizes if growth.fits(axis.case(size))]
+    assert 4 < len(kept) < len(sizes)
+
+
+# ---- files and texts
+
+
+def results() -> Results:
+    described = machine.describe(2, [0, 1], None, {"numpy": np.__version__})
+    some = [
+        measured([1e-4, 1.1e-4, 1e-4]),
+        measured([9e-4, 9e-4, 8e-4], "loop"),
+        measured([], "keras", problem="died"),
+    ]
+    curve = Curve("width", "step", "torch", [16, 32], [1e-3, 2e-3], 1.0)
+    return Results(described, {"rounds": 3}, some, [curve], [0.0, 1.5, 2.0])
+
+
+def test_results_survive_a_file(tmp_path):
+    results().write(tmp_path / "a.json")
+    assert Results.read(tmp_path / "a.json") == results()
+
+
+@pytest.mark.parametrize("text", ["no json", "[]", '{"version": 99}'])
+def test_a_foreign_file_is_refused(tmp_path, text):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(FileFormatError):
+        Results.read(tmp_path / "a.json")
+
+
+def test_markdown_shows_times_ratios_and_failures():
+    text = markdown.render(results(), [Path("plot.svg")])
+    assert "![plot](plot.svg)" in text
+    assert "| tiny: 8-16-2, batch 32 | torch | 100 us ±5% | 8.18x ✓ | failed |" in text
+    assert "torch Keras 3, tiny: died" in text
+    assert "not quiet" in text
+    for line in text.splitlines():
+        assert line.count("|") in (0, 6)
+
+
+def test_a_quiet_machine_is_not_warned_about():
+    assert report.quiet(replace(results(), loads=[0.0, 0.1, 0.05])) == ""
+
+
+def test_the_load_of_others_is_a_number_of_processors():
+    assert 0 <= machine.busy_by_others() <= machine.describe(1, [0], None, {})["cores"]
+
+
+def test_plots_are_written(tmp_path):
+    pytest.importorskip("matplotlib")
+    from benchmarks import plots
+
+    drawn = plots.draw(results(), tmp_path / "x")
+    assert [path.name for path in drawn] == ["x-training.svg", "x-growth.svg"]
+    for path in drawn:
+        assert path.read_text(encoding="utf-8").lstrip().startswith("<?xml")
+        assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert "hand-written loop" in drawn[0].read_text(encoding="utf-8")
+
+
+# ---- processes
+
+
+def train(one: Implementation, job: Training) -> tuple[Ready, Samples, Released]:
+    worker = Worker(one, CORES)
+    try:
+        worker.wait_until_ready()
+        return (
+            worker.ask(Prepare(job), Ready),
+            worker.ask(Round(0.01), Samples),
+            worker.ask(Release(), Released),
+        )
+    finally:
+        worker.close()
+
+
+def implementation(backend: str, role: str, kind: str = "training") -> Implementation:
+    return next(
+        one for one in IMPLEMENTATIONS if (one.backend, one.role) == (backend, role) and kind in one.kinds
+    )
+
+
+LOSSES: dict[Case, float] = {}
+
+
+def our_loss(case: Case) -> float:
+    if case not in LOSSES:
+        figure = train(implementation("numpy", "ours"), Training(case))[0].figure
+        assert figure is not None
+        LOSSES[case] = figure
+    return LOSSES[case]
+
+
+FAST = ("numpy", "jax")
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        pytest.param(
+            one,
+            id=f"{one.name}-{kind}",
+            marks=() if one.backend in FAST and one.role != "keras" else pytest.mark.slow,
+        )
+        for kind in ("training", "ensemble")
+        for one in IMPLEMENTATIONS
+        if kind in one.kinds and one.role != "products" and one.is_installed()
+    ],
+)
+@pytest.mark.parametrize("members", [None, 3])
+def test_every_implementation_reaches_our_loss(one, members):
+    if members is not None and "ensemble" not in one.kinds:
+        pytest.skip("trains one network")
+    case = replace(SMALL, members=members)
+    ready, samples, _ = train(one, Training(case, expected=our_loss(case)))
+    assert ready.verdict == ""
+    assert samples.seconds
+    assert min(samples.seconds) > 0
+
+
+def test_scikit_learn_reaches_our_loss_with_two_classes():
+    one = implementation("numpy", "sklearn")
+    if not one.is_installed():
+        pytest.skip("scikit-learn is not installed")
+    case = replace(SMALL, sizes=(8, 16, 2))
+    assert train(one, Training(case, expected=our_loss(case)))[0].verdict == ""
+
+
+def test_another_loss_is_reported():
+    ready, _, _ = train(implementation("numpy", "loop"), Training(SMALL, expected=our_loss(SMALL) * 0.9))
+    assert "ours is" in ready.verdict
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        pytest.param(task, id=task.name)
+        for task in TASKS
+        if isinstance(task.job, Call) and not task.name.endswith(("65536", "256"))
+    ],
+)
+@pytest.mark.parametrize(
+    "backend",
+    [
+        pytest.param(name, marks=() if name == "numpy" else pytest.mark.slow)
+        for name in ("numpy", "torch", "jax", "tensorflow")
+    ],
+)
+def test_every_call_returns_the_values_of_the_reference(task, backend):
+    job = replace(task.job, rows=min(task.job.rows, 1000), name=task.job.name)
+    for one in taking_part(backend, task.kind, job.name):
+        worker = Worker(one, CORES)
+        try:
+            worker.wait_until_ready()
+            asked = replace(job, name="copy") if one.role == "copy" else job
+            assert worker.ask(Prepare(asked), Ready).verdict == "", one.name
+        finally:
+            worker.close()
+
+
+def test_an_error_in_a_process_is_one_line_with_its_place():
+    worker = Worker(implementation("numpy", "best"), CORES)
+    try:
+        worker.wait_until_ready()
+        with pytest.raises(WorkerError, match=r"^ValueError: .*\(numpy_loops\.py:\d+\)$"):
+            worker.ask(Prepare(Training(replace(SMALL, members=2))), Ready)
+    finally:
+        worker.close()
+
+
+def test_a_process_that_dies_is_reported():
+    worker = Worker(implementation("numpy", "loop"), CORES)
+    worker.wait_until_ready()
+    worker._process.kill()
+    with pytest.raises(WorkerError, match="ended with code -9"):
+        worker.ask(Prepare(Training(SMALL)), Ready)
+    worker.close()
+
+
+# ---- the commands
+
+
+def test_choosing_cases():
+    tasks, others = choose(None, quick=True)
+    assert {task.name for task in tasks} == {"tiny", "digits", "inference-1"}
+    assert others == ()
+    tasks, others = choose(["inference", "transform-grad", "growth"], quick=False)
+    assert [task.name for task in tasks] == [
+        "inference-1",
+        "inference-256",
+        "inference-65536",
+        "transform-grad",
+    ]
+    assert others == ("growth",)
+
+
+def test_a_small_run_from_the_command_line(tmp_path, capsys):
+    arguments = ["--case", "tiny", "--backend", "numpy", "--rounds", "1", "--threads", "1", "--quick"]
+    path = tmp_path / "run.json"
+    assert benchmarks_main([*arguments, "--output", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert "scikit-learn" in shown
+    found = Results.read(path)
+    assert found.machine["threads"] == 1
+    assert {one.role for one in found.measurements} >= {"ours", "loop", "best", "products"}
+    assert all(one.counts for one in found.measurements)
+
+    assert benchmarks_main(["--markdown", str(path)]) == 0
+    assert "| tiny: 8-16-2, batch 32 | numpy |" in capsys.readouterr().out
+
+    fast = replace(
+        found, measurements=[replace(m, rounds=[r / 100 for r in m.rounds]) for m in found.measurements]
+    )
+    fast.write(tmp_path / "older.json")
+    code = benchmarks_main([*arguments, "--output", str(path), "--compare", str(tmp_path / "older.json")])
+    assert code == 1
+    assert "1 of our 1 times became slower" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--case", "huge"], "no 'huge'"),
+        (["--backend", "strict"], "takes no part"),
+        (["--threads", "0"], "threads: expected 1 to"),
+        (["--rounds", "0"], "rounds: expected at least 1"),
+        (["--markdown", "no-such-file.json"], "cannot read"),
+        (["--compare", "no-such-file.json"], "cannot read"),
+    ],
+)
+def test_bad_usage_is_one_line(arguments, message, capsys):
+    assert benchmarks_main(arguments) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_the_short_form(capsys):
+    assert main(["bench", "--backend", "numpy", "--case", "tiny", "--seconds", "0.02", "--json"]) == 0
+    (timing,) = json.loads(capsys.readouterr().out)["timings"]
+    assert timing["backend"] == "numpy"
+    assert timing["products"] > 0
+    assert timing["fastest"] <= timing["step"] <= timing["slowest"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--case", "huge"], ["--seconds", "0", "--backend", "numpy"], ["--backend", "no-such"]]
+)
+def test_bad_usage_of_the_short_form(arguments, capsys):
+    assert main(["bench", *arguments]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_timing_stops_when_the_time_is_over():
+    began = time_fit(SMALL, "numpy", seconds=0.02)
+    assert began.engine == "flat"
+    assert began.first_epoch < 5
