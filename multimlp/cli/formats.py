@@ -33,26 +33,9 @@ def write_onnx(path: Path, model: Writing) -> None:
 
 def write_torch(path: Path, model: Writing) -> None:
     from multimlp.interop.torch import to_state_dict
+    from multimlp.interop.torch_files import write_state
 
-    state = to_state_dict(model.mlp, model.params)
-    if path.suffix == ".safetensors":
-        from multimlp.files import write_tensors
-
-        write_tensors(
-            path,
-            {
-                name: tensor.contiguous().float().numpy()
-                if tensor.dtype.itemsize < 4
-                else tensor.contiguous().numpy()
-                for name, tensor in state.items()
-            },
-            {"format": "pt"},
-        )
-        return
-    import torch
-
-    with replacing(path) as beside:
-        torch.save(state, beside)
+    write_state(path, to_state_dict(model.mlp, model.params))
 
 
 def write_keras(path: Path, model: Writing) -> None:
@@ -125,33 +108,10 @@ def read_onnx(path: Path, how: Reading) -> Model:
 
 
 def read_torch(path: Path, how: Reading) -> Model:
-    import torch
-
     from multimlp.interop.torch import from_state_dict
+    from multimlp.interop.torch_files import read_state
 
-    if path.suffix == ".safetensors":
-        from multimlp.files import read_tensors
-
-        state = {name: torch.from_numpy(array) for name, array in read_tensors(path)[0].items()}
-    else:
-        state = _torch_load(path)
-    return from_state_dict(state, how.activation, how.final_activation, *how.place)
-
-
-def _torch_load(path: Path) -> Any:
-    import torch
-
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from None
-    except Exception as error:
-        raise FileFormatError(
-            f"{str(path)!r} holds no plain state_dict: {str(error).splitlines()[0]}"
-        ) from None
-    if not isinstance(state, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
-        raise FileFormatError(f"{str(path)!r} holds {type(state).__name__}, not a plain state_dict")
-    return state
+    return from_state_dict(read_state(path), how.activation, how.final_activation, *how.place)
 
 
 def read_keras(path: Path, how: Reading) -> Model:

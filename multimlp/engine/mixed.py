@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from multimlp import tree
 from multimlp.backend import Backend
 from multimlp.engine.base import Problem
-from multimlp.engine.portable import PortableEngine
+from multimlp.engine.portable import PortableEngine, Program
 from multimlp.errors import InputError
 from multimlp.registry import Array, array_namespace, owner
 from multimlp.tree import Tree
@@ -122,12 +122,18 @@ class ScaledOptimizer:
         )
 
 
-class ScaledEngine(PortableEngine):
-    """The portable engine, with the model at the scale that the optimiser's state holds."""
+class ScaledProgram(Program):
+    """Steps with the model at the scale that the optimiser's state holds."""
 
-    def _current(self, optimizer_state: ScaledState) -> Problem:
+    def current(self, optimizer_state: ScaledState) -> Problem:
         model = functools.partial(self._problem.model, scale=optimizer_state.scale)
         return dataclasses.replace(self._problem, model=model)
+
+
+class ScaledEngine(PortableEngine):
+    """The portable engine for `ScaledOptimizer`."""
+
+    program = ScaledProgram
 
 
 def prepared(problem: Problem, dtype: str) -> Problem:

@@ -6,6 +6,8 @@ and a Python loop, and this is the ordinary step-by-step training of that librar
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -17,8 +19,52 @@ from multimlp.registry import Array, array_namespace
 from multimlp.tree import Tree
 
 
+class Program:
+    """All steps over one chunk as a function of flat arrays."""
+
+    def __init__(self, problem: Problem, state: Tree) -> None:
+        self._problem = problem
+        leaves, self._rebuild = tree.flatten(state)
+        self._count = len(leaves)
+        self.run = compile_program(problem, self._chunk)
+
+    def current(self, optimizer_state: Tree) -> Problem:
+        """The problem of one step; for engines whose optimiser has a say in it."""
+        return self._problem
+
+    def _chunk(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        state, (loss, key, step, rows, tail, *data) = arrays[: self._count], arrays[self._count :]
+
+        def body(carry: tuple[Array, ...], items: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[()]]:
+            *held, total, at = carry
+            inner, mean = self._step(tuple(held), random.fold_in(key, at), items[0], data)
+            return (*inner, total + mean * float(items[0].shape[0]), at + 1), ()
+
+        carry = (*state, loss, step)
+        if rows.shape[0]:
+            carry, _ = self._problem.backend.scan(body, carry, (rows,), int(rows.shape[0]), collect=False)
+        if tail.shape[0]:
+            carry, _ = body(carry, (tail,))
+        return tuple(carry[:-1])
+
+    def _step(
+        self, state: tuple[Array, ...], key: Array, rows: Array, data: list[Any]
+    ) -> tuple[tuple[Array, ...], Array]:
+        xp = array_namespace(state[0])
+        params, optimizer_state = self._rebuild(state)
+        problem = self.current(optimizer_state)
+        flat, rebuild = tree.flatten(params)
+        batch = [xp.take(array, rows, axis=0) for array in data]
+        objective = batch_objective(problem, rebuild, key, batch)
+        _, (mean,), gradients = problem.backend.final_value_and_grad(objective)(tuple(flat))
+        new_params, new_state = problem.optimizer.update(rebuild(gradients), optimizer_state, params)
+        return tuple(tree.leaves((new_params, new_state))), mean
+
+
 class PortableEngine:
     """Runs steps through ``backend.final_value_and_grad`` and ``backend.scan``; compiled per shape of the chunk."""
+
+    program: type[Program] = Program
 
     def __init__(self, problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> None:
         backend = problem.backend
@@ -31,9 +77,7 @@ class PortableEngine:
         self._key = random.key(problem.seed, like=self._leaves[0])
         zeros = np.zeros(() if problem.members is None else (problem.members,))
         self._no_loss = backend.asarray(zeros, dtype=problem.dtype, device=problem.device)
-        self._program = compile_program(problem, self._epoch)
-
-    # ---- the Engine protocol
+        self._program = _program_for(self.program, problem, (params, optimizer_state))
 
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         problem, count = self._problem, len(order)
@@ -53,40 +97,34 @@ class PortableEngine:
     def optimizer_state(self) -> Tree:
         return self._rebuild(self._leaves)[1]
 
-    def _current(self, optimizer_state: Tree) -> Problem:
-        """The problem at this point of the training, for engines whose objective depends on it."""
-        return self._problem
-
-    # ---- the program
-
     def _indices(self, values: np.ndarray) -> Array:
         return self._problem.backend.asarray(values, dtype="int32", device=self._problem.device)
 
-    def _epoch(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
-        count = len(self._leaves)
-        state, (loss, key, step, rows, tail, *data) = arrays[:count], arrays[count:]
 
-        def body(carry: tuple[Array, ...], items: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[()]]:
-            *held, total, at = carry
-            inner, mean = self._step(tuple(held), random.fold_in(key, at), items[0], data)
-            return (*inner, total + mean * float(items[0].shape[0]), at + 1), ()
+def _program_for(program: type[Program], problem: Problem, state: Tree) -> Any:
+    """The program of a problem. Runs that differ in seed, device or data share it, and with it what was compiled."""
+    shared = dataclasses.replace(problem, seed=0, device=None)
+    skeleton = _Skeleton(state)
+    try:
+        return _cached_program(program, shared, skeleton)
+    except TypeError:  # something in the problem has no hash
+        return program(shared, skeleton.tree).run
 
-        carry = (*state, loss, step)
-        if rows.shape[0]:
-            carry, _ = self._problem.backend.scan(body, carry, (rows,), int(rows.shape[0]), collect=False)
-        if tail.shape[0]:
-            carry, _ = body(carry, (tail,))
-        return tuple(carry[:-1])
 
-    def _step(
-        self, state: tuple[Array, ...], key: Array, rows: Array, data: list[Any]
-    ) -> tuple[tuple[Array, ...], Array]:
-        problem = self._problem
-        xp = array_namespace(state[0])
-        params, optimizer_state = self._rebuild(state)
-        flat, rebuild = tree.flatten(params)
-        batch = [xp.take(array, rows, axis=0) for array in data]
-        objective = batch_objective(self._current(optimizer_state), rebuild, key, batch)
-        _, (mean,), gradients = problem.backend.final_value_and_grad(objective)(tuple(flat))
-        new_params, new_state = problem.optimizer.update(rebuild(gradients), optimizer_state, params)
-        return tuple(tree.leaves((new_params, new_state))), mean
+class _Skeleton:
+    """The structure of a tree without its arrays, equal to others of the same structure."""
+
+    def __init__(self, state: Tree) -> None:
+        self.tree = tree.map(lambda _: 0, state)
+        self._text = tree.structure(self.tree)
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Skeleton) and self._text == other._text
+
+
+@functools.lru_cache(maxsize=32)
+def _cached_program(program: type[Program], problem: Problem, skeleton: _Skeleton) -> Any:
+    return program(problem, skeleton.tree).run

@@ -1,0 +1,52 @@
+"""A torch ``state_dict`` in a file: safetensors, or torch's own format without running what it may carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from multimlp.atomic import replacing
+from multimlp.errors import FileFormatError, InputError
+from multimlp.tensorfile import read_tensors, write_tensors
+
+
+def write_state(path: Path, state: Mapping[str, torch.Tensor]) -> None:
+    """Write a ``state_dict``; a name that ends in ``.safetensors`` chooses that format."""
+    if path.suffix == ".safetensors":
+        write_tensors(path, {name: _array(tensor) for name, tensor in state.items()}, {"format": "pt"})
+        return
+    with replacing(path) as beside:
+        torch.save(state, beside)
+
+
+def _array(tensor: torch.Tensor) -> Any:
+    """16-bit floats as float32, which NumPy has."""
+    return (tensor.float() if tensor.dtype.itemsize < 4 else tensor).contiguous().numpy()
+
+
+def read_state(path: Path) -> dict[str, torch.Tensor]:
+    """Read a ``state_dict``; a pickle in it is not run.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    FileFormatError
+        If it holds anything but named tensors.
+    """
+    if path.suffix == ".safetensors":
+        return {name: torch.from_numpy(array) for name, array in read_tensors(path)[0].items()}
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from None
+    except Exception as error:
+        raise FileFormatError(
+            f"{str(path)!r} holds no plain state_dict: {str(error).splitlines()[0]}"
+        ) from None
+    if not isinstance(state, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
+        raise FileFormatError(f"{str(path)!r} holds {type(state).__name__}, not a plain state_dict")
+    return state
