@@ -65,7 +65,10 @@ CASES = {
     "grad of jit": (lambda b: mm.grad(jit(b, total)), (1 + X) * EXP),
     "elementwise_grad": (lambda b: mm.elementwise_grad(cube), 3 * X**2),
     "elementwise_grad twice": (lambda b: mm.elementwise_grad(mm.elementwise_grad(cube)), 6 * X),
-    "stop_gradient": (lambda b: mm.grad(lambda x: xp_of(x).sum(xp_of(x).multiply(x, mm.stop_gradient(x)))), X),
+    "stop_gradient": (
+        lambda b: mm.grad(lambda x: xp_of(x).sum(xp_of(x).multiply(x, mm.stop_gradient(x)))),
+        X,
+    ),
     "grad of scan": (
         lambda b: mm.grad(lambda x: mm.scan(lambda c, item: (c + cube(item), c), 0 * x[0], x)[0]),
         3 * X**2,
@@ -95,7 +98,10 @@ class Layer(NamedTuple):
 
 
 def test_trees_argnums_and_aux(backend):
-    layer = {"a": Layer(backend.asarray(X, dtype="float64"), None), "b": [backend.asarray(2.0, dtype="float64")]}
+    layer = {
+        "a": Layer(backend.asarray(X, dtype="float64"), None),
+        "b": [backend.asarray(2.0, dtype="float64")],
+    }
 
     def f(factor, tree_, label):
         xp = xp_of(tree_["a"].weight)
@@ -103,7 +109,9 @@ def test_trees_argnums_and_aux(backend):
         return value, {"label": label, "twice": value + value}
 
     three = backend.asarray(3.0, dtype="float64")
-    (value, aux), (d_factor, d_tree) = mm.value_and_grad(f, argnums=(0, 1), has_aux=True)(three, layer, "kept")
+    (value, aux), (d_factor, d_tree) = mm.value_and_grad(f, argnums=(0, 1), has_aux=True)(
+        three, layer, "kept"
+    )
     assert float(value) == 3 * 2 * X.sum()
     assert aux["label"] == "kept"
     assert float(aux["twice"]) == 2 * float(value)
@@ -227,7 +235,11 @@ ERRORS = {
     "argnums": (lambda x: mm.grad(total, argnums=2)(x), InputError, "argnums=2 does not fit"),
     "no aux": (lambda x: mm.grad(total, has_aux=True)(x), InputError, "must return"),
     "in_axes count": (lambda x: mm.vmap(cube, in_axes=(0, 0))(x), InputError, "2 entries for 1"),
-    "in_axes range": (lambda x: mm.vmap(cube, in_axes=1)(x), ShapeError, r"does not fit an argument of shape \(3,\)"),
+    "in_axes range": (
+        lambda x: mm.vmap(cube, in_axes=1)(x),
+        ShapeError,
+        r"does not fit an argument of shape \(3,\)",
+    ),
     "in_axes none": (lambda x: mm.vmap(cube, in_axes=None)(x), InputError, "nothing to map"),
     "sizes": (lambda x: mm.vmap(lambda a, b: a)(x, x[:2]), ShapeError, "different sizes: 2, 3"),
     "tangent shape": (lambda x: mm.jvp(cube, (x,), (x[:2],)), ShapeError, "tangent has shape"),

@@ -52,7 +52,9 @@ def test_dicts_are_matched_by_key_not_by_order():
 
 
 @pytest.mark.parametrize(
-    "other", [(1,), (1, 2, 3), {"a": 1, "b": 2}, 5, (1, (2, 3), None)], ids=["short", "long", "dict", "leaf", "three"]
+    "other",
+    [(1,), (1, 2, 3), {"a": 1, "b": 2}, 5, (1, (2, 3), None)],
+    ids=["short", "long", "dict", "leaf", "three"],
 )
 def test_trees_of_different_structure_are_an_error(other):
     with pytest.raises(InputError, match="different structure"):
