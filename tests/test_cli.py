@@ -236,7 +236,7 @@ def test_the_table_names_data_model_and_how_to_predict(capsys, tmp_path):
     code, out, err = outcome(capsys, "train", "iris", *FAST, "--save", path, "--verbose")
     assert code == 0
     assert out.splitlines()[0].startswith("iris: ")
-    assert "MLP(4, [8], 3, activation='relu'): 67 parameters" in out
+    assert "MLP(4, [8], 3, activation='tanh'): 67 parameters" in out
     assert out.splitlines()[-1].strip() == f"multimlp predict {path} NEW.csv -o predictions.csv"
     assert [line.split()[1] for line in err.splitlines()] == ["1/2", "2/2"]
 
