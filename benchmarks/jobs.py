@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks import reference
 from multimlp import random
-from multimlp.bench import LEARNING_RATE, SEED, WARM_UP, Case
+from multimlp.bench import SEED, WARM_UP, Case
 
 Network = list[tuple[np.ndarray, np.ndarray]]
 """Weights (in, out) and biases (out,) of each layer, on the host."""
@@ -22,8 +22,12 @@ Read = Callable[[], list[Network]]
 """The current parameters, one network per member."""
 
 EVALUATED_ROWS = 256
-LOSS_TOLERANCE = 1e-3
-"""How far the loss may be from ours, as a fraction of what the training has gained."""
+LOSS_TOLERANCE = 5e-3
+"""How far the loss may be from ours, as a fraction of what the training has gained.
+
+Most agree to 1e-6. In a deep network Adam makes more of rounding, and Keras and scikit-learn add its epsilon at
+another place, which alone moves the loss of 17 layers by 1.5e-3.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,9 @@ class Training:
     checked: bool = True
     warm_up: int = WARM_UP
 
-    rate = LEARNING_RATE
+    @property
+    def rate(self) -> float:
+        return self.case.rate
 
     @property
     def units(self) -> int:

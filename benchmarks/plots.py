@@ -85,9 +85,9 @@ def _panel(axis: Any, results: Results, case: str, backends: list[str]) -> None:
         for role, one in found.items():
             _mark(axis, [one.median], [line], role)
     axis.set_xscale("log")
+    _time_ticks(axis.xaxis)
     axis.set_yticks(range(len(backends)), backends)
     axis.set_ylim(len(backends) - 0.5, -0.5)
-    axis.xaxis.set_major_formatter(lambda value, _: _short(value))
     axis.set_title(f"{case}: {CASES[case].title}", loc="left", fontsize=10, fontweight="bold")
     axis.grid(axis="x", color="#eeeeee")
     axis.spines[["top", "right", "left"]].set_visible(False)
@@ -106,6 +106,17 @@ def _mark(axis: Any, x: list[float], y: list[int], role: str) -> Any:
         zorder=4 if role == "ours" else 3,
         linewidths=2 if shape == "|" else 0.5,
     )
+
+
+def _time_ticks(axis: Any) -> None:
+    """Round times at 1, 2 and 5 where a decade is wide, at powers of ten where many are shown."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    subdivisions = (1.0, 2.0, 5.0) if high < 100 * low else (1.0,)
+    axis.set_major_locator(LogLocator(10, subs=subdivisions))
+    axis.set_major_formatter(lambda value, _: _short(value))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _short(seconds: float) -> str:
@@ -138,8 +149,8 @@ def _growth(curves: list[Curve]) -> Any:
         axis.set_xscale("log", base=2)
         axis.set_yscale("log")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axis.yaxis.set_major_formatter(lambda value, _: _short(value))
-        axis.minorticks_off()
+        axis.xaxis.minorticks_off()
+        _time_ticks(axis.yaxis)
         axis.tick_params(axis="x", rotation=45)
         axis.set_title(name, loc="left", fontsize=10, fontweight="bold")
         unit = next(curve.unit for curve in curves if curve.axis == name)

@@ -26,7 +26,6 @@ from multimlp.registry import Array, array_namespace
 from multimlp.selection import Target, select
 from multimlp.training import FitResult, fit
 
-LEARNING_RATE = 1e-3
 SEED = 0
 WARM_UP = 2
 """Epochs before the clock counts: a second one, because a program may be specialised once more to its own results."""
@@ -48,6 +47,8 @@ class Case:
         A multiple of ``batch``, so that every step of an epoch is the same work.
     members : int or None
         Of an ensemble.
+    rate : float
+        Adam's; so small that the first few steps already lower the loss.
 
     Examples
     --------
@@ -61,10 +62,12 @@ class Case:
     batch: int
     rows: int
     members: int | None = None
+    rate: float = 1e-3
 
     @property
     def mlp(self) -> MLP:
-        return MLP(self.sizes[0], self.sizes[1:-1], self.sizes[-1])
+        """With weights that keep gradients alive through many layers: else the loss of a deep network says little."""
+        return MLP(self.sizes[0], self.sizes[1:-1], self.sizes[-1], kernel_init="he_uniform")
 
     @property
     def steps(self) -> int:
@@ -106,8 +109,8 @@ CASES: dict[str, Case] = {
         Case("tiny", (8, 16, 2), 32, 4096),
         Case("digits", (64, 128, 10), 64, 1792),
         Case("d2l", (784, 256, 10), 256, 12800),
-        Case("deep", (128,) * 17 + (10,), 128, 2560),
-        Case("wide", (1024, 4096, 4096, 10), 512, 1024),
+        Case("deep", (128,) * 17 + (10,), 128, 2560, rate=1e-4),
+        Case("wide", (1024, 4096, 4096, 10), 512, 1024, rate=1e-5),
     )
 }
 
@@ -144,7 +147,7 @@ def train(
         case.mlp,
         X,
         y,
-        optimizer=adam(LEARNING_RATE),
+        optimizer=adam(case.rate),
         epochs=_ENDLESS,
         batch_size=case.batch,
         validation=None,

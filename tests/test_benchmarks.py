@@ -74,9 +74,9 @@ def test_products_make_every_product_of_an_epoch(name, monkeypatch):
 
 @pytest.mark.parametrize(
     ("loss", "right"),
-    [(0.8, True), (0.8001, True), (0.79, False), (0.81, False), (1.2, False), (math.nan, False)],
+    [(0.8, True), (0.8009, True), (0.7985, False), (0.8015, False), (1.2, False), (math.nan, False)],
 )
-def test_a_loss_must_be_ours_within_a_thousandth_of_what_was_learned(loss, right):
+def test_a_loss_must_be_ours_within_a_fraction_of_what_was_learned(loss, right):
     assert (compare_losses(loss, start=1.0, expected=0.8) == "") == right
 
 
@@ -172,9 +172,10 @@ def test_the_exponent_of_a_power_law_is_found_beyond_the_overhead(power):
 
 @pytest.mark.parametrize("axis", growth.AXES, ids=lambda axis: axis.name)
 def test_doubling_ends_before_the_memory(axis):
-    sizes = [axis.start * 2**i for i in range(40)]
-    kept = [size for size in sizes if growth.fits(axis.case(size))]
-    assert 4 < len(kept) < len(sizes)
+    doubled = 0
+    while growth.fits(axis.case(axis.start * 2**doubled)):
+        doubled += 1
+    assert 4 < doubled < 30
 
 
 # ---- files and texts
@@ -267,25 +268,26 @@ def our_loss(case: Case) -> float:
 
 
 FAST = ("numpy", "jax")
+"""Libraries whose processes start soon enough for every run of the tests."""
 
 
-@pytest.mark.parametrize(
-    "one",
-    [
+def entrants() -> list:
+    """Everybody who trains, with one network and, who can, with three."""
+    return [
         pytest.param(
             one,
-            id=f"{one.name}-{kind}",
+            members,
+            id=one.name if members is None else f"{one.name}-{members}",
             marks=() if one.backend in FAST and one.role != "keras" else pytest.mark.slow,
         )
-        for kind in ("training", "ensemble")
         for one in IMPLEMENTATIONS
+        for members, kind in ((None, "training"), (3, "ensemble"))
         if kind in one.kinds and one.role != "products" and one.is_installed()
-    ],
-)
-@pytest.mark.parametrize("members", [None, 3])
+    ]
+
+
+@pytest.mark.parametrize(("one", "members"), entrants())
 def test_every_implementation_reaches_our_loss(one, members):
-    if members is not None and "ensemble" not in one.kinds:
-        pytest.skip("trains one network")
     case = replace(SMALL, members=members)
     ready, samples, _ = train(one, Training(case, expected=our_loss(case)))
     assert ready.verdict == ""
