@@ -41,7 +41,6 @@ class TorchBackend(Backend):
             "log_sigmoid": torch.nn.functional.logsigmoid,
             "tanh": torch.tanh,
             "softsign": torch.nn.functional.softsign,
-            "silu": torch.nn.functional.silu,
             "erf": torch.special.erf,
             "erfc": torch.special.erfc,
             "softmax": lambda x, axis=-1: torch.softmax(x, axis),

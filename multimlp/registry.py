@@ -268,8 +268,8 @@ def array_namespace(*arrays: object) -> Namespace:
     >>> import numpy as np
     >>> import multimlp as mm
     >>> xp = mm.array_namespace(np.ones(3))
-    >>> xp.sum(xp.ones(3)) == 3
-    True
+    >>> float(xp.sum(xp.ones(3)))
+    3.0
     """
     if len(arrays) == 1:
         xp = namespace_of_type(type(arrays[0]))

@@ -270,7 +270,7 @@ def elementwise_grad(f: Callable[..., Any], argnums: int = 0) -> Callable[..., A
     >>> import numpy as np
     >>> import multimlp as mm
     >>> mm.elementwise_grad(mm.activations.tanh)(np.asarray([0.0, 1.0])).round(4)
-    array([1.    , 0.42  ])
+    array([1.  , 0.42])
     """
 
     def total(*args: Any, **kwargs: Any) -> Array:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 
 from multimlp import registry, selection
+from multimlp.engine import portable
 
 BACKENDS = tuple(
     name for name in ("numpy", "torch", "jax", "tensorflow", "strict") if registry.is_installed(name)
@@ -28,6 +31,16 @@ def backend(request):
 def training_backend(request):
     """The four frameworks in turn."""
     return registry.load(request.param)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled_programs_are_dropped():
+    """What one module compiled would fill the memory by the last one."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
+    portable._cached_program.cache_clear()
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)

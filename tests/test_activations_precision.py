@@ -84,6 +84,7 @@ def test_strictest_flags(name: str) -> None:
         x = array_api_strict.asarray(np.linspace(-3, 3, 8).reshape(2, 4))
         host = np.linspace(-3, 3, 8).reshape(2, 4)
         for function in (activations.get(name), activations.derivative(name)):
-            np.testing.assert_array_equal(np.asarray(function.portable(x)), function.portable(host))
+            got, wanted = np.asarray(function.portable(x)), function.portable(host)
+            np.testing.assert_allclose(got, wanted, rtol=1e-15, atol=1e-15)  # SciPy has an erfc of its own
         (y,), pullback = owner(x).vjp(lambda xs: (activations.get(name)(xs[0]),), (x,))
         assert pullback((array_api_strict.ones_like(y),))[0].shape == x.shape

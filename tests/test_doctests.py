@@ -9,7 +9,12 @@ import pytest
 
 import multimlp
 
-_ELSEWHERE = ("multimlp.backends.cupy", "multimlp.backends.mxnet", "multimlp.testing.plugin", "multimlp.cli.__main__")
+_ELSEWHERE = (
+    "multimlp.backends.cupy",
+    "multimlp.backends.mxnet",
+    "multimlp.testing.plugin",
+    "multimlp.cli.__main__",
+)
 """They need a GPU, another NumPy, or are no modules to import."""
 
 MODULES = sorted(

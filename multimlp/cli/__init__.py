@@ -38,7 +38,9 @@ COMMANDS: dict[str, Command] = {
     "parity": Command("multimlp.cli.parity", "compare every backend with an oracle of 50 digits"),
     "plot": Command("multimlp.cli.plot", "draw activations and their derivatives, of one backend or of all"),
     "lesson": Command("multimlp.cli.lesson", "run a lesson on multilayer perceptrons, with its pictures"),
-    "export": Command("multimlp.cli.export", "write a saved model for ONNX, torch, Keras, Flax or scikit-learn"),
+    "export": Command(
+        "multimlp.cli.export", "write a saved model for ONNX, torch, Keras, Flax or scikit-learn"
+    ),
     "import": Command("multimlp.cli.import_", "read a model of another library"),
 }
 

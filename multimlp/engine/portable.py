@@ -106,7 +106,7 @@ def _program_for(program: type[Program], problem: Problem, state: Tree) -> Any:
     shared = dataclasses.replace(problem, seed=0, device=None)
     skeleton = _Skeleton(state)
     try:
-        return _cached_program(program, shared, skeleton)
+        return _cached_program(program, shared, skeleton)  # type: ignore[arg-type]
     except TypeError:  # something in the problem has no hash
         return program(shared, skeleton.tree).run
 
