@@ -82,7 +82,7 @@ def _evaluate(backend: Backend, function: Callable[[Array], Array], point: Point
         "derivative": lambda x: first(backend, (x,)),
         "second": lambda x: slope(lambda y: first(backend, (y,)))(backend, (x,)),
     }
-    dtype = "float64" if backend.name == "mpmath" else point.dtype
+    dtype = point.dtype if point.dtype in backend.capabilities.dtypes else "float64"
     try:
         with backend.scope(dtype), np.errstate(all="ignore"):
             x = backend.asarray(np.asarray([point.x]), dtype=dtype)
