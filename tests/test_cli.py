@@ -447,6 +447,8 @@ def test_divergence_is_a_failed_run(capsys, tmp_path, monkeypatch):
         "train",
         "iris",
         *FAST,
+        "--activation",
+        "relu",
         "--optimizer",
         "sgd",
         "--learning-rate",
