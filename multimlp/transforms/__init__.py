@@ -1,0 +1,30 @@
+"""Function transforms on every backend: the public face of the adapters, with JAX's names and argument order.
+
+A transform looks at the arrays it is called with, asks their library's adapter, and hands it flat tuples; trees, ``argnums``,
+auxiliary outputs and all checks are dealt with here, once. Transforms nest: ``jit(vmap(grad(f)))``, ``grad(grad(f))``.
+"""
+
+from multimlp.transforms._call import ArgNums
+from multimlp.transforms._forward import hvp, jvp
+from multimlp.transforms._jacobian import hessian, jacobian
+from multimlp.transforms._jit import jit
+from multimlp.transforms._reverse import elementwise_grad, grad, value_and_grad, vjp
+from multimlp.transforms._scan import scan
+from multimlp.transforms._stop_gradient import stop_gradient
+from multimlp.transforms._vmap import vmap
+
+__all__ = [
+    "ArgNums",
+    "elementwise_grad",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jit",
+    "jvp",
+    "scan",
+    "stop_gradient",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+]

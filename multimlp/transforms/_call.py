@@ -1,0 +1,114 @@
+"""What the transforms share: whose arrays a call holds, whether they can be differentiated, and trees taken apart and put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from multimlp import registry, tree
+from multimlp.backend import Backend
+from multimlp.errors import DTypeError, InputError, NotDifferentiableError
+from multimlp.registry import Array
+from multimlp.selection import get_backend, select
+from multimlp.tree import Tree
+
+ArgNums = int | Sequence[int]
+
+
+def backend_of(leaves: Sequence[Any]) -> Backend:
+    """The adapter of the arrays among the leaves; Python numbers alone go to the selected backend."""
+    return registry.common_owner(leaves) or get_backend()
+
+
+def is_floating(backend: Backend, array: Array) -> bool:
+    """Whether the dtype is a real floating one; some namespaces do not count bfloat16 among them."""
+    return backend.xp.isdtype(array.dtype, "real floating") or backend.dtype_name(array.dtype) == "bfloat16"
+
+
+def _floating(backend: Backend, leaf: Any, where: str) -> Array:
+    """``leaf`` as an array that can be differentiated, or a clear error that says where it stood."""
+    if isinstance(leaf, float) and not registry.is_array(leaf):
+        return backend.asarray(leaf, dtype=select(backend).dtype)
+    if not registry.is_array(leaf):
+        raise NotDifferentiableError(
+            f"{where}: cannot differentiate with respect to {leaf!r} of type {type(leaf).__name__}; "
+            "give a floating-point array, or leave this argument out of argnums"
+        )
+    if not is_floating(backend, leaf):
+        raise NotDifferentiableError(
+            f"{where}: cannot differentiate with respect to an array of dtype {backend.dtype_name(leaf.dtype)}; "
+            "convert it to a real floating-point dtype first"
+        )
+    return leaf
+
+
+def _same_dtype(backend: Backend, arrays: Sequence[Array], others: Sequence[Any], name: str) -> None:
+    kinds = {backend.dtype_name(a.dtype) for a in (*arrays, *(o for o in others if registry.is_array(o)))}
+    floats = sorted(kind for kind in kinds if kind.startswith(("float", "bfloat")))
+    if len(floats) > 1:
+        raise DTypeError(
+            f"{name}: arguments of different floating dtypes: {' and '.join(floats)}. Backends promote these differently; "
+            "convert them to one dtype first"
+        )
+
+
+def _positions(argnums: ArgNums, count: int, name: str) -> tuple[int, ...]:
+    given = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    for position in given:
+        if not isinstance(position, int) or not -count <= position < count:
+            raise InputError(
+                f"{name}: argnums={argnums!r} does not fit a call with {count} positional argument{'s' * (count != 1)}"
+            )
+    return tuple(position % count for position in given)
+
+
+class Outputs:
+    """Splits a function's output tree into arrays for the adapter, and puts the tree together again afterwards."""
+
+    def __init__(self) -> None:
+        self._rebuild: Callable[[Any], Tree] = lambda leaves: leaves
+        self._constants: dict[int, Any] = {}
+
+    def split(self, outputs: Tree) -> tuple[Array, ...]:
+        leaves, self._rebuild = tree.flatten(outputs)
+        self._constants = {i: leaf for i, leaf in enumerate(leaves) if not registry.is_array(leaf)}
+        return tuple(leaf for i, leaf in enumerate(leaves) if i not in self._constants)
+
+    def join(self, arrays: Sequence[Array]) -> Tree:
+        supply = iter(arrays)
+        count = len(arrays) + len(self._constants)
+        return self._rebuild(
+            [self._constants[i] if i in self._constants else next(supply) for i in range(count)]
+        )
+
+
+class Call:
+    """One call of a transformed function: its differentiated leaves, its backend, and how to call with other leaves."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        argnums: ArgNums,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        name: str,
+    ) -> None:
+        self.single = isinstance(argnums, int)
+        positions = _positions(argnums, len(args), name)
+        chosen, self._rebuild = tree.flatten(tuple(args[p] for p in positions))
+        rest = tree.leaves((tuple(a for p, a in enumerate(args) if p not in positions), kwargs))
+        self.backend = backend_of((*chosen, *rest))
+        self.arrays = tuple(_floating(self.backend, leaf, f"{name}, argument {argnums}") for leaf in chosen)
+        _same_dtype(self.backend, self.arrays, rest, name)
+        self._function, self._positions, self._args, self._kwargs = function, positions, args, kwargs
+
+    def __call__(self, arrays: Sequence[Array]) -> Any:
+        args = list(self._args)
+        for position, value in zip(self._positions, self._rebuild(arrays), strict=True):
+            args[position] = value
+        return self._function(*args, **self._kwargs)
+
+    def gradients(self, arrays: Sequence[Array]) -> Tree:
+        """Arrays as a tree like the argument (or a tuple of trees like the arguments) differentiated."""
+        trees = self._rebuild(arrays)
+        return trees[0] if self.single else trees

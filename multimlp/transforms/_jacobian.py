@@ -1,0 +1,89 @@
+"""Whole derivatives: Jacobians and Hessians as arrays."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from multimlp import registry, tree
+from multimlp.backend import Backend
+from multimlp.registry import Array
+from multimlp.transforms._call import ArgNums, Call, Outputs
+from multimlp.transforms._reverse import grad
+
+
+def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
+    """The function that returns the Jacobian: for each output of shape ``o`` and input of shape ``i`` an array ``o + i``.
+
+    Reverse mode, one pullback per output element, vectorised where the backend can.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> mm.jacobian(lambda x: x * x)(np.asarray([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+
+    @functools.wraps(f)
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        call = Call(f, argnums, args, kwargs, "jacobian")
+        backend, outputs = call.backend, Outputs()
+        with backend.scope_of(*call.arrays):
+            values, pullback = backend.vjp(lambda arrays: outputs.split(call(arrays)), call.arrays)
+            rows = [_rows(backend, pullback, values, i, call.arrays) for i in range(len(values))]
+        return tree.map(call.gradients, outputs.join([_Leaf(row) for row in rows]))
+
+    return transformed
+
+
+def hessian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
+    """The function that returns the Hessian of a scalar function: ``jacobian(grad(f))``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> mm.hessian(lambda x: x[0] * x[1] ** 2)(np.asarray([1.0, 2.0]))
+    array([[0., 4.],
+           [4., 2.]])
+    """
+    return jacobian(grad(f, argnums), argnums)
+
+
+class _Leaf(Sequence[Any]):
+    """Keeps a sequence of arrays together as one leaf of a tree."""
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        self._items = items
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._items[index]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+def _rows(
+    backend: Backend,
+    pullback: Callable[..., Any],
+    values: Sequence[Array],
+    index: int,
+    inputs: Sequence[Array],
+) -> tuple[Array, ...]:
+    """The derivative of output ``index`` with respect to every input: one unit cotangent per output element."""
+    value = values[index]
+    shape = tuple(value.shape)
+    size = 1
+    for extent in shape:
+        size *= extent
+    xp = registry.array_namespace(value)
+    units = xp.reshape(xp.eye(size, dtype=value.dtype), (size, *shape))
+
+    def row(unit: tuple[Array, ...]) -> tuple[Array, ...]:
+        return pullback(tuple(unit[0] if i == index else xp.zeros_like(v) for i, v in enumerate(values)))
+
+    columns = backend.vmap(row)((units,))
+    return tuple(xp.reshape(c, (*shape, *tuple(x.shape))) for c, x in zip(columns, inputs, strict=True))

@@ -1,0 +1,168 @@
+"""Reverse mode: gradients and vector-Jacobian products."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from multimlp import registry, tree
+from multimlp.backend import Backend
+from multimlp.errors import InputError, NonScalarError
+from multimlp.registry import Array
+from multimlp.transforms._call import ArgNums, Call, Outputs, is_floating
+from multimlp.tree import Tree
+
+
+def value_and_grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The function that returns ``(f(*args), gradient)``.
+
+    Parameters
+    ----------
+    f : callable
+        Returns a scalar array, or ``(scalar, aux)`` with ``has_aux``.
+    argnums : int or sequence of int
+        Which positional arguments (trees of floating-point arrays) to differentiate with respect to. A sequence gives a tuple.
+    has_aux : bool
+        Whether ``f`` returns auxiliary output too; then the result is ``((value, aux), gradient)``.
+
+    Raises
+    ------
+    NonScalarError
+        If ``f`` does not return a floating-point scalar.
+    NotDifferentiableError
+        If an argument holds integers, booleans or no arrays.
+    MixedBackendsError, DTypeError
+        If arguments belong to two libraries or have two floating dtypes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> value, gradient = mm.value_and_grad(lambda x: mm.array_namespace(x).sum(x * x))(np.asarray([1.0, 2.0]))
+    >>> float(value), gradient
+    (5.0, array([2., 4.]))
+    """
+
+    @functools.wraps(f)
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        call = Call(f, argnums, args, kwargs, "grad")
+        backend, outputs = call.backend, Outputs()
+
+        def scalar_and_aux(arrays: Sequence[Array]) -> tuple[Array, tuple[Array, ...]]:
+            result = call(arrays)
+            value, aux = _unpack_aux(result) if has_aux else (result, None)
+            return _scalar(backend, value, "grad"), outputs.split(aux)
+
+        with backend.scope_of(*call.arrays):
+            value, aux, gradients = backend.value_and_grad(scalar_and_aux)(call.arrays)
+        return ((value, outputs.join(aux)) if has_aux else value), call.gradients(gradients)
+
+    return transformed
+
+
+def grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The gradient function of a scalar function; with ``has_aux`` it returns ``(gradient, aux)``.
+
+    Parameters, errors: as `value_and_grad`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> mm.grad(lambda x: mm.array_namespace(x).sum(mm.activations.relu(x)))(np.asarray([-1.0, 0.0, 2.0]))
+    array([0., 0., 1.])
+    """
+    value_and_gradient = value_and_grad(f, argnums, has_aux)
+
+    @functools.wraps(f)
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = value_and_gradient(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return transformed
+
+
+def vjp(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
+    """``(outputs, pullback)``: ``pullback(cotangents)`` is the tuple of cotangents of the primals, J^T v.
+
+    With ``has_aux`` the function returns ``(outputs, aux)`` and the result is ``(outputs, pullback, aux)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> outputs, pullback = mm.vjp(lambda x: x * x, np.asarray([1.0, 2.0]))
+    >>> pullback(np.asarray([1.0, 10.0]))
+    (array([ 2., 40.]),)
+    """
+    call = Call(f, tuple(range(len(primals))), primals, {}, "vjp")
+    backend, outputs, auxiliary = call.backend, Outputs(), Outputs()
+    count = 0
+
+    def flat(arrays: Sequence[Array]) -> tuple[Array, ...]:
+        nonlocal count
+        result, aux = _unpack_aux(call(arrays)) if has_aux else (call(arrays), None)
+        arrays_out = outputs.split(result)
+        count = len(arrays_out)
+        return (*arrays_out, *auxiliary.split(aux))
+
+    with backend.scope_of(*call.arrays):
+        flat_outputs, flat_pullback = backend.vjp(flat, call.arrays)
+    aux_arrays = flat_outputs[count:]
+
+    def pullback(cotangents: Tree) -> Tree:
+        given = tuple(tree.leaves(tree.map(lambda _, c: c, outputs.join(flat_outputs[:count]), cotangents)))
+        with backend.scope_of(*call.arrays):
+            padded = (*given, *(backend.xp.zeros_like(a) for a in aux_arrays))
+            return call.gradients(flat_pullback(padded))
+
+    result = outputs.join(flat_outputs[:count])
+    return (result, pullback, auxiliary.join(aux_arrays)) if has_aux else (result, pullback)
+
+
+def elementwise_grad(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
+    """The derivative of an element-wise function, element by element: an array of the argument's shape.
+
+    Defined as the gradient of ``sum(f(x))``, so it is the derivative only if each output depends on its own input alone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> mm.elementwise_grad(mm.activations.tanh)(np.asarray([0.0, 1.0])).round(4)
+    array([1.  , 0.42])
+    """
+
+    def total(*args: Any, **kwargs: Any) -> Array:
+        result = f(*args, **kwargs)
+        return registry.array_namespace(result).sum(result)
+
+    return functools.wraps(f)(grad(total, argnums))
+
+
+def _scalar(backend: Backend, value: Any, name: str) -> Array:
+    if not registry.is_array(value):
+        if isinstance(value, tuple):
+            raise NonScalarError(
+                f"{name}: the function returned a tuple; if it returns (value, aux), pass has_aux=True"
+            )
+        raise NonScalarError(
+            f"{name}: the function returned {value!r}, not an array of the {backend.name} backend"
+        )
+    if tuple(value.shape) != ():
+        raise NonScalarError(
+            f"{name}: the function must return a scalar (shape ()), got shape {tuple(value.shape)}; "
+            "reduce it (xp.sum, xp.mean), or use jacobian or vjp"
+        )
+    if not is_floating(backend, value):
+        raise NonScalarError(
+            f"{name}: the function returned a scalar of dtype {backend.dtype_name(value.dtype)}; it must be floating-point"
+        )
+    return value
+
+
+def _unpack_aux(result: Any) -> tuple[Any, Any]:
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise InputError(f"has_aux=True: the function must return (value, aux), got {type(result).__name__}")
+    return result
