@@ -174,6 +174,15 @@ class Backend:
             f"device: {device!r} is not available to the {self.name} backend here; available: {', '.join(here)}"
         )
 
+    def pad_rows(self, x: Array, rows: int) -> Array:
+        """``x`` of shape (n, k) with rows of zeros after it, ``rows`` in all. Override it where each new size would compile."""
+        filling = self.xp.zeros((rows - x.shape[0], x.shape[1]), dtype=x.dtype, device=x.device)
+        return self.xp.concat([x, filling], axis=0)
+
+    def first_rows(self, x: Array, rows: int) -> Array:
+        """The first ``rows`` along the last axis but one. Override it where each new size would compile."""
+        return x[..., :rows, :]
+
     def synchronize(self, *arrays: Array) -> None:
         """Wait until the arrays are computed; for timing."""
 

@@ -6,7 +6,6 @@ batch sizes needs a handful of compilations, not one each.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,15 +25,15 @@ _SMALLEST_BUCKET = 16
 
 
 def bucket(rows: int, largest: int) -> int:
-    """The padded number of rows that a compiled program runs on: the next power of two, at most ``largest``.
+    """The padded number of rows that a compiled program runs on: 1, or the next power of two from 16 to ``largest``.
 
     Examples
     --------
     >>> from multimlp.evaluation import bucket
-    >>> bucket(1, 65536), bucket(100, 65536), bucket(70000, 65536)
-    (16, 128, 65536)
+    >>> bucket(1, 65536), bucket(2, 65536), bucket(100, 65536), bucket(70000, 65536)
+    (1, 16, 128, 65536)
     """
-    return min(largest, max(_SMALLEST_BUCKET, 1 << (rows - 1).bit_length()))
+    return 1 if rows == 1 else min(largest, max(_SMALLEST_BUCKET, 1 << (rows - 1).bit_length()))
 
 
 def predict(mlp: Callable[..., Array], params: Params, X: Any, batch_size: int = PREDICT_ROWS) -> Array:
@@ -60,7 +59,7 @@ def predict(mlp: Callable[..., Array], params: Params, X: Any, batch_size: int =
     >>> mm.predict(mlp, mlp.init(seed=0), [[0.0, 0.0, 0.0, 0.0]]).shape
     (1, 3)
     """
-    leaves, rebuild = tree.flatten(params)
+    leaves = tree.leaves(params)
     backend = registry.owner(*leaves)
     if batch_size < 1:
         raise InputError(f"batch_size: expected at least 1, got {batch_size!r}")
@@ -70,12 +69,18 @@ def predict(mlp: Callable[..., Array], params: Params, X: Any, batch_size: int =
             return mlp(params, rows)
         pieces = [mlp(params, rows[i : i + batch_size, ...]) for i in range(0, rows.shape[0], batch_size)]
         return array_namespace(pieces[0]).concat(pieces, axis=-2)
-    program = _predictor(mlp, backend, rebuild)
+    program = _predictor(mlp, backend, params)
     with backend.scope_of(*leaves):
         return _in_buckets(backend, lambda piece: program((*leaves, piece))[0], rows, batch_size)
 
 
 def _on_device(backend: Backend, like: Array, X: Any) -> Array:
+    if (
+        type(X) is type(like)
+        and X.dtype == like.dtype
+        and backend.device_name(X) == backend.device_name(like)
+    ):
+        return X
     values = host(X, "X")
     owner = registry.owner_of_type(type(values))
     if owner is not backend and owner is not None and owner.name != "numpy":
@@ -84,48 +89,40 @@ def _on_device(backend: Backend, like: Array, X: Any) -> Array:
 
 
 def _in_buckets(backend: Backend, run: Callable[[Array], Array], rows: Array, batch_size: int) -> Array:
-    xp = array_namespace(rows)
-    count, features = int(rows.shape[0]), tuple(rows.shape)[1:]
+    count = int(rows.shape[0])
     pieces = []
     for start in range(0, max(count, 1), batch_size):
-        piece = rows[start : start + batch_size, ...]
+        piece = rows if count <= batch_size else rows[start : start + batch_size, ...]
         size = int(piece.shape[0])
         padded = bucket(max(size, 1), batch_size)
-        if padded > size:
-            piece = xp.concat(
-                [piece, xp.zeros((padded - size, *features), dtype=rows.dtype, device=rows.device)], axis=0
-            )
-        outputs = run(piece)
-        pieces.append(outputs if padded == size else outputs[..., :size, :])
-    return pieces[0] if len(pieces) == 1 else xp.concat(pieces, axis=-2)
+        if padded == size:
+            pieces.append(run(piece))
+        else:
+            pieces.append(backend.first_rows(run(backend.pad_rows(piece, padded)), size))
+    return pieces[0] if len(pieces) == 1 else array_namespace(rows).concat(pieces, axis=-2)
 
 
-def _predictor(mlp: Any, backend: Backend, rebuild: Callable[..., Tree]) -> Callable[..., Any]:
-    """One compiled forward pass per model and backend; parameters are inputs, so every set of them shares it."""
+_predictors: dict[tuple[MLP, str], Callable[..., Any]] = {}
+_MOST_PREDICTORS = 64
+
+
+def _predictor(mlp: Any, backend: Backend, params: Params) -> Callable[..., Any]:
+    """The compiled forward pass, one per MLP and backend: parameters are inputs, so every set of them shares it.
+
+    Another callable may hold state that changes between calls, so nothing is kept of it.
+    """
     if not isinstance(mlp, MLP):
-        return _compile_forward(mlp, backend, rebuild)
-    return _cached_predictor(mlp, backend, _Structure(rebuild))
+        return _compile_forward(mlp, backend, params)
+    found = _predictors.get((mlp, backend.name))
+    if found is None:
+        if len(_predictors) >= _MOST_PREDICTORS:
+            del _predictors[next(iter(_predictors))]
+        found = _predictors[mlp, backend.name] = _compile_forward(mlp, backend, params)
+    return found
 
 
-class _Structure:
-    """A tree's rebuild function as a cache key: parameters of one MLP always have the same structure."""
-
-    def __init__(self, rebuild: Callable[..., Tree]) -> None:
-        self.rebuild = rebuild
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Structure)
-
-
-@functools.lru_cache(maxsize=64)
-def _cached_predictor(mlp: MLP, backend: Backend, structure: _Structure) -> Callable[..., Any]:
-    return _compile_forward(mlp, backend, structure.rebuild)
-
-
-def _compile_forward(mlp: Any, backend: Backend, rebuild: Callable[..., Tree]) -> Callable[..., Any]:
+def _compile_forward(mlp: Any, backend: Backend, params: Params) -> Callable[..., Any]:
+    rebuild = tree.flatten(tree.map(lambda _: 0, params))[1]  # of the structure alone: no array is kept alive
     return backend.compile(lambda arrays: (mlp(rebuild(arrays[:-1]), arrays[-1]),))
 
 

@@ -6,7 +6,7 @@ disagree about ``None``, about the order of dict keys and about named tuples, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from multimlp.errors import InputError
@@ -71,16 +71,20 @@ def leaves(tree: Tree) -> list[Any]:
     >>> tree.leaves({"w": 1, "b": (2, None, [3])})
     [1, 2, 3]
     """
-    return list(_iterate(tree))
+    found: list[Any] = []
+    _collect(tree, found)
+    return found
 
 
-def _iterate(tree: Tree) -> Iterator[Any]:
-    children = _children(tree)
-    if children is None:
-        yield tree
-    else:
-        for child in children:
-            yield from _iterate(child)
+def _collect(tree: Tree, found: list[Any]) -> None:
+    if isinstance(tree, (tuple, list)):
+        for child in tree:
+            _collect(child, found)
+    elif isinstance(tree, dict):
+        for child in tree.values():
+            _collect(child, found)
+    elif tree is not None:
+        found.append(tree)
 
 
 def flatten(tree: Tree) -> tuple[list[Any], Callable[[Iterable[Any]], Tree]]:

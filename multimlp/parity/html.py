@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 
+from multimlp.parity.html_style import STYLE
 from multimlp.parity.markdown import value_text
-from multimlp.parity.picture import COLOURS, picture
+from multimlp.parity.picture import COLOURS, key, picture
 from multimlp.parity.rows import Report, Row
 from multimlp.parity.terminal import CELLS, describe, grouped, summary
 
-_STYLE = """
-:root { color-scheme: light dark; --bg: #fff; --fg: #1c2024; --soft: #60646c; --line: #d9d9e0; --good:
-#18794e;
-  --bad: #cd2b31; --bad-bg: #ffe5e5; --card: #f9f9fb; }
-@media (prefers-color-scheme: dark) { :root { --bg: #111113; --fg: #edeef0; --soft: #b0b4ba; --line: #363a3f;
-  --good: #3dd68c; --bad: #ff9592; --bad-bg: #3b1219; --card: #18191b; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 1200px; padding: 1rem; background: var(--bg); color: var(--fg);
-  font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; margin: .5rem 0; } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; }
-p { max-width: 46rem; } .soft { color: var(--soft); }
-.verdict { font-size: 1.2rem; font-weight: 600; } .good { color: var(--good); } .bad { color: var(--bad); }
-.wide { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--bg); }
-tbody tr:last-child td { border-bottom: 0; } td.bad { background: var(--bad-bg); font-weight: 600; }
-tr.family td { font-weight: 600; color: var(--soft); background: var(--card); }
-.pictures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 270px),
-1fr)); } figure { margin: 0; padding: .6rem; background: var(--card); border: 1px solid var(--line);
-border-radius: 8px; } figcaption { font-weight: 600; font-size: .9rem; } svg { display: block; width: 100%;
-height: auto; } svg text { fill: var(--soft); font: 10px system-ui, sans-serif; } svg .axis { stroke:
-var(--line); } .legend { display: flex; flex-wrap: wrap; gap: .3rem 1rem; margin: .5rem 0 1rem; font-size:
-.9rem; } .legend i { display: inline-block; width: .8rem; height: .8rem; border-radius: 50%; margin-right:
-.35rem; } details { margin: .5rem 0; } summary { cursor: pointer; } @media (max-width: 600px) { body {
-padding: .7rem; } th, td { padding: .25rem .45rem; } table { font-size: .8rem; }
-  td:first-child { white-space: normal; min-width: 7rem; max-width: 9rem; overflow-wrap: anywhere; } }
-"""
+_BREAK = re.compile(r"(?<=[_(,=])")
+"""Where a long name may be broken on a narrow screen."""
+_ALIKE = 2e-5
+"""Relative difference of two numbers of the special points that is only rounding in float32."""
 
 
 def page(report: Report, against: Sequence[Row] = ()) -> str:
@@ -67,7 +46,7 @@ def page(report: Report, against: Sequence[Row] = ()) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>multimlp parity</title><style>{_STYLE}</style></head>\n<body>\n"
+        f"<title>multimlp parity</title><style>{STYLE}</style></head>\n<body>\n"
         + "\n".join(body)
         + "\n</body></html>\n"
     )
@@ -79,11 +58,11 @@ def _head(report: Report, against: Sequence[Row]) -> Iterator[str]:
     versions = ", ".join(f"{escape(name)} {escape(version)}" for name, version in report.versions.items())
     yield "<h1>multimlp parity</h1>"
     if failures:
-        yield f'<p class="verdict bad">{len(failures)} of {count} comparisons are out of tolerance.</p>'
+        yield f'<p class="verdict bad">✗ {len(failures)} of {count} comparisons are out of tolerance.</p>'
         items = "".join(f"<li>{escape(describe(row))}</li>" for row in failures[:200])
         yield f"<details open><summary>which</summary><ul>{items}</ul></details>"
     else:
-        yield f'<p class="verdict good">All {count} comparisons are within tolerance.</p>'
+        yield f'<p class="verdict good">✓ All {count} comparisons are within tolerance.</p>'
     yield f'<p class="soft">{versions}. {report.settings.get("seconds", 0)} s.</p>'
     yield (
         "<p>Every function was run on every backend, eager and compiled, and compared with its definition "
@@ -91,6 +70,10 @@ def _head(report: Report, against: Sequence[Row]) -> Iterator[str]:
         "and the backend's automatic differentiation, on a grid over [-20, 20], at random points, at zeros, "
         "kinks, tiny and huge numbers, infinities and NaN. The definitions were compared with textbooks.</p>"
     )
+    places = [("special", "Where frameworks disagree")] if report.special else []
+    places += [(dtype, f"Errors in {dtype}") for dtype in report.settings["dtypes"]]
+    places += [("pictures", "Error over x")] if _pictured(report) else []
+    yield "<nav>" + "".join(f'<a href="#{at}">{escape(title)}</a>' for at, title in places) + "</nav>"
 
 
 def _special(report: Report) -> Iterator[str]:
@@ -98,17 +81,29 @@ def _special(report: Report) -> Iterator[str]:
         return
     columns = [c for c in report.special[0] if c not in ("point", "multimlp")]
     columns = [c for c in columns if any(entry[c] is not None for entry in report.special)]
-    yield "<h2>Where the frameworks' own functions disagree</h2>"
-    yield "<p>What each does by itself, and what multimlp gives on all of them.</p>"
+    yield '<h2 id="special">Where the frameworks\' own functions disagree</h2>'
+    yield (
+        "<p>What multimlp gives on all of them, and what each does by itself; "
+        "<b>≠</b> marks another answer than multimlp's, a dash a function that the framework does not have.</p>"
+    )
     yield _table(
-        ["", *columns, "multimlp"],
+        ["at", "multimlp", *columns],
         [
-            f"<tr><td>{escape(entry['point'])}</td>"
-            + "".join(f"<td>{value_text(entry[c])}</td>" for c in (*columns, "multimlp"))
+            f'<tr><th scope="row">{escape(entry["point"])}</th><td>{value_text(entry["multimlp"])}</td>'
+            + "".join(_answer(entry[c], entry["multimlp"]) for c in columns)
             + "</tr>"
             for entry in report.special
         ],
+        "Where the frameworks disagree",
     )
+
+
+def _answer(value: Any, ours: Any) -> str:
+    if value is None:
+        return '<td class="soft">–</td>'
+    if np.isclose(float(value), float(ours), rtol=_ALIKE, atol=0.0, equal_nan=True):
+        return f"<td>{value_text(value)}</td>"
+    return f'<td class="other">≠ {value_text(value)}</td>'
 
 
 def _tables(report: Report) -> Iterator[str]:
@@ -119,19 +114,28 @@ def _tables(report: Report) -> Iterator[str]:
         for (kind, function), by_backend in grouped(rows).items():
             if kind != family:
                 family = kind
-                span = len(columns) + 1
-                lines.append(f'<tr class="family"><td colspan="{span}">{escape(kind)}</td></tr>')
+                lines.append(
+                    f'<tr class="family"><th scope="rowgroup">{escape(kind)}</th>'
+                    f'<td colspan="{len(columns)}"></td></tr>'
+                )
             cells = "".join(_cell(by_backend.get(name, [])) for name in columns)
-            lines.append(f"<tr><td>{escape(function)}</td>{cells}</tr>")
-        yield f"<h2>{escape(dtype)}</h2>"
-        yield f"<p>{escape(CELLS.capitalize())}, eager and compiled.</p>"
-        yield _table(["function", *columns], lines)
+            lines.append(f'<tr><th scope="row">{_BREAK.sub("<wbr>", escape(function))}</th>{cells}</tr>')
+        yield f'<h2 id="{escape(dtype)}">{escape(dtype)}</h2>'
+        yield (
+            f"<p>{escape(CELLS[0].upper() + CELLS[1:])}, eager and compiled. The tolerances are in the first unit. "
+            "The second is large where the true value is close to 0, because an ULP is tiny there. "
+            "<b>✗</b> marks what is out of tolerance, a dash what this run left out.</p>"
+        )
+        yield _table(["function", *columns], lines, f"Errors in {dtype}")
 
 
-def _table(head: Sequence[str], lines: Sequence[str]) -> str:
-    cells = "".join(f"<th>{escape(title)}</th>" for title in head)
-    body = "".join(lines)
-    return f'<div class="wide"><table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>'
+def _table(head: Sequence[str], lines: Sequence[str], label: str) -> str:
+    cells = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
+    return (
+        # with a tabindex the keyboard can scroll it
+        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(label)}">'
+        f"<table><thead><tr>{cells}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
 
 
 def _cell(rows: Sequence[Row]) -> str:
@@ -141,23 +145,27 @@ def _cell(rows: Sequence[Row]) -> str:
     detail = "\n".join(
         f"{row.aspect} {row.mode}: {row.worst_error_in_k:.2g} eps of {row.limit_in_k:g}" for row in rows
     )
-    return f'<td class="{"good" if passed else "bad"}" title="{escape(detail)}">{summary(rows)}</td>'
+    kind, sign = ("good", "") if passed else ("bad", "✗ ")
+    return f'<td class="{kind}" title="{escape(detail)}">{sign}{summary(rows)}</td>'
+
+
+def _pictured(report: Report) -> str | None:
+    """The dtype of the pictures: float32 if it was run."""
+    dtypes = ("float32", *report.settings["dtypes"])
+    return next((d for d in dtypes if any(k.endswith(f"|{d}") for k in report.grids)), None)
 
 
 def _pictures(report: Report) -> Iterator[str]:
-    dtypes = [
-        d for d in ("float32", *report.settings["dtypes"]) if any(k.endswith(f"|{d}") for k in report.grids)
-    ]
-    if not dtypes:
+    dtype = _pictured(report)
+    if dtype is None:
         return
-    dtype = dtypes[0]
     shown = [name for name in report.backends if name in COLOURS]
-    yield f"<h2>The error over x, {escape(dtype)}</h2>"
+    yield f'<h2 id="pictures">The error over x, {escape(dtype)}</h2>'
     yield "<p>|error| / (eps max(1, |f(x)|)) of values, eager, on [-20, 20].</p>"
-    marks = "".join(f'<span><i style="background:{COLOURS[n]}"></i>{escape(n)}</span>' for n in shown)
+    marks = "".join(f"<span>{key(name)}{escape(name)}</span>" for name in shown)
     yield f'<div class="legend">{marks}</div><div class="pictures">'
-    for key, x in report.grids.items():
-        function, _, kind = key.partition("|")
+    for full_name, x in report.grids.items():
+        function, _, kind = full_name.partition("|")
         if kind == dtype:
             truth = report.results[f"{function}|value|{dtype}|mpmath"]
             lines = {

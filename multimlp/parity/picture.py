@@ -19,8 +19,28 @@ COLOURS = {
     "strict": "#8b8d98",
 }
 """Of the built-in backends."""
+DASHES = {
+    "numpy": "",
+    "torch": "7 3",
+    "jax": "2 2",
+    "tensorflow": "9 2 2 2",
+    "mxnet": "4 2",
+    "cupy": "12 3",
+    "strict": "1 3",
+}
+"""What tells the lines apart without colour."""
 
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 320, 120, 26, 104, 8
+# At the width of a phone a unit is a pixel, so that the text's 14 units can be read.
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _BOTTOM, _TOP = 310, 150, 34, 302, 126, 10
+
+
+def key(name: str) -> str:
+    """The line of a backend, for the legend."""
+    return f'<svg viewBox="0 0 36 10" aria-hidden="true"><line x1="0" y1="5" x2="36" y2="5" {_stroke(name)}/></svg>'
+
+
+def _stroke(name: str) -> str:
+    return f'stroke="{COLOURS[name]}" stroke-width="1.5" stroke-dasharray="{DASHES[name]}"'
 
 
 def picture(
@@ -43,24 +63,24 @@ def picture(
     scale = form.eps * np.maximum(1.0, np.abs(truth))
     errors = {name: np.nan_to_num(np.abs(values - truth) / scale) for name, values in results.items()}
     top = max(1.0, *(float(e.max()) for e in errors.values())) if errors else 1.0
-    across = _LEFT + (x - x[0]) / (x[-1] - x[0]) * (_WIDTH - _LEFT - 4)
+    across = _LEFT + (x - x[0]) / (x[-1] - x[0]) * (_RIGHT - _LEFT)
     lines = []
     for name, error in errors.items():
         down = _BOTTOM - np.minimum(error / top, 1.0) * (_BOTTOM - _TOP)
         points = " ".join(f"{a:.0f},{b:.1f}" for a, b in zip(across, down, strict=True))
-        lines.append(
-            f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" stroke-opacity=".75"/>'
-        )
+        lines.append(f'<polyline points="{points}" fill="none" {_stroke(name)} stroke-opacity=".8"/>')
     label = f"error of {title} in {dtype}, at most {top:.2g} eps"
+    axes = f"M{_LEFT} {_TOP}V{_BOTTOM}H{_RIGHT}"
+    middle = (_LEFT + _RIGHT) / 2
     return (
-        f'<figure><figcaption>{escape(title)}</figcaption><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
-        f'aria-label="{escape(label)}">'
-        f'<line class="axis" x1="{_LEFT}" y1="{_BOTTOM}" x2="{_WIDTH - 4}" y2="{_BOTTOM}"/>'
-        f'<line class="axis" x1="{_LEFT}" y1="{_TOP}" x2="{_LEFT}" y2="{_BOTTOM}"/>'
-        f'<text x="{_LEFT - 4}" y="{_TOP + 6}" text-anchor="end">{top:.2g}</text>'
+        f'<figure><figcaption><b>{escape(title)}</b> <span class="soft">at most {top:.2g} eps</span></figcaption>'
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(label)}">'
+        f'<path class="axis" fill="none" d="{axes}"/>'
+        f'<text x="{_LEFT - 4}" y="{_TOP + 8}" text-anchor="end">{top:.2g}</text>'
         f'<text x="{_LEFT - 4}" y="{_BOTTOM}" text-anchor="end">0</text>'
-        f'<text x="{_LEFT}" y="{_HEIGHT - 4}">{x[0]:g}</text>'
-        f'<text x="{_WIDTH - 4}" y="{_HEIGHT - 4}" text-anchor="end">{x[-1]:g}</text>'
+        f'<text x="{_LEFT}" y="{_HEIGHT - 6}">{x[0]:g}</text>'
+        f'<text x="{middle}" y="{_HEIGHT - 6}" text-anchor="middle">{(x[0] + x[-1]) / 2:g}</text>'
+        f'<text x="{_RIGHT}" y="{_HEIGHT - 6}" text-anchor="end">{x[-1]:g}</text>'
         + "".join(lines)
         + "</svg></figure>"
     )

@@ -21,9 +21,10 @@ def figure(value: float) -> str:
 
 
 def grouped(rows: Sequence[Row]) -> dict[tuple[str, str], dict[str, list[Row]]]:
-    """Rows by (family, function), then by backend."""
+    """Rows by (family, function), the functions of a family together, then by backend."""
+    families = list(dict.fromkeys(row.family for row in rows))
     found: dict[tuple[str, str], dict[str, list[Row]]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: families.index(row.family)):
         found.setdefault((row.family, row.function), {}).setdefault(row.backend, []).append(row)
     return found
 
