@@ -83,8 +83,8 @@ def _special(report: Report) -> Iterator[str]:
     columns = [c for c in columns if any(entry[c] is not None for entry in report.special)]
     yield '<h2 id="special">Where the frameworks\' own functions disagree</h2>'
     yield (
-        "<p>What multimlp gives on all of them, and what each does by itself; "
-        "<b>≠</b> marks another answer than multimlp's, a dash a function that the framework does not have.</p>"
+        "<p>What multimlp gives on all of them, and what each does by itself; <b>≠</b> marks another answer "
+        "than multimlp's, a dash a function that the framework does not have.</p>"
     )
     yield _table(
         ["at", "multimlp", *columns],
@@ -122,8 +122,8 @@ def _tables(report: Report) -> Iterator[str]:
             lines.append(f'<tr><th scope="row">{_BREAK.sub("<wbr>", escape(function))}</th>{cells}</tr>')
         yield f'<h2 id="{escape(dtype)}">{escape(dtype)}</h2>'
         yield (
-            f"<p>{escape(CELLS[0].upper() + CELLS[1:])}, eager and compiled. The tolerances are in the first unit. "
-            "The second is large where the true value is close to 0, because an ULP is tiny there. "
+            f"<p>{escape(CELLS[0].upper() + CELLS[1:])}, eager and compiled. The tolerances are in "
+            "the first unit. The second is large where the true value is close to 0: an ULP is tiny there. "
             "<b>✗</b> marks what is out of tolerance, a dash what this run left out.</p>"
         )
         yield _table(["function", *columns], lines, f"Errors in {dtype}")

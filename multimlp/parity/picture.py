@@ -36,7 +36,8 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _BOTTOM, _TOP = 310, 150, 34, 302, 126, 10
 
 def key(name: str) -> str:
     """The line of a backend, for the legend."""
-    return f'<svg viewBox="0 0 36 10" aria-hidden="true"><line x1="0" y1="5" x2="36" y2="5" {_stroke(name)}/></svg>'
+    line = f'<line x1="0" y1="5" x2="36" y2="5" {_stroke(name)}/>'
+    return f'<svg viewBox="0 0 36 10" aria-hidden="true">{line}</svg>'
 
 
 def _stroke(name: str) -> str:
@@ -62,18 +63,20 @@ def picture(
     form = FORMATS[dtype]
     scale = form.eps * np.maximum(1.0, np.abs(truth))
     errors = {name: np.nan_to_num(np.abs(values - truth) / scale) for name, values in results.items()}
-    top = max(1.0, *(float(e.max()) for e in errors.values())) if errors else 1.0
+    worst = max((float(e.max()) for e in errors.values()), default=0.0)
+    top = max(1.0, worst)
     across = _LEFT + (x - x[0]) / (x[-1] - x[0]) * (_RIGHT - _LEFT)
     lines = []
     for name, error in errors.items():
         down = _BOTTOM - np.minimum(error / top, 1.0) * (_BOTTOM - _TOP)
         points = " ".join(f"{a:.0f},{b:.1f}" for a, b in zip(across, down, strict=True))
         lines.append(f'<polyline points="{points}" fill="none" {_stroke(name)} stroke-opacity=".8"/>')
-    label = f"error of {title} in {dtype}, at most {top:.2g} eps"
+    label = f"error of {title} in {dtype}, at most {worst:.2g} eps"
     axes = f"M{_LEFT} {_TOP}V{_BOTTOM}H{_RIGHT}"
     middle = (_LEFT + _RIGHT) / 2
     return (
-        f'<figure><figcaption><b>{escape(title)}</b> <span class="soft">at most {top:.2g} eps</span></figcaption>'
+        f'<figure><figcaption><b>{escape(title)}</b> <span class="soft">at most {worst:.2g} eps'
+        "</span></figcaption>"
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(label)}">'
         f'<path class="axis" fill="none" d="{axes}"/>'
         f'<text x="{_LEFT - 4}" y="{_TOP + 8}" text-anchor="end">{top:.2g}</text>'
