@@ -188,7 +188,9 @@ def test_the_numbers_are_the_same_on_every_backend(name, backend):
     [
         ("collapse", "difference"),
         ("derivatives", "Swish, β = 1.5: largest difference"),
-        ("feature_maps", "largest error of a coefficient, degrees 0 to 6"),
+        pytest.param(
+            "feature_maps", "largest error of a coefficient, degrees 0 to 6", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_lesson_computes_in_the_dtype_it_is_told(name, number, backend):
