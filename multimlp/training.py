@@ -22,7 +22,6 @@ from multimlp.job import Batching, Job
 from multimlp.mlp import MLP, Params, is_ensemble
 from multimlp.progress import progress as progress_bar
 from multimlp.registry import Array
-from multimlp.selection import select
 from multimlp.training_data import TrainingData
 from multimlp.tree import Tree
 
@@ -166,9 +165,10 @@ def fit(
     batching = Batching(batch_size, shuffle, last_batch)
     _check_model(mlp, params)
     loss_rule = losses.get(loss)
-    data = TrainingData(X, y, sample_weight, validation)
-    target = select(backend, device, dtype, [*data.arrays, *tree.leaves(params)])
-    job = Job(mlp, loss_rule, params, seed, data, batching, target)
+    job = Job(
+        mlp, loss_rule, params, seed, TrainingData(X, y, sample_weight, validation), batching,
+        backend=backend, device=device, dtype=dtype,
+    )  # fmt: skip
     _check_epochs(epochs)
     problem = Problem(
         mlp, job.loss, rule, regularizer, job.target.backend, job.target.device, job.target.dtype,
