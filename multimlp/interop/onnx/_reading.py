@@ -1,80 +1,27 @@
-"""ONNX: export and import of MLPs.
-
-What is written: opset 20 (IR version 9), one ``Gemm`` a layer with weights (in, out), inputs ``X`` of shape
-(N, in), outputs ``Y``. What is read: a chain of ``Gemm`` or ``MatMul`` and ``Add``, activations,
-``Identity``, ``Dropout``, from opset 7 on. Weights are equal to the bit.
-"""
+"""An ONNX graph as an MLP, if it is one."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
 
 from multimlp.activations import Activation
-from multimlp.atomic import replacing
 from multimlp.backend import Backend
-from multimlp.errors import DTypeError, FileFormatError, InputError, missing_dependency
-from multimlp.interop._layers import (
-    Builder,
-    Layer,
-    dtype_of,
-    layers_of,
-    unsupported_activation,
-    unsupported_layer,
-)
+from multimlp.errors import FileFormatError, InputError
+from multimlp.interop._layers import Builder, unsupported_activation, unsupported_layer
+from multimlp.interop.onnx._operators import CLIPS, OPERATORS, SELU, supported_activations
 from multimlp.mlp import MLP, Params
 
-try:
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-except ImportError:
-    raise missing_dependency("onnx", "multimlp.interop.onnx", "onnx") from None
-
-OPSET, IR_VERSION = 20, 9
-_FLOATS = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "float16": TensorProto.FLOAT16}
-_SELU = {"alpha": 1.6732632423543772, "gamma": 1.0507009873554805}
-
-
-@dataclass(frozen=True)
-class _Node:
-    """One ONNX operator for an activation: its attributes, fixed and by option."""
-
-    operator: str
-    options: Mapping[str, str] = field(default_factory=dict)
-    """Option here to attribute there."""
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-
-
-_NODES: dict[str, _Node] = {
-    "identity": _Node("Identity"),
-    "relu": _Node("Relu"),
-    "leaky_relu": _Node("LeakyRelu", {"negative_slope": "alpha"}),
-    "elu": _Node("Elu", {"alpha": "alpha"}),
-    "celu": _Node("Celu", {"alpha": "alpha"}),
-    "selu": _Node("Selu", fixed=_SELU),
-    "sigmoid": _Node("Sigmoid"),
-    "tanh": _Node("Tanh"),
-    "softplus": _Node("Softplus"),
-    "softsign": _Node("Softsign"),
-    "hard_sigmoid": _Node("HardSigmoid", fixed={"alpha": 1 / 6, "beta": 0.5}),
-    "hard_swish": _Node("HardSwish"),
-    "gelu": _Node("Gelu", {"approximate": "approximate"}),
-    "mish": _Node("Mish"),
-    "softmax": _Node("Softmax", fixed={"axis": -1}),
-    "log_softmax": _Node("LogSoftmax", fixed={"axis": -1}),
-    "hardshrink": _Node("Shrink", {"lambd": "lambd"}, {"bias": 0.0}),
-    "exponential": _Node("Exp"),
-    "sine": _Node("Sin"),
-}
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "LeakyRelu": {"alpha": 0.01},
     "Elu": {"alpha": 1.0},
     "Celu": {"alpha": 1.0},
-    "Selu": _SELU,
+    "Selu": SELU,
     "HardSigmoid": {"alpha": 0.2, "beta": 0.5},
     "Gelu": {"approximate": "none"},
     "Softmax": {"axis": -1},
@@ -82,138 +29,6 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "Shrink": {"bias": 0.0, "lambd": 0.5},
 }
 """What ONNX takes for an attribute that a node leaves out."""
-
-_CLIPS = {"relu6": (0.0, 6.0), "hard_tanh": (-1.0, 1.0)}
-_SPECIAL = ("prelu", "softshrink", "threshold", "silu", "swish", *_CLIPS)
-
-
-def supported_activations() -> tuple[str, ...]:
-    """The names of the activations that can be written."""
-    return (*_NODES, *_SPECIAL)
-
-
-# ---- export ----------------------------------------
-
-
-def to_onnx(mlp: MLP, params: Params, path: str | os.PathLike[str] | None = None) -> onnx.ModelProto:
-    """The model as an ONNX graph, written to ``path`` if one is given.
-
-    Parameters
-    ----------
-    mlp : MLP
-        Dropout, which only training has, is left out.
-    params : tuple of Dense
-        float32, float64 or float16; no ensemble.
-    path : path, optional
-
-    Raises
-    ------
-    InputError
-        For an activation that ONNX has no operator for; names those that it has.
-    DTypeError
-        For bfloat16.
-
-    Examples
-    --------
-    >>> import multimlp as mm
-    >>> from multimlp.interop import onnx as interop
-    >>> mlp = mm.MLP(2, 3, 1)
-    >>> model = interop.to_onnx(mlp, mlp.init(seed=0))
-    >>> [node.op_type for node in model.graph.node]
-    ['Gemm', 'Relu', 'Gemm']
-    """
-    dtype = dtype_of(params)
-    if dtype not in _FLOATS:
-        raise DTypeError(f"params: dtype {dtype} cannot be exported; convert them to float32 first")
-    graph = _Graph()
-    for i, layer in enumerate(layers_of(mlp, params)):
-        names = [graph.constant(f"layers.{i}.weight", layer.weight)]
-        if layer.bias is not None:
-            names.append(graph.constant(f"layers.{i}.bias", layer.bias))
-        graph.add("Gemm", names)
-        if layer.activation is not None:
-            _write_activation(graph, i, layer)
-    kind = _FLOATS[dtype]
-    model = graph.model(
-        helper.make_tensor_value_info("X", kind, ["N", mlp.in_features]),
-        lambda name: helper.make_tensor_value_info(name, kind, ["N", _out_width(mlp)]),
-    )
-    if path is not None:
-        with replacing(path) as beside:
-            beside.write_bytes(model.SerializeToString())
-    return model
-
-
-def _out_width(mlp: MLP) -> int:
-    final = mlp.final_activation
-    return mlp.out_features if final is None else final.width(mlp.out_features)
-
-
-class _Graph:
-    """A chain of nodes under construction."""
-
-    def __init__(self) -> None:
-        self._nodes: list[Any] = []
-        self._constants: list[Any] = []
-        self.current = "X"
-
-    def constant(self, name: str, values: np.ndarray) -> str:
-        self._constants.append(numpy_helper.from_array(np.array(values, order="C"), name))
-        return name
-
-    def add(self, operator: str, others: tuple[str, ...] | list[str] = (), **attributes: Any) -> str:
-        """Apply an operator to what came before; returns the name of what came before."""
-        before, self.current = self.current, f"h{len(self._nodes)}"
-        self._nodes.append(helper.make_node(operator, [before, *others], [self.current], **attributes))
-        return before
-
-    def model(self, inputs: Any, outputs: Callable[[str], Any]) -> onnx.ModelProto:
-        self._nodes[-1].output[0] = "Y"
-        graph = helper.make_graph(self._nodes, "multimlp", [inputs], [outputs("Y")], self._constants)
-        model = helper.make_model(
-            graph,
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=IR_VERSION,
-            producer_name="multimlp",
-        )
-        onnx.checker.check_model(model)
-        return model
-
-
-def _write_activation(graph: _Graph, i: int, layer: Layer) -> None:
-    rule = layer.activation
-    assert rule is not None
-    kind, options = layer.weight.dtype, rule.options
-    if rule.parameters and rule.name in ("prelu", "leaky_relu"):
-        ((name, slope),) = layer.learned.items()
-        graph.add("PRelu", [graph.constant(f"layers.{i}.activation.{name}", np.atleast_1d(slope))])
-    elif rule.parameters:
-        raise unsupported_activation("ONNX", rule, supported_activations())
-    elif rule.name in _CLIPS:
-        ends = [
-            graph.constant(f"layers.{i}.{end}", np.asarray(v, kind))
-            for end, v in zip(("min", "max"), _CLIPS[rule.name], strict=True)
-        ]
-        graph.add("Clip", ends)
-    elif rule.name == "silu" or (rule.name == "swish" and options["beta"] == 1):
-        before = graph.add("Sigmoid")
-        graph.add("Mul", [before])
-    elif rule.name == "softshrink":
-        graph.add("Shrink", bias=float(options["lambd"]), lambd=float(options["lambd"]))
-    elif rule.name == "threshold" and options["value"] == 0:
-        graph.add("ThresholdedRelu", alpha=float(options["threshold"]))
-    elif rule.name in _NODES:
-        node = _NODES[rule.name]
-        graph.add(
-            node.operator,
-            **{node.options[o]: v for o, v in options.items() if o in node.options},
-            **node.fixed,
-        )
-    else:
-        raise unsupported_activation("ONNX", rule, supported_activations())
-
-
-# ---- import ----------------------------------------
 
 
 def from_onnx(
@@ -252,7 +67,7 @@ def from_onnx(
         if node.op_type == "Constant":
             (value,) = [a.t for a in node.attribute if a.name == "value"] or [None]
             if value is None:
-                raise unsupported_layer("ONNX model", "Constant without a tensor", _operators())
+                raise unsupported_layer("ONNX model", "Constant without a tensor", _readable())
             constants[node.output[0]] = _values(value)
     inputs = [value.name for value in graph.input if value.name not in constants]
     if len(inputs) != 1 or len(graph.output) != 1:
@@ -283,7 +98,7 @@ def _values(tensor: Any) -> np.ndarray:
     return numpy_helper.to_array(tensor)
 
 
-def _operators() -> tuple[str, ...]:
+def _readable() -> tuple[str, ...]:
     own = (
         "Gemm",
         "MatMul",
@@ -295,7 +110,7 @@ def _operators() -> tuple[str, ...]:
         "ThresholdedRelu",
         "Sigmoid and Mul",
     )
-    return (*own, *(node.operator for node in _NODES.values()))
+    return (*own, *(node.name for node in OPERATORS.values()))
 
 
 class _Chain:
@@ -322,7 +137,7 @@ class _Chain:
     def _silu(self, current: str, users: list[Any]) -> str:
         gate, product = sorted(users, key=lambda node: node.op_type == "Mul")
         if set(product.input) != {current, gate.output[0]}:
-            raise unsupported_layer("ONNX model", "Mul", _operators())
+            raise unsupported_layer("ONNX model", "Mul", _readable())
         self._reading.activation("silu")
         return str(product.output[0])
 
@@ -353,7 +168,7 @@ class _Chain:
         )
         if not plain or node.input[0] != current:
             raise unsupported_layer(
-                "ONNX model", "Gemm with alpha, beta, transA or a variable weight", _operators()
+                "ONNX model", "Gemm with alpha, beta, transA or a variable weight", _readable()
             )
         weight = self._constant(node.input[1], "Gemm")
         bias = self._constant(node.input[2], "Gemm") if len(node.input) > 2 and node.input[2] else None
@@ -363,7 +178,7 @@ class _Chain:
 
     def _matmul(self, node: Any, current: str) -> str:
         if node.input[0] != current:
-            raise unsupported_layer("ONNX model", "MatMul with the input on the right", _operators())
+            raise unsupported_layer("ONNX model", "MatMul with the input on the right", _readable())
         weight, output = self._constant(node.input[1], "MatMul"), node.output[0]
         users = [user for user in self._nodes if output in user.input]
         if len(users) != 1 or users[0].op_type != "Add":
@@ -384,9 +199,9 @@ class _Chain:
                 attributes.get("min"),
                 attributes.get("max"),
             )
-            named = {clip: name for name, clip in _CLIPS.items()}
+            named = {clip: name for name, clip in CLIPS.items()}
             if ends not in named:
-                raise unsupported_activation("multimlp", f"Clip to {ends}", _CLIPS)
+                raise unsupported_activation("multimlp", f"Clip to {ends}", CLIPS)
             self._reading.activation(named[ends])
         elif node.op_type == "Shrink":
             given = {**_DEFAULTS["Shrink"], **attributes}
@@ -411,8 +226,8 @@ def _activation_of(node: Any, attributes: Mapping[str, Any]) -> dict[str, Any] |
     given = {**_DEFAULTS.get(node.op_type, {}), **attributes}
     if given.get("axis") == 1:
         given["axis"] = -1
-    for name, row in _NODES.items():
-        if row.operator == node.op_type:
+    for name, row in OPERATORS.items():
+        if row.name == node.op_type:
             wrong = {
                 a: given.get(a)
                 for a, v in row.fixed.items()
@@ -424,4 +239,4 @@ def _activation_of(node: Any, attributes: Mapping[str, Any]) -> dict[str, Any] |
                 )
             options = {option: given[attribute] for option, attribute in row.options.items()}
             return {"name": name, **options}
-    raise unsupported_layer("ONNX model", node.op_type, _operators())
+    raise unsupported_layer("ONNX model", node.op_type, _readable())

@@ -1,0 +1,138 @@
+"""An MLP as an ONNX graph."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from multimlp.atomic import replacing
+from multimlp.errors import DTypeError
+from multimlp.interop._layers import Layer, dtype_of, layers_of, unsupported_activation
+from multimlp.interop.onnx._operators import CLIPS, OPERATORS, supported_activations
+from multimlp.mlp import MLP, Params
+
+OPSET, IR_VERSION = 20, 9
+_FLOATS = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "float16": TensorProto.FLOAT16}
+
+
+def to_onnx(mlp: MLP, params: Params, path: str | os.PathLike[str] | None = None) -> onnx.ModelProto:
+    """The model as an ONNX graph, written to ``path`` if one is given.
+
+    Parameters
+    ----------
+    mlp : MLP
+        Dropout, which only training has, is left out.
+    params : tuple of Dense
+        float32, float64 or float16; no ensemble.
+    path : path, optional
+
+    Raises
+    ------
+    InputError
+        For an activation that ONNX has no operator for; names those that it has.
+    DTypeError
+        For bfloat16.
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> from multimlp.interop import onnx as interop
+    >>> mlp = mm.MLP(2, 3, 1)
+    >>> model = interop.to_onnx(mlp, mlp.init(seed=0))
+    >>> [node.op_type for node in model.graph.node]
+    ['Gemm', 'Relu', 'Gemm']
+    """
+    dtype = dtype_of(params)
+    if dtype not in _FLOATS:
+        raise DTypeError(f"params: dtype {dtype} cannot be exported; convert them to float32 first")
+    graph = _Graph()
+    for i, layer in enumerate(layers_of(mlp, params)):
+        names = [graph.constant(f"layers.{i}.weight", layer.weight)]
+        if layer.bias is not None:
+            names.append(graph.constant(f"layers.{i}.bias", layer.bias))
+        graph.add("Gemm", names)
+        if layer.activation is not None:
+            _write_activation(graph, i, layer)
+    kind = _FLOATS[dtype]
+    model = graph.model(
+        helper.make_tensor_value_info("X", kind, ["N", mlp.in_features]),
+        lambda name: helper.make_tensor_value_info(name, kind, ["N", _out_width(mlp)]),
+    )
+    if path is not None:
+        with replacing(path) as beside:
+            beside.write_bytes(model.SerializeToString())
+    return model
+
+
+def _out_width(mlp: MLP) -> int:
+    final = mlp.final_activation
+    return mlp.out_features if final is None else final.width(mlp.out_features)
+
+
+class _Graph:
+    """A chain of nodes under construction."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
+        self.current = "X"
+
+    def constant(self, name: str, values: np.ndarray) -> str:
+        self._constants.append(numpy_helper.from_array(np.array(values, order="C"), name))
+        return name
+
+    def add(self, operator: str, others: tuple[str, ...] | list[str] = (), **attributes: Any) -> str:
+        """Apply an operator to what came before; returns the name of what came before."""
+        before, self.current = self.current, f"h{len(self._nodes)}"
+        self._nodes.append(helper.make_node(operator, [before, *others], [self.current], **attributes))
+        return before
+
+    def model(self, inputs: Any, outputs: Callable[[str], Any]) -> onnx.ModelProto:
+        self._nodes[-1].output[0] = "Y"
+        graph = helper.make_graph(self._nodes, "multimlp", [inputs], [outputs("Y")], self._constants)
+        model = helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="multimlp",
+        )
+        onnx.checker.check_model(model)
+        return model
+
+
+def _write_activation(graph: _Graph, i: int, layer: Layer) -> None:
+    rule = layer.activation
+    assert rule is not None
+    kind, options = layer.weight.dtype, rule.options
+    if rule.parameters and rule.name in ("prelu", "leaky_relu"):
+        ((name, slope),) = layer.learned.items()
+        graph.add("PRelu", [graph.constant(f"layers.{i}.activation.{name}", np.atleast_1d(slope))])
+    elif rule.parameters:
+        raise unsupported_activation("ONNX", rule, supported_activations())
+    elif rule.name in CLIPS:
+        ends = [
+            graph.constant(f"layers.{i}.{end}", np.asarray(v, kind))
+            for end, v in zip(("min", "max"), CLIPS[rule.name], strict=True)
+        ]
+        graph.add("Clip", ends)
+    elif rule.name == "silu" or (rule.name == "swish" and options["beta"] == 1):
+        before = graph.add("Sigmoid")
+        graph.add("Mul", [before])
+    elif rule.name == "softshrink":
+        graph.add("Shrink", bias=float(options["lambd"]), lambd=float(options["lambd"]))
+    elif rule.name == "threshold" and options["value"] == 0:
+        graph.add("ThresholdedRelu", alpha=float(options["threshold"]))
+    elif rule.name in OPERATORS:
+        node = OPERATORS[rule.name]
+        graph.add(
+            node.name,
+            **{node.options[o]: v for o, v in options.items() if o in node.options},
+            **node.fixed,
+        )
+    else:
+        raise unsupported_activation("ONNX", rule, supported_activations())
