@@ -85,7 +85,7 @@ class Array:
 
     def __getitem__(self, key: Any, /) -> Array:
         picked = self.data[_plain_key(key)]
-        return Array(picked if isinstance(picked, np.ndarray) else stored(picked, self.data.dtype))
+        return as_array(picked, self.data.dtype)
 
     def __setitem__(self, key: Any, value: Any, /) -> None:
         self.data[_plain_key(key)] = unwrap(value)
@@ -118,6 +118,11 @@ def stored(value: Any, dtype: np.dtype) -> np.ndarray:
     holder = np.empty((), dtype=dtype)
     holder[()] = value
     return holder
+
+
+def as_array(data: Any, dtype: np.dtype = STORED[float64]) -> Array:
+    """What a function of NumPy returned; ``dtype`` is for the bare element that it may be."""
+    return Array(data if isinstance(data, np.ndarray) else stored(data, dtype))
 
 
 @np.errstate(all="ignore")

@@ -7,12 +7,8 @@ from typing import Any
 import numpy as np
 
 from multimlp.backends.mpmath import scalars
-from multimlp.backends.mpmath.array import STORED, Array, float64, stored
+from multimlp.backends.mpmath.array import Array, as_array
 from multimlp.backends.mpmath.scalars import ZERO
-
-
-def _array(data: Any) -> Array:
-    return Array(data if isinstance(data, np.ndarray) else stored(data, STORED[float64]))
 
 
 def matmul(x: Array, y: Array, /) -> Array:
@@ -20,7 +16,7 @@ def matmul(x: Array, y: Array, /) -> Array:
     if x.shape[-1] == 0:
         shape = np.matmul(np.zeros(x.shape), np.zeros(y.shape)).shape
         return Array(np.full(shape, ZERO, dtype=object))
-    return _array(np.matmul(x.data, y.data))
+    return as_array(np.matmul(x.data, y.data))
 
 
 def matrix_transpose(x: Array, /) -> Array:
@@ -28,11 +24,11 @@ def matrix_transpose(x: Array, /) -> Array:
 
 
 def tensordot(x: Array, y: Array, /, *, axes: Any = 2) -> Array:
-    return _array(np.tensordot(x.data, y.data, axes=axes))
+    return as_array(np.tensordot(x.data, y.data, axes=axes))
 
 
 def vecdot(x: Array, y: Array, /, *, axis: int = -1) -> Array:
-    return _array(np.add.reduce(np.multiply(x.data, y.data), axis=axis, initial=ZERO))
+    return as_array(np.add.reduce(np.multiply(x.data, y.data), axis=axis, initial=ZERO))
 
 
 def outer(x: Array, y: Array, /) -> Array:
@@ -44,4 +40,4 @@ def vector_norm(x: Array, /, *, axis: Any = None, keepdims: bool = False, ord: A
     powers = np.power(np.abs(x.data), ord)
     total: Any = np.sum(powers, axis=axis, keepdims=keepdims, initial=ZERO)
     root = np.frompyfunc(lambda s: scalars.power(s, scalars.divide(1, ord)), 1, 1)
-    return _array(root(total))
+    return as_array(root(total))
