@@ -64,5 +64,5 @@ def bind(arrays: type[Array]) -> None:
         setattr(arrays, f"__{symbol}__", _method(function))
     for symbol, function in _OPERATORS.items():
         setattr(arrays, f"__r{symbol}__", _method(function, reflected=True))
-    for symbol, function in _UNARY.items():
-        setattr(arrays, f"__{symbol}__", functools.partialmethod(_of_self, function))
+    for symbol, of_one in _UNARY.items():
+        setattr(arrays, f"__{symbol}__", functools.partialmethod(_of_self, of_one))
