@@ -62,6 +62,8 @@ def plot_network(mlp: MLP, params: Params | None = None, ax: Axes | None = None,
     floor = min(column.min() for column in heights) - 0.6
     for i, width in enumerate(widths):
         _units(axes, mlp, i, shown[i], heights[i], floor, elided=len(shown[i]) < width)
+    if params is not None:
+        _key(axes)
     axes.set_aspect("equal")
     axes.set_axis_off()
     axes.margins(0.04)
@@ -110,6 +112,14 @@ def _colour(share: float) -> tuple[float, float, float]:
     full = np.asarray((0.08, 0.25, 0.55) if share >= 0 else (0.75, 0.15, 0.05))
     red, green, blue = 1 - (0.25 + 0.75 * abs(share)) * (1 - full)
     return float(red), float(green), float(blue)
+
+
+def _key(axes: Axes) -> None:
+    from matplotlib.lines import Line2D
+
+    signs = (("positive weight", 1.0, "-"), ("negative weight", -1.0, "--"))
+    lines = [Line2D([], [], color=_colour(share), linestyle=look, label=name) for name, share, look in signs]
+    axes.legend(handles=lines, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 
 
 def _units(

@@ -42,7 +42,7 @@ def plot_regions(regions: LineRegions | PlaneRegions, ax: Axes | None = None, ou
     if isinstance(regions, LineRegions):
         knots = np.concatenate([[0.0], regions.breakpoints, [1.0]])
         heights = regions(knots)[:, output]
-        axes.plot(knots, heights, color=COLOURS[0], linestyle="-")
+        axes.plot(knots, heights, color=COLOURS[0], linestyle="-", label="network")
         axes.plot(knots[1:-1], heights[1:-1], "o", color=COLOURS[1], markersize=4, label="bends")
         axes.set_xlabel("t")
         axes.set_ylabel(f"output {output + 1}")

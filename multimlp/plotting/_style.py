@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +113,10 @@ def axes_or_new(ax: Axes | None) -> Axes:
         return pyplot.subplots(figsize=(5.6, 3.4), layout="constrained")[1]
 
 
-def save(picture: Figure, folder: str | Path, name: str) -> list[Path]:
+_METADATA: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+
+
+def save(picture: Figure, folder: str | Path, name: str, kinds: Sequence[str] = ("png", "svg")) -> list[Path]:
     """Write a figure as ``name.png`` and ``name.svg``; the same figure gives the same bytes.
 
     Parameters
@@ -122,6 +125,8 @@ def save(picture: Figure, folder: str | Path, name: str) -> list[Path]:
     folder : path
         Made if it is not there.
     name : str
+    kinds : sequence of str
+        One or both of ``"png"`` and ``"svg"``.
 
     Returns
     -------
@@ -138,10 +143,10 @@ def save(picture: Figure, folder: str | Path, name: str) -> list[Path]:
     except OSError as error:
         raise InputError(f"cannot make the folder {str(target)!r}: {error.strerror}") from None
     written = []
-    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
+    for kind in kinds:
         path = target / f"{name}.{kind}"
         check_writable(path)
         with replacing(path) as beside, style():
-            picture.savefig(beside, format=kind, metadata=metadata)
+            picture.savefig(beside, format=kind, metadata=_METADATA[kind])
         written.append(path)
     return written
