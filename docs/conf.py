@@ -1,12 +1,8 @@
-"""The documentation site: ``python -m sphinx -W -b html docs docs/_build/html``.
-
-The build runs every lesson for the results that the lesson pages show.
-"""
+"""The documentation site: ``python -m sphinx -W -b html docs docs/_build/html``."""
 
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,7 +27,7 @@ extensions = [
     "sphinx.ext.viewcode",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["_build", "lessons/results/*.md"]
+exclude_patterns = ["_build"]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 default_role = "py:obj"
@@ -63,11 +59,9 @@ class OperationDocumenter(FunctionDocumenter):
         return isinstance(member, (Op, Loss))
 
 
-def make_lessons(app: Any) -> None:
+def check_lessons(app: Any) -> None:
     if old := lesson_pages.stale():
-        raise RuntimeError(f"{old[0]} is stale; run python docs/lesson_pages.py")
-    # In a process of its own: the frameworks write to logs that Sphinx shows.
-    subprocess.run([sys.executable, lesson_pages.__file__, "--run"], check=True)
+        raise RuntimeError(f"{old[0]} is stale; run {lesson_pages.COMMAND}")
 
 
 _LITERAL = re.compile(r"(``.*?``)")
@@ -91,4 +85,4 @@ def escape(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[s
 def setup(app: Any) -> None:
     app.add_autodocumenter(OperationDocumenter)
     app.connect("autodoc-process-docstring", escape, priority=900)
-    app.connect("builder-inited", make_lessons)
+    app.connect("builder-inited", check_lessons)

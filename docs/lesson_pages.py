@@ -1,8 +1,10 @@
-"""Lesson pages and notebooks, made from the lessons' modules; and the results that the pages show.
+"""Lesson pages and notebooks, made from the lessons' modules and from the results of running them.
 
     python docs/lesson_pages.py            write docs/lessons/*.md and notebooks/*.ipynb
-    python docs/lesson_pages.py --check    exit 1 if one of them is not what the modules say
-    python docs/lesson_pages.py --run      run every lesson and write docs/lessons/results (the build does it)
+    python docs/lesson_pages.py --check    exit 1 if one of them is not what modules and results say
+    python docs/lesson_pages.py --run      run the lessons that changed for new results and pictures, then write
+
+The results are kept in the repository, so that a page shows its numbers and pictures wherever it is read.
 
 A module is cut at its cell marks: ``# %% [markdown]`` begins text, ``# %%`` code.
 """
@@ -16,7 +18,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from multimlp import lessons
 
@@ -25,6 +27,7 @@ PAGES, NOTEBOOKS = ROOT / "docs" / "lessons", ROOT / "notebooks"
 RESULTS = PAGES / "results"
 _MARK = re.compile(r"^# %%( \[markdown\])?\n", re.MULTILINE)
 _SEED = "multimlp"
+COMMAND = "python docs/lesson_pages.py --run"
 
 
 class Cell(NamedTuple):
@@ -62,11 +65,39 @@ def page(name: str) -> str:
     parts.append(
         "## The result\n\n"
         f"`multimlp lesson {name}` runs this lesson, with `--backend torch` on another library. "
-        "On NumPy it gives:\n\n"
-        f"```{{include}} results/{name}.md\n```\n\n"
-        f"The same lesson as a notebook: `notebooks/{name}.ipynb`."
+        "On NumPy it gives:"
     )
+    parts += outcome(name)
+    parts.append(f"The same lesson as a notebook: `notebooks/{name}.ipynb`.")
     return "\n\n".join(parts) + "\n"
+
+
+def outcome(name: str) -> list[str]:
+    """What running the lesson gave: its text, its pictures and its numbers."""
+    found = results(name)
+    sentence, *tables = found["text"].split("\n\n")
+    lines = [sentence, *(f"```text\n{table}\n```" for table in tables)]
+    lines += [
+        f"![{lessons.title(name)}: {key.replace('-', ' ')}](results/{name}-{key}.svg)"
+        for key in found["figures"]
+    ]
+    rows = [f"| {key.replace('|', '/')} | {value:.6g} |" for key, value in found["numbers"].items()]
+    return [*lines, "\n".join(["| number | value |", "| --- | ---: |", *rows])]
+
+
+def results(name: str) -> dict[str, Any]:
+    """What ``--run`` kept of a lesson: its text, numbers, names of figures, and a digest of its code."""
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        return {"text": "", "figures": [], "numbers": {}, "code": ""}
+    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return kept
+
+
+def digest(name: str) -> str:
+    """Of the code of a lesson; its text may change without another result."""
+    code = "\n".join(cell.text for cell in cells(source(name)) if cell.kind == "code")
+    return hashlib.sha256(code.encode()).hexdigest()[:16]
 
 
 def notebook(name: str) -> str:
@@ -74,9 +105,9 @@ def notebook(name: str) -> str:
     content = [*cells(source(name)), Cell("code", 'run("numpy")  # or "torch", "jax", "tensorflow"')]
     made = []
     for number, cell in enumerate(content):
-        digest = hashlib.sha256(f"{_SEED} {name} {number}".encode()).hexdigest()[:12]
+        identity = hashlib.sha256(f"{_SEED} {name} {number}".encode()).hexdigest()[:12]
         entry: dict[str, object] = {
-            "cell_type": cell.kind, "id": digest, "metadata": {},
+            "cell_type": cell.kind, "id": identity, "metadata": {},
             "source": cell.text.splitlines(keepends=True),
         }  # fmt: skip
         if cell.kind == "code":
@@ -102,34 +133,35 @@ def generated() -> dict[Path, str]:
 
 
 def stale() -> list[Path]:
-    """The generated files that are missing or are not what the modules say."""
-    return [
+    """The generated files that are missing or are not what the modules say, and results of other code."""
+    pages = [
         path for path, text in generated().items()
         if not path.exists() or path.read_text(encoding="utf-8") != text
     ]  # fmt: skip
+    return pages + [RESULTS / f"{name}.json" for name in lessons.names() if not current(name)]
+
+
+def current(name: str) -> bool:
+    """Whether the kept results are of the lesson's code, with all their pictures."""
+    found = results(name)
+    pictures = [RESULTS / f"{name}-{key}.svg" for key in found["figures"]]
+    return found["code"] == digest(name) and all(picture.exists() for picture in pictures)
 
 
 def write_results(name: str) -> None:
-    """Run a lesson on NumPy and write its text, numbers and pictures."""
-    result = lessons.run(name, "numpy")
-    result.save(RESULTS, name)
-    rows = "\n".join(f"| {key.replace('|', '/')} | {value:.6g} |" for key, value in result.numbers.items())
-    sentence, *tables = result.text.split("\n\n")
-    lines = [sentence, *(f"```text\n{table}\n```" for table in tables)]
-    lines += [f"![{name}, {key}](results/{name}-{key}.svg)" for key in result.figures]
-    lines.append(f"| number | value |\n| --- | --- |\n{rows}")
-    (RESULTS / f"{name}.md").write_text("\n\n".join(lines) + "\n", encoding="utf-8")
-
-
-def run_all() -> None:
-    """Run the lessons whose results are older than the package."""
-    package = ROOT / "multimlp"
-    newest = max(path.stat().st_mtime for path in package.rglob("*.py"))
-    for name in lessons.names():
-        done = RESULTS / f"{name}.md"
-        if not done.exists() or done.stat().st_mtime < newest:
-            print(f"running the lesson {name}", flush=True)
-            write_results(name)
+    """Run a lesson on NumPy and keep its text, numbers and pictures."""
+    found = lessons.run(name, "numpy")
+    for old in RESULTS.glob(f"{name}-*.svg"):
+        old.unlink()
+    found.save(RESULTS, name, kinds=("svg",))
+    kept = {
+        "code": digest(name),
+        "text": found.text,
+        "figures": list(found.figures),
+        "numbers": {key: float(f"{value:.6g}") for key, value in found.numbers.items()},
+    }
+    text = json.dumps(kept, indent=1, ensure_ascii=False)
+    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def main() -> int:
@@ -140,12 +172,14 @@ def main() -> int:
     parser.add_argument("--run", action="store_true")
     args = parser.parse_args()
     if args.check:
-        for path in stale():
-            print(f"{path.relative_to(ROOT)} is stale; run python docs/lesson_pages.py", file=sys.stderr)
-        return 1 if stale() else 0
+        old = stale()
+        for path in old:
+            print(f"{path.relative_to(ROOT)} is stale; run {COMMAND}", file=sys.stderr)
+        return 1 if old else 0
     if args.run:
-        run_all()
-        return 0
+        for name in (name for name in lessons.names() if not current(name)):
+            print(f"running the lesson {name}", flush=True)
+            write_results(name)
     for path, text in generated().items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -6,7 +6,7 @@ import functools
 import html
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,12 +45,12 @@ class LessonResult:
     dtype: str = ""
     seconds: float = field(default=0.0, compare=False)
 
-    def save(self, folder: str | Path, name: str) -> list[Path]:
-        """Write each figure as ``name-figure.png`` and ``.svg``; returns the paths."""
+    def save(self, folder: str | Path, name: str, kinds: Sequence[str] = ("png", "svg")) -> list[Path]:
+        """Write each figure as ``name-figure.png`` and ``.svg``, or one of them; returns the paths."""
         return [
             path
             for figure_name, picture in self.figures.items()
-            for path in plotting.save(picture, folder, f"{name}-{figure_name}")
+            for path in plotting.save(picture, folder, f"{name}-{figure_name}", kinds)
         ]
 
     def _repr_html_(self) -> str:

@@ -5,13 +5,13 @@
 #
 # An activation decides, unit by unit, what a hidden layer passes on. The ones that the text draws:
 #
-# $$\operatorname{ReLU}(x) = \max(x, 0), \qquad
-#   \operatorname{pReLU}(x) = \max(0, x) + \alpha \min(0, x),$$
+# $$\mathrm{ReLU}(x) = \max(x, 0), \qquad
+#   \mathrm{pReLU}(x) = \max(0, x) + \alpha \min(0, x),$$
 #
-# $$\operatorname{sigmoid}(x) = \frac{1}{1 + e^{-x}}, \qquad
+# $$\mathrm{sigmoid}(x) = \frac{1}{1 + e^{-x}}, \qquad
 #   \tanh(x) = \frac{1 - e^{-2x}}{1 + e^{-2x}},$$
 #
-# $$\operatorname{GELU}(x) = x \Phi(x), \qquad \operatorname{Swish}(x) = x \operatorname{sigmoid}(\beta x)$$
+# $$\mathrm{GELU}(x) = x \Phi(x), \qquad \mathrm{Swish}(x) = x \thinspace \mathrm{sigmoid}(\beta x)$$
 #
 # (*Dive into Deep Learning*, section 5.1.2). Here they are, and all others that the package has, over
 # $[-8, 8)$ in steps of 0.1, with their derivatives, which automatic differentiation computes.
@@ -69,21 +69,23 @@ def gallery(names: Sequence[str], columns: int, size: tuple[float, float]) -> An
 # ## The same on every backend
 #
 # The third picture lays the curves of all installed backends, computed in float32, over one another, values
-# above, derivatives in the middle. Beneath is what separates them: the distance from the float64 value, in
-# units of $\epsilon \max(1, |f|)$ with $\epsilon = 2^{-23}$. One unit is the spacing of float32 numbers at 1.
+# on the left, derivatives in the middle. On the right is what separates them: the distance from the float64
+# value, in units of $\epsilon \max(1, |f|)$ with $\epsilon = 2^{-23}$. One unit is the spacing of float32 numbers at 1.
 
 
 # %%
 def agreement(names: Sequence[str], backends: Sequence[str]) -> tuple[Any, dict[str, float]]:
     """Curves of all backends, and the largest error of value or derivative of each."""
-    picture, axes = plotting.figure(3, len(names), size=(2.3 * len(names), 6.2), sharex=True)
+    picture, axes = plotting.figure(len(names), 3, size=(8.4, 1.8 * len(names)), sharex=True)
     worst: dict[str, float] = {}
-    for column, name in enumerate(names):
-        errors = plotting.plot_agreement(name, backends, axes[:, column])
-        axes[0, column].set_title(name)
-        axes[0, column].get_legend().remove()
+    for row, name in zip(axes, names, strict=True):
+        errors = plotting.plot_agreement(name, backends, row)
+        row[0].get_legend().remove()
+        row[2].set_xlabel("")
         for backend, pair in errors.items():
             worst[backend] = max(worst.get(backend, 0.0), *pair)
+    for ax in axes[-1]:
+        ax.set_xlabel("x")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     picture.legend(handles, labels, loc="outside upper right", ncols=len(labels))
     return picture, worst

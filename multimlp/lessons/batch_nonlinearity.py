@@ -6,7 +6,7 @@
 # The exercise: what goes wrong with a nonlinearity that applies to the mini-batch as a whole, such as batch
 # normalisation used in place of an activation?
 #
-# $$\operatorname{BN}(\mathbf{H})_{ij} = \frac{h_{ij} - \mu_j}{\sqrt{s_j^2 + \epsilon}}, \qquad
+# $$\mathrm{BN}(\mathbf{H})_{ij} = \frac{h_{ij} - \mu_j}{\sqrt{s_j^2 + \epsilon}}, \qquad
 #   \mu_j = \frac{1}{n} \sum_{i} h_{ij}, \quad s_j^2 = \frac{1}{n} \sum_i (h_{ij} - \mu_j)^2 .$$
 #
 # The mean and variance are the batch's. So the answer for one example depends on which others it happens to

@@ -4,15 +4,15 @@
 # # Derivatives of activations
 #
 # The exercises ask for the derivatives of pReLU and of Swish. For
-# $\operatorname{pReLU}(x) = \max(0, x) + \alpha \min(0, x)$,
+# $\mathrm{pReLU}(x) = \max(0, x) + \alpha \min(0, x)$,
 #
-# $$\operatorname{pReLU}'(x) = \begin{cases} 1 & x > 0 \\ \alpha & x \le 0, \end{cases} \qquad
-#   \frac{\partial \operatorname{pReLU}}{\partial \alpha} = \min(0, x);$$
+# $$\mathrm{pReLU}'(x) = \begin{cases} 1 & x > 0 \cr \alpha & x \le 0, \end{cases} \qquad
+#   \frac{\partial \mathrm{pReLU}}{\partial \alpha} = \min(0, x);$$
 #
 # at the kink, where no derivative exists, the left one is taken. For
-# $\operatorname{swish}(x) = x \, s(\beta x)$ with the sigmoid $s$, the product rule and $s' = s (1 - s)$ give
+# $\mathrm{swish}(x) = x \thinspace s(\beta x)$ with the sigmoid $s$, the product rule and $s' = s (1 - s)$ give
 #
-# $$\operatorname{swish}'(x) = s(\beta x) + \beta x \, s(\beta x) \bigl(1 - s(\beta x)\bigr).$$
+# $$\mathrm{swish}'(x) = s(\beta x) + \beta x \thinspace s(\beta x) \bigl(1 - s(\beta x)\bigr).$$
 #
 # And the two of the text: $s'(x) = s(x)(1 - s(x)) \le 1/4$ and $\tanh'(x) = 1 - \tanh^2(x) \le 1$, both
 # largest at 0.
@@ -99,7 +99,7 @@ def run(backend: Backend) -> LessonResult:
     numbers["pReLU: largest difference of the derivative in alpha"] = slope_in_alpha()
     for ax in axes:
         ax.set(xlabel="x", ylabel="derivative")
-        ax.legend()
+        ax.legend(loc="center right")
     largest = max(value for key, value in numbers.items() if "difference" in key)
     return LessonResult(
         numbers,

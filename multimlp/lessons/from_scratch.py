@@ -8,7 +8,7 @@
 # 64-256-10 on the digits that scikit-learn brings along; with the four files of Fashion-MNIST at hand,
 # `run(data="fashion_mnist", folder=...)` is the text's own.
 #
-# $$\mathbf{H} = \operatorname{ReLU}(\mathbf{X} \mathbf{W}_1 + \mathbf{b}_1), \quad
+# $$\mathbf{H} = \mathrm{ReLU}(\mathbf{X} \mathbf{W}_1 + \mathbf{b}_1), \quad
 #   \mathbf{O} = \mathbf{H} \mathbf{W}_2 + \mathbf{b}_2, \quad
 #   L = -\frac{1}{n} \sum_i \log \frac{\exp o_{i y_i}}{\sum_k \exp o_{ik}}, \quad
 #   \mathbf{W} \leftarrow \mathbf{W} - \eta \frac{\partial L}{\partial \mathbf{W}} .$$
@@ -92,7 +92,7 @@ def train_concisely(
 # ## What to look at
 #
 # * The two start from the same parameters and see the same batches in the same order, so they end with the
-# same   parameters: the library does nothing else than the formulas.
+#   same parameters: the library does nothing else than the formulas.
 # * Training loss falls throughout; the accuracy on digits that were not trained on levels off.
 
 

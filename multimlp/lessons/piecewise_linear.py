@@ -52,7 +52,7 @@ def ring() -> tuple[mm.MLP, Any]:
 # ## What to look at
 #
 # * Between the marked bends the fitted curve is straight, and it has no jump. Both are measured on the
-# network   itself, not only on the formula.
+#   network itself, not only on the formula.
 # * In the plane each polygon is one affine map. Borders of the first layer are straight lines through the
 #   whole picture; borders of the second bend where they cross them.
 
@@ -73,7 +73,7 @@ def run(backend: Backend) -> LessonResult:
     axes[1].stairs(line.slopes[:, 0], edges, color="black", baseline=None)
     axes[0].set(xlabel="", ylabel="output")
     axes[1].set(xlabel="t, from a = -1 to b = 1", ylabel="slope")
-    polygons, ax = plotting.figure(size=(5.2, 4.2))
+    polygons, ax = plotting.figure(size=(6.0, 4.4))
     plotting.plot_regions(plane, ax, output=1)
     bent = max(line.linearity_error, plane.linearity_error)
     jump = max(line.continuity_error, plane.continuity_error)

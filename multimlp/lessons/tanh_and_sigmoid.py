@@ -5,11 +5,11 @@
 #
 # The exercise: show that
 #
-# $$\tanh(x) + 1 = 2 \operatorname{sigmoid}(2x),$$
+# $$\tanh(x) + 1 = 2 \thinspace \mathrm{sigmoid}(2x),$$
 #
 # and that the functions of either kind of network are the same. The first: multiply numerator and denominator
 # of $\tanh(x) = (e^x - e^{-x}) / (e^x + e^{-x})$ by $e^{-x}$ and add one, $2 / (1 + e^{-2x})$. The second:
-# put $\tanh(z) = 2 \operatorname{sigmoid}(2z) - 1$ into a layer. The 2 inside goes into the layer's own
+# put $\tanh(z) = 2 \thinspace \mathrm{sigmoid}(2z) - 1$ into a layer. The 2 inside goes into the layer's own
 # weights, the 2 and the $-1$ outside into the next layer, which is affine anyway:
 #
 # $$\mathbf{W}_1' = 2 \mathbf{W}_1, \quad \mathbf{b}_1' = 2 \mathbf{b}_1, \quad
@@ -77,7 +77,7 @@ def run(backend: Backend) -> LessonResult:
     axes[0].set(xlabel="x", ylabel="value")
     axes[1].plot(X[:, 0], original, linewidth=4, color="0.75", linestyle="-", label="tanh network")
     axes[1].plot(X[:, 0], rewritten, color="black", linestyle="--", label="the sigmoid network made of it")
-    axes[1].set(xlabel="x", ylabel="output")
+    axes[1].set(xlabel="x", ylabel="output", ylim=(-1.3, 1.8))
     for ax in axes:
         ax.legend()
     numbers = {

@@ -6,7 +6,7 @@
 # One hidden layer suffices: for a continuous function $f$ on a compact set and any $\varepsilon > 0$ there is
 # a width $h$ with
 #
-# $$\sup_x \Bigl| f(x) - \sum_{j=1}^{h} v_j \, \sigma(\mathbf{w}_j^\top x + b_j) - c \Bigr| < \varepsilon$$
+# $$\sup_x \Bigl| f(x) - \sum_{j=1}^{h} v_j \thinspace \sigma(\mathbf{w}_j^\top x + b_j) - c \Bigr| < \varepsilon$$
 #
 # (Cybenko, 1989, for sigmoids; Leshno et al., 1993, for every activation that is not a polynomial). The
 # theorem says that the weights exist, not that training finds them, nor how many units it takes. Some
@@ -76,7 +76,7 @@ def width_for(depth: int, parameters: int = PARAMETERS) -> int:
 #
 # * The error falls with the width: by more than ten times from 2 to 512 units.
 # * At equal numbers of parameters two or more hidden layers do better than one on this target. Depth buys
-# bends:   those of one layer are at most as many as its units, those of several multiply.
+#   bends: those of one layer are at most as many as its units, those of several multiply.
 # * In the picture a narrow network shows its few straight edges; the larger one has enough to look round.
 
 
@@ -90,7 +90,7 @@ def run(backend: Backend, widths: Sequence[int] = WIDTHS, depths: Sequence[int] 
     width_errors = {width: error(got, y) for width, got in by_width.items()}
     depth_errors = {depth: error(fitted(X, y, [width_for(depth)] * depth, epochs=400), y) for depth in depths}
 
-    curves, axes = plotting.figure(1, 3, size=(12.0, 3.6))
+    curves, axes = plotting.figure(1, 3, size=(9.6, 3.4))
     axes[0].plot(X, y, color="0.75", linewidth=5, linestyle="-", label="target")
     for width in (widths[0], widths[len(widths) // 2], widths[-1]):
         axes[0].plot(X, by_width[width], label=f"{width} units")

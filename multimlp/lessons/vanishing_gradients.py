@@ -6,7 +6,7 @@
 # The gradient reaches the first layer as a product over all layers after it:
 #
 # $$\frac{\partial L}{\partial \mathbf{h}_0} = \frac{\partial L}{\partial \mathbf{h}_L}
-#   \prod_{l=L}^{1} \operatorname{diag}\bigl(\sigma'(\mathbf{z}_l)\bigr) \mathbf{W}_l^\top .$$
+#   \prod_{l=L}^{1} \mathrm{diag}\bigl(\sigma'(\mathbf{z}_l)\bigr) \mathbf{W}_l^\top .$$
 #
 # With sigmoids each factor has $\sigma' \le 1/4$, and much less where units saturate, so that the product
 # shrinks with the depth. ReLU has $\sigma' = 1$ wherever a unit is active; with weights of variance
@@ -73,13 +73,14 @@ def trained(activation: str, init: str) -> tuple[list[float], RecordGradientFlow
 # %% [markdown]
 # ## What to look at
 #
-# * Left: over 20 layers the sigmoid's gradient falls by many orders of magnitude; ReLU's with He's
+# * Top left: over 20 layers the sigmoid's gradient falls by many orders of magnitude; ReLU's with He's
 #   initialisation stays level.
 # * ReLU with Glorot's initialisation is level too, and a thousand times smaller: there it is the signal that
 #   shrinks on its way forward.
-# * Middle: the deeper, the worse, exponentially.
-# * Right: the deep sigmoid network does not learn at all, its loss stays at $\log 2 \approx 0.693$, the
-# loss of   a coin; the ReLU network of the same shape does.
+# * Top right: the deeper, the worse, exponentially.
+# * Bottom: the deep sigmoid network does not learn at all, its loss stays at $\log 2 \approx 0.693$, the
+#   loss of a coin; the ReLU network of the same shape does. The gradient of the sigmoid network's first layer stays
+#   below a thousandth of its last layer's.
 
 
 # %%
@@ -87,25 +88,35 @@ def trained(activation: str, init: str) -> tuple[list[float], RecordGradientFlow
 def run(backend: Backend) -> LessonResult:
     """Gradients per layer over activation, initialiser and depth; and what training makes of it."""
     flows = {f"{act}, {init}": {d: flow(act, init, d) for d in DEPTHS} for act, init in SETTINGS}
-    picture, axes = plotting.figure(1, 3, size=(12.5, 3.8))
-    plotting.plot_gradient_flow({name: by_depth[20] for name, by_depth in flows.items()}, axes[0])
-    axes[0].set_title("20 hidden layers")
+    picture, axes = plotting.figure(2, 2, size=(9.0, 6.8))
+    by_layer, by_number, losses, ratios = axes.flat
+    plotting.plot_gradient_flow({name: by_depth[20] for name, by_depth in flows.items()}, by_layer)
+    by_layer.set_title("20 hidden layers")
     for (name, by_depth), marker in zip(flows.items(), "os^D", strict=True):
-        axes[1].plot(
+        by_number.plot(
             DEPTHS, [one.ratio for one in by_depth.values()], marker=marker, markersize=4, label=name
         )
-    axes[1].set(
+    by_number.set(
         xlabel="hidden layers", ylabel="first layer's gradient / last layer's", yscale="log", xticks=DEPTHS
     )
-    axes[1].legend()
+    by_number.legend()
     numbers = {f"first / last, 20 layers, {name}": by_depth[20].ratio for name, by_depth in flows.items()}
     for activation, init in (SETTINGS[0], SETTINGS[3]):
         loss, watch = trained(activation, init)
-        axes[2].plot(range(1, len(loss) + 1), loss, label=f"{activation}, {init}")
+        losses.plot(range(1, len(loss) + 1), loss, label=f"{activation}, {init}")
+        ratios.plot(
+            watch.epochs, [one.ratio for one in watch.records], marker="o", markersize=4,
+            label=f"{activation}, {init}",
+        )  # fmt: skip
         numbers[f"loss after training, {activation}"] = loss[-1]
         numbers[f"first / last after training, {activation}"] = watch.records[-1].ratio
-    axes[2].set(xlabel="epoch", ylabel="loss", title="8 hidden layers, trained")
-    axes[2].legend()
+    losses.set(xlabel="epoch", ylabel="loss", title="8 hidden layers, trained")
+    ratios.set(
+        xlabel="epoch", ylabel="first layer's gradient / last layer's", yscale="log",
+        title="8 hidden layers, trained",
+    )  # fmt: skip
+    losses.legend()
+    ratios.legend()
     return LessonResult(
         numbers,
         {"gradients": picture},
