@@ -1,21 +1,37 @@
 """What each activation is, in arbitrary precision, and how far the implementations may be from it.
 
-From the definitions, not from the code: values by formula, derivatives by differences with enough digits.
+The formulas, and the slopes stated at kinks, are those of `multimlp.parity.definitions`, which are written apart from
+the code under test; derivatives are differences of them with enough digits. Options, limits and bounds are stated here.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import mpmath as mp
 import numpy as np
 
+from multimlp.parity import definitions
+
 mp.mp.dps = DIGITS = 50
 INF = float("inf")
 NAN = float("nan")
+
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "leaky_relu": {"negative_slope": 0.01},
+    "softshrink": {"lambd": 0.5},
+    "hardshrink": {"lambd": 0.5},
+    "elu": {"alpha": 1.0},
+    "celu": {"alpha": 1.0},
+    "squareplus": {"b": 4.0},
+    "gelu": {"approximate": "none"},
+    "swish": {"beta": 1.0},
+}
+"""What an activation that is called without options is expected to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,18 +39,28 @@ class Reference:
     """One elementwise activation with one set of options."""
 
     name: str
-    f: Callable[[Any], Any]
     value: float
     """|error| <= value * eps * max(1, |reference|), for values."""
     slope: float
     """The same for first derivatives."""
     curvature: float | None = None
     """The same for second derivatives; None where they jump."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    kinks: Mapping[float, float] = field(default_factory=dict)
-    """Points where the first derivative jumps, and what is stated for them."""
     at_minus_inf: float = NAN
     at_plus_inf: float = INF
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @functools.cached_property
+    def _all_options(self) -> dict[str, Any]:
+        return {**DEFAULTS.get(self.name, {}), **self.options}
+
+    @functools.cached_property
+    def kinks(self) -> dict[float, float]:
+        """Points where the first derivative jumps, and what is stated for them."""
+        stated = definitions.SLOPES_AT_KINKS.get(self.name)
+        return {} if stated is None else stated(**self._all_options)
+
+    def f(self, x: Any) -> Any:
+        return definitions.ACTIVATIONS[self.name](mp.mp, x, **self._all_options)
 
     @property
     def id(self) -> str:
@@ -51,96 +77,46 @@ class Reference:
         return mp.diff(self.f, mp.mpf(x), order, direction=direction)
 
 
-def _clip(x: Any, low: float, high: float) -> Any:
-    return min(max(x, mp.mpf(low)), mp.mpf(high))
-
-
-def _sigmoid(x: Any) -> Any:
-    return 1 / (1 + mp.exp(-x))
-
-
-def _gelu_tanh(x: Any) -> Any:
-    u = mp.sqrt(2 / mp.pi) * (x + mp.mpf("0.044715") * x**3)
-    return x * _sigmoid(2 * u)
-
-
-def _selu(x: Any) -> Any:
-    scale, alpha = mp.mpf("1.0507009873554804934193349852946"), mp.mpf("1.6732632423543772848170429916717")
-    return scale * (x if x > 0 else alpha * mp.expm1(x))
-
-
-def _softplus(x: Any) -> Any:
-    return mp.log1p(mp.exp(x)) if x < 0 else x + mp.log1p(mp.exp(-x))
-
-
 REFERENCES = [
-    Reference("identity", lambda x: x, 0, 0, 0, at_minus_inf=-INF),
-    Reference("relu", lambda x: max(x, mp.mpf(0)), 0, 0, None, {}, {0.0: 0}, 0.0),
-    Reference("leaky_relu", lambda x: x if x > 0 else x * mp.mpf(0.01), 1, 1, None, {}, {0.0: 0.01}, -INF),
-    Reference(
-        "leaky_relu", lambda x: x if x > 0 else x / 4, 1, 0, None, {"negative_slope": 0.25}, {0.0: 0.25}, -INF
-    ),
-    Reference("prelu", lambda x: x if x > 0 else -x / 2, 1, 0, None, {"alpha": -0.5}, {0.0: -0.5}, INF),
-    Reference("relu6", lambda x: _clip(x, 0, 6), 0, 0, None, {}, {0.0: 0, 6.0: 0}, 0.0, 6.0),
-    Reference("relu_squared", lambda x: max(x, mp.mpf(0)) ** 2, 1, 1, None, {}, {}, 0.0),
-    Reference(
-        "threshold",
-        lambda x: x if x > 1 else mp.mpf(-2),
-        0,
-        0,
-        None,
-        {"threshold": 1.0, "value": -2.0},
-        {1.0: 0},
-        -2.0,
-    ),
-    Reference("step", lambda x: mp.mpf(x > 0), 0, 0, None, {}, {0.0: 0}, 0.0, 1.0),
-    Reference(
-        "hard_sigmoid", lambda x: _clip(x / 6 + 0.5, 0, 1), 1, 1, None, {}, {-3.0: 0, 3.0: 0}, 0.0, 1.0
-    ),
-    Reference("hard_tanh", lambda x: _clip(x, -1, 1), 0, 0, None, {}, {-1.0: 0, 1.0: 0}, -1.0, 1.0),
-    Reference("hard_swish", lambda x: x * _clip(x / 6 + 0.5, 0, 1), 2, 1, None, {}, {-3.0: 0, 3.0: 1}, 0.0),
-    Reference("softshrink", lambda x: x - _clip(x, -0.5, 0.5), 1, 0, None, {}, {-0.5: 0, 0.5: 0}, -INF),
-    Reference(
-        "softshrink", lambda x: x - _clip(x, -2, 2), 1, 0, None, {"lambd": 2.0}, {-2.0: 0, 2.0: 0}, -INF
-    ),
-    Reference(
-        "hardshrink", lambda x: x if abs(x) > 0.5 else mp.mpf(0), 0, 0, None, {}, {-0.5: 0, 0.5: 0}, -INF
-    ),
-    Reference(
-        "sparse_plus",
-        lambda x: (_clip(x, -1, 1) + 1) ** 2 / 4 + max(x - 1, mp.mpf(0)),
-        1,
-        1,
-        None,
-        {},
-        {},
-        0.0,
-    ),
-    Reference(
-        "sparse_sigmoid", lambda x: _clip((x + 1) / 2, 0, 1), 1, 0, None, {}, {-1.0: 0, 1.0: 0}, 0.0, 1.0
-    ),
-    Reference("elu", lambda x: x if x > 0 else mp.expm1(x), 2, 2, None, {}, {}, -1.0),
-    Reference("elu", lambda x: x if x > 0 else 2 * mp.expm1(x), 2, 2, None, {"alpha": 2.0}, {0.0: 2}, -2.0),
-    Reference("selu", _selu, 2, 2, None, {}, {0.0: 1.7580993408473766}, -1.7580993408473766),
-    Reference("celu", lambda x: x if x > 0 else mp.expm1(x), 2, 2, None, {}, {}, -1.0),
-    Reference("celu", lambda x: x if x > 0 else 3 * mp.expm1(x / 3), 2, 2, None, {"alpha": 3.0}, {}, -3.0),
-    Reference("exponential", mp.exp, 2, 2, 2, at_minus_inf=0.0),
-    Reference("gaussian", lambda x: mp.exp(-x * x), 2, 2, 4, at_minus_inf=0.0, at_plus_inf=0.0),
-    Reference("sine", mp.sin, 2, 2, 2, at_plus_inf=NAN),
-    Reference("sigmoid", _sigmoid, 2, 2, 4, at_minus_inf=0.0, at_plus_inf=1.0),
-    Reference("log_sigmoid", lambda x: -_softplus(-x), 2, 2, 4, at_minus_inf=-INF, at_plus_inf=0.0),
-    Reference("tanh", mp.tanh, 2, 2, 4, at_minus_inf=-1.0, at_plus_inf=1.0),
-    Reference("tanhshrink", lambda x: x - mp.tanh(x), 2, 2, 4, at_minus_inf=-INF),
-    Reference("softsign", lambda x: x / (1 + abs(x)), 2, 2, None, at_plus_inf=NAN),
-    Reference("softplus", _softplus, 2, 2, 4, at_minus_inf=0.0),
-    Reference("squareplus", lambda x: (x + mp.sqrt(x * x + 4)) / 2, 2, 2, 4, at_minus_inf=0.0),
-    Reference("squareplus", lambda x: (x + mp.sqrt(x * x + 0.5)) / 2, 2, 2, 4, {"b": 0.5}, {}, 0.0),
-    Reference("gelu", lambda x: x / 2 * mp.erfc(-x / mp.sqrt(2)), 2, 2, 4),
-    Reference("gelu", _gelu_tanh, 2, 2, 4, {"approximate": "tanh"}),
-    Reference("silu", lambda x: x * _sigmoid(x), 2, 2, 4),
-    Reference("swish", lambda x: x * _sigmoid(x), 2, 2, 4),
-    Reference("swish", lambda x: x * _sigmoid(2.5 * x), 2, 2, 4, {"beta": 2.5}),
-    Reference("mish", lambda x: x * mp.tanh(_softplus(x)), 2, 2, 4),
+    Reference("identity", 0, 0, 0, -INF),
+    Reference("relu", 0, 0, None, 0.0),
+    Reference("leaky_relu", 1, 1, None, -INF),
+    Reference("leaky_relu", 1, 0, None, -INF, INF, {"negative_slope": 0.25}),
+    Reference("prelu", 1, 0, None, INF, INF, {"alpha": -0.5}),
+    Reference("relu6", 0, 0, None, 0.0, 6.0),
+    Reference("relu_squared", 1, 1, None, 0.0),
+    Reference("threshold", 0, 0, None, -2.0, INF, {"threshold": 1.0, "value": -2.0}),
+    Reference("step", 0, 0, None, 0.0, 1.0),
+    Reference("hard_sigmoid", 1, 1, None, 0.0, 1.0),
+    Reference("hard_tanh", 0, 0, None, -1.0, 1.0),
+    Reference("hard_swish", 2, 1, None, 0.0),
+    Reference("softshrink", 1, 0, None, -INF),
+    Reference("softshrink", 1, 0, None, -INF, INF, {"lambd": 2.0}),
+    Reference("hardshrink", 0, 0, None, -INF),
+    Reference("sparse_plus", 1, 1, None, 0.0),
+    Reference("sparse_sigmoid", 1, 0, None, 0.0, 1.0),
+    Reference("elu", 2, 2, None, -1.0),
+    Reference("elu", 2, 2, None, -2.0, INF, {"alpha": 2.0}),
+    Reference("selu", 2, 2, None, -1.7580993408473766),
+    Reference("celu", 2, 2, None, -1.0),
+    Reference("celu", 2, 2, None, -3.0, INF, {"alpha": 3.0}),
+    Reference("exponential", 2, 2, 2, 0.0),
+    Reference("gaussian", 2, 2, 4, 0.0, 0.0),
+    Reference("sine", 2, 2, 2, NAN, NAN),
+    Reference("sigmoid", 2, 2, 4, 0.0, 1.0),
+    Reference("log_sigmoid", 2, 2, 4, -INF, 0.0),
+    Reference("tanh", 2, 2, 4, -1.0, 1.0),
+    Reference("tanhshrink", 2, 2, 4, -INF),
+    Reference("softsign", 2, 2, None, NAN, NAN),
+    Reference("softplus", 2, 2, 4, 0.0),
+    Reference("squareplus", 2, 2, 4, 0.0),
+    Reference("squareplus", 2, 2, 4, 0.0, INF, {"b": 0.5}),
+    Reference("gelu", 2, 2, 4),
+    Reference("gelu", 2, 2, 4, NAN, INF, {"approximate": "tanh"}),
+    Reference("silu", 2, 2, 4),
+    Reference("swish", 2, 2, 4),
+    Reference("swish", 2, 2, 4, NAN, INF, {"beta": 2.5}),
+    Reference("mish", 2, 2, 4),
 ]
 
 
