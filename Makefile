@@ -26,7 +26,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.test ## type checkers read an installed copy, because backends/ is installed as multimlp.backends
-	rm -rf build/types
+	rm -rf build/types build/lib
 	$(PIP) --no-deps --target build/types .
 	cd build/types && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p multimlp
 

@@ -144,6 +144,9 @@ class JaxBackend(Backend):
         super().compile(function, compiler)
         return function if compiler == "none" else jax.jit(function)
 
+    def program_input(self, x: np.ndarray, *, dtype: str, device: str | None = None) -> np.ndarray:
+        return np.asarray(x, dtype=jnp.dtype(dtype))
+
     def scan(
         self,
         function: Callable[[Arrays, Arrays], tuple[Arrays, Arrays]],

@@ -97,8 +97,10 @@ class PortableEngine:
     def optimizer_state(self) -> Tree:
         return self._rebuild(self._leaves)[1]
 
-    def _indices(self, values: np.ndarray) -> Array:
-        return self._problem.backend.asarray(values, dtype="int32", device=self._problem.device)
+    def _indices(self, values: np.ndarray) -> Any:
+        problem = self._problem
+        place = problem.backend.program_input if problem.compiled else problem.backend.asarray
+        return place(values, dtype="int32", device=problem.device)
 
 
 def _program_for(program: type[Program], problem: Problem, state: Tree) -> Any:
