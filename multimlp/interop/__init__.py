@@ -1,21 +1,14 @@
 """Models of other libraries: ``to_x(mlp, params)`` and ``from_x(model)``, one module a library, imported when
 first used.
 
-================  ====================================================
-========================================= module            there
-    back
-================  ====================================================
-========================================= torch             ``to_torch``, ``to_state_dict``,
-``as_torch_module``   ``from_torch``, ``from_state_dict`` keras             ``to_keras``, ``as_keras_layer``
-                    ``from_keras`` (a model or a .keras file) flax              ``to_flax`` (linen),
-                    ``to_nnx``                        ``from_flax``, ``from_nnx``
-equinox           ``to_equinox``                                         ``from_equinox``
-tensorflow        ``as_tf_module``                                       its ``params``
-sklearn           ``to_sklearn``                                         ``from_sklearn``
-onnx              ``to_onnx``                                            ``from_onnx``
-gluon             ``to_gluon``                                           ``from_gluon``
-================  ====================================================
-=========================================
+* ``torch``: `to_torch`, `to_state_dict`, `as_torch_module`; back `from_torch`, `from_state_dict`
+* ``keras``: `to_keras`, `as_keras_layer`; back `from_keras` (a model or a .keras file)
+* ``flax``: `to_flax` (linen), `to_nnx`; back `from_flax`, `from_nnx`
+* ``equinox``: `to_equinox`; back `from_equinox`
+* ``tensorflow``: `as_tf_module`; back its ``params``
+* ``sklearn``: `to_sklearn`; back `from_sklearn`
+* ``onnx``: `to_onnx`; back `from_onnx`
+* ``gluon``: `to_gluon`; back `from_gluon`
 """
 
 from __future__ import annotations
