@@ -42,6 +42,7 @@ suppress_warnings = ["ref.python"]
 """Of two things of one name, such as attributes of two classes, either may be linked."""
 html_theme = "furo"
 html_title = f"multimlp {release}"
+html_show_copyright = False
 html_copy_source = False
 html_static_path = ["_static"]
 html_css_files = ["wide.css"]

@@ -107,6 +107,13 @@ def test_all_of_a_module_is_in_its_page(lesson_pages, name):
     assert [line for line in code.splitlines() if line and not line.startswith("#")] == lines[1:]
 
 
+def test_the_list_of_lessons_is_complete():
+    """Links beside the hidden toctree, because a hosted page shows no toctree."""
+    text = (ROOT / "docs" / "lessons" / "index.md").read_text(encoding="utf-8")
+    links = re.findall(r"^\* \[(.*)\]\((.*)\.md\)$", text, flags=re.MULTILINE)
+    assert links == [(lessons.title(name), name) for name in lessons.names()]
+
+
 @pytest.mark.parametrize("name", lessons.names())
 def test_notebooks_are_valid(lesson_pages, name):
     nbformat = pytest.importorskip("nbformat")
