@@ -83,7 +83,7 @@ def test_two_reports_are_compared(report):
 
 def test_a_page_and_a_section_are_made(report):
     text = page(report)
-    assert text.count("<svg") == 3
+    assert text.count("<figure>") == 3
     assert "http" not in text.replace("http-equiv", "")
     assert "| gelu |" in render(report)
 

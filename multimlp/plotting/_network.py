@@ -8,7 +8,7 @@ import numpy as np
 
 from multimlp.errors import InputError
 from multimlp.mlp import MLP, Params
-from multimlp.plotting._style import axes_or_new
+from multimlp.plotting._style import LINES, axes_or_new
 from multimlp.registry import owner
 from multimlp.structure._checks import check_pair, check_single
 
@@ -117,7 +117,7 @@ def _colour(share: float) -> tuple[float, float, float]:
 def _key(axes: Axes) -> None:
     from matplotlib.lines import Line2D
 
-    signs = (("positive weight", 1.0, "-"), ("negative weight", -1.0, "--"))
+    signs = (("positive weight", 1.0, LINES[0]), ("negative weight", -1.0, LINES[1]))
     lines = [Line2D([], [], color=_colour(share), linestyle=look, label=name) for name, share, look in signs]
     axes.legend(handles=lines, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 
