@@ -21,6 +21,8 @@ from multimlp.optimizers import Optimizer
 
 _OPENBLAS_ONE_THREAD = 1 << 19
 """Products of fewer floating-point operations run on one thread in OpenBLAS anyway."""
+_ALL_THREADS_FROM = 1 << 24
+"""Operations of the largest product; see `multimlp.engine.threads`."""
 
 
 def kernels(backend: Backend, dtype: str, device: str | None) -> NumpyKernels:
@@ -43,7 +45,8 @@ class NumpyKernels(Kernels):
 
     def threads(self, operations: int) -> AbstractContextManager[None]:
         # Setting a limit takes as long as several small steps.
-        return blas_threads(None if operations < _OPENBLAS_ONE_THREAD else threads_for(operations))
+        count = None if operations < _OPENBLAS_ONE_THREAD else threads_for(operations, _ALL_THREADS_FROM)
+        return blas_threads(count)
 
     def product(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Call:
         if out.ndim == 2 and out.flags.c_contiguous:

@@ -17,6 +17,10 @@ from multimlp.engine.threads import threads_for
 from multimlp.optimizers import Optimizer
 
 
+_ALL_THREADS_FROM = 1 << 22
+"""Operations of the largest product; see `multimlp.engine.threads`."""
+
+
 def kernels(backend: Backend, dtype: str, device: str | None) -> TorchKernels:
     return TorchKernels(backend, dtype, device, torch)
 
@@ -41,7 +45,7 @@ class TorchKernels(Kernels):
 
     @contextlib.contextmanager
     def threads(self, operations: int) -> Iterator[None]:
-        before, count = torch.get_num_threads(), threads_for(operations)
+        before, count = torch.get_num_threads(), threads_for(operations, _ALL_THREADS_FROM)
         if count is None or before <= count or self.device not in (None, "cpu"):
             yield
             return

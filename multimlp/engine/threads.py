@@ -1,10 +1,11 @@
 """How many threads the products of a training step get, and giving the rest back afterwards.
 
 More threads pay off only from some size of product on; below it they wait for each other longer than they
-work. Measured on two cores: products of 2 x 128^3 operations take up to 2.4 times as long on two threads as
-on one as soon as anything else wants a core, those of 2 x 256 x 784 x 256 gain a factor of 1.7 from the
-second core. The number depends on the problem alone, never on a measurement at run time, because BLAS
-libraries may round differently with another number of threads.
+work. Measured on two cores: products of 2 x 128^3 operations gain a factor of 1.4 from the second core in
+torch, whose threads spin less, and nothing in OpenBLAS, where they take up to 2.4 times as long as soon as
+anything else wants a core; those of 2 x 256 x 784 x 256 gain a factor of 1.8 in both. The number depends on
+the problem alone, never on a measurement at run time, because BLAS libraries may round differently with
+another number of threads.
 """
 
 from __future__ import annotations
@@ -15,9 +16,6 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-_ALL_THREADS_FROM = 1 << 24
-"""Floating-point operations of the largest product from which all threads are used."""
-
 
 def threads_available() -> int:
     """The number of processors that this process may use."""
@@ -26,10 +24,10 @@ def threads_available() -> int:
     return os.cpu_count() or 1
 
 
-def threads_for(operations: float) -> int | None:
-    """How many threads for a largest product of so many operations (2 m n k); None: leave it to the
-    library."""
-    return 1 if operations < _ALL_THREADS_FROM else None
+def threads_for(operations: float, all_from: float) -> int | None:
+    """How many threads for a largest product of so many operations (2 m n k): one if they are fewer than
+    ``all_from``; None: leave it to the library."""
+    return 1 if operations < all_from else None
 
 
 @functools.cache
