@@ -128,7 +128,7 @@ def _options(args: argparse.Namespace) -> Options:
         device=args.device,
         rounds=rounds,
         round_seconds=0.15 if args.quick else 0.3,
-        growth_seconds=5.0 if args.quick else 20.0,
+        growth_seconds=5.0 if args.quick else 30.0,
         cold_rounds=min(2, rounds),
     )
 

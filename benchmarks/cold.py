@@ -34,7 +34,7 @@ def measure(run: Run) -> None:
     found: dict[tuple[str, str, str], Measurement] = {}
     for _ in range(run.options.cold_rounds):
         for backend in run.options.backends:
-            run.note_load()
+            run.settle()
             for blank, measure_once in _attempts(backend, run):
                 key = blank.case, blank.backend, blank.role
                 so_far = found.get(key, blank)

@@ -55,7 +55,7 @@ def measure(run: Run) -> list[Curve]:
     for axis in AXES:
         for backend in run.options.backends:
             for one in taking_part(backend, "growth", axis.name):
-                run.note_load()
+                run.settle()
                 curves.append(_curve(axis, one, run))
             run.advance(f"growth in {axis.name} {backend}")
     return curves

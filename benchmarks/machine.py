@@ -59,6 +59,18 @@ def busy_by_others() -> float:
     return (os.cpu_count() or 1) * used / max(total, 1)
 
 
+def settle(patience: float = 1.0) -> float:
+    """Wait until nothing else runs, at most so many seconds; `busy_by_others` at the end.
+
+    Idle threads of BLAS libraries go on spinning for a tenth of a second after the last product, on a processor
+    that the next to be measured would want.
+    """
+    until = time.perf_counter() + patience
+    while (busy := busy_by_others()) > BUSY and time.perf_counter() < until:
+        pass
+    return busy
+
+
 def _ticks() -> tuple[int, int] | None:
     """Time of all processors spent on work, and altogether."""
     try:

@@ -167,6 +167,6 @@ def quiet(results: Results) -> str:
     if len(disturbed) * 5 < len(results.loads) or not disturbed:
         return ""
     return (
-        f"the machine was not quiet: before {len(disturbed)} of {len(results.loads)} rounds others kept "
+        f"the machine was not quiet: before {len(disturbed)} of {len(results.loads)} turns others kept "
         f"{statistics.median(disturbed):.1f} of {results.machine['cores']} processors busy; do not rely on these times"
     )

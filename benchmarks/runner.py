@@ -43,9 +43,9 @@ class Run:
     loads: list[float] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
 
-    def note_load(self) -> None:
-        """Called when all workers wait, so that whatever is busy is somebody else."""
-        busy = machine.busy_by_others()
+    def settle(self) -> None:
+        """Called when all workers wait, so that whatever stays busy is somebody else."""
+        busy = machine.settle()
         if busy == busy:
             self.loads.append(round(busy, 3))
 
@@ -163,9 +163,9 @@ class _Contest:
 
     def _round(self, number: int) -> None:
         able = [one for one in self._ready if one not in self._problems]
-        self._run.note_load()
         shift = number % max(len(able), 1)
         for one in (*able[shift:], *able[:shift]):
+            self._run.settle()
             try:
                 samples = self._pool[one].ask(Round(self._run.options.round_seconds), Samples)
             except WorkerError as error:
