@@ -144,6 +144,17 @@ class JaxBackend(Backend):
         super().compile(function, compiler)
         return function if compiler == "none" else jax.jit(function)
 
+    def compile_in_place(self, function: Function, compiler: str | None = None, state: int = 0) -> Function:
+        if compiler == "none":
+            return self.compile(function, compiler)
+        super().compile(function, compiler)
+        program = jax.jit(lambda given, rest: function((*given, *rest)), donate_argnums=0)
+        return lambda arrays: program(tuple(arrays[:state]), tuple(arrays[state:]))
+
+    def keep(self, x: Array) -> Array:
+        with self.scope_of(x):
+            return jnp.array(x, copy=True)
+
     def program_input(self, x: np.ndarray, *, dtype: str, device: str | None = None) -> np.ndarray:
         return np.asarray(x, dtype=jnp.dtype(dtype))
 

@@ -230,6 +230,16 @@ class Backend:
             )
         return function
 
+    def compile_in_place(self, function: Function, compiler: str | None = None, state: int = 0) -> Function:
+        """As `compile`, for a function whose first ``state`` inputs are given away: nobody but the caller holds them, and
+        they are not used again, since its first ``state`` outputs take their place. Override it where that saves copies,
+        and `keep` with it."""
+        return self.compile(function, compiler)
+
+    def keep(self, x: Array) -> Array:
+        """``x``, safe from being overwritten by functions of `compile_in_place`: a copy where those do so."""
+        return x
+
     def program_input(self, x: np.ndarray, *, dtype: str, device: str | None = None) -> Any:
         """A host array as compiled functions take it; override it where they take NumPy arrays faster than `asarray` does."""
         return self.asarray(x, dtype=dtype, device=device)

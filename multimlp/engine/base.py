@@ -76,9 +76,11 @@ class Problem:
         return self.compiler != "none"
 
 
-def compile_program(problem: Problem, function: Function) -> Function:
-    """``function`` compiled, or as it is where programs are not compiled."""
-    return problem.backend.compile(function, problem.compiler) if problem.compiled else function
+def compile_program(problem: Problem, function: Function, state: int = 0) -> Function:
+    """``function`` compiled, or as it is where programs are not compiled. Its first ``state`` inputs are given away."""
+    return (
+        problem.backend.compile_in_place(function, problem.compiler, state) if problem.compiled else function
+    )
 
 
 class ChunkResult(NamedTuple):

@@ -26,7 +26,7 @@ class Program:
         self._problem = problem
         leaves, self._rebuild = tree.flatten(state)
         self._count = len(leaves)
-        self.run = compile_program(problem, self._chunk)
+        self.run = compile_program(problem, self._chunk, self._count)
 
     def current(self, optimizer_state: Tree) -> Problem:
         """The problem of one step; for engines whose optimiser has a say in it."""
@@ -73,7 +73,7 @@ class PortableEngine:
         if optimizer_state is None:
             optimizer_state = problem.optimizer.init(params)
         leaves, self._rebuild = tree.flatten((params, optimizer_state))
-        self._leaves = tuple(leaves)
+        self._leaves = tuple(backend.keep(leaf) for leaf in leaves)
         self._key = random.key(problem.seed, like=self._leaves[0])
         zeros = np.zeros(() if problem.members is None else (problem.members,))
         self._no_loss = backend.asarray(zeros, dtype=problem.dtype, device=problem.device)
@@ -92,10 +92,10 @@ class PortableEngine:
         return ChunkResult(loss, count)
 
     def params(self) -> Tree:
-        return self._rebuild(self._leaves)[0]
+        return tree.map(self._problem.backend.keep, self._rebuild(self._leaves)[0])
 
     def optimizer_state(self) -> Tree:
-        return self._rebuild(self._leaves)[1]
+        return tree.map(self._problem.backend.keep, self._rebuild(self._leaves)[1])
 
     def _indices(self, values: np.ndarray) -> Any:
         problem = self._problem
