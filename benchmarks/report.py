@@ -10,7 +10,7 @@ from benchmarks import targets
 from benchmarks.compare import Change
 from benchmarks.implementations import ROLES
 from benchmarks.machine import BUSY
-from benchmarks.results import Curve, Measurement, Results, ratio
+from benchmarks.results import Curve, Measurement, Memory, Results, ratio
 
 _MARKS = {"reached": "✓", "close": "≈", "missed": "✗"}
 
@@ -48,6 +48,8 @@ def tables(results: Results) -> list[Table]:
     found = [_contest(title, some, results) for title, some in groups.items()]
     if results.curves:
         found.append(_growth(results.curves))
+    if results.memory:
+        found.append(_memory(results.memory))
     return found
 
 
@@ -114,6 +116,30 @@ def _growth(curves: list[Curve]) -> Table:
         rows,
         remarks,
     )
+
+
+def _memory(figures: list[Memory]) -> Table:
+    rows = []
+    for one in figures:
+        if one.peak is not None:
+            share = f"{100 * one.peak / one.needed:.0f}%"
+            rows.append((one.title, one.backend, megabytes(one.needed), megabytes(one.peak), share))
+    remarks = tuple(f"{one.backend}: {one.problem}" for one in figures if one.problem)
+    return Table(
+        "Memory: peak of a run beside parameters x 4 (gradient, two moments), a batch's activations and the data once",
+        ("case", "backend", "needed", "peak", "peak / needed"),
+        rows,
+        remarks,
+    )
+
+
+def megabytes(size: int) -> str:
+    """Examples
+    --------
+    >>> megabytes(123_456_789)
+    '123 MB'
+    """
+    return f"{size / 1e6:.0f} MB"
 
 
 def target_table(results: Results) -> Table:

@@ -75,6 +75,17 @@ class Curve:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that `fit` must hold, and by which its process grew at most (None where the system does not say)."""
+
+    backend: str
+    title: str
+    needed: int
+    peak: int | None
+    problem: str = ""
+
+
 @dataclass
 class Results:
     """A whole run."""
@@ -83,6 +94,7 @@ class Results:
     options: dict[str, Any]
     measurements: list[Measurement] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
+    memory: list[Memory] = field(default_factory=list)
     loads: list[float] = field(default_factory=list)
     """Processors that others kept busy just before each round."""
 
@@ -125,6 +137,7 @@ class Results:
             options=plain["options"],
             measurements=[Measurement(**one) for one in plain["measurements"]],
             curves=[Curve(**one) for one in plain["curves"]],
+            memory=[Memory(**one) for one in plain["memory"]],
             loads=plain["loads"],
         )
 

@@ -138,6 +138,10 @@ class Job:
         chosen = self.loss.default_metrics if metrics is None else metrics
         return Evaluator(self._mlp, self.loss, chosen, self.target.backend, self._place(X, y, None))
 
+    def release(self) -> None:
+        """Forget the parameters: an engine has them now, and they need not lie in memory twice."""
+        self.params = None
+
     def settings(self, rule: Any) -> dict[str, Any]:
         """What a checkpoint must agree on."""
         return {

@@ -184,7 +184,10 @@ def fit(
         keeper = Checkpoint(checkpoint, job.settings(rule))
         resumed = keeper.load(run, job.target, job.params, rule.init(job.params), watchers)
     start_params, start_state, steps = resumed if resumed is not None else (job.params, None, 0)
+    place = job.target.device or job.target.backend.device_name(tree.leaves(start_params)[0])
     engine, reason = choose(problem, start_params, start_state)
+    job.release()
+    del start_params, start_state, resumed
     logger.info("training on %s with the %s engine: %s", job.target.backend.name, engine.name, reason)
     evaluator = job.evaluator(metrics)
     trainer = Trainer(engine, job.source, steps)
@@ -215,19 +218,20 @@ def fit(
     finally:
         for watcher in watchers:
             watcher.on_fit_end(run)
+    params, state = engine.finish()
     best = next((p for c in watchers if (p := getattr(c, "best_params", None)) is not None), None)
     return FitResult(
-        params=engine.params() if best is None else best,
+        params=params if best is None else best,
         history=history,
         engine=engine.name,
         engine_reason=reason,
         backend=job.target.backend.name,
-        device=job.target.device or job.target.backend.device_name(tree.leaves(job.params)[0]),
+        device=place,
         dtype=job.dtype,
         epochs=run.epoch,
         stopped=run.stopped,
         seconds=time.perf_counter() - started,
-        optimizer_state=engine.optimizer_state(),
+        optimizer_state=state,
         member_loss=trainer.member_loss if problem.members is not None else None,
     )
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +17,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # the package is not installed; it is run from the repository
 
-from benchmarks import compare, growth, machine, markdown, reference, report, targets
+from benchmarks import compare, growth, machine, markdown, memory, reference, report, targets
 from benchmarks.__main__ import main as benchmarks_main
 from benchmarks.channel import Prepare, Ready, Release, Released, Round, Samples
 from benchmarks.implementations import IMPLEMENTATIONS, Implementation, taking_part
 from benchmarks.jobs import Call, Training, compare_losses
 from benchmarks.process import Worker, WorkerError
-from benchmarks.results import Curve, Measurement, Ratio, Results, ratio
+from benchmarks.results import Curve, Measurement, Memory, Ratio, Results, ratio
 from benchmarks.tasks import TASKS, choose
 from multimlp import registry
 from multimlp.bench import CASES, Case, find_case, products, time_fit
@@ -189,7 +190,11 @@ def results() -> Results:
         measured([], "keras", problem="died"),
     ]
     curve = Curve("width", "step", "torch", [16, 32], [1e-3, 2e-3], 1.0)
-    return Results(described, {"rounds": 3}, some, [curve], [0.0, 1.5, 2.0])
+    figures = [
+        Memory("torch", "a case", 2_000_000, 3_000_000),
+        Memory("jax", "a case", 2_000_000, None, "died"),
+    ]
+    return Results(described, {"rounds": 3}, some, [curve], figures, [0.0, 1.5, 2.0])
 
 
 def test_results_survive_a_file(tmp_path):
@@ -210,6 +215,8 @@ def test_markdown_shows_times_ratios_and_failures():
     assert "| tiny: 8-16-2, batch 32 | torch | 100 us ±5% | 8.18x ✓ | failed |" in text
     assert "torch Keras 3, tiny: died" in text
     assert "not quiet" in text
+    assert "| a case | torch | 2 MB | 3 MB | 150% |" in text
+    assert "jax: died" in text
     for line in text.splitlines():
         assert line.count("|") in (0, 6)
 
@@ -432,3 +439,23 @@ def test_timing_stops_when_the_time_is_over():
     began = time_fit(SMALL, "numpy", seconds=0.02)
     assert began.engine == "flat"
     assert began.first_epoch < 5
+
+
+def test_memory_that_fit_needs():
+    one = Case("one layer", (2, 3), 4, 8)
+    parameters, activations, data = 9, 4 * (2 + 3), 8 * 2
+    assert memory.needed(one) == 4 * (4 * parameters + 2 * activations + data)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the peak")
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_memory_of_fit_stays_near_what_it_needs(backend):
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.memory", backend],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) < 1.7 * memory.needed(memory.CASE)

@@ -16,7 +16,6 @@ from multimlp.engine.flat_kernels import Call, FusedUpdate, Kernels, Scalars
 from multimlp.engine.threads import threads_for
 from multimlp.optimizers import Optimizer
 
-
 _ALL_THREADS_FROM = 1 << 22
 """Operations of the largest product; see `multimlp.engine.threads`."""
 

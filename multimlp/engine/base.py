@@ -113,3 +113,6 @@ class Engine(Protocol):
 
     def optimizer_state(self) -> Tree:
         """The optimiser's state in its canonical form, as ``optimizer.init`` makes it; safe to keep."""
+
+    def finish(self) -> tuple[Tree, Tree]:
+        """`params` and `optimizer_state` of an engine that is not used again, so without copies where they can be spared."""

@@ -96,6 +96,9 @@ class FlatEngine:
     def optimizer_state(self) -> Tree:
         return self._update.state()
 
+    def finish(self) -> tuple[Tree, Tree]:
+        return self.params(), self._update.state(copies=False)
+
     # ---- programs
 
     def _pieces(self, chunk: Chunk, count: int) -> Iterator[tuple[Program, int, int]]:

@@ -37,7 +37,10 @@ class Layout:
     """
 
     def __init__(self, params: Tree, kernels: Kernels) -> None:
-        self._kernels, self._params = kernels, params
+        self._kernels = kernels
+        self._rebuild = tree.flatten(tree.map(lambda _: 0, params))[
+            1
+        ]  # of the structure: no array is kept alive
         self._shapes: list[tuple[int, ...]] = []
         self._starts: list[int] = []
         self.has_bias = [layer.bias is not None for layer in params]
@@ -72,10 +75,10 @@ class Layout:
             view[...] = leaf
         return flat
 
-    def unpacked(self, flat: Array) -> Tree:
-        """A tree like the parameters with copies of a flat buffer's values."""
-        _, rebuild = tree.flatten(self._params)
-        return rebuild([self._kernels.copied(view) for view in self._views(flat)])
+    def unpacked(self, flat: Array, copies: bool = True) -> Tree:
+        """A tree like the parameters with copies of a flat buffer's values, or views of them."""
+        views = self._views(flat)
+        return self._rebuild([self._kernels.copied(view) for view in views] if copies else views)
 
     def over_weights(self, value: float) -> Array:
         """A flat buffer with ``value`` at the weights and zero at the biases."""

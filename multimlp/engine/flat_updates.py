@@ -57,11 +57,11 @@ class Update:
         rule = self._rule
         return lambda: rule(self._scalars[position], self._done + position + 1)
 
-    def state(self) -> Tree:
-        """The state as ``optimizer.init`` makes it; copies."""
+    def state(self, copies: bool = True) -> Tree:
+        """The state as ``optimizer.init`` makes it; views of the buffers if not copies."""
         backend, device = self._kernels.backend, self._kernels.device
         step = backend.asarray(np.asarray(self._step), dtype="int32", device=device)
-        return OptimizerState(step, tuple(self._layout.unpacked(slot) for slot in self._slots))
+        return OptimizerState(step, tuple(self._layout.unpacked(slot, copies) for slot in self._slots))
 
     def _portable_rule(self, p: Array, g: Array) -> FusedUpdate:
         size = self._kernels.chunk

@@ -59,6 +59,9 @@ class FullBatchEngine:
     def optimizer_state(self) -> Tree:
         return self._state
 
+    def finish(self) -> tuple[Tree, Tree]:
+        return self._params, self._state
+
     def _evaluate(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         leaves, rebuild = tree.flatten(self._params)
         params, (key, step, *data) = arrays[: len(leaves)], arrays[len(leaves) :]

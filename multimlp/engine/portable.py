@@ -97,6 +97,10 @@ class PortableEngine:
     def optimizer_state(self) -> Tree:
         return tree.map(self._problem.backend.keep, self._rebuild(self._leaves)[1])
 
+    def finish(self) -> tuple[Tree, Tree]:
+        params, state = self._rebuild(self._leaves)
+        return params, state
+
     def _indices(self, values: np.ndarray) -> Any:
         problem = self._problem
         place = problem.backend.program_input if problem.compiled else problem.backend.asarray
