@@ -93,6 +93,11 @@ class CuPyBackend(Backend):
     def dtype_name(self, dtype: Any) -> str:
         return np.dtype(dtype).name
 
+    def inplace_kernels(self, dtype: str, device: str | None) -> Any:
+        from multimlp.engine.flat_kernels import Kernels
+
+        return Kernels(self, dtype, device, cupy)
+
     def asarray(self, x: Any, *, dtype: str | None = None, device: str | None = None) -> Array:
         with _on(device):
             if isinstance(x, cupy.ndarray):

@@ -56,6 +56,11 @@ class NumpyBackend(Backend):
     def dtype_name(self, dtype: Any) -> str:
         return np.dtype(dtype).name
 
+    def inplace_kernels(self, dtype: str, device: str | None) -> Any:
+        from multimlp.backends._inplace.numpy import NumpyKernels
+
+        return NumpyKernels(self, dtype, device, np)
+
     def asarray(self, x: Any, *, dtype: str | None = None, device: str | None = None) -> Array:
         return np.asarray(x) if dtype is None else np.asarray(x, dtype=dtype)
 

@@ -55,6 +55,11 @@ class TorchBackend(Backend):
     def dtype(self, name: str) -> Any:
         return getattr(torch, name) if hasattr(torch, name) else super().dtype(name)
 
+    def inplace_kernels(self, dtype: str, device: str | None) -> Any:
+        from multimlp.backends._inplace.torch import TorchKernels
+
+        return TorchKernels(self, dtype, device, torch)
+
     def asarray(self, x: Any, *, dtype: str | None = None, device: str | None = None) -> Array:
         wanted = None if dtype is None else self.dtype(dtype)
         place = None if device is None else torch.device(device)

@@ -240,6 +240,11 @@ class Backend:
         """``x``, safe from being overwritten by functions of `compile_in_place`: a copy where those do so."""
         return x
 
+    def inplace_kernels(self, dtype: str, device: str | None) -> Any | None:
+        """The `multimlp.engine.flat_kernels.Kernels` with which `fit` trains in place, or None. A library whose functions
+        take ``out=`` brings them; then its ``capabilities.epoch`` is ``"inplace"``."""
+        return None
+
     def program_input(self, x: np.ndarray, *, dtype: str, device: str | None = None) -> Any:
         """A host array as compiled functions take it; override it where they take NumPy arrays faster than `asarray` does."""
         return self.asarray(x, dtype=dtype, device=device)

@@ -12,7 +12,7 @@ import pytest
 from multimlp import activations, losses, optimizers, random, registry, regularizers, schedules, tree
 from multimlp.activations._table import TABLE
 from multimlp.engine import Chunk, Problem, flat
-from multimlp.engine.flat_kernels import Kernels, kernels_of
+from multimlp.engine.flat_kernels import Kernels
 from multimlp.engine.portable import PortableEngine
 from multimlp.engine.threads import threads_for
 from multimlp.mlp import MLP
@@ -336,7 +336,8 @@ def test_float32_stays_close_to_float64(activation: str, backend: str) -> None:
 def test_the_primitives_as_they_stand_do_the_same(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """A library that overrides none of the primitives (CuPy) trains the same network."""
     expected = run_flat(case, "numpy")
-    monkeypatch.setattr(flat, "kernels_of", lambda b, dtype, device: Kernels(b, dtype, device, np))
+    numpy = registry.load("numpy")
+    monkeypatch.setattr(numpy, "inplace_kernels", lambda dtype, device: Kernels(numpy, dtype, device, np))
     for found, wanted in zip(run_flat(case, "numpy"), expected, strict=True):
         assert_near(found, wanted, 1e-11)
 
@@ -345,7 +346,7 @@ def test_the_primitives_as_they_stand_do_the_same(case: Case, monkeypatch: pytes
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_relu_passes_gradients_where_its_input_is_above_zero_only(backend: str, dtype: str) -> None:
     adapter = registry.load(backend)
-    kernels: Any = kernels_of(adapter, dtype, None)
+    kernels: Any = adapter.inplace_kernels(dtype, None)
     tiny = float(np.finfo(dtype).smallest_subnormal)
     z = np.asarray([[0.0, -0.0, tiny, -tiny, 1.0, -1.0, np.inf, -np.inf]], dtype=dtype)
     y, d = adapter.asarray(z, dtype=dtype), adapter.asarray(np.full_like(z, -2.5), dtype=dtype)

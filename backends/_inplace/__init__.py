@@ -1,2 +1,1 @@
-"""In-place training primitives, one module a library: ``kernels(backend, dtype, device)`` makes its
-`multimlp.engine.flat_kernels.Kernels`."""
+"""In-place training primitives of libraries that have more to offer than NumPy's functions with ``out=``."""

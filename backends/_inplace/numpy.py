@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.backend import Backend
 from multimlp.backends._inplace import numpy_updates
 from multimlp.engine.flat_kernels import Call, FusedUpdate, Kernels
 from multimlp.engine.threads import blas_threads, threads_for
@@ -23,10 +22,6 @@ _OPENBLAS_ONE_THREAD = 1 << 19
 """Products of fewer floating-point operations run on one thread in OpenBLAS anyway."""
 _ALL_THREADS_FROM = 1 << 24
 """Operations of the largest product; see `multimlp.engine.threads`."""
-
-
-def kernels(backend: Backend, dtype: str, device: str | None) -> NumpyKernels:
-    return NumpyKernels(backend, dtype, device, np)
 
 
 class NumpyKernels(Kernels):

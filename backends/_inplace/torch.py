@@ -11,17 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
-from multimlp.backend import Backend
 from multimlp.engine.flat_kernels import Call, FusedUpdate, Kernels, Scalars
 from multimlp.engine.threads import threads_for
 from multimlp.optimizers import Optimizer
 
 _ALL_THREADS_FROM = 1 << 22
 """Operations of the largest product; see `multimlp.engine.threads`."""
-
-
-def kernels(backend: Backend, dtype: str, device: str | None) -> TorchKernels:
-    return TorchKernels(backend, dtype, device, torch)
 
 
 class TorchKernels(Kernels):

@@ -14,7 +14,7 @@ import numpy as np
 
 from multimlp.engine.base import Chunk, ChunkResult, Engine, Problem
 from multimlp.engine.flat_coverage import why_not
-from multimlp.engine.flat_kernels import Kernels, kernels_of
+from multimlp.engine.flat_kernels import Kernels
 from multimlp.engine.flat_layout import Layout
 from multimlp.engine.flat_penalty import Penalty
 from multimlp.engine.flat_program import Program
@@ -54,7 +54,7 @@ def build(problem: Problem, params: Tree, optimizer_state: Tree | None = None) -
     reason = why_not(problem, params)
     if reason is not None:
         return reason
-    kernels = kernels_of(problem.backend, problem.dtype, problem.device)
+    kernels = problem.backend.inplace_kernels(problem.dtype, problem.device)
     if kernels is None:
         return f"the {problem.backend.name} backend brings no in-place kernels"
     if optimizer_state is None:

@@ -2,8 +2,8 @@
 
 The engine lays a training step out once, as a list of calls without arguments that work on preallocated
 arrays, and then only runs that list. `Kernels` makes these calls. Its methods work with any module that has
-NumPy's functions with ``out=`` (NumPy, CuPy, and largely PyTorch); a library's own class (in
-``multimlp.backends._inplace``) replaces those for which it has something faster.
+NumPy's functions with ``out=`` (NumPy, CuPy, and largely PyTorch); an adapter's own class, which it hands
+out by `Backend.inplace_kernels`, replaces those for which it has something faster.
 
 Arrays are feature-major: activations have shape (features, batch), or (members, features, batch) for an
 ensemble, so that element-wise work and the reduction over classes run along contiguous rows of examples.
@@ -12,7 +12,6 @@ ensemble, so that element-wise work and the reduction over classes run along con
 from __future__ import annotations
 
 import contextlib
-import importlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -197,18 +196,6 @@ class Kernels:
         ``g`` is spent.
         """
         return None
-
-
-def kernels_of(backend: Backend, dtype: str, device: str | None) -> Kernels | None:
-    """The in-place kernels of a backend, or None if it brings none."""
-    name = f"multimlp.backends._inplace.{backend.name}"
-    try:
-        module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        return None
-    return module.kernels(backend, dtype, device)
 
 
 def _times_one_minus_square(m: Any, y: Array, d: Array) -> None:
