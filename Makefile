@@ -10,10 +10,10 @@ demo: $(VENV)/.demo ## train one network on every backend and compare
 	$(BIN)/multimlp train digits
 
 test: $(VENV)/.test ## the default tests, under 10 minutes on 2 cores
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all: $(VENV)/.test ## the slow tests too
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m ""
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m ""
 
 MXNET_TESTS := $(wildcard tests/backends/test_mxnet*.py) $(addprefix tests/test_,$(addsuffix .py,\
 	initializers losses metrics mlp optimizers registry regularizers selection tape transforms tree))
