@@ -53,6 +53,24 @@ class JaxBackend(Backend):
 
         return wrapped
 
+    def operation(self, portable: Callable[..., Any], arrays: int) -> Callable[..., Any]:
+        """Compiled, as the functions of `jax.nn` are: one call of the device in place of one for each step."""
+
+        @functools.partial(jax.jit, static_argnums=(0, 1), inline=True)
+        def compiled(positional: tuple[Any, ...], named: tuple[tuple[str, Any], ...], *given: Array) -> Any:
+            return portable(*given, *positional, **dict(named))
+
+        def run(*args: Any, **options: Any) -> Any:
+            positional, named = args[arrays:], tuple(options.items())
+            with self.scope_of(*args):
+                try:
+                    hash((positional, named))
+                except TypeError:  # an option is an array, or a list
+                    return portable(*args, **options)
+                return compiled(positional, named, *args[:arrays])
+
+        return functools.wraps(portable)(run)
+
     def scope_of(self, *arrays: Array) -> contextlib.AbstractContextManager[None]:
         if jax.config.read("jax_enable_x64") or not any(getattr(a, "dtype", None) in _WIDE for a in arrays):
             return contextlib.nullcontext()

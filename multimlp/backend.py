@@ -103,6 +103,11 @@ class Backend:
         """Prepare a portable function to be called with this library's arrays; for libraries with modes to be set."""
         return function
 
+    def operation(self, portable: Callable[..., Any], arrays: int) -> Callable[..., Any]:
+        """A portable operation of ``arrays`` leading arrays, and options after them, for plain arrays of this library; for
+        those whose functions are faster put together than called one by one."""
+        return self.wrap(portable)
+
     @contextlib.contextmanager
     def scope(self, dtype: str | None = None) -> Iterator[None]:
         """Settings of the library under which computations in ``dtype`` are right; undone at the end."""

@@ -50,7 +50,7 @@ class Op:
     def _select(self, backend: Any, traced: bool) -> Callable[..., Any]:
         kernel = None if traced else backend.kernels.get(self.name)
         if kernel is None:
-            return backend.wrap(self.portable)
+            return backend.wrap(self.portable) if traced else backend.operation(self.portable, self.arrays)
         portable = self.portable
 
         def kernel_or_portable(*args: Any, **kwargs: Any) -> Any:
