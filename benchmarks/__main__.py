@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.markdown is not None:
             path = Path(args.markdown) if args.markdown else _latest()
-            print(markdown.render(Results.read(path), _plots_of(path)), end="")
+            print(markdown.section(Results.read(path), _plots_of(path)), end="")
             return 0
         old = None if args.compare is None else Results.read(Path(args.compare))
         results, stem = _measure(args)
@@ -45,7 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     path = stem.with_suffix(".json")
     results.write(path)
     drawn = plots.draw(results, stem)
-    print(f"\nwritten: {', '.join(str(p) for p in (path, *drawn))}", flush=True)
+    text = stem.with_suffix(".md")
+    pictures = [Path(p.name) for p in drawn if p.suffix == ".svg"]
+    text.write_text(markdown.page(results, pictures), encoding="utf-8")
+    print(f"\nwritten: {', '.join(str(p) for p in (path, text, *drawn))}", flush=True)
     return max(code, _compare(old, results)) if old is not None else code
 
 
@@ -74,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         const="",
         metavar="FILE",
-        help="measure nothing; print the tables of a results file",
+        help="measure nothing; print the README's section from a results file",
     )
     return parser
 

@@ -1,22 +1,32 @@
-"""The benchmark section of the README, from a results file."""
+"""A results file as Markdown: the page with all tables, and the README's section."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.report import Table, quiet, tables
+from benchmarks.report import Table, quiet, tables, target_table
 from benchmarks.results import Results
 
+TABLES = "<!-- tables -->"
+"""Stands on the page before the tables, for pages that include them."""
+_IN_THE_README = ("Training", "Ensemble")
 
-def render(results: Results, plots: list[Path]) -> str:
-    """Markdown: the machine, the plots, the tables.
 
-    Parameters
-    ----------
-    results : Results
-    plots : list of Path
-        Shown above the tables; relative to the README.
-    """
+def page(results: Results, plots: list[Path]) -> str:
+    """Everything: the machine, the plots (relative to the page), the tables, the targets."""
+    machine = results.machine
+    found = tables(results) if machine["gpu"] else [*tables(results), target_table(results)]
+    title = f"# Benchmarks on {machine['gpu'] or machine['cpu']}, {machine['cores']} cores"
+    return _joined([title, *_introduction(results), *_pictures(plots), TABLES, *_texts(found)])
+
+
+def section(results: Results, plots: list[Path]) -> str:
+    """The README's: the machine, the plots (relative to the README), what training costs."""
+    chosen = [table for table in tables(results) if table.title.startswith(_IN_THE_README)]
+    return _joined([*_introduction(results), *_pictures(plots), *_texts(chosen)])
+
+
+def _introduction(results: Results) -> list[str]:
     machine = results.machine
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     place = f"{machine['gpu']} beside {machine['cpu']}" if machine["gpu"] else machine["cpu"]
@@ -28,11 +38,19 @@ def render(results: Results, plots: list[Path]) -> str:
         "take: 100% is the limit. ✓ target reached, ≈ within noise of it, ✗ missed.",
     ]
     warning = quiet(results)
-    if warning:
-        lines.append(f"**{warning[0].upper()}{warning[1:]}.**")
-    lines += [f"![{path.stem}]({path.as_posix()})" for path in plots]
-    lines += [_table(table) for table in tables(results) if table.rows]
-    return "\n\n".join(lines) + "\n"
+    return [*lines, f"**{warning[0].upper()}{warning[1:]}.**"] if warning else lines
+
+
+def _pictures(plots: list[Path]) -> list[str]:
+    return [f"![{path.stem}]({path.as_posix()})" for path in plots]
+
+
+def _texts(found: list[Table]) -> list[str]:
+    return [_table(table) for table in found if table.rows]
+
+
+def _joined(parts: list[str]) -> str:
+    return "\n\n".join(parts) + "\n"
 
 
 def _table(table: Table) -> str:
