@@ -87,6 +87,36 @@ def _collect(tree: Tree, found: list[Any]) -> None:
         found.append(tree)
 
 
+def keyed(tree: Tree) -> tuple[list[Any], tuple[Any, ...]]:
+    """The leaves, and something hashable that trees of the same structure have in common.
+
+    Examples
+    --------
+    >>> from multimlp import tree
+    >>> tree.keyed((1, {"a": 2}))[1] == tree.keyed((3, {"a": 4}))[1] != tree.keyed((3, {"b": 4}))[1]
+    True
+    """
+    found: list[Any] = []
+    nodes: list[Any] = []
+    _collect_keyed(tree, found, nodes)
+    return found, tuple(nodes)
+
+
+def _collect_keyed(tree: Tree, found: list[Any], nodes: list[Any]) -> None:
+    if isinstance(tree, (tuple, list)):
+        nodes.append((type(tree), len(tree)))
+        for child in tree:
+            _collect_keyed(child, found, nodes)
+    elif isinstance(tree, dict):
+        nodes.append((type(tree), tuple(tree)))
+        for child in tree.values():
+            _collect_keyed(child, found, nodes)
+    else:
+        nodes.append(tree is None)
+        if tree is not None:
+            found.append(tree)
+
+
 def flatten(tree: Tree) -> tuple[list[Any], Callable[[Iterable[Any]], Tree]]:
     """The leaves, and a function that puts as many new leaves into the same structure.
 

@@ -12,6 +12,7 @@ from multimlp.errors import InputError
 from multimlp.registry import Array
 from multimlp.selection import select
 from multimlp.transforms._call import ArgNums, Outputs, backend_of
+from multimlp.tree import Tree
 
 
 def jit(
@@ -38,51 +39,84 @@ def jit(
     >>> mm.jit(lambda x: mm.activations.relu(x) + 1.0)(np.asarray([-1.0, 1.0]))
     array([1., 2.])
     """
-    compiled: dict[Any, tuple[Callable[..., Any], Outputs]] = {}
+    programs: dict[Any, _Program] = {}
     fixed = {static_argnums} if isinstance(static_argnums, int) else set(static_argnums)
 
     @functools.wraps(f)
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        leaves, rebuild = tree.flatten((args, kwargs))
+        leaves, structure = tree.keyed((args, kwargs))
         held = {id(leaf) for p in fixed if p < len(args) for leaf in tree.leaves(args[p])}
-        dynamic = [
-            i
-            for i, leaf in enumerate(leaves)
-            if id(leaf) not in held and (registry.is_array(leaf) or isinstance(leaf, float))
-        ]
-        backend = backend_of([leaves[i] for i in dynamic])
-        constants = {i: leaf for i, leaf in enumerate(leaves) if i not in set(dynamic)}
-        kind = _float_kind(backend, [leaves[i] for i in dynamic])
-        arrays = tuple(
-            leaf if registry.is_array(leaf) else backend.asarray(leaf, dtype=kind)
-            for leaf in (leaves[i] for i in dynamic)
+        kinds = tuple([_kind(leaf, id(leaf) in held) for leaf in leaves])
+        backend = backend_of(
+            [leaf for leaf, kind in zip(leaves, kinds, strict=True) if kind[0] is not _CONSTANT]
         )
-        traced = registry.array_namespace(*arrays) is not backend.xp if arrays else False
-        signature = tuple((tuple(a.shape), str(a.dtype)) for a in arrays)
-        key = (
-            backend.name,
-            traced,
-            tree.structure((args, kwargs)),
-            _hashable(constants),
-            tuple(dynamic),
-            signature,
-        )
-        if key not in compiled:
-            outputs = Outputs()
-
-            def flat(arrays: Sequence[Array]) -> tuple[Array, ...]:
-                filled = [constants.get(i) for i in range(len(leaves))]
-                for i, array in zip(dynamic, arrays, strict=True):
-                    filled[i] = array
-                inner_args, inner_kwargs = rebuild(filled)
-                return outputs.split(f(*inner_args, **inner_kwargs))
-
-            compiled[key] = (flat if traced else backend.compile(flat, compiler)), outputs
-        function, outputs = compiled[key]
-        with backend.scope_of(*arrays):
-            return outputs.join(function(arrays))
+        key = backend.name, structure, kinds
+        try:
+            program = programs.get(key)
+        except TypeError as error:
+            raise InputError(f"jit: an argument that is no array must be hashable: {error}") from error
+        if program is None:
+            program = programs[key] = _Program(f, (args, kwargs), kinds, backend, compiler)
+        return program(leaves)
 
     return transformed
+
+
+_CONSTANT = object()
+
+
+def _kind(leaf: Any, held: bool) -> tuple[Any, ...]:
+    """What of a leaf a compiled program depends on: of an array its type, shape and dtype, of a constant its value."""
+    cls = type(leaf)
+    if not held:
+        if registry.owner_of_type(cls) is not None:
+            return cls, tuple(leaf.shape), leaf.dtype
+        if issubclass(cls, float):
+            return (float,)
+    return _CONSTANT, cls, leaf
+
+
+class _Program:
+    """A function compiled for one kind of arguments."""
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        arguments: Tree,
+        kinds: tuple[tuple[Any, ...], ...],
+        backend: Backend,
+        compiler: str | None,
+    ) -> None:
+        leaves = tree.leaves(arguments)
+        dynamic = [i for i, kind in enumerate(kinds) if kind[0] is not _CONSTANT]
+        constants = [leaf if kind[0] is _CONSTANT else None for leaf, kind in zip(leaves, kinds, strict=True)]
+        rebuild = tree.flatten(tree.map(lambda _: 0, arguments))[
+            1
+        ]  # of the structure: no array is kept alive
+        outputs = Outputs()
+
+        def flat(arrays: Sequence[Array]) -> tuple[Array, ...]:
+            filled = list(constants)
+            for i, array in zip(dynamic, arrays, strict=True):
+                filled[i] = array
+            args, kwargs = rebuild(filled)
+            return outputs.split(f(*args, **kwargs))
+
+        arrays = [leaves[i] for i in dynamic if kinds[i][0] is not float]
+        traced = bool(arrays) and registry.array_namespace(*arrays) is not backend.xp
+        self._function = flat if traced else backend.compile(flat, compiler)
+        self._outputs, self._backend, self._dynamic = outputs, backend, dynamic
+        self._floats = [n for n, i in enumerate(dynamic) if kinds[i][0] is float]
+
+    def __call__(self, leaves: Sequence[Any]) -> Tree:
+        backend = self._backend
+        arrays = [leaves[i] for i in self._dynamic]
+        if self._floats:
+            kind = _float_kind(backend, arrays)
+            for n in self._floats:
+                arrays[n] = backend.asarray(arrays[n], dtype=kind)
+        with backend.scope_of(*arrays):
+            return self._outputs.join(self._function(tuple(arrays)))
 
 
 def _float_kind(backend: Backend, leaves: Sequence[Any]) -> str:
@@ -90,12 +124,3 @@ def _float_kind(backend: Backend, leaves: Sequence[Any]) -> str:
         if registry.is_array(leaf) and backend.xp.isdtype(leaf.dtype, "real floating"):
             return backend.dtype_name(leaf.dtype)
     return select(backend).dtype
-
-
-def _hashable(constants: dict[int, Any]) -> tuple[Any, ...]:
-    items = tuple((i, type(value), value) for i, value in constants.items())
-    try:
-        hash(items)
-    except TypeError as error:
-        raise InputError(f"jit: an argument that is no array must be hashable: {error}") from error
-    return items
