@@ -71,14 +71,20 @@ class Plan:
     eager: bool = True
     compiled: bool = True
 
-    def runs_eagerly(self, job: Job, backend: Backend) -> bool:
-        """In a quick run, what XLA compiles operation by operation is kept to the essentials."""
+    def runs_eagerly(self, job: Job, form: Format, backend: Backend) -> bool:
+        """In a quick run, what XLA compiles operation by operation is kept to the essentials, in float64 if compiled
+        programs have float32."""
         essential = job.case.grid > 0 and job.aspect.name in ("value", "autodiff")
+        essential = essential and not (form.name == "float32" and self.runs_compiled(form, backend))
         return self.eager and (essential or not (self.quick and _has_xla(backend)))
 
     def runs_compiled(self, form: Format, backend: Backend) -> bool:
         """With XLA, in float32 alone if quick; a compiler that takes half a minute a program is left out."""
         return self.compiled and _has_xla(backend) and (form.name == "float32" or not self.quick)
+
+    def compiles(self, job: Job) -> bool:
+        """Whether a job is part of compiled programs; closed forms of derivatives are not if quick."""
+        return not (job.aspect.eager_only or (self.quick and job.aspect.name == "derivative"))
 
     def wants(self, function: str) -> bool:
         """Whether a function is to be compared; options in brackets need not be given."""
@@ -208,17 +214,22 @@ def _compare(
     inputs = {id(case): place(backend, case, form, device) for case in cases}
     with backend.scope(form.name):
         for job in jobs:
-            if not plan.runs_eagerly(job, backend):
+            if not plan.runs_eagerly(job, form, backend):
                 continue
             result = attempt(backend, job, inputs)
             report.rows.append(row(job, backend, device, form, "eager", result, references))
-            if job.case.grid and isinstance(result, np.ndarray):
-                key = f"{job.case.function}|{job.aspect.name}|{form.name}|{backend.name}"
-                report.results[key] = result[: job.case.grid]
+            keep(report, job, form, backend, result)
         if plan.runs_compiled(form, backend):
-            compilable = [job for job in jobs if not job.aspect.eager_only]
-            for job, result in compiled(backend, compilable, inputs):
+            for job, result in compiled(backend, [job for job in jobs if plan.compiles(job)], inputs):
                 report.rows.append(row(job, backend, device, form, "compiled", result, references))
+                keep(report, job, form, backend, result)
+
+
+def keep(report: Report, job: Job, form: Format, backend: Backend, result: np.ndarray | Exception) -> None:
+    """Keep the first result on a grid for the page's pictures."""
+    if job.case.grid and isinstance(result, np.ndarray):
+        key = f"{job.case.function}|{job.aspect.name}|{form.name}|{backend.name}"
+        report.results.setdefault(key, result[: job.case.grid])
 
 
 def place(backend: Backend, case: Case, form: Format, device: str) -> tuple[Any, ...]:
