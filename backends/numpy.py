@@ -20,7 +20,7 @@ def _relu(x: np.ndarray) -> np.ndarray:
 
 
 def _dense(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> Any:
-    if x.ndim != 2 or weight.ndim != 2 or not x.dtype == weight.dtype:
+    if x.ndim != 2 or weight.ndim != 2 or x.dtype != weight.dtype:
         return NotImplemented
     outputs = np.dot(x, weight)  # half the overhead of matmul
     return outputs if bias is None else np.add(outputs, bias, out=outputs)

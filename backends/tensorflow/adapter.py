@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,15 @@ from multimlp.backend import Arrays, Backend, Capabilities, Function
 from multimlp.backends import _dlpack
 from multimlp.backends.tensorflow import namespace as xp
 from multimlp.registry import Array
+
+
+def _is_no_advice_on_vmap(record: logging.LogRecord) -> bool:
+    """TensorFlow warns that its own `vectorized_map`, called outside a `tf.function`, makes a new function at each call."""
+    text = record.getMessage()
+    return not ("triggered tf.function retracing" in text and "pfor" in text)
+
+
+logging.getLogger("tensorflow").addFilter(_is_no_advice_on_vmap)
 
 
 class TensorFlowBackend(Backend):

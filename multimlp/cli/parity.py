@@ -47,7 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="print the report as one JSON object and nothing else")
     add("--markdown", action="store_true", help="print the README's section and nothing else")
     add("--html", metavar="FILE", type=Path, help="write a self-contained page")
-    add("--against", metavar="FILE", type=Path, help="also compare with a report made elsewhere with --json")
+    add(
+        "--against",
+        metavar="FILE",
+        type=Path,
+        help="also compare with a report made elsewhere with --json, and show its backends",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -63,21 +68,22 @@ def run(args: argparse.Namespace) -> int:
     from multimlp.parity.against import compare
 
     rows = [] if other is None else compare(report, other)
+    shown = report if other is None else report.beside(other)
     if args.html is not None:
         from multimlp.parity.html import page
 
-        args.html.write_text(page(report, rows), encoding="utf-8")
+        args.html.write_text(page(shown, rows), encoding="utf-8")
     if args.json:
         print(report.to_json())
     elif args.markdown:
         from multimlp.parity.markdown import render
 
-        print(render(report), end="")
+        print(render(shown), end="")
     else:
         from multimlp.parity.terminal import show
 
-        show(report, rows)
-    return 0 if report.passed and all(row.passed for row in rows) else 1
+        show(shown, rows)
+    return 0 if shown.passed and all(row.passed for row in rows) else 1
 
 
 def _compared(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # the import of the type is what is put off

@@ -20,7 +20,10 @@ def compare(here: Report, there: Report) -> list[Row]:
         If the two have nothing in common.
     """
     limits = {
-        _key(row): row.limit_in_k for report in (here, there) for row in report.rows if row.mode == "eager"
+        _key(row): row.limit_in_k
+        for report in (here, there)
+        for row in report.rows
+        if row.mode != "definition"
     }
     rows = []
     for key, result in here.results.items():

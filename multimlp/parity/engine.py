@@ -72,11 +72,13 @@ class Plan:
     compiled: bool = True
 
     def runs_eagerly(self, job: Job, form: Format, backend: Backend) -> bool:
-        """In a quick run, what XLA compiles operation by operation is kept to the essentials, in float64 if compiled
-        programs have float32."""
+        """What XLA compiles operation by operation is kept to the essentials in a quick run and in 16 bits; if quick, in
+        float64 alone, since compiled programs have float32."""
         essential = job.case.grid > 0 and job.aspect.name in ("value", "autodiff")
-        essential = essential and not (form.name == "float32" and self.runs_compiled(form, backend))
-        return self.eager and (essential or not (self.quick and _has_xla(backend)))
+        if self.quick and form.name == "float32" and self.runs_compiled(form, backend):
+            return False
+        lean = self.quick or form.name in ("bfloat16", "float16")
+        return self.eager and (essential or not (lean and _has_xla(backend)))
 
     def runs_compiled(self, form: Format, backend: Backend) -> bool:
         """With XLA, in float32 alone if quick; a compiler that takes half a minute a program is left out."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -99,6 +99,28 @@ class Report:
     def backends(self) -> list[str]:
         """In the order of their first row."""
         return list(dict.fromkeys(row.backend for row in self.rows if row.mode != "definition"))
+
+    def beside(self, other: Report) -> Report:
+        """This report and what ``other`` says of backends that this one lacks, because they run elsewhere.
+
+        Examples
+        --------
+        >>> from multimlp.parity import Report
+        >>> Report(versions={"numpy": "2.0"}).beside(Report(versions={"numpy": "1.26", "mxnet": "2.0"})).versions
+        {'numpy': '2.0', 'mxnet': '2.0'}
+        """
+        new = set(other.versions) - set(self.versions)
+        rows = [row for row in other.rows if row.backend in new and row.mode != "definition"]
+        results = {key: value for key, value in other.results.items() if key.rpartition("|")[2] in new}
+        return replace(
+            self,
+            rows=[*self.rows, *rows],
+            versions={
+                **self.versions,
+                **{name: other.versions[name] for name in other.versions if name in new},
+            },
+            results={**self.results, **results},
+        )
 
     def to_json(self) -> str:
         """Strict JSON: infinities and NaN of the rows are written as text."""

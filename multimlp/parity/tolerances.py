@@ -79,8 +79,9 @@ KERNELS: dict[str, Tolerance] = {
 }
 """By function, where the backend has a kernel of its own for it."""
 
-RELATIVE: dict[str, float] = {"elu": 4, "selu": 4, "celu": 4}
-"""Values that must be right in units in the last place too: tiny ones, which exp(x) - 1 would lose."""
+RELATIVE: dict[str, float] = {"elu": 4, "selu": 4, "celu": 5}
+"""Values that must be right in units in the last place too: tiny ones, which exp(x) - 1 would lose. XLA's expm1 is up to
+four units off in float32, to which celu adds a division and a product."""
 
 
 def ulp_limit(function: str, kind: str) -> float:
