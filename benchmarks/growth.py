@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
 import time
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from benchmarks.channel import Prepare, Ready, Release, Released, Round, Samples
 from benchmarks.implementations import Implementation, taking_part
 from benchmarks.jobs import Training
+from benchmarks.memory import COPIES, FLOAT32
 from benchmarks.process import Worker, WorkerError
 from benchmarks.results import Curve
 from benchmarks.runner import Run
@@ -23,8 +23,6 @@ _LARGEST = 2**31
 """Bytes of parameters or data beyond which nothing is doubled."""
 _FITTED = 4
 """Points, the last ones, to which the exponent is fitted: the first are overhead."""
-_COPIES = 4
-"""Parameters, gradients and two moments."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +93,7 @@ def _time(worker: Worker, axis: Axis, size: int, run: Run) -> float:
 
 def fits(case: Case) -> bool:
     """Whether parameters and data stay within bounds, so that a small machine is not driven into its swap."""
-    parameters = sum((a + 1) * b for a, b in itertools.pairwise(case.sizes))
-    return 4 * max(_COPIES * parameters, case.rows * case.sizes[0]) <= _LARGEST
+    return FLOAT32 * max(COPIES * case.mlp.num_parameters, case.rows * case.sizes[0]) <= _LARGEST
 
 
 def exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import itertools
 import json
 import subprocess
 import sys
@@ -20,8 +19,8 @@ from multimlp.bench import Case
 
 CASE = Case("memory", (1024, 2048, 2048, 10), 256, 16384)
 _EPOCHS = 2
-_FLOAT32 = 4
-_COPIES = 4
+FLOAT32 = 4
+COPIES = 4
 """Parameters, their gradient, and two moments of Adam."""
 
 
@@ -34,9 +33,8 @@ def needed(case: Case) -> int:
     >>> needed(Case("one layer", (2, 3), 4, 8))  # 9 parameters, 4 x (2 + 3) activations twice, 8 rows of 2
     368
     """
-    parameters = sum((a + 1) * b for a, b in itertools.pairwise(case.sizes))
     activations = 2 * case.batch * sum(case.sizes)
-    return _FLOAT32 * (_COPIES * parameters + activations + case.rows * case.sizes[0])
+    return FLOAT32 * (COPIES * case.mlp.num_parameters + activations + case.rows * case.sizes[0])
 
 
 def measure(run: Run) -> list[Memory]:

@@ -64,6 +64,8 @@ def predict(mlp: Callable[..., Array], params: Params, X: Any, batch_size: int =
     if batch_size < 1:
         raise InputError(f"batch_size: expected at least 1, got {batch_size!r}")
     rows = _on_device(backend, leaves[0], X)
+    if rows.ndim != 2:  # one example, or rows of each member's own
+        return mlp(params, rows)
     if backend.capabilities.epoch != "compiled":
         if rows.shape[0] <= batch_size:
             return mlp(params, rows)
@@ -102,7 +104,7 @@ def _in_buckets(backend: Backend, run: Callable[[Array], Array], rows: Array, ba
     return pieces[0] if len(pieces) == 1 else array_namespace(rows).concat(pieces, axis=-2)
 
 
-_predictors: dict[tuple[MLP, str], Callable[..., Any]] = {}
+_predictors: dict[tuple[MLP, Backend], Callable[..., Any]] = {}
 _MOST_PREDICTORS = 64
 
 
@@ -113,16 +115,16 @@ def _predictor(mlp: Any, backend: Backend, params: Params) -> Callable[..., Any]
     """
     if not isinstance(mlp, MLP):
         return _compile_forward(mlp, backend, params)
-    found = _predictors.get((mlp, backend.name))
+    found = _predictors.get((mlp, backend))
     if found is None:
         if len(_predictors) >= _MOST_PREDICTORS:
             del _predictors[next(iter(_predictors))]
-        found = _predictors[mlp, backend.name] = _compile_forward(mlp, backend, params)
+        found = _predictors[mlp, backend] = _compile_forward(mlp, backend, params)
     return found
 
 
 def _compile_forward(mlp: Any, backend: Backend, params: Params) -> Callable[..., Any]:
-    rebuild = tree.flatten(tree.map(lambda _: 0, params))[1]  # of the structure alone: no array is kept alive
+    rebuild = tree.rebuilder(params)
     return backend.compile(lambda arrays: (mlp(rebuild(arrays[:-1]), arrays[-1]),))
 
 

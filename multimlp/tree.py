@@ -139,6 +139,18 @@ def flatten(tree: Tree) -> tuple[list[Any], Callable[[Iterable[Any]], Tree]]:
     return flat, unflatten
 
 
+def rebuilder(tree: Tree) -> Callable[[Iterable[Any]], Tree]:
+    """The second half of `flatten` without the first: it knows the structure, and keeps no leaf of the tree alive.
+
+    Examples
+    --------
+    >>> from multimlp import tree
+    >>> tree.rebuilder((1, {"a": 2}))([10, 20])
+    (10, {'a': 20})
+    """
+    return flatten(map(lambda _: 0, tree))[1]
+
+
 def structure(tree: Tree) -> str:
     """The shape of the tree as text, for messages: ``(*, {'a': *})``."""
     children = _children(tree)

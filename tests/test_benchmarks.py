@@ -217,6 +217,8 @@ def test_markdown_shows_times_ratios_and_failures():
     assert "not quiet" in text
     assert "| a case | torch | 2 MB | 3 MB | 150% |" in text
     assert "jax: died" in text
+    for table in text.split("\n\n"):
+        assert len({line.count("|") for line in table.splitlines()}) == 1
     short = markdown.section(results(), [])
     assert set(short.splitlines()) < set(text.splitlines())
     assert "Memory" not in short

@@ -460,6 +460,14 @@ def test_many_batch_sizes_need_few_compilations(compilations):
     assert 0 < len(compilations) <= 5  # for 1, 16, 32, 64 and 128 rows
 
 
+def test_one_example_and_rows_of_each_members_own_are_predicted_as_they_are(training_backend):
+    mlp = MLP(6, (5,), 3)
+    params, same = (mlp.init(range(2), name, "float64") for name in (training_backend, "numpy"))
+    for data in (X[0], np.stack([X[:20], X[20:40]])):
+        outputs = training_backend.to_numpy(predict(mlp, params, data))
+        np.testing.assert_allclose(outputs, mlp(same, data), rtol=1e-12, atol=1e-12)
+
+
 def test_bucket_is_at_least_the_rows():
     for rows in range(1, 5000):
         assert rows <= bucket(rows, 65536) < max(2 * rows, 17)

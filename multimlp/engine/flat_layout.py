@@ -38,9 +38,7 @@ class Layout:
 
     def __init__(self, params: Tree, kernels: Kernels) -> None:
         self._kernels = kernels
-        self._rebuild = tree.flatten(tree.map(lambda _: 0, params))[
-            1
-        ]  # of the structure: no array is kept alive
+        self._rebuild = tree.rebuilder(params)
         self._shapes: list[tuple[int, ...]] = []
         self._starts: list[int] = []
         self.has_bias = [layer.bias is not None for layer in params]

@@ -115,11 +115,8 @@ class Report:
         return replace(
             self,
             rows=[*self.rows, *rows],
-            versions={
-                **self.versions,
-                **{name: other.versions[name] for name in other.versions if name in new},
-            },
-            results={**self.results, **results},
+            versions=self.versions | {name: other.versions[name] for name in other.versions if name in new},
+            results=self.results | results,
         )
 
     def to_json(self) -> str:

@@ -90,9 +90,7 @@ class _Program:
         leaves = tree.leaves(arguments)
         dynamic = [i for i, kind in enumerate(kinds) if kind[0] is not _CONSTANT]
         constants = [leaf if kind[0] is _CONSTANT else None for leaf, kind in zip(leaves, kinds, strict=True)]
-        rebuild = tree.flatten(tree.map(lambda _: 0, arguments))[
-            1
-        ]  # of the structure: no array is kept alive
+        rebuild = tree.rebuilder(arguments)
         outputs = Outputs()
 
         def flat(arrays: Sequence[Array]) -> tuple[Array, ...]:
