@@ -10,7 +10,7 @@ import ctypes
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from multimlp.registry import Array
+from multimlp.backend import Array
 
 CPU = 1
 """``kDLCPU`` of dlpack.h."""

@@ -8,10 +8,9 @@ from typing import Any
 import cupy
 import numpy as np
 
-from multimlp.backend import Backend, Capabilities
+from multimlp.backend import Array, Backend, Capabilities
 from multimlp.backends import _dlpack
 from multimlp.errors import DeviceError
-from multimlp.registry import Array
 
 
 def _count_devices() -> int:
@@ -94,7 +93,7 @@ class CuPyBackend(Backend):
         return np.dtype(dtype).name
 
     def inplace_kernels(self, dtype: str, device: str | None) -> Any:
-        from multimlp.engine.flat_kernels import Kernels
+        from multimlp.backend import Kernels
 
         return Kernels(self, dtype, device, cupy)
 

@@ -11,9 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from multimlp.backend import Arrays, Backend, Capabilities, Function
+from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends import _dlpack
-from multimlp.registry import Array
 
 _WIDE = frozenset(np.dtype(name) for name in ("float64", "int64", "uint64", "complex128"))
 

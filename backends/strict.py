@@ -7,8 +7,7 @@ from typing import Any
 import array_api_strict as xp
 import numpy as np
 
-from multimlp.backend import Backend, Capabilities
-from multimlp.registry import Array
+from multimlp.backend import Array, Backend, Capabilities
 
 
 class StrictBackend(Backend):

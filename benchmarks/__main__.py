@@ -19,9 +19,9 @@ from benchmarks.process import ROOT, cores_available
 from benchmarks.results import Results
 from benchmarks.runner import Options, Run, run_tasks
 from benchmarks.tasks import GROUPS, Task, choose
-from multimlp import registry
+from multimlp.backend import canonical_name, is_installed, load_backend
+from multimlp.bench import print_table, progress
 from multimlp.errors import InputError, MultimlpError
-from multimlp.progress import print_table, progress
 
 RESULTS = ROOT / "benchmarks" / "results"
 SCRATCH = ROOT / "build" / "benchmarks"
@@ -142,15 +142,15 @@ def _backends(asked: list[str] | None, device: str | None) -> tuple[str, ...]:
     able = [name for name in BACKENDS if (name == "cupy") <= (device not in (None, "cpu"))]
     able = [name for name in able if not (name == "numpy" and device not in (None, "cpu"))]
     if asked is None:
-        return tuple(name for name in able if registry.is_installed(name))
-    names = tuple(dict.fromkeys(registry.canonical_name(name) for name in asked))
+        return tuple(name for name in able if is_installed(name))
+    names = tuple(dict.fromkeys(canonical_name(name) for name in asked))
     for name in names:
         if name not in able:
             raise InputError(
                 f"backend: {name!r} takes no part on {device or 'cpu'}; choose from {', '.join(able)}"
             )
-        if not registry.is_installed(name):
-            registry.load(name)
+        if not is_installed(name):
+            load_backend(name)
     return names
 
 

@@ -15,7 +15,7 @@ from benchmarks.jobs import Training
 from benchmarks.process import ROOT, Worker, WorkerError, environment
 from benchmarks.results import Measurement
 from benchmarks.runner import Run
-from multimlp import registry
+from multimlp.backend import BUILTIN
 from multimlp.bench import CASES, Case
 
 _CASE = CASES["digits"]
@@ -49,7 +49,7 @@ def measure(run: Run) -> None:
 def _attempts(backend: str, run: Run) -> Iterator[tuple[Measurement, Callable[[], float]]]:
     """What is to be measured, and how."""
     for role, code in _IMPORTS.items():
-        script = code.format(backend=backend, module=registry.BUILTIN[backend].module)
+        script = code.format(backend=backend, module=BUILTIN[backend].module)
         blank = Measurement("cold-import", "import, from a new process", "process", backend, role)
         yield blank, partial(_run_script, script, run)
     for name, (case, title) in _JOBS.items():

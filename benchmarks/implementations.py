@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from multimlp import registry
+from multimlp.backend import BUILTIN, is_installed, load_backend
 
 BACKENDS = ("numpy", "torch", "jax", "tensorflow", "cupy")
 
@@ -66,16 +66,16 @@ class Implementation:
 
     def load(self) -> Callable[..., Any]:
         """The function; imports its libraries."""
-        importlib.import_module(registry.BUILTIN[self.backend].module)
+        importlib.import_module(BUILTIN[self.backend].module)
         module, _, function = self.target.partition(":")
         found = getattr(importlib.import_module(f"benchmarks.peers.{module}"), function)
         if self.takes_backend:
-            registry.load(self.backend)
+            load_backend(self.backend)
             return functools.partial(found, self.backend)
         return found
 
     def is_installed(self) -> bool:
-        return registry.is_installed(self.backend) and all(
+        return is_installed(self.backend) and all(
             importlib.util.find_spec(package) is not None for package in self.packages
         )
 

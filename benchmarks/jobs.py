@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks import reference
+from benchmarks.reference import Network
 from multimlp import random
 from multimlp.bench import SEED, WARM_UP, Case
 
-Network = list[tuple[np.ndarray, np.ndarray]]
-"""Weights (in, out) and biases (out,) of each layer, on the host."""
 Read = Callable[[], list[Network]]
 """The current parameters, one network per member."""
 
@@ -135,9 +134,13 @@ class Call:
     def labels(self) -> np.ndarray:
         return np.random.default_rng(SEED + 1).integers(0, self.sizes[-1], self.rows).astype(np.int32)
 
+    def expected(self) -> np.ndarray:
+        """The beginning of what the call must return, flat, in float64."""
+        return reference.value(self.kind, self.name, self.network(), self.inputs(), self.labels())
+
     def check(self, read: Callable[[], np.ndarray]) -> tuple[str, float | None]:
         """What is wrong with the result, or ""; and its largest error, relative to the largest value."""
-        expected = reference.value(self)
+        expected = self.expected()
         flat = np.asarray(read(), dtype=np.float64).ravel()[: expected.size]
         if flat.shape != expected.shape:
             return f"{flat.size} numbers instead of {expected.size}", None

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from benchmarks.jobs import Call, Network
+Network = list[tuple[np.ndarray, np.ndarray]]
+"""Weights (in, out) and biases (out,) of each layer, on the host."""
 
 TOLERANCE = 1e-4
 """Relative to the largest value; float32 and some thousand operations."""
@@ -77,15 +76,15 @@ def input_jacobian(network: Network, x: np.ndarray) -> np.ndarray:
     return product
 
 
-def value(job: Call) -> np.ndarray:
-    """The beginning of what a call must return, flat."""
-    network = [(w.astype(np.float64), b.astype(np.float64)) for w, b in job.network()]
-    X = job.inputs().astype(np.float64)
-    if job.kind == "activation":
-        return ACTIVATIONS[job.name](X[:COMPARED])
-    if job.kind == "inference":
+def value(kind: str, name: str, network: Network, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The beginning of what a call must return, flat: of an activation, of a network's outputs, or of a transform."""
+    network = [(w.astype(np.float64), b.astype(np.float64)) for w, b in network]
+    X = X.astype(np.float64)
+    if kind == "activation":
+        return ACTIVATIONS[name](X[:COMPARED])
+    if kind == "inference":
         return np.ravel(forward(network, X[: COMPARED // 10], ACTIVATIONS["relu"])[-1])
-    return TRANSFORMS[job.name](network, X, job.labels())
+    return TRANSFORMS[name](network, X, y)
 
 
 def _hvp(network: Network, X: np.ndarray, y: np.ndarray) -> np.ndarray:

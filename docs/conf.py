@@ -13,8 +13,8 @@ import lesson_pages
 from sphinx.ext.autodoc import FunctionDocumenter
 
 import multimlp
+from multimlp.backend import Op
 from multimlp.losses import Loss
-from multimlp.op import Op
 
 project = "multimlp"
 author = "the multimlp developers"

@@ -25,12 +25,8 @@ from multimlp import (
     schedules,
     tree,
 )
-from multimlp.backend import Backend
-from multimlp.convert import convert
+from multimlp.backend import Backend, array_namespace, convert, get_backend, op, set_backend, use_backend
 from multimlp.mlp import MLP, Dense, ParametricDense
-from multimlp.op import op
-from multimlp.registry import array_namespace
-from multimlp.selection import get_backend, set_backend, use_backend
 from multimlp.transforms import (
     elementwise_grad,
     grad,
@@ -48,14 +44,13 @@ from multimlp.transforms import (
 
 if TYPE_CHECKING:
     from multimlp import callbacks
-    from multimlp.catalog import available_backends
-    from multimlp.evaluation import predict
+    from multimlp.backend import available_backends
     from multimlp.files import load, save
     from multimlp.interop.keras import as_keras_layer
     from multimlp.interop.tensorflow import as_tf_module
     from multimlp.interop.torch import as_torch_module
     from multimlp.structure import collapse, gradient_flow, linear_regions, to_sigmoid, to_tanh
-    from multimlp.training import FitResult, fit
+    from multimlp.training import FitResult, fit, predict
 
 __version__ = "0.1.0"
 

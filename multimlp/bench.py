@@ -18,13 +18,27 @@ from typing import Any
 import numpy as np
 
 from multimlp import random
+from multimlp._terminal import print_table, progress
+from multimlp.backend import Array, Target, array_namespace, select
 from multimlp.callbacks import Run
 from multimlp.errors import InputError
 from multimlp.mlp import MLP, Params
 from multimlp.optimizers import adam
-from multimlp.registry import Array, array_namespace
-from multimlp.selection import Target, select
 from multimlp.training import FitResult, fit
+
+__all__ = [
+    "CASES",
+    "SEED",
+    "WARM_UP",
+    "Case",
+    "Timing",
+    "find_case",
+    "print_table",
+    "products",
+    "progress",
+    "time_fit",
+    "train",
+]
 
 SEED = 0
 WARM_UP = 2

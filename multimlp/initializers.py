@@ -41,8 +41,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from multimlp._naming import Table, check_number, unpack_spec
 from multimlp.errors import InputError, ShapeError
-from multimlp.naming import Table, check_number, unpack_spec
 
 Shape: TypeAlias = tuple[int, ...]
 # In quotes, because numpy.random is loaded only when it is needed.

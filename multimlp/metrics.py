@@ -19,13 +19,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from multimlp._naming import Table, unpack_spec
+from multimlp.backend import Array, Namespace, array_namespace, op
 from multimlp.errors import InputError, ShapeError
 from multimlp.losses import aligned, one_hot
 from multimlp.losses import mae as mae_loss
 from multimlp.losses import mse as mse_loss
-from multimlp.naming import Table, unpack_spec
-from multimlp.op import op
-from multimlp.registry import Array, Namespace, array_namespace
 
 
 class Metric:

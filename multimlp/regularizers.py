@@ -21,10 +21,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from multimlp import random, tree
+from multimlp._naming import Table, check_number, unpack_spec
+from multimlp.backend import Array, array_namespace, op, owner
 from multimlp.errors import InputError
-from multimlp.naming import Table, check_number, unpack_spec
-from multimlp.op import op
-from multimlp.registry import Array, array_namespace, owner
 from multimlp.tree import Tree
 
 

@@ -20,9 +20,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from multimlp._naming import Table, check_number, unpack_spec
+from multimlp.backend import Array, Namespace, array_namespace, is_array, owner
 from multimlp.errors import InputError
-from multimlp.naming import Table, check_number, unpack_spec
-from multimlp.registry import Array, Namespace, array_namespace, is_array, owner
 
 Function: TypeAlias = Callable[..., Array]
 

@@ -1,6 +1,6 @@
 """What each activation is, in arbitrary precision, and how far the implementations may be from it.
 
-The formulas, and the slopes stated at kinks, are those of `multimlp.parity.definitions`, which are written apart from
+The formulas, and the slopes stated at kinks, are those of `multimlp.parity.textbook`, which are written apart from
 the code under test; derivatives are differences of them with enough digits. Options, limits and bounds are stated here.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import mpmath as mp
 import numpy as np
 
-from multimlp.parity import definitions
+from multimlp.parity import textbook
 
 mp.mp.dps = DIGITS = 50
 INF = float("inf")
@@ -56,11 +56,11 @@ class Reference:
     @functools.cached_property
     def kinks(self) -> dict[float, float]:
         """Points where the first derivative jumps, and what is stated for them."""
-        stated = definitions.SLOPES_AT_KINKS.get(self.name)
+        stated = textbook.SLOPES_AT_KINKS.get(self.name)
         return {} if stated is None else stated(**self._all_options)
 
     def f(self, x: Any) -> Any:
-        return definitions.ACTIVATIONS[self.name](mp.mp, x, **self._all_options)
+        return textbook.ACTIVATIONS[self.name](mp.mp, x, **self._all_options)
 
     @property
     def id(self) -> str:

@@ -10,12 +10,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 
-from multimlp import registry, selection
-from multimlp.engine import portable
+from multimlp.backend import _selection as selection
+from multimlp.backend import is_installed, load_backend
+from multimlp.training.engines import portable
 
-BACKENDS = tuple(
-    name for name in ("numpy", "torch", "jax", "tensorflow", "strict") if registry.is_installed(name)
-)
+BACKENDS = tuple(name for name in ("numpy", "torch", "jax", "tensorflow", "strict") if is_installed(name))
 """Those that share a process; MXNet has tests of its own."""
 
 TRAINING_BACKENDS = tuple(name for name in BACKENDS if name != "strict")
@@ -24,13 +23,13 @@ TRAINING_BACKENDS = tuple(name for name in BACKENDS if name != "strict")
 @pytest.fixture(params=BACKENDS)
 def backend(request):
     """Every adapter in turn."""
-    return registry.load(request.param)
+    return load_backend(request.param)
 
 
 @pytest.fixture(params=TRAINING_BACKENDS)
 def training_backend(request):
     """The four frameworks in turn."""
-    return registry.load(request.param)
+    return load_backend(request.param)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from multimlp import registry
-from multimlp.backend import Backend
+from multimlp.backend import Backend, is_installed, load_backend
 
-NAMES = [name for name in ("numpy", "torch", "jax", "tensorflow", "strict") if registry.is_installed(name)]
+NAMES = [name for name in ("numpy", "torch", "jax", "tensorflow", "strict") if is_installed(name)]
 COMPILED = [name for name in ("jax", "tensorflow") if name in NAMES]
 
 every_library = pytest.mark.parametrize("library", NAMES)
@@ -21,7 +20,7 @@ def run(
     library: str, function: Callable[..., Any], *arrays: np.ndarray, compiled: bool = False
 ) -> tuple[np.ndarray, ...]:
     """``function`` on the library's arrays of these values; its results, one or a flat tuple, on the host."""
-    backend = registry.load(library)
+    backend = load_backend(library)
     given = tuple(convert(backend, array) for array in arrays)
 
     def flat(inner: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ from activation_reference import REFERENCES, Reference, allowance, error, expect
 from libraries import COMPILED, NAMES, run
 
 from multimlp import activations
-from multimlp.registry import Array, array_namespace, owner
+from multimlp.backend import Array, array_namespace, owner
 
 every_reference = pytest.mark.parametrize("reference", REFERENCES, ids=lambda r: r.id)
 every_dtype = pytest.mark.parametrize("dtype", [np.float64, np.float32])

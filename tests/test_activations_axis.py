@@ -11,8 +11,8 @@ import pytest
 from libraries import COMPILED, agree, every_library, run
 
 from multimlp import activations
+from multimlp.backend import Array, array_namespace, owner
 from multimlp.errors import InputError, ShapeError
-from multimlp.registry import Array, array_namespace, owner
 
 
 def _softmax(row: list[Any]) -> list[Any]:

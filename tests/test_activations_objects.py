@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from libraries import NAMES, convert, every_library, run
 
-from multimlp import activations, registry
+from multimlp import activations
 from multimlp.activations import Activation, configured, describe, learnable, parse
+from multimlp.backend import Array, array_namespace, load_backend, owner
 from multimlp.errors import DTypeError, InputError, MixedBackendsError
-from multimlp.registry import Array, array_namespace, owner
 
 every_name = pytest.mark.parametrize("name", activations.names())
 
@@ -111,7 +111,7 @@ def test_lists_and_numbers_are_refused(name: str) -> None:
 @every_library
 @pytest.mark.parametrize("dtype", ["int32", "bool"])
 def test_integers_and_booleans_are_refused(library: str, dtype: str) -> None:
-    x = convert(registry.load(library), np.ones(3, dtype=dtype))
+    x = convert(load_backend(library), np.ones(3, dtype=dtype))
     for name in ("relu", "softmax", "gelu"):
         with pytest.raises(DTypeError, match=f"{name}: x has dtype {dtype}, expected a real floating"):
             activations.get(name)(x)
@@ -151,7 +151,7 @@ def test_options_of_another_dtype_or_library_are_refused() -> None:
         activations.prelu(x, np.full(3, 0.5))
     if "torch" in NAMES:
         with pytest.raises(MixedBackendsError):
-            activations.prelu(x, convert(registry.load("torch"), x))
+            activations.prelu(x, convert(load_backend("torch"), x))
 
 
 # ---- bound to options --------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from activation_reference import REFERENCES, Reference, expected, mp, points
 
-from multimlp import activations, registry
-from multimlp.registry import owner
+from multimlp import activations
+from multimlp.backend import load_backend, owner
 
 every_reference = pytest.mark.parametrize("reference", REFERENCES, ids=lambda r: r.id)
 
@@ -44,7 +44,7 @@ def test_half_precision_at_every_number(reference: Reference) -> None:
 @pytest.mark.parametrize("library", ["torch", "jax"])
 def test_bfloat16_is_kept_and_finite(library: str, reference: Reference) -> None:
     pytest.importorskip(library)
-    backend = registry.load(library)
+    backend = load_backend(library)
     x = backend.asarray(np.linspace(-1e4, 1e4, 401), dtype="bfloat16")
     for function in (activations.get(reference.name), activations.derivative(reference.name)):
         got = function(x, **reference.options)
@@ -55,7 +55,7 @@ def test_bfloat16_is_kept_and_finite(library: str, reference: Reference) -> None
 
 @every_reference
 def test_arbitrary_precision(reference: Reference) -> None:
-    backend = registry.load("mpmath")
+    backend = load_backend("mpmath")
     x = points(np.float64)
     x = x[(np.abs(x) < 20) & (np.abs(x) > 1e-19)]
     digits = 15 if reference.name == "selu" else 40  # its constants are doubles by definition

@@ -25,11 +25,10 @@ from benchmarks.jobs import Call, Training, compare_losses
 from benchmarks.process import Worker, WorkerError
 from benchmarks.results import Curve, Measurement, Memory, Ratio, Results, ratio
 from benchmarks.tasks import TASKS, choose
-from multimlp import registry
+from multimlp.backend import load_backend, select
 from multimlp.bench import CASES, Case, find_case, products, time_fit
 from multimlp.cli import main
 from multimlp.errors import FileFormatError, InputError
-from multimlp.selection import select
 
 SMALL = Case("small", (8, 16, 3), 16, 64)
 CORES = tuple(range(1))
@@ -58,7 +57,7 @@ def test_an_unknown_case_is_refused():
 def test_products_make_every_product_of_an_epoch(name, monkeypatch):
     """Counted where they are made: once while tracing where the loop is compiled, once a step elsewhere."""
     pytest.importorskip(name)
-    backend = registry.load(name)
+    backend = load_backend(name)
     shapes = []
     matmul = backend.xp.matmul
     monkeypatch.setattr(
@@ -101,7 +100,7 @@ def test_the_reference_gradient_is_the_slope_of_the_loss():
 @pytest.mark.parametrize("name", reference.ACTIVATIONS)
 def test_a_call_with_other_values_is_refused(name):
     job = Call("activation", name, 1000)
-    right = reference.value(job)
+    right = job.expected()
     assert job.check(lambda: right.astype(np.float32))[0] == ""
     assert "off by" in job.check(lambda: right + 1e-3 * np.abs(right).max())[0]
     assert "instead of" in job.check(lambda: right[:-1])[0]

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multimlp import data, files, registry
-from multimlp.backend import Backend
-from multimlp.catalog import available_backends
+from multimlp import data, files
+from multimlp.backend import Backend, _catalog, available_backends
+from multimlp.backend._registry import _loaded
 from multimlp.cli import COMMANDS, main, train
-from multimlp.evaluation import predict
+from multimlp.training import predict
 
 pytest.importorskip("sklearn")
 pytest.importorskip("safetensors")
@@ -142,8 +142,8 @@ def test_a_broken_framework_does_not_hide_the_others(capsys, monkeypatch):
     def broken(name):
         raise OSError("libfoo.so not found") if name == "torch" else AssertionError(name)
 
-    monkeypatch.setattr(registry, "is_installed", lambda name: name == "torch")
-    monkeypatch.setattr(registry, "load", broken)
+    monkeypatch.setattr(_catalog, "is_installed", lambda name: name == "torch")
+    monkeypatch.setattr(_catalog, "load_backend", broken)
     code, out, err = outcome(capsys, "backends")
     assert code == 0
     assert "broken" in out
@@ -193,7 +193,7 @@ class Broken(Backend):
 
 
 def test_broken_backends_are_skipped_unless_they_were_named(capsys, monkeypatch):
-    monkeypatch.setitem(registry._loaded, "broken", Broken())
+    monkeypatch.setitem(_loaded, "broken", Broken())
     known = {name: info for name, info in available_backends().items() if name == "numpy"}
     monkeypatch.setattr(train, "available_backends", lambda: {**known, "broken": known["numpy"]})
     code, out, err = outcome(capsys, "train", "iris", "--epochs", "1")

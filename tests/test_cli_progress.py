@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from multimlp.progress import print_table, progress
+from multimlp._terminal import print_table, progress
 
 
 class Terminal(io.StringIO):

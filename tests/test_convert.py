@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import multimlp as mm
-from multimlp import registry
+from multimlp.backend import is_installed, load_backend, owner
 from multimlp.errors import DeviceError, DifferentiationError, DTypeError, UnknownBackendError
 
-LIBRARIES = [n for n in ("numpy", "torch", "jax", "tensorflow", "strict") if registry.is_installed(n)]
+LIBRARIES = [n for n in ("numpy", "torch", "jax", "tensorflow", "strict") if is_installed(n)]
 PAIRS = list(itertools.product(LIBRARIES, LIBRARIES))
 DTYPES = ("float64", "float32", "int64", "int32", "bool")
 PAGE = Path(__file__).parents[1] / "docs" / "exchanging-arrays.md"
@@ -44,11 +44,11 @@ def array(library: str, dtype: str = "float32", *, offset: int = 0):
         import torch
 
         return torch.from_numpy(host)
-    return host if library == "numpy" else registry.load(library).asarray(host)
+    return host if library == "numpy" else load_backend(library).asarray(host)
 
 
 def values(x) -> np.ndarray:
-    return np.asarray(registry.owner(x).to_numpy(x))
+    return np.asarray(owner(x).to_numpy(x))
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
@@ -56,8 +56,8 @@ def values(x) -> np.ndarray:
 def test_values_and_dtype_are_kept(source, target, dtype):
     given = array(source, dtype)
     result = mm.convert(given, backend=target)
-    assert registry.owner(result) is registry.load(target)
-    assert registry.load(target).dtype_name(result.dtype) == dtype
+    assert owner(result) is load_backend(target)
+    assert load_backend(target).dtype_name(result.dtype) == dtype
     assert np.array_equal(values(result), np.arange(24).reshape(4, 6).astype(dtype))
 
 
@@ -76,7 +76,7 @@ def test_memory_is_shared_where_the_documentation_says_so(source, target):
     assert shared(array(source)) == (claim != "copied")
     if source in ("numpy", "torch", "strict") and source != target:
         unaligned = array("numpy", offset=4) if source == "strict" else array(source, offset=4)
-        given = registry.load("strict").xp.from_dlpack(unaligned) if source == "strict" else unaligned
+        given = load_backend("strict").xp.from_dlpack(unaligned) if source == "strict" else unaligned
         assert address(given) % 64 == 4
         assert shared(given) == (claim == "shared")
         assert np.array_equal(values(mm.convert(given, backend=target)), np.arange(24).reshape(4, 6))
@@ -108,11 +108,11 @@ def _frozen(x):
 def test_awkward_arrays_arrive_whole_and_can_be_computed_with(name, target):
     """Two of these would end the process if they were handed over as they are."""
     given = AWKWARD[name](array("numpy"))
-    sources = [given] if name == "big-endian" else [given, registry.load("strict").asarray(given)]
+    sources = [given] if name == "big-endian" else [given, load_backend("strict").asarray(given)]
     for source in sources:
         result = mm.convert(source, backend=target)
         assert np.array_equal(values(result), given)
-        assert float(registry.load(target).xp.sum(result * 2)) == 2 * given.sum()
+        assert float(load_backend(target).xp.sum(result * 2)) == 2 * given.sum()
 
 
 @pytest.mark.parametrize(
@@ -121,9 +121,9 @@ def test_awkward_arrays_arrive_whole_and_can_be_computed_with(name, target):
 def test_bfloat16_is_shared_and_needs_a_dtype_to_become_numpys(source, target):
     if {source, target} - set(LIBRARIES):
         pytest.skip("both libraries are needed")
-    given = registry.load(source).asarray(np.asarray([1.0, 2.5, -3.0]), dtype="bfloat16")
+    given = load_backend(source).asarray(np.asarray([1.0, 2.5, -3.0]), dtype="bfloat16")
     result = mm.convert(given, backend=target)
-    assert registry.load(target).dtype_name(result.dtype) == "bfloat16"
+    assert load_backend(target).dtype_name(result.dtype) == "bfloat16"
     assert address(given) == address(result)
     with pytest.raises(
         DTypeError, match=r"'bfloat16' is not supported by the numpy backend .* choose one with"
@@ -133,7 +133,7 @@ def test_bfloat16_is_shared_and_needs_a_dtype_to_become_numpys(source, target):
     assert host.dtype == np.float32
     assert host.tolist() == [1.0, 2.5, -3.0]
     assert (
-        registry.load(target).dtype_name(mm.convert(host, backend=target, dtype="bfloat16").dtype)
+        load_backend(target).dtype_name(mm.convert(host, backend=target, dtype="bfloat16").dtype)
         == "bfloat16"
     )
 
@@ -145,7 +145,7 @@ def test_params_and_everything_that_is_no_array_stay_in_their_tree(target):
     assert (moved["name"], moved["none"], moved["step"]) == ("net", None, 3)
     assert type(moved["params"][0]) is type(params[0])
     assert moved["params"][0].bias is None
-    assert all(registry.owner(leaf) is registry.load(target) for leaf in mm.tree.leaves(moved["params"]))
+    assert all(owner(leaf) is load_backend(target) for leaf in mm.tree.leaves(moved["params"]))
     back = mm.convert(moved["params"], backend="numpy")
     assert all(
         np.array_equal(a, b) for a, b in zip(mm.tree.leaves(back), mm.tree.leaves(params), strict=True)
@@ -197,13 +197,13 @@ def test_bad_input_gets_one_clear_error(call, error, message):
 @pytest.mark.parametrize("spelling", ["cpu", "CPU", " cpu "])
 def test_one_spelling_of_devices_serves_all(target, spelling):
     result = mm.convert(np.ones(2, dtype=np.float32), backend=target, device=spelling)
-    assert registry.load(target).device_name(result) == "cpu"
+    assert load_backend(target).device_name(result) == "cpu"
 
 
 @pytest.mark.parametrize("target", LIBRARIES)
 @pytest.mark.parametrize("wanted", ["cuda", "gpu", "cuda:1", "cuda:99", "tpu:3", "nowhere"])
 def test_devices_that_are_there_are_used_and_others_refused(target, wanted):
-    backend = registry.load(target)
+    backend = load_backend(target)
     here = backend.devices()
     kinds = [d for d in here if d == wanted or (wanted in ("cuda", "gpu") and d.startswith("cuda"))]
     if kinds:

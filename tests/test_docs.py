@@ -13,7 +13,8 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from multimlp import lessons, registry
+from multimlp import lessons
+from multimlp.backend import BUILTIN
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "docs" / "lessons").glob("*.md"))
@@ -136,9 +137,9 @@ def test_a_notebook_runs_by_itself(name):
 @pytest.mark.parametrize("path", GUIDE, ids=lambda path: path.name)
 def test_the_code_in_the_guide_runs(path, tmp_path, monkeypatch):
     text = path.read_text(encoding="utf-8")
-    for name in registry.BUILTIN:
+    for name in BUILTIN:
         if f'backend="{name}"' in "".join(re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)):
-            pytest.importorskip(registry.BUILTIN[name].module)
+            pytest.importorskip(BUILTIN[name].module)
     monkeypatch.chdir(tmp_path)
     namespace = {}
     for block in re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):

@@ -6,32 +6,31 @@ import numpy as np
 import pytest
 
 import multimlp as mm
-from multimlp import registry, tree
-from multimlp.engine import mixed
+from multimlp import tree
+from multimlp.backend import array_namespace, is_installed, load_backend, owner
 from multimlp.errors import DTypeError, InputError
+from multimlp.training.engines import mixed
 
-LIBRARIES = [
-    n for n in ("numpy", "torch", "jax", "tensorflow", "mxnet", "strict") if registry.is_installed(n)
-]
+LIBRARIES = [n for n in ("numpy", "torch", "jax", "tensorflow", "mxnet", "strict") if is_installed(n)]
 EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
-PAIRS = [(n, d) for n in LIBRARIES for d in EPS if d in registry.load(n).capabilities.dtypes]
+PAIRS = [(n, d) for n in LIBRARIES for d in EPS if d in load_backend(n).capabilities.dtypes]
 HALVES = [(n, d) for n, d in PAIRS if mixed.is_mixed(d)]
 RNG = np.random.default_rng(0)
 
 
 def host(x) -> np.ndarray:
-    return np.asarray(registry.owner(x).to_numpy(x), dtype=np.float64)
+    return np.asarray(owner(x).to_numpy(x), dtype=np.float64)
 
 
 @pytest.mark.parametrize(("library", "dtype"), PAIRS)
 def test_outputs_and_gradients_keep_their_dtype_and_their_accuracy(library, dtype):
-    backend = registry.load(library)
+    backend = load_backend(library)
     mlp = mm.MLP(5, [7, 6], 3, activation="gelu")
     params = mlp.init(seed=0, backend=library, dtype=dtype)
     X = RNG.normal(size=(4, 5))
 
     def loss(p, inputs):
-        xp = registry.array_namespace(p[0].weight)
+        xp = array_namespace(p[0].weight)
         outputs = mlp(p, inputs)
         return xp.sum(outputs * outputs)
 
@@ -52,7 +51,7 @@ def test_digits_are_learned_with_float32_master_parameters(library, dtype):
     result = mm.fit(mm.MLP(64, [48], 10), data.X, data.y, dtype=dtype, **settings)
     assert result.history["val_accuracy"][-1] >= 0.95
     assert result.dtype == dtype
-    backend = registry.load(library)
+    backend = load_backend(library)
     assert {backend.dtype_name(leaf.dtype) for leaf in tree.leaves(result.params)} == {"float32"}
 
 
@@ -134,7 +133,7 @@ def test_the_rule_of_the_loss_scale(scale, calm, gradient, expected):
 
 @pytest.mark.parametrize("library", [n for n, d in HALVES if d == "float16"])
 def test_the_scale_changes_no_bit_of_the_outputs(library):
-    backend = registry.load(library)
+    backend = load_backend(library)
     mlp = mm.MLP(5, [7], 3)
     model = mixed.Model(mlp, backend, "float16")
     params = mlp.init(seed=0, backend=library, dtype="float32")
@@ -163,7 +162,7 @@ def test_an_ensemble_and_dropout_train_in_16_bits(dtype):
     y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
     mlp = mm.MLP(4, [8], 3, dropout=0.2)
     members = [mlp.init(seed=s, backend="jax", dtype="float32") for s in range(3)]
-    params = tree.map(lambda *leaves: registry.array_namespace(*leaves).stack(leaves), *members)
+    params = tree.map(lambda *leaves: array_namespace(*leaves).stack(leaves), *members)
     result = mm.fit(mlp, X, y, params=params, dtype=dtype, epochs=10, batch_size=16, progress=False)
     assert result.member_loss.shape == (3,)
     assert result.history["loss"][-1] < result.history["loss"][0]
@@ -198,6 +197,6 @@ def test_float64_on_jax_needs_no_switch_and_moves_none():
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_dtype_that_the_backend_lacks_is_refused_by_name(library):
-    for dtype in set(EPS) - set(registry.load(library).capabilities.dtypes):
+    for dtype in set(EPS) - set(load_backend(library).capabilities.dtypes):
         with pytest.raises(DTypeError, match=f"'{dtype}' is not supported by the {library} backend"):
             mm.fit(mm.MLP(2, [2], 2), np.ones((4, 2)), np.asarray([0, 1, 0, 1]), backend=library, dtype=dtype)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from multimlp import activations, losses, optimizers, random, registry, regularizers, schedules, tree
+from multimlp import activations, losses, optimizers, random, regularizers, schedules, tree
 from multimlp.activations._table import TABLE
-from multimlp.engine import Chunk, Problem, flat
-from multimlp.engine.flat_kernels import Kernels
-from multimlp.engine.portable import PortableEngine
-from multimlp.engine.threads import threads_for
+from multimlp.backend import Kernels, load_backend
+from multimlp.backends._threads import threads_for
 from multimlp.mlp import MLP
+from multimlp.training.engines import Chunk, Problem, inplace
+from multimlp.training.engines.portable import PortableEngine
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -72,7 +72,7 @@ class Case:
 
     def problem(self, backend: str) -> Problem:
         return Problem(
-            self.mlp, losses.get(self.loss), self.optimizer, self.regularizer, registry.load(backend), None,
+            self.mlp, losses.get(self.loss), self.optimizer, self.regularizer, load_backend(backend), None,
             self.dtype, self.members, batch_size=8, seed=SEED,
         )  # fmt: skip
 
@@ -81,7 +81,7 @@ class Case:
         return self.mlp.init(seed=seed, backend=backend, dtype=self.dtype)
 
     def chunk(self, backend: str) -> Chunk:
-        adapter, (X, y, w) = registry.load(backend), self.data()
+        adapter, (X, y, w) = load_backend(backend), self.data()
         labels = y.dtype == np.int32
         return Chunk(
             adapter.asarray(X, dtype=self.dtype),
@@ -99,7 +99,7 @@ def orders(epochs: int) -> list[np.ndarray]:
 
 def trained(engine: Any, case: Case, backend: str, epochs: int = 3) -> tuple[Any, Any, list[np.ndarray]]:
     """Parameters, optimiser slots and losses after some epochs, as NumPy arrays."""
-    adapter, chunk = registry.load(backend), case.chunk(backend)
+    adapter, chunk = load_backend(backend), case.chunk(backend)
     found = []
     for epoch, order in enumerate(orders(epochs)):
         result = engine.run(chunk, order, epoch * STEPS_PER_EPOCH)
@@ -110,7 +110,7 @@ def trained(engine: Any, case: Case, backend: str, epochs: int = 3) -> tuple[Any
 
 
 def run_flat(case: Case, backend: str, epochs: int = 3) -> tuple[Any, Any, list[np.ndarray]]:
-    engine = flat.build(case.problem(backend), case.params(backend))
+    engine = inplace.build(case.problem(backend), case.params(backend))
     assert not isinstance(engine, str), engine
     return trained(engine, case, backend, epochs)
 
@@ -336,7 +336,7 @@ def test_float32_stays_close_to_float64(activation: str, backend: str) -> None:
 def test_the_primitives_as_they_stand_do_the_same(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """A library that overrides none of the primitives (CuPy) trains the same network."""
     expected = run_flat(case, "numpy")
-    numpy = registry.load("numpy")
+    numpy = load_backend("numpy")
     monkeypatch.setattr(numpy, "inplace_kernels", lambda dtype, device: Kernels(numpy, dtype, device, np))
     for found, wanted in zip(run_flat(case, "numpy"), expected, strict=True):
         assert_near(found, wanted, 1e-11)
@@ -345,7 +345,7 @@ def test_the_primitives_as_they_stand_do_the_same(case: Case, monkeypatch: pytes
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_relu_passes_gradients_where_its_input_is_above_zero_only(backend: str, dtype: str) -> None:
-    adapter = registry.load(backend)
+    adapter = load_backend(backend)
     kernels: Any = adapter.inplace_kernels(dtype, None)
     tiny = float(np.finfo(dtype).smallest_subnormal)
     z = np.asarray([[0.0, -0.0, tiny, -tiny, 1.0, -1.0, np.inf, -np.inf]], dtype=dtype)
@@ -367,15 +367,15 @@ def test_relu_passes_gradients_where_its_input_is_above_zero_only(backend: str, 
 )
 def test_going_on_from_a_checkpoint_is_exact(optimizer: Any, backend: str) -> None:
     case = Case(optimizer=optimizer, dropout=0.2, dtype="float32")
-    problem, chunk, adapter = case.problem(backend), case.chunk(backend), registry.load(backend)
+    problem, chunk, adapter = case.problem(backend), case.chunk(backend), load_backend(backend)
     first, second = orders(2)
-    whole: Any = flat.build(problem, case.params(backend))
+    whole: Any = inplace.build(problem, case.params(backend))
     whole.run(chunk, first, 0)
     params, state = whole.params(), whole.optimizer_state()
     assert tree.structure(state) == tree.structure(optimizer.init(params))
     assert int(state.step) == STEPS_PER_EPOCH
     whole.run(chunk, second, STEPS_PER_EPOCH)
-    resumed: Any = flat.build(problem, params, state)
+    resumed: Any = inplace.build(problem, params, state)
     resumed.run(chunk, second, STEPS_PER_EPOCH)
     pairs = zip(
         tree.leaves((whole.params(), whole.optimizer_state())),
@@ -388,8 +388,8 @@ def test_going_on_from_a_checkpoint_is_exact(optimizer: Any, backend: str) -> No
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_what_it_hands_out_is_not_its_own_memory(backend: str) -> None:
     case = Case()
-    adapter, given = registry.load(backend), case.params(backend)
-    engine: Any = flat.build(case.problem(backend), given)
+    adapter, given = load_backend(backend), case.params(backend)
+    engine: Any = inplace.build(case.problem(backend), given)
     before = [np.array(adapter.to_numpy(leaf)) for leaf in tree.leaves((given, engine.params()))]
     handed_out = engine.params()
     engine.run(case.chunk(backend), orders(1)[0], 0)
@@ -403,7 +403,7 @@ def test_batches_of_any_size_in_any_order() -> None:
     case = Case(activation="relu")
     X, y, _ = case.data()
     sizes = (5, 8, 3, 1, 2, 7, 6, 4, 8, 5)
-    engines: list[Any] = [flat.build(case.problem("numpy"), case.params())]
+    engines: list[Any] = [inplace.build(case.problem("numpy"), case.params())]
     engines.append(PortableEngine(case.problem("numpy"), case.params()))
     for engine in engines:
         for step, size in enumerate(sizes):
@@ -414,7 +414,7 @@ def test_batches_of_any_size_in_any_order() -> None:
 
 
 def test_a_large_buffer_is_updated_in_pieces_by_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    from multimlp.backends._inplace import numpy_updates
+    from multimlp.backends import numpy_updates
 
     case = Case(hidden=(30, 20), optimizer=optimizers.adamw(0.01, weight_decay=0.1))
     expected = run_flat(case, "numpy")
@@ -435,7 +435,7 @@ def test_steps_allocate_nothing_in_the_steady_state(loss: str) -> None:
     problem = dataclasses.replace(case.problem("numpy"), batch_size=batch)
     X = np.zeros((8 * batch, 5), dtype=np.float32)
     y = np.zeros(8 * batch, np.int32) if loss == "cross_entropy" else np.zeros((8 * batch, 4), np.float32)
-    engine: Any = flat.build(problem, case.params())
+    engine: Any = inplace.build(problem, case.params())
     engine.run(Chunk(X, y, None), np.arange(len(X)), 0)
     program = next(iter(engine._programs.values()))
     engine._update.prepare(program.steps)
@@ -457,14 +457,14 @@ def threads_now() -> list[int]:
 def test_threads_are_given_back_after_an_exception(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     case = Case(hidden=(256, 256))
     problem = dataclasses.replace(case.problem(backend), batch_size=22)
-    engine: Any = flat.build(problem, case.params(backend))
+    engine: Any = inplace.build(problem, case.params(backend))
     before, inside = threads_now(), []
 
     def fail(*args: Any) -> None:
         inside.extend(threads_now())
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("multimlp.engine.flat_program.Program.run", fail)
+    monkeypatch.setattr("multimlp.training.engines.inplace.program.Program.run", fail)
     with pytest.raises(KeyboardInterrupt):
         engine.run(case.chunk(backend), np.arange(22), 0)
     assert threads_now() == before
@@ -503,12 +503,12 @@ def _scaled(x: Any) -> Any:
 def test_says_why_a_problem_is_not_covered(change: dict[str, Any], said: str) -> None:
     problem = dataclasses.replace(Case().problem("numpy"), **change)
     params = problem.model.init() if isinstance(problem.model, MLP) else Case().params()
-    reason = flat.build(problem, params)
+    reason = inplace.build(problem, params)
     assert isinstance(reason, str)
     assert said in reason
 
 
 def test_a_backend_without_kernels_says_so() -> None:
     case = Case()
-    problem = dataclasses.replace(case.problem("numpy"), backend=registry.load("strict"))
-    assert "strict backend brings no in-place kernels" in str(flat.build(problem, case.params()))
+    problem = dataclasses.replace(case.problem("numpy"), backend=load_backend("strict"))
+    assert "strict backend brings no in-place kernels" in str(inplace.build(problem, case.params()))

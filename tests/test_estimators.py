@@ -21,15 +21,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import multimlp as mm
-from multimlp import registry
+from multimlp.backend import is_installed
 from multimlp.errors import InputError, NonFiniteLossError
 from multimlp.estimators import EnsembleMLPClassifier, EnsembleMLPRegressor, MLPClassifier, MLPRegressor
-from multimlp.estimators._network import Network
+from multimlp.estimators._fitted_network import Network
 from multimlp.mlp import Dense
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-BACKENDS = [n for n in ("numpy", "torch", "jax", "tensorflow") if registry.is_installed(n)]
+BACKENDS = [n for n in ("numpy", "torch", "jax", "tensorflow") if is_installed(n)]
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
 
 IRIS = load_iris(return_X_y=True)

@@ -15,7 +15,7 @@ from sklearn.datasets import load_iris
 from sklearn.utils.estimator_checks import check_array_api_input
 
 import multimlp as mm
-from multimlp import registry
+from multimlp.backend import is_installed, owner
 from multimlp.estimators import EnsembleMLPClassifier, MLPClassifier, MLPRegressor
 
 IRIS = load_iris(return_X_y=True)
@@ -43,9 +43,7 @@ def test_sklearns_own_check(kind):
 
 
 @inside
-@pytest.mark.parametrize(
-    "backend", [n for n in ("numpy", "torch", "jax", "tensorflow") if registry.is_installed(n)]
-)
+@pytest.mark.parametrize("backend", [n for n in ("numpy", "torch", "jax", "tensorflow") if is_installed(n)])
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor, EnsembleMLPClassifier])
 def test_arrays_of_a_library_come_back_as_such_with_dispatch_on(backend, kind):
     library = mm.get_backend(backend)
@@ -55,11 +53,11 @@ def test_arrays_of_a_library_come_back_as_such_with_dispatch_on(backend, kind):
         methods = [m for m in ("predict", "predict_proba", "predict_spread") if hasattr(model, m)]
         for method in methods:
             out = getattr(model, method)(X)
-            assert registry.owner(out) is library
+            assert owner(out) is library
             assert library.device_name(out) == library.device_name(X)
         assert isinstance(model.score(X, y), float)
     assert model._network.params[0].weight.dtype == X.dtype
-    assert registry.owner(model._network.params[0].weight) is library
+    assert owner(model._network.params[0].weight) is library
     for method in methods:
         assert isinstance(getattr(model, method)(IRIS[0]), np.ndarray)
     on_host = kind(hidden_layer_sizes=4, max_iter=3, random_state=0).fit(IRIS[0].astype(np.float32), IRIS[1])

@@ -9,9 +9,11 @@ import struct
 import numpy as np
 import pytest
 
-from multimlp import atomic, files, registry, tensorfile, tree
-from multimlp.catalog import available_backends
+from multimlp import files, tree
+from multimlp.backend import available_backends, load_backend, owner
 from multimlp.errors import DTypeError, FileFormatError, InputError, MissingDependencyError
+from multimlp.files import _atomic as atomic
+from multimlp.files import _safetensors as tensorfile
 from multimlp.mlp import MLP, Dense
 
 safetensors = pytest.importorskip("safetensors")
@@ -26,7 +28,7 @@ MODELS = {
 
 
 def host(params):
-    return tree.map(lambda leaf: np.asarray(registry.owner(leaf).to_numpy(leaf), dtype=np.float64), params)
+    return tree.map(lambda leaf: np.asarray(owner(leaf).to_numpy(leaf), dtype=np.float64), params)
 
 
 def assert_same(params, expected):
@@ -57,13 +59,13 @@ BACKENDS = [name for name, info in available_backends().items() if info.installe
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_each_backend_keeps_its_dtypes(tmp_path, backend):
     mlp, path = MODELS["learned activation"], tmp_path / "m.safetensors"
-    for dtype in registry.load(backend).capabilities.dtypes:
+    for dtype in load_backend(backend).capabilities.dtypes:
         params = mlp.init(seed=1, backend=backend, dtype=dtype)
         files.save(path, mlp, params)
         _, loaded = files.load(path, backend=backend)
         leaf = tree.leaves(loaded)[0]
-        assert registry.owner(leaf).name == backend
-        assert registry.owner(leaf).dtype_name(leaf.dtype) == dtype
+        assert owner(leaf).name == backend
+        assert owner(leaf).dtype_name(leaf.dtype) == dtype
         assert_same(loaded, params)
 
 

@@ -302,7 +302,7 @@ def test_figures_are_drawn_from_numbers_not_from_a_display(monkeypatch):
 
 
 def test_a_backend_that_cannot_be_used_is_left_out(monkeypatch):
-    from multimlp.catalog import BackendInfo
+    from multimlp.backend import BackendInfo
     from multimlp.lessons.activation_functions import installed
 
     monkeypatch.setattr(

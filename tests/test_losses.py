@@ -11,7 +11,8 @@ import pytest
 from libraries import COMPILED, agree, every_library, run
 
 import multimlp as mm
-from multimlp import losses, registry
+from multimlp import losses
+from multimlp.backend import array_namespace, load_backend
 from multimlp.errors import DataError, InputError, ShapeError
 
 mpmath.mp.dps = 50
@@ -171,12 +172,12 @@ def test_gradient_against_mpmath_and_autodiff(library, case):
     agree(closed[smooth], expected[smooth], 4 * factor, case)
     if library == "strict":  # no stricter than NumPy: both are differentiated by the tape
         return
-    backend = registry.load(library)
+    backend = load_backend(library)
 
     def derived(o, t):
         def total(arrays):
             per_example = loss(arrays[0], t)
-            return registry.array_namespace(per_example).sum(per_example), ()
+            return array_namespace(per_example).sum(per_example), ()
 
         return backend.value_and_grad(total)((o,))[2][0]
 
@@ -200,7 +201,7 @@ KINKS = [
 def test_gradient_at_kinks(library, loss, output, target, expected):
     o, t = np.asarray([[output]]), np.asarray([target])
     assert run(library, loss.gradient, o, t)[0].item() == expected
-    backend = registry.load(library)
+    backend = load_backend(library)
 
     def derived(o, t):
         return backend.value_and_grad(lambda arrays: (loss(arrays[0], t)[0], ()))((o,))[2][0]

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from libraries import COMPILED, NAMES, convert, every_library
 
-from multimlp import optimizers, registry, schedules, tree
+from multimlp import optimizers, schedules, tree
+from multimlp.backend import array_namespace, load_backend
 from multimlp.errors import DTypeError, InputError
 
 RNG = np.random.default_rng(1)
@@ -99,7 +100,7 @@ def reference(name, h, params, gradients):
 
 def train(library, optimizer, dtype, compiled=False):
     """The leaves after all updates, as host arrays, and the last state."""
-    backend = registry.load(library)
+    backend = load_backend(library)
     leaves = [convert(backend, p.astype(dtype)) for p in LEAVES]
     rebuild = tree.flatten(PARAMS)[1]
     params = rebuild(leaves)
@@ -216,7 +217,7 @@ def test_one_flat_buffer_is_the_same(case):
 
 def test_bias_corrections_keep_their_digits_in_float32():
     optimizer = optimizers.adam(beta2=1 - 1e-6)
-    step, xp = np.asarray(0, dtype=np.int32), registry.load("numpy").xp
+    step, xp = np.asarray(0, dtype=np.int32), load_backend("numpy").xp
     got = optimizer._scalars(xp, step, np.dtype("float32"))["correction2"]
     assert float(got) == pytest.approx(1e-6, rel=1e-6)
 
@@ -276,13 +277,13 @@ Y = np.tanh(X @ RNG.standard_normal((4, 3))) @ RNG.standard_normal((3, 2)) + 0.1
 
 def objective(library):
     """A least-squares fit of a small network, with a penalty, by the library's own autodiff."""
-    backend = registry.load(library)
+    backend = load_backend(library)
     x, y = convert(backend, X), convert(backend, Y)
     rebuild = tree.flatten(PARAMS)[1]
 
     def value(arrays):
         w1, b1, w2 = arrays
-        xp = registry.array_namespace(*arrays)
+        xp = array_namespace(*arrays)
         r = xp.matmul(xp.tanh(xp.matmul(x, w1) + b1), w2) - y
         return xp.sum(r * r) + 0.01 * (xp.sum(w1 * w1) + xp.sum(w2 * w2)), ()
 
@@ -295,7 +296,7 @@ def objective(library):
 
 def path(library, iterations):
     value_and_grad, params = objective(library)
-    backend = registry.load(library)
+    backend = load_backend(library)
     optimizer, values = optimizers.lbfgs(), []
     state = optimizer.init(params)
     with backend.scope("float64"):

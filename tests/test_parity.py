@@ -8,12 +8,12 @@ import pytest
 from multimlp.cli import main
 from multimlp.errors import FileFormatError, InputError
 from multimlp.parity import Plan, Report, run
-from multimlp.parity.against import compare
-from multimlp.parity.draws import words
+from multimlp.parity.comparison import compare
 from multimlp.parity.formats import FORMATS
 from multimlp.parity.html import page
 from multimlp.parity.markdown import render
 from multimlp.parity.measure import Reference, worst
+from multimlp.parity.random_cases import words
 
 F64 = FORMATS["float64"]
 F32 = FORMATS["float32"]

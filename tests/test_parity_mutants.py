@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from multimlp import activations, random, registry, regularizers
+from multimlp import activations, random, regularizers
 from multimlp.activations import _table
+from multimlp.backend import array_namespace, load_backend
 from multimlp.initializers import _INITIALIZERS, _scaled
 from multimlp.optimizers import _rules
 from multimlp.parity import Plan, run, tolerances
-from multimlp.registry import array_namespace
 
 
 @dataclass
@@ -155,7 +155,7 @@ MUTANTS = {
 
 def _forget_dispatch(monkeypatch):
     """Operations choose their kernel once per type: let them choose again, now and after the test."""
-    from multimlp.op import OPS
+    from multimlp.backend import OPS
 
     for operation in OPS.values():
         monkeypatch.setattr(operation, "_implementations", {})
@@ -167,10 +167,10 @@ def _plan(mutant):
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mutant_is_found(name, monkeypatch):
-    from multimlp.op import OPS
+    from multimlp.backend import OPS
 
     mutant = MUTANTS[name]
-    backend = registry.load(mutant.backend)
+    backend = load_backend(mutant.backend)
     _forget_dispatch(monkeypatch)
     assert run(_plan(mutant)).passed, "the original must pass"
 

@@ -6,10 +6,11 @@ import mpmath
 import numpy as np
 import pytest
 
-from multimlp import activations, registry
-from multimlp.special import erf
+from multimlp import activations
+from multimlp.activations import erf
+from multimlp.backend import load_backend
 
-ORACLE = registry.load("mpmath")
+ORACLE = load_backend("mpmath")
 xp = ORACLE.xp
 X = np.asarray([-3.0, -0.5, 0.25, 0.75, 2.0])
 

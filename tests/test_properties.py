@@ -7,12 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import multimlp as mm
-from multimlp import activations, registry
-from multimlp.registry import array_namespace
+from multimlp import activations
+from multimlp.backend import array_namespace, is_installed, load_backend
 
-LIBRARIES = [
-    name for name in ("numpy", "torch", "strict", "tensorflow", "jax") if registry.is_installed(name)
-]
+LIBRARIES = [name for name in ("numpy", "torch", "strict", "tensorflow", "jax") if is_installed(name)]
 every_library = pytest.mark.parametrize("library", LIBRARIES)
 few = settings(
     max_examples=15,
@@ -28,7 +26,7 @@ dtypes = st.sampled_from(["float64", "float32"])
 @pytest.fixture(autouse=True)
 def _wide_numbers(request):
     """JAX narrows float64 unless told not to, and the tests compute with operators of its own."""
-    with registry.load(request.node.callspec.params["library"]).scope("float64"):
+    with load_backend(request.node.callspec.params["library"]).scope("float64"):
         yield
 
 
@@ -40,7 +38,7 @@ def arrays(draw, size=30.0, shape=shapes):
 
 
 def placed(library, x):
-    backend = registry.load(library)
+    backend = load_backend(library)
     return backend, backend.asarray(x, dtype=x.dtype.name)
 
 

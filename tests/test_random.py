@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from libraries import COMPILED, agree, every_library, run
 
-from multimlp import random, registry
+from multimlp import random
+from multimlp.backend import load_backend
 from multimlp.errors import DTypeError, InputError, ShapeError
 
 KEY = np.asarray([0x13198A2E, 0x03707344], dtype=np.uint32).view(np.int32)
@@ -102,7 +103,7 @@ def test_fold_in_takes_an_array(library):
 
 @every_library
 def test_fold_in_inside_a_scan(library):
-    backend = registry.load(library)
+    backend = load_backend(library)
 
     def masks(key, start):
         def body(carry, _):
@@ -217,7 +218,7 @@ def test_bad_input(call, error, words):
 
 @pytest.mark.parametrize("size", [1, 2, 33])
 def test_the_kernel_for_numpy_gives_the_portable_bits(size):
-    from multimlp.backends._numpy_threefry import threefry2x32
+    from multimlp.backends._host_threefry import threefry2x32
 
     counter, purpose = np.arange(size, dtype=np.int32) - 7, np.asarray([2], dtype=np.int32)
     arguments = (KEY[:1], KEY[1:], counter, purpose)

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from multimlp import registry
+from multimlp.backend import _registry, array_namespace, canonical_name, is_array, load_backend, owner
 from multimlp.errors import InputError, MissingDependencyError, MixedBackendsError, UnknownBackendError
 
 
@@ -15,45 +15,45 @@ from multimlp.errors import InputError, MissingDependencyError, MixedBackendsErr
     [("pytorch", "torch"), ("tf", "tensorflow"), ("np", "numpy"), ("NumPy", "numpy"), (" jax ", "jax")],
 )
 def test_aliases(alias, name):
-    assert registry.canonical_name(alias) == name
+    assert canonical_name(alias) == name
 
 
 def test_unknown_name_lists_the_known_ones():
     with pytest.raises(UnknownBackendError, match=r"unknown backend 'torhc'.*numpy, torch, jax"):
-        registry.load("torhc")
+        load_backend("torhc")
 
 
 def test_a_name_must_be_text():
     with pytest.raises(InputError, match="expected a name"):
-        registry.load(3)
+        load_backend(3)
 
 
 def test_missing_framework_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(registry, "_loaded", {})
-    monkeypatch.setattr(registry, "is_installed", lambda name: False)
+    monkeypatch.setattr(_registry, "_loaded", {})
+    monkeypatch.setattr(_registry, "is_installed", lambda name: False)
     with pytest.raises(MissingDependencyError, match=r"pip install 'multimlp\[cupy\]'"):
-        registry.load("cupy")
+        load_backend("cupy")
 
 
 def test_owner_and_namespace_of_each_backends_arrays(backend):
     array = backend.asarray([1.0, 2.0])
-    assert registry.owner(array) is backend
-    assert registry.array_namespace(array, 2.0, None) is backend.xp
-    assert registry.is_array(array)
+    assert owner(array) is backend
+    assert array_namespace(array, 2.0, None) is backend.xp
+    assert is_array(array)
 
 
 def test_two_libraries_in_one_call_are_an_error(training_backend):
     if training_backend.name == "numpy":
         pytest.skip("needs a second library")
     with pytest.raises(MixedBackendsError, match="two libraries"):
-        registry.array_namespace(np.ones(2), training_backend.asarray([1.0]))
+        array_namespace(np.ones(2), training_backend.asarray([1.0]))
 
 
 @pytest.mark.parametrize("value", [1.0, "text", None, [1.0], object()])
 def test_what_is_no_array_is_an_error(value):
     with pytest.raises(InputError, match="expected an array"):
-        registry.array_namespace(value)
-    assert not registry.is_array(value)
+        array_namespace(value)
+    assert not is_array(value)
 
 
 FRAMEWORKS = (

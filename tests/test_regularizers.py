@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from libraries import COMPILED, agree, every_library, run
 
-from multimlp import random, registry, regularizers
+from multimlp import random, regularizers
+from multimlp.backend import array_namespace, load_backend
 from multimlp.errors import InputError
 
 RNG = np.random.default_rng(3)
@@ -35,7 +36,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_value_and_gradient(library, case):
     penalty, c1, c2 = CASES[case]
-    backend = registry.load(library)
+    backend = load_backend(library)
     once = c1 * np.abs(W).sum() + c2 * (W**2).sum()
 
     def compute(w, b):
@@ -73,12 +74,12 @@ def test_dropout(library, rate):
 
 @every_library
 def test_gradient_of_dropout_is_its_mask(library):
-    backend = registry.load(library)
+    backend = load_backend(library)
 
     def derived(x, key):
         def total(arrays):
             dropped = regularizers.dropout(arrays[0], key, 0.5)
-            return registry.array_namespace(dropped).sum(dropped), ()
+            return array_namespace(dropped).sum(dropped), ()
 
         return backend.value_and_grad(total)((x,))[2][0]
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from libraries import COMPILED, every_library, run
 
-from multimlp import registry, schedules
+from multimlp import schedules
+from multimlp.backend import load_backend
 from multimlp.errors import InputError
 
 STEPS = 25
@@ -78,7 +79,7 @@ ALL = {**{name: case[0] for name, case in CASES.items()}, **{name: case[0] for n
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", ALL)
 def test_arrays_and_compiled_code_agree_with_python_steps(library, name, dtype):
-    schedule, backend = ALL[name], registry.load(library)
+    schedule, backend = ALL[name], load_backend(library)
     for compiled in {False, library in COMPILED}:
         for t in (0, 1, 7, 24):
             # The second argument carries the dtype into the compiled function.

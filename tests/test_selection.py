@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from multimlp import selection
+from multimlp.backend import _registry, get_backend, load_backend, select, set_backend, use_backend
 from multimlp.errors import DeviceError, DTypeError, InputError, MissingDependencyError, UnknownBackendError
-from multimlp.registry import load
-from multimlp.selection import get_backend, select, set_backend, use_backend
 
 torch = pytest.importorskip("torch")
 jax = pytest.importorskip("jax")
@@ -87,11 +85,11 @@ def test_a_context_ends_with_an_exception():
 
 
 def test_adapters_are_accepted_as_they_are():
-    assert get_backend(load("torch")) is load("torch")
+    assert get_backend(load_backend("torch")) is load_backend("torch")
 
 
 def test_missing_framework(monkeypatch):
-    monkeypatch.setattr(selection.registry, "_loaded", {})
-    monkeypatch.setattr(selection.registry, "is_installed", lambda name: False)
+    monkeypatch.setattr(_registry, "_loaded", {})
+    monkeypatch.setattr(_registry, "is_installed", lambda name: False)
     with pytest.raises(MissingDependencyError):
         get_backend("jax")

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import owned_tape
 import pytest
 from test_tape import LIBRARIES, grad, numbers, slope, space
 
@@ -143,7 +144,7 @@ def test_astype(asarray: Any) -> None:
 
 def test_mixed_precision_gradients_have_the_dtype_of_their_arrays() -> None:
     x, w = np.ones(3, dtype="float32"), np.full(3, 2.0)
-    _, _, (gx, gw) = tape.value_and_grad(lambda xs: (space(xs[0]).sum(xs[0] * xs[1]), ()))((x, w))
+    _, _, (gx, gw) = owned_tape.value_and_grad(lambda xs: (space(xs[0]).sum(xs[0] * xs[1]), ()))((x, w))
     assert (gx.dtype, gw.dtype) == (np.float32, np.float64)
 
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from multimlp import activations, registry
+from multimlp import activations
+from multimlp.backend import array_namespace, is_installed, load_backend, owner
 from multimlp.errors import InputError, ParityError
 from multimlp.parity.formats import FORMATS
-from multimlp.registry import array_namespace
 from multimlp.testing import assert_close, assert_parity, check_grads
 
-BACKENDS = [name for name in ("numpy", "torch", "jax", "tensorflow", "strict") if registry.is_installed(name)]
+BACKENDS = [name for name in ("numpy", "torch", "jax", "tensorflow", "strict") if is_installed(name)]
 
 A = np.asarray([[1.0, 2.0], [3.0, 4.0]])
 
@@ -76,7 +76,7 @@ def test_impossible_tolerances(options):
 
 @pytest.mark.parametrize("name", BACKENDS)
 def test_close_on_every_library(name):
-    backend = registry.load(name)
+    backend = load_backend(name)
     a = backend.asarray(A, dtype="float32")
     assert_close(a, backend.asarray(A, dtype="float32"))
     with pytest.raises(ParityError, match=r"\[1, 1\]"):
@@ -102,7 +102,7 @@ def test_spacing_and_rounding_against_numpy():
 
 @pytest.mark.parametrize("name", BACKENDS)
 def test_right_derivatives_pass(name):
-    backend = registry.load(name)
+    backend = load_backend(name)
 
     def f(x, y):
         xp = array_namespace(x)
@@ -114,8 +114,8 @@ def test_right_derivatives_pass(name):
 
 
 WRONG = {
-    "rev": lambda x: x * registry.owner(x).stop_gradient(x),
-    "fwd": lambda x: x * registry.owner(x).stop_gradient(x),
+    "rev": lambda x: x * owner(x).stop_gradient(x),
+    "fwd": lambda x: x * owner(x).stop_gradient(x),
 }
 
 
@@ -129,7 +129,7 @@ def test_wrong_derivatives_are_found(mode):
 def test_wrong_second_derivative_is_found():
     def f(x):
         xp = array_namespace(x)
-        stopped = registry.owner(x).stop_gradient(x)
+        stopped = owner(x).stop_gradient(x)
         return xp.exp(stopped) * (x - stopped) + x * 0 + stopped  # value x, slope exp(x), but f' is constant
 
     with pytest.raises(ParityError, match="order"):
@@ -160,7 +160,7 @@ def test_parity_of_a_function_of_ones_own(reference):
 
 def test_parity_finds_a_value_that_differs():
     def f(x):
-        wrong = 1e-6 if registry.owner(x).name == "torch" else 0.0
+        wrong = 1e-6 if owner(x).name == "torch" else 0.0
         return x * (1 + wrong)
 
     with pytest.raises(ParityError, match="torch, value") as caught:

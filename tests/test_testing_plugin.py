@@ -37,7 +37,7 @@ def test_the_project_passes_on_several_backends():
 
 def test_dtype_and_device(tmp_path):
     (tmp_path / "test_it.py").write_text(
-        "from multimlp.selection import select\n"
+        "from multimlp.backend import select\n"
         "def test_it(xp):\n"
         "    assert select().dtype == 'float64' and select().device == 'cpu'\n"
     )

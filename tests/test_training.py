@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from multimlp import callbacks, losses, optimizers, regularizers, tree
+from multimlp.backend import load_backend
 from multimlp.errors import (
     CapabilityError,
     DataError,
@@ -16,10 +17,9 @@ from multimlp.errors import (
     NonFiniteLossError,
     ShapeError,
 )
-from multimlp.evaluation import bucket, predict
 from multimlp.mlp import MLP, Dense
-from multimlp.registry import load
-from multimlp.training import fit
+from multimlp.training import fit, predict
+from multimlp.training._evaluation import bucket
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((150, 6))
@@ -28,7 +28,7 @@ VALUES = np.stack([X[:, 0] * X[:, 1], np.sin(X[:, 2])], axis=1)
 
 
 def host(result):
-    backend = load(result.backend)
+    backend = load_backend(result.backend)
     return [backend.to_numpy(leaf) for leaf in tree.leaves(result.params)]
 
 
@@ -218,7 +218,7 @@ def test_data_frames_and_lists():
 def test_memory_mapped_data_trains_like_data_in_memory(training_backend, tmp_path, monkeypatch):
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    monkeypatch.setattr("multimlp.batches.STREAM_BYTES", 64 * X[:1].nbytes)
+    monkeypatch.setattr("multimlp.training._sources.STREAM_BYTES", 64 * X[:1].nbytes)
     settings = dict(
         epochs=2, batch_size=32, validation=None, backend=training_backend, dtype="float64", progress=False
     )
@@ -255,7 +255,7 @@ def test_an_error_in_the_users_iterator_is_raised_and_its_thread_ends():
 
 
 def test_own_model_loss_and_metric(training_backend):
-    from multimlp.registry import array_namespace
+    from multimlp.backend import array_namespace
 
     def model(params, inputs, key=None):
         return array_namespace(inputs, params["w"]).matmul(inputs, params["w"])

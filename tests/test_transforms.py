@@ -7,6 +7,7 @@ import pytest
 
 from multimlp import transforms as mm
 from multimlp import tree
+from multimlp.backend import array_namespace
 from multimlp.errors import (
     CapabilityError,
     DTypeError,
@@ -16,7 +17,6 @@ from multimlp.errors import (
     NotDifferentiableError,
     ShapeError,
 )
-from multimlp.registry import array_namespace
 
 X = np.asarray([1.0, 2.0, -0.5])
 EXP = np.exp(X)

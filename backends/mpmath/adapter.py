@@ -6,19 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.backend import Backend, Capabilities
+from multimlp.backend import Array, Backend, Capabilities
 from multimlp.backends.mpmath import namespace
 from multimlp.backends.mpmath.array import Array as MpArray
-from multimlp.registry import Array
+from multimlp.backends.mpmath.scalars import context
 
 
 class MpmathBackend(Backend):
-    """Adapter for arrays of arbitrary precision; 50 digits unless ``scalars.context.dps`` says otherwise."""
+    """Adapter for arrays of arbitrary precision; 50 digits unless ``context.dps`` says otherwise."""
 
     name = "mpmath"
     xp = namespace
     module = "mpmath"
     capabilities = Capabilities(dtypes=("float64",))
+    context = context
 
     def is_array_type(self, cls: type) -> bool:
         return issubclass(cls, MpArray)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,6 +41,8 @@ class Array:
     """An array of ``mpf``, of integers or of booleans; made by the functions of the namespace."""
 
     __slots__ = ("data",)
+    namespace: ClassVar[Any]
+    """The module of the functions, which sets it when it is complete."""
     __array_ufunc__ = None
     __hash__ = None  # type: ignore[assignment]
 
@@ -76,9 +78,7 @@ class Array:
         return Array(np.swapaxes(self.data, -1, -2))
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
-        from multimlp.backends.mpmath import namespace
-
-        return namespace
+        return self.namespace
 
     def to_device(self, device: Any, /) -> Array:
         return self

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from multimlp.backends.mpmath import _operators, linalg, scalars
 from multimlp.backends.mpmath._creation import (
     arange,
@@ -139,6 +141,8 @@ __array_api_version__ = "2023.12"
 bool = bool_  # noqa: A001 - the standard's name
 pi, e, inf, nan, newaxis = +context.pi, +context.e, scalars.INF, scalars.NAN, None
 _operators.bind(Array)
+
+Array.namespace = sys.modules[__name__]
 
 __all__ = [
     "abs",

@@ -7,12 +7,11 @@ from typing import Any
 import mxnet as mx
 import numpy as np
 
-from multimlp.backend import Backend, Capabilities
-from multimlp.backends import _numpy_threefry
+from multimlp.backend import Array, Backend, Capabilities
+from multimlp.backends import _host_threefry
 from multimlp.backends.mxnet import namespace as xp
 from multimlp.backends.mxnet._dtypes import asarray
 from multimlp.backends.mxnet._operators import give_way
-from multimlp.registry import Array
 
 
 class MXNetBackend(Backend):
@@ -59,4 +58,4 @@ def _threefry2x32(*words: Array) -> tuple[Array, Array] | Any:
     """The same bits on the host: the portable form is 150 calls, of some 30 microseconds each."""
     if words[0].device.device_type == "gpu":
         return NotImplemented
-    return tuple(asarray(word) for word in _numpy_threefry.threefry2x32(*(w.asnumpy() for w in words)))
+    return tuple(asarray(word) for word in _host_threefry.threefry2x32(*(w.asnumpy() for w in words)))

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from multimlp.backend import Arrays, Backend, Capabilities, Function
+from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends import _dlpack
 from multimlp.backends.tensorflow import namespace as xp
-from multimlp.registry import Array
 
 
 def _is_no_advice_on_vmap(record: logging.LogRecord) -> bool:

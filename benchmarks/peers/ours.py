@@ -11,9 +11,8 @@ import multimlp as mm
 from benchmarks.channel import Clock
 from benchmarks.jobs import Call, Network, Training, flatten
 from multimlp import bench
-from multimlp.backend import Backend
+from multimlp.backend import Array, Backend, array_namespace
 from multimlp.callbacks import Run
-from multimlp.registry import Array, array_namespace
 
 
 def training(backend: str, job: Training, clock: Clock) -> str:

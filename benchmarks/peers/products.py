@@ -7,8 +7,8 @@ from typing import Any
 
 from benchmarks.channel import Clock
 from benchmarks.jobs import Training
+from multimlp.backend import select
 from multimlp.bench import products
-from multimlp.selection import select
 
 
 def compiled(backend: str, job: Training, clock: Clock) -> None:

@@ -9,6 +9,7 @@ what a layer holds.
 
 from multimlp.activations._activation import Activation, Parameter, configured, learnable, parse
 from multimlp.activations._axis import glu, log_softmax, softmax, softmin
+from multimlp.activations._erf import erf, erfc
 from multimlp.activations._exponential import celu, elu, exponential, gaussian, selu, sine
 from multimlp.activations._gated import gelu, mish, silu, swish
 from multimlp.activations._hard import (
@@ -51,6 +52,8 @@ __all__ = [
     "derivative",
     "describe",
     "elu",
+    "erf",
+    "erfc",
     "exponential",
     "gaussian",
     "gelu",

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.activations._door import ActivationOp
 from multimlp.activations._lookup import describe
+from multimlp.activations._operation import ActivationOp
 from multimlp.activations._table import TABLE, Description
+from multimlp.backend import Array, array_namespace
 from multimlp.errors import InputError
-from multimlp.registry import Array, array_namespace
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from multimlp import registry
-from multimlp.activations._door import activation, integer
+from multimlp.activations._operation import activation, integer
 from multimlp.activations._sigmoidal import sigmoid
+from multimlp.backend import Array, array_namespace, owner
 from multimlp.errors import ShapeError
-from multimlp.registry import Array, array_namespace
 
 
 @activation(axis=integer)
@@ -177,4 +176,4 @@ def check_axis(shape: tuple[int, ...], axis: int, name: str) -> None:
 def _shifted(xp: Any, x: Array, axis: int, name: str) -> Array:
     check_axis(tuple(x.shape), axis, name)
     largest = xp.max(x, axis=axis, keepdims=True)
-    return x - registry.owner(x).stop_gradient(largest)  # libraries differ in the derivative of max at ties
+    return x - owner(x).stop_gradient(largest)  # libraries differ in the derivative of max at ties

@@ -8,10 +8,10 @@ axis return the matrix of all partial derivatives.
 from __future__ import annotations
 
 from multimlp.activations import _axis, _exponential, _gated, _hard, _rectifiers, _sigmoidal
-from multimlp.activations._door import cut_off, exact, like, namespace
+from multimlp.activations._erf import erfc
+from multimlp.activations._operation import cut_off, exact, like, namespace
 from multimlp.activations._sigmoidal import decay
-from multimlp.registry import Array, Namespace, array_namespace
-from multimlp.special import erfc
+from multimlp.backend import Array, Namespace, array_namespace
 
 _DENSITY_END = 40.0
 """exp(-40 * 40 / 2) is zero in every IEEE format."""

@@ -6,8 +6,8 @@ can overflow.
 
 from __future__ import annotations
 
-from multimlp.activations._door import activation, cut_off, namespace, nonzero, number
-from multimlp.registry import Array, array_namespace
+from multimlp.activations._operation import activation, cut_off, namespace, nonzero, number
+from multimlp.backend import Array, array_namespace
 
 SELU_SCALE = 1.0507009873554804934193349852946
 SELU_ALPHA = 1.6732632423543772848170429916717

@@ -6,8 +6,8 @@ They exist where y determines the derivative, and equal the closed form in x up 
 from __future__ import annotations
 
 from multimlp.activations import _exponential, _hard, _rectifiers, _sigmoidal
-from multimlp.activations._door import like, namespace
-from multimlp.registry import Array, array_namespace
+from multimlp.activations._operation import like, namespace
+from multimlp.backend import Array, array_namespace
 
 
 @like(_rectifiers.identity)

@@ -6,10 +6,10 @@ are right.
 
 from __future__ import annotations
 
-from multimlp.activations._door import activation, cut_off, exact, namespace, number, one_of
+from multimlp.activations._erf import erfc
+from multimlp.activations._operation import activation, cut_off, exact, namespace, number, one_of
 from multimlp.activations._sigmoidal import decay
-from multimlp.registry import Array, Namespace, array_namespace
-from multimlp.special import erfc
+from multimlp.backend import Array, Namespace, array_namespace
 
 GELU_END = 25.0
 """Beyond it the gate of the tanh form is 0 or 1 in every format; its cube overflows in none."""
@@ -23,7 +23,7 @@ def gelu(x: Array, approximate: str = "none") -> Array:
     :math:`u = \sqrt{2/\pi} (x + 0.044715 x^3)`, computed as :math:`x / (1 + e^{-2u})`. Derivatives:
     :math:`\Phi(x) + x \varphi(x)` with the normal density :math:`\varphi`; and with
     :math:`s = 1 / (1 + e^{-2u})`, :math:`s + 2 x s (1 - s) u'`. No kinks. +inf at +inf, NaN at -inf and NaN.
-    :math:`\Phi` is computed with `multimlp.special.erfc`, so the left tail does not cancel.
+    :math:`\Phi` is computed with `multimlp.activations.erfc`, so the left tail does not cancel.
 
     Parameters
     ----------

@@ -5,8 +5,8 @@ Comparisons are arranged so that NaN falls through to a branch that keeps it.
 
 from __future__ import annotations
 
-from multimlp.activations._door import activation, positive
-from multimlp.registry import Array, array_namespace
+from multimlp.activations._operation import activation, positive
+from multimlp.backend import Array, array_namespace
 
 
 @activation()

@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
-from multimlp.activations._door import ActivationOp
+from multimlp.activations._operation import ActivationOp
 from multimlp.activations._table import ALIASES, TABLE, Description
+from multimlp.backend import Array
 from multimlp.errors import InputError
-from multimlp.registry import Array
 
 
 def _squeezed(name: str) -> str:

@@ -6,8 +6,8 @@ every library, and NaN stays NaN.
 
 from __future__ import annotations
 
-from multimlp.activations._door import activation, namespace, number
-from multimlp.registry import Array, array_namespace
+from multimlp.activations._operation import activation, namespace, number
+from multimlp.backend import Array, array_namespace
 
 
 @activation()

@@ -6,8 +6,8 @@ relative accuracy.
 
 from __future__ import annotations
 
-from multimlp.activations._door import activation, exact, namespace, positive
-from multimlp.registry import Array, Namespace, array_namespace
+from multimlp.activations._operation import activation, exact, namespace, positive
+from multimlp.backend import Array, Namespace, array_namespace
 
 
 def decay(xp: Namespace, x: Array) -> Array:

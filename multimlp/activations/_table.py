@@ -1,6 +1,6 @@
 """What is known of each activation: one row each. Tests, reports, `describe` and the training engine read it.
 
-To add an activation, write it and its derivative with the decorators of `_door` and add a row.
+To add an activation, write it and its derivative with the decorators of `_operation` and add a row.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from multimlp.activations import _axis, _exponential, _gated, _hard, _rectifiers, _sigmoidal
 from multimlp.activations import _derivatives as d
 from multimlp.activations import _from_output as o
-from multimlp.activations._door import ActivationOp
+from multimlp.activations._operation import ActivationOp
 from multimlp.errors import InputError
 
 Options = Mapping[str, Any]

@@ -10,12 +10,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from multimlp import registry
-from multimlp.catalog import available_backends
+from multimlp._terminal import print_table
+from multimlp.backend import available_backends, canonical_name, select
 from multimlp.cli.common import add_common, note, print_json
 from multimlp.errors import DeviceError
-from multimlp.progress import print_table
-from multimlp.selection import select
 
 COLUMNS = ("backend", "installed", "version", "devices", "autodiff", "vmap", "jit", "epoch", "dtypes")
 
@@ -27,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     found = available_backends()
     if args.backend is not None:
-        name = registry.canonical_name(args.backend)
+        name = canonical_name(args.backend)
         select(name, args.device, args.dtype)
         found = {name: found[name]}
     described = [info.as_dict() for info in found.values()]

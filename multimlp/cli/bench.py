@@ -14,12 +14,11 @@ import argparse
 import os
 from dataclasses import asdict
 
-from multimlp import registry
+from multimlp._terminal import print_table, progress
+from multimlp.backend import available_backends, canonical_name
 from multimlp.bench import CASES, Timing, find_case, time_fit
-from multimlp.catalog import available_backends
 from multimlp.cli.common import add_common, note, print_json
 from multimlp.errors import BackendError, DTypeError
-from multimlp.progress import print_table, progress
 
 QUICK = ("tiny", "digits", "d2l")
 CHECKERS = ("strict", "mpmath")
@@ -44,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     cases = [find_case(name) for name in args.case or QUICK]
     asked = args.backend or os.environ.get("MULTIMLP_BACKEND")
-    names = [registry.canonical_name(asked)] if asked else _installed()
+    names = [canonical_name(asked)] if asked else _installed()
     timings: list[tuple[str, Timing]] = []
     with progress(len(cases) * len(names), "timing") as bar:
         for case in cases:

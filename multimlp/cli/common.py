@@ -8,7 +8,7 @@ import math
 import sys
 from typing import Any
 
-from multimlp.selection import FLOAT_DTYPES
+from multimlp.backend import FLOAT_DTYPES
 
 
 def add_common(parser: argparse.ArgumentParser, backend_help: str = "name of a backend") -> None:

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from multimlp import registry, tree
+from multimlp import tree
+from multimlp.backend import load_backend, owner
 from multimlp.callbacks import Run as Progress
 from multimlp.cli.common import note
 from multimlp.cli.pipeline import Pipeline
 from multimlp.data import Dataset
 from multimlp.errors import BackendError, DTypeError, MultimlpError
-from multimlp.evaluation import predict
 from multimlp.mlp import MLP, Params
-from multimlp.training import fit
+from multimlp.training import fit, predict
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class Run:
 
 
 def _values(params: Params) -> list[np.ndarray]:
-    return [registry.owner(leaf).to_numpy(leaf).astype(np.float64) for leaf in tree.leaves(params)]
+    return [owner(leaf).to_numpy(leaf).astype(np.float64) for leaf in tree.leaves(params)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,10 +92,10 @@ class Trainer:
             **self.options,
         )
         outputs = predict(self.mlp, result.params, pipeline.inputs(self.test.X))
-        host = registry.owner(outputs).to_numpy(outputs).astype(np.float64)
+        host = owner(outputs).to_numpy(outputs).astype(np.float64)
         return Run(
             backend=result.backend,
-            version=registry.load(result.backend).version,
+            version=load_backend(result.backend).version,
             device=str(result.device),
             dtype=result.dtype,
             engine=result.engine,

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from multimlp.atomic import check_writable, replacing
 from multimlp.errors import FileFormatError, InputError
+from multimlp.files import check_writable, replacing
 from multimlp.mlp import MLP, Params
 
 Model = tuple[MLP, Params]

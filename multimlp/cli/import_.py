@@ -15,9 +15,9 @@ import argparse
 from pathlib import Path
 
 from multimlp import activations, files
-from multimlp.atomic import check_writable
 from multimlp.cli.common import add_common, print_json
 from multimlp.cli.formats import READERS, Reading, format_of
+from multimlp.files import check_writable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,9 +15,9 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+from multimlp._terminal import print_table
 from multimlp.cli.common import add_common, note, print_json
 from multimlp.errors import missing_dependency
-from multimlp.progress import print_table
 
 ALL = "all"
 

@@ -13,7 +13,7 @@ import argparse
 import os
 from pathlib import Path
 
-from multimlp import registry
+from multimlp.backend import canonical_name, is_installed, load_backend
 from multimlp.cli.common import note
 from multimlp.errors import FileFormatError, InputError, missing_dependency
 from multimlp.parity.formats import FORMATS
@@ -58,14 +58,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from multimlp.parity.rows import Report
 
-    if not registry.is_installed("mpmath"):
+    if not is_installed("mpmath"):
         raise missing_dependency("mpmath", "multimlp parity", "parity")
     other = None if args.against is None else Report.from_json(_read(args.against))
     if args.html is not None and not args.html.absolute().parent.is_dir():
         raise InputError(f"--html: the folder {args.html.absolute().parent} does not exist")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     report = _compared(args)
-    from multimlp.parity.against import compare
+    from multimlp.parity.comparison import compare
 
     rows = [] if other is None else compare(report, other)
     shown = report if other is None else report.beside(other)
@@ -90,9 +90,9 @@ def _compared(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # the 
     from multimlp.parity import Plan
     from multimlp.parity import run as compare_all
 
-    names = [registry.canonical_name(name) for name in args.backend or comparable_backends()]
+    names = [canonical_name(name) for name in args.backend or comparable_backends()]
     for name in names:
-        registry.load(name)
+        load_backend(name)
     plan = Plan(
         backends=tuple(dict.fromkeys(names)),
         functions=tuple(args.function or ()),

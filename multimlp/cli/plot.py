@@ -14,9 +14,9 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+from multimlp._terminal import print_table
 from multimlp.cli.common import add_common, print_json
 from multimlp.errors import missing_dependency
-from multimlp.progress import print_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _draw(name: str, args: argparse.Namespace) -> dict[str, Any]:
     from multimlp import plotting
-    from multimlp.selection import select, use_backend
+    from multimlp.backend import select, use_backend
 
     target = select(args.backend, args.device, args.dtype)
     with use_backend(target.backend.name, target.device, target.dtype), plotting.style():

@@ -18,11 +18,13 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from multimlp import atomic, files, registry
+from multimlp import files
+from multimlp.backend import owner
 from multimlp.cli.common import add_common, note, print_json
 from multimlp.cli.pipeline import Pipeline
 from multimlp.data import read_features
-from multimlp.evaluation import predict
+from multimlp.files import check_writable, replacing
+from multimlp.training import predict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,10 +43,10 @@ def run(args: argparse.Namespace) -> int:
     if args.proba:
         pipeline.require_probabilities()
     if args.output != "-":
-        atomic.check_writable(args.output)
+        check_writable(args.output)
     X, ignored = read_features(args.data, pipeline.feature_names)
     outputs = predict(mlp, params, pipeline.inputs(X))
-    host = registry.owner(outputs).to_numpy(outputs).astype(np.float64)
+    host = owner(outputs).to_numpy(outputs).astype(np.float64)
     decided: list[Any] = pipeline.decide(host).tolist()
     if pipeline.classes is not None:
         decided = [pipeline.classes[index] for index in decided]
@@ -56,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         header += [f"proba_{label}" for label in pipeline.classes or ()]
     rows = [[label, *(probabilities[i] if probabilities else ())] for i, label in enumerate(decided)]
     if args.output != "-":
-        with atomic.replacing(args.output) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+        with replacing(args.output) as beside, beside.open("w", newline="", encoding="utf-8") as file:
             _write(file, header, rows)
     if args.json:
         written = None if args.output == "-" else args.output

@@ -15,16 +15,17 @@ import argparse
 import os
 from pathlib import Path
 
-from multimlp import atomic, data, files, losses, optimizers, registry, regularizers, tensorfile
-from multimlp.catalog import available_backends
+from multimlp import data, files, losses, optimizers, regularizers
+from multimlp._naming import check_number
+from multimlp._terminal import print_table
+from multimlp.backend import available_backends, load_backend
 from multimlp.cli import INTERRUPTED
 from multimlp.cli.common import add_common, note, print_json
 from multimlp.cli.comparison import Run, Trainer, train_all
 from multimlp.cli.pipeline import Pipeline
 from multimlp.errors import DataError, InputError
+from multimlp.files import check_writable, require_package
 from multimlp.mlp import MLP
-from multimlp.naming import check_number
-from multimlp.progress import print_table
 
 CHECKERS = ("strict", "mpmath")
 """Backends that exist to check others, too slow to train on unless they are named."""
@@ -92,8 +93,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     names, chosen = _backends(args.backend)
     if args.save is not None:
-        tensorfile.require_package()
-        atomic.check_writable(args.save)
+        require_package()
+        check_writable(args.save)
     dataset = _dataset(args)
     train, test = data.split(dataset, args.test_size, args.seed)
     loss = losses.get(args.loss or ("cross_entropy" if dataset.task == "classification" else "mse"))
@@ -126,7 +127,7 @@ def _backends(named: str | None) -> tuple[list[str], bool]:
     """The backends to train on, and whether somebody chose them."""
     choice = named if named is not None else os.environ.get("MULTIMLP_BACKEND", "").strip()
     if choice or named is not None:
-        return [registry.load(name.strip()).name for name in choice.split(",")], True
+        return [load_backend(name.strip()).name for name in choice.split(",")], True
     installed = [name for name, info in available_backends().items() if info.installed]
     return [name for name in installed if name not in CHECKERS], False
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from multimlp._naming import Table
 from multimlp.data._dataset import Dataset
 from multimlp.data._images import load_images
 from multimlp.errors import InputError, missing_dependency
-from multimlp.naming import Table
 
 Loader = Callable[[str | os.PathLike[str] | None], Dataset]
 _TABLE: Table[Loader] = Table("data set")

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from multimlp.atomic import replacing
 from multimlp.data._dataset import Dataset
 from multimlp.data._idx import read_idx
 from multimlp.errors import DataError, InputError
+from multimlp.files import replacing
 
 TIMEOUT_S = 20.0
 _MAX_DOWNLOAD = 64 * 1024 * 1024

@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from multimlp import random
+from multimlp._naming import check_number
 from multimlp.data._dataset import Dataset
 from multimlp.errors import DataError
-from multimlp.naming import check_number
 
 
 def split(dataset: Dataset, test: float | None = None, seed: int = 0) -> tuple[Dataset, Dataset]:

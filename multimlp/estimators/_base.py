@@ -13,20 +13,19 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from multimlp import regularizers, tree
-from multimlp.batches import place
+from multimlp.backend import Array, Target, select
 from multimlp.callbacks import Run, as_callback
-from multimlp.engine import Chunk, Problem
 from multimlp.errors import DataError, InputError
-from multimlp.estimators import _inputs, _loop, _parameters
-from multimlp.estimators._losses import out_activation
-from multimlp.estimators._network import Network
+from multimlp.estimators import _inputs, _parameters, _policy
+from multimlp.estimators._fitted_network import Network
 from multimlp.estimators._session import Session
+from multimlp.estimators._sklearn_losses import out_activation
 from multimlp.estimators._solvers import full_batch, optimizer_for
 from multimlp.estimators._stopping import Holdout
 from multimlp.losses import Loss
 from multimlp.mlp import MLP, Params
-from multimlp.registry import Array
-from multimlp.selection import Target, select
+from multimlp.training import place
+from multimlp.training.engines import Chunk, Problem
 
 LARGEST_BATCH = 200
 """What ``batch_size="auto"`` is, unless there are fewer rows."""
@@ -127,11 +126,11 @@ class BaseMLP(BaseEstimator):
         run = Run(problem.model, self.max_iter, {}, lambda: session.params())
         watchers = [as_callback(callback) for callback in self.callbacks or ()]
         session = Session(problem, params)
-        with _loop.watched(watchers, run):
+        with _policy.watched(watchers, run):
             if full_batch(self.solver):
-                _loop.run_full_batch(self, session, chunk, run, watchers)
+                _policy.run_full_batch(self, session, chunk, run, watchers)
             else:
-                _loop.run_epochs(self, session, chunk, run, watchers, holdout, seed)
+                _policy.run_epochs(self, session, chunk, run, watchers, holdout, seed)
         self._session = None if full_batch(self.solver) else session
         self._optimizer_state = None
         best = None if holdout is None else holdout.best_params
@@ -154,8 +153,10 @@ class BaseMLP(BaseEstimator):
             self._session = Session(problem, params, self._resumed(problem))
         session = self._session
         self.n_iter_ = 0
-        loss = session.epoch(self._place(session.problem, X, y, weights), _loop.order(self, seed, 0, len(y)))
-        _loop.record(self, loss, len(y))
+        loss = session.epoch(
+            self._place(session.problem, X, y, weights), _policy.order(self, seed, 0, len(y))
+        )
+        _policy.record(self, loss, len(y))
         self._keep(session.problem, session.params())
         return self
 

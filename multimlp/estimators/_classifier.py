@@ -11,13 +11,13 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 
-from multimlp import losses, registry
+from multimlp import losses
+from multimlp.backend import Array, owner
 from multimlp.errors import DataError, InputError
 from multimlp.estimators import _inputs
 from multimlp.estimators._base import BaseMLP, is_stochastic, store
 from multimlp.estimators._targets import Labels
 from multimlp.losses import Loss
-from multimlp.registry import Array
 
 
 def _has_probabilities(estimator: Any) -> bool:
@@ -159,7 +159,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _probabilities(self, outputs: Array) -> Array:
         """Probabilities of the classes for outputs (..., n, k)."""
-        backend = registry.owner(outputs)
+        backend = owner(outputs)
         xp = backend.xp
         with backend.scope_of(outputs):
             chances = self._loss().activation(outputs)
@@ -213,7 +213,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def predict_log_proba(self, X: Any) -> Array:
         """Logarithms of `predict_proba`."""
         probabilities = self.predict_proba(X)
-        backend = registry.owner(probabilities)
+        backend = owner(probabilities)
         with backend.scope_of(probabilities), np.errstate(divide="ignore"):
             return backend.xp.log(probabilities)
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from multimlp import registry
+from multimlp.backend import Array, owner
 from multimlp.estimators._base import BaseMLP, store
 from multimlp.estimators._classifier import MLPClassifier
 from multimlp.estimators._regressor import MLPRegressor
-from multimlp.registry import Array
 
 
 class _Ensemble(BaseMLP):
@@ -42,7 +41,7 @@ class _Ensemble(BaseMLP):
 
 
 def _over_members(values: Array, statistic: str) -> Array:
-    backend = registry.owner(values)
+    backend = owner(values)
     with backend.scope_of(values):
         return getattr(backend.xp, statistic)(values, axis=0)
 
@@ -110,7 +109,7 @@ class EnsembleMLPClassifier(_Ensemble, MLPClassifier):
     def _decided(self, outputs: Array) -> np.ndarray:
         if self._loss().activation_function is None:
             return self._labels.decode(_host(self._mean(outputs)))
-        backend = registry.owner(outputs)
+        backend = owner(outputs)
         with backend.scope_of(outputs):
             chances = self._mean(self._loss().activation(outputs))
         return self._labels.decode(_host(chances), 0.5)
@@ -173,10 +172,10 @@ class EnsembleMLPRegressor(_Ensemble, MLPRegressor):
         store(self, locals())
 
     def _members(self, outputs: Array) -> Array:
-        with registry.owner(outputs).scope_of(outputs):
+        with owner(outputs).scope_of(outputs):
             values = self._loss().activation(outputs)
         return values[..., 0] if values.shape[-1] == 1 else values
 
 
 def _host(values: Array) -> np.ndarray:
-    return registry.owner(values).to_numpy(values)
+    return owner(values).to_numpy(values)

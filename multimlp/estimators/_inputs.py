@@ -11,10 +11,8 @@ from sklearn import get_config
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import validate_data
 
-from multimlp import registry
-from multimlp.backend import Backend
+from multimlp.backend import Array, Backend, owner, owner_of_type
 from multimlp.errors import DataError, ShapeError
-from multimlp.registry import Array
 
 FLOATS = (np.float64, np.float32)
 
@@ -28,12 +26,12 @@ class Origin:
 
     def give(self, values: Array) -> Array:
         """Results as an array of the caller's library, on its device."""
-        owner = registry.owner(values)
+        library = owner(values)
         if self.backend is None:
-            return owner.to_numpy(values)
-        if self.backend is owner:
-            return owner.asarray(values, device=self.device)
-        host = owner.to_numpy(values)
+            return library.to_numpy(values)
+        if self.backend is library:
+            return library.asarray(values, device=self.device)
+        host = library.to_numpy(values)
         if host.dtype.kind not in "biuf":  # labels that only NumPy can hold
             return host
         return self.backend.asarray(host, dtype=host.dtype.name, device=self.device)
@@ -41,21 +39,21 @@ class Origin:
 
 def origin_of(X: Any) -> Origin:
     """The library and device of X, if it is an array of another library than NumPy and dispatch is on."""
-    owner = _foreign(X)
-    if owner is None or not get_config()["array_api_dispatch"]:
+    library = _foreign(X)
+    if library is None or not get_config()["array_api_dispatch"]:
         return Origin(None, None)
-    return Origin(owner, owner.device_name(X))
+    return Origin(library, library.device_name(X))
 
 
 def _foreign(x: Any) -> Backend | None:
-    owner = registry.owner_of_type(type(x))
-    return None if owner is None or owner.name == "numpy" else owner
+    library = owner_of_type(type(x))
+    return None if library is None or library.name == "numpy" else library
 
 
 def to_host(x: Any) -> Any:
     """Arrays of other libraries as NumPy arrays; anything else as it is."""
-    owner = _foreign(x)
-    return x if owner is None else owner.to_numpy(x)
+    library = _foreign(x)
+    return x if library is None else library.to_numpy(x)
 
 
 def check_inputs(estimator: Any, X: Any, reset: bool) -> Array:
@@ -98,7 +96,7 @@ def _dense(X: Any) -> np.ndarray:
 
 def _check_foreign(estimator: Any, X: Array, reset: bool) -> Array:
     """The checks that scikit-learn makes, in the array's own library and on its device."""
-    backend = registry.owner(X)
+    backend = owner(X)
     if X.ndim != 2:
         raise ShapeError(f"X: expected shape (n, features), got {tuple(X.shape)}; reshape your data")
     if 0 in tuple(X.shape):
@@ -118,6 +116,6 @@ def rows(X: Array, chosen: np.ndarray) -> Array:
     """The chosen rows of an array of any library."""
     if isinstance(X, np.ndarray):
         return X[chosen]
-    backend = registry.owner(X)
+    backend = owner(X)
     where = backend.asarray(chosen, dtype="int32", device=backend.device_name(X))
     return backend.xp.take(X, where, axis=0)

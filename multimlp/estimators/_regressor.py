@@ -10,12 +10,11 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 
-from multimlp import registry
+from multimlp.backend import Array, owner
 from multimlp.errors import DataError
-from multimlp.estimators import _inputs, _losses
+from multimlp.estimators import _inputs, _sklearn_losses
 from multimlp.estimators._base import BaseMLP, is_stochastic, store
 from multimlp.losses import Loss
-from multimlp.registry import Array
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -92,7 +91,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return y
 
     def _loss(self) -> Loss:
-        return _losses.for_regression(self.loss, self._targets)
+        return _sklearn_losses.for_regression(self.loss, self._targets)
 
     def _width(self) -> int:
         return self._targets
@@ -103,7 +102,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _means(self, outputs: Array) -> Array:
         """Predictions (n,) or (n, k) for the network's outputs."""
-        with registry.owner(outputs).scope_of(outputs):
+        with owner(outputs).scope_of(outputs):
             values = self._mean(self._loss().activation(outputs))
         return values[..., 0] if values.shape[-1] == 1 else values
 

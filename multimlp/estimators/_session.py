@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from multimlp import registry, tree
-from multimlp.engine import Chunk, Problem, choose
+from multimlp import tree
+from multimlp.backend import is_array
 from multimlp.mlp import Params
+from multimlp.training.engines import Chunk, Problem, choose
 from multimlp.tree import Tree
 
 
@@ -37,7 +38,7 @@ class Session:
         result = self._engine.run(chunk, rows, self._steps)
         self._steps += -(-len(rows) // self.problem.batch_size)
         total = result.loss
-        host = self.problem.backend.to_numpy(total) if registry.is_array(total) else np.asarray(total)
+        host = self.problem.backend.to_numpy(total) if is_array(total) else np.asarray(total)
         self.member_loss = np.atleast_1d(np.asarray(host, dtype=np.float64)) / result.examples
         finite = self.member_loss[np.isfinite(self.member_loss)]
         return float(finite.mean()) if finite.size else float("nan")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from multimlp import optimizers
-from multimlp.registry import Array, array_namespace
+from multimlp.backend import Array, array_namespace
 
 
 def full_batch(solver: Any) -> bool:

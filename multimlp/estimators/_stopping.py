@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from multimlp.backend import Array
 from multimlp.errors import InputError
 from multimlp.estimators import _inputs
-from multimlp.estimators._network import Network
+from multimlp.estimators._fitted_network import Network
 from multimlp.mlp import MLP, Params
-from multimlp.registry import Array
 
 
 class Patience:

@@ -9,7 +9,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from multimlp import losses
 from multimlp.errors import DataError, InputError
-from multimlp.estimators import _losses
+from multimlp.estimators import _sklearn_losses
 from multimlp.losses import Loss
 
 
@@ -61,7 +61,7 @@ class Labels:
             raise InputError(
                 f"loss: {loss!r} is for classes that exclude each other, but y is multi-label; use 'log_loss'"
             )
-        return _losses.for_classification(loss, self.outputs(loss))
+        return _sklearn_losses.for_classification(loss, self.outputs(loss))
 
     @staticmethod
     def _softmax(loss: Any) -> bool:

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from multimlp import activations, registry, tree
+from multimlp import activations, tree
 from multimlp.activations import Activation
-from multimlp.backend import Backend
+from multimlp.backend import Backend, owner, select
 from multimlp.errors import InputError, ShapeError
 from multimlp.mlp import MLP, Dense, ParametricDense, Params, dense, is_ensemble
-from multimlp.selection import select
 
 
 @dataclass
@@ -67,13 +66,13 @@ def layers_of(mlp: MLP, params: Params) -> list[Layer]:
 
 
 def _host(array: Any) -> np.ndarray:
-    return np.asarray(registry.owner(array).to_numpy(array))
+    return np.asarray(owner(array).to_numpy(array))
 
 
 def dtype_of(params: Params) -> str:
     """The dtype of the parameters, which the host cannot always express (bfloat16)."""
     leaf = tree.leaves(params)[0]
-    return registry.owner(leaf).dtype_name(leaf.dtype)
+    return owner(leaf).dtype_name(leaf.dtype)
 
 
 def forward(mlp: MLP, params: Params, X: Any, drop: Callable[[Any], Any] | None) -> Any:

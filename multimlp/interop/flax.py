@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.backend import Backend
-from multimlp.convert import convert
+from multimlp.backend import Backend, convert
 from multimlp.errors import InputError, missing_dependency
 from multimlp.interop._jax_activations import function_of, spec_of, supported_activations
 from multimlp.interop._layers import Builder, layers_of, unsupported_activation, unsupported_layer

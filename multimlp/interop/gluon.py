@@ -31,9 +31,9 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.atomic import replacing
 from multimlp.backend import Backend
 from multimlp.errors import DTypeError, FileFormatError, InputError
+from multimlp.files import replacing
 from multimlp.interop._layers import Builder, layers_of
 from multimlp.mlp import MLP, Params
 

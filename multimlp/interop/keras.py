@@ -316,6 +316,6 @@ def as_keras_layer(mlp: MLP, params: Params, **options: Any) -> KerasMLP:
 
 
 def _plain(leaf: Any) -> np.ndarray:
-    from multimlp import registry
+    from multimlp.backend import owner
 
-    return np.asarray(registry.owner(leaf).to_numpy(leaf))
+    return np.asarray(owner(leaf).to_numpy(leaf))

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.atomic import replacing
 from multimlp.backend import Backend
 from multimlp.errors import FileFormatError, InputError, missing_dependency
+from multimlp.files import replacing
 from multimlp.interop._layers import Builder, layers_of, unsupported_activation
 from multimlp.mlp import MLP, Params
 

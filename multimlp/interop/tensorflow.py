@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from multimlp import tree
-from multimlp.convert import convert
+from multimlp.backend import convert
 from multimlp.errors import missing_dependency
 from multimlp.interop._layers import forward
 from multimlp.mlp import MLP, Params

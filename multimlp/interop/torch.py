@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from multimlp.activations import Activation
-from multimlp.backend import Backend
-from multimlp.convert import convert
+from multimlp.backend import Array, Backend, convert
 from multimlp.errors import InputError, ShapeError, missing_dependency
 from multimlp.interop._layers import (
     Builder,
@@ -21,7 +20,6 @@ from multimlp.interop._layers import (
     unsupported_layer,
 )
 from multimlp.mlp import MLP, Dense, ParametricDense, Params
-from multimlp.registry import Array
 
 try:
     import torch

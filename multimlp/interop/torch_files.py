@@ -8,9 +8,8 @@ from typing import Any
 
 import torch
 
-from multimlp.atomic import replacing
 from multimlp.errors import FileFormatError, InputError
-from multimlp.tensorfile import read_tensors, write_tensors
+from multimlp.files import read_tensors, replacing, write_tensors
 
 
 def write_state(path: Path, state: Mapping[str, torch.Tensor]) -> None:

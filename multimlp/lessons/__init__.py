@@ -17,9 +17,9 @@ import importlib
 from types import ModuleType
 from typing import Any
 
+from multimlp._naming import Table
 from multimlp.backend import Backend
 from multimlp.lessons._lesson import LessonResult, array, lesson
-from multimlp.naming import Table
 
 _TITLES = {
     "linear_models": "Limits of linear models",

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from multimlp import plotting
-from multimlp.backend import Backend
-from multimlp.registry import Array
-from multimlp.selection import get_backend, select, use_backend
+from multimlp.backend import Array, Backend, get_backend, select, use_backend
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

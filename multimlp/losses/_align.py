@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from multimlp.backend import Array, Namespace, array_namespace
 from multimlp.errors import DataError, ShapeError
-from multimlp.registry import Array, Namespace, array_namespace
 
 
 def _check_outputs(shape: tuple[int, ...]) -> None:

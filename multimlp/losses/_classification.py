@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from multimlp import activations
+from multimlp.backend import Array, Namespace, array_namespace, op
 from multimlp.errors import ShapeError
 from multimlp.losses._align import (
     aligned,
@@ -17,8 +18,6 @@ from multimlp.losses._align import (
     check_values,
 )
 from multimlp.losses._loss import LOSSES, Loss
-from multimlp.op import op
-from multimlp.registry import Array, Namespace, array_namespace
 
 
 def _distribution(

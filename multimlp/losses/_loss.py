@@ -8,10 +8,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from multimlp import registry
+from multimlp._naming import Table, check_number, unpack_spec
+from multimlp.backend import Array, owner_of_type
 from multimlp.errors import InputError, ShapeError
-from multimlp.naming import Table, check_number, unpack_spec
-from multimlp.registry import Array
 
 Shape = tuple[int, ...]
 LOSSES: Table[Loss] = Table("loss")
@@ -103,7 +102,7 @@ class Loss:
             If a value is impossible: a label outside 0 .. k-1, a fraction as a label, a negative count, NaN.
         """
         if self.check is not None:
-            owner = registry.owner_of_type(type(targets))
+            owner = owner_of_type(type(targets))
             host = np.asarray(targets) if owner is None else owner.to_numpy(targets)
             weights = self.options.get("class_weights")
             if weights is not None and len(weights) != outputs_shape[-1]:

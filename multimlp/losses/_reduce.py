@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from multimlp.backend import Array, Namespace, array_namespace
 from multimlp.errors import InputError
-from multimlp.registry import Array, Namespace, array_namespace
 
 
 def reduce(per_example: Array, sample_weight: Array | None = None, reduction: str = "mean") -> Array:

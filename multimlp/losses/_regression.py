@@ -6,10 +6,9 @@ import math
 
 import numpy as np
 
+from multimlp.backend import Array, Namespace, array_namespace, op
 from multimlp.losses._align import aligned, check_range, check_values
 from multimlp.losses._loss import LOSSES, Loss
-from multimlp.op import op
-from multimlp.registry import Array, Namespace, array_namespace
 
 
 def _magnitude(xp: Namespace, r: Array) -> Array:

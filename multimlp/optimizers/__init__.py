@@ -20,13 +20,7 @@ array([ 0.997, -0.997])
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from multimlp.errors import InputError
-from multimlp.naming import unpack_spec
 from multimlp.optimizers._first_order import (
-    OPTIMIZERS,
     adagrad,
     adam,
     adamw,
@@ -37,7 +31,7 @@ from multimlp.optimizers._first_order import (
     sgd,
 )
 from multimlp.optimizers._lbfgs import LBFGS, LBFGSResult, LBFGSState
-from multimlp.optimizers._optimizer import Optimizer, OptimizerState
+from multimlp.optimizers._optimizer import OPTIMIZERS, Optimizer, OptimizerState, get
 
 __all__ = [
     "LBFGS",
@@ -56,33 +50,6 @@ __all__ = [
     "rmsprop",
     "sgd",
 ]
-
-
-def get(optimizer: str | Optimizer | LBFGS | Mapping[str, Any]) -> Optimizer | LBFGS:
-    """The optimiser for a name (with its defaults), a ``{"name", "options"}`` mapping, or an optimiser.
-
-    Raises
-    ------
-    InputError
-        For an unknown name, wrong options or anything else.
-
-    Examples
-    --------
-    >>> from multimlp import optimizers
-    >>> optimizers.get({"name": "sgd", "options": {"momentum": 0.9}}).options["momentum"]
-    0.9
-    """
-    if isinstance(optimizer, (Optimizer, LBFGS)):
-        return optimizer
-    if isinstance(optimizer, str):
-        return OPTIMIZERS.find(optimizer)()
-    if isinstance(optimizer, Mapping):
-        name, options = unpack_spec("optimizer", optimizer)
-        try:
-            return OPTIMIZERS.find(name)(**options)
-        except TypeError as error:
-            raise InputError(f"optimizer: {error}") from None
-    raise OPTIMIZERS.reject(optimizer, "or what a function of multimlp.optimizers returns, e.g. adam(1e-3)")
 
 
 def names() -> tuple[str, ...]:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from multimlp import schedules
-from multimlp.naming import Table, check_number
+from multimlp._naming import check_number
+from multimlp.backend import Array, Namespace
 from multimlp.optimizers import _rules as rules
 from multimlp.optimizers._lbfgs import LBFGS
-from multimlp.optimizers._optimizer import Optimizer
+from multimlp.optimizers._optimizer import OPTIMIZERS, Optimizer
 from multimlp.optimizers._rules import Rule
-from multimlp.registry import Array, Namespace
 from multimlp.schedules import Schedule
 
 Rate = float | Schedule
-OPTIMIZERS: Table[Callable[..., Optimizer | LBFGS]] = Table("optimizer")
 
 
 def _bias_corrections(xp: Namespace, t: Array, options: Mapping[str, Any]) -> dict[str, Array]:

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from multimlp import tree
+from multimlp._naming import check_number
+from multimlp.backend import Array, array_namespace, owner
 from multimlp.errors import DTypeError, InputError
-from multimlp.naming import check_number
 from multimlp.optimizers._line_search import Point, strong_wolfe
-from multimlp.registry import Array, array_namespace, owner
 from multimlp.tree import Tree
 
 ValueAndGrad: TypeAlias = Callable[[Tree], tuple[Array, Tree]]

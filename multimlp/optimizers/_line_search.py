@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from multimlp.registry import Array
+from multimlp.backend import Array
 
 SUFFICIENT_DECREASE = 1e-4
 CURVATURE = 0.9

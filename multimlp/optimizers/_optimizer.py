@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from multimlp import tree
-from multimlp.backend import Backend
+from multimlp._naming import Table, unpack_spec
+from multimlp.backend import Array, Backend, Namespace, array_namespace, owner
 from multimlp.errors import DTypeError, InputError
+from multimlp.optimizers._lbfgs import LBFGS
 from multimlp.optimizers._rules import Rule
-from multimlp.registry import Array, Namespace, array_namespace, owner
 from multimlp.schedules import Schedule
 from multimlp.tree import Tree
 
@@ -161,9 +162,37 @@ class Optimizer:
         return {"name": self.name, "options": plain}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from multimlp.optimizers import get
-
         return get, (self.to_spec(),)
+
+
+OPTIMIZERS: Table[Callable[..., Optimizer | LBFGS]] = Table("optimizer")
+
+
+def get(optimizer: str | Optimizer | LBFGS | Mapping[str, Any]) -> Optimizer | LBFGS:
+    """The optimiser for a name (with its defaults), a ``{"name", "options"}`` mapping, or an optimiser.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, wrong options or anything else.
+
+    Examples
+    --------
+    >>> from multimlp import optimizers
+    >>> optimizers.get({"name": "sgd", "options": {"momentum": 0.9}}).options["momentum"]
+    0.9
+    """
+    if isinstance(optimizer, (Optimizer, LBFGS)):
+        return optimizer
+    if isinstance(optimizer, str):
+        return OPTIMIZERS.find(optimizer)()
+    if isinstance(optimizer, Mapping):
+        name, options = unpack_spec("optimizer", optimizer)
+        try:
+            return OPTIMIZERS.find(name)(**options)
+        except TypeError as error:
+            raise InputError(f"optimizer: {error}") from None
+    raise OPTIMIZERS.reject(optimizer, "or what a function of multimlp.optimizers returns, e.g. adam(1e-3)")
 
 
 def _leaves_like(params: Tree, leaves: Sequence[Array], other: Tree, name: str) -> list[Array]:

@@ -13,8 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from multimlp.op import Op, op
-from multimlp.registry import Array, Namespace, array_namespace
+from multimlp.backend import Array, Namespace, Op, array_namespace, op
 
 
 @op(arrays=2)

@@ -7,7 +7,8 @@ and dtype, eager and compiled. ``multimlp parity`` prints it. Tolerances stand i
 
 from __future__ import annotations
 
-from multimlp.parity.engine import Plan, run
+from multimlp.parity.plan import Plan
 from multimlp.parity.rows import Report, Row
+from multimlp.parity.runner import run
 
 __all__ = ["Plan", "Report", "Row", "run"]

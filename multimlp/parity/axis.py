@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from multimlp.activations import describe, names
-from multimlp.backend import Arrays, Backend
+from multimlp.backend import Array, Arrays, Backend
 from multimlp.parity.cases import Aspect, Case, Compute, cotangents
 from multimlp.parity.formats import Format
-from multimlp.registry import Array
 
 COLUMNS = 6
 

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from multimlp import registry
-from multimlp.backend import Arrays, Backend
-from multimlp.registry import Array
+from multimlp.backend import Array, Arrays, Backend, array_namespace
 
 Compute = Callable[[Backend, Arrays], Array]
 """``compute(backend, arrays) -> array``; may be traced and compiled."""
@@ -87,7 +85,7 @@ def slope(function: Callable[[Array], Array]) -> Compute:
 
     def compute(backend: Backend, arrays: Arrays) -> Array:
         outputs, pullback = backend.vjp(lambda xs: (function(xs[0]),), arrays)
-        xp = registry.array_namespace(*outputs)
+        xp = array_namespace(*outputs)
         return pullback((xp.ones_like(outputs[0]),))[0]
 
     return compute
@@ -100,7 +98,7 @@ def cotangents(backend: Backend, function: Callable[..., Array], arrays: Arrays,
 
 def flat(arrays: Arrays) -> Array:
     """All elements of some arrays as one vector."""
-    xp = registry.array_namespace(*arrays)
+    xp = array_namespace(*arrays)
     return xp.concat([xp.reshape(a, (-1,)) for a in arrays])
 
 

@@ -7,14 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from multimlp import special
-from multimlp.activations import describe, names
-from multimlp.backend import Arrays, Backend
-from multimlp.op import Op
+from multimlp.activations import describe, erf, erfc, names
+from multimlp.backend import Array, Arrays, Backend, Op, array_namespace
 from multimlp.parity.cases import Aspect, Case, Compute, label, slope
 from multimlp.parity.formats import Format
 from multimlp.parity.points import grid, is_subnormal, points
-from multimlp.registry import Array, array_namespace
 
 Options = Mapping[str, Any]
 
@@ -42,7 +39,7 @@ def cases(form: Format, quick: bool) -> Iterator[Case]:
         row = describe(name)
         derivative = _bound(row.derivative, options)
         yield _case(name, "activation", row.function, options, derivative, row.kinks(**options), form, quick)
-    for name, operation in (("erf", special.erf), ("erfc", special.erfc)):
+    for name, operation in (("erf", erf), ("erfc", erfc)):
         yield _case(name, "special", operation, {}, None, (), form, quick)
 
 

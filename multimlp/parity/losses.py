@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from multimlp import losses, registry
-from multimlp.backend import Arrays, Backend
+from multimlp import losses
+from multimlp.backend import Array, Arrays, Backend, array_namespace
 from multimlp.losses import Loss
 from multimlp.parity.cases import Aspect, Case, Compute, label
 from multimlp.parity.formats import Format
-from multimlp.registry import Array
 
 COLUMNS = 4
 
@@ -87,7 +86,7 @@ def _gradient(loss: Loss) -> Compute:
 def _autodiff(loss: Loss) -> Compute:
     def compute(backend: Backend, arrays: Arrays) -> Array:
         values, pullback = backend.vjp(lambda xs: (loss(xs[0], arrays[1]),), arrays[:1])
-        return pullback((registry.array_namespace(*values).ones_like(values[0]),))[0]
+        return pullback((array_namespace(*values).ones_like(values[0]),))[0]
 
     return compute
 

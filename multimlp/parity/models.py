@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multimlp.backend import Arrays, Backend
+from multimlp.backend import Array, Arrays, Backend
 from multimlp.mlp import MLP, Dense, dense
 from multimlp.parity.cases import Aspect, Case, Compute, cotangents, flat
 from multimlp.parity.formats import Format
-from multimlp.registry import Array
 
 ROWS = 5
 

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from multimlp import optimizers
-from multimlp.backend import Arrays, Backend
+from multimlp.backend import Array, Arrays, Backend
 from multimlp.optimizers import Optimizer
 from multimlp.parity.cases import Aspect, Case, Compute, label
 from multimlp.parity.formats import Format
-from multimlp.registry import Array
 
 STEPS = 12
 SIZE = 8

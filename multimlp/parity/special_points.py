@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from multimlp import activations, registry
-from multimlp.backend import Backend
+from multimlp import activations
+from multimlp.backend import Array, Backend, array_namespace, load_backend
 from multimlp.parity.cases import slope
-from multimlp.registry import Array
 
 
 def _magnitude(x: Array) -> Array:
     """abs as multimlp's losses and penalties have it."""
-    xp = registry.array_namespace(x)
+    xp = array_namespace(x)
     return xp.where(x == 0, xp.zeros_like(x), xp.where(x < 0, -x, x))
 
 
@@ -58,18 +57,18 @@ def table(backends: Sequence[str]) -> list[dict[str, Any]]:
 
     A framework whose own function cannot be asked has None.
     """
-    native = importlib.import_module("multimlp.backends.native_functions").native_functions
+    native = importlib.import_module("multimlp.backends._framework_functions").framework_functions
     found = {name: native(name) for name in backends}
     rows = []
     for point in POINTS:
         here = point.here or activations.get(point.function)
         row: dict[str, Any] = {
             "point": point.title,
-            "multimlp": _evaluate(registry.load("mpmath"), here, point),
+            "multimlp": _evaluate(load_backend("mpmath"), here, point),
         }
         for name in backends:
             function = found[name].get(point.function)
-            row[name] = None if function is None else _evaluate(registry.load(name), function, point)
+            row[name] = None if function is None else _evaluate(load_backend(name), function, point)
         rows.append(row)
     return rows
 

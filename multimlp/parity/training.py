@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from multimlp import optimizers, registry, tree
+from multimlp import optimizers, tree
+from multimlp.backend import load_backend
 from multimlp.mlp import MLP
 from multimlp.parity.formats import FORMATS
+from multimlp.parity.plan import Plan
 from multimlp.parity.rows import Row
 from multimlp.training import fit
-
-if TYPE_CHECKING:
-    from multimlp.parity.engine import Plan
 
 STEPS = 100
 BATCH = 16
@@ -54,7 +53,7 @@ def rows(plan: Plan) -> Iterator[Row]:
         if plan.wants(recipe.label) or plan.wants("fit"):
             truth = _trained(recipe, "numpy", None)
             for name in plan.backends:
-                backend = registry.load(name)
+                backend = load_backend(name)
                 device = backend.resolve_device(plan.device) or backend.devices()[0]
                 yield _row(recipe, name, device, truth)
 
@@ -74,7 +73,7 @@ def _trained(recipe: Recipe, backend: str, device: str | None) -> np.ndarray:
         mlp, X, y, optimizer=optimizer, epochs=epochs, batch_size=BATCH, validation=None, seed=3,
         backend=backend, device=device, dtype="float64", progress=False,
     )  # fmt: skip
-    owner = registry.load(backend)
+    owner = load_backend(backend)
     leaves: Sequence[Any] = tree.leaves(result.params)
     return np.concatenate([owner.to_numpy(leaf).reshape(-1) for leaf in leaves])
 

@@ -6,21 +6,20 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from multimlp import activations, registry, transforms
-from multimlp.backend import Arrays, Backend
+from multimlp import activations, transforms
+from multimlp.backend import Array, Arrays, Backend, array_namespace
 from multimlp.parity.cases import Aspect, Case, Compute
 from multimlp.parity.formats import Format
-from multimlp.registry import Array
 
 
 def _layer(x: Array, w: Array) -> Array:
     """A vector-valued function of a vector, with curvature."""
-    xp = registry.array_namespace(x, w)
+    xp = array_namespace(x, w)
     return activations.softplus(xp.matmul(activations.tanh(x), w))
 
 
 def _energy(x: Array, w: Array) -> Array:
-    xp = registry.array_namespace(x, w)
+    xp = array_namespace(x, w)
     y = _layer(x, w)
     return xp.sum(y * y)
 

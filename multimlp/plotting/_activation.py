@@ -9,10 +9,8 @@ import numpy as np
 
 from multimlp import activations
 from multimlp.activations import Activation
-from multimlp.backend import Backend
+from multimlp.backend import Array, Backend, array_namespace, get_backend, select
 from multimlp.plotting._style import COLOURS, LINES, axes_or_new
-from multimlp.registry import Array, array_namespace
-from multimlp.selection import get_backend, select
 from multimlp.transforms import elementwise_grad
 
 if TYPE_CHECKING:

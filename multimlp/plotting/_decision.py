@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from multimlp.batches import host
+from multimlp.backend import host, owner
 from multimlp.errors import InputError, ShapeError
-from multimlp.evaluation import predict
 from multimlp.mlp import MLP, Params
 from multimlp.plotting._style import MARKERS, axes_or_new
-from multimlp.registry import owner
 from multimlp.structure._checks import check_pair, check_single
+from multimlp.training import predict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

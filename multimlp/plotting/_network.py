@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from multimlp.backend import owner
 from multimlp.errors import InputError
 from multimlp.mlp import MLP, Params
 from multimlp.plotting._style import LINES, axes_or_new
-from multimlp.registry import owner
 from multimlp.structure._checks import check_pair, check_single
 
 if TYPE_CHECKING:

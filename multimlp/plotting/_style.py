@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from multimlp.atomic import check_writable, replacing
 from multimlp.errors import InputError, missing_dependency
+from multimlp.files import check_writable, replacing
 
 try:
     import matplotlib

@@ -5,13 +5,13 @@ the other sigmoidal unit; `linear_regions` finds where a piecewise linear networ
 shows how much of the gradient reaches each layer; `summary` is the table of layers.
 """
 
+from multimlp.mlp import summary
 from multimlp.structure._collapse import collapse
 from multimlp.structure._gradient_flow import GradientFlow, RecordGradientFlow, gradient_flow
 from multimlp.structure._line import LineRegions
 from multimlp.structure._plane import PlaneRegions
 from multimlp.structure._regions import linear_regions
 from multimlp.structure._sigmoidal import to_sigmoid, to_tanh
-from multimlp.structure._summary import summary
 
 __all__ = [
     "GradientFlow",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from multimlp import registry
+from multimlp.backend import is_array
 from multimlp.errors import InputError
 from multimlp.mlp import MLP, Params, is_ensemble
 
@@ -19,7 +19,7 @@ def check_pair(mlp: Any, params: Any) -> None:
         raise InputError(f"params: expected a tuple of {count} layers (from mlp.init), got {got}")
     for i, (layer, shape) in enumerate(zip(params, mlp.layer_shapes, strict=True)):
         weight: Any = getattr(layer, "weight", None)
-        found = tuple(weight.shape) if registry.is_array(weight) else type(weight).__name__
+        found = tuple(weight.shape) if is_array(weight) else type(weight).__name__
         if found[-2:] != shape:
             raise InputError(
                 f"params[{i}].weight: expected an array of shape {shape} for {mlp!r}, got {found}"

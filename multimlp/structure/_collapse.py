@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from multimlp import registry
+from multimlp.backend import array_namespace, owner
 from multimlp.errors import InputError
 from multimlp.mlp import MLP, Dense, Params
-from multimlp.registry import array_namespace
 from multimlp.structure._checks import check_pair
 
 
@@ -64,7 +63,7 @@ def collapse(mlp: MLP, params: Params) -> Dense:
             )
     weight, bias = params[0].weight, params[0].bias
     xp = array_namespace(weight)
-    with registry.owner(weight).scope_of(weight):
+    with owner(weight).scope_of(weight):
         for layer in params[1:]:
             if bias is not None:
                 row = xp.matmul(xp.expand_dims(bias, axis=-2), layer.weight)

@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from multimlp import losses, registry
-from multimlp.backend import Backend
-from multimlp.batches import host, place
+from multimlp import losses
+from multimlp.backend import Array, Backend, Target, host, owner
 from multimlp.callbacks import Callback, Run
 from multimlp.errors import InputError
 from multimlp.mlp import MLP, Params
-from multimlp.registry import Array
-from multimlp.selection import Target
 from multimlp.structure._checks import check_pair, check_single
+from multimlp.training import place
 from multimlp.transforms import value_and_grad
 
 VANISHING = 1e-3
@@ -104,7 +102,7 @@ def gradient_flow(mlp: MLP, params: Params, X: Any, y: Any, loss: Any = "cross_e
     check_single(params)
     rule = losses.get(loss)
     weight = params[0].weight
-    backend = registry.owner(weight)
+    backend = owner(weight)
     target = Target(backend, backend.device_name(weight), backend.dtype_name(weight.dtype))
     labels = host(y, "y")
     rule.validate((len(labels), mlp.out_features), labels)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multimlp import registry
 from multimlp.activations import Activation
+from multimlp.backend import owner
 from multimlp.errors import InputError
 from multimlp.mlp import MLP, ParametricDense, Params
 from multimlp.structure._checks import check_pair, check_single
@@ -61,7 +61,7 @@ def host_layers(mlp: MLP, params: Params) -> list[HostLayer]:
                 f"mlp: {where} has the activation {rule.name!r}, not a continuous piecewise linear one; "
                 f"these are: {', '.join(PIECEWISE_LINEAR)}"
             )
-        to_host = registry.owner(layer.weight).to_numpy
+        to_host = owner(layer.weight).to_numpy
         weight = to_host(layer.weight).astype(np.float64)
         bias = np.zeros(weight.shape[1]) if layer.bias is None else to_host(layer.bias).astype(np.float64)
         learned = None
@@ -73,7 +73,7 @@ def host_layers(mlp: MLP, params: Params) -> list[HostLayer]:
 
 def own_outputs(mlp: MLP, params: Params, X: np.ndarray) -> np.ndarray:
     """What the network itself returns, on its own backend and in its own dtype, as float64 on the host."""
-    backend = registry.owner(params[0].weight)
+    backend = owner(params[0].weight)
     weight = params[0].weight
     inputs = backend.asarray(X, dtype=backend.dtype_name(weight.dtype), device=backend.device_name(weight))
     with backend.scope_of(weight):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from multimlp import registry
 from multimlp.activations import configured
+from multimlp.backend import array_namespace, owner
 from multimlp.errors import InputError
 from multimlp.mlp import MLP, Params
-from multimlp.registry import array_namespace
 from multimlp.structure._checks import check_pair
 
 
@@ -106,7 +105,7 @@ def _rewrite(
         raise InputError(f"mlp: no hidden layer has the activation {old!r}; got {mlp!r}")
     xp = array_namespace(params[0].weight)
     layers = []
-    with registry.owner(params[0].weight).scope_of(params[0].weight):
+    with owner(params[0].weight).scope_of(params[0].weight):
         for i, layer in enumerate(params):
             weight, bias = layer.weight, layer.bias
             if bias is None:

@@ -8,7 +8,17 @@ that there are derivatives of any order. Of what the standard gained in 2024.12 
 """
 
 from multimlp.tape.core import Traced, raw, stop_gradient
-from multimlp.tape.namespace import primitive, traced_type
+from multimlp.tape.namespace import namespace_for, primitive, traced_type
 from multimlp.tape.reverse import jvp, value_and_grad, vjp
 
-__all__ = ["Traced", "jvp", "primitive", "raw", "stop_gradient", "traced_type", "value_and_grad", "vjp"]
+__all__ = [
+    "Traced",
+    "jvp",
+    "namespace_for",
+    "primitive",
+    "raw",
+    "stop_gradient",
+    "traced_type",
+    "value_and_grad",
+    "vjp",
+]

@@ -11,13 +11,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
+from typing import Any, ClassVar, NoReturn, TypeAlias
 
+from multimlp._typing import Library
 from multimlp.errors import DifferentiationError, ShapeError
-
-if TYPE_CHECKING:
-    from multimlp.backend import Backend
-    from multimlp.tape.namespace import TracedNamespace
 
 Rule: TypeAlias = Callable[..., Any]
 """``rule(xp, g, y, *arguments, **parameters)``: the cotangent of one argument, from the cotangent ``g`` of
@@ -69,10 +66,10 @@ class Traced(Node):
     __array_ufunc__ = None  # so that ndarray + Traced comes to Traced.__radd__
     __array_priority__ = 1e6
     __hash__ = None  # type: ignore[assignment]
-    __multimlp_backend__: ClassVar[Backend]
-    __multimlp_namespace__: ClassVar[TracedNamespace]
+    __multimlp_backend__: ClassVar[Library]
+    __multimlp_namespace__: ClassVar[Any]
 
-    def __array_namespace__(self, *, api_version: str | None = None) -> TracedNamespace:
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return self.__multimlp_namespace__
 
     @property
@@ -181,8 +178,10 @@ def raw(x: Any) -> Any:
     Examples
     --------
     >>> import numpy as np
+    >>> import multimlp as mm
     >>> from multimlp import tape
-    >>> value, _, _ = tape.value_and_grad(lambda xs: (tape.raw(xs[0]) * xs[0], ()))((np.asarray(3.0),))
+    >>> value_and_grad = tape.value_and_grad(lambda xs: (tape.raw(xs[0]) * xs[0], ()), mm.get_backend("numpy"))
+    >>> value, _, _ = value_and_grad((np.asarray(3.0),))
     >>> float(value)
     9.0
     """
@@ -199,8 +198,15 @@ def device_of(x: Any) -> Any:
 def stop_gradient(x: Any) -> Any:
     """The same values as a constant to every derivative, of whatever order.
 
-    Examples -------- >>> import numpy as np >>> from multimlp import tape >>> _, _, (g,) =
-    tape.value_and_grad(lambda xs: (tape.stop_gradient(xs[0]) * xs[0], ()))((np.asarray(3.0),)) >>> float(g)
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> from multimlp import tape
+    >>> def f(xs):
+    ...     return tape.stop_gradient(xs[0]) * xs[0], ()
+    >>> _, _, (g,) = tape.value_and_grad(f, mm.get_backend("numpy"))((np.asarray(3.0),))
+    >>> float(g)
     3.0
     """
     return raw(x)

@@ -1,14 +1,14 @@
-"""The traced namespace of a backend: every function of the raw namespace, recording where it must."""
+"""The traced namespace of a library: every function of the raw namespace, recording where it must."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from multimlp._typing import Library, Namespace
 from multimlp.errors import MissingRuleError
-from multimlp.registry import Namespace
 from multimlp.tape import (
     rules_constant,
     rules_decompositions,
@@ -20,9 +20,6 @@ from multimlp.tape import (
 )
 from multimlp.tape.core import Rule, Traced, any_traced
 from multimlp.tape.recording import Function, Maker, pointwise
-
-if TYPE_CHECKING:
-    from multimlp.backend import Backend
 
 RULES: dict[str, Maker] = {
     **rules_constant.RULES,
@@ -74,12 +71,13 @@ class TracedNamespace:
     traced: type[Traced]
     """The type of the arrays that this namespace records."""
 
-    def __init__(self, backend: Backend, source: Namespace, prefix: str = "", main: Any = None) -> None:
-        self.backend = backend
+    def __init__(self, library: Library, source: Namespace, prefix: str = "", main: Any = None) -> None:
+        self.library = library
         self._source = source
         self._prefix = prefix
         self._main = self if main is None else main
         self._real_floating: dict[Any, bool] = {}
+        self._types: dict[type, bool] = {}
         self.__name__ = f"multimlp.tape({source.__name__})"
 
     def __getattr__(self, name: str) -> Any:
@@ -108,6 +106,15 @@ class TracedNamespace:
             return _without_rule(self._prefix + name, found)
         return found
 
+    def owns(self, x: Any) -> bool:
+        """Whether ``x`` is an array of this library, plain or traced."""
+        cls = type(x)
+        try:
+            return self._types[cls]
+        except KeyError:
+            known = self._types[cls] = cls is self.traced or self.library.is_array_type(cls)
+            return known
+
     def is_real_floating(self, dtype: Any) -> bool:
         """Whether arrays of this dtype can be differentiated."""
         try:
@@ -118,7 +125,7 @@ class TracedNamespace:
 
 
 def _extension(xp: TracedNamespace, name: str) -> TracedNamespace:
-    extension = TracedNamespace(xp.backend, getattr(xp._source, name), f"{name}.", xp)
+    extension = TracedNamespace(xp.library, getattr(xp._source, name), f"{name}.", xp)
     return extension
 
 
@@ -147,7 +154,7 @@ class _Registered:
         self.make = pointwise(*rules)
 
     def __call__(self, function: Function, xp: TracedNamespace) -> Function:
-        return self.make(partial(self.forward, xp.backend.xp), xp)
+        return self.make(partial(self.forward, xp.library.xp), xp)
 
 
 def primitive(name: str, forward: Callable[..., Any], *rules: Rule) -> None:
@@ -167,12 +174,13 @@ def primitive(name: str, forward: Callable[..., Any], *rules: Rule) -> None:
     Examples
     --------
     >>> import numpy as np
+    >>> import multimlp as mm
     >>> from multimlp import tape
     >>> tape.primitive("cube", lambda xp, x: x * x * x, lambda xp, g, y, x: 3 * g * x * x)
     >>> def f(arrays):
     ...     (x,) = arrays
     ...     return x.__array_namespace__().cube(x), ()
-    >>> float(tape.value_and_grad(f)((np.asarray(2.0),))[2][0])
+    >>> float(tape.value_and_grad(f, mm.get_backend("numpy"))((np.asarray(2.0),))[2][0])
     12.0
     """
     RULES[name] = _Registered(forward, rules)
@@ -183,22 +191,27 @@ def primitive(name: str, forward: Callable[..., Any], *rules: Rule) -> None:
         vars(space).pop(name.rpartition(".")[2], None)
 
 
-_traced_types: dict[Backend, type[Traced]] = {}
+_traced_types: dict[Library, type[Traced]] = {}
 
 
-def traced_type(backend: Backend) -> type[Traced]:
-    """The type of the traced arrays of a backend, made once."""
+def traced_type(library: Library) -> type[Traced]:
+    """The type of the traced arrays of a library, made once."""
     try:
-        return _traced_types[backend]
+        return _traced_types[library]
     except KeyError:
-        return _traced_types.setdefault(backend, _make_traced_type(backend))
+        return _traced_types.setdefault(library, _make_traced_type(library))
 
 
-def _make_traced_type(backend: Backend) -> type[Traced]:
-    xp = TracedNamespace(backend, backend.xp)
+def namespace_for(library: Library, arrays: Iterable[Any]) -> Namespace:
+    """What computes with these arrays of a library: its namespace, or the traced one if an array is traced."""
+    return traced_type(library).__multimlp_namespace__ if any_traced(arrays) else library.xp
+
+
+def _make_traced_type(library: Library) -> type[Traced]:
+    xp = TracedNamespace(library, library.xp)
     members = {
         "__slots__": (),
-        "__multimlp_backend__": backend,
+        "__multimlp_backend__": library,
         "__multimlp_namespace__": xp,
         "__hash__": None,
     }

@@ -10,16 +10,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from multimlp.errors import InputError
 from multimlp.tape.core import Node, Rule, Traced, any_traced, raw
 
-if TYPE_CHECKING:
-    from multimlp.tape.namespace import TracedNamespace
-
 Function: TypeAlias = Callable[..., Any]
-Maker: TypeAlias = "Callable[[Function, TracedNamespace], Function]"
+Maker: TypeAlias = "Callable[[Function, Any], Function]"
+"""From the raw function and the traced namespace to the function that records."""
 
 
 def pointwise(*rules: Rule) -> Maker:
@@ -28,7 +26,7 @@ def pointwise(*rules: Rule) -> Maker:
 
 
 def _unary(rules: tuple[Rule, ...]) -> Maker:
-    def make(function: Function, xp: TracedNamespace) -> Function:
+    def make(function: Function, xp: Any) -> Function:
         traced = xp.traced
 
         def record(x: Any, /) -> Any:
@@ -45,7 +43,7 @@ def _unary(rules: tuple[Rule, ...]) -> Maker:
 def _binary(rules: tuple[Rule, ...]) -> Maker:
     left, right = rules[:1], rules[1:]
 
-    def make(function: Function, xp: TracedNamespace) -> Function:
+    def make(function: Function, xp: Any) -> Function:
         traced = xp.traced
 
         def record(a: Any, b: Any, /) -> Any:
@@ -69,7 +67,7 @@ def _binary(rules: tuple[Rule, ...]) -> Maker:
 
 
 def _nary(rules: tuple[Rule, ...]) -> Maker:
-    def make(function: Function, xp: TracedNamespace) -> Function:
+    def make(function: Function, xp: Any) -> Function:
         traced = xp.traced
 
         def record(*args: Any) -> Any:
@@ -111,7 +109,7 @@ def parametric(rule: Rule) -> Maker:
     rules = (rule,)
     check = _parameter_check(rule, skip=4)
 
-    def make(function: Function, xp: TracedNamespace) -> Function:
+    def make(function: Function, xp: Any) -> Function:
         traced = xp.traced
 
         def record(x: Any, /, *rest: Any, **params: Any) -> Any:
@@ -133,7 +131,7 @@ def of_sequence(rule: Rule) -> Maker:
     """
     check = _parameter_check(rule, skip=5)
 
-    def make(function: Function, xp: TracedNamespace) -> Function:
+    def make(function: Function, xp: Any) -> Function:
         traced = xp.traced
 
         def record(arrays: Any, /, **params: Any) -> Any:
@@ -156,7 +154,7 @@ def several_results(rule: Rule) -> Maker:
 
     rules = (rule,)
 
-    def make(function: Function, xp: TracedNamespace) -> Function:
+    def make(function: Function, xp: Any) -> Function:
         traced = xp.traced
 
         def record(x: Any, /, **params: Any) -> Any:
@@ -176,14 +174,14 @@ def several_results(rule: Rule) -> Maker:
     return make
 
 
-def _nth_cotangent(i: int, size: int, xp: TracedNamespace, g: Any, y: Any) -> tuple[Any, ...]:
+def _nth_cotangent(i: int, size: int, xp: Any, g: Any, y: Any) -> tuple[Any, ...]:
     return tuple(g if j == i else None for j in range(size))
 
 
 def composed(definition: Function) -> Maker:
     """A function defined by others of the traced namespace: ``definition(xp, *args, **kwargs)``."""
 
-    def make(function: Function, xp: TracedNamespace) -> Function:
+    def make(function: Function, xp: Any) -> Function:
         def record(*args: Any, **kwargs: Any) -> Any:
             if any_traced(args) or any_traced(kwargs.values()):
                 return definition(xp, *args, **kwargs)
@@ -194,7 +192,7 @@ def composed(definition: Function) -> Maker:
     return make
 
 
-def constant(function: Function, xp: TracedNamespace) -> Function:
+def constant(function: Function, xp: Any) -> Function:
     """The maker of functions whose derivative is zero wherever it exists, or whose result is no real array:
     they see raw values.
     """

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
-from multimlp import registry
+from multimlp._typing import Array, Arrays, Library
 from multimlp.errors import InputError, NonScalarError, NotDifferentiableError, ShapeError
-from multimlp.registry import Array
 from multimlp.tape.core import Node, Traced
 from multimlp.tape.namespace import TracedNamespace, traced_type
-
-Arrays: TypeAlias = tuple[Array, ...]
 
 _levels = itertools.count(1)
 
 
 def value_and_grad(
-    function: Callable[[Arrays], tuple[Array, Arrays]],
+    function: Callable[[Arrays], tuple[Array, Arrays]], library: Library
 ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
     """Reverse mode for a scalar function of a tuple of arrays.
 
@@ -27,6 +24,8 @@ def value_and_grad(
     function : callable
         ``function(arrays) -> (value, auxiliary)``: a 0-d array, and a tuple of further outputs that are
         handed through.
+    library : Library
+        Whose arrays these are.
 
     Returns
     -------
@@ -37,6 +36,8 @@ def value_and_grad(
 
     Raises
     ------
+    InputError
+        If an argument is no array of the library.
     NotDifferentiableError
         If an array is not of a real floating-point dtype.
     NonScalarError
@@ -45,14 +46,16 @@ def value_and_grad(
     Examples
     --------
     >>> import numpy as np
+    >>> import multimlp as mm
     >>> from multimlp import tape
-    >>> value, _, (g,) = tape.value_and_grad(lambda xs: (xs[0] * xs[0] * xs[0], ()))((np.asarray(2.0),))
+    >>> library = mm.get_backend("numpy")
+    >>> value, _, (g,) = tape.value_and_grad(lambda xs: (xs[0] * xs[0] * xs[0], ()), library)((np.asarray(2.0),))
     >>> float(value), float(g)
     (8.0, 12.0)
     """
 
     def run(arrays: Arrays) -> tuple[Array, Arrays, Arrays]:
-        xp, level, leaves = _open(arrays)
+        xp, level, leaves = _open(arrays, library)
         value, auxiliary = function(leaves)
         shape = getattr(value, "shape", ())
         if tuple(shape) != ():
@@ -70,7 +73,9 @@ def value_and_grad(
     return run
 
 
-def vjp(function: Callable[[Arrays], Arrays], arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
+def vjp(
+    function: Callable[[Arrays], Arrays], arrays: Arrays, library: Library
+) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
     """The outputs of a function of a tuple of arrays, and the map from cotangents of the outputs to
     cotangents of the inputs.
 
@@ -80,6 +85,8 @@ def vjp(function: Callable[[Arrays], Arrays], arrays: Arrays) -> tuple[Arrays, C
         From a tuple of arrays to a tuple of arrays.
     arrays : tuple of array
         Real floating-point arrays.
+    library : Library
+        Whose arrays these are.
 
     Returns
     -------
@@ -92,12 +99,14 @@ def vjp(function: Callable[[Arrays], Arrays], arrays: Arrays) -> tuple[Arrays, C
     Examples
     --------
     >>> import numpy as np
+    >>> import multimlp as mm
     >>> from multimlp import tape
-    >>> outputs, pullback = tape.vjp(lambda xs: (xs[0] * xs[1],), (np.asarray(2.0), np.asarray(5.0)))
+    >>> library = mm.get_backend("numpy")
+    >>> outputs, pullback = tape.vjp(lambda xs: (xs[0] * xs[1],), (np.asarray(2.0), np.asarray(5.0)), library)
     >>> [float(c) for c in pullback((np.asarray(1.0),))]
     [5.0, 2.0]
     """
-    xp, level, leaves = _open(arrays)
+    xp, level, leaves = _open(arrays, library)
     traced_outputs = tuple(function(leaves))
     outputs = tuple(_lower(y, level) for y in traced_outputs)
 
@@ -109,7 +118,9 @@ def vjp(function: Callable[[Arrays], Arrays], arrays: Arrays) -> tuple[Arrays, C
     return outputs, pullback
 
 
-def jvp(function: Callable[[Arrays], Arrays], arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
+def jvp(
+    function: Callable[[Arrays], Arrays], arrays: Arrays, tangents: Arrays, library: Library
+) -> tuple[Arrays, Arrays]:
     """The outputs of a function, and their directional derivatives along the tangents of its inputs.
 
     The pullback is linear in its cotangents, so that its own pullback is the forward derivative.
@@ -120,6 +131,8 @@ def jvp(function: Callable[[Arrays], Arrays], arrays: Arrays, tangents: Arrays) 
         From a tuple of arrays to a tuple of arrays.
     arrays, tangents : tuple of array
         The point and the direction, of the same shapes.
+    library : Library
+        Whose arrays these are.
 
     Returns
     -------
@@ -128,14 +141,16 @@ def jvp(function: Callable[[Arrays], Arrays], arrays: Arrays, tangents: Arrays) 
     Examples
     --------
     >>> import numpy as np
+    >>> import multimlp as mm
     >>> from multimlp import tape
-    >>> _, (dy,) = tape.jvp(lambda xs: (xs[0] * xs[0],), (np.asarray(3.0),), (np.asarray(1.0),))
+    >>> library = mm.get_backend("numpy")
+    >>> _, (dy,) = tape.jvp(lambda xs: (xs[0] * xs[0],), (np.asarray(3.0),), (np.asarray(1.0),), library)
     >>> float(dy)
     6.0
     """
     _check_same_shapes("tangents", "input", arrays, tangents)
-    outputs, pullback = vjp(function, arrays)
-    xp = _namespace_of(arrays)
+    outputs, pullback = vjp(function, arrays, library)
+    xp = _namespace_of(library)
     smooth = [i for i, y in enumerate(outputs) if _differentiable(xp, y)]
     zeros = [xp.zeros_like(y) for y in outputs]
     if not smooth:
@@ -147,7 +162,7 @@ def jvp(function: Callable[[Arrays], Arrays], arrays: Arrays, tangents: Arrays) 
             complete[i] = cotangent
         return pullback(tuple(complete))
 
-    _, forward = vjp(of_cotangents, tuple(zeros[i] for i in smooth))
+    _, forward = vjp(of_cotangents, tuple(zeros[i] for i in smooth), library)
     output_tangents = list(zeros)
     for i, tangent in zip(smooth, forward(tangents), strict=True):
         output_tangents[i] = tangent
@@ -157,14 +172,19 @@ def jvp(function: Callable[[Arrays], Arrays], arrays: Arrays, tangents: Arrays) 
 # ---- levels --------------------------------------------------------------------------------------
 
 
-def _namespace_of(arrays: Arrays) -> TracedNamespace:
-    return traced_type(registry.owner(*arrays)).__multimlp_namespace__
+def _namespace_of(library: Library) -> TracedNamespace:
+    namespace: TracedNamespace = traced_type(library).__multimlp_namespace__
+    return namespace
 
 
-def _open(arrays: Arrays) -> tuple[TracedNamespace, int, tuple[Traced, ...]]:
+def _open(arrays: Arrays, library: Library) -> tuple[TracedNamespace, int, tuple[Traced, ...]]:
     """A new level with each array traced at it."""
-    xp = _namespace_of(arrays)
+    xp = _namespace_of(library)
     for i, array in enumerate(arrays):
+        if hasattr(array, "dtype") and not xp.owns(array):
+            raise InputError(
+                f"argument {i}: expected an array of the {library.name} library, got {type(array).__name__}"
+            )
         if not _differentiable(xp, array):
             what = getattr(array, "dtype", type(array).__name__)
             raise NotDifferentiableError(

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from multimlp._typing import Array, Namespace
 from multimlp.errors import MissingRuleError
-from multimlp.registry import Array, Namespace
 from multimlp.tape.core import Traced, device_of
 from multimlp.tape.recording import Function, Maker, composed, parametric, several_results
 

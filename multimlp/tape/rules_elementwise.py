@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from multimlp.registry import Array, Namespace
+from multimlp._typing import Array, Namespace
 from multimlp.tape.core import device_of
 from multimlp.tape.recording import Maker, parametric, pointwise
 

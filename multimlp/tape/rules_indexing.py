@@ -1,22 +1,19 @@
 """Derivative rules of selection: ``x[key]``, ``take``, ``take_along_axis``, ``sort``.
 
 What is picked more than once receives the sum of its cotangents. That scatter-add is not in the standard: a
-backend may offer it as ``kernels["scatter_add"](target, key, values)``, which adds into ``target`` and
-returns it; `_add_segments` serves the others.
+library may offer it as ``scatter_add(target, key, values)``, which adds into ``target`` and returns it;
+`_add_segments` serves the others.
 """
 
 from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from multimlp.registry import Array, Namespace
+from multimlp._typing import Array, Library, Namespace
 from multimlp.tape.core import Traced, device_of
 from multimlp.tape.recording import Function, Maker, composed, parametric
-
-if TYPE_CHECKING:
-    from multimlp.tape.namespace import TracedNamespace
 
 
 def _getitem(xp: Namespace, g: Array, y: Array, x: Array, key: Any) -> Array:
@@ -88,12 +85,12 @@ def _raw_put(xp: Namespace, g: Array, key: Any, shape: tuple[int, ...]) -> Array
     return out
 
 
-def _raw_add_at(backend: Any, g: Array, indices: Array, size: int) -> Array:
+def _raw_add_at(library: Library, g: Array, indices: Array, size: int) -> Array:
     """Zeros of length ``size``, to which each g[i, ...] is added at indices[i]."""
-    kernel = backend.kernels.get("scatter_add")
+    kernel = library.scatter_add
     if kernel is None:
-        return _add_segments(backend.xp, g, indices, size)
-    target = backend.xp.zeros((size, *g.shape[1:]), dtype=g.dtype, device=device_of(g))
+        return _add_segments(library.xp, g, indices, size)
+    target = library.xp.zeros((size, *g.shape[1:]), dtype=g.dtype, device=device_of(g))
     return kernel(target, indices, g)
 
 
@@ -121,17 +118,17 @@ def _add_segments(xp: Namespace, g: Array, indices: Array, size: int) -> Array:
     return out
 
 
-def _put(function: Function, xp: TracedNamespace) -> Function:
+def _put(function: Function, xp: Namespace) -> Function:
     rule = parametric(lambda xp, g, y, x, key, shape: g[key])
-    return rule(partial(_raw_put, xp.backend.xp), xp)
+    return rule(partial(_raw_put, xp.library.xp), xp)
 
 
-def _add_at(function: Function, xp: TracedNamespace) -> Function:
+def _add_at(function: Function, xp: Namespace) -> Function:
     rule = parametric(lambda xp, g, y, x, indices, size: xp.take(g, indices, axis=0))
-    return rule(partial(_raw_add_at, xp.backend), xp)
+    return rule(partial(_raw_add_at, xp.library), xp)
 
 
-def _select(function: Function, xp: TracedNamespace) -> Function:
+def _select(function: Function, xp: Namespace) -> Function:
     return parametric(_getitem)(lambda x, key: x[key], xp)
 
 

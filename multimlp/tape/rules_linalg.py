@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from multimlp._typing import Array, Namespace
 from multimlp.errors import InputError, ShapeError
-from multimlp.registry import Array, Namespace
 from multimlp.tape.core import device_of
 from multimlp.tape.recording import Maker, composed, parametric, pointwise
 from multimlp.tape.rules_reductions import axes_of, restore_axes

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from multimlp._typing import Array, Namespace
 from multimlp.errors import NotDifferentiableError, ShapeError
-from multimlp.registry import Array, Namespace
 from multimlp.tape.core import Traced, device_of, raw
 from multimlp.tape.recording import Function, Maker, composed, of_sequence, parametric
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from multimlp.registry import Array, Namespace
+from multimlp._typing import Array, Namespace
 from multimlp.tape.core import Rule, Traced
 from multimlp.tape.recording import Function, Maker, composed, parametric
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from multimlp import registry, tree
+from multimlp import tree
+from multimlp.backend import is_array, owner
 from multimlp.errors import InputError, ParityError
 from multimlp.parity.formats import FORMATS
 
@@ -87,7 +88,7 @@ def _check_tolerances(ulp: float | None, rtol: float | None, atol: float) -> Non
 
 def _pairs(actual: Any, expected: Any, label: str) -> tuple[list[Any], list[Any]]:
     """The leaves of the two trees; a list that stands for an array is a leaf."""
-    if registry.is_array(actual) or not isinstance(actual, (tuple, list, dict)):
+    if is_array(actual) or not isinstance(actual, (tuple, list, dict)):
         return [actual], [expected]
     got, wanted = tree.structure(actual), tree.structure(expected)
     if got != wanted:
@@ -101,9 +102,9 @@ def _check_kind(
     wanted_shape = tuple(getattr(expected, "shape", np.shape(expected)))
     if shape and tuple(np.shape(actual) if not hasattr(actual, "shape") else actual.shape) != wanted_shape:
         raise ParityError(f"{where}shape {tuple(actual.shape)}, expected {wanted_shape}")
-    if not (registry.is_array(actual) and registry.is_array(expected)):
+    if not (is_array(actual) and is_array(expected)):
         return
-    a, e = registry.owner(actual), registry.owner(expected)
+    a, e = owner(actual), owner(expected)
     if namespace and a is not e:
         raise ParityError(f"{where}an array of {a.name}, expected one of {e.name}")
     got, wanted = a.dtype_name(actual.dtype), e.dtype_name(expected.dtype)
@@ -116,9 +117,9 @@ def _check_kind(
 
 def on_host(x: Any) -> tuple[np.ndarray, str | None]:
     """The values as a NumPy array, and the name of the dtype if ``x`` is an array."""
-    if registry.is_array(x):
-        owner = registry.owner(x)
-        return np.asarray(owner.to_numpy(x)), owner.dtype_name(x.dtype)
+    if is_array(x):
+        library = owner(x)
+        return np.asarray(library.to_numpy(x)), library.dtype_name(x.dtype)
     return np.asarray(x), None
 
 

@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from multimlp import registry, transforms, tree
-from multimlp.backend import Backend
+from multimlp import transforms, tree
+from multimlp.backend import Array, Backend, common_owner, get_backend, is_array, owner
 from multimlp.errors import InputError, ParityError
-from multimlp.registry import Array
-from multimlp.selection import get_backend
 from multimlp.tree import Tree
 
 STEP = 1e-3
@@ -75,7 +73,7 @@ def check_grads(
     if unknown or not modes:
         raise InputError(f"modes: expected 'rev', 'fwd' or both, got {tuple(modes)!r}")
     leaves, rebuild = tree.flatten(tuple(args))
-    backend = registry.common_owner(leaves) or get_backend()
+    backend = common_owner(leaves) or get_backend()
     start = [np.asarray(_host(leaf), dtype=np.float64) for leaf in leaves]
 
     def flat(*arrays: Array) -> tuple[Array, ...]:
@@ -87,7 +85,7 @@ def check_grads(
 
 
 def _host(leaf: Any) -> Any:
-    return registry.owner(leaf).to_numpy(leaf) if registry.is_array(leaf) else leaf
+    return owner(leaf).to_numpy(leaf) if is_array(leaf) else leaf
 
 
 class _Check:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from multimlp import registry, transforms, tree
-from multimlp.backend import Backend
+from multimlp import transforms, tree
+from multimlp.backend import BUILTIN, Backend, array_namespace, entry_points, is_installed, load_backend
 from multimlp.errors import InputError, MultimlpError, ParityError
 from multimlp.parity.formats import FORMATS
 from multimlp.testing._close import assert_close, on_host
@@ -20,8 +20,8 @@ DEFAULT_EPS = 64.0
 
 def comparable_backends() -> tuple[str, ...]:
     """The installed backends that compute with arrays of their own: all but the oracle."""
-    known = (*registry.BUILTIN, *registry.entry_points())
-    return tuple(name for name in known if name != "mpmath" and registry.is_installed(name))
+    known = (*BUILTIN, *entry_points())
+    return tuple(name for name in known if name != "mpmath" and is_installed(name))
 
 
 def assert_parity(
@@ -80,14 +80,14 @@ def assert_parity(
             "args: no floating-point array to differentiate with respect to; pass gradients=False"
         )
     case = _Case(fn, host, rebuild, smooth if gradients else [], dtype)
-    base = registry.load(reference)
+    base = load_backend(reference)
     wanted = case.results(
         base, base.dtype_name(base.dtype(dtype)) if reference != "mpmath" else "float64", False
     )
     bound = (DEFAULT_EPS if rtol is None else rtol / FORMATS[dtype].eps) * FORMATS[dtype].eps
     problems = []
     for name in comparable_backends() if backends is None else backends:
-        backend = registry.load(name)
+        backend = load_backend(name)
         modes = (False, True) if compiled and backend.capabilities.compilers else (False,)
         for mode in modes:
             problems += _problems(case, backend, dtype, mode, wanted, bound)
@@ -153,7 +153,7 @@ class _Case:
             given = list(arrays)
             for i, array in zip(self.smooth, chosen, strict=True):
                 given[i] = array
-            xp = registry.array_namespace(*chosen)
+            xp = array_namespace(*chosen)
             values = [
                 v for v in tree.leaves(self.fn(*self.rebuild(given))) if xp.isdtype(v.dtype, "real floating")
             ]

@@ -7,13 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from multimlp import activations, registry, transforms
-from multimlp.backend import Backend
+from multimlp import activations, transforms
+from multimlp.backend import OPS, Array, Backend, array_namespace, canonical_name, load_backend, owner
 from multimlp.errors import CapabilityError, DeviceError
 from multimlp.mlp import MLP
-from multimlp.op import OPS
 from multimlp.parity.formats import FORMATS
-from multimlp.registry import Array, array_namespace
 from multimlp.testing._close import assert_close
 from multimlp.training import fit
 
@@ -52,7 +50,7 @@ class BackendContract:
 
     @pytest.fixture
     def adapter(self) -> Any:
-        adapter = registry.load(self.backend)
+        adapter = load_backend(self.backend)
         with adapter.scope(self.dtype):
             yield adapter
 
@@ -70,9 +68,9 @@ class BackendContract:
 
     def test_it_is_found_by_name_and_by_its_arrays(self, adapter: Backend) -> None:
         x = self.array(adapter, [1.0, 2.0])
-        assert adapter.name == registry.canonical_name(self.backend)
-        assert registry.owner(x) is adapter
-        assert registry.array_namespace(x) is adapter.xp
+        assert adapter.name == canonical_name(self.backend)
+        assert owner(x) is adapter
+        assert array_namespace(x) is adapter.xp
         assert adapter.version
         assert not adapter.is_array_type(list)
 
@@ -235,7 +233,7 @@ class BackendContract:
             progress=False,
         )
         assert result.history["loss"][-1] < 0.1
-        assert registry.owner(result.params[0].weight) is adapter
+        assert owner(result.params[0].weight) is adapter
 
 
 def _reference(function: Any) -> np.ndarray:

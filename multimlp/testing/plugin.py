@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _names(config: pytest.Config) -> list[str]:
-    from multimlp import registry
+    from multimlp.backend import canonical_name
     from multimlp.errors import BackendError
     from multimlp.testing import comparable_backends
 
@@ -49,7 +49,7 @@ def _names(config: pytest.Config) -> list[str]:
     if not given:
         return list(comparable_backends())
     try:
-        return [registry.canonical_name(name) for name in given.split(",")]
+        return [canonical_name(name) for name in given.split(",")]
     except BackendError as error:
         raise pytest.UsageError(f"--mm-backends: {error}") from None
 
@@ -77,13 +77,13 @@ def _marks(item: pytest.Item, backend: str) -> Iterator[pytest.MarkDecorator]:
 
 
 def _backends_of(mark: pytest.Mark) -> set[str]:
-    from multimlp import registry
+    from multimlp.backend import canonical_name
 
     if not mark.args:
         raise pytest.UsageError(
             f"{mark.name}: expected the names of backends, e.g. @pytest.mark.{mark.name}('jax', reason=...)"
         )
-    return {registry.canonical_name(name) for name in mark.args}
+    return {canonical_name(name) for name in mark.args}
 
 
 def _reason_of(mark: pytest.Mark) -> str:
@@ -98,10 +98,9 @@ def _reason_of(mark: pytest.Mark) -> str:
 @pytest.fixture
 def mm_backend(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Each backend in turn, selected for the test, with the device and dtype of the options."""
-    from multimlp import registry
-    from multimlp.selection import use_backend
+    from multimlp.backend import load_backend, use_backend
 
-    backend = registry.load(request.param)
+    backend = load_backend(request.param)
     device, dtype = request.config.getoption("--mm-device"), request.config.getoption("--mm-dtype")
     with use_backend(backend.name, device=device, dtype=dtype), backend.scope(dtype or "float64"):
         yield backend

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from multimlp import registry, tree
-from multimlp.backend import Backend
+from multimlp import tree
+from multimlp.backend import Array, Backend, common_owner, get_backend, is_array, select
 from multimlp.errors import DTypeError, InputError, NotDifferentiableError
-from multimlp.registry import Array
-from multimlp.selection import get_backend, select
 from multimlp.tree import Tree
 
 ArgNums = int | Sequence[int]
@@ -17,7 +15,7 @@ ArgNums = int | Sequence[int]
 
 def backend_of(leaves: Sequence[Any]) -> Backend:
     """The adapter of the arrays among the leaves; Python numbers alone go to the selected backend."""
-    return registry.common_owner(leaves) or get_backend()
+    return common_owner(leaves) or get_backend()
 
 
 def is_floating(backend: Backend, array: Array) -> bool:
@@ -27,9 +25,9 @@ def is_floating(backend: Backend, array: Array) -> bool:
 
 def _floating(backend: Backend, leaf: Any, where: str) -> Array:
     """``leaf`` as an array that can be differentiated, or a clear error that says where it stood."""
-    if isinstance(leaf, float) and not registry.is_array(leaf):
+    if isinstance(leaf, float) and not is_array(leaf):
         return backend.asarray(leaf, dtype=select(backend).dtype)
-    if not registry.is_array(leaf):
+    if not is_array(leaf):
         raise NotDifferentiableError(
             f"{where}: cannot differentiate with respect to {leaf!r} of type {type(leaf).__name__}; "
             "give a floating-point array, or leave this argument out of argnums"
@@ -43,7 +41,7 @@ def _floating(backend: Backend, leaf: Any, where: str) -> Array:
 
 
 def _same_dtype(backend: Backend, arrays: Sequence[Array], others: Sequence[Any], name: str) -> None:
-    kinds = {backend.dtype_name(a.dtype) for a in (*arrays, *(o for o in others if registry.is_array(o)))}
+    kinds = {backend.dtype_name(a.dtype) for a in (*arrays, *(o for o in others if is_array(o)))}
     floats = sorted(kind for kind in kinds if kind.startswith(("float", "bfloat")))
     if len(floats) > 1:
         raise DTypeError(
@@ -71,7 +69,7 @@ class Outputs:
 
     def split(self, outputs: Tree) -> tuple[Array, ...]:
         leaves, self._rebuild = tree.flatten(outputs)
-        self._constants = {i: leaf for i, leaf in enumerate(leaves) if not registry.is_array(leaf)}
+        self._constants = {i: leaf for i, leaf in enumerate(leaves) if not is_array(leaf)}
         return tuple(leaf for i, leaf in enumerate(leaves) if i not in self._constants)
 
     def join(self, arrays: Sequence[Array]) -> Tree:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from multimlp import registry, tree
+from multimlp import tree
+from multimlp.backend import is_array
 from multimlp.errors import ShapeError
 from multimlp.transforms._call import Call, Outputs
 from multimlp.transforms._reverse import grad
@@ -26,7 +27,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
     call = Call(f, tuple(range(len(primals))), primals, {}, "jvp")
     directions = tuple(tree.leaves(tree.map(lambda _, t: t, primals, tangents)))
     for array, direction in zip(call.arrays, directions, strict=True):
-        if registry.is_array(direction) and tuple(direction.shape) != tuple(array.shape):
+        if is_array(direction) and tuple(direction.shape) != tuple(array.shape):
             raise ShapeError(
                 f"jvp: a tangent has shape {tuple(direction.shape)}, its primal {tuple(array.shape)}; they must be equal"
             )

@@ -6,9 +6,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from multimlp import registry, tree
-from multimlp.backend import Backend
-from multimlp.registry import Array
+from multimlp import tree
+from multimlp.backend import Array, Backend, array_namespace
 from multimlp.transforms._call import ArgNums, Call, Outputs
 from multimlp.transforms._reverse import grad
 
@@ -79,7 +78,7 @@ def _rows(
     size = 1
     for extent in shape:
         size *= extent
-    xp = registry.array_namespace(value)
+    xp = array_namespace(value)
     units = xp.reshape(xp.eye(size, dtype=value.dtype), (size, *shape))
 
     def row(unit: tuple[Array, ...]) -> tuple[Array, ...]:

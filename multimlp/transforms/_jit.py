@@ -6,11 +6,9 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from multimlp import registry, tree
-from multimlp.backend import Backend
+from multimlp import tree
+from multimlp.backend import Array, Backend, array_namespace, is_array, owner_of_type, select
 from multimlp.errors import InputError
-from multimlp.registry import Array
-from multimlp.selection import select
 from multimlp.transforms._call import ArgNums, Outputs, backend_of
 from multimlp.tree import Tree
 
@@ -69,7 +67,7 @@ def _kind(leaf: Any, held: bool) -> tuple[Any, ...]:
     """What of a leaf a compiled program depends on: of an array its type, shape and dtype, of a constant its value."""
     cls = type(leaf)
     if not held:
-        if registry.owner_of_type(cls) is not None:
+        if owner_of_type(cls) is not None:
             return cls, tuple(leaf.shape), leaf.dtype
         if issubclass(cls, float):
             return (float,)
@@ -101,7 +99,7 @@ class _Program:
             return outputs.split(f(*args, **kwargs))
 
         arrays = [leaves[i] for i in dynamic if kinds[i][0] is not float]
-        traced = bool(arrays) and registry.array_namespace(*arrays) is not backend.xp
+        traced = bool(arrays) and array_namespace(*arrays) is not backend.xp
         self._function = flat if traced else backend.compile(flat, compiler)
         self._outputs, self._backend, self._dynamic = outputs, backend, dynamic
         self._floats = [n for n, i in enumerate(dynamic) if kinds[i][0] is float]
@@ -119,6 +117,6 @@ class _Program:
 
 def _float_kind(backend: Backend, leaves: Sequence[Any]) -> str:
     for leaf in leaves:
-        if registry.is_array(leaf) and backend.xp.isdtype(leaf.dtype, "real floating"):
+        if is_array(leaf) and backend.xp.isdtype(leaf.dtype, "real floating"):
             return backend.dtype_name(leaf.dtype)
     return select(backend).dtype

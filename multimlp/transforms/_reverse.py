@@ -6,10 +6,9 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from multimlp import registry, tree
-from multimlp.backend import Backend
+from multimlp import tree
+from multimlp.backend import Array, Backend, array_namespace, is_array
 from multimlp.errors import InputError, NonScalarError
-from multimlp.registry import Array
 from multimlp.transforms._call import ArgNums, Call, Outputs, is_floating
 from multimlp.tree import Tree
 
@@ -136,13 +135,13 @@ def elementwise_grad(f: Callable[..., Any], argnums: int = 0) -> Callable[..., A
 
     def total(*args: Any, **kwargs: Any) -> Array:
         result = f(*args, **kwargs)
-        return registry.array_namespace(result).sum(result)
+        return array_namespace(result).sum(result)
 
     return functools.wraps(f)(grad(total, argnums))
 
 
 def _scalar(backend: Backend, value: Any, name: str) -> Array:
-    if not registry.is_array(value):
+    if not is_array(value):
         if isinstance(value, tuple):
             raise NonScalarError(
                 f"{name}: the function returned a tuple; if it returns (value, aux), pass has_aux=True"

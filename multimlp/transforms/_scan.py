@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from multimlp import tree
+from multimlp.backend import Array
 from multimlp.errors import ShapeError
-from multimlp.registry import Array
 from multimlp.transforms._call import Outputs, backend_of
 from multimlp.tree import Tree
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from multimlp import registry, tree
+from multimlp import tree
+from multimlp.backend import owner
 from multimlp.tree import Tree
 
 
@@ -16,4 +17,4 @@ def stop_gradient(x: Tree) -> Tree:
     >>> float(mm.grad(lambda x: x * mm.stop_gradient(x))(np.asarray(3.0)))
     3.0
     """
-    return tree.map(lambda leaf: registry.owner(leaf).stop_gradient(leaf), x)
+    return tree.map(lambda leaf: owner(leaf).stop_gradient(leaf), x)

@@ -6,9 +6,9 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from multimlp import registry, tree
+from multimlp import tree
+from multimlp.backend import Array, array_namespace, is_array, owner
 from multimlp.errors import InputError, ShapeError
-from multimlp.registry import Array
 from multimlp.transforms._call import Outputs
 
 
@@ -44,9 +44,9 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
             raise InputError(
                 "vmap: every in_axes is None (or no argument holds an array); there is nothing to map over"
             )
-        backend = registry.owner(*leaves, *tree.leaves(kwargs))
+        backend = owner(*leaves, *tree.leaves(kwargs))
         size = _mapped_size(leaves, leaf_axes, mapped)
-        xp = registry.array_namespace(*(leaves[i] for i in mapped))
+        xp = array_namespace(*(leaves[i] for i in mapped))
         fronted = tuple(
             xp.moveaxis(leaves[i], leaf_axes[i], 0) if leaf_axes[i] else leaves[i] for i in mapped
         )
@@ -63,7 +63,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
         with backend.scope_of(*fronted):
             results = backend.vmap(one)(fronted)
             if out_axes:
-                results = tuple(registry.array_namespace(r).moveaxis(r, 0, out_axes) for r in results)
+                results = tuple(array_namespace(r).moveaxis(r, 0, out_axes) for r in results)
         return outputs.join(results)
 
     return transformed
@@ -72,7 +72,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
 def _mapped_size(leaves: Sequence[Any], axes: Sequence[int | None], mapped: Sequence[int]) -> int:
     sizes = set()
     for i in mapped:
-        shape = tuple(leaves[i].shape) if registry.is_array(leaves[i]) else ()
+        shape = tuple(leaves[i].shape) if is_array(leaves[i]) else ()
         axis = axes[i]
         if not isinstance(axis, int) or not -len(shape) <= axis < len(shape):
             raise ShapeError(f"vmap: in_axes={axis!r} does not fit an argument of shape {shape}")

@@ -13,10 +13,10 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from multimlp import registry
+from multimlp.backend import is_array, load_backend
 from multimlp.tape import Traced, traced_type
 
-_backend = registry.load(os.environ.get("MULTIMLP_TRACED_BACKEND", "numpy"))
+_backend = load_backend(os.environ.get("MULTIMLP_TRACED_BACKEND", "numpy"))
 _traced: Any = traced_type(_backend)
 _namespace: Any = _traced.__multimlp_namespace__
 _LEVEL = 1
@@ -27,7 +27,7 @@ def _wrap(value: Any) -> Any:
         return type(value)(map(_wrap, value))
     if hasattr(value, "_fields"):
         return type(value)(*map(_wrap, value))
-    if isinstance(value, Traced) or not registry.is_array(value):
+    if isinstance(value, Traced) or not is_array(value):
         return value
     return _traced(value, _LEVEL) if _namespace.is_real_floating(value.dtype) else value
 

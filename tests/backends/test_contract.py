@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from multimlp import registry
+from multimlp.backend import OPS, is_installed, load_backend
 from multimlp.errors import ParityError
-from multimlp.op import OPS
 from multimlp.testing import BackendContract
 
 
 def _contract(name: str) -> type[BackendContract]:
-    here = pytest.mark.skipif(not registry.is_installed(name), reason=f"{name} is not installed")
+    here = pytest.mark.skipif(not is_installed(name), reason=f"{name} is not installed")
     return here(type(f"Test{name.title()}", (BackendContract,), {"backend": name}))
 
 
@@ -25,7 +24,7 @@ TestMpmath = _contract("mpmath")
 
 def test_the_contract_finds_a_kernel_that_is_wrong_at_its_kink(monkeypatch):
     """The derivative of maximum(x, 0) at 0 is one half."""
-    adapter = registry.load("torch")
+    adapter = load_backend("torch")
     xp = adapter.xp
     monkeypatch.setitem(adapter.kernels, "relu", lambda x: xp.maximum(x, xp.zeros_like(x)))
     monkeypatch.setattr(OPS["relu"], "_implementations", {})

@@ -10,18 +10,17 @@ import numpy as np
 import pytest
 
 import multimlp as mm
-from multimlp import registry
+from multimlp.backend import OPS, is_installed, load_backend
 from multimlp.errors import DeviceError
-from multimlp.op import OPS
 from multimlp.testing import BackendContract
 
 
 def _why_not() -> str:
     """Why CuPy's own tests cannot run here, or nothing."""
-    if not registry.is_installed("cupy"):
+    if not is_installed("cupy"):
         return "cupy is not installed here: pip install 'multimlp[cupy]'"
     try:
-        registry.load("cupy")
+        load_backend("cupy")
     except DeviceError as error:
         return str(error)
     return ""
@@ -81,7 +80,7 @@ class TestCuPy(BackendContract):
 @needs_cuda
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_the_fused_adam_step_is_the_portable_one(dtype):
-    backend = registry.load("cupy")
+    backend = load_backend("cupy")
     rng = np.random.default_rng(0)
     arrays = [backend.asarray(np.abs(rng.normal(size=(33, 7))), dtype=dtype) for _ in range(4)]
     scalars = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}

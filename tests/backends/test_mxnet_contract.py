@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from multimlp import registry
+from multimlp.backend import is_installed
 from multimlp.testing import BackendContract
 
-if not registry.is_installed("mxnet"):
+if not is_installed("mxnet"):
     pytest.skip("mxnet is not installed here; `make test-mxnet` runs these tests", allow_module_level=True)
 
 

@@ -9,9 +9,9 @@ import textwrap
 
 import pytest
 
-from multimlp import registry
+from multimlp.backend import is_installed
 
-if not registry.is_installed("mxnet"):
+if not is_installed("mxnet"):
     pytest.skip("mxnet is not installed here; `make test-mxnet` runs these tests", allow_module_level=True)
 
 NAMES = """
@@ -166,7 +166,7 @@ def test_gluon_trains_as_before():
     )
 
 
-OTHERS = [name for name in ("torch", "jax", "tensorflow") if registry.is_installed(name)]
+OTHERS = [name for name in ("torch", "jax", "tensorflow") if is_installed(name)]
 
 
 @pytest.mark.skipif(not OTHERS, reason="no other framework is installed beside mxnet here")

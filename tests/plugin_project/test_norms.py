@@ -5,7 +5,7 @@ import pytest
 from norms import norm, ramp
 
 import multimlp as mm
-from multimlp.selection import select
+from multimlp.backend import select
 from multimlp.testing import assert_close, assert_parity, check_grads
 
 

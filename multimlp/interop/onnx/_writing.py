@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from multimlp.atomic import replacing
 from multimlp.errors import DTypeError
+from multimlp.files import replacing
 from multimlp.interop._layers import Layer, dtype_of, layers_of, unsupported_activation
 from multimlp.interop.onnx._operators import CLIPS, OPERATORS, supported_activations
 from multimlp.mlp import MLP, Params

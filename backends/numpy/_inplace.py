@@ -1,0 +1,193 @@
+"""NumPy: no temporaries, BLAS for whatever can be a product, integer arithmetic for relu's mask.
+
+A small step is bound by the overhead of calls, so each piece binds its ufuncs and arrays as locals and does
+as few calls as it can.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+
+from multimlp.backend import Call, FusedUpdate, Kernels, UpdateRule
+from multimlp.backends._threads import blas_threads, threads_for
+from multimlp.backends.numpy import _updates
+
+_OPENBLAS_ONE_THREAD = 1 << 19
+"""Products of fewer floating-point operations run on one thread in OpenBLAS anyway."""
+_ALL_THREADS_FROM = 1 << 24
+"""Operations of the largest product; see `multimlp.backends._threads`."""
+
+
+class NumpyKernels(Kernels):
+    """See the module."""
+
+    chunk = _updates.CHUNK
+
+    def indices(self, rows: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(rows, dtype=np.intp)
+
+    def gather(self, source: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
+        if out.flags.c_contiguous:
+            np.take(source, rows, axis=0, out=out, mode="clip")
+        else:
+            out[...] = np.take(source, rows, axis=0)
+
+    def threads(self, operations: int) -> AbstractContextManager[None]:
+        # Setting a limit takes as long as several small steps.
+        count = None if operations < _OPENBLAS_ONE_THREAD else threads_for(operations, _ALL_THREADS_FROM)
+        return blas_threads(count)
+
+    def product(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Call:
+        if out.ndim == 2 and out.flags.c_contiguous:
+            dot = np.dot  # half the overhead of matmul
+            return lambda: dot(a, b, out)
+        matmul = np.matmul
+        return lambda: matmul(a, b, out)
+
+    def times(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Call:
+        multiply = np.multiply
+        return lambda: multiply(a, b, out)
+
+    def activation(self, name: str, z: np.ndarray, y: np.ndarray) -> Call | None:
+        if name == "relu":
+            maximum, zeros = np.maximum, np.zeros_like(z)  # three times as fast as with a scalar
+            return lambda: maximum(z, zeros, out=y)
+        if name == "sigmoid":
+            return _sigmoid(z, y)
+        return super().activation(name, z, y)
+
+    def activation_backward(self, name: str, y: np.ndarray, d: np.ndarray) -> Call | None:
+        if name != "relu":
+            return super().activation_backward(name, y, d)
+        # The bits of a y >= 0, read as an integer, are > 0 where y > 0 (and for NaN); so min(bits, 1) is the
+        # derivative, and times the bits of d is d or 0. Both are vectorised, which comparing and converting a
+        # boolean, or sign, is not.
+        integer = np.int32 if y.dtype.itemsize == 4 else np.int64
+        bits, of_d = y.view(integer), d.view(integer)
+        ones = np.ones_like(bits)
+        minimum, multiply = np.minimum, np.multiply
+
+        def call() -> None:
+            minimum(bits, ones, out=bits)
+            multiply(of_d, bits, of_d)
+
+        return call
+
+    def softmax_cross_entropy(
+        self,
+        z: np.ndarray,
+        d: np.ndarray,
+        targets: np.ndarray,
+        scale: np.ndarray | float,
+        sums: np.ndarray,
+        dots: np.ndarray,
+    ) -> Call:
+        subtract, exp, divide, multiply, add = np.subtract, np.exp, np.divide, np.multiply, np.add
+        largest: Any = np.maximum.reduce
+        top = np.zeros_like(sums)
+        top_row = top[..., 0, :]
+        inner = _inner(z, targets, dots)
+        # The sum over classes is a product with a row; a constant scale goes into that row and saves a pass.
+        constant = not isinstance(scale, np.ndarray)
+        row = self.filled((1, z.shape[-2]), 1.0 if isinstance(scale, np.ndarray) else 1.0 / scale)
+        total = self.product(row, d, sums)
+        factor = sums if constant else np.zeros_like(sums)
+
+        def call() -> None:
+            largest(z, -2, None, top_row)
+            subtract(z, top, z)
+            exp(z, d)
+            total()
+            if constant:
+                divide(d, sums, d)
+            else:
+                divide(scale, sums, factor)
+                multiply(d, factor, d)
+            inner()
+            add(d, targets, d)
+
+        return call
+
+    def softmax_cross_entropy_loss(
+        self, scale: np.ndarray | float, sums: np.ndarray, dots: np.ndarray
+    ) -> np.ndarray:
+        logs = np.log(sums if isinstance(scale, np.ndarray) else sums * scale)
+        return np.sum(scale * logs, axis=(-1, -2), dtype=np.float64) + dots
+
+    def squared_error(
+        self,
+        z: np.ndarray,
+        d: np.ndarray,
+        targets: np.ndarray,
+        scale: np.ndarray | float,
+        factor: float,
+        dots: np.ndarray,
+    ) -> Call:
+        subtract, multiply = np.subtract, np.multiply
+        weights = scale if isinstance(scale, np.ndarray) else self._cell(scale)
+        final, inner = self._cell(factor), _inner(z, d, dots)
+
+        def call() -> None:
+            subtract(z, targets, z)
+            multiply(z, weights, d)
+            inner()
+            multiply(d, final, d)
+
+        return call
+
+    def _cell(self, value: float) -> np.ndarray:
+        """A 0-d array: ufuncs convert Python numbers at every call."""
+        return np.asarray(value, dtype=self.dtype)
+
+    # ---- updates
+
+    def clip(self, g: np.ndarray, limit: float) -> Call:
+        def call() -> None:
+            norm = math.sqrt(np.dot(g, g))
+            if norm > limit:
+                np.multiply(g, limit / norm, out=g)
+
+        return call
+
+    def fused_update(
+        self, rule: UpdateRule, p: np.ndarray, g: np.ndarray, slots: Sequence[np.ndarray]
+    ) -> FusedUpdate | None:
+        return _updates.fused_update(rule, p, g, slots)
+
+
+def _inner(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Call:
+    """``out = sum(a * b)`` over the last two axes; ``a`` is spent."""
+    if a.ndim == 2 and b.flags.c_contiguous:
+        dot, first, second = np.dot, a.reshape(-1), b.reshape(-1)
+
+        def flat() -> None:
+            out[()] = dot(first, second)
+
+        return flat
+    multiply = np.multiply
+    total: Any = np.add.reduce
+
+    def stacked() -> None:
+        multiply(a, b, a)
+        total(a, (-2, -1), None, out)
+
+    return stacked
+
+
+def _sigmoid(z: np.ndarray, y: np.ndarray) -> Call:
+    """``(1 + tanh(z / 2)) / 2``: stable for every z, without a mask."""
+    half = np.asarray(0.5, dtype=z.dtype)
+    multiply, tanh, add = np.multiply, np.tanh, np.add
+
+    def call() -> None:
+        multiply(z, half, y)
+        tanh(y, y)
+        multiply(y, half, y)
+        add(y, half, y)
+
+    return call

@@ -1,0 +1,93 @@
+"""NumPy: no autodiff of its own, so the tape differentiates; kernels where a ufunc beats the portable form."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import array_api_compat.numpy as xp
+import numpy as np
+
+from multimlp.backend import Array, Backend, Capabilities
+from multimlp.backends import _dlpack
+from multimlp.backends._host_threefry import threefry2x32
+
+
+def _relu(x: np.ndarray) -> np.ndarray:
+    return np.maximum(x, 0)
+
+
+def _dense(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> Any:
+    if x.ndim != 2 or weight.ndim != 2 or x.dtype != weight.dtype:
+        return NotImplemented
+    outputs = np.dot(x, weight)  # half the overhead of matmul
+    return outputs if bias is None else np.add(outputs, bias, out=outputs)
+
+
+class NumpyBackend(Backend):
+    """Adapter for `numpy.ndarray`."""
+
+    name = "numpy"
+    xp = xp
+    module = "numpy"
+    capabilities = Capabilities(epoch="inplace", dtypes=("float64", "float32", "float16"))
+
+    @staticmethod
+    def scatter_add(target: np.ndarray, index: Any, values: np.ndarray) -> np.ndarray:
+        np.add.at(target, index, values)
+        return target
+
+    def __init__(self) -> None:
+        self.kernels = {
+            "dense": _dense,
+            "relu": _relu,
+            "tanh": np.tanh,
+            "threefry2x32": threefry2x32,
+        }
+        try:
+            from scipy import special
+        except ImportError:  # the portable erf serves
+            pass
+        else:
+            names = {"erf": special.erf, "erfc": special.erfc, "sigmoid": special.expit}
+            self.kernels |= {name: _at_least_single(kernel) for name, kernel in names.items()}
+
+    @contextlib.contextmanager
+    def scope(self, dtype: str | None = None) -> Iterator[None]:
+        """Overflow is no warning: what becomes infinite is reported by whoever looks at the results, as on every backend."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            yield
+
+    def is_array_type(self, cls: type) -> bool:
+        return issubclass(cls, (np.ndarray, np.generic))
+
+    def dtype(self, name: str) -> Any:
+        return np.dtype(super().dtype(name))
+
+    def dtype_name(self, dtype: Any) -> str:
+        return np.dtype(dtype).name
+
+    def inplace_kernels(self, dtype: str, device: str | None) -> Any:
+        from multimlp.backends.numpy._inplace import NumpyKernels
+
+        return NumpyKernels(self, dtype, device, np)
+
+    def asarray(self, x: Any, *, dtype: str | None = None, device: str | None = None) -> Array:
+        return np.asarray(x) if dtype is None else np.asarray(x, dtype=dtype)
+
+    def adopt(self, x: Array, owner: Backend, *, dtype: str, device: str | None = None) -> Array:
+        shared = _dlpack.share(np.from_dlpack, x)
+        return self.asarray(owner.to_numpy(x) if shared is None else shared, dtype=dtype)
+
+    def to_numpy(self, x: Array) -> np.ndarray:
+        return np.asarray(x)
+
+
+def _at_least_single(kernel: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], Any]:
+    """SciPy computes in single or double precision only and returns what it computed in."""
+
+    def guarded(x: np.ndarray) -> Any:
+        return NotImplemented if x.dtype.itemsize < 4 else kernel(x)
+
+    return guarded

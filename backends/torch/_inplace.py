@@ -1,0 +1,180 @@
+"""PyTorch: the ``out=`` forms of its operations and its fused optimiser kernels, outside autograd.
+
+On a CPU a small step is bound by the overhead of calls (about one micro-second each), so the variants chosen
+are those with the cheapest way into the library as well as the fewest passes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+
+from multimlp.backend import Call, FusedUpdate, Kernels, Scalars, UpdateRule
+from multimlp.backends._threads import threads_for
+
+_ALL_THREADS_FROM = 1 << 22
+"""Operations of the largest product; see `multimlp.backends._threads`."""
+
+
+class TorchKernels(Kernels):
+    """See the module."""
+
+    def zeros(self, shape: Sequence[int]) -> torch.Tensor:
+        return torch.zeros(tuple(shape), dtype=getattr(torch, self.dtype), device=self.device)
+
+    def transposed(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mT
+
+    def copied(self, x: torch.Tensor) -> torch.Tensor:
+        return x.clone(memory_format=torch.contiguous_format)
+
+    def gather(self, source: torch.Tensor, rows: torch.Tensor, out: torch.Tensor) -> None:
+        torch.index_select(source, 0, rows, out=out)
+
+    def running(self) -> contextlib.AbstractContextManager[None]:
+        return torch.no_grad()
+
+    @contextlib.contextmanager
+    def threads(self, operations: int) -> Iterator[None]:
+        before, count = torch.get_num_threads(), threads_for(operations, _ALL_THREADS_FROM)
+        if count is None or before <= count or self.device not in (None, "cpu"):
+            yield
+            return
+        torch.set_num_threads(count)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+    # ---- pieces of a step
+
+    def product(self, a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> Call:
+        product = torch.mm if out.ndim == 2 else torch.matmul
+        return lambda: product(a, b, out=out)
+
+    def activation(self, name: str, z: torch.Tensor, y: torch.Tensor) -> Call | None:
+        in_place = {"relu": torch.relu_, "tanh": torch.tanh_, "sigmoid": torch.sigmoid_}.get(name)
+        if in_place is None or z is not y:
+            return None
+        return lambda: in_place(y)
+
+    def activation_backward(self, name: str, y: torch.Tensor, d: torch.Tensor) -> Call | None:
+        gradient = {
+            "relu": lambda: d.mul_(torch.sign(y, out=y)),
+            "tanh": lambda: torch.ops.aten.tanh_backward.grad_input(d, y, grad_input=d),
+            "sigmoid": lambda: torch.ops.aten.sigmoid_backward.grad_input(d, y, grad_input=d),
+        }
+        return gradient.get(name)
+
+    def softmax_cross_entropy(
+        self,
+        z: torch.Tensor,
+        d: torch.Tensor,
+        targets: torch.Tensor,
+        scale: torch.Tensor | float,
+        sums: torch.Tensor,
+        dots: torch.Tensor,
+    ) -> Call:
+        # With log p at hand the whole loss is one inner product, and nothing is left in ``sums``.
+        log_softmax, exp, addcmul = torch.log_softmax, torch.exp, torch.addcmul
+        logs, inner = torch.empty_like(z), _inner(targets, z, dots)
+        weights = scale if isinstance(scale, torch.Tensor) else torch.full_like(sums, scale)
+
+        def call() -> None:
+            log_softmax(z, -2, out=logs)
+            exp(logs, out=d)
+            addcmul(targets, d, weights, out=d)
+            inner(logs)
+
+        return call
+
+    def softmax_cross_entropy_loss(
+        self, scale: torch.Tensor | float, sums: torch.Tensor, dots: torch.Tensor
+    ) -> torch.Tensor:
+        return dots.to(torch.float64)
+
+    def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return torch.dot(a, b)
+
+    # ---- updates
+
+    def clip(self, g: torch.Tensor, limit: float) -> Call:
+        def call() -> None:
+            norm = torch.linalg.vector_norm(g)
+            g.mul_(limit / norm.clamp_min(limit))
+
+        return call
+
+    def fused_update(
+        self, rule: UpdateRule, p: torch.Tensor, g: torch.Tensor, slots: Sequence[torch.Tensor]
+    ) -> FusedUpdate | None:
+        if rule.name in ("adam", "adamw"):
+            return _adam(rule, p, g, *slots)
+        if rule.name == "sgd":
+            return _sgd(rule, p, g, list(slots))
+        return None
+
+
+def _adam(
+    rule: UpdateRule, p: torch.Tensor, g: torch.Tensor, m: torch.Tensor, v: torch.Tensor
+) -> FusedUpdate:
+    fused = torch._fused_adamw_ if rule.decoupled else torch._fused_adam_
+    options = rule.options
+    beta1, beta2, eps, decay = (options[name] for name in ("beta1", "beta2", "eps", "weight_decay"))
+    step = torch.zeros((), dtype=torch.float32, device=p.device)
+    lists: tuple[list[torch.Tensor], ...] = ([p], [g], [m], [v], [], [step])
+
+    def update(scalars: Scalars, number: int) -> None:
+        step.fill_(number)
+        fused(
+            *lists,
+            lr=scalars["learning_rate"],
+            beta1=beta1,
+            beta2=beta2,
+            weight_decay=decay,
+            eps=eps,
+            amsgrad=False,
+            maximize=False,
+        )
+
+    return update
+
+
+def _sgd(rule: UpdateRule, p: torch.Tensor, g: torch.Tensor, velocity: list[torch.Tensor]) -> FusedUpdate:
+    options = rule.options
+    momentum, nesterov, decay = options["momentum"], options["nesterov"], options["weight_decay"]
+
+    def update(scalars: Scalars, number: int) -> None:
+        torch._fused_sgd_(
+            [p],
+            [g],
+            velocity,
+            weight_decay=decay,
+            momentum=momentum,
+            lr=scalars["learning_rate"],
+            dampening=0.0,
+            nesterov=nesterov,
+            maximize=False,
+            is_first_step=False,
+        )
+
+    return update
+
+
+def _inner(targets: torch.Tensor, like: torch.Tensor, out: torch.Tensor) -> Callable[[torch.Tensor], None]:
+    """``out = sum(targets * x)`` over the last two axes, for contiguous ``x`` shaped as ``like``."""
+    if like.ndim == 2:
+        dot, flat = torch.dot, targets.reshape(-1)
+
+        def vector(x: torch.Tensor) -> None:
+            dot(flat, x.view(-1), out=out)
+
+        return vector
+    work = torch.empty_like(like)
+
+    def stacked(x: torch.Tensor) -> None:
+        torch.sum(torch.mul(x, targets, out=work), dim=(-2, -1), out=out)
+
+    return stacked

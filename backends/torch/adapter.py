@@ -1,0 +1,160 @@
+"""PyTorch: derivatives and vectorisation by ``torch.func``, compilation by ``torch.compile``."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import array_api_compat.torch as xp
+import numpy as np
+import torch
+
+from multimlp.backend import Array, Arrays, Backend, Capabilities, Function, prepare_all
+from multimlp.backends import _dlpack
+from multimlp.errors import CapabilityError
+
+
+class TorchBackend(Backend):
+    """Adapter for `torch.Tensor`."""
+
+    name = "torch"
+    xp = xp
+    module = "torch"
+    capabilities = Capabilities(
+        autodiff="native",
+        forward_mode="native",
+        vmap="native",
+        compilers=("inductor", "aot_eager", "eager"),
+        epoch="inplace",
+        dtypes=("float64", "float32", "bfloat16", "float16"),
+    )
+
+    def __init__(self) -> None:
+        self.kernels = {
+            "relu": torch.relu,
+            "relu6": torch.nn.functional.relu6,
+            "hard_tanh": torch.nn.functional.hardtanh,
+            "sigmoid": torch.sigmoid,
+            "log_sigmoid": torch.nn.functional.logsigmoid,
+            "tanh": torch.tanh,
+            "softsign": torch.nn.functional.softsign,
+            "erf": torch.special.erf,
+            "erfc": torch.special.erfc,
+            "softmax": lambda x, axis=-1: torch.softmax(x, axis),
+            "log_softmax": lambda x, axis=-1: torch.log_softmax(x, axis),
+        }
+
+    def is_array_type(self, cls: type) -> bool:
+        return issubclass(cls, torch.Tensor)
+
+    # ---- arrays, dtypes, devices
+
+    def dtype(self, name: str) -> Any:
+        return getattr(torch, name) if hasattr(torch, name) else super().dtype(name)
+
+    def inplace_kernels(self, dtype: str, device: str | None) -> Any:
+        from multimlp.backends.torch._inplace import TorchKernels
+
+        return TorchKernels(self, dtype, device, torch)
+
+    def asarray(self, x: Any, *, dtype: str | None = None, device: str | None = None) -> Array:
+        wanted = None if dtype is None else self.dtype(dtype)
+        place = None if device is None else torch.device(device)
+        if isinstance(x, torch.Tensor):
+            return x.to(device=place, dtype=wanted)
+        if dtype == "bfloat16":
+            return torch.tensor(np.asarray(x, dtype=np.float32), dtype=torch.bfloat16, device=place)
+        host = np.asarray(x, dtype=dtype, order="C")  # torch knows no negative strides
+        return torch.tensor(host, device=place)
+
+    def adopt(self, x: Array, owner: Backend, *, dtype: str, device: str | None = None) -> Array:
+        shared = _dlpack.share(torch.from_dlpack, x)
+        if shared is None:
+            return super().adopt(x, owner, dtype=dtype, device=device)
+        return self.asarray(shared, dtype=dtype, device=device)
+
+    def to_numpy(self, x: Array) -> np.ndarray:
+        x = x.detach().resolve_conj().resolve_neg().cpu()
+        if x.dtype is torch.bfloat16:
+            return x.to(torch.float32).numpy()
+        return x.numpy()
+
+    def devices(self) -> tuple[str, ...]:
+        cuda = (
+            tuple(f"cuda:{i}" for i in range(torch.cuda.device_count())) if torch.cuda.is_available() else ()
+        )
+        metal = ("mps",) if torch.backends.mps.is_available() else ()
+        return ("cpu", *cuda, *metal)
+
+    def device_name(self, x: Array) -> str:
+        return str(x.device)
+
+    def synchronize(self, *arrays: Array) -> None:
+        if any(a.is_cuda for a in arrays):
+            torch.cuda.synchronize()
+
+    # ---- transforms
+
+    def value_and_grad(
+        self, function: Callable[[Arrays], tuple[Array, Arrays]]
+    ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
+        transformed = torch.func.grad_and_value(function, has_aux=True)
+
+        def value_and_grad(arrays: Arrays) -> tuple[Array, Arrays, Arrays]:
+            gradients, (value, auxiliary) = transformed(arrays)
+            return value, auxiliary, gradients
+
+        return value_and_grad
+
+    def final_value_and_grad(
+        self, function: Callable[[Arrays], tuple[Array, Arrays]]
+    ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
+        def value_and_grad(arrays: Arrays) -> tuple[Array, Arrays, Arrays]:
+            leaves = tuple(a.detach().requires_grad_() for a in arrays)
+            with torch.enable_grad():
+                value, auxiliary = function(leaves)
+            if not value.requires_grad:
+                return value, auxiliary, tuple(torch.zeros_like(a) for a in arrays)
+            gradients = torch.autograd.grad(value, leaves, allow_unused=True, materialize_grads=True)
+            return value.detach(), tuple(a.detach() for a in auxiliary), gradients
+
+        return value_and_grad
+
+    def vjp(self, function: Function, arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
+        outputs, pullback = torch.func.vjp(lambda *xs: function(xs), *arrays)  # type: ignore[misc]
+        return outputs, pullback
+
+    def jvp(self, function: Function, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
+        outputs, derivatives = torch.func.jvp(lambda *xs: function(xs), tuple(arrays), tuple(tangents))  # type: ignore[misc]
+        return outputs, derivatives
+
+    def vmap(self, function: Function) -> Function:
+        return torch.func.vmap(function)
+
+    def compile(self, function: Function, compiler: str | None = None) -> Function:
+        if compiler == "none":
+            return function
+        super().compile(function, compiler)
+        chosen = compiler or self.capabilities.compilers[0]
+        if chosen == "inductor" and not _has_cxx_compiler():
+            if compiler is not None:
+                raise CapabilityError(
+                    "compiler: 'inductor' needs a C++ compiler (g++ or clang++), and none was found on PATH"
+                )
+            return function
+        prepare_all(torch.Tensor, [self.dtype(name) for name in self.capabilities.dtypes])
+        return torch.compile(function, backend=chosen)
+
+    def stop_gradient(self, x: Array) -> Array:
+        return x.detach()
+
+
+@functools.cache
+def _has_cxx_compiler() -> bool:
+    try:
+        from torch._inductor.cpp_builder import get_cpp_compiler
+
+        return bool(get_cpp_compiler())
+    except Exception:
+        return False

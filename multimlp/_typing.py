@@ -1,0 +1,33 @@
+"""The words that everything else is written in: arrays, namespaces, and the little that a library is to code below the adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
+
+Array: TypeAlias = Any
+"""An array of any library that an adapter serves, or a traced stand-in for one."""
+
+Arrays: TypeAlias = tuple[Array, ...]
+
+Namespace: TypeAlias = Any
+"""An array-API namespace."""
+
+
+class Library(Protocol):
+    """What differentiation needs to know of an array library; every `multimlp.backend.Backend` is one."""
+
+    @property
+    def name(self) -> str:
+        """The name users select it by."""
+
+    @property
+    def xp(self) -> Namespace:
+        """The namespace that computes with its plain arrays."""
+
+    @property
+    def scatter_add(self) -> Callable[[Array, Any, Array], Array] | None:
+        """``target[index] += values``, in place and counting repeated indices, if the library can; the target comes back."""
+
+    def is_array_type(self, cls: type) -> bool:
+        """Whether instances of ``cls`` are its plain arrays."""

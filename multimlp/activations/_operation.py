@@ -1,0 +1,149 @@
+"""What every activation is made with: an operation that refuses what it cannot compute."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from multimlp.backend import OPS, Array, Namespace, Op, array_namespace, common_owner, owner_of_type
+from multimlp.errors import DTypeError, InputError
+
+Check = Callable[[Any], str | None]
+"""Says what was expected if the value of an option cannot be used, else returns None."""
+
+
+def number(value: Any) -> str | None:
+    """Any finite real number."""
+    return None if _is_real(value) else "a finite number"
+
+
+def positive(value: Any) -> str | None:
+    """A finite number above zero."""
+    return None if _is_real(value) and value > 0 else "a finite number > 0"
+
+
+def nonzero(value: Any) -> str | None:
+    """A finite number other than zero."""
+    return None if _is_real(value) and value != 0 else "a finite number other than 0"
+
+
+def integer(value: Any) -> str | None:
+    """An integer."""
+    return None if isinstance(value, int) and not isinstance(value, bool) else "an integer"
+
+
+def one_of(*choices: str) -> Check:
+    """One of the strings given."""
+    wanted = "one of " + ", ".join(map(repr, choices))
+
+    def check(value: Any) -> str | None:
+        return None if isinstance(value, str) and value in choices else wanted
+
+    return check
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
+class ActivationOp(Op):
+    """An operation on one floating-point array, with options. Made by `activation`."""
+
+    def __init__(self, portable: Callable[..., Any], arrays: int, checks: dict[str, Check]) -> None:
+        super().__init__(portable, arrays)
+        self.checks = checks
+        parameters = list(inspect.signature(portable).parameters.values())[1:]
+        self.option_names = tuple(p.name for p in parameters)
+        self.defaults: dict[str, Any] = {p.name: p.default for p in parameters if p.default is not p.empty}
+        self._accepted: set[tuple[type, Any]] = set()
+
+    def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs:
+            for name, value in (*zip(self.option_names, args, strict=False), *kwargs.items()):
+                self.check_option(name, value, x)
+        return self.apply(x, *args, **kwargs)
+
+    def apply(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call it with options that were checked before."""
+        try:
+            accepted = (type(x), x.dtype) in self._accepted
+        except AttributeError:
+            accepted = False
+        if not accepted:
+            self._accept(x)
+        return super().__call__(x, *args, **kwargs)
+
+    def _accept(self, x: Any) -> None:
+        backend = owner_of_type(type(x))
+        if backend is None:
+            raise InputError(
+                f"{self.name}: x must be an array, got {type(x).__name__}; "
+                "make one first, e.g. numpy.asarray(x, dtype=float)"
+            )
+        xp = array_namespace(x)
+        if not xp.isdtype(x.dtype, "real floating"):
+            raise DTypeError(
+                f"{self.name}: x has dtype {backend.dtype_name(x.dtype)}, "
+                "expected a real floating-point dtype; convert it first, e.g. xp.astype(x, xp.float32)"
+            )
+        self._accepted.add((type(x), x.dtype))
+
+    def prepare(self, cls: type, dtypes: Sequence[Any]) -> None:
+        super().prepare(cls, dtypes)
+        self._accepted.update((cls, dtype) for dtype in dtypes)
+
+    def check_option(self, name: str, value: Any, x: Any = None) -> None:
+        """`InputError` or `DTypeError` if ``value`` cannot be the option ``name``, in a call with ``x``."""
+        check = self.checks.get(name)
+        if check is None:
+            options = ", ".join(self.option_names) or "none"
+            raise InputError(f"{self.name}: no option {name!r}; its options: {options}")
+        dtype = getattr(value, "dtype", None)
+        if dtype is not None and x is not None and name == self.option_names[0] and self.arrays == 2:
+            if dtype != x.dtype and common_owner((x, value)) is not None:
+                raise DTypeError(
+                    f"{self.name}: {name} has dtype {dtype}, x has {x.dtype}; "
+                    "give a Python number, or an array of x's dtype"
+                )
+            return
+        wanted = check(value)
+        if wanted is not None:
+            raise InputError(f"{self.name}: {name} must be {wanted}, got {value!r}")
+
+    def __repr__(self) -> str:
+        return f"<activation {self.name}>"
+
+
+def activation(arrays: int = 1, /, **checks: Check) -> Callable[[Callable[..., Any]], ActivationOp]:
+    """Decorate the portable body of an activation; ``checks`` say what each option may be.
+
+    With ``arrays=2`` the first option may be an array as well, so that it can be learned.
+    """
+
+    def decorate(portable: Callable[..., Any]) -> ActivationOp:
+        operation = ActivationOp(portable, arrays, checks)
+        OPS[operation.name] = operation
+        return operation
+
+    return decorate
+
+
+def namespace(x: Array, option: Any) -> Namespace:
+    """The namespace of ``x`` and of an option that may be an array as well."""
+    return array_namespace(x) if isinstance(option, (float, int)) else array_namespace(x, option)
+
+
+def exact(xp: Namespace, numerator: int, denominator: int) -> Any:
+    """A fraction in the precision of the namespace's own pi: a float, or better."""
+    return xp.pi / xp.pi * numerator / denominator
+
+
+def like(function: ActivationOp) -> Callable[[Callable[..., Any]], ActivationOp]:
+    """Decorate a derivative: it takes the options of the activation ``function``."""
+    return activation(function.arrays, **function.checks)
+
+
+def cut_off(xp: Namespace, x: Array, end: float) -> Array:
+    """x kept between -end and end; the derivative of ``clip`` there and at NaN depends on the library."""
+    return xp.where(x > end, xp.full_like(x, end), xp.where(x < -end, xp.full_like(x, -end), x))

@@ -1,0 +1,76 @@
+"""The contract between portable code and array libraries, and how a library is found, selected and converted to.
+
+`Backend` is what an adapter subclasses; `Kernels` is what it brings to train in place; `op` makes an operation that
+a backend may have a kernel for. The adapters themselves live in `multimlp.backends`.
+"""
+
+from multimlp._typing import Array, Arrays, Namespace
+from multimlp.backend._catalog import BackendInfo, available_backends
+from multimlp.backend._contract import Backend, Capabilities, Function
+from multimlp.backend._convert import convert, host
+from multimlp.backend._inplace import Call, FusedUpdate, Kernels, Scalars, UpdateRule
+from multimlp.backend._op import OPS, Op, op, prepare_all
+from multimlp.backend._registry import (
+    BUILTIN,
+    array_namespace,
+    canonical_name,
+    common_owner,
+    entry_points,
+    is_array,
+    is_installed,
+    load_backend,
+    namespace_of_type,
+    owner,
+    owner_of_type,
+    register,
+)
+from multimlp.backend._selection import (
+    FLOAT_DTYPES,
+    Selection,
+    Target,
+    get_backend,
+    select,
+    set_backend,
+    use_backend,
+)
+
+__all__ = [
+    "BUILTIN",
+    "FLOAT_DTYPES",
+    "OPS",
+    "Array",
+    "Arrays",
+    "Backend",
+    "BackendInfo",
+    "Call",
+    "Capabilities",
+    "Function",
+    "FusedUpdate",
+    "Kernels",
+    "Namespace",
+    "Op",
+    "Scalars",
+    "Selection",
+    "Target",
+    "UpdateRule",
+    "array_namespace",
+    "available_backends",
+    "canonical_name",
+    "common_owner",
+    "convert",
+    "entry_points",
+    "get_backend",
+    "host",
+    "is_array",
+    "is_installed",
+    "load_backend",
+    "namespace_of_type",
+    "op",
+    "owner",
+    "owner_of_type",
+    "prepare_all",
+    "register",
+    "select",
+    "set_backend",
+    "use_backend",
+]

@@ -1,0 +1,283 @@
+"""The adapter contract: what a library must offer so that portable code can run, differentiate, vectorise, compile and train on it.
+
+Written for the author of an adapter. Two attributes are required, ``name`` and ``xp``; every method has a default that works on any
+*eager* array-API namespace, because differentiation falls back on `multimlp.tape`, ``vmap`` and ``scan`` on Python loops, and
+``compile`` on nothing. An adapter overrides what its library does better.
+
+Adapters never see trees: the portable transforms flatten them, so each function below takes and returns flat tuples of arrays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+
+from multimlp import tape
+from multimlp._typing import Array, Arrays, Namespace
+from multimlp.errors import CapabilityError, DeviceError, DTypeError
+
+Function: TypeAlias = Callable[[Arrays], Arrays]
+
+
+_NO_SCOPE: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a backend can do and how, as `multimlp backends` prints it."""
+
+    autodiff: str = "tape"
+    """Who differentiates: ``"native"`` or ``"tape"``."""
+    higher_order: bool = True
+    """Whether derivatives of derivatives work."""
+    forward_mode: str = "double-vjp"
+    """``"native"`` or ``"double-vjp"`` (the derivative of the reverse mode in its cotangent)."""
+    vmap: str = "loop"
+    """``"native"`` or ``"loop"`` (one call per element, results stacked)."""
+    compilers: tuple[str, ...] = ()
+    """Names for ``jit(..., compiler=)``, the default first; empty: ``jit`` returns the function as it is."""
+    scan: str = "loop"
+    """``"native"`` (compiled) or ``"loop"`` (a Python loop)."""
+    epoch: str = "steps"
+    """How `fit` runs an epoch: ``"compiled"`` (one program), ``"inplace"`` (flat preallocated buffers), ``"steps"``."""
+    dtypes: tuple[str, ...] = ("float64", "float32")
+    """The real floating-point dtypes that work."""
+
+
+class Backend:
+    """An adapter. Subclass it, set ``name`` and ``xp``, override what your library does better.
+
+    Attributes
+    ----------
+    name : str
+        The name users select it by.
+    xp : namespace
+        An array-API namespace (2022.12 or later).
+    kernels : mapping of str to callable
+        Native kernels by the name of the `multimlp.backend.Op` that they replace. A kernel has the operation's signature, agrees with
+        its portable body in value and derivative, and may return ``NotImplemented`` for arguments it does not cover.
+    capabilities : Capabilities
+        What is printed and asked; must be true.
+    scatter_add : callable or None
+        ``scatter_add(target, index, values)``: ``target[index] += values`` in place, counting repeated indices, which the
+        standard lacks; the target comes back.
+    module : str
+        Top-level module of the library, for its version and for the types of its arrays. Default: that of ``xp``.
+
+    Examples
+    --------
+    >>> import array_api_strict
+    >>> from multimlp.backend import Backend
+    >>> class StrictBackend(Backend):
+    ...     name = "my-strict"
+    ...     xp = array_api_strict
+    >>> backend = StrictBackend()
+    >>> value, _, (gradient,) = backend.value_and_grad(lambda xs: (xs[0] * xs[0], ()))((backend.asarray(3.0),))
+    >>> float(gradient)
+    6.0
+    """
+
+    name: ClassVar[str]
+    xp: Namespace
+    kernels: Mapping[str, Callable[..., Any]] = {}
+    capabilities: Capabilities = Capabilities()
+    scatter_add: Callable[[Array, Any, Array], Array] | None = None
+
+    # ---- identity ----------------------------------------------------------------------------------------------------
+
+    @property
+    def module(self) -> str:
+        return self.xp.__name__.partition(".")[0]
+
+    @property
+    def version(self) -> str:
+        """The library's version, for reports."""
+        return str(getattr(__import__(self.module), "__version__", "unknown"))
+
+    def is_array_type(self, cls: type) -> bool:
+        """Whether instances of ``cls`` are arrays of this library. Called once per type."""
+        return hasattr(cls, "__array_namespace__") and cls.__module__.partition(".")[0] == self.module
+
+    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Prepare a portable function to be called with this library's arrays; for libraries with modes to be set."""
+        return function
+
+    def operation(self, portable: Callable[..., Any], arrays: int) -> Callable[..., Any]:
+        """A portable operation of ``arrays`` leading arrays, and options after them, for plain arrays of this library; for
+        those whose functions are faster put together than called one by one."""
+        return self.wrap(portable)
+
+    @contextlib.contextmanager
+    def scope(self, dtype: str | None = None) -> Iterator[None]:
+        """Settings of the library under which computations in ``dtype`` are right; undone at the end."""
+        yield
+
+    def scope_of(self, *arrays: Array) -> contextlib.AbstractContextManager[None]:
+        """`scope` for computing with these arrays. Called on hot paths."""
+        return _NO_SCOPE
+
+    # ---- arrays, dtypes, devices -------------------------------------------------------------------------------------
+
+    def dtype(self, name: str) -> Any:
+        """The library's dtype of that name (``"float32"``, ``"int64"``, ``"bool"``, ``"bfloat16"``, ...)."""
+        found = getattr(self.xp, name, None)
+        if found is None:
+            raise DTypeError(f"dtype: {name!r} does not exist on the {self.name} backend")
+        return found
+
+    def dtype_name(self, dtype: Any) -> str:
+        """The inverse of `dtype`: ``"float32"`` for the library's float32."""
+        text = str(getattr(dtype, "name", dtype))
+        return text.rpartition(".")[2].rstrip("'>").strip()
+
+    def asarray(self, x: Any, *, dtype: str | None = None, device: str | None = None) -> Array:
+        """An array of this library with the values of ``x``: a NumPy array, nested lists, numbers, or one of its own arrays.
+
+        Values that are not of this library reach it through NumPy, cast there, so that every backend gets the same bits.
+        """
+        if self.is_array_type(type(x)):
+            return x if dtype is None else self.xp.astype(x, self.dtype(dtype), copy=False)
+        host = np.asarray(x) if dtype is None else np.asarray(x, dtype=dtype)
+        return self.xp.asarray(host.tolist(), dtype=self.dtype(host.dtype.name))
+
+    def adopt(self, x: Array, owner: Backend, *, dtype: str, device: str | None = None) -> Array:
+        """An array of this library for one of another, ``owner``'s; without a copy where that is safe."""
+        return self.asarray(owner.to_numpy(x), dtype=dtype, device=device)
+
+    def to_numpy(self, x: Array) -> np.ndarray:
+        """The values on the host, outside any graph. The result may share memory with ``x`` and must not be written to."""
+        return np.from_dlpack(x)
+
+    def devices(self) -> tuple[str, ...]:
+        """The devices here, in multimlp's spelling: ``("cpu",)``, ``("cpu", "cuda:0")``."""
+        return ("cpu",)
+
+    def device_name(self, x: Array) -> str:
+        """Where the array lives, in multimlp's spelling."""
+        return "cpu"
+
+    def resolve_device(self, device: str | None) -> str | None:
+        """A device of `devices` for what a user asked (``"gpu"``, ``"cuda"``, ``"cuda:1"``, ``"cpu"``); None is the default.
+
+        Raises
+        ------
+        DeviceError
+            If this backend has no such device here.
+        """
+        if device is None:
+            return None
+        wanted = str(device).strip().lower()
+        here = self.devices()
+        if wanted in here:
+            return wanted
+        kinds = ("cuda", "rocm", "gpu", "metal", "tpu", "xpu") if wanted == "gpu" else (wanted,)
+        for name in here:
+            if name.partition(":")[0] in kinds:
+                return name
+        raise DeviceError(
+            f"device: {device!r} is not available to the {self.name} backend here; available: {', '.join(here)}"
+        )
+
+    def pad_rows(self, x: Array, rows: int) -> Array:
+        """``x`` of shape (n, k) with rows of zeros after it, ``rows`` in all. Override it where each new size would compile."""
+        filling = self.xp.zeros((rows - x.shape[0], x.shape[1]), dtype=x.dtype, device=x.device)
+        return self.xp.concat([x, filling], axis=0)
+
+    def first_rows(self, x: Array, rows: int) -> Array:
+        """The first ``rows`` along the last axis but one. Override it where each new size would compile."""
+        return x[..., :rows, :]
+
+    def synchronize(self, *arrays: Array) -> None:
+        """Wait until the arrays are computed; for timing."""
+
+    # ---- transforms --------------------------------------------------------------------------------------------------
+
+    def value_and_grad(
+        self, function: Callable[[Arrays], tuple[Array, Arrays]]
+    ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
+        """Reverse mode for a scalar: ``arrays -> (value, auxiliary outputs, gradients)``.
+
+        ``function`` returns ``(scalar, auxiliary arrays)``. An array that the value does not depend on gets zeros.
+        """
+        return tape.value_and_grad(function, self)
+
+    def final_value_and_grad(
+        self, function: Callable[[Arrays], tuple[Array, Arrays]]
+    ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
+        """As `value_and_grad`, for results that nobody differentiates again: training steps. Override it if that is cheaper."""
+        return self.value_and_grad(function)
+
+    def vjp(self, function: Function, arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
+        """``(outputs, pullback)``, where ``pullback(cotangents of the outputs)`` are the cotangents of the inputs."""
+        return tape.vjp(function, arrays, self)
+
+    def jvp(self, function: Function, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
+        """``(outputs, tangents of the outputs)``."""
+        return tape.jvp(function, arrays, tangents, self)
+
+    def vmap(self, function: Function) -> Function:
+        """Vectorise: the result takes arrays with one more leading axis, the same size on each, and returns such arrays."""
+
+        def mapped(arrays: Arrays) -> Arrays:
+            xp = tape.namespace_for(self, arrays)
+            rows = [function(tuple(a[i, ...] for a in arrays)) for i in range(arrays[0].shape[0])]
+            return tuple(xp.stack(list(column)) for column in zip(*rows, strict=True))
+
+        return mapped
+
+    def compile(self, function: Function, compiler: str | None = None) -> Function:
+        """A faster function of the same values, specialised to shapes and dtypes when first called with them."""
+        if compiler not in (None, "none", *self.capabilities.compilers):
+            choices = ", ".join(("none", *self.capabilities.compilers))
+            raise CapabilityError(
+                f"compiler: {compiler!r} is not one of the {self.name} backend's: {choices}"
+            )
+        return function
+
+    def compile_in_place(self, function: Function, compiler: str | None = None, state: int = 0) -> Function:
+        """As `compile`, for a function whose first ``state`` inputs are given away: nobody but the caller holds them, and
+        they are not used again, since its first ``state`` outputs take their place. Override it where that saves copies,
+        and `keep` with it."""
+        return self.compile(function, compiler)
+
+    def keep(self, x: Array) -> Array:
+        """``x``, safe from being overwritten by functions of `compile_in_place`: a copy where those do so."""
+        return x
+
+    def inplace_kernels(self, dtype: str, device: str | None) -> Any | None:
+        """The `multimlp.backend.Kernels` with which `fit` trains in place, or None. A library whose functions
+        take ``out=`` brings them; then its ``capabilities.epoch`` is ``"inplace"``."""
+        return None
+
+    def program_input(self, x: np.ndarray, *, dtype: str, device: str | None = None) -> Any:
+        """A host array as compiled functions take it; override it where they take NumPy arrays faster than `asarray` does."""
+        return self.asarray(x, dtype=dtype, device=device)
+
+    def scan(
+        self,
+        function: Callable[[Arrays, Arrays], tuple[Arrays, Arrays]],
+        carry: Arrays,
+        xs: Arrays,
+        length: int,
+        collect: bool = True,
+    ) -> tuple[Arrays, Arrays]:
+        """``carry, y = function(carry, x)`` over the leading axis of ``xs``: the last carry and the stacked ``y``.
+
+        With ``collect=False`` the function returns no ``y``, so nothing need be prepared to hold it.
+        """
+        rows = []
+        for i in range(length):
+            carry, row = function(carry, tuple(x[i, ...] for x in xs))
+            rows.append(row)
+        if not rows:
+            return carry, ()
+        xp = tape.namespace_for(self, (*carry, *rows[0]))
+        return carry, tuple(xp.stack(list(column)) for column in zip(*rows, strict=True))
+
+    def stop_gradient(self, x: Array) -> Array:
+        """The same values, as a constant to every derivative."""
+        return tape.stop_gradient(x)

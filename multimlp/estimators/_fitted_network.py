@@ -1,0 +1,84 @@
+"""A trained network inside an estimator: on its backend while it is in use, NumPy arrays when it is
+pickled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from multimlp import tree
+from multimlp.backend import Array, owner, select
+from multimlp.errors import BackendError, InputError
+from multimlp.mlp import MLP, Params
+from multimlp.training import predict
+
+
+class Network:
+    """An MLP with its parameters.
+
+    Unpickled where its backend (or device) does not exist, it computes on NumPy (or on the default device).
+
+    Parameters
+    ----------
+    mlp : MLP
+    params : tuple of Dense
+        On the backend that trained them.
+    """
+
+    def __init__(self, mlp: MLP, params: Params) -> None:
+        backend = owner(*tree.leaves(params))
+        self.mlp = mlp
+        self._params = params
+        self._home = (backend.name, backend.device_name(tree.leaves(params)[0]))
+        self._is_host = False
+
+    @property
+    def params(self) -> Params:
+        """The parameters where they compute."""
+        if self._is_host:
+            self._params, self._is_host = self._settled(), False
+        return self._params
+
+    @property
+    def host_params(self) -> Params:
+        """The parameters as NumPy arrays."""
+        return tree.map(lambda leaf: np.array(owner(leaf).to_numpy(leaf)), self._params)
+
+    def outputs(self, X: Array) -> Array:
+        """The network's outputs for validated inputs of any library: (n, k), or (members, n, k)."""
+        params = self.params
+        here, given = owner(*tree.leaves(params)), owner(X)
+        return predict(self.mlp, params, X if given is here else given.to_numpy(X))
+
+    def _settled(self) -> Params:
+        name, device = self._home
+        host = tree.leaves(self._params)
+        dtype = host[0].dtype.name
+        try:
+            target = select(name, device, dtype)
+        except (BackendError, InputError, ImportError):
+            target = _default(name, dtype)
+        return tree.map(
+            lambda leaf: target.backend.asarray(leaf, dtype=target.dtype, device=target.device), self._params
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        try:
+            described: Any = self.mlp.to_spec()
+        except InputError:  # it holds callables of the user's, which may be picklable themselves
+            described = self.mlp
+        return {"mlp": described, "params": self.host_params, "home": self._home}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        described = state["mlp"]
+        self.mlp = MLP.from_spec(described) if isinstance(described, dict) else described
+        self._params, self._home, self._is_host = state["params"], state["home"], True
+
+
+def _default(name: str, dtype: str) -> Any:
+    """The backend's default device if the backend is here, else NumPy."""
+    try:
+        return select(name, None, dtype)
+    except (BackendError, InputError, ImportError):
+        return select("numpy", None, dtype)

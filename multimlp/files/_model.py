@@ -1,0 +1,275 @@
+"""Models in files: safetensors, never pickle, so that opening a file runs nothing.
+
+`save` and `load` write and read a model; `write_tensors` and `read_tensors` do the same for any named arrays.
+A file appears under its name only when it is complete. docs/file-format.md describes the format.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from multimlp import tree
+from multimlp.backend import FLOAT_DTYPES, Array, owner, select
+from multimlp.errors import DTypeError, FileFormatError, InputError
+from multimlp.files._safetensors import (
+    opened,
+    read_opened,
+    read_tensors,
+    stored_dtype,
+    write_hosted,
+    write_tensors,
+)
+from multimlp.mlp import MLP, Dense, ParametricDense, Params
+
+if TYPE_CHECKING:
+    from multimlp.backend import Backend
+
+__all__ = ["FORMAT_VERSION", "load", "load_extra", "read_tensors", "save", "write_tensors"]
+
+FORMAT_VERSION = "1"
+_VERSION_KEY, _MLP_KEY, _EXTRA_KEY = "multimlp.format_version", "multimlp.mlp", "multimlp.extra"
+
+
+def save(
+    path: str | os.PathLike[str], mlp: MLP, params: Params, extra: Mapping[str, Any] | None = None
+) -> None:
+    """Write a model: its architecture, its parameters in their dtype, and plain values that go with it.
+
+    Parameters
+    ----------
+    path : path
+        Usually ends in ``.safetensors``.
+    mlp : MLP
+        With named activations and initialisers; callables of your own cannot be written down.
+    params : tuple of Dense
+        Of any backend; ensembles too.
+    extra : mapping, optional
+        Anything JSON can hold, such as the names of the features; `load_extra` reads it.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written, ``mlp`` holds callables, or ``params`` do not belong to it.
+    MissingDependencyError
+        If the package safetensors is missing.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import multimlp as mm
+    >>> mlp = mm.MLP(2, 3, 1)
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.safetensors"
+    >>> mm.save(path, mlp, mlp.init(seed=0))
+    >>> mm.load(path)[0]
+    MLP(2, [3], 1, activation='relu')
+    """
+    if not isinstance(mlp, MLP):
+        raise InputError(
+            f"mlp: expected an MLP, got {type(mlp).__name__}; the order is save(path, mlp, params)"
+        )
+    metadata = {_VERSION_KEY: FORMAT_VERSION, _MLP_KEY: json.dumps(mlp.to_spec())}
+    if extra is not None:
+        metadata[_EXTRA_KEY] = _as_json(extra)
+    leaves = _named_leaves(params)
+    problem = _mismatch(mlp, {name: tuple(leaf.shape) for name, leaf in leaves.items()})
+    if problem:
+        raise InputError(f"params: {problem}; they must come from this mlp's init or fit")
+    write_hosted(path, {name: _host(leaf) for name, leaf in leaves.items()}, metadata)
+
+
+def _as_json(extra: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(dict(extra))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"extra: only what JSON can hold can be stored: {error}") from None
+
+
+def _named_leaves(params: Params) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    try:
+        for i, layer in enumerate(params):
+            learned = layer.activation if isinstance(layer, ParametricDense) else {}
+            named[f"layers.{i}.weight"] = layer.weight
+            if layer.bias is not None:
+                named[f"layers.{i}.bias"] = layer.bias
+            named |= {f"layers.{i}.activation.{name}": leaf for name, leaf in learned.items()}
+    except (AttributeError, TypeError):
+        raise InputError(
+            f"params: expected a tuple of Dense layers (from mlp.init), got {type(params).__name__}"
+        ) from None
+    return named
+
+
+def _host(leaf: Any) -> tuple[np.ndarray, str]:
+    """The values on the host and the dtype that they have on their own library."""
+    backend = owner(leaf)
+    dtype, host = backend.dtype_name(leaf.dtype), backend.to_numpy(leaf)
+    if dtype == "bfloat16":  # the upper half of the float32 of the same value
+        host = (host.astype(np.float32, order="C").view(np.uint32) >> 16).astype(np.uint16)
+    return host, dtype
+
+
+def _expected_shapes(mlp: MLP) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    for i, ((fan_in, fan_out), rule) in enumerate(zip(mlp.layer_shapes, mlp.layer_activations, strict=True)):
+        shapes[f"layers.{i}.weight"] = (fan_in, fan_out)
+        if mlp.use_bias:
+            shapes[f"layers.{i}.bias"] = (fan_out,)
+        for parameter in rule.parameters if rule is not None else ():
+            shapes[f"layers.{i}.activation.{parameter.name}"] = parameter.shape(fan_out)
+    return shapes
+
+
+def _mismatch(mlp: MLP, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+    """What is wrong with parameters of these names and shapes, or None; an axis of members may lead."""
+    expected = _expected_shapes(mlp)
+    missing, foreign = expected.keys() - shapes.keys(), shapes.keys() - expected.keys()
+    if missing or foreign:
+        return "; ".join(
+            f"{what} {', '.join(sorted(names))}"
+            for what, names in (("missing", missing), ("unexpected", foreign))
+            if names
+        )
+    first = shapes["layers.0.weight"]
+    members = first[:-2] if len(first) == 3 else ()
+    for name, shape in expected.items():
+        if shapes[name] != (*members, *shape):
+            return f"{name} has shape {shapes[name]}, expected {(*members, *shape)}"
+    return None
+
+
+def load(
+    path: str | os.PathLike[str],
+    backend: str | Backend | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+) -> tuple[MLP, Params]:
+    """Read a model that `save` wrote.
+
+    Parameters
+    ----------
+    path : path
+    backend, device
+        Where the parameters go; by the usual order of precedence when not given.
+    dtype : str, optional
+        Default: the dtype in the file.
+
+    Returns
+    -------
+    mlp : MLP
+    params : tuple of Dense
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    FileFormatError
+        If it is damaged, of another kind, or written by a version that this one does not know.
+    DTypeError
+        If the backend lacks the dtype in the file.
+
+    Examples
+    --------
+    See `save`.
+    """
+    with opened(path) as file:
+        mlp = _architecture(path, file.metadata() or {})
+        names = list(file.keys())
+        problem = _mismatch(mlp, {name: tuple(file.get_slice(name).get_shape()) for name in names})
+        if problem:
+            raise _inconsistent(path, problem)
+        dtypes = {stored_dtype(path, file, name) for name in names}
+        if len(dtypes) != 1 or not dtypes <= set(FLOAT_DTYPES):
+            raise _inconsistent(
+                path, f"its parameters have the dtypes {', '.join(sorted(dtypes))}, expected one float"
+            )
+        arrays = read_opened(path, file)
+    try:
+        target = select(backend, device, dtype or dtypes.pop())
+    except DTypeError as error:
+        raise DTypeError(
+            f"{error}; give the dtype to convert {str(path)!r} to, e.g. dtype='float32'"
+        ) from None
+
+    def place(host: np.ndarray) -> Array:
+        return target.backend.asarray(host, dtype=target.dtype, device=target.device)
+
+    return mlp, tree.map(place, _layers(len(mlp.layer_shapes), arrays))
+
+
+def _layers(count: int, arrays: Mapping[str, np.ndarray]) -> Params:
+    layers: list[Dense | ParametricDense] = []
+    for i in range(count):
+        weight, bias = arrays[f"layers.{i}.weight"], arrays.get(f"layers.{i}.bias")
+        prefix = f"layers.{i}.activation."
+        learned = {
+            name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)
+        }
+        layers.append(ParametricDense(weight, bias, learned) if learned else Dense(weight, bias))
+    return tuple(layers)
+
+
+def _inconsistent(path: str | os.PathLike[str], why: str) -> FileFormatError:
+    return FileFormatError(f"{str(path)!r} does not hold a model: {why}")
+
+
+def _architecture(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> MLP:
+    _check_version(path, metadata)
+    spec = _json_object(path, metadata, _MLP_KEY)
+    try:
+        return MLP.from_spec(spec)
+    except (InputError, AttributeError, TypeError, KeyError) as error:
+        raise _inconsistent(path, f"{_MLP_KEY}: {error}") from None
+
+
+def _check_version(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
+    version = metadata.get(_VERSION_KEY)
+    if version is None:
+        raise _inconsistent(
+            path, f"{_VERSION_KEY!r} is not in its metadata, so multimlp.save did not write it"
+        )
+    if version != FORMAT_VERSION:
+        raise FileFormatError(
+            f"{str(path)!r} has format version {version!r}; this multimlp reads {FORMAT_VERSION!r}. "
+            "Install a newer multimlp"
+        )
+
+
+def _json_object(path: str | os.PathLike[str], metadata: Mapping[str, str], key: str) -> dict[str, Any]:
+    try:
+        value = json.loads(metadata.get(key, ""))
+    except (ValueError, RecursionError) as error:
+        raise _inconsistent(path, f"{key} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise _inconsistent(path, f"{key} is not a JSON object")
+    return value
+
+
+def load_extra(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The plain values that were given to `save` as ``extra``; an empty dict if there were none.
+
+    Raises
+    ------
+    InputError, FileFormatError
+        As `load`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import multimlp as mm
+    >>> from multimlp.files import load_extra
+    >>> mlp = mm.MLP(2, 3, 1)
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.safetensors"
+    >>> mm.save(path, mlp, mlp.init(seed=0), extra={"features": ["x", "y"]})
+    >>> load_extra(path)
+    {'features': ['x', 'y']}
+    """
+    with opened(path) as file:
+        metadata = file.metadata() or {}
+    _check_version(path, metadata)
+    return _json_object(path, metadata, _EXTRA_KEY) if _EXTRA_KEY in metadata else {}

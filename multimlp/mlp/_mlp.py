@@ -1,0 +1,388 @@
+"""The multilayer perceptron: fully connected layers with a nonlinearity between them.
+
+For layers 1 .. L with weights W and biases b, activations sigma and a row of inputs in each row of X:
+
+    H_0 = X,    H_l = sigma_l(H_{l-1} W_l + b_l),    O = H_{L-1} W_L + b_L
+
+Source: Zhang et al., Dive into Deep Learning, section 5.1, equation (5.1.3) and following. An `MLP` is a description; its parameters
+are a separate tuple of arrays, so that every transform of every library can see them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from multimlp import activations, initializers, random, regularizers, tree
+from multimlp.activations import Activation
+from multimlp.backend import Array, Backend, array_namespace, is_array, op, owner, select
+from multimlp.errors import DTypeError, InputError, MixedBackendsError, ShapeError
+
+
+class Dense(NamedTuple):
+    """Parameters of a fully connected layer.
+
+    ``weight`` has shape (in_features, out_features), ``bias`` (out_features,) or is None; an ensemble has a leading axis of members.
+    """
+
+    weight: Array
+    bias: Array | None
+
+
+class ParametricDense(NamedTuple):
+    """Parameters of a layer whose activation is learned with it: ``activation`` maps parameter names to arrays."""
+
+    weight: Array
+    bias: Array | None
+    activation: dict[str, Array]
+
+
+Params = tuple[Dense | ParametricDense, ...]
+
+
+@op(arrays=3)
+def dense(x: Array, weight: Array, bias: Array | None = None) -> Array:
+    """The affine map x W + b.
+
+    Parameters
+    ----------
+    x : array, shape (..., n, in_features) or (in_features,)
+    weight : array, shape (in_features, out_features), or (members, in_features, out_features)
+    bias : array, shape (out_features,), or (members, out_features), or None
+
+    Returns
+    -------
+    array, shape (..., n, out_features), or (members, n, out_features)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp.mlp import dense
+    >>> dense(np.ones((1, 2)), np.ones((2, 3)), np.zeros(3))
+    array([[2., 2., 2.]])
+    """
+    xp = array_namespace(x, weight)
+    product = xp.matmul(x, weight)
+    if bias is None:
+        return product
+    if bias.ndim > 1 and product.ndim >= bias.ndim + 1:
+        bias = xp.expand_dims(bias, axis=-2)
+    return product + bias
+
+
+@dataclass(frozen=True, init=False)
+class MLP:
+    """A multilayer perceptron.
+
+    Parameters
+    ----------
+    in_features : int
+        Number of inputs per example.
+    hidden : int or sequence of int
+        Widths of the hidden layers; ``()`` or ``0`` for a linear model.
+    out_features : int
+        Number of outputs per example.
+    activation : str, callable, Activation, or a sequence with one per hidden layer
+        See `multimlp.activations.names`. ``"prelu"`` is learned with the weights.
+    final_activation : same, or None
+        Applied to the outputs; None (the default) leaves them as they are, which is what the losses expect.
+    use_bias : bool
+    kernel_init, bias_init : str or callable
+        See `multimlp.initializers.names`.
+    dropout : float
+        Fraction of each hidden layer's units that is zeroed while training, in [0, 1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> mlp = mm.MLP(4, 5, 3)
+    >>> params = mlp.init(seed=0)
+    >>> [tuple(layer.weight.shape) for layer in params]
+    [(4, 5), (5, 3)]
+    >>> mlp(params, np.ones((2, 4), dtype=np.float32)).shape
+    (2, 3)
+    """
+
+    in_features: int
+    hidden: tuple[int, ...]
+    out_features: int
+    activations: tuple[Activation, ...]
+    final_activation: Activation | None
+    use_bias: bool
+    kernel_init: Any
+    bias_init: Any
+    dropout: float
+
+    def __init__(
+        self,
+        in_features: int,
+        hidden: int | Sequence[int],
+        out_features: int,
+        activation: Any = "relu",
+        final_activation: Any = None,
+        use_bias: bool = True,
+        kernel_init: Any = "glorot_uniform",
+        bias_init: Any = "zeros",
+        dropout: float = 0.0,
+    ) -> None:
+        widths = _hidden_widths(hidden)
+        if not 0.0 <= dropout < 1.0:
+            raise InputError(f"dropout: expected a number in [0, 1), got {dropout!r}")
+        values = {
+            "in_features": _positive("in_features", in_features),
+            "hidden": widths,
+            "out_features": _positive("out_features", out_features),
+            "activations": _per_layer(activation, len(widths)),
+            "final_activation": None if final_activation is None else activations.parse(final_activation),
+            "use_bias": bool(use_bias),
+            "kernel_init": initializers.get(kernel_init),
+            "bias_init": initializers.get(bias_init),
+            "dropout": float(dropout),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        for i, (rule, width) in enumerate(zip(self.activations, widths, strict=True)):
+            try:
+                rule.width(width)
+            except InputError as error:
+                raise InputError(f"hidden[{i}]: {error}") from None
+
+    # ---- structure ---------------------------------------------------------------------------------------------------
+
+    @property
+    def layer_activations(self) -> tuple[Activation | None, ...]:
+        """The activation after each layer; None after the last one unless ``final_activation`` is set."""
+        return (*self.activations, self.final_activation)
+
+    @property
+    def layer_shapes(self) -> tuple[tuple[int, int], ...]:
+        """(in, out) of each layer. An activation that halves its width (glu) narrows the next layer's input."""
+        shapes = []
+        width = self.in_features
+        for out, rule in zip((*self.hidden, self.out_features), self.layer_activations, strict=True):
+            shapes.append((width, out))
+            width = out if rule is None else rule.width(out)
+        return tuple(shapes)
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers are learned."""
+        total = 0
+        for (fan_in, fan_out), rule in zip(self.layer_shapes, self.layer_activations, strict=True):
+            total += fan_in * fan_out + (fan_out if self.use_bias else 0)
+            if rule is not None:
+                total += sum(parameter.size(fan_out) for parameter in rule.parameters)
+        return total
+
+    # ---- parameters --------------------------------------------------------------------------------------------------
+
+    def init(
+        self,
+        seed: int | Sequence[int] = 0,
+        backend: str | Backend | None = None,
+        dtype: Any = None,
+        device: str | None = None,
+    ) -> Params:
+        """Fresh parameters, drawn on the host, so that a seed gives the same bits on every backend.
+
+        Parameters
+        ----------
+        seed : int or sequence of int
+            A sequence makes an ensemble: each parameter gets a leading axis with one member per seed, member i equal to ``init(seed[i])``.
+        backend, dtype, device
+            Where the parameters live; by the usual order of precedence when not given.
+
+        Examples
+        --------
+        >>> import multimlp as mm
+        >>> mm.MLP(2, 3, 1).init(seed=range(4))[0].weight.shape
+        (4, 2, 3)
+        """
+        target = select(backend, device, dtype)
+        single = isinstance(seed, (int, np.integer))
+        seeds = [seed] if single else list(seed)  # type: ignore[arg-type]
+        if not seeds:
+            raise InputError("seed: an ensemble needs at least one seed, got an empty sequence")
+        members = [self._host_params(int(s)) for s in seeds]  # type: ignore[arg-type]
+
+        def place(*leaves: np.ndarray) -> Array:
+            host = leaves[0] if single else np.stack(leaves)
+            return target.backend.asarray(host, dtype=target.dtype, device=target.device)
+
+        return tree.map(place, members[0], *members[1:])
+
+    def _host_params(self, seed: int) -> Params:
+        layers: list[Dense | ParametricDense] = []
+        for i, ((fan_in, fan_out), rule) in enumerate(
+            zip(self.layer_shapes, self.layer_activations, strict=True)
+        ):
+            weight = self.kernel_init(random.host_generator(seed, i, 0), (fan_in, fan_out))
+            bias = self.bias_init(random.host_generator(seed, i, 1), (fan_out,)) if self.use_bias else None
+            learned = {p.name: p.initial(fan_out) for p in rule.parameters} if rule is not None else {}
+            layers.append(ParametricDense(weight, bias, learned) if learned else Dense(weight, bias))
+        return tuple(layers)
+
+    def check_params(self, params: Any) -> None:
+        """Raise an `InputError` or `ShapeError` if ``params`` are not parameters of this MLP (or of an ensemble of it)."""
+        count = len(self.hidden) + 1
+        if not isinstance(params, (tuple, list)) or len(params) != count:
+            got = f"{len(params)} layers" if isinstance(params, (tuple, list)) else type(params).__name__
+            raise InputError(f"params: expected a tuple of {count} layers (from mlp.init), got {got}")
+        for i, (layer, shape) in enumerate(zip(params, self.layer_shapes, strict=True)):
+            weight: Any = getattr(layer, "weight", None)
+            if not is_array(weight):
+                raise InputError(
+                    f"params[{i}]: expected a Dense(weight, bias) of arrays, got {type(layer).__name__}"
+                )
+            if tuple(weight.shape)[-2:] != shape or weight.ndim not in (2, 3):
+                raise ShapeError(f"params[{i}].weight: expected shape {shape}, got {tuple(weight.shape)}")
+            if layer.bias is not None and tuple(layer.bias.shape) != (*tuple(weight.shape)[:-2], shape[1]):
+                raise ShapeError(
+                    f"params[{i}].bias: expected shape {shape[1:]}, got {tuple(layer.bias.shape)}"
+                )
+
+    # ---- the function ------------------------------------------------------------------------------------------------
+
+    def __call__(self, params: Params, X: Array, key: Array | None = None) -> Array:
+        """The outputs for a batch; pure.
+
+        Parameters
+        ----------
+        params : tuple of Dense
+            From `init`, of any library; ensembles carry a leading axis.
+        X : array, shape (..., n, in_features) or (in_features,)
+            Of the same library and dtype as the parameters. For an ensemble (n, in_features), (in_features,), or
+            (members, n, in_features) for inputs of each member's own.
+        key : array, optional
+            A key of `multimlp.random`; switches dropout on.
+
+        Returns
+        -------
+        array, shape (..., n, out_features) or (out_features,), with a leading axis of members for an ensemble
+
+        Raises
+        ------
+        ShapeError, DTypeError, MixedBackendsError, InputError
+            If ``X`` or ``params`` do not fit.
+        """
+        hidden = X
+        last = len(self.hidden)
+        try:
+            first = params[0].weight
+            if X.shape[-1] != self.in_features or X.dtype != first.dtype or len(params) != last + 1:
+                self._explain(params, X)
+        except (AttributeError, IndexError, TypeError):
+            self._explain(params, X)
+            raise
+        if hidden.ndim == 1 and first.ndim == 3:
+            xp = array_namespace(hidden)
+            return xp.squeeze(self(params, xp.expand_dims(hidden, axis=0), key), axis=-2)
+        masked = key is not None and self.dropout > 0
+        for i, rule in enumerate(self.layer_activations):
+            layer = params[i]
+            hidden = dense(hidden, layer.weight, layer.bias)
+            if rule is not None:
+                hidden = rule(hidden, layer.activation if isinstance(layer, ParametricDense) else None)
+            if masked and i < last:
+                hidden = regularizers.dropout(hidden, random.fold_in(key, i), self.dropout)
+        return hidden
+
+    def _explain(self, params: Any, X: Any) -> None:
+        """Say what is wrong with a call; called only when something is."""
+        if not is_array(X):
+            raise InputError(f"X: expected an array, got {type(X).__name__}; make one, e.g. numpy.asarray(X)")
+        self.check_params(params)
+        weight = params[0].weight
+        shape = tuple(X.shape)
+        if not shape or shape[-1] != self.in_features:
+            raise ShapeError(f"X: expected shape (..., {self.in_features}), got {shape}")
+        backend, other = owner(X), owner(weight)
+        if backend is not other:
+            raise MixedBackendsError(
+                f"X is a {backend.name} array, params are {other.name} arrays. "
+                f"Convert one: multimlp.convert(X, backend={other.name!r})"
+            )
+        if X.dtype != weight.dtype:
+            kind, wanted = backend.dtype_name(X.dtype), backend.dtype_name(weight.dtype)
+            raise DTypeError(
+                f"X has dtype {kind}, params have {wanted}; convert X first, e.g. xp.astype(X, xp.{wanted})"
+            )
+
+    # ---- as text -----------------------------------------------------------------------------------------------------
+
+    def summary(self) -> str:
+        """A table of the layers: shapes, activations, numbers of parameters; see `multimlp.mlp.summary`."""
+        from multimlp.mlp._summary import summary
+
+        return summary(self)
+
+    def to_spec(self) -> dict[str, Any]:
+        """The description as plain values (JSON), for files; `InputError` if it holds callables of your own."""
+        final = self.final_activation
+        return {
+            "in_features": self.in_features,
+            "hidden": list(self.hidden),
+            "out_features": self.out_features,
+            "activation": [rule.to_spec() for rule in self.activations],
+            "final_activation": None if final is None else final.to_spec(),
+            "use_bias": self.use_bias,
+            "kernel_init": initializers.to_spec(self.kernel_init),
+            "bias_init": initializers.to_spec(self.bias_init),
+            "dropout": self.dropout,
+        }
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> MLP:
+        """The inverse of `to_spec`."""
+        try:
+            return cls(**spec)
+        except TypeError as error:
+            raise InputError(f"not the description of an MLP: {error}") from None
+
+    def __repr__(self) -> str:
+        names = [rule.name for rule in self.activations]
+        shown = repr(names[0]) if len(set(names)) == 1 else repr(names)
+        parts = [f"{self.in_features}, {list(self.hidden)}, {self.out_features}"]
+        if names:
+            parts.append(f"activation={shown}")
+        if self.final_activation is not None:
+            parts.append(f"final_activation={self.final_activation.name!r}")
+        if not self.use_bias:
+            parts.append("use_bias=False")
+        if self.dropout:
+            parts.append(f"dropout={self.dropout}")
+        return f"MLP({', '.join(parts)})"
+
+
+def _positive(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise InputError(f"{name}: expected a positive integer, got {value!r}")
+    return int(value)
+
+
+def _hidden_widths(hidden: Any) -> tuple[int, ...]:
+    if isinstance(hidden, (int, np.integer)) and not isinstance(hidden, bool):
+        return () if hidden == 0 else (_positive("hidden", hidden),)
+    if isinstance(hidden, str) or not isinstance(hidden, Sequence):
+        raise InputError(f"hidden: expected a width or a sequence of widths, got {hidden!r}")
+    return tuple(_positive(f"hidden[{i}]", width) for i, width in enumerate(hidden))
+
+
+def _per_layer(activation: Any, count: int) -> tuple[Activation, ...]:
+    if isinstance(activation, (list, tuple)):
+        if len(activation) != count:
+            raise InputError(
+                f"activation: {len(activation)} given for {count} hidden layers; give one, or one a layer"
+            )
+        return tuple(activations.parse(item) for item in activation)
+    return (activations.parse(activation),) * count
+
+
+def is_ensemble(params: Params) -> int | None:
+    """The number of members if the parameters carry a leading axis of members, else None."""
+    weight = params[0].weight
+    return int(weight.shape[0]) if weight.ndim == 3 else None

@@ -1,0 +1,74 @@
+"""What to compare, and in which modes."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from multimlp.backend import Backend
+from multimlp.parity.cases import Aspect, Case
+from multimlp.parity.formats import Format
+
+
+@dataclass(frozen=True)
+class Job:
+    """One aspect of one case."""
+
+    case: Case
+    aspect: Aspect
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to compare.
+
+    Attributes
+    ----------
+    backends : sequence of str
+    functions : sequence of str
+        Names or patterns such as ``"gelu*"``; empty: all.
+    dtypes : sequence of str
+    device : str or None
+        None: every device that a backend has.
+    quick : bool
+        Fewer points, float64 and float32 only where nothing else is asked for.
+    eager, compiled : bool
+        The modes.
+    """
+
+    backends: Sequence[str]
+    functions: Sequence[str] = ()
+    dtypes: Sequence[str] = ("float64", "float32")
+    device: str | None = None
+    quick: bool = False
+    eager: bool = True
+    compiled: bool = True
+
+    def runs_eagerly(self, job: Job, form: Format, backend: Backend) -> bool:
+        """What XLA compiles operation by operation is kept to the essentials in a quick run and in 16 bits; if quick, in
+        float64 alone, since compiled programs have float32."""
+        essential = job.case.grid > 0 and job.aspect.name in ("value", "autodiff")
+        if self.quick and form.name == "float32" and self.runs_compiled(form, backend):
+            return False
+        lean = self.quick or form.name in ("bfloat16", "float16")
+        return self.eager and (essential or not (lean and has_xla(backend)))
+
+    def runs_compiled(self, form: Format, backend: Backend) -> bool:
+        """With XLA, in float32 alone if quick; a compiler that takes half a minute a program is left out."""
+        return self.compiled and has_xla(backend) and (form.name == "float32" or not self.quick)
+
+    def compiles(self, job: Job) -> bool:
+        """Whether a job is part of compiled programs; closed forms of derivatives are not if quick."""
+        return not (job.aspect.eager_only or (self.quick and job.aspect.name == "derivative"))
+
+    def wants(self, function: str) -> bool:
+        """Whether a function is to be compared; options in brackets need not be given."""
+        name = function.partition("(")[0]
+        return not self.functions or any(
+            fnmatch.fnmatch(function, p) or fnmatch.fnmatch(name, p) for p in self.functions
+        )
+
+
+def has_xla(backend: Backend) -> bool:
+    return "xla" in backend.capabilities.compilers

@@ -1,0 +1,245 @@
+"""The definitions as the textbooks write them, on numbers of arbitrary precision, one at a time.
+
+Written apart from the portable code, which is compared with them at 50 digits: an error in the portable
+form is an error on every backend, and nothing else would find it. ``mp`` is the oracle's mpmath context;
+nothing here cares for speed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Number = Any
+Context = Any
+
+
+def _clip(x: Number, low: Number, high: Number) -> Number:
+    return min(max(x, low), high)
+
+
+def _logistic(mp: Context, x: Number) -> Number:
+    return 1 / (1 + mp.exp(-x))
+
+
+def _log1pexp(mp: Context, x: Number) -> Number:
+    return mp.log1p(mp.exp(x)) if x < 0 else x + mp.log1p(mp.exp(-x))
+
+
+def _gelu(mp: Context, x: Number, approximate: str) -> Number:
+    if approximate == "none":
+        return x * mp.erfc(-x / mp.sqrt(2)) / 2
+    cubic = x + mp.mpf("0.044715") * x**3
+    return x * _logistic(mp, 2 * mp.sqrt(2 / mp.pi) * cubic)
+
+
+def _selu(mp: Context, x: Number) -> Number:
+    scale, alpha = mp.mpf("1.0507009873554804934193349852946"), mp.mpf("1.6732632423543772848170429916717")
+    return scale * (x if x > 0 else alpha * mp.expm1(x))
+
+
+ACTIVATIONS: dict[str, Callable[..., Number]] = {
+    "identity": lambda mp, x: x,
+    "relu": lambda mp, x: max(x, mp.zero),
+    "leaky_relu": lambda mp, x, negative_slope: x if x > 0 else negative_slope * x,
+    "prelu": lambda mp, x, alpha: x if x > 0 else alpha * x,
+    "relu6": lambda mp, x: _clip(x, mp.zero, mp.mpf(6)),
+    "relu_squared": lambda mp, x: max(x, mp.zero) ** 2,
+    "threshold": lambda mp, x, threshold, value: x if x > threshold else mp.mpf(value),
+    "step": lambda mp, x: mp.mpf(x > 0),
+    "hard_sigmoid": lambda mp, x: _clip(x / 6 + 0.5, mp.zero, mp.one),
+    "hard_tanh": lambda mp, x: _clip(x, -mp.one, mp.one),
+    "hard_swish": lambda mp, x: x * _clip(x / 6 + 0.5, mp.zero, mp.one),
+    "softshrink": lambda mp, x, lambd: x - _clip(x, mp.mpf(-lambd), mp.mpf(lambd)),
+    "hardshrink": lambda mp, x, lambd: x if abs(x) > lambd else mp.zero,
+    "sparse_plus": lambda mp, x: (_clip(x, -mp.one, mp.one) + 1) ** 2 / 4 + max(x - 1, mp.zero),
+    "sparse_sigmoid": lambda mp, x: _clip((x + 1) / 2, mp.zero, mp.one),
+    "elu": lambda mp, x, alpha: x if x > 0 else alpha * mp.expm1(x),
+    "selu": _selu,
+    "celu": lambda mp, x, alpha: x if x > 0 else alpha * mp.expm1(x / alpha),
+    "exponential": lambda mp, x: mp.exp(x),
+    "gaussian": lambda mp, x: mp.exp(-x * x),
+    "sine": lambda mp, x: mp.sin(x),
+    "sigmoid": _logistic,
+    "log_sigmoid": lambda mp, x: -_log1pexp(mp, -x),
+    "tanh": lambda mp, x: mp.tanh(x),
+    "tanhshrink": lambda mp, x: x - mp.tanh(x),
+    "softsign": lambda mp, x: x / (1 + abs(x)),
+    "softplus": _log1pexp,
+    "squareplus": lambda mp, x, b: (x + mp.sqrt(x * x + b)) / 2,
+    "gelu": _gelu,
+    "silu": lambda mp, x: x * _logistic(mp, x),
+    "swish": lambda mp, x, beta: x * _logistic(mp, beta * x),
+    "mish": lambda mp, x: x * mp.tanh(_log1pexp(mp, x)),
+    "erf": lambda mp, x: mp.erf(x),
+    "erfc": lambda mp, x: mp.erfc(x),
+}
+"""``f(mp, x, **options)``."""
+
+SLOPES_AT_KINKS: dict[str, Callable[..., dict[float, float]]] = {
+    "relu": lambda: {0.0: 0.0},
+    "leaky_relu": lambda negative_slope: {0.0: negative_slope},
+    "prelu": lambda alpha: {0.0: alpha},
+    "relu6": lambda: {0.0: 0.0, 6.0: 0.0},
+    "threshold": lambda threshold, value: {threshold: 0.0},
+    "step": lambda: {0.0: 0.0},
+    "hard_sigmoid": lambda: {-3.0: 0.0, 3.0: 0.0},
+    "hard_tanh": lambda: {-1.0: 0.0, 1.0: 0.0},
+    "hard_swish": lambda: {-3.0: 0.0, 3.0: 1.0},
+    "softshrink": lambda lambd: {-lambd: 0.0, lambd: 0.0},
+    "hardshrink": lambda lambd: {-lambd: 0.0, lambd: 0.0},
+    "sparse_sigmoid": lambda: {-1.0: 0.0, 1.0: 0.0},
+    "elu": lambda alpha: {0.0: alpha},
+    "selu": lambda: {0.0: 1.0507009873554804934 * 1.6732632423543772848},
+}
+"""What is stated for the points where a derivative does not exist: ``f(**options) -> {x: derivative}``."""
+
+
+def _softmax(mp: Context, x: Sequence[Number]) -> list[Number]:
+    total = sum(mp.exp(v) for v in x)
+    return [mp.exp(v) / total for v in x]
+
+
+def _glu(mp: Context, x: Sequence[Number]) -> list[Number]:
+    half = len(x) // 2
+    return [a * _logistic(mp, b) for a, b in zip(x[:half], x[half:], strict=True)]
+
+
+AXIS: dict[str, Callable[..., list[Number]]] = {
+    "softmax": _softmax,
+    "log_softmax": lambda mp, x: [v - mp.log(sum(mp.exp(w) for w in x)) for v in x],
+    "softmin": lambda mp, x: _softmax(mp, [-v for v in x]),
+    "glu": _glu,
+}
+"""``f(mp, row)``."""
+
+
+def _cross_entropy(
+    mp: Context, o: Sequence[Number], q: Sequence[Number], label_smoothing: float, class_weights: Any
+) -> Number:
+    weights = class_weights or [1] * len(o)
+    smooth = [p * (1 - label_smoothing) + mp.mpf(label_smoothing) / len(o) for p in q]
+    return -sum(w * p * v for w, p, v in zip(weights, smooth, AXIS["log_softmax"](mp, o), strict=True))
+
+
+def _mean_of(f: Callable[..., Number]) -> Callable[..., Number]:
+    def loss(mp: Context, o: Sequence[Number], t: Sequence[Number], **options: Any) -> Number:
+        return sum(f(mp, a, b, **options) for a, b in zip(o, t, strict=True)) / len(o)
+
+    return loss
+
+
+def _huber(mp: Context, o: Number, t: Number, delta: float) -> Number:
+    r = abs(o - t)
+    return r * r / 2 if r <= delta else delta * (r - mp.mpf(delta) / 2)
+
+
+LOSSES: dict[str, Callable[..., Number]] = {
+    "cross_entropy": _cross_entropy,
+    "binary_cross_entropy": _mean_of(lambda mp, o, t: t * _log1pexp(mp, -o) + (1 - t) * _log1pexp(mp, o)),
+    "hinge": _mean_of(lambda mp, o, t: max(mp.zero, 1 - (o if t > 0 else -o))),
+    "mse": _mean_of(lambda mp, o, t: (o - t) ** 2),
+    "mae": _mean_of(lambda mp, o, t: abs(o - t)),
+    "huber": _mean_of(_huber),
+    "log_cosh": _mean_of(lambda mp, o, t: _log1pexp(mp, -2 * abs(o - t)) + abs(o - t) - mp.ln2),
+    "poisson": _mean_of(lambda mp, o, t: mp.exp(o) - t * o),
+}
+"""``f(mp, outputs of one example, its targets, **options)``; class labels are given one-hot."""
+
+State = dict[str, Number]
+
+
+def _sgd(mp: Context, p: Number, g: Number, s: State, t: int, c: Any) -> Number:
+    if not c["momentum"]:
+        return p - c["learning_rate"] * g
+    s["u"] = c["momentum"] * s.get("u", 0) + g
+    return p - c["learning_rate"] * (g + c["momentum"] * s["u"] if c["nesterov"] else s["u"])
+
+
+def _adagrad(mp: Context, p: Number, g: Number, s: State, t: int, c: Any) -> Number:
+    s["s"] = s.get("s", c["initial_accumulator"]) + g * g
+    return p - c["learning_rate"] * g / (mp.sqrt(s["s"]) + c["eps"])
+
+
+def _rmsprop(mp: Context, p: Number, g: Number, s: State, t: int, c: Any) -> Number:
+    s["s"] = c["rho"] * s.get("s", mp.zero) + (1 - mp.mpf(c["rho"])) * g * g
+    direction = g / (mp.sqrt(s["s"]) + c["eps"])
+    s["u"] = c["momentum"] * s.get("u", mp.zero) + direction
+    return p - c["learning_rate"] * s["u"]
+
+
+def _moments(mp: Context, g: Number, s: State, c: Any) -> tuple[Number, Number, Number, Number]:
+    b1, b2 = mp.mpf(c["beta1"]), mp.mpf(c["beta2"])
+    s["m"] = b1 * s.get("m", mp.zero) + (1 - b1) * g
+    s["v"] = b2 * s.get("v", mp.zero) + (1 - b2) * g * g
+    return s["m"], s["v"], b1, b2
+
+
+def _adam(mp: Context, p: Number, g: Number, s: State, t: int, c: Any) -> Number:
+    m, v, b1, b2 = _moments(mp, g, s, c)
+    return p - c["learning_rate"] * (m / (1 - b1**t)) / (mp.sqrt(v / (1 - b2**t)) + c["eps"])
+
+
+def _nadam(mp: Context, p: Number, g: Number, s: State, t: int, c: Any) -> Number:
+    m, v, b1, b2 = _moments(mp, g, s, c)
+    ahead = b1 * m / (1 - b1 ** (t + 1)) + (1 - b1) * g / (1 - b1**t)
+    return p - c["learning_rate"] * ahead / (mp.sqrt(v / (1 - b2**t)) + c["eps"])
+
+
+def _lion(mp: Context, p: Number, g: Number, s: State, t: int, c: Any) -> Number:
+    m = s.get("m", mp.zero)
+    b1, b2 = mp.mpf(c["beta1"]), mp.mpf(c["beta2"])
+    direction = mp.sign(b1 * m + (1 - b1) * g)
+    s["m"] = b2 * m + (1 - b2) * g
+    return p - c["learning_rate"] * direction
+
+
+OPTIMIZERS: dict[str, Callable[..., Number]] = {
+    "sgd": _sgd,
+    "adagrad": _adagrad,
+    "rmsprop": _rmsprop,
+    "adam": _adam,
+    "adamw": _adam,
+    "nadam": _nadam,
+    "lion": _lion,
+}
+"""``f(mp, p, g, state, t, options) -> new p``, updating ``state``; the first t is 1. Decay is not in here."""
+
+DECOUPLED_DECAY = ("adamw", "lion")
+"""Those whose weight decay shrinks the parameter instead of adding to the gradient."""
+
+VARIANCES: dict[str, Callable[[int, int], float]] = {
+    "glorot_uniform": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
+    "glorot_normal": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
+    "he_uniform": lambda fan_in, fan_out: 2 / fan_in,
+    "he_normal": lambda fan_in, fan_out: 2 / fan_in,
+    "lecun_uniform": lambda fan_in, fan_out: 1 / fan_in,
+    "lecun_normal": lambda fan_in, fan_out: 1 / fan_in,
+}
+"""Of initial weights, by fan-in and fan-out."""
+
+
+def threefry2x32(key: tuple[int, int], counter: tuple[int, int]) -> tuple[int, int]:
+    """Threefry-2x32, 20 rounds, on Python integers: Salmon et al., SC'11.
+
+    Examples
+    --------
+    The known answer of the Random123 distribution for zeros:
+
+    >>> from multimlp.parity.textbook import threefry2x32
+    >>> [hex(word) for word in threefry2x32((0, 0), (0, 0))]
+    ['0x6b200159', '0x99ba4efe']
+    """
+    mask = 0xFFFFFFFF
+    rotations = (13, 15, 26, 6, 17, 29, 16, 24)
+    schedule = (*key, key[0] ^ key[1] ^ 0x1BD11BDA)
+    x0, x1 = (counter[0] + key[0]) & mask, (counter[1] + key[1]) & mask
+    for r in range(20):
+        x0 = (x0 + x1) & mask
+        turn = rotations[r % 8]
+        x1 = ((x1 << turn | x1 >> (32 - turn)) & mask) ^ x0
+        if r % 4 == 3:
+            block = r // 4 + 1
+            x0 = (x0 + schedule[block % 3]) & mask
+            x1 = (x1 + schedule[(block + 1) % 3] + block) & mask
+    return x0, x1

@@ -1,0 +1,269 @@
+"""The draws: every function takes a key and gives the same bits, or nearly so, on every library."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from typing import Any
+
+import numpy as np
+
+from multimlp._naming import check_number
+from multimlp.backend import Array, Namespace, array_namespace, is_array, owner
+from multimlp.errors import DTypeError, InputError
+from multimlp.random._threefry import (
+    BITS,
+    Shape,
+    constant,
+    device_of,
+    fold_in,
+    size_of,
+    threefry2x32,
+    words_of,
+)
+
+_PRECISIONS = {"float32": 24, "float64": 53, "float16": 11, "bfloat16": 8}
+
+
+def _flat_bits(key: Array, size: int) -> Array:
+    xp, key0, key1 = words_of(key)
+    counter = xp.arange((size + 1) // 2, dtype=xp.int32, device=device_of(key))
+    return xp.concat(list(threefry2x32(key0, key1, counter, constant(xp, key, BITS))))[:size]
+
+
+def bits(key: Array, shape: Shape) -> Array:
+    """Random 32-bit words as int32; bit-identical on every library.
+
+    Examples
+    --------
+    >>> from multimlp import random
+    >>> random.bits(random.key(0), (3,))
+    array([ 1797259609,  1351547692, -1715843330], dtype=int32)
+    """
+    flat = _flat_bits(key, size_of(shape))
+    return array_namespace(key).reshape(flat, tuple(shape))
+
+
+def _leading_bits(xp: Namespace, words: Array, count: int) -> Array:
+    """The ``count`` highest bits of each word as a non-negative int32."""
+    shifted = xp.bitwise_right_shift(words, constant(xp, words, 32 - count))
+    return xp.bitwise_and(shifted, constant(xp, words, (1 << count) - 1))
+
+
+def _dtype_name(key: Array, dtype: object) -> str:
+    name = dtype if isinstance(dtype, str) else owner(key).dtype_name(dtype)
+    if name not in _PRECISIONS:
+        raise DTypeError(f"dtype: expected one of {', '.join(_PRECISIONS)}, got {dtype!r}")
+    return name
+
+
+def uniform(
+    key: Array, shape: Shape, dtype: object = "float32", minval: float = 0.0, maxval: float = 1.0
+) -> Array:
+    """Uniform numbers in [minval, maxval).
+
+    On [0, 1) they are multiples of 2^-24 (float32), 2^-53 (float64), 2^-11 (float16), 2^-8 (bfloat16).
+    Bit-identical on every library for the default range. Rounding may reach ``maxval`` for other ranges.
+
+    Parameters
+    ----------
+    key : array, shape (2,), int32
+    shape : sequence of int
+    dtype : str or dtype
+        ``"float32"``, ``"float64"``, ``"float16"`` or ``"bfloat16"``, or such a dtype of the key's library.
+    minval, maxval : float
+
+    Returns
+    -------
+    array of that shape and dtype, of the key's library and device
+
+    Examples
+    --------
+    >>> from multimlp import random
+    >>> random.uniform(random.key(0), (2,))
+    array([0.4184571 , 0.60049903], dtype=float32)
+    """
+    dtype = _dtype_name(key, dtype)
+    low, high = check_number("minval", minval), check_number("maxval", maxval)
+    if not low < high:
+        raise InputError(f"minval, maxval: expected minval < maxval, got {minval!r} and {maxval!r}")
+    backend = owner(key)
+    with backend.scope(dtype):
+        u = _unit(key, size_of(shape), backend.dtype(dtype), _PRECISIONS[dtype])
+        if (low, high) != (0.0, 1.0):
+            u = low + u * (high - low)
+        return array_namespace(key).reshape(u, tuple(shape))
+
+
+def _unit(key: Array, size: int, dtype: Any, precision: int) -> Array:
+    """``size`` multiples of 2^-precision in [0, 1); every operation is exact."""
+    xp = array_namespace(key)
+    if precision != 53:
+        words = _leading_bits(xp, _flat_bits(key, size), precision)
+        return xp.astype(words, dtype) * 2.0**-precision
+    words = _flat_bits(key, 2 * size)
+    high = xp.astype(_leading_bits(xp, words[:size], 26), dtype)
+    low = xp.astype(_leading_bits(xp, words[size:], 27), dtype)
+    return high * 2.0**-26 + low * 2.0**-53
+
+
+def normal(key: Array, shape: Shape, dtype: object = "float32") -> Array:
+    """Standard normal numbers, by Box and Muller: ``sqrt(-2 log u1) cos(2 pi u2)``, and the sine.
+
+    Equal on all libraries to a few units in the last place of max(1, |x|). Computed in float32 for the
+    16-bit dtypes; the largest possible magnitude is 5.8 (8.6 in float64).
+
+    Parameters
+    ----------
+    key : array, shape (2,), int32
+    shape : sequence of int
+    dtype : str or dtype
+        As for `uniform`.
+
+    Returns
+    -------
+    array of that shape and dtype, of the key's library and device
+
+    References
+    ----------
+    Box, Muller, A note on the generation of random normal deviates, Annals of Mathematical Statistics 29
+    (1958).
+
+    Examples
+    --------
+    >>> from multimlp import random
+    >>> random.normal(random.key(0), (10000,)).std().round(1)
+    np.float32(1.0)
+    """
+    size, backend, xp, dtype = size_of(shape), owner(key), array_namespace(key), _dtype_name(key, dtype)
+    with backend.scope(dtype):
+        half = (size + 1) // 2
+        work = "float64" if dtype == "float64" else "float32"
+        u = uniform(key, (2 * half,), work)
+        radius = xp.sqrt(-2.0 * xp.log(1.0 - u[:half]))
+        angle = u[half:] * (2 * math.pi)
+        flat = xp.concat([radius * xp.cos(angle), radius * xp.sin(angle)])[:size]
+        return xp.reshape(flat if dtype == work else xp.astype(flat, backend.dtype(dtype)), tuple(shape))
+
+
+def bernoulli(key: Array, p: float | Array, shape: Shape) -> Array:
+    """Booleans that are true with probability ``p``; bit-identical on every library.
+
+    Parameters
+    ----------
+    key : array, shape (2,), int32
+    p : float or array that broadcasts to ``shape``, floating
+        A number is resolved to 2^-32, an array to 2^-24.
+    shape : sequence of int
+
+    Returns
+    -------
+    array of that shape, bool
+
+    Examples
+    --------
+    >>> from multimlp import random
+    >>> random.bernoulli(random.key(0), 0.5, (4,))
+    array([False, False,  True,  True])
+    """
+    xp = array_namespace(key)
+    if is_array(p):
+        return uniform(key, shape, "float32") < p
+    probability = check_number("p", p, low=0, high=1)
+    # Signed words are uniform on [-2^31, 2^31).
+    threshold = round(probability * 2**32) - 2**31
+    if threshold >= 2**31:
+        return xp.full(tuple(shape), True, device=device_of(key))
+    return bits(key, shape) < threshold
+
+
+def permutation(key: Array, x: int | Array) -> Array:
+    """A random order, of 0 .. n-1 (int32) for an integer n, else of the rows of an array.
+
+    Bit-identical on every library. Stable sorts by random words, so many rounds that ties, which would
+    favour the order before, hardly matter.
+
+    Examples
+    --------
+    >>> from multimlp import random
+    >>> random.permutation(random.key(0), 5)
+    array([0, 1, 4, 3, 2], dtype=int32)
+    """
+    xp = array_namespace(key)
+    rows = None if isinstance(x, (int, np.integer)) else x
+    n = size_of((x,)) if rows is None else int(rows.shape[0])
+    order = xp.arange(n, dtype=xp.int32, device=device_of(key))
+    rounds = max(1, math.ceil(3 * math.log(max(n, 2)) / math.log(2**32 - 1)))
+    for i in range(rounds):
+        by = xp.argsort(bits(fold_in(key, i), (n,)), stable=True)
+        order = xp.take(order, by, axis=0)
+    return order if rows is None else xp.take(rows, order, axis=0)
+
+
+def categorical(key: Array, logits: Array, shape: Shape = ()) -> Array:
+    """Draw classes from softmax(logits), by the largest of logits plus Gumbel noise.
+
+    Parameters
+    ----------
+    key : array, shape (2,), int32
+    logits : array, shape (..., k), float32 or float64
+    shape : sequence of int
+        Of independent draws; leading axes of the result.
+
+    Returns
+    -------
+    array, shape (*shape, ...), integer
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import random
+    >>> random.categorical(random.key(0), np.asarray([0.0, -np.inf]), (3,))
+    array([0, 0, 0])
+    """
+    xp, backend = array_namespace(key, logits), owner(key, logits)
+    with backend.scope_of(logits):
+        u = uniform(key, (*shape, *logits.shape), backend.dtype_name(logits.dtype))
+        # Half a step keeps 0 out, where the logarithm is infinite.
+        step = 2.0**-54 if backend.dtype_name(logits.dtype) == "float64" else 2.0**-25
+        return xp.argmax(logits - xp.log(-xp.log(u + step)), axis=-1)
+
+
+# ---- on the host -----------------------------------------------------------------------------------------
+
+
+def host_generator(seed: int, *stream: int | str) -> np.random.Generator:
+    """NumPy's Philox generator for a seed and the name of a stream; the same on every machine.
+
+    The derivation is ``Generator(Philox(SeedSequence(seed, spawn_key=stream)))``; a text in ``stream``
+    stands for the CRC-32 of its UTF-8 bytes.
+
+    Parameters
+    ----------
+    seed : int
+        >= 0.
+    *stream : int or str
+        What the numbers are for, such as ``"order", epoch``: other streams are independent.
+
+    Examples
+    --------
+    >>> from multimlp import random
+    >>> random.host_generator(0, "order", 3).integers(100, size=3)
+    array([35, 53,  5])
+    """
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise InputError(f"seed: expected an integer >= 0, got {seed!r}")
+    words = tuple(zlib.crc32(part.encode()) if isinstance(part, str) else int(part) for part in stream)
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(int(seed), spawn_key=words)))
+
+
+def host_permutation(seed: int, epoch: int, n: int) -> np.ndarray:
+    """The order of ``n`` examples in an epoch: 0 .. n-1 (int64) shuffled by the stream ``("order", epoch)``.
+
+    Examples
+    --------
+    >>> from multimlp import random
+    >>> random.host_permutation(0, 1, 4)
+    array([1, 2, 3, 0])
+    """
+    return host_generator(seed, "order", epoch).permutation(n)

@@ -1,0 +1,177 @@
+"""Outputs, losses and metrics of a model on data, compiled where the backend compiles.
+
+Compiled programs are specialised to shapes, so rows are padded up to a few sizes (powers of two up to the batch size): any stream of
+batch sizes needs a handful of compilations, not one each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from multimlp import metrics as metric_table
+from multimlp import tree
+from multimlp.backend import Array, Backend, array_namespace, host, is_array, owner, owner_of_type
+from multimlp.errors import InputError
+from multimlp.losses import reduce
+from multimlp.mlp import MLP, Params
+from multimlp.training.engines import Chunk
+from multimlp.tree import Tree
+
+PREDICT_ROWS = 65536
+_SMALLEST_BUCKET = 16
+
+
+def bucket(rows: int, largest: int) -> int:
+    """The padded number of rows that a compiled program runs on: 1, or the next power of two from 16 to ``largest``.
+
+    Examples
+    --------
+    >>> from multimlp.training._evaluation import bucket
+    >>> bucket(1, 65536), bucket(2, 65536), bucket(100, 65536), bucket(70000, 65536)
+    (1, 16, 128, 65536)
+    """
+    return 1 if rows == 1 else min(largest, max(_SMALLEST_BUCKET, 1 << (rows - 1).bit_length()))
+
+
+def predict(mlp: Callable[..., Array], params: Params, X: Any, batch_size: int = PREDICT_ROWS) -> Array:
+    """Outputs for any number of rows, on the parameters' backend and device.
+
+    Parameters
+    ----------
+    mlp : MLP or callable ``(params, X) -> outputs``
+    params : tree of arrays
+    X : array, list or data frame of shape (n, in_features)
+        Converted to the parameters' library and dtype; arrays of another framework than NumPy are an error.
+    batch_size : int
+        Rows per call of the model.
+
+    Returns
+    -------
+    array, shape (n, out_features), or (members, n, out_features) for an ensemble
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> mlp = mm.MLP(4, 5, 3)
+    >>> mm.predict(mlp, mlp.init(seed=0), [[0.0, 0.0, 0.0, 0.0]]).shape
+    (1, 3)
+    """
+    leaves = tree.leaves(params)
+    backend = owner(*leaves)
+    if batch_size < 1:
+        raise InputError(f"batch_size: expected at least 1, got {batch_size!r}")
+    rows = _on_device(backend, leaves[0], X)
+    if rows.ndim != 2:  # one example, or rows of each member's own
+        return mlp(params, rows)
+    if backend.capabilities.epoch != "compiled":
+        if rows.shape[0] <= batch_size:
+            return mlp(params, rows)
+        pieces = [mlp(params, rows[i : i + batch_size, ...]) for i in range(0, rows.shape[0], batch_size)]
+        return array_namespace(pieces[0]).concat(pieces, axis=-2)
+    program = _predictor(mlp, backend, params)
+    with backend.scope_of(*leaves):
+        return _in_buckets(backend, lambda piece: program((*leaves, piece))[0], rows, batch_size)
+
+
+def _on_device(backend: Backend, like: Array, X: Any) -> Array:
+    if (
+        type(X) is type(like)
+        and X.dtype == like.dtype
+        and backend.device_name(X) == backend.device_name(like)
+    ):
+        return X
+    values = host(X, "X")
+    library = owner_of_type(type(values))
+    if library is not backend and library is not None and library.name != "numpy":
+        owner(values, like)  # raises: arrays of two frameworks
+    return backend.asarray(values, dtype=backend.dtype_name(like.dtype), device=backend.device_name(like))
+
+
+def _in_buckets(backend: Backend, run: Callable[[Array], Array], rows: Array, batch_size: int) -> Array:
+    count = int(rows.shape[0])
+    pieces = []
+    for start in range(0, max(count, 1), batch_size):
+        piece = rows if count <= batch_size else rows[start : start + batch_size, ...]
+        size = int(piece.shape[0])
+        padded = bucket(max(size, 1), batch_size)
+        if padded == size:
+            pieces.append(run(piece))
+        else:
+            pieces.append(backend.first_rows(run(backend.pad_rows(piece, padded)), size))
+    return pieces[0] if len(pieces) == 1 else array_namespace(rows).concat(pieces, axis=-2)
+
+
+_predictors: dict[tuple[MLP, Backend], Callable[..., Any]] = {}
+_MOST_PREDICTORS = 64
+
+
+def _predictor(mlp: Any, backend: Backend, params: Params) -> Callable[..., Any]:
+    """The compiled forward pass, one per MLP and backend: parameters are inputs, so every set of them shares it.
+
+    Another callable may hold state that changes between calls, so nothing is kept of it.
+    """
+    if not isinstance(mlp, MLP):
+        return _compile_forward(mlp, backend, params)
+    found = _predictors.get((mlp, backend))
+    if found is None:
+        if len(_predictors) >= _MOST_PREDICTORS:
+            del _predictors[next(iter(_predictors))]
+        found = _predictors[mlp, backend] = _compile_forward(mlp, backend, params)
+    return found
+
+
+def _compile_forward(mlp: Any, backend: Backend, params: Params) -> Callable[..., Any]:
+    rebuild = tree.rebuilder(params)
+    return backend.compile(lambda arrays: (mlp(rebuild(arrays[:-1]), arrays[-1]),))
+
+
+class Evaluator:
+    """Mean loss and metrics of changing parameters on one fixed chunk, compiled once.
+
+    Parameters
+    ----------
+    model : callable ``(params, X) -> outputs``
+    loss : Loss
+    metrics : sequence of str or callable
+        Each ``metric(outputs, targets)``; see `multimlp.metrics`.
+    backend : Backend
+    chunk : Chunk
+    """
+
+    def __init__(
+        self, model: Callable[..., Array], loss: Any, metrics: Sequence[Any], backend: Backend, chunk: Chunk
+    ) -> None:
+        self.names = ["loss", *(_metric_name(metric) for metric in metrics)]
+        self._backend = backend
+        self._data = tuple(tree.leaves(chunk))
+        functions = [metric_table.get(metric) for metric in metrics]
+        self._rebuild: Callable[..., Tree] = lambda leaves: leaves
+
+        def figures(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+            count = len(arrays) - len(self._data)
+            X, y, *weight = arrays[count:]
+            outputs = model(self._rebuild(arrays[:count]), X)
+            mean = reduce(loss(outputs, y), weight[0] if weight else None)
+            return (mean, *(function(outputs, y) for function in functions))
+
+        compiled = backend.capabilities.epoch == "compiled"
+        self._program = backend.compile(figures) if compiled else figures
+
+    def __call__(self, params: Tree) -> dict[str, float]:
+        """The figures by name; an ensemble's are averaged over its members."""
+        leaves, self._rebuild = tree.flatten(params)
+        with self._backend.scope_of(*leaves):
+            values = self._program((*leaves, *self._data))
+            return {
+                name: average(self._backend, value) for name, value in zip(self.names, values, strict=True)
+            }
+
+
+def _metric_name(metric: Any) -> str:
+    return metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)
+
+
+def average(backend: Backend, value: Any) -> float:
+    """The mean over ensemble members, as a float."""
+    return float(backend.to_numpy(value).mean()) if is_array(value) else float(value)

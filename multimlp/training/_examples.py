@@ -1,0 +1,146 @@
+"""The data that `multimlp.fit` is given: checked, and split into rows to train on and rows to validate on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from multimlp import random
+from multimlp.backend import host, owner
+from multimlp.errors import DataError, InputError, ShapeError
+from multimlp.training._sources import is_streamed
+
+Rows = tuple[Any, Any, Any]
+"""Inputs, targets, and weights or None."""
+Pair = tuple[Any, Any]
+"""Inputs and targets."""
+
+
+class TrainingData:
+    """Arrays of examples, or batches; and what to validate on.
+
+    Attributes
+    ----------
+    streamed : bool
+        Whether ``X`` stands for batches, which bring their own targets and weights.
+    X, y
+        Arrays of some library; batches as they were given, and None.
+    """
+
+    def __init__(self, X: Any, y: Any, sample_weight: Any, validation: Any) -> None:
+        self.streamed = is_streamed(X)
+        if self.streamed and (y is not None or sample_weight is not None):
+            raise InputError(
+                "y, sample_weight: batches carry their own targets and weights; leave these arguments out"
+            )
+        self.X = X if self.streamed else host(X, "X")
+        self.y = None if self.streamed else _targets(y)
+        self._weights, self._validation = sample_weight, validation
+
+    @property
+    def arrays(self) -> list[Any]:
+        """What may decide where to train."""
+        return [] if self.streamed else [self.X, self.y]
+
+    def split(self, features: int | None, seed: int) -> tuple[Rows, Pair | None]:
+        """The rows to train on and those to validate on, all checked; ``features`` is None for any number of columns."""
+        weights = None if self._weights is None else host(self._weights, "sample_weight")
+        _check(self.X, self.y, weights, features)
+        everything = self.X, self.y, weights
+        if self._validation is None or isinstance(self._validation, (tuple, list)):
+            return everything, self.validation_pair()
+        held = _rows_held_out(self._validation, int(self.X.shape[0]))
+        return _split(everything, held, seed) if held else (everything, None)
+
+    def validation_pair(self) -> Pair | None:
+        """``validation`` where it is a pair; a fraction, which batches cannot be split by, counts as None."""
+        given = self._validation
+        if given is None or isinstance(given, (int, float)):
+            return None
+        if len(given) != 2:
+            raise InputError(f"validation: expected a pair (X, y), got {len(given)} items")
+        X, y = host(given[0], "validation X"), host(given[1], "validation y")
+        _check_rows(X, y, "validation X", "validation y")
+        return X, y
+
+
+def _targets(y: Any) -> Any:
+    if y is None:
+        raise InputError("y: targets are needed (only batches carry their own)")
+    return host(y, "y")
+
+
+# ---- the split -----------------------------------------------------------------------------------------------------------
+
+
+def _rows_held_out(fraction: Any, rows: int) -> int:
+    if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 <= fraction < 1:
+        raise InputError(
+            f"validation: expected a fraction in [0, 1), a pair (X, y) or None, got {fraction!r}"
+        )
+    held = round(rows * fraction)
+    if rows - held < 1:
+        raise DataError(
+            f"validation: {fraction!r} of {rows} rows leaves nothing to train on; use validation=None"
+        )
+    return held
+
+
+def _split(everything: Rows, held: int, seed: int) -> tuple[Rows, Pair]:
+    X, y, weights = everything
+    if isinstance(X, np.memmap):
+        raise InputError(
+            "validation: a fraction of a memory-mapped array would be copied; give validation=(X, y) or None"
+        )
+    order = random.host_generator(seed, "validation").permutation(int(X.shape[0]))
+    kept, held_rows = np.sort(order[held:]), np.sort(order[:held])
+    training = _take(X, kept), _take(y, kept), None if weights is None else _take(weights, kept)
+    return training, (_take(X, held_rows), _take(y, held_rows))
+
+
+def _take(array: Any, rows: np.ndarray) -> Any:
+    if isinstance(array, np.ndarray):
+        return array[rows]
+    backend = owner(array)
+    indices = backend.asarray(rows, dtype="int32", device=backend.device_name(array))
+    return backend.xp.take(array, indices, axis=0)
+
+
+# ---- checks --------------------------------------------------------------------------------------------------------------
+
+
+def _check(X: Any, y: Any, weights: Any, features: int | None) -> None:
+    _check_rows(X, y, "X", "y")
+    if X.shape[0] == 0:
+        raise DataError("X: there are no rows to train on")
+    if features is not None and X.shape[1] != features:
+        raise ShapeError(f"X: expected shape (n, {features}) for this model, got {tuple(X.shape)}")
+    if weights is not None and tuple(weights.shape) != (X.shape[0],):
+        raise ShapeError(f"sample_weight: expected shape ({X.shape[0]},), got {tuple(weights.shape)}")
+    if not isinstance(X, np.memmap):
+        _check_finite(X, "X")
+    _check_finite(y, "y")
+    if weights is not None:
+        _check_finite(weights, "sample_weight")
+
+
+def _check_rows(X: Any, y: Any, X_name: str, y_name: str) -> None:
+    if X.ndim != 2:
+        raise ShapeError(f"{X_name}: expected shape (n, features), got {tuple(X.shape)}")
+    if y.ndim not in (1, 2) or y.shape[0] != X.shape[0]:
+        raise ShapeError(f"{y_name}: expected {X.shape[0]} rows, as {X_name} has, got shape {tuple(y.shape)}")
+
+
+def _check_finite(array: Any, name: str) -> None:
+    backend = owner(array)
+    if not backend.xp.isdtype(array.dtype, "real floating"):
+        return
+    with backend.scope_of(array):
+        if bool(backend.xp.all(backend.xp.isfinite(array))):
+            return
+    bad = np.argwhere(~np.isfinite(backend.to_numpy(array)))
+    place_of_first = ", ".join(str(int(i)) for i in bad[0])
+    raise DataError(
+        f"{name}: {len(bad)} values are NaN or infinite, the first at [{place_of_first}]; remove or fill them in"
+    )

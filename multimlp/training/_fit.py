@@ -1,0 +1,262 @@
+"""Training: `fit` turns a model, data, a loss and an optimiser into trained parameters, the same way on every backend."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from multimlp import losses, optimizers, tree
+from multimlp._terminal import progress as progress_bar
+from multimlp.backend import Array, Backend
+from multimlp.callbacks import Run, as_callback
+from multimlp.errors import InputError, NonFiniteLossError
+from multimlp.mlp import MLP, Params, is_ensemble
+from multimlp.training._checkpoint import Checkpoint
+from multimlp.training._examples import TrainingData
+from multimlp.training._loop import DeferredInterrupt, Trainer
+from multimlp.training._setup import Batching, Job
+from multimlp.training.engines import Problem, choose, mixed
+from multimlp.tree import Tree
+
+logger = logging.getLogger("multimlp")
+
+
+@dataclass
+class FitResult:
+    """What `fit` returns.
+
+    Attributes
+    ----------
+    params : tree of arrays
+        The trained parameters (the best ones, if a callback restores them).
+    history : dict of str to list of float
+        ``loss`` (mean training loss of each epoch, regulariser included), ``val_loss`` and ``val_`` metrics.
+    engine : str
+        ``"flat"``, ``"compiled"``, ``"steps"`` or ``"full-batch"``; ``engine_reason`` says why.
+    backend, device, dtype : str
+    epochs : int
+        Epochs completed, those of a resumed checkpoint included.
+    stopped : str or None
+        Why training ended early, if it did.
+    seconds : float
+        Wall time of this call.
+    member_loss : numpy.ndarray or None
+        An ensemble's training loss of the last epoch, one number per member.
+    """
+
+    params: Tree
+    history: dict[str, list[float]]
+    engine: str
+    engine_reason: str
+    backend: str
+    device: str | None
+    dtype: str
+    epochs: int
+    stopped: str | None
+    seconds: float
+    optimizer_state: Tree = field(repr=False, default=None)
+    member_loss: np.ndarray | None = None
+
+
+def fit(
+    mlp: MLP | Callable[..., Array],
+    X: Any,
+    y: Any = None,
+    loss: Any = "cross_entropy",
+    optimizer: Any = "adam",
+    epochs: int = 10,
+    batch_size: int | None = 128,
+    validation: Any = 0.1,
+    seed: int = 0,
+    params: Params | None = None,
+    backend: str | Backend | None = None,
+    device: str | None = None,
+    dtype: Any = None,
+    callbacks: Sequence[Any] = (),
+    progress: bool = True,
+    checkpoint: Any = None,
+    *,
+    sample_weight: Any = None,
+    regularizer: Callable[[Tree], Array] | None = None,
+    metrics: Sequence[Any] | None = None,
+    shuffle: bool = True,
+    last_batch: str = "keep",
+    compile: str | None = None,  # noqa: A002 - the field's word for it
+) -> FitResult:
+    """Train a model.
+
+    Parameters
+    ----------
+    mlp : MLP, or callable ``model(params, X, key=None) -> outputs`` with ``params`` given
+    X : array, list, data frame of shape (n, in_features); or batches
+        A `numpy.memmap` is streamed from disk. Batches are a callable that returns an iterator of ``(X, y)`` or
+        ``(X, y, sample_weight)``, or an iterable of these; ``y`` and ``sample_weight`` are then left out.
+    y : array of shape (n,) or (n, k)
+        Class indices for ``cross_entropy``, else numbers.
+    loss : str, Loss or callable ``(outputs, y) -> per-example losses``
+    optimizer : str or Optimizer
+    epochs : int
+        Total number of epochs, those of a resumed checkpoint included.
+    batch_size : int or None
+        None: all rows at once. The last batch of an epoch is smaller when the rows do not divide (``last_batch="keep"``) or left out
+        (``"drop"``).
+    validation : float, (X, y) or None
+        A fraction is split off at random (by ``seed``) before training.
+    seed : int
+        Of the initial parameters, the order of the rows, the validation split and dropout. Same seed, same run, on every backend.
+    params : tree, optional
+        Start from these instead of ``mlp.init(seed)``; they are not changed.
+    backend, device, dtype
+        By the usual order of precedence; NumPy arrays and lists are neutral. With ``"bfloat16"`` and ``"float16"``
+        the model runs in 16 bits, while parameters, optimiser state, loss and evaluation stay in float32; float16
+        scales the loss as needed (see `multimlp.training.engines.mixed`). ``result.params`` are float32 then.
+    callbacks : sequence of Callback or callable
+    progress : bool
+        A progress bar, when standard error is a terminal.
+    checkpoint : path, optional
+        Written after each epoch; if it exists, training resumes from it and ends with the same bits as an uninterrupted run.
+    sample_weight : array of shape (n,), optional
+        A batch's loss is ``sum(w * l) / sum(w)``.
+    regularizer : callable ``params -> scalar``, optional
+        See `multimlp.regularizers`.
+    metrics : sequence of str or callable, optional
+        Computed on validation data after each epoch; default: accuracy for the classification losses.
+    shuffle : bool
+    last_batch : {"keep", "drop"}
+    compile : str, optional
+        One of the backend's compilers, or ``"none"`` for plain steps; default: the fastest way that the backend has.
+
+    Returns
+    -------
+    FitResult
+
+    Raises
+    ------
+    InputError, ShapeError, DTypeError, DataError, BackendError
+        For arguments that do not fit, before anything is trained.
+    NonFiniteLossError
+        If the training loss becomes NaN or infinite.
+
+    Notes
+    -----
+    Ctrl-C ends training after the steps under way and returns what has been learned (``result.stopped == "interrupted"``).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> X = np.asarray([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> y = np.asarray([0, 1, 1, 0])
+    >>> result = mm.fit(mm.MLP(2, 8, 2), X, y, optimizer=mm.optimizers.adam(0.05), epochs=100, validation=None, progress=False)
+    >>> result.history["loss"][-1] < 0.1
+    True
+    """
+    started = time.perf_counter()
+    rule = optimizers.get(optimizer)
+    if rule.full_batch:
+        batch_size = None
+    batching = Batching(batch_size, shuffle, last_batch)
+    _check_model(mlp, params)
+    loss_rule = losses.get(loss)
+    job = Job(
+        mlp, loss_rule, params, seed, TrainingData(X, y, sample_weight, validation), batching,
+        backend=backend, device=device, dtype=dtype,
+    )  # fmt: skip
+    _check_epochs(epochs)
+    problem = Problem(
+        mlp, job.loss, rule, regularizer, job.target.backend, job.target.device, job.target.dtype,
+        is_ensemble(job.params) if isinstance(mlp, MLP) else None, job.source.batch_size, seed, compile,
+    )  # fmt: skip
+    problem = mixed.prepared(problem, job.dtype)
+    rule = problem.optimizer
+    watchers = [as_callback(c) for c in callbacks]
+    history: dict[str, list[float]] = {}
+    run = Run(mlp, epochs, history, lambda: engine.params())
+    keeper, resumed = None, None
+    if checkpoint is not None:
+        keeper = Checkpoint(checkpoint, job.settings(rule))
+        resumed = keeper.load(run, job.target, job.params, rule.init(job.params), watchers)
+    start_params, start_state, steps = resumed if resumed is not None else (job.params, None, 0)
+    place = job.target.device or job.target.backend.device_name(tree.leaves(start_params)[0])
+    engine, reason = choose(problem, start_params, start_state)
+    job.release()
+    del start_params, start_state, resumed
+    logger.info("training on %s with the %s engine: %s", job.target.backend.name, engine.name, reason)
+    evaluator = job.evaluator(metrics)
+    trainer = Trainer(engine, job.source, steps)
+    for watcher in watchers:
+        watcher.on_fit_begin(run)
+    try:
+        with (
+            job.target.backend.scope(job.target.dtype),
+            progress_bar(epochs - run.epoch, "training", progress) as bar,
+            DeferredInterrupt() as interrupt,
+        ):
+            while run.epoch < epochs and run.stopped is None:
+                mean_loss = trainer.epoch(run.epoch, interrupt)
+                if interrupt.asked:
+                    run.stop("interrupted")
+                    break
+                run.epoch += 1
+                _record(history, {"loss": mean_loss})
+                if not math.isfinite(mean_loss):
+                    raise _diverged(run, history)
+                if evaluator is not None:
+                    _record(history, {f"val_{k}": v for k, v in evaluator(engine.params()).items()})
+                for watcher in watchers:
+                    watcher.on_epoch_end(run)
+                if keeper is not None:
+                    keeper.save(run, engine.params(), engine.optimizer_state(), trainer.steps, watchers)
+                bar.advance(1, **run.latest())
+    finally:
+        for watcher in watchers:
+            watcher.on_fit_end(run)
+    params, state = engine.finish()
+    best = next((p for c in watchers if (p := getattr(c, "best_params", None)) is not None), None)
+    return FitResult(
+        params=params if best is None else best,
+        history=history,
+        engine=engine.name,
+        engine_reason=reason,
+        backend=job.target.backend.name,
+        device=place,
+        dtype=job.dtype,
+        epochs=run.epoch,
+        stopped=run.stopped,
+        seconds=time.perf_counter() - started,
+        optimizer_state=state,
+        member_loss=trainer.member_loss if problem.members is not None else None,
+    )
+
+
+def _record(history: dict[str, list[float]], figures: dict[str, float]) -> None:
+    for name, value in figures.items():
+        history.setdefault(name, []).append(value)
+
+
+def _check_model(mlp: Any, params: Any) -> None:
+    if not isinstance(mlp, MLP) and not (callable(mlp) and params is not None):
+        raise InputError(f"mlp: expected an MLP, or a callable together with params=..., got {mlp!r}")
+
+
+def _check_epochs(epochs: Any) -> None:
+    if isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 0:
+        raise InputError(f"epochs: expected a non-negative integer, got {epochs!r}")
+
+
+def _diverged(run: Run, history: dict[str, list[float]]) -> NonFiniteLossError:
+    before = (
+        f"it was {history['loss'][-2]:.6g} an epoch earlier"
+        if len(history["loss"]) > 1
+        else "in the first epoch"
+    )
+    return NonFiniteLossError(
+        f"the training loss became {history['loss'][-1]} in epoch {run.epoch} ({before}). "
+        "Lower the learning rate, clip gradients (clip_norm=1.0), or standardise the inputs"
+    )

@@ -1,0 +1,209 @@
+"""Where training data comes from: arrays in memory, arrays on disk, or an iterator of batches.
+
+A source turns one epoch into pieces ``(Chunk, order)`` for the engine. In memory the chunk is the whole data set, moved to the device
+once. Everything larger is streamed: a thread gathers the next chunk on the host and moves it while the device works on this one.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from multimlp import random
+from multimlp.backend import Array, Target, host, is_array, owner_of_type
+from multimlp.errors import DataError, InputError
+from multimlp.training.engines import Chunk
+
+STREAM_BYTES = 32 * 2**20
+"""About how much host data one streamed chunk holds."""
+
+Piece = tuple[Chunk, np.ndarray]
+
+
+class Source(Protocol):
+    """Training data, epoch by epoch."""
+
+    batch_size: int
+
+    def epoch(self, number: int) -> Iterator[Piece]:
+        """The pieces of epoch ``number`` (from 0), each a chunk and the order in which to take its rows."""
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """How rows are visited: shuffled by seed and epoch or as they come, with or without the last incomplete batch."""
+
+    seed: int
+    batch_size: int
+    shuffle: bool
+    drop_last: bool
+
+    def rows(self, epoch: int, count: int) -> np.ndarray:
+        order = random.host_permutation(self.seed, epoch, count) if self.shuffle else np.arange(count)
+        return order[: count - count % self.batch_size] if self.drop_last else order
+
+
+class InMemory:
+    """The whole data set as one chunk on the device."""
+
+    def __init__(self, chunk: Chunk, ordering: Ordering) -> None:
+        self.batch_size = ordering.batch_size
+        self._chunk, self._ordering = chunk, ordering
+        self._drawn: tuple[int, np.ndarray] = (-1, np.arange(0))
+
+    def epoch(self, number: int) -> Iterator[Piece]:
+        yield self._chunk, self._order(number)
+        self._drawn = number + 1, self._order(number + 1)  # while an asynchronous device is still at work
+
+    def _order(self, number: int) -> np.ndarray:
+        drawn, order = self._drawn
+        return order if drawn == number else self._ordering.rows(number, int(self._chunk.inputs.shape[0]))
+
+
+class OnDisk:
+    """A memory-mapped array, of which only the chunks under way are in memory."""
+
+    def __init__(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        weights: np.ndarray | None,
+        ordering: Ordering,
+        place: Callable[..., Chunk],
+    ) -> None:
+        self.batch_size = ordering.batch_size
+        self._arrays, self._ordering, self._place = (X, y, weights), ordering, place
+        row_bytes = max(1, X[:1].nbytes)
+        self._rows = max(1, STREAM_BYTES // (row_bytes * self.batch_size)) * self.batch_size
+
+    def epoch(self, number: int) -> Iterator[Piece]:
+        X, y, weights = self._arrays
+        order = self._ordering.rows(number, X.shape[0])
+
+        def pieces() -> Iterator[Piece]:
+            for start in range(0, len(order), self._rows):
+                rows = order[start : start + self._rows]
+                chunk = self._place(X[rows], y[rows], None if weights is None else weights[rows])
+                yield chunk, np.arange(len(rows))
+
+        return prefetch(pieces())
+
+
+class Batches:
+    """Batches from the user: a callable that starts an epoch's iterator, or an iterable that can be iterated again."""
+
+    def __init__(self, source: Any, place: Callable[..., Chunk]) -> None:
+        self._start: Callable[[], Iterator[Any]] = source if callable(source) else lambda: iter(source)
+        self._one_shot = not callable(source) and iter(source) is source
+        self._used = False
+        first = self._begin()
+        try:
+            self._first = next(first)
+        except StopIteration:
+            raise DataError("X: the iterator of batches is empty") from None
+        self._rest: Iterator[Any] | None = first
+        self._place = place
+        self.example = self._unpack(self._first)
+        self.batch_size = len(self.example[0])
+
+    def _begin(self) -> Iterator[Any]:
+        if self._one_shot and self._used:
+            raise InputError(
+                "X: a generator can be read for one epoch only; give a callable that makes a new one, or epochs=1"
+            )
+        self._used = True
+        return iter(self._start())
+
+    @staticmethod
+    def _unpack(batch: Any) -> tuple[Any, Any, Any]:
+        if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
+            raise InputError("X: each batch must be a tuple (X, y) or (X, y, sample_weight)")
+        return (*batch, None)[:3] if len(batch) == 2 else tuple(batch)
+
+    def epoch(self, number: int) -> Iterator[Piece]:
+        def pieces() -> Iterator[Piece]:
+            if self._rest is not None:  # the iterator that was opened to look at the first batch
+                yield self._piece(self._first)
+                iterator, self._rest = self._rest, None
+            else:
+                iterator = self._begin()
+            for batch in iterator:
+                yield self._piece(batch)
+
+        return prefetch(pieces())
+
+    def _piece(self, batch: Any) -> Piece:
+        chunk = self._place(*self._unpack(batch))
+        return chunk, np.arange(int(chunk.inputs.shape[0]))
+
+
+_END = object()
+
+
+def prefetch(items: Iterable[Piece], depth: int = 1) -> Iterator[Piece]:
+    """The items, each made by a thread while the one before is in use; an exception in the thread is raised here."""
+    ready: queue.Queue[Any] = queue.Queue(depth)
+    stopped = threading.Event()
+
+    def offer(item: Any) -> bool:
+        while not stopped.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def work() -> None:
+        try:
+            for item in items:
+                if not offer(item):
+                    return
+            offer(_END)
+        except BaseException as error:
+            offer(error)
+
+    thread = threading.Thread(target=work, name="multimlp-prefetch", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not _END:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join()
+
+
+# ---- what users give ---------------------------------------------------------------------------------------------------
+
+
+def is_streamed(X: Any) -> bool:
+    """Whether ``X`` is to be streamed as batches: a callable or an iterable that is no array, list or data frame."""
+    if is_array(X) or isinstance(X, (list, tuple)) or hasattr(X, "to_numpy") or hasattr(X, "__array__"):
+        return False
+    return callable(X) or isinstance(X, Iterable)
+
+
+def place(target: Target, integer_targets: bool, X: Any, y: Any, weights: Any) -> Chunk:
+    """A chunk on the device: inputs and weights in the target's dtype, integer labels as int32, other targets as floats."""
+    backend = target.backend
+
+    def move(x: Any, dtype: str, name: str) -> Array:
+        values = host(x, name)
+        owner = owner_of_type(type(values))
+        if owner is not None and owner is not backend:
+            values = owner.to_numpy(values)
+        return backend.asarray(values, dtype=dtype, device=target.device)
+
+    kind = "int32" if integer_targets else target.dtype
+    return Chunk(
+        move(X, target.dtype, "X"),
+        move(y, kind, "y"),
+        None if weights is None else move(weights, target.dtype, "sample_weight"),
+    )

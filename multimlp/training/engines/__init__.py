@@ -1,0 +1,32 @@
+"""Training engines: how `fit` turns data into updates. See `multimlp.training.engines.base` for the protocol."""
+
+from __future__ import annotations
+
+from multimlp.training.engines import full_batch, mixed
+from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
+from multimlp.training.engines.portable import PortableEngine
+from multimlp.tree import Tree
+
+__all__ = ["Chunk", "ChunkResult", "Engine", "Problem", "choose"]
+
+
+def choose(problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> tuple[Engine, str]:
+    """The engine for a problem, and one sentence that says why it is this one."""
+    if full_batch.covers(problem.optimizer):
+        return full_batch.FullBatchEngine(problem, params, optimizer_state), (
+            f"{problem.optimizer.name} needs the loss of all data as a function"
+        )
+    if mixed.is_scaled(problem):
+        return mixed.ScaledEngine(problem, params, optimizer_state), "float16 needs a loss scale"
+    if problem.backend.capabilities.epoch == "inplace" and problem.compiler is None:
+        from multimlp.training.engines import inplace
+
+        built = inplace.build(problem, params, optimizer_state)
+        if not isinstance(built, str):
+            return built, "every layer, loss and optimiser has an in-place rule"
+        reason = built
+    elif problem.compiler is not None:
+        reason = f"compiler={problem.compiler!r} was asked for"
+    else:
+        reason = f"the {problem.backend.name} backend compiles whole epochs"
+    return PortableEngine(problem, params, optimizer_state), reason

@@ -1,0 +1,117 @@
+"""What `fit` asks of a training engine, and what an engine is told.
+
+An engine owns the training state (parameters and optimiser slots) while `fit` runs and turns chunks of data into updates. Which one
+runs is decided by `multimlp.training.engines.choose`: the flat in-place engine where it covers the problem, else the portable one, which is
+compiled over a whole chunk where the backend can and runs step by step where it cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from multimlp.backend import Array, Backend, Function
+from multimlp.tree import Tree
+
+
+class Chunk(NamedTuple):
+    """Examples on the device. In-memory training has one chunk, the whole data set; streaming has many."""
+
+    inputs: Array
+    """Shape (n, in_features), the parameters' dtype."""
+    targets: Array
+    """Shape (n,) or (n, k)."""
+    weights: Array | None
+    """Sample weights of shape (n,), or None."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Everything that stays the same during one run of `fit`.
+
+    Attributes
+    ----------
+    model : callable
+        ``model(params, X, key=None) -> outputs``; usually an `MLP`. A key switches dropout on.
+    loss : Loss
+        Per-example loss.
+    optimizer : Optimizer
+        ``init`` and ``update`` over trees.
+    regularizer : callable or None
+        ``regularizer(params)`` of shape (), or (members,) for an ensemble, added to each batch's mean loss.
+    backend : Backend
+    device : str or None
+    dtype : str
+        Of parameters and inputs.
+    members : int or None
+        Number of ensemble members (leading axis of every parameter), or None. The objective is the sum over members of the mean loss.
+    batch_size : int
+    seed : int
+        Of dropout: the key of step t (counted over the whole run) is ``fold_in(key(seed), t)``.
+    compiler : str or None
+        A choice of compiler, as for `jit`.
+    """
+
+    model: Callable[..., Array]
+    loss: Any
+    optimizer: Any
+    regularizer: Callable[[Tree], Array] | None
+    backend: Backend
+    device: str | None
+    dtype: str
+    members: int | None
+    batch_size: int
+    seed: int
+    compiler: str | None = None
+
+    @property
+    def compiled(self) -> bool:
+        """Whether programs are compiled: where that is the backend's fast way, or where the user chose a compiler."""
+        if self.compiler is None:
+            return self.backend.capabilities.epoch == "compiled"
+        return self.compiler != "none"
+
+
+def compile_program(problem: Problem, function: Function, state: int = 0) -> Function:
+    """``function`` compiled, or as it is where programs are not compiled. Its first ``state`` inputs are given away."""
+    return (
+        problem.backend.compile_in_place(function, problem.compiler, state) if problem.compiled else function
+    )
+
+
+class ChunkResult(NamedTuple):
+    """Sums over the examples of a chunk, so that chunks add up; arrays may still be on their way."""
+
+    loss: Any
+    """Sum over steps of (mean loss of the batch, regulariser included) x (number of examples); shape () or (members,)."""
+    examples: int
+
+
+class Engine(Protocol):
+    """A way to run training steps.
+
+    Attributes
+    ----------
+    name : str
+        ``"flat"``, ``"compiled"`` or ``"steps"``; `fit` reports it as ``result.engine``.
+    """
+
+    name: str
+
+    def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
+        """Train on ``chunk``'s rows in ``order`` (int array, host), ``batch_size`` at a time; the rest is one smaller batch.
+
+        ``first_step`` is the number of steps done before, over the whole run; the optimiser's counter is its own affair.
+        """
+
+    def params(self) -> Tree:
+        """The current parameters as the tree that came in; a copy or immutable, safe to keep."""
+
+    def optimizer_state(self) -> Tree:
+        """The optimiser's state in its canonical form, as ``optimizer.init`` makes it; safe to keep."""
+
+    def finish(self) -> tuple[Tree, Tree]:
+        """`params` and `optimizer_state` of an engine that is not used again, so without copies where they can be spared."""

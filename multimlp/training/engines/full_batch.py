@@ -1,0 +1,75 @@
+"""The engine of optimisers that need the loss of all data as a function (L-BFGS): one iteration of theirs is one step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from multimlp import random, tree
+from multimlp.backend import Array
+from multimlp.errors import InputError
+from multimlp.training.engines.base import Chunk, ChunkResult, Problem, compile_program
+from multimlp.training.engines.objective import batch_objective
+from multimlp.tree import Tree
+
+
+class FullBatchEngine:
+    """Hands the optimiser a compiled ``params -> (value, gradient)``; decisions are made on the host."""
+
+    name = "full-batch"
+
+    def __init__(self, problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> None:
+        if problem.members is not None:
+            raise InputError(
+                f"optimizer: {problem.optimizer.name!r} searches one step length for all parameters, so it cannot train the "
+                "members of an ensemble apart; train them one by one, or use a first-order optimizer"
+            )
+        self._problem = problem
+        self._params = params
+        self._state = problem.optimizer.init(params) if optimizer_state is None else optimizer_state
+        self._key = random.key(problem.seed, like=tree.leaves(params)[0])
+        self._random = getattr(problem.model, "dropout", 0.0) > 0
+        self._program = compile_program(problem, self._evaluate)
+
+    def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
+        rows = int(chunk.inputs.shape[0])
+        if len(order) != rows:
+            raise InputError(f"optimizer: {self._problem.optimizer.name!r} needs all data in memory at once")
+        backend = self._problem.backend
+        leaves, rebuild = tree.flatten(self._params)
+        with backend.scope_of(*leaves):
+            step = backend.asarray(np.asarray(first_step), dtype="int32", device=self._problem.device)
+            data = tuple(tree.leaves(chunk))
+
+            def value_and_grad(params: Tree) -> tuple[Array, Tree]:
+                value, *gradients = self._program((*tree.leaves(params), self._key, step, *data))
+                return value, rebuild(gradients)
+
+            if self._random:  # another mask, another objective: the value found under the last one is void
+                self._state = self._state._replace(value=None, gradient=None, message="")
+            self._params, self._state = self._problem.optimizer.step(
+                value_and_grad, self._params, self._state
+            )
+        return ChunkResult(np.asarray(self._state.value * rows), rows)
+
+    def params(self) -> Tree:
+        return self._params
+
+    def optimizer_state(self) -> Tree:
+        return self._state
+
+    def finish(self) -> tuple[Tree, Tree]:
+        return self._params, self._state
+
+    def _evaluate(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        leaves, rebuild = tree.flatten(self._params)
+        params, (key, step, *data) = arrays[: len(leaves)], arrays[len(leaves) :]
+        objective = batch_objective(self._problem, rebuild, random.fold_in(key, step), data)
+        value, _, gradients = self._problem.backend.final_value_and_grad(objective)(tuple(params))
+        return (value, *gradients)
+
+
+def covers(optimizer: Any) -> bool:
+    """Whether an optimiser wants this engine."""
+    return bool(getattr(optimizer, "full_batch", False))

@@ -1,0 +1,37 @@
+"""Which problems the flat engine covers, and one sentence for each that it does not."""
+
+from __future__ import annotations
+
+from multimlp.losses import Loss
+from multimlp.mlp import MLP, Dense
+from multimlp.optimizers import Optimizer
+from multimlp.regularizers import Regularizer
+from multimlp.training.engines.base import Problem
+from multimlp.tree import Tree
+
+
+def why_not(problem: Problem, params: Tree) -> str | None:
+    """Why the problem is not covered, or None if it is."""
+    model, loss = problem.model, problem.loss
+    if problem.dtype not in ("float32", "float64"):
+        return f"in-place rules are written for float32 and float64, not {problem.dtype}"
+    if type(model) is not MLP or not all(type(layer) is Dense for layer in params):
+        kind = (
+            "a model of its own"
+            if type(model) is not MLP
+            else "an activation that is learned with the weights"
+        )
+        return f"{kind} needs automatic differentiation"
+    if model.final_activation is not None:
+        return f"the final activation {model.final_activation.name} needs automatic differentiation"
+    for rule in model.activations:
+        if not rule.elementwise:
+            kind = "works along an axis" if rule.is_known else "has no derivative in closed form"
+            return f"the activation {rule.name} {kind}"
+    if not isinstance(loss, Loss) or loss.gradient_function is None:
+        return f"the loss {getattr(loss, 'name', loss)} has no gradient in closed form"
+    if not isinstance(problem.optimizer, Optimizer):
+        return f"{getattr(problem.optimizer, 'name', problem.optimizer)} is no element-wise update rule"
+    if problem.regularizer is not None and not isinstance(problem.regularizer, Regularizer):
+        return "the regularizer has no gradient in closed form"
+    return None

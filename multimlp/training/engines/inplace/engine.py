@@ -1,0 +1,132 @@
+"""The flat engine: training in place on preallocated buffers, for libraries that compile no loops.
+
+All parameters lie in one buffer, gradients and optimiser slots in others like it; activations and gradients
+go into workspaces made once per batch size. In the steady state a step allocates nothing and does little more
+than call the library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from multimlp.backend import Array, Kernels
+from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
+from multimlp.training.engines.inplace.coverage import why_not
+from multimlp.training.engines.inplace.layout import Layout
+from multimlp.training.engines.inplace.penalty import Penalty
+from multimlp.training.engines.inplace.program import Program
+from multimlp.training.engines.inplace.updates import Update
+from multimlp.tree import Tree
+
+_PROGRAMS_KEPT = 4
+"""Batch sizes whose workspaces are kept: the full one, the last of an epoch, and what a stream brings."""
+
+
+def build(problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> Engine | str:
+    """The flat engine for a problem, or one sentence why the problem is not covered.
+
+    Parameters
+    ----------
+    problem : Problem
+    params : tuple of Dense
+    optimizer_state : OptimizerState, optional
+        To go on from; else ``optimizer.init(params)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> from multimlp.training.engines import Chunk, Problem, inplace
+    >>> mlp = mm.MLP(2, 3, 2)
+    >>> problem = Problem(
+    ...     mlp, mm.losses.get("cross_entropy"), mm.optimizers.adam(), None, mm.get_backend("numpy"), None,
+    ...     "float64", None, batch_size=4, seed=0
+    ... )
+    >>> engine = inplace.build(problem, mlp.init(dtype="float64"))
+    >>> data = Chunk(np.ones((8, 2)), np.zeros(8, dtype=np.int32), None)
+    >>> engine.run(data, np.arange(8), 0).examples
+    8
+    """
+    reason = why_not(problem, params)
+    if reason is not None:
+        return reason
+    kernels = problem.backend.inplace_kernels(problem.dtype, problem.device)
+    if kernels is None:
+        return f"the {problem.backend.name} backend brings no in-place kernels"
+    if optimizer_state is None:
+        optimizer_state = problem.optimizer.init(params)
+    return FlatEngine(problem, kernels, params, optimizer_state)
+
+
+class FlatEngine:
+    """See the module; made by `build`."""
+
+    name = "flat"
+
+    def __init__(self, problem: Problem, kernels: Kernels, params: Tree, optimizer_state: Tree) -> None:
+        self._problem, self._kernels = problem, kernels
+        with kernels.running():
+            self._layout = Layout(params, kernels)
+            self._p = self._layout.packed(params)
+            self._g = kernels.zeros((self._layout.size,))
+            self._update = Update(problem.optimizer, kernels, self._layout, self._p, self._g, optimizer_state)
+        widths = [tuple(layer.weight.shape[-2:]) for layer in params]
+        self._operations = 2 * problem.batch_size * max(fan_in * fan_out for fan_in, fan_out in widths)
+        self._programs: dict[tuple[int, bool, bool], Program] = {}
+
+    # ---- the Engine protocol
+
+    def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
+        total: Array = 0.0
+        with self._kernels.threads(self._operations), self._kernels.running():
+            rows = self._kernels.indices(order)
+            step = first_step
+            for program, start, stop in self._pieces(chunk, len(order)):
+                total = total + program.run(chunk, rows[start:stop], step) * program.batch
+                step += (stop - start) // program.batch
+        return ChunkResult(total, len(order))
+
+    def params(self) -> Tree:
+        return self._layout.unpacked(self._p)
+
+    def optimizer_state(self) -> Tree:
+        return self._update.state()
+
+    def finish(self) -> tuple[Tree, Tree]:
+        return self.params(), self._update.state(copies=False)
+
+    # ---- programs
+
+    def _pieces(self, chunk: Chunk, count: int) -> Iterator[tuple[Program, int, int]]:
+        """The programs to run and the examples of each, in order."""
+        size = self._problem.batch_size
+        whole = count - count % size
+        if whole:
+            program = self._program(chunk, size)
+            block = program.steps * size
+            for start in range(0, whole, block):
+                yield program, start, min(start + block, whole)
+        if count > whole:
+            yield self._program(chunk, count - whole), whole, count
+
+    def _program(self, chunk: Chunk, batch: int) -> Program:
+        labels = chunk.targets.ndim == 1 and self._problem.loss.name == "cross_entropy"
+        key = (batch, labels, chunk.weights is not None)
+        if key not in self._programs:
+            if len(self._programs) >= _PROGRAMS_KEPT:
+                oldest = next(k for k in self._programs if k[0] != self._problem.batch_size)
+                del self._programs[oldest]
+            blocks, gradients = self._layout.blocks(self._p), self._layout.blocks(self._g)
+            self._programs[key] = Program(
+                self._problem, self._kernels, blocks, gradients, self._update, self._penalty, *key
+            )
+        return self._programs[key]
+
+    def _penalty(self, steps: int) -> Penalty | None:
+        regularizer: Any = self._problem.regularizer  # a `Regularizer`: see `coverage`
+        if regularizer is None:
+            return None
+        return Penalty(regularizer, self._kernels, self._layout, self._p, self._g, steps)

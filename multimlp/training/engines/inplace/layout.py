@@ -1,0 +1,85 @@
+"""All parameters in one buffer: where each layer lies in it, and the way there and back.
+
+A layer's weight (in, out) and bias (out,) are adjacent, so that together they are one matrix (in + 1, out).
+With a row of ones under the inputs, one product makes the affine map, and one product makes both gradients.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from multimlp import tree
+from multimlp.backend import Array, Kernels
+from multimlp.tree import Tree
+
+
+class Block(NamedTuple):
+    """One layer's place in a flat buffer, as views."""
+
+    matrix: Array
+    """Shape (..., in + 1, out), or (..., in, out) without a bias."""
+    weight: Array
+    """Shape (..., in, out)."""
+    bias: Array | None
+    """Shape (..., out)."""
+
+
+class Layout:
+    """Where the layers lie.
+
+    Parameters
+    ----------
+    params : tuple of Dense
+        With or without a leading axis of members.
+    kernels : Kernels
+    """
+
+    def __init__(self, params: Tree, kernels: Kernels) -> None:
+        self._kernels = kernels
+        self._rebuild = tree.rebuilder(params)
+        self._shapes: list[tuple[int, ...]] = []
+        self._starts: list[int] = []
+        self.has_bias = [layer.bias is not None for layer in params]
+        self.size = 0
+        for layer, with_bias in zip(params, self.has_bias, strict=True):
+            *members, fan_in, fan_out = layer.weight.shape
+            self._shapes.append((*members, fan_in + with_bias, fan_out))
+            self._starts.append(self.size)
+            self.size += math.prod(self._shapes[-1])
+
+    def blocks(self, flat: Array) -> list[Block]:
+        """Each layer's views of a flat buffer."""
+        found = []
+        for start, shape, with_bias in zip(self._starts, self._shapes, self.has_bias, strict=True):
+            matrix = flat[start : start + math.prod(shape)].reshape(shape)
+            fan_in = shape[-2] - with_bias
+            found.append(
+                Block(matrix, matrix[..., :fan_in, :], matrix[..., fan_in, :] if with_bias else None)
+            )
+        return found
+
+    def _views(self, flat: Array) -> list[Array]:
+        """Views of a flat buffer in the order of the parameters' leaves."""
+        return [
+            view for block in self.blocks(flat) for view in (block.weight, block.bias) if view is not None
+        ]
+
+    def packed(self, params: Tree) -> Array:
+        """A new flat buffer with the values of a tree like the parameters."""
+        flat = self._kernels.zeros((self.size,))
+        for view, leaf in zip(self._views(flat), tree.leaves(params), strict=True):
+            view[...] = leaf
+        return flat
+
+    def unpacked(self, flat: Array, copies: bool = True) -> Tree:
+        """A tree like the parameters with copies of a flat buffer's values, or views of them."""
+        views = self._views(flat)
+        return self._rebuild([self._kernels.copied(view) for view in views] if copies else views)
+
+    def over_weights(self, value: float) -> Array:
+        """A flat buffer with ``value`` at the weights and zero at the biases."""
+        flat = self._kernels.zeros((self.size,))
+        for block in self.blocks(flat):
+            block.weight[...] = value
+        return flat

@@ -1,0 +1,177 @@
+"""The training steps of one batch size, laid out as a list of calls on preallocated arrays.
+
+A block is a run of steps whose data are gathered at once. Each step of a block has its own part of the data
+and leaves its loss in its own place; everything else is shared. So the Python work of a step is to make its
+calls, one after the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from operator import call as make
+from typing import Any
+
+import numpy as np
+
+from multimlp.activations import Activation
+from multimlp.backend import Array, Call, Kernels, array_namespace
+from multimlp.training.engines.base import Chunk, Problem
+from multimlp.training.engines.inplace.heads import Head, head_for
+from multimlp.training.engines.inplace.layers import Dropout, Hidden, hidden_layer
+from multimlp.training.engines.inplace.layout import Block
+from multimlp.training.engines.inplace.penalty import Penalty
+from multimlp.training.engines.inplace.updates import Update
+
+_BLOCK_BYTES = 1 << 18
+"""About how much data a block gathers: little enough to stay in the cache until the steps read it."""
+_MOST_STEPS = 64
+
+
+class Program:
+    """Steps on batches of one size.
+
+    Parameters
+    ----------
+    problem : Problem
+    kernels : Kernels
+    blocks, gradients : sequence of Block
+        The layers' places in the flat parameters and the flat gradient.
+    update : Update
+    penalty : callable
+        ``penalty(steps)`` makes the `Penalty` for a block of so many steps, or None.
+    batch : int
+    labels, weighted : bool
+        Whether targets are class labels, and whether the examples have weights.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        kernels: Kernels,
+        blocks: Sequence[Block],
+        gradients: Sequence[Block],
+        update: Update,
+        penalty: Callable[[int], Penalty | None],
+        batch: int,
+        labels: bool,
+        weighted: bool,
+    ) -> None:
+        self._problem, self._kernels, self._blocks, self._gradients = problem, kernels, blocks, gradients
+        self._update, self.batch = update, batch
+        self._lead = () if problem.members is None else (problem.members,)
+        model: Any = problem.model  # an `MLP`: see `coverage`
+        self._rules: tuple[Activation, ...] = model.activations
+        self._widths = [block.weight.shape[-1] for block in blocks]
+        fan_in, k = blocks[0].weight.shape[-2], self._widths[-1]
+        numbers = batch * (fan_in + k + 1)
+        itemsize = np.dtype(kernels.dtype).itemsize
+        self.steps = min(_MOST_STEPS, max(1, _BLOCK_BYTES // (numbers * itemsize)))
+        kind = head_for(problem.loss)
+        self._head: Head = kind(
+            kernels,
+            problem.loss,
+            self.steps,
+            self._lead,
+            k,
+            batch,
+            kind.is_uniform(problem.loss, labels, weighted),
+        )
+        self._inputs = kernels.filled((self.steps, batch, blocks[0].matrix.shape[-2]), 1.0)
+        self._penalty = penalty(self.steps)
+        self._dropout = None
+        if model.dropout:
+            self._dropout = Dropout(kernels, problem.seed, model.dropout, self._inputs)
+        self._first_step = 0
+        self._calls = self._lay_out()
+
+    # ---- running
+
+    def run(self, chunk: Chunk, rows: Array, first_step: int) -> Array:
+        """Steps on the examples in ``rows``, at most a block of whole batches; the sum of their mean losses,
+        shape (...)."""
+        steps = rows.shape[0] // self.batch
+        self._load(chunk, rows, steps)
+        self._first_step = first_step
+        self._update.prepare(steps)
+        for calls in self._calls[:steps]:
+            deque(map(make, calls), maxlen=0)
+        losses = self._head.losses(steps)
+        if self._penalty is not None:
+            losses = losses + self._penalty.values(steps)
+        return array_namespace(self._inputs).sum(losses, axis=0)
+
+    def _load(self, chunk: Chunk, rows: Array, steps: int) -> None:
+        fan_in = chunk.inputs.shape[1]
+        flat = self._inputs[:steps].reshape((steps * self.batch, self._inputs.shape[-1]))
+        self._kernels.gather(chunk.inputs, rows, flat[:, :fan_in])
+        xp = array_namespace(chunk.inputs)
+        weights = None
+        if chunk.weights is not None:
+            weights = xp.reshape(xp.take(chunk.weights, rows, axis=0), (steps, self.batch))
+            weights = weights / xp.sum(weights, axis=1, keepdims=True)
+        self._head.load(xp.take(chunk.targets, rows, axis=0), weights)
+
+    # ---- laying out
+
+    def _lay_out(self) -> list[tuple[Call, ...]]:
+        """The calls of each step of a block."""
+        kernels, blocks = self._kernels, self._blocks
+        signals = self._signals()
+        forward: list[Call] = []  # all but the first product, which reads the step's own data
+        backward: list[Call] = []  # all but the last product, likewise
+        below = first = None
+        for i, signal in enumerate(signals):
+            if i + 1 < len(signals):
+                inputs = kernels.filled((*self._lead, blocks[i + 1].matrix.shape[-2], self.batch), 1.0)
+                outputs = inputs[..., : self._widths[i], :]
+                hidden = hidden_layer(kernels, self._rules[i], i, outputs, signal, self._dropout)
+            else:
+                inputs, hidden = None, Hidden(kernels.zeros(signal.shape), [], [])
+            if below is None:
+                first = hidden.z
+            else:
+                forward.append(kernels.product(kernels.transposed(blocks[i].matrix), below, hidden.z))
+                backward = [
+                    kernels.product(below, kernels.transposed(signal), self._gradients[i].matrix),
+                    kernels.product(blocks[i].weight, signal, signals[i - 1]),
+                    *backward,
+                ]
+            forward += hidden.forward
+            backward = hidden.backward + backward
+            below = inputs
+        return [self._step(s, first, hidden.z, forward, backward, signals) for s in range(self.steps)]
+
+    def _step(
+        self,
+        position: int,
+        first: Array,
+        outputs: Array,
+        forward: list[Call],
+        backward: list[Call],
+        signals: list[Array],
+    ) -> tuple[Call, ...]:
+        kernels, dropout, penalty = self._kernels, self._dropout, self._penalty
+        x = kernels.transposed(self._inputs[position])
+        begin = [] if dropout is None else [lambda: dropout.begin(self._first_step + position)]
+        return (
+            *begin,
+            kernels.product(kernels.transposed(self._blocks[0].matrix), x, first),
+            *forward,
+            self._head.step(position, outputs, signals[-1]),
+            *backward,
+            kernels.product(x, kernels.transposed(signals[0]), self._gradients[0].matrix),
+            *([] if penalty is None else [penalty.call(position)]),
+            self._update.call(position),
+        )
+
+    def _signals(self) -> list[Array]:
+        """The gradients in the layers' outputs: two buffers in turn, since one layer's needs only the next
+        one's."""
+        lengths = [math.prod(self._lead) * width * self.batch for width in self._widths]
+        buffers = [self._kernels.zeros((max(lengths),)) for _ in lengths[:2]]
+        return [
+            buffers[i % 2][:length].reshape((*self._lead, width, self.batch))
+            for i, (length, width) in enumerate(zip(lengths, self._widths, strict=True))
+        ]
