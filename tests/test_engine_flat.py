@@ -414,7 +414,7 @@ def test_batches_of_any_size_in_any_order() -> None:
 
 
 def test_a_large_buffer_is_updated_in_pieces_by_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    from multimlp.backends import numpy_updates
+    from multimlp.backends.numpy import _updates as numpy_updates
 
     case = Case(hidden=(30, 20), optimizer=optimizers.adamw(0.01, weight_decay=0.1))
     expected = run_flat(case, "numpy")

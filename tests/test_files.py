@@ -13,6 +13,7 @@ from multimlp import files, tree
 from multimlp.backend import available_backends, load_backend, owner
 from multimlp.errors import DTypeError, FileFormatError, InputError, MissingDependencyError
 from multimlp.files import _atomic as atomic
+from multimlp.files import _model
 from multimlp.files import _safetensors as tensorfile
 from multimlp.mlp import MLP, Dense
 
@@ -303,35 +304,35 @@ def test_missing_file():
 
 
 SPEC = MODELS["plain"].to_spec()
-GOOD = {files._VERSION_KEY: "1", files._MLP_KEY: json.dumps(SPEC)}
+GOOD = {_model._VERSION_KEY: "1", _model._MLP_KEY: json.dumps(SPEC)}
 
 
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
         ({}, "is not in its metadata"),
-        ({**GOOD, files._VERSION_KEY: "2"}, "format version '2'; this multimlp reads '1'"),
-        ({files._VERSION_KEY: "1"}, r"multimlp\.mlp is not JSON"),
-        ({**GOOD, files._MLP_KEY: "[" * 100_000}, "is not JSON"),
-        ({**GOOD, files._MLP_KEY: "[]"}, "is not a JSON object"),
-        ({**GOOD, files._MLP_KEY: "{}"}, r"multimlp\.mlp"),
-        ({**GOOD, files._MLP_KEY: json.dumps({**SPEC, "hidden": [-1, 4]})}, "positive integer"),
-        ({**GOOD, files._MLP_KEY: json.dumps({**SPEC, "activation": ["no", "such"]})}, r"multimlp\.mlp"),
-        ({**GOOD, files._MLP_KEY: json.dumps({**SPEC, "activation": 3})}, r"multimlp\.mlp"),
-        ({**GOOD, files._MLP_KEY: json.dumps({**SPEC, "surprise": 1})}, "surprise"),
-        ({**GOOD, files._MLP_KEY: json.dumps({**SPEC, "hidden": [5, 10**15]})}, "has shape"),
+        ({**GOOD, _model._VERSION_KEY: "2"}, "format version '2'; this multimlp reads '1'"),
+        ({_model._VERSION_KEY: "1"}, r"multimlp\.mlp is not JSON"),
+        ({**GOOD, _model._MLP_KEY: "[" * 100_000}, "is not JSON"),
+        ({**GOOD, _model._MLP_KEY: "[]"}, "is not a JSON object"),
+        ({**GOOD, _model._MLP_KEY: "{}"}, r"multimlp\.mlp"),
+        ({**GOOD, _model._MLP_KEY: json.dumps({**SPEC, "hidden": [-1, 4]})}, "positive integer"),
+        ({**GOOD, _model._MLP_KEY: json.dumps({**SPEC, "activation": ["no", "such"]})}, r"multimlp\.mlp"),
+        ({**GOOD, _model._MLP_KEY: json.dumps({**SPEC, "activation": 3})}, r"multimlp\.mlp"),
+        ({**GOOD, _model._MLP_KEY: json.dumps({**SPEC, "surprise": 1})}, "surprise"),
+        ({**GOOD, _model._MLP_KEY: json.dumps({**SPEC, "hidden": [5, 10**15]})}, "has shape"),
     ],
 )
 def test_models_of_another_kind_are_refused(tmp_path, metadata, message):
     params = MODELS["plain"].init(seed=0, backend="numpy")
-    files.write_tensors(tmp_path / "m", files._named_leaves(params), metadata)
+    files.write_tensors(tmp_path / "m", _model._named_leaves(params), metadata)
     with pytest.raises(FileFormatError, match=message):
         files.load(tmp_path / "m")
 
 
 def test_arrays_that_do_not_belong_are_refused(tmp_path):
     params = MODELS["plain"].init(seed=0, backend="numpy")
-    named = files._named_leaves(params)
+    named = _model._named_leaves(params)
     for changed, message in (
         ({**named, "more": np.ones(2)}, "unexpected more"),
         ({k: v for k, v in named.items() if k != "layers.1.bias"}, r"missing layers\.1\.bias"),
@@ -346,6 +347,6 @@ def test_arrays_that_do_not_belong_are_refused(tmp_path):
 
 def test_extra_that_is_not_an_object_is_refused(tmp_path):
     params = (Dense(np.ones((1, 1)), None),)
-    files.write_tensors(tmp_path / "m", files._named_leaves(params), {**GOOD, files._EXTRA_KEY: "3"})
+    files.write_tensors(tmp_path / "m", _model._named_leaves(params), {**GOOD, _model._EXTRA_KEY: "3"})
     with pytest.raises(FileFormatError, match="not a JSON object"):
         files.load_extra(tmp_path / "m")
