@@ -154,7 +154,7 @@ def _download(source: _Source, file: str, target: Path) -> Path:
 
 def _fetch(url: str) -> bytes:
     with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
-        content = answer.read(_MAX_DOWNLOAD + 1)
+        content: bytes = answer.read(_MAX_DOWNLOAD + 1)
     if len(content) > _MAX_DOWNLOAD:
         raise ValueError(f"more than {_MAX_DOWNLOAD} bytes came")
     return content

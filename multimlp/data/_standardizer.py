@@ -56,12 +56,14 @@ class Standardizer:
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """Standardise ``X`` of shape (..., d); computed in float64, returned in the dtype of ``X``."""
         X = self._checked(X)
-        return ((X - self.mean) / self.scale).astype(_float_like(X), copy=False)
+        standardized: np.ndarray = (X - self.mean) / self.scale
+        return standardized.astype(_float_like(X), copy=False)
 
     def inverse(self, Z: np.ndarray) -> np.ndarray:
         """The values whose standardised form is ``Z``."""
         Z = self._checked(Z)
-        return (Z * self.scale + self.mean).astype(_float_like(Z), copy=False)
+        values: np.ndarray = Z * self.scale + self.mean
+        return values.astype(_float_like(Z), copy=False)
 
     def _checked(self, X: np.ndarray) -> np.ndarray:
         X = np.asarray(X)

@@ -54,7 +54,8 @@ class Format:
         magnitude = np.abs(np.asarray(x, dtype=np.float64))
         exponent = np.frexp(np.where(np.isfinite(magnitude), magnitude, 1.0))[1] - 1
         exponent = np.clip(np.where(magnitude == 0, self.lowest, exponent), self.lowest, self.highest)
-        return np.ldexp(1.0, exponent - (self.digits - 1))
+        unit: np.ndarray = np.ldexp(1.0, exponent - (self.digits - 1))
+        return unit
 
     def round(self, x: np.ndarray) -> np.ndarray:
         """float64 numbers rounded to the nearest of this format, to even at a tie; as float64.

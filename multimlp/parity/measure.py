@@ -40,7 +40,8 @@ class Reference:
     def error(self, actual: np.ndarray) -> np.ndarray:
         """|actual - reference|, with the digits of both parts."""
         with np.errstate(invalid="ignore", over="ignore"):
-            return np.abs((np.asarray(actual, dtype=np.float64) - self.high) - self.low)
+            error: np.ndarray = np.abs((np.asarray(actual, dtype=np.float64) - self.high) - self.low)
+        return error
 
 
 @dataclass(frozen=True)

@@ -55,4 +55,5 @@ def points(form: Format, kinks: Sequence[float], quick: bool) -> np.ndarray:
 
 def is_subnormal(x: np.ndarray, form: Format) -> np.ndarray:
     """Where nothing is demanded: some libraries take these numbers for zero."""
-    return (x != 0) & (np.abs(x) < form.tiny)
+    below: np.ndarray = (x != 0) & (np.abs(x) < form.tiny)
+    return below

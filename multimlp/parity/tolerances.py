@@ -96,4 +96,5 @@ def limit(function: str, family: str, kind: str, dtype: str, backend: Backend) -
         tolerance = KERNELS.get(function, tolerance)
     if "xla" in backend.capabilities.compilers:
         tolerance = XLA.get((function, dtype), tolerance)
-    return getattr(tolerance, kind)
+    chosen: float = getattr(tolerance, kind)
+    return chosen

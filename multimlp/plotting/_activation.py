@@ -166,4 +166,5 @@ def plot_agreement(
 
 
 def _error(got: np.ndarray, true: np.ndarray, eps: float) -> np.ndarray:
-    return np.abs(got - true) / (eps * np.maximum(1, np.abs(true)))
+    error: np.ndarray = np.abs(got - true) / (eps * np.maximum(1, np.abs(true)))
+    return error

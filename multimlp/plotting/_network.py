@@ -81,7 +81,8 @@ def _heights(count: int, elided: bool) -> np.ndarray:
     places = np.arange(count, dtype=float)
     if elided:
         places[count - count // 2 :] += 1.0
-    return places.mean() - places
+    heights: np.ndarray = places.mean() - places
+    return heights
 
 
 def _connections(

@@ -74,7 +74,8 @@ class Traced(Node):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.value.shape
+        shape: tuple[int, ...] = self.value.shape
+        return shape
 
     @property
     def dtype(self) -> Any:
@@ -86,7 +87,8 @@ class Traced(Node):
 
     @property
     def size(self) -> int:
-        return raw(self).size
+        size: int = raw(self).size
+        return size
 
     @property
     def ndim(self) -> int:
@@ -98,17 +100,20 @@ class Traced(Node):
             raise ShapeError(
                 f"T: expected a matrix, got an array of shape {self.shape}; mT transposes a stack of matrices"
             )
-        return self.__multimlp_namespace__.matrix_transpose(self)
+        return self.mT
 
     @property
     def mT(self) -> Traced:  # noqa: N802 - the standard's name
-        return self.__multimlp_namespace__.matrix_transpose(self)
+        transposed: Traced = self.__multimlp_namespace__.matrix_transpose(self)
+        return transposed
 
     def to_device(self, device: Any, /) -> Traced:
-        return self.__multimlp_namespace__._to_device(self, device)
+        moved: Traced = self.__multimlp_namespace__._to_device(self, device)
+        return moved
 
     def __getitem__(self, key: Any, /) -> Traced:
-        return self.__multimlp_namespace__._getitem(self, key)
+        taken: Traced = self.__multimlp_namespace__._getitem(self, key)
+        return taken
 
     def __iter__(self) -> Iterator[Traced]:
         return iter(self.__multimlp_namespace__.unstack(self))

@@ -142,10 +142,12 @@ class _Check:
         along = self._place([self.random.standard_normal(a.shape) for a in start])
 
         def reverse(*arrays: Array) -> tuple[Array, ...]:
-            return transforms.vjp(f, *arrays)[1](cotangents)
+            pulled: tuple[Array, ...] = transforms.vjp(f, *arrays)[1](cotangents)
+            return pulled
 
         def forward(*arrays: Array) -> tuple[Array, ...]:
-            return transforms.jvp(f, arrays, along)[1]
+            pushed: tuple[Array, ...] = transforms.jvp(f, arrays, along)[1]
+            return pushed
 
         return reverse if mode == "rev" else forward
 

@@ -163,4 +163,5 @@ class _Case:
             return sums[0]
 
         positions = tuple(range(len(self.smooth)))
-        return transforms.grad(total, positions)(*(arrays[i] for i in self.smooth))
+        gradients: tuple[Any, ...] = transforms.grad(total, positions)(*(arrays[i] for i in self.smooth))
+        return gradients

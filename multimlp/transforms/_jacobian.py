@@ -82,7 +82,9 @@ def _rows(
     units = xp.reshape(xp.eye(size, dtype=value.dtype), (size, *shape))
 
     def row(unit: tuple[Array, ...]) -> tuple[Array, ...]:
-        return pullback(tuple(unit[0] if i == index else xp.zeros_like(v) for i, v in enumerate(values)))
+        cotangents = tuple(unit[0] if i == index else xp.zeros_like(v) for i, v in enumerate(values))
+        rows: tuple[Array, ...] = pullback(cotangents)
+        return rows
 
     columns = backend.vmap(row)((units,))
     return tuple(xp.reshape(c, (*shape, *tuple(x.shape))) for c, x in zip(columns, inputs, strict=True))

@@ -70,7 +70,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
 
 
 def _mapped_size(leaves: Sequence[Any], axes: Sequence[int | None], mapped: Sequence[int]) -> int:
-    sizes = set()
+    sizes: set[int] = set()
     for i in mapped:
         shape = tuple(leaves[i].shape) if is_array(leaves[i]) else ()
         axis = axes[i]
