@@ -83,7 +83,14 @@ def escape(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[s
             lines[i] = _TOGETHER.sub(lambda found: found[0].replace(", ", ","), "".join(pieces))
 
 
+def without_aliases(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """A field of a named tuple that has no description of its own is shown without one."""
+    if lines and lines[0].startswith("Alias for field number"):
+        lines.clear()
+
+
 def setup(app: Any) -> None:
     app.add_autodocumenter(OperationDocumenter)
     app.connect("autodoc-process-docstring", escape, priority=900)
+    app.connect("autodoc-process-docstring", without_aliases)
     app.connect("builder-inited", check_lessons)
