@@ -33,7 +33,7 @@ types: $(VENV)/.test ## type checkers read an installed copy, because backends/ 
 docs: $(VENV)/.test ## the documentation site, warnings as errors
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 
-bench: $(VENV)/.test ## the benchmark tables of the README
+bench: $(VENV)/.test ## the benchmark tables of docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
 $(VENV)/bin/python:

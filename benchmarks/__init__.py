@@ -4,7 +4,7 @@ Run from the root of the repository::
 
     python -m benchmarks              # everything; writes benchmarks/results/<machine>.json and plots
     python -m benchmarks --quick      # a few minutes
-    python -m benchmarks --markdown   # the tables of the README from a results file
+    python -m benchmarks --markdown   # the section of docs/benchmarks.md from a results file
 
 Each implementation runs in a process of its own (`worker`). The processes of one library take turns, round by
 round (`runner`), so that a disturbance hits all of them alike. Before a time counts, the result is checked: a

@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         const="",
         metavar="FILE",
-        help="measure nothing; print the README's section from a results file",
+        help="measure nothing; print the section of docs/benchmarks.md from a results file",
     )
     return parser
 
@@ -191,8 +191,9 @@ def _latest() -> Path:
 
 
 def _plots_of(path: Path) -> list[Path]:
+    """The pictures of a results file, seen from docs/."""
     drawn = sorted(path.parent.glob(f"{path.stem}-*.svg"), reverse=True)
-    return [p.resolve().relative_to(ROOT) if p.resolve().is_relative_to(ROOT) else p for p in drawn]
+    return [".." / p.resolve().relative_to(ROOT) if p.resolve().is_relative_to(ROOT) else p for p in drawn]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A results file as Markdown: the page with all tables, and the README's section."""
+"""A results file as Markdown: the page with all tables, and the section of docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from benchmarks.report import Table, quiet, tables, target_table
 from benchmarks.results import Results
 
-TABLES = "<!-- tables -->"
-"""Stands on the page before the tables, for pages that include them."""
-_IN_THE_README = ("Training", "Ensemble")
+MORE = "<!-- more tables -->"
+"""Stands on the page before the tables that the section does not have, for pages that include them."""
+_FIRST = ("Training", "Ensemble")
 
 
 def page(results: Results, plots: list[Path]) -> str:
@@ -17,13 +17,18 @@ def page(results: Results, plots: list[Path]) -> str:
     machine = results.machine
     found = tables(results) if machine["gpu"] else [*tables(results), target_table(results)]
     title = f"# Benchmarks on {machine['gpu'] or machine['cpu']}, {machine['cores']} cores"
-    return _joined([title, *_introduction(results), *_pictures(plots), TABLES, *_texts(found)])
+    first = _first(found)
+    others = [table for table in found if table not in first]
+    return _joined([title, *_introduction(results), *_pictures(plots), *_texts(first), MORE, *_texts(others)])
 
 
 def section(results: Results, plots: list[Path]) -> str:
-    """The README's: the machine, the plots (relative to the README), what training costs."""
-    chosen = [table for table in tables(results) if table.title.startswith(_IN_THE_README)]
-    return _joined([*_introduction(results), *_pictures(plots), *_texts(chosen)])
+    """That of the documentation: the machine, the plots (relative to its page), what training costs."""
+    return _joined([*_introduction(results), *_pictures(plots), *_texts(_first(tables(results)))])
+
+
+def _first(found: list[Table]) -> list[Table]:
+    return [table for table in found if table.title.startswith(_FIRST)]
 
 
 def _introduction(results: Results) -> list[str]:

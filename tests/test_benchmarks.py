@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -221,6 +222,15 @@ def test_markdown_shows_times_ratios_and_failures():
     short = markdown.section(results(), [])
     assert set(short.splitlines()) < set(text.splitlines())
     assert "Memory" not in short
+
+
+def test_the_documentation_shows_what_the_results_say(capsys):
+    assert benchmarks_main(["--markdown"]) == 0
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    marked = re.search(r"<!-- benchmarks: made by .*? -->\n(.*?)<!-- /benchmarks -->", page, re.DOTALL)
+    assert marked[1] == capsys.readouterr().out
+    for picture in re.findall(r"!\[.*?\]\((.*?)\)", marked[1]):
+        assert (ROOT / "docs" / picture).exists()
 
 
 def test_a_quiet_machine_is_not_warned_about():

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", metavar="NAME", help="cpu, gpu, cuda:1, ... (default: every device)")
     add("--quick", action="store_true", help="fewer points, fewer modes, no half precision: under a minute")
     add("--json", action="store_true", help="print the report as one JSON object and nothing else")
-    add("--markdown", action="store_true", help="print the README's section and nothing else")
+    add("--markdown", action="store_true", help="print the report as a section of Markdown and nothing else")
     add("--html", metavar="FILE", type=Path, help="write a self-contained page")
     add(
         "--against",

@@ -1,4 +1,4 @@
-"""The README's section on parity, made from a report."""
+"""The section of docs/parity.md, made from a report."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def render(report: Report) -> str:
     >>> from multimlp.parity import Report
     >>> from multimlp.parity.markdown import render
     >>> render(Report(settings={"dtypes": []})).splitlines()[0]
-    '## Parity'
+    '## As measured'
     """
     return "\n".join([*_verdict(report), *_errors(report), *_special(report)]) + "\n"
 
@@ -38,7 +38,7 @@ def _verdict(report: Report) -> Iterator[str]:
     backends = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     functions = len({row.function for row in report.rows})
     failures = len(report.failures)
-    yield "## Parity"
+    yield "## As measured"
     yield ""
     yield (
         f"`multimlp parity` compared {functions} functions on {backends or 'nothing'} "
