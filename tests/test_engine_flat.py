@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from multimlp import activations, losses, optimizers, random, regularizers, schedules, tree
-from multimlp.activations._table import TABLE
+from multimlp.activations._lookup import TABLE
 from multimlp.backend import Kernels, load_backend
 from multimlp.backends._threads import threads_for
 from multimlp.mlp import MLP

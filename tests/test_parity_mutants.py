@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from multimlp import activations, random, regularizers
-from multimlp.activations import _table
+from multimlp.activations import _lookup
 from multimlp.backend import array_namespace, load_backend
 from multimlp.initializers import _INITIALIZERS, _scaled
 from multimlp.optimizers import _rules
@@ -183,8 +183,8 @@ def test_a_mutant_is_found(name, monkeypatch):
             kernels = {k: v for k, v in backend.kernels.items() if k != operation}
             monkeypatch.setattr(backend, "kernels", kernels)
     for function, derivative in mutant.derivative.items():
-        changed = replace(_table.TABLE[function], derivative=derivative)
-        monkeypatch.setitem(_table.TABLE, function, changed)
+        changed = replace(_lookup.TABLE[function], derivative=derivative)
+        monkeypatch.setitem(_lookup.TABLE, function, changed)
     if mutant.attribute:
         owner, attribute, value = mutant.attribute
         if isinstance(owner, dict):

@@ -7,89 +7,36 @@ Find them by name with `get`, `names`, `derivative`, `describe`. `configured`, `
 what a layer holds.
 """
 
+# ruff: noqa: F403
+from multimlp.activations import _axis, _exponential, _gated, _hard, _rectifiers, _sigmoidal
 from multimlp.activations._activation import Activation, Parameter, configured, learnable, parse
-from multimlp.activations._axis import glu, log_softmax, softmax, softmin
+from multimlp.activations._axis import *
+from multimlp.activations._description import Description
 from multimlp.activations._erf import erf, erfc
-from multimlp.activations._exponential import celu, elu, exponential, gaussian, selu, sine
-from multimlp.activations._gated import gelu, mish, silu, swish
-from multimlp.activations._hard import (
-    hard_sigmoid,
-    hard_swish,
-    hard_tanh,
-    hardshrink,
-    softshrink,
-    sparse_plus,
-    sparse_sigmoid,
-)
+from multimlp.activations._exponential import *
+from multimlp.activations._gated import *
+from multimlp.activations._hard import *
 from multimlp.activations._lookup import derivative, describe, get, names
-from multimlp.activations._rectifiers import (
-    identity,
-    leaky_relu,
-    prelu,
-    relu,
-    relu6,
-    relu_squared,
-    step,
-    threshold,
-)
-from multimlp.activations._sigmoidal import (
-    log_sigmoid,
-    sigmoid,
-    softplus,
-    softsign,
-    squareplus,
-    tanh,
-    tanhshrink,
-)
-from multimlp.activations._table import Description
+from multimlp.activations._rectifiers import *
+from multimlp.activations._sigmoidal import *
 
 __all__ = [
     "Activation",
     "Description",
     "Parameter",
-    "celu",
     "configured",
     "derivative",
     "describe",
-    "elu",
     "erf",
     "erfc",
-    "exponential",
-    "gaussian",
-    "gelu",
     "get",
-    "glu",
-    "hard_sigmoid",
-    "hard_swish",
-    "hard_tanh",
-    "hardshrink",
-    "identity",
-    "leaky_relu",
     "learnable",
-    "log_sigmoid",
-    "log_softmax",
-    "mish",
     "names",
     "parse",
-    "prelu",
-    "relu",
-    "relu6",
-    "relu_squared",
-    "selu",
-    "sigmoid",
-    "silu",
-    "sine",
-    "softmax",
-    "softmin",
-    "softplus",
-    "softshrink",
-    "softsign",
-    "sparse_plus",
-    "sparse_sigmoid",
-    "squareplus",
-    "step",
-    "swish",
-    "tanh",
-    "tanhshrink",
-    "threshold",
 ]
+__all__ += _axis.__all__
+__all__ += _exponential.__all__
+__all__ += _gated.__all__
+__all__ += _hard.__all__
+__all__ += _rectifiers.__all__
+__all__ += _sigmoidal.__all__

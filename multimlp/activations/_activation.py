@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.activations._lookup import describe
+from multimlp.activations._description import Description
+from multimlp.activations._lookup import TABLE, describe
 from multimlp.activations._operation import ActivationOp
-from multimlp.activations._table import TABLE, Description
 from multimlp.backend import Array, array_namespace
 from multimlp.errors import InputError
 
@@ -148,11 +148,9 @@ class Activation:
         """``y -> f'(x)`` for ``y = f(x)``, or None where y does not determine it or an option is learned."""
         if not self.is_known or self.parameters:
             return None
-        row = TABLE[self.name]
-        if row.from_output is None or not row.from_output_if(self.options):
-            return None
-        from_output, options = row.from_output, dict(self.bound)
-        return lambda y: from_output(y, **options)
+        options = dict(self.bound)
+        from_output = TABLE[self.name].derivative_from_output(**options)
+        return None if from_output is None else lambda y: from_output(y, **options)
 
     def width(self, n: int) -> int:
         """How many outputs ``n`` units make; `InputError` if they cannot be that many."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from multimlp.activations._operation import activation, integer
-from multimlp.activations._sigmoidal import sigmoid
-from multimlp.backend import Array, array_namespace, owner
+from multimlp.activations._description import activation, derivative_of
+from multimlp.activations._operation import integer
+from multimlp.activations._sigmoidal import sigmoid, sigmoid_derivative
+from multimlp.backend import Array, Namespace, array_namespace, owner
 from multimlp.errors import ShapeError
 
+__all__ = ["glu", "log_softmax", "softmax", "softmin"]
 
-@activation(axis=integer)
+
+@activation(axis=integer, elementwise=False)
 def softmax(x: Array, axis: int = -1) -> Array:
     r"""Softmax, :math:`f(x)_i = e^{x_i} / \sum_j e^{x_j}`.
 
@@ -50,7 +53,15 @@ def softmax(x: Array, axis: int = -1) -> Array:
     return e / xp.sum(e, axis=axis, keepdims=True)
 
 
-@activation(axis=integer)
+@derivative_of(softmax)
+def softmax_derivative(x: Array, axis: int = -1) -> Array:
+    """f_i (delta_ij - f_j), shape (..., n, n) with the axis moved to the end."""
+    xp, x = _last(x, axis, "softmax")
+    f = softmax(x)
+    return f[..., :, None] * (_eye(xp, x) - f[..., None, :])
+
+
+@activation(axis=integer, elementwise=False)
 def log_softmax(x: Array, axis: int = -1) -> Array:
     r"""Logarithm of softmax, :math:`f(x)_i = x_i - \log \sum_j e^{x_j}`.
 
@@ -85,7 +96,14 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
 
 
-@activation(axis=integer)
+@derivative_of(log_softmax)
+def log_softmax_derivative(x: Array, axis: int = -1) -> Array:
+    """delta_ij - softmax(x)_j, shape (..., n, n) with the axis moved to the end."""
+    xp, x = _last(x, axis, "log_softmax")
+    return _eye(xp, x) - softmax(x)[..., None, :]
+
+
+@activation(axis=integer, elementwise=False)
 def softmin(x: Array, axis: int = -1) -> Array:
     r"""Softmin, :math:`f(x)_i = e^{-x_i} / \sum_j e^{-x_j}`: `softmax` of -x.
 
@@ -117,7 +135,13 @@ def softmin(x: Array, axis: int = -1) -> Array:
     return softmax(-x, axis)
 
 
-@activation(axis=integer)
+@derivative_of(softmin)
+def softmin_derivative(x: Array, axis: int = -1) -> Array:
+    """-f_i (delta_ij - f_j), shape (..., n, n) with the axis moved to the end."""
+    return -softmax_derivative(-x, axis)
+
+
+@activation(axis=integer, elementwise=False, halves=True)
 def glu(x: Array, axis: int = -1) -> Array:
     r"""Gated linear unit, :math:`f(a, b) = a / (1 + e^{-b})` for the two halves a, b of an axis.
 
@@ -156,6 +180,17 @@ def glu(x: Array, axis: int = -1) -> Array:
     return a * sigmoid(b)
 
 
+@derivative_of(glu)
+def glu_derivative(x: Array, axis: int = -1) -> Array:
+    """s in the first half, a s (1 - s) in the second; shape (..., n / 2, n), the axis moved to the end."""
+    xp, x = _last(x, axis, "glu")
+    a, b = halves(x, -1)
+    eye = _eye(xp, a)
+    by_a = sigmoid(b)[..., :, None] * eye
+    by_b = (a * sigmoid_derivative(b))[..., :, None] * eye
+    return xp.concat([by_a, by_b], axis=-1)
+
+
 def halves(x: Array, axis: int) -> tuple[Array, Array]:
     """The two halves of an axis of even length."""
     shape = tuple(x.shape)
@@ -177,3 +212,16 @@ def _shifted(xp: Any, x: Array, axis: int, name: str) -> Array:
     check_axis(tuple(x.shape), axis, name)
     largest = xp.max(x, axis=axis, keepdims=True)
     return x - owner(x).stop_gradient(largest)  # libraries differ in the derivative of max at ties
+
+
+def _eye(xp: Namespace, x: Array) -> Array:
+    """An identity matrix for each row, where x lives."""
+    rows = xp.ones_like(x)
+    return xp.tril(xp.triu(rows[..., :, None] * rows[..., None, :]))
+
+
+def _last(x: Array, axis: int, name: str) -> tuple[Namespace, Array]:
+    """x with the axis moved to its end."""
+    xp = array_namespace(x)
+    check_axis(tuple(x.shape), axis, name)
+    return xp, xp.moveaxis(x, axis, -1)

@@ -6,8 +6,11 @@ can overflow.
 
 from __future__ import annotations
 
-from multimlp.activations._operation import activation, cut_off, namespace, nonzero, number
+from multimlp.activations._description import activation, derivative_from_output_of, derivative_of
+from multimlp.activations._operation import cut_off, namespace, nonzero, number, positive
 from multimlp.backend import Array, array_namespace
+
+__all__ = ["celu", "elu", "exponential", "gaussian", "selu", "sine"]
 
 SELU_SCALE = 1.0507009873554804934193349852946
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -17,7 +20,7 @@ GAUSSIAN_END = 30.0
 """exp(-30 * 30) is zero in every IEEE format, and 30 * 30 overflows in none."""
 
 
-@activation(2, alpha=number)
+@activation(2, alpha=number, kinks=lambda alpha: () if alpha == 1 else (0.0,), learnable="alpha")
 def elu(x: Array, alpha: float | Array = 1.0) -> Array:
     r"""Exponential linear unit, :math:`f(x) = x` for :math:`x > 0`, else :math:`\alpha (e^x - 1)`.
 
@@ -50,7 +53,21 @@ def elu(x: Array, alpha: float | Array = 1.0) -> Array:
     return xp.where(x > 0, x, xp.expm1(xp.where(x > 0, xp.zeros_like(x), x)) * alpha)
 
 
-@activation()
+@derivative_of(elu)
+def elu_derivative(x: Array, alpha: float | Array = 1.0) -> Array:
+    """1 where x > 0, else alpha exp(x)."""
+    xp = namespace(x, alpha)
+    return xp.where(x > 0, xp.ones_like(x), xp.exp(xp.where(x > 0, xp.zeros_like(x), x)) * alpha)
+
+
+@derivative_from_output_of(elu, alpha=positive)
+def elu_from_output(y: Array, alpha: float | Array = 1.0) -> Array:
+    """1 where y > 0, else y + alpha; for alpha above zero."""
+    xp = namespace(y, alpha)
+    return xp.where(y > 0, xp.ones_like(y), y + alpha)
+
+
+@activation(kinks=(0.0,))
 def selu(x: Array) -> Array:
     r"""Scaled ELU, :math:`f(x) = \lambda x` for :math:`x > 0`, else :math:`\lambda \alpha (e^x - 1)`.
 
@@ -83,7 +100,22 @@ def selu(x: Array) -> Array:
     return xp.where(x > 0, x * SELU_SCALE, negative * (SELU_SCALE * SELU_ALPHA))
 
 
-@activation(2, alpha=nonzero)
+@derivative_of(selu)
+def selu_derivative(x: Array) -> Array:
+    """scale where x > 0, else scale alpha exp(x)."""
+    xp = array_namespace(x)
+    left = xp.exp(xp.where(x > 0, xp.zeros_like(x), x)) * (SELU_SCALE * SELU_ALPHA)
+    return xp.where(x > 0, xp.full_like(x, SELU_SCALE), left)
+
+
+@derivative_from_output_of(selu)
+def selu_from_output(y: Array) -> Array:
+    """scale where y > 0, else y + scale alpha."""
+    xp = array_namespace(y)
+    return xp.where(y > 0, xp.full_like(y, SELU_SCALE), y + SELU_SCALE * SELU_ALPHA)
+
+
+@activation(2, alpha=nonzero, learnable="alpha")
 def celu(x: Array, alpha: float | Array = 1.0) -> Array:
     r"""Differentiable ELU, :math:`f(x) = x` for :math:`x > 0`, else :math:`\alpha (e^{x/\alpha} - 1)`.
 
@@ -114,7 +146,21 @@ def celu(x: Array, alpha: float | Array = 1.0) -> Array:
     return xp.where(x > 0, x, xp.expm1(xp.where(x > 0, xp.zeros_like(x), x) / alpha) * alpha)
 
 
-@activation()
+@derivative_of(celu)
+def celu_derivative(x: Array, alpha: float | Array = 1.0) -> Array:
+    """1 where x > 0, else exp(x / alpha)."""
+    xp = namespace(x, alpha)
+    return xp.where(x > 0, xp.ones_like(x), xp.exp(xp.where(x > 0, xp.zeros_like(x), x) / alpha))
+
+
+@derivative_from_output_of(celu, alpha=positive)
+def celu_from_output(y: Array, alpha: float | Array = 1.0) -> Array:
+    """1 where y > 0, else y / alpha + 1; for alpha above zero."""
+    xp = namespace(y, alpha)
+    return xp.where(y > 0, xp.ones_like(y), y / alpha + 1)
+
+
+@activation(aliases=("exp",))
 def exponential(x: Array) -> Array:
     r"""The exponential, :math:`f(x) = e^x`.
 
@@ -136,6 +182,18 @@ def exponential(x: Array) -> Array:
     [1.0, 2.7183]
     """
     return array_namespace(x).exp(x)
+
+
+@derivative_of(exponential)
+def exponential_derivative(x: Array) -> Array:
+    """exp(x)."""
+    return exponential(x)
+
+
+@derivative_from_output_of(exponential)
+def exponential_from_output(y: Array) -> Array:
+    """y."""
+    return y
 
 
 @activation()
@@ -169,7 +227,15 @@ def gaussian(x: Array) -> Array:
     return xp.exp(-bounded * bounded)
 
 
-@activation()
+@derivative_of(gaussian)
+def gaussian_derivative(x: Array) -> Array:
+    """-2 x exp(-x^2)."""
+    xp = array_namespace(x)
+    bounded = cut_off(xp, x, GAUSSIAN_END)
+    return -2 * bounded * xp.exp(-bounded * bounded)
+
+
+@activation(aliases=("sin",))
 def sine(x: Array) -> Array:
     r"""The sine, :math:`f(x) = \sin x`.
 
@@ -195,3 +261,9 @@ def sine(x: Array) -> Array:
     [0.0, 0.8415]
     """
     return array_namespace(x).sin(x)
+
+
+@derivative_of(sine)
+def sine_derivative(x: Array) -> Array:
+    """cos(x)."""
+    return array_namespace(x).cos(x)

@@ -6,13 +6,19 @@ are right.
 
 from __future__ import annotations
 
+from multimlp.activations._description import activation, derivative_of
 from multimlp.activations._erf import erfc
-from multimlp.activations._operation import activation, cut_off, exact, namespace, number, one_of
-from multimlp.activations._sigmoidal import decay
+from multimlp.activations._operation import cut_off, exact, namespace, number, one_of
+from multimlp.activations._sigmoidal import decay, logistic, logistic_slope
 from multimlp.backend import Array, Namespace, array_namespace
+
+__all__ = ["gelu", "mish", "silu", "swish"]
 
 GELU_END = 25.0
 """Beyond it the gate of the tanh form is 0 or 1 in every format; its cube overflows in none."""
+
+DENSITY_END = 40.0
+"""exp(-40 * 40 / 2) is zero in every IEEE format."""
 
 
 @activation(approximate=one_of("none", "tanh"))
@@ -56,6 +62,21 @@ def gelu(x: Array, approximate: str = "none") -> Array:
     return x * 0.5 * erfc(x * -(exact(xp, 1, 2) ** 0.5))
 
 
+@derivative_of(gelu)
+def gelu_derivative(x: Array, approximate: str = "none") -> Array:
+    """Phi(x) + x phi(x); for the tanh form s + 2 x s (1 - s) u'."""
+    xp = array_namespace(x)
+    if approximate == "tanh":
+        z = 2 * gelu_argument(xp, x)
+        e = decay(xp, z)
+        bounded = cut_off(xp, x, GELU_END)
+        slope = (1 + bounded * bounded * exact(xp, 3 * 44715, 1000000)) * (2 * (2 / xp.pi) ** 0.5)
+        return logistic(xp, z, e) + bounded * slope * logistic_slope(e)
+    bounded = cut_off(xp, x, DENSITY_END)
+    density = xp.exp(-bounded * bounded / 2) * (2 * xp.pi) ** -0.5
+    return erfc(x * -(exact(xp, 1, 2) ** 0.5)) / 2 + bounded * density
+
+
 def gelu_argument(xp: Namespace, x: Array) -> Array:
     """u of the tanh form, for x cut off where the gate has long been 0 or 1."""
     x = cut_off(xp, x, GELU_END)
@@ -94,7 +115,15 @@ def silu(x: Array) -> Array:
     return x * xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
 
 
-@activation(2, beta=number)
+@derivative_of(silu)
+def silu_derivative(x: Array) -> Array:
+    """s + x s (1 - s) with s = 1 / (1 + exp(-x))."""
+    xp = array_namespace(x)
+    e = decay(xp, x)
+    return logistic(xp, x, e) + x * logistic_slope(e)
+
+
+@activation(2, beta=number, learnable="beta")
 def swish(x: Array, beta: float | Array = 1.0) -> Array:
     r"""Swish, :math:`f(x) = x / (1 + e^{-\beta x})`.
 
@@ -130,6 +159,15 @@ def swish(x: Array, beta: float | Array = 1.0) -> Array:
     return x * xp.where(z >= 0, 1 / (1 + e), e / (1 + e))
 
 
+@derivative_of(swish)
+def swish_derivative(x: Array, beta: float | Array = 1.0) -> Array:
+    """s + beta x s (1 - s) with s = 1 / (1 + exp(-beta x))."""
+    xp = namespace(x, beta)
+    z = x * beta
+    e = decay(xp, z)
+    return logistic(xp, z, e) + x * logistic_slope(e) * beta
+
+
 @activation()
 def mish(x: Array) -> Array:
     r"""Mish, :math:`f(x) = x \tanh(\log(1 + e^x))`.
@@ -161,6 +199,16 @@ def mish(x: Array) -> Array:
     xp = array_namespace(x)
     numerator, denominator = mish_gate(xp, x, decay(xp, x))
     return x * (numerator / denominator)
+
+
+@derivative_of(mish)
+def mish_derivative(x: Array) -> Array:
+    """t + x (1 - t^2) / (1 + exp(-x)) with t = tanh(log(1 + exp(x)))."""
+    xp = array_namespace(x)
+    e = decay(xp, x)
+    numerator, denominator = mish_gate(xp, x, e)
+    sech_squared_times_logistic = 4 * xp.where(x >= 0, e * e, e) * (1 + e) / (denominator * denominator)
+    return numerator / denominator + x * sech_squared_times_logistic
 
 
 def mish_gate(xp: Namespace, x: Array, e: Array) -> tuple[Array, Array]:

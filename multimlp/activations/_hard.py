@@ -5,11 +5,22 @@ Comparisons are arranged so that NaN falls through to a branch that keeps it.
 
 from __future__ import annotations
 
-from multimlp.activations._operation import activation, positive
+from multimlp.activations._description import activation, derivative_from_output_of, derivative_of
+from multimlp.activations._operation import positive
 from multimlp.backend import Array, array_namespace
 
+__all__ = [
+    "hard_sigmoid",
+    "hard_swish",
+    "hard_tanh",
+    "hardshrink",
+    "softshrink",
+    "sparse_plus",
+    "sparse_sigmoid",
+]
 
-@activation()
+
+@activation(kinks=(-3.0, 3.0))
 def hard_sigmoid(x: Array) -> Array:
     r"""Piecewise linear sigmoid, :math:`f(x) = \min(\max(x/6 + 1/2, 0), 1)`.
 
@@ -39,7 +50,14 @@ def hard_sigmoid(x: Array) -> Array:
     return xp.where(x <= -3, xp.zeros_like(x), xp.where(x >= 3, xp.ones_like(x), x / 6 + 0.5))
 
 
-@activation()
+@derivative_of(hard_sigmoid)
+def hard_sigmoid_derivative(x: Array) -> Array:
+    """1/6 where -3 < x < 3, else 0."""
+    xp = array_namespace(x)
+    return xp.where(xp.logical_or(x <= -3, x >= 3), xp.zeros_like(x), xp.ones_like(x) / 6)
+
+
+@activation(kinks=(-1.0, 1.0))
 def hard_tanh(x: Array) -> Array:
     r"""Piecewise linear tanh, :math:`f(x) = \min(\max(x, -1), 1)`.
 
@@ -69,7 +87,21 @@ def hard_tanh(x: Array) -> Array:
     return xp.where(x <= -1, xp.full_like(x, -1.0), xp.where(x >= 1, xp.ones_like(x), x))
 
 
-@activation()
+@derivative_of(hard_tanh)
+def hard_tanh_derivative(x: Array) -> Array:
+    """1 where -1 < x < 1, else 0."""
+    xp = array_namespace(x)
+    return xp.where(xp.logical_or(x <= -1, x >= 1), xp.zeros_like(x), xp.ones_like(x))
+
+
+@derivative_from_output_of(hard_tanh)
+def hard_tanh_from_output(y: Array) -> Array:
+    """1 where -1 < y < 1, else 0."""
+    xp = array_namespace(y)
+    return xp.where(xp.logical_or(y <= -1, y >= 1), xp.zeros_like(y), xp.ones_like(y))
+
+
+@activation(kinks=(-3.0, 3.0), aliases=("hardsilu",))
 def hard_swish(x: Array) -> Array:
     r"""Piecewise parabolic swish, :math:`f(x) = x \min(\max(x/6 + 1/2, 0), 1)`.
 
@@ -102,7 +134,14 @@ def hard_swish(x: Array) -> Array:
     return xp.where(x <= -3, xp.zeros_like(x), xp.where(x >= 3, x, inner * (inner / 6 + 0.5)))
 
 
-@activation(lambd=positive)
+@derivative_of(hard_swish)
+def hard_swish_derivative(x: Array) -> Array:
+    """0 where x <= -3, 1 where x >= 3, else x/3 + 1/2."""
+    xp = array_namespace(x)
+    return xp.where(x <= -3, xp.zeros_like(x), xp.where(x >= 3, xp.ones_like(x), x / 3 + 0.5))
+
+
+@activation(lambd=positive, kinks=lambda lambd: (-lambd, lambd))
 def softshrink(x: Array, lambd: float = 0.5) -> Array:
     r"""Soft shrinkage, :math:`f(x) = \operatorname{sign}(x) \max(|x| - \lambda, 0)`.
 
@@ -134,7 +173,21 @@ def softshrink(x: Array, lambd: float = 0.5) -> Array:
     return xp.where(inside, xp.zeros_like(x), xp.where(x > 0, x - lambd, x + lambd))
 
 
-@activation(lambd=positive)
+@derivative_of(softshrink)
+def softshrink_derivative(x: Array, lambd: float = 0.5) -> Array:
+    """0 where |x| <= lambd, else 1."""
+    xp = array_namespace(x)
+    return xp.where(xp.logical_and(x >= -lambd, x <= lambd), xp.zeros_like(x), xp.ones_like(x))
+
+
+@derivative_from_output_of(softshrink)
+def softshrink_from_output(y: Array, lambd: float = 0.5) -> Array:
+    """0 where y is 0, else 1."""
+    xp = array_namespace(y)
+    return xp.where(y == 0, xp.zeros_like(y), xp.ones_like(y))
+
+
+@activation(lambd=positive, kinks=lambda lambd: (-lambd, lambd))
 def hardshrink(x: Array, lambd: float = 0.5) -> Array:
     r"""Hard shrinkage, :math:`f(x) = x` for :math:`|x| > \lambda`, else 0.
 
@@ -165,6 +218,18 @@ def hardshrink(x: Array, lambd: float = 0.5) -> Array:
     """
     xp = array_namespace(x)
     return xp.where(xp.logical_and(x >= -lambd, x <= lambd), xp.zeros_like(x), x)
+
+
+@derivative_of(hardshrink)
+def hardshrink_derivative(x: Array, lambd: float = 0.5) -> Array:
+    """0 where |x| <= lambd, else 1."""
+    return softshrink_derivative(x, lambd)
+
+
+@derivative_from_output_of(hardshrink)
+def hardshrink_from_output(y: Array, lambd: float = 0.5) -> Array:
+    """0 where y is 0, else 1."""
+    return softshrink_from_output(y)
 
 
 @activation()
@@ -199,7 +264,13 @@ def sparse_plus(x: Array) -> Array:
     return xp.where(x <= -1, xp.zeros_like(x), xp.where(x >= 1, x, half * half))
 
 
-@activation()
+@derivative_of(sparse_plus)
+def sparse_plus_derivative(x: Array) -> Array:
+    """(x + 1)/2 kept between 0 and 1."""
+    return sparse_sigmoid(x)
+
+
+@activation(kinks=(-1.0, 1.0))
 def sparse_sigmoid(x: Array) -> Array:
     r"""The derivative of `sparse_plus`, :math:`f(x) = \min(\max((x+1)/2, 0), 1)`.
 
@@ -226,3 +297,10 @@ def sparse_sigmoid(x: Array) -> Array:
     """
     xp = array_namespace(x)
     return xp.where(x <= -1, xp.zeros_like(x), xp.where(x >= 1, xp.ones_like(x), x / 2 + 0.5))
+
+
+@derivative_of(sparse_sigmoid)
+def sparse_sigmoid_derivative(x: Array) -> Array:
+    """1/2 where -1 < x < 1, else 0."""
+    xp = array_namespace(x)
+    return xp.where(xp.logical_or(x <= -1, x >= 1), xp.zeros_like(x), xp.full_like(x, 0.5))

@@ -6,17 +6,28 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
+from multimlp.activations import _axis, _exponential, _gated, _hard, _rectifiers, _sigmoidal
+from multimlp.activations._description import ROWS, Description
 from multimlp.activations._operation import ActivationOp
-from multimlp.activations._table import ALIASES, TABLE, Description
 from multimlp.backend import Array
 from multimlp.errors import InputError
+
+_FAMILIES = [m.__name__ for m in (_rectifiers, _hard, _exponential, _sigmoidal, _gated, _axis)]
+
+TABLE: dict[str, Description] = {
+    row.name: row for row in sorted(ROWS.values(), key=lambda row: _FAMILIES.index(row.function.__module__))
+}
+"""By name: the families in this order, whichever was imported first, and each as its file is written."""
 
 
 def _squeezed(name: str) -> str:
     return name.strip().lower().replace("_", "").replace("-", "").replace(" ", "")
 
 
-_CANONICAL = {**{_squeezed(name): name for name in TABLE}, **ALIASES}
+_CANONICAL = {
+    **{_squeezed(name): name for name in TABLE},
+    **{_squeezed(alias): row.name for row in TABLE.values() for alias in row.aliases},
+}
 
 
 def names() -> tuple[str, ...]:

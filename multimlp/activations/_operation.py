@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from multimlp.backend import OPS, Array, Namespace, Op, array_namespace, common_owner, owner_of_type
@@ -48,9 +48,9 @@ def _is_real(value: Any) -> bool:
 
 
 class ActivationOp(Op):
-    """An operation on one floating-point array, with options. Made by `activation`."""
+    """An operation on one floating-point array, with options. Made by the decorators of `_description`."""
 
-    def __init__(self, portable: Callable[..., Any], arrays: int, checks: dict[str, Check]) -> None:
+    def __init__(self, portable: Callable[..., Any], arrays: int, checks: Mapping[str, Check]) -> None:
         super().__init__(portable, arrays)
         self.checks = checks
         parameters = list(inspect.signature(portable).parameters.values())[1:]
@@ -115,18 +115,11 @@ class ActivationOp(Op):
         return f"<activation {self.name}>"
 
 
-def activation(arrays: int = 1, /, **checks: Check) -> Callable[[Callable[..., Any]], ActivationOp]:
-    """Decorate the portable body of an activation; ``checks`` say what each option may be.
-
-    With ``arrays=2`` the first option may be an array as well, so that it can be learned.
-    """
-
-    def decorate(portable: Callable[..., Any]) -> ActivationOp:
-        operation = ActivationOp(portable, arrays, checks)
-        OPS[operation.name] = operation
-        return operation
-
-    return decorate
+def registered(portable: Callable[..., Any], arrays: int, checks: Mapping[str, Check]) -> ActivationOp:
+    """The operation of a portable body, known to the backends by its name."""
+    operation = ActivationOp(portable, arrays, checks)
+    OPS[operation.name] = operation
+    return operation
 
 
 def namespace(x: Array, option: Any) -> Namespace:
@@ -137,11 +130,6 @@ def namespace(x: Array, option: Any) -> Namespace:
 def exact(xp: Namespace, numerator: int, denominator: int) -> Any:
     """A fraction in the precision of the namespace's own pi: a float, or better."""
     return xp.pi / xp.pi * numerator / denominator
-
-
-def like(function: ActivationOp) -> Callable[[Callable[..., Any]], ActivationOp]:
-    """Decorate a derivative: it takes the options of the activation ``function``."""
-    return activation(function.arrays, **function.checks)
 
 
 def cut_off(xp: Namespace, x: Array, end: float) -> Array:

@@ -6,11 +6,14 @@ every library, and NaN stays NaN.
 
 from __future__ import annotations
 
-from multimlp.activations._operation import activation, namespace, number
+from multimlp.activations._description import activation, derivative_from_output_of, derivative_of
+from multimlp.activations._operation import namespace, number, positive
 from multimlp.backend import Array, array_namespace
 
+__all__ = ["identity", "leaky_relu", "prelu", "relu", "relu6", "relu_squared", "step", "threshold"]
 
-@activation()
+
+@activation(aliases=("linear",))
 def identity(x: Array) -> Array:
     r"""The identity, :math:`f(x) = x`.
 
@@ -35,7 +38,19 @@ def identity(x: Array) -> Array:
     return x
 
 
-@activation()
+@derivative_of(identity)
+def identity_derivative(x: Array) -> Array:
+    """1."""
+    return array_namespace(x).ones_like(x)
+
+
+@derivative_from_output_of(identity)
+def identity_from_output(y: Array) -> Array:
+    """1."""
+    return array_namespace(y).ones_like(y)
+
+
+@activation(kinks=(0.0,))
 def relu(x: Array) -> Array:
     r"""Rectified linear unit, :math:`f(x) = \max(x, 0)`.
 
@@ -65,7 +80,26 @@ def relu(x: Array) -> Array:
     return xp.where(x <= 0, xp.zeros_like(x), x)
 
 
-@activation(2, negative_slope=number)
+@derivative_of(relu)
+def relu_derivative(x: Array) -> Array:
+    """0 where x <= 0, else 1."""
+    xp = array_namespace(x)
+    return xp.where(x <= 0, xp.zeros_like(x), xp.ones_like(x))
+
+
+@derivative_from_output_of(relu)
+def relu_from_output(y: Array) -> Array:
+    """0 where y <= 0, else 1."""
+    xp = array_namespace(y)
+    return xp.where(y <= 0, xp.zeros_like(y), xp.ones_like(y))
+
+
+@activation(
+    2,
+    negative_slope=number,
+    kinks=lambda negative_slope: () if negative_slope == 1 else (0.0,),
+    learnable="negative_slope",
+)
 def leaky_relu(x: Array, negative_slope: float | Array = 0.01) -> Array:
     r"""Leaky ReLU, :math:`f(x) = x` for :math:`x > 0`, else :math:`a x`.
 
@@ -98,7 +132,21 @@ def leaky_relu(x: Array, negative_slope: float | Array = 0.01) -> Array:
     return xp.where(x <= 0, x * negative_slope, x)
 
 
-@activation(2, alpha=number)
+@derivative_of(leaky_relu)
+def leaky_relu_derivative(x: Array, negative_slope: float | Array = 0.01) -> Array:
+    """The slope where x <= 0, else 1."""
+    xp = namespace(x, negative_slope)
+    return xp.where(x <= 0, xp.zeros_like(x) + negative_slope, xp.ones_like(x))
+
+
+@derivative_from_output_of(leaky_relu, negative_slope=positive)
+def leaky_relu_from_output(y: Array, negative_slope: float | Array = 0.01) -> Array:
+    """The slope where y <= 0, else 1; for slopes above zero."""
+    xp = namespace(y, negative_slope)
+    return xp.where(y <= 0, xp.zeros_like(y) + negative_slope, xp.ones_like(y))
+
+
+@activation(2, alpha=number, kinks=lambda alpha: () if alpha == 1 else (0.0,), learnable="alpha")
 def prelu(x: Array, alpha: float | Array = 0.25) -> Array:
     r"""Parametric ReLU, :math:`f(x) = x` for :math:`x > 0`, else :math:`\alpha x`, :math:`\alpha` learned.
 
@@ -131,7 +179,13 @@ def prelu(x: Array, alpha: float | Array = 0.25) -> Array:
     return xp.where(x <= 0, x * alpha, x)
 
 
-@activation()
+@derivative_of(prelu)
+def prelu_derivative(x: Array, alpha: float | Array = 0.25) -> Array:
+    """alpha where x <= 0, else 1."""
+    return leaky_relu_derivative(x, alpha)
+
+
+@activation(kinks=(0.0, 6.0))
 def relu6(x: Array) -> Array:
     r"""ReLU cut off at six, :math:`f(x) = \min(\max(x, 0), 6)`.
 
@@ -160,7 +214,21 @@ def relu6(x: Array) -> Array:
     return xp.where(x <= 0, xp.zeros_like(x), xp.where(x >= 6, xp.full_like(x, 6.0), x))
 
 
-@activation()
+@derivative_of(relu6)
+def relu6_derivative(x: Array) -> Array:
+    """1 where 0 < x < 6, else 0."""
+    xp = array_namespace(x)
+    return xp.where(xp.logical_or(x <= 0, x >= 6), xp.zeros_like(x), xp.ones_like(x))
+
+
+@derivative_from_output_of(relu6)
+def relu6_from_output(y: Array) -> Array:
+    """1 where 0 < y < 6, else 0."""
+    xp = array_namespace(y)
+    return xp.where(xp.logical_or(y <= 0, y >= 6), xp.zeros_like(y), xp.ones_like(y))
+
+
+@activation(aliases=("squared_relu",))
 def relu_squared(x: Array) -> Array:
     r"""Squared ReLU, :math:`f(x) = \max(x, 0)^2`.
 
@@ -191,7 +259,20 @@ def relu_squared(x: Array) -> Array:
     return positive_part * positive_part
 
 
-@activation(threshold=number, value=number)
+@derivative_of(relu_squared)
+def relu_squared_derivative(x: Array) -> Array:
+    """2 max(x, 0)."""
+    xp = array_namespace(x)
+    return xp.where(x <= 0, xp.zeros_like(x), 2 * x)
+
+
+@derivative_from_output_of(relu_squared)
+def relu_squared_from_output(y: Array) -> Array:
+    """2 sqrt(y)."""
+    return 2 * array_namespace(y).sqrt(y)
+
+
+@activation(threshold=number, value=number, kinks=lambda threshold, value: (float(threshold),))
 def threshold(x: Array, threshold: float = 0.0, value: float = 0.0) -> Array:
     r"""Thresholded unit, :math:`f(x) = x` for :math:`x > \theta`, else :math:`v`.
 
@@ -226,7 +307,14 @@ def threshold(x: Array, threshold: float = 0.0, value: float = 0.0) -> Array:
     return xp.where(x <= threshold, xp.full_like(x, value), x)
 
 
-@activation()
+@derivative_of(threshold)
+def threshold_derivative(x: Array, threshold: float = 0.0, value: float = 0.0) -> Array:
+    """0 where x <= threshold, else 1."""
+    xp = array_namespace(x)
+    return xp.where(x <= threshold, xp.zeros_like(x), xp.ones_like(x))
+
+
+@activation(kinks=(0.0,), aliases=("heaviside",))
 def step(x: Array) -> Array:
     r"""Heaviside's step, :math:`f(x) = 1` for :math:`x > 0`, else 0.
 
@@ -254,3 +342,10 @@ def step(x: Array) -> Array:
     """
     xp = array_namespace(x)
     return xp.where(x <= 0, xp.zeros_like(x), xp.where(x > 0, xp.ones_like(x), x))
+
+
+@derivative_of(step)
+def step_derivative(x: Array) -> Array:
+    """0 (1 at NaN, which the step passes on)."""
+    xp = array_namespace(x)
+    return xp.astype(xp.isnan(x), x.dtype)

@@ -6,8 +6,11 @@ relative accuracy.
 
 from __future__ import annotations
 
-from multimlp.activations._operation import activation, exact, namespace, positive
+from multimlp.activations._description import activation, derivative_from_output_of, derivative_of
+from multimlp.activations._operation import exact, namespace, positive
 from multimlp.backend import Array, Namespace, array_namespace
+
+__all__ = ["log_sigmoid", "sigmoid", "softplus", "softsign", "squareplus", "tanh", "tanhshrink"]
 
 
 def decay(xp: Namespace, x: Array) -> Array:
@@ -15,7 +18,17 @@ def decay(xp: Namespace, x: Array) -> Array:
     return xp.exp(xp.where(x >= 0, -x, x))
 
 
-@activation()
+def logistic(xp: Namespace, x: Array, e: Array) -> Array:
+    """The logistic function of x, from ``e = exp(-|x|)``."""
+    return xp.where(x >= 0, xp.ones_like(x), e) / (1 + e)
+
+
+def logistic_slope(e: Array) -> Array:
+    """s (1 - s) for the logistic function s, from ``e = exp(-|x|)``."""
+    return e / ((1 + e) * (1 + e))
+
+
+@activation(aliases=("logistic",))
 def sigmoid(x: Array) -> Array:
     r"""The logistic function, :math:`f(x) = 1 / (1 + e^{-x})`.
 
@@ -45,6 +58,18 @@ def sigmoid(x: Array) -> Array:
     return xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
 
 
+@derivative_of(sigmoid)
+def sigmoid_derivative(x: Array) -> Array:
+    """e / (1 + e)^2 with e = exp(-|x|)."""
+    return logistic_slope(decay(array_namespace(x), x))
+
+
+@derivative_from_output_of(sigmoid)
+def sigmoid_from_output(y: Array) -> Array:
+    """y (1 - y)."""
+    return y * (1 - y)
+
+
 @activation()
 def log_sigmoid(x: Array) -> Array:
     r"""Logarithm of the logistic function, :math:`f(x) = -\log(1 + e^{-x})`.
@@ -68,6 +93,18 @@ def log_sigmoid(x: Array) -> Array:
     """
     xp = array_namespace(x)
     return xp.where(x >= 0, xp.zeros_like(x), x) - xp.log1p(decay(xp, x))
+
+
+@derivative_of(log_sigmoid)
+def log_sigmoid_derivative(x: Array) -> Array:
+    """1 / (1 + exp(x))."""
+    return sigmoid(-x)
+
+
+@derivative_from_output_of(log_sigmoid)
+def log_sigmoid_from_output(y: Array) -> Array:
+    """1 - exp(y)."""
+    return -array_namespace(y).expm1(y)
 
 
 @activation()
@@ -98,6 +135,19 @@ def tanh(x: Array) -> Array:
     return array_namespace(x).tanh(x)
 
 
+@derivative_of(tanh)
+def tanh_derivative(x: Array) -> Array:
+    """4 e / (1 + e)^2 with e = exp(-2 |x|)."""
+    e = decay(array_namespace(x), x)
+    return 4 * logistic_slope(e * e)
+
+
+@derivative_from_output_of(tanh)
+def tanh_from_output(y: Array) -> Array:
+    """1 - y^2."""
+    return 1 - y * y
+
+
 @activation()
 def tanhshrink(x: Array) -> Array:
     r"""What tanh leaves over, :math:`f(x) = x - \tanh x`.
@@ -121,6 +171,13 @@ def tanhshrink(x: Array) -> Array:
     [0.0, 0.2384]
     """
     return x - array_namespace(x).tanh(x)
+
+
+@derivative_of(tanhshrink)
+def tanhshrink_derivative(x: Array) -> Array:
+    """tanh(x)^2."""
+    t = array_namespace(x).tanh(x)
+    return t * t
 
 
 @activation()
@@ -156,6 +213,20 @@ def softsign(x: Array) -> Array:
     )  # abs itself has another derivative at 0 in JAX, which the second derivative here would show
 
 
+@derivative_of(softsign)
+def softsign_derivative(x: Array) -> Array:
+    """1 / (1 + |x|)^2."""
+    root = 1 / (1 + x * array_namespace(x).sign(x))
+    return root * root
+
+
+@derivative_from_output_of(softsign)
+def softsign_from_output(y: Array) -> Array:
+    """(1 - |y|)^2."""
+    root = 1 - y * array_namespace(y).sign(y)
+    return root * root
+
+
 @activation()
 def softplus(x: Array) -> Array:
     r"""Softplus, :math:`f(x) = \log(1 + e^x)`.
@@ -185,6 +256,18 @@ def softplus(x: Array) -> Array:
     """
     xp = array_namespace(x)
     return xp.where(x >= 0, x, xp.zeros_like(x)) + xp.log1p(decay(xp, x))
+
+
+@derivative_of(softplus)
+def softplus_derivative(x: Array) -> Array:
+    """1 / (1 + exp(-x))."""
+    return sigmoid(x)
+
+
+@derivative_from_output_of(softplus)
+def softplus_from_output(y: Array) -> Array:
+    """1 - exp(-y)."""
+    return -array_namespace(y).expm1(-y)
 
 
 @activation(2, b=positive)
@@ -218,6 +301,13 @@ def squareplus(x: Array, b: float | Array = 4.0) -> Array:
     xp = namespace(x, b)
     far_side = xp.where(x >= 0, x, -x) / 2 + radius(xp, x, b) / 2
     return xp.where(x >= 0, far_side, b / 4 / far_side)
+
+
+@derivative_of(squareplus)
+def squareplus_derivative(x: Array, b: float | Array = 4.0) -> Array:
+    """f(x) / sqrt(x^2 + b), which is (1 + x / sqrt(x^2 + b)) / 2 without the cancellation."""
+    xp = namespace(x, b)
+    return squareplus(x, b) / radius(xp, x, b)
 
 
 def radius(xp: Namespace, x: Array, b: float | Array) -> Array:
