@@ -1,7 +1,7 @@
 """What each activation is, in arbitrary precision, and how far the implementations may be from it.
 
-The formulas, and the slopes stated at kinks, are those of `multimlp.parity.textbook`, which are written apart from
-the code under test; derivatives are differences of them with enough digits. Options, limits and bounds are stated here.
+Formulas, defaults, slopes at kinks and limits are those of `multimlp.parity.textbook`, which are written apart from the
+code under test; derivatives are differences of them with enough digits. Bounds are those of `multimlp.parity.tolerances`.
 """
 
 from __future__ import annotations
@@ -14,24 +14,31 @@ from typing import Any
 import mpmath as mp
 import numpy as np
 
-from multimlp.parity import textbook
+from multimlp import activations
+from multimlp.backend import load_backend
+from multimlp.parity import textbook, tolerances
 
 mp.mp.dps = DIGITS = 50
 INF = float("inf")
-NAN = float("nan")
 
-
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "leaky_relu": {"negative_slope": 0.01},
-    "softshrink": {"lambd": 0.5},
-    "hardshrink": {"lambd": 0.5},
-    "elu": {"alpha": 1.0},
-    "celu": {"alpha": 1.0},
-    "squareplus": {"b": 4.0},
-    "gelu": {"approximate": "none"},
-    "swish": {"beta": 1.0},
+VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
+    "leaky_relu": ({"negative_slope": 0.25},),
+    "prelu": ({"alpha": -0.5},),
+    "threshold": ({"threshold": 1.0, "value": -2.0},),
+    "softshrink": ({"lambd": 2.0},),
+    "elu": ({"alpha": 2.0},),
+    "celu": ({"alpha": 3.0},),
+    "squareplus": ({"b": 0.5},),
+    "gelu": ({"approximate": "tanh"},),
+    "swish": ({"beta": 2.5},),
 }
-"""What an activation that is called without options is expected to do."""
+"""Options to try beside the defaults."""
+
+KINDS = ("value", "derivative", "second")
+"""What `tolerances` calls the derivatives, by order."""
+
+CORNERS = (-3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 6.0)
+"""Where the derivatives of activations of pieces jump, and a few points more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,32 +46,29 @@ class Reference:
     """One elementwise activation with one set of options."""
 
     name: str
-    value: float
-    """|error| <= value * eps * max(1, |reference|), for values."""
-    slope: float
-    """The same for first derivatives."""
-    curvature: float | None = None
-    """The same for second derivatives; None where they jump."""
-    at_minus_inf: float = NAN
-    at_plus_inf: float = INF
     options: Mapping[str, Any] = field(default_factory=dict)
-
-    @functools.cached_property
-    def _all_options(self) -> dict[str, Any]:
-        return {**DEFAULTS.get(self.name, {}), **self.options}
-
-    @functools.cached_property
-    def kinks(self) -> dict[float, float]:
-        """Points where the first derivative jumps, and what is stated for them."""
-        stated = textbook.SLOPES_AT_KINKS.get(self.name)
-        return {} if stated is None else stated(**self._all_options)
-
-    def f(self, x: Any) -> Any:
-        return textbook.ACTIVATIONS[self.name](mp.mp, x, **self._all_options)
 
     @property
     def id(self) -> str:
         return "-".join([self.name, *(f"{k}={v}" for k, v in self.options.items())])
+
+    @functools.cached_property
+    def definition(self) -> textbook.Elementwise:
+        return textbook.ACTIVATIONS[self.name]
+
+    @functools.cached_property
+    def kinks(self) -> dict[float, float]:
+        """Points where the first derivative jumps, and what is stated for them."""
+        return self.definition.kinks(**self.options)
+
+    def f(self, x: Any) -> Any:
+        return self.definition.formula(mp.mp, x, **self.options)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """At -inf and +inf."""
+        left = self.definition.at_minus_inf
+        return float(self.f(mp.ninf)) if left is None else left, float(self.f(mp.inf))
 
     def derivative(self, x: float, order: int = 1) -> Any:
         """By differences, on the side of the nearest kink where x is."""
@@ -76,57 +80,37 @@ class Reference:
                 direction = 1 if x > kink else -1
         return mp.diff(self.f, mp.mpf(x), order, direction=direction)
 
+    def jumps(self, *orders: int) -> tuple[float, ...]:
+        """The corners where a derivative of one of these orders jumps; the value is that of order 0."""
+        h = mp.mpf(10) ** -9
 
-REFERENCES = [
-    Reference("identity", 0, 0, 0, -INF),
-    Reference("relu", 0, 0, None, 0.0),
-    Reference("leaky_relu", 1, 1, None, -INF),
-    Reference("leaky_relu", 1, 0, None, -INF, INF, {"negative_slope": 0.25}),
-    Reference("prelu", 1, 0, None, INF, INF, {"alpha": -0.5}),
-    Reference("relu6", 0, 0, None, 0.0, 6.0),
-    Reference("relu_squared", 1, 1, None, 0.0),
-    Reference("threshold", 0, 0, None, -2.0, INF, {"threshold": 1.0, "value": -2.0}),
-    Reference("step", 0, 0, None, 0.0, 1.0),
-    Reference("hard_sigmoid", 1, 1, None, 0.0, 1.0),
-    Reference("hard_tanh", 0, 0, None, -1.0, 1.0),
-    Reference("hard_swish", 2, 1, None, 0.0),
-    Reference("softshrink", 1, 0, None, -INF),
-    Reference("softshrink", 1, 0, None, -INF, INF, {"lambd": 2.0}),
-    Reference("hardshrink", 0, 0, None, -INF),
-    Reference("sparse_plus", 1, 1, None, 0.0),
-    Reference("sparse_sigmoid", 1, 0, None, 0.0, 1.0),
-    Reference("elu", 2, 2, None, -1.0),
-    Reference("elu", 2, 2, None, -2.0, INF, {"alpha": 2.0}),
-    Reference("selu", 2, 2, None, -1.7580993408473766),
-    Reference("celu", 2, 2, None, -1.0),
-    Reference("celu", 2, 2, None, -3.0, INF, {"alpha": 3.0}),
-    Reference("exponential", 2, 2, 2, 0.0),
-    Reference("gaussian", 2, 2, 4, 0.0, 0.0),
-    Reference("sine", 2, 2, 2, NAN, NAN),
-    Reference("sigmoid", 2, 2, 4, 0.0, 1.0),
-    Reference("log_sigmoid", 2, 2, 4, -INF, 0.0),
-    Reference("tanh", 2, 2, 4, -1.0, 1.0),
-    Reference("tanhshrink", 2, 2, 4, -INF),
-    Reference("softsign", 2, 2, None, NAN, NAN),
-    Reference("softplus", 2, 2, 4, 0.0),
-    Reference("squareplus", 2, 2, 4, 0.0),
-    Reference("squareplus", 2, 2, 4, 0.0, INF, {"b": 0.5}),
-    Reference("gelu", 2, 2, 4),
-    Reference("gelu", 2, 2, 4, NAN, INF, {"approximate": "tanh"}),
-    Reference("silu", 2, 2, 4),
-    Reference("swish", 2, 2, 4),
-    Reference("swish", 2, 2, 4, NAN, INF, {"beta": 2.5}),
-    Reference("mish", 2, 2, 4),
-]
+        def jump(x: float, order: int) -> Any:
+            left, right = (mp.diff(self.f, x + side * h, order, direction=side) for side in (-1, 1))
+            return abs(right - left)
+
+        return tuple(x for x in CORNERS if any(jump(x, order) > 1e-6 for order in orders))
+
+    @functools.cached_property
+    def is_smooth(self) -> bool:
+        """Whether two derivatives exist everywhere."""
+        return not self.jumps(0, 1, 2)
+
+    def bound(self, order: int, library: str, dtype: Any) -> float:
+        """The bound that parity sets: ``|error| <= bound * eps * max(1, |reference|)``."""
+        name = np.dtype(dtype).name
+        return tolerances.limit(self.name, "activation", KINDS[order], name, load_backend(library))
 
 
-XLA_TANH = {"tanh": 4, "tanhshrink": 4}
-"""By how much more TensorFlow's and XLA's tanh is off: 7 ULP, and each derivative doubles it."""
+def _references() -> list[Reference]:
+    elementwise = [name for name in activations.names() if activations.describe(name).elementwise]
+    missing = [name for name in elementwise if name not in textbook.ACTIVATIONS]
+    assert not missing, (
+        f"{', '.join(missing)}: no row in multimlp.parity.textbook.ACTIVATIONS; state the formula there, apart from the code"
+    )
+    return [Reference(name, options) for name in elementwise for options in ({}, *VARIANTS.get(name, ()))]
 
 
-def allowance(reference: Reference, library: str) -> float:
-    """The factor on the bounds of `Reference` for a library."""
-    return XLA_TANH.get(reference.name, 1) if library in ("jax", "tensorflow") else 1
+REFERENCES = _references()
 
 
 @functools.cache

@@ -13,24 +13,9 @@ from libraries import COMPILED, agree, every_library, run
 from multimlp import activations
 from multimlp.backend import Array, array_namespace, owner
 from multimlp.errors import InputError, ShapeError
+from multimlp.parity import textbook
 
-
-def _softmax(row: list[Any]) -> list[Any]:
-    total = sum(mp.exp(v) for v in row)
-    return [mp.exp(v) / total for v in row]
-
-
-def _glu(row: list[Any]) -> list[Any]:
-    half = len(row) // 2
-    return [a / (1 + mp.exp(-b)) for a, b in zip(row[:half], row[half:], strict=True)]
-
-
-ROWS = {
-    "softmax": _softmax,
-    "log_softmax": lambda row: [mp.log(v) for v in _softmax(row)],
-    "softmin": lambda row: _softmax([-v for v in row]),
-    "glu": _glu,
-}
+ROWS = {name: functools.partial(f, mp) for name, f in textbook.AXIS.items()}
 every_name = pytest.mark.parametrize("name", ROWS)
 X = np.concatenate(
     [
@@ -83,6 +68,11 @@ def matrix(name: str) -> Any:
         return xp.stack(rows, axis=-2)
 
     return differentiated
+
+
+def test_every_activation_along_an_axis_has_a_definition() -> None:
+    along = {name for name in activations.names() if not activations.describe(name).elementwise}
+    assert along == set(ROWS), "multimlp.parity.textbook.AXIS has a row for each of them"
 
 
 @every_library

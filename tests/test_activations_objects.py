@@ -6,6 +6,7 @@ import inspect
 import json
 import pickle
 import re
+from itertools import pairwise
 from typing import Any
 
 import mpmath as mp
@@ -14,7 +15,7 @@ import pytest
 from libraries import NAMES, convert, every_library, run
 
 from multimlp import activations
-from multimlp.activations import Activation, configured, describe, learnable, parse
+from multimlp.activations import Activation, _description, _lookup, configured, describe, learnable, parse
 from multimlp.backend import Array, array_namespace, load_backend, owner
 from multimlp.errors import DTypeError, InputError, MixedBackendsError
 
@@ -52,14 +53,33 @@ def test_there_are_many() -> None:
 @every_name
 def test_table_is_consistent(name: str) -> None:
     row = describe(name)
+    assert name in activations.__all__, f"{name} is missing in the __all__ of {row.function.__module__}"
     assert activations.get(name) is getattr(activations, name) is row.function
     assert activations.derivative(name) is row.derivative is activations.derivative(row.function)
     for other in (row.derivative, row.from_output):
         if other is not None:
             assert (other.option_names, other.defaults) == (row.function.option_names, row.function.defaults)
             assert set(other.checks) == set(other.option_names)
+            assert pickle.loads(pickle.dumps(other)) is other
     assert row.learnable is None or row.learnable in row.options
     assert pickle.loads(pickle.dumps(row.function)) is row.function
+
+
+def test_none_lacks_its_derivative() -> None:
+    lacking = ", ".join(_description._FACTS)
+    assert not lacking, f"{lacking}: no derivative follows; write one below with @derivative_of"
+
+
+def test_table_is_in_the_order_of_the_families_and_their_files() -> None:
+    families = [row.function.__module__.rpartition("._")[2] for row in _lookup.TABLE.values()]
+    order = list(dict.fromkeys(families))
+    assert order == ["rectifiers", "hard", "exponential", "sigmoidal", "gated", "axis"]
+    assert families == sorted(families, key=order.index)
+    lines = [
+        (row.function.__module__, inspect.getsourcelines(row.function.portable)[1])
+        for row in _lookup.TABLE.values()
+    ]
+    assert all(a[1] < b[1] for a, b in pairwise(lines) if a[0] == b[0])
 
 
 @every_name

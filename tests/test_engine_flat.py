@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from multimlp import activations, losses, optimizers, random, regularizers, schedules, tree
-from multimlp.activations._lookup import TABLE
 from multimlp.backend import Kernels, load_backend
 from multimlp.backends._threads import threads_for
 from multimlp.mlp import MLP
@@ -281,7 +280,7 @@ def test_each_member_of_an_ensemble_trains_as_if_alone(backend: str) -> None:
 # ---- against the portable engine -----------------------------------------------------------------------
 
 SCHEDULED = optimizers.adam(schedules.warm_up(2, schedules.cosine(0.01, 9)), weight_decay=0.01)
-ALL_ACTIVATIONS = [name for name, row in TABLE.items() if row.elementwise and name != "prelu"]
+ALL_ACTIVATIONS = [n for n in activations.names() if activations.describe(n).elementwise and n != "prelu"]
 AGAINST_PORTABLE = [
     *(Case(activation=name) for name in ALL_ACTIVATIONS if name not in ACTIVATIONS),
     *(

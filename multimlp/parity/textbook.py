@@ -7,11 +7,45 @@ nothing here cares for speed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 Number = Any
 Context = Any
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """A function of one number, and what is stated where its formula says nothing.
+
+    Attributes
+    ----------
+    formula : callable
+        ``f(mp, x, **options)``, each option with the default that it should have.
+    slopes_at_kinks : mapping, or callable
+        ``{x: derivative}`` for the points where a derivative does not exist, or a function of the options that returns it.
+    at_minus_inf : float, optional
+        The limit, where the formula read at -inf is none (``inf - inf``, ``inf * 0``) and NaN is not meant.
+    """
+
+    formula: Callable[..., Number]
+    slopes_at_kinks: Mapping[float, float] | Callable[..., Mapping[float, float]] = field(
+        default_factory=dict
+    )
+    at_minus_inf: float | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options and their defaults."""
+        parameters = list(inspect.signature(self.formula).parameters.values())[2:]
+        return {p.name: p.default for p in parameters}
+
+    def kinks(self, **options: Any) -> dict[float, float]:
+        """The points where the derivative jumps, and what is stated for them."""
+        stated = self.slopes_at_kinks
+        return dict(stated(**{**self.options, **options}) if callable(stated) else stated)
 
 
 def _clip(x: Number, low: Number, high: Number) -> Number:
@@ -26,7 +60,7 @@ def _log1pexp(mp: Context, x: Number) -> Number:
     return mp.log1p(mp.exp(x)) if x < 0 else x + mp.log1p(mp.exp(-x))
 
 
-def _gelu(mp: Context, x: Number, approximate: str) -> Number:
+def _gelu(mp: Context, x: Number, approximate: str = "none") -> Number:
     if approximate == "none":
         return x * mp.erfc(-x / mp.sqrt(2)) / 2
     cubic = x + mp.mpf("0.044715") * x**3
@@ -38,61 +72,58 @@ def _selu(mp: Context, x: Number) -> Number:
     return scale * (x if x > 0 else alpha * mp.expm1(x))
 
 
-ACTIVATIONS: dict[str, Callable[..., Number]] = {
-    "identity": lambda mp, x: x,
-    "relu": lambda mp, x: max(x, mp.zero),
-    "leaky_relu": lambda mp, x, negative_slope: x if x > 0 else negative_slope * x,
-    "prelu": lambda mp, x, alpha: x if x > 0 else alpha * x,
-    "relu6": lambda mp, x: _clip(x, mp.zero, mp.mpf(6)),
-    "relu_squared": lambda mp, x: max(x, mp.zero) ** 2,
-    "threshold": lambda mp, x, threshold, value: x if x > threshold else mp.mpf(value),
-    "step": lambda mp, x: mp.mpf(x > 0),
-    "hard_sigmoid": lambda mp, x: _clip(x / 6 + 0.5, mp.zero, mp.one),
-    "hard_tanh": lambda mp, x: _clip(x, -mp.one, mp.one),
-    "hard_swish": lambda mp, x: x * _clip(x / 6 + 0.5, mp.zero, mp.one),
-    "softshrink": lambda mp, x, lambd: x - _clip(x, mp.mpf(-lambd), mp.mpf(lambd)),
-    "hardshrink": lambda mp, x, lambd: x if abs(x) > lambd else mp.zero,
-    "sparse_plus": lambda mp, x: (_clip(x, -mp.one, mp.one) + 1) ** 2 / 4 + max(x - 1, mp.zero),
-    "sparse_sigmoid": lambda mp, x: _clip((x + 1) / 2, mp.zero, mp.one),
-    "elu": lambda mp, x, alpha: x if x > 0 else alpha * mp.expm1(x),
-    "selu": _selu,
-    "celu": lambda mp, x, alpha: x if x > 0 else alpha * mp.expm1(x / alpha),
-    "exponential": lambda mp, x: mp.exp(x),
-    "gaussian": lambda mp, x: mp.exp(-x * x),
-    "sine": lambda mp, x: mp.sin(x),
-    "sigmoid": _logistic,
-    "log_sigmoid": lambda mp, x: -_log1pexp(mp, -x),
-    "tanh": lambda mp, x: mp.tanh(x),
-    "tanhshrink": lambda mp, x: x - mp.tanh(x),
-    "softsign": lambda mp, x: x / (1 + abs(x)),
-    "softplus": _log1pexp,
-    "squareplus": lambda mp, x, b: (x + mp.sqrt(x * x + b)) / 2,
-    "gelu": _gelu,
-    "silu": lambda mp, x: x * _logistic(mp, x),
-    "swish": lambda mp, x, beta: x * _logistic(mp, beta * x),
-    "mish": lambda mp, x: x * mp.tanh(_log1pexp(mp, x)),
-    "erf": lambda mp, x: mp.erf(x),
-    "erfc": lambda mp, x: mp.erfc(x),
+ACTIVATIONS: dict[str, Elementwise] = {
+    "identity": Elementwise(lambda mp, x: x),
+    "relu": Elementwise(lambda mp, x: max(x, mp.zero), {0.0: 0.0}),
+    "leaky_relu": Elementwise(
+        lambda mp, x, negative_slope=0.01: x if x > 0 else negative_slope * x,
+        lambda negative_slope: {0.0: negative_slope},
+    ),
+    "prelu": Elementwise(lambda mp, x, alpha=0.25: x if x > 0 else alpha * x, lambda alpha: {0.0: alpha}),
+    "relu6": Elementwise(lambda mp, x: _clip(x, mp.zero, mp.mpf(6)), {0.0: 0.0, 6.0: 0.0}),
+    "relu_squared": Elementwise(lambda mp, x: max(x, mp.zero) ** 2),
+    "threshold": Elementwise(
+        lambda mp, x, threshold=0.0, value=0.0: x if x > threshold else mp.mpf(value),
+        lambda threshold, value: {threshold: 0.0},
+    ),
+    "step": Elementwise(lambda mp, x: mp.mpf(x > 0), {0.0: 0.0}),
+    "hard_sigmoid": Elementwise(lambda mp, x: _clip(x / 6 + 0.5, mp.zero, mp.one), {-3.0: 0.0, 3.0: 0.0}),
+    "hard_tanh": Elementwise(lambda mp, x: _clip(x, -mp.one, mp.one), {-1.0: 0.0, 1.0: 0.0}),
+    "hard_swish": Elementwise(
+        lambda mp, x: x * _clip(x / 6 + 0.5, mp.zero, mp.one), {-3.0: 0.0, 3.0: 1.0}, at_minus_inf=0.0
+    ),
+    "softshrink": Elementwise(
+        lambda mp, x, lambd=0.5: x - _clip(x, mp.mpf(-lambd), mp.mpf(lambd)),
+        lambda lambd: {-lambd: 0.0, lambd: 0.0},
+    ),
+    "hardshrink": Elementwise(
+        lambda mp, x, lambd=0.5: x if abs(x) > lambd else mp.zero, lambda lambd: {-lambd: 0.0, lambd: 0.0}
+    ),
+    "sparse_plus": Elementwise(lambda mp, x: (_clip(x, -mp.one, mp.one) + 1) ** 2 / 4 + max(x - 1, mp.zero)),
+    "sparse_sigmoid": Elementwise(lambda mp, x: _clip((x + 1) / 2, mp.zero, mp.one), {-1.0: 0.0, 1.0: 0.0}),
+    "elu": Elementwise(
+        lambda mp, x, alpha=1.0: x if x > 0 else alpha * mp.expm1(x), lambda alpha: {0.0: alpha}
+    ),
+    "selu": Elementwise(_selu, {0.0: 1.0507009873554804934 * 1.6732632423543772848}),
+    "celu": Elementwise(lambda mp, x, alpha=1.0: x if x > 0 else alpha * mp.expm1(x / alpha)),
+    "exponential": Elementwise(lambda mp, x: mp.exp(x)),
+    "gaussian": Elementwise(lambda mp, x: mp.exp(-x * x)),
+    "sine": Elementwise(lambda mp, x: mp.sin(x)),
+    "sigmoid": Elementwise(_logistic),
+    "log_sigmoid": Elementwise(lambda mp, x: -_log1pexp(mp, -x)),
+    "tanh": Elementwise(lambda mp, x: mp.tanh(x)),
+    "tanhshrink": Elementwise(lambda mp, x: x - mp.tanh(x)),
+    "softsign": Elementwise(lambda mp, x: x / (1 + abs(x))),
+    "softplus": Elementwise(_log1pexp),
+    "squareplus": Elementwise(lambda mp, x, b=4.0: (x + mp.sqrt(x * x + b)) / 2, at_minus_inf=0.0),
+    "gelu": Elementwise(_gelu),
+    "silu": Elementwise(lambda mp, x: x * _logistic(mp, x)),
+    "swish": Elementwise(lambda mp, x, beta=1.0: x * _logistic(mp, beta * x)),
+    "mish": Elementwise(lambda mp, x: x * mp.tanh(_log1pexp(mp, x))),
+    "erf": Elementwise(lambda mp, x: mp.erf(x)),
+    "erfc": Elementwise(lambda mp, x: mp.erfc(x)),
 }
-"""``f(mp, x, **options)``."""
-
-SLOPES_AT_KINKS: dict[str, Callable[..., dict[float, float]]] = {
-    "relu": lambda: {0.0: 0.0},
-    "leaky_relu": lambda negative_slope: {0.0: negative_slope},
-    "prelu": lambda alpha: {0.0: alpha},
-    "relu6": lambda: {0.0: 0.0, 6.0: 0.0},
-    "threshold": lambda threshold, value: {threshold: 0.0},
-    "step": lambda: {0.0: 0.0},
-    "hard_sigmoid": lambda: {-3.0: 0.0, 3.0: 0.0},
-    "hard_tanh": lambda: {-1.0: 0.0, 1.0: 0.0},
-    "hard_swish": lambda: {-3.0: 0.0, 3.0: 1.0},
-    "softshrink": lambda lambd: {-lambd: 0.0, lambd: 0.0},
-    "hardshrink": lambda lambd: {-lambd: 0.0, lambd: 0.0},
-    "sparse_sigmoid": lambda: {-1.0: 0.0, 1.0: 0.0},
-    "elu": lambda alpha: {0.0: alpha},
-    "selu": lambda: {0.0: 1.0507009873554804934 * 1.6732632423543772848},
-}
-"""What is stated for the points where a derivative does not exist: ``f(**options) -> {x: derivative}``."""
+"""One row each. A new activation starts here, apart from its code."""
 
 
 def _softmax(mp: Context, x: Sequence[Number]) -> list[Number]:

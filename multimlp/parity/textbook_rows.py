@@ -43,17 +43,16 @@ def rows(wants: Callable[[str], bool]) -> Iterator[Row]:
     """All of them, for the functions wanted."""
     oracle = load_backend("mpmath")
     for name, options in functions():
-        if wants(label(name, options)) and name in textbook.ACTIVATIONS:
+        if wants(label(name, options)):
             row = describe(name)
-            merged = {**row.options, **options}
             yield from _elementwise(
-                oracle, label(name, options), "activation", name, merged, row.function, row.derivative
+                oracle, label(name, options), "activation", name, options, row.function, row.derivative
             )
     for name, operation in (("erf", erf), ("erfc", erfc)):
         if wants(name):
             yield from _elementwise(oracle, name, "special", name, {}, operation, None)
     for name in names():
-        if name in textbook.AXIS and wants(name):
+        if not describe(name).elementwise and wants(name):
             yield _axis(oracle, name)
     for name in losses.names():
         for options in ({}, *loss_cases.VARIANTS.get(name, ())):
@@ -65,6 +64,15 @@ def rows(wants: Callable[[str], bool]) -> Iterator[Row]:
     for name, variance in textbook.VARIANCES.items():
         if wants(name):
             yield _initializer(name, variance)
+
+
+def _defined(table: str, name: str) -> Any:
+    try:
+        return getattr(textbook, table)[name]
+    except KeyError:
+        raise LookupError(
+            f"{name} has no row in multimlp.parity.textbook.{table}: state its formula there, apart from its code"
+        ) from None
 
 
 def _row(
@@ -100,8 +108,8 @@ def _elementwise(
     derivative: Callable[..., Any] | None,
 ) -> Iterator[Row]:
     mp = oracle.context
-    formula = textbook.ACTIVATIONS[name]
-    stated = textbook.SLOPES_AT_KINKS[name](**options) if name in textbook.SLOPES_AT_KINKS else {}
+    definition = _defined("ACTIVATIONS", name)
+    formula, stated = definition.formula, definition.kinks(**options)
     at = [x for x in POINTS if x not in stated]
     x = oracle.asarray(np.asarray(at))
     known = [mp.mpf(v) for v in at]
@@ -124,7 +132,7 @@ def _axis(oracle: Any, name: str) -> Row:
     mp = oracle.context
     x = axis_rows(FORMATS["float64"], True)[:8]
     got = _numbers(describe(name).function(oracle.asarray(x)))
-    wanted = [v for row in x for v in textbook.AXIS[name](mp, [mp.mpf(a) for a in row])]
+    wanted = [v for row in x for v in _defined("AXIS", name)(mp, [mp.mpf(a) for a in row])]
     return _row(name, "activation", "value", got, wanted, range(len(got)))
 
 
