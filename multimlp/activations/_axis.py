@@ -10,7 +10,12 @@ from multimlp.activations._sigmoidal import sigmoid, sigmoid_derivative
 from multimlp.backend import Array, Namespace, array_namespace, owner
 from multimlp.errors import ShapeError
 
-__all__ = ["glu", "log_softmax", "softmax", "softmin"]
+__all__ = [
+    "glu",
+    "log_softmax",
+    "softmax",
+    "softmin",
+]
 
 
 @activation(axis=integer, elementwise=False)

@@ -10,7 +10,14 @@ from multimlp.activations._description import activation, derivative_from_output
 from multimlp.activations._operation import cut_off, namespace, nonzero, number, positive
 from multimlp.backend import Array, array_namespace
 
-__all__ = ["celu", "elu", "exponential", "gaussian", "selu", "sine"]
+__all__ = [
+    "celu",
+    "elu",
+    "exponential",
+    "gaussian",
+    "selu",
+    "sine",
+]
 
 SELU_SCALE = 1.0507009873554804934193349852946
 SELU_ALPHA = 1.6732632423543772848170429916717

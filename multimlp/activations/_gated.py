@@ -12,7 +12,12 @@ from multimlp.activations._operation import cut_off, exact, namespace, number, o
 from multimlp.activations._sigmoidal import decay, logistic, logistic_slope
 from multimlp.backend import Array, Namespace, array_namespace
 
-__all__ = ["gelu", "mish", "silu", "swish"]
+__all__ = [
+    "gelu",
+    "mish",
+    "silu",
+    "swish",
+]
 
 GELU_END = 25.0
 """Beyond it the gate of the tanh form is 0 or 1 in every format; its cube overflows in none."""

@@ -10,7 +10,16 @@ from multimlp.activations._description import activation, derivative_from_output
 from multimlp.activations._operation import namespace, number, positive
 from multimlp.backend import Array, array_namespace
 
-__all__ = ["identity", "leaky_relu", "prelu", "relu", "relu6", "relu_squared", "step", "threshold"]
+__all__ = [
+    "identity",
+    "leaky_relu",
+    "prelu",
+    "relu",
+    "relu6",
+    "relu_squared",
+    "step",
+    "threshold",
+]
 
 
 @activation(aliases=("linear",))

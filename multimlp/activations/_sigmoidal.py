@@ -10,7 +10,15 @@ from multimlp.activations._description import activation, derivative_from_output
 from multimlp.activations._operation import exact, namespace, positive
 from multimlp.backend import Array, Namespace, array_namespace
 
-__all__ = ["log_sigmoid", "sigmoid", "softplus", "softsign", "squareplus", "tanh", "tanhshrink"]
+__all__ = [
+    "log_sigmoid",
+    "sigmoid",
+    "softplus",
+    "softsign",
+    "squareplus",
+    "tanh",
+    "tanhshrink",
+]
 
 
 def decay(xp: Namespace, x: Array) -> Array:

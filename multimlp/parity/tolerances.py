@@ -25,6 +25,7 @@ class Tolerance:
 EXACT = Tolerance(0, 0, 0, "made of comparisons and copies")
 ROUNDED = Tolerance(1, 1, 1, "at most two roundings")
 SHIFTED = Tolerance(1, 0, 0, "at most two roundings; the slopes are numbers that every format has")
+ELEMENTARY = Tolerance(2, 2, 2, "one elementary function of about an ulp, and so are its derivatives")
 
 TABLE: dict[str, Tolerance] = {
     "identity": EXACT,
@@ -42,6 +43,8 @@ TABLE: dict[str, Tolerance] = {
     "hard_swish": Tolerance(2, 1, 1, "three roundings, the argument up to 3"),
     "sparse_plus": ROUNDED,
     "sparse_sigmoid": SHIFTED,
+    "exponential": ELEMENTARY,
+    "sine": ELEMENTARY,
     "softmax": Tolerance(2, 6, 6, "the gradient is a difference of products"),
     "log_softmax": Tolerance(2, 6, 6, "the gradient is a difference of products"),
     "softmin": Tolerance(2, 6, 6, "the gradient is a difference of products"),
