@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from activation_reference import REFERENCES, Reference, error, expected, points
+from activation_reference import ELEMENTWISE, REFERENCES, Reference, error, expected, points
 from libraries import COMPILED, NAMES, run
 
 from multimlp import activations
 from multimlp.backend import Array, array_namespace, owner
+from multimlp.parity import textbook
 
 every_reference = pytest.mark.parametrize("reference", REFERENCES, ids=lambda r: r.id)
 every_dtype = pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -46,6 +47,15 @@ def versions(reference: Reference) -> dict[str, tuple[Any, int]]:
         ways["differentiated twice"] = (differentiated(differentiated(bind(f))), 2)
         ways["closed form differentiated"] = (differentiated(bind(closed)), 2)
     return ways
+
+
+def test_every_elementwise_activation_has_a_row_in_the_textbook() -> None:
+    rows = set(textbook.ACTIVATIONS) - {"erf", "erfc"}
+    missing = ", ".join(set(ELEMENTWISE) - rows)
+    assert not missing, (
+        f"{missing}: no row in multimlp.parity.textbook.ACTIVATIONS; state its formula there, apart from its code"
+    )
+    assert rows == set(ELEMENTWISE)
 
 
 @every_reference

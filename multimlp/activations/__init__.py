@@ -34,9 +34,9 @@ __all__ = [
     "names",
     "parse",
 ]
-__all__ += _axis.__all__
-__all__ += _exponential.__all__
-__all__ += _gated.__all__
-__all__ += _hard.__all__
 __all__ += _rectifiers.__all__
+__all__ += _hard.__all__
+__all__ += _exponential.__all__
 __all__ += _sigmoidal.__all__
+__all__ += _gated.__all__
+__all__ += _axis.__all__
