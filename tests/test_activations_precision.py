@@ -48,6 +48,10 @@ def test_bfloat16_is_kept_and_finite(library: str, reference: Reference) -> None
         assert backend.dtype_name(got.dtype) == "bfloat16"
         if reference.name != "exponential":
             assert np.all(np.isfinite(backend.to_numpy(got)))
+        if function.arrays == 2:  # the option as an argument of what JAX compiles
+            again = function(x, *(activations.describe(reference.name).options | reference.options).values())
+            assert backend.dtype_name(again.dtype) == "bfloat16"
+            np.testing.assert_array_equal(backend.to_numpy(again), backend.to_numpy(got))
 
 
 @every_reference

@@ -65,7 +65,7 @@ class ActivationOp(Op):
         return self.apply(x, *args, **kwargs)
 
     def apply(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """Call it with options that were checked before."""
+        """Call it with options that were checked before; a compiler may since have made arrays of them."""
         try:
             accepted = (type(x), x.dtype) in self._accepted
         except AttributeError:

@@ -191,7 +191,7 @@ def prelu(x: Array, alpha: float | Array = 0.25) -> Array:
 @derivative_of(prelu)
 def prelu_derivative(x: Array, alpha: float | Array = 0.25) -> Array:
     """alpha where x <= 0, else 1."""
-    return leaky_relu_derivative(x, alpha)
+    return leaky_relu_derivative.apply(x, alpha)
 
 
 @activation(kinks=(0.0, 6.0))

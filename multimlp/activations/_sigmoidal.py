@@ -315,7 +315,7 @@ def squareplus(x: Array, b: float | Array = 4.0) -> Array:
 def squareplus_derivative(x: Array, b: float | Array = 4.0) -> Array:
     """f(x) / sqrt(x^2 + b), which is (1 + x / sqrt(x^2 + b)) / 2 without the cancellation."""
     xp = namespace(x, b)
-    return squareplus(x, b) / radius(xp, x, b)
+    return squareplus.apply(x, b) / radius(xp, x, b)
 
 
 def radius(xp: Namespace, x: Array, b: float | Array) -> Array:
