@@ -10,6 +10,11 @@ from multimlp.backends.mpmath._dtypes import astype
 from multimlp.backends.mpmath._elementwise import add, divide, multiply, subtract, where
 from multimlp.backends.mpmath.array import STORED, Array, DType, bool_, exact, float64, int32, int64
 
+__all__ = [
+    "arange", "asarray", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones", "ones_like",
+    "tril", "triu", "zeros", "zeros_like",
+]  # fmt: skip
+
 
 def asarray(
     obj: Any, /, *, dtype: DType | None = None, device: Any = None, copy: bool | None = None

@@ -8,6 +8,8 @@ from multimlp.backends.mpmath import scalars
 from multimlp.backends.mpmath.array import STORED, Array, DType, exact, float64
 from multimlp.backends.mpmath.scalars import context, mpf
 
+__all__ = ["astype", "finfo", "isdtype"]
+
 
 def astype(x: Array, dtype: DType, /, *, copy: bool = True, device: Any = None) -> Array:
     if x.dtype is dtype:

@@ -10,6 +10,17 @@ from multimlp.backends.mpmath import scalars
 from multimlp.backends.mpmath._functions import binary, by_numpy, real_or_integer, unary
 from multimlp.backends.mpmath.array import Array, as_array, float64, unwrap
 
+__all__ = [
+    "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and",
+    "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil",
+    "clip", "conj", "copysign", "cos", "cosh", "divide", "equal", "erf", "erfc", "exp", "expm1", "floor",
+    "floor_divide", "greater", "greater_equal", "hypot", "isfinite", "isinf", "isnan", "less", "less_equal",
+    "log", "log1p", "log2", "log10", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "maximum", "minimum", "multiply", "negative", "not_equal", "positive", "pow", "real", "reciprocal",
+    "remainder", "round", "sign", "signbit", "sin", "sinh", "sqrt", "square", "subtract", "tan", "tanh",
+    "trunc", "where",
+]  # fmt: skip
+
 exp, expm1, log, log1p = map(unary, (scalars.exp, scalars.expm1, scalars.log, scalars.log1p))
 log2, log10, sqrt = map(unary, (scalars.log2, scalars.log10, scalars.sqrt))
 sin, cos, tan, asin, acos, atan = map(

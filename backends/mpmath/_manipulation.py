@@ -9,6 +9,11 @@ import numpy as np
 
 from multimlp.backends.mpmath.array import Array, as_array, unwrap
 
+__all__ = [
+    "broadcast_arrays", "broadcast_to", "concat", "expand_dims", "flip", "moveaxis", "permute_dims",
+    "repeat", "reshape", "roll", "squeeze", "stack", "take", "take_along_axis", "tile", "unstack",
+]  # fmt: skip
+
 
 def _moved(function: Callable[..., Any]) -> Callable[..., Array]:
     def apply(x: Array, /, *args: Any, **kwargs: Any) -> Array:

@@ -7,6 +7,8 @@ import numpy as np
 from multimlp.backends.mpmath._manipulation import take_along_axis
 from multimlp.backends.mpmath.array import STORED, Array, as_array, int64
 
+__all__ = ["argmax", "argmin", "argsort", "sort"]
+
 
 def argmax(x: Array, /, *, axis: int | None = None, keepdims: bool = False) -> Array:
     return as_array(np.argmax(x.data, axis=axis, keepdims=keepdims), STORED[int64])

@@ -16,6 +16,10 @@ from multimlp.backends.mpmath._manipulation import concat
 from multimlp.backends.mpmath.array import Array, DType, as_array, bool_, float64
 from multimlp.backends.mpmath.scalars import mpf
 
+__all__ = [
+    "all", "any", "cumulative_prod", "cumulative_sum", "max", "mean", "min", "prod", "std", "sum", "var",
+]  # fmt: skip
+
 Axis = int | tuple[int, ...] | None
 
 

@@ -9,6 +9,11 @@ import numpy as np
 
 from multimlp.errors import DeviceError, DTypeError
 
+__all__ = [
+    "asarray", "astype", "can_cast", "float16", "float32", "float64", "int8", "int16", "int32", "int64",
+    "isdtype", "result_type", "uint8", "uint16", "uint32", "uint64",
+]  # fmt: skip
+
 Array: TypeAlias = Any
 DType: TypeAlias = Any
 

@@ -21,6 +21,15 @@ from multimlp.backends.mxnet._dtypes import (
     uint64,
 )
 
+__all__ = [
+    "arange", "argsort", "broadcast_arrays", "clip", "concat", "conj", "copysign", "count_nonzero",
+    "cumulative_prod", "cumulative_sum", "erf", "eye", "from_dlpack", "full", "full_like", "linspace",
+    "logaddexp", "matmul", "matrix_transpose", "mean", "meshgrid", "nextafter", "ones", "ones_like",
+    "positive", "prod", "reshape", "searchsorted", "sign", "signbit", "sort", "stack", "std", "sum", "take",
+    "take_along_axis", "tensordot", "unique_all", "unique_counts", "unique_inverse", "unique_values",
+    "unstack", "var", "vecdot", "zeros", "zeros_like",
+]  # fmt: skip
+
 _np = mx.np
 
 # ---- creation

@@ -29,6 +29,11 @@ from multimlp.backends.tensorflow._dtypes import bool as boolean
 from multimlp.backends.tensorflow._shapes import as_shape, shape_of, size_along
 from multimlp.errors import DTypeError, InputError, ShapeError
 
+__all__ = [
+    "arange", "asarray", "astype", "empty", "empty_like", "eye", "full", "full_like", "linspace",
+    "meshgrid", "ones", "ones_like", "tril", "triu", "zeros", "zeros_like",
+]  # fmt: skip
+
 _DEFAULTS = {"b": boolean, "i": DEFAULT_INTEGER, "u": tf.uint64, "f": DEFAULT_FLOAT, "c": DEFAULT_COMPLEX}
 
 

@@ -16,6 +16,8 @@ from multimlp.backends.tensorflow import _device
 from multimlp.backends.tensorflow._dtypes import Tensor
 from multimlp.errors import InputError
 
+__all__ = ["from_dlpack"]
+
 _ALIGNMENT = 64
 
 

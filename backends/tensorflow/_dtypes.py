@@ -14,6 +14,12 @@ import tensorflow as tf
 
 from multimlp.errors import DTypeError, InputError, MixedBackendsError
 
+__all__ = [
+    "bfloat16", "bool", "can_cast", "complex64", "complex128", "finfo", "float16", "float32", "float64",
+    "iinfo", "int8", "int16", "int32", "int64", "isdtype", "result_type", "uint8", "uint16", "uint32",
+    "uint64",
+]  # fmt: skip
+
 Tensor: TypeAlias = tf.Tensor
 DType: TypeAlias = tf.DType
 Scalar: TypeAlias = builtins.bool | int | float | complex

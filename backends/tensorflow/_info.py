@@ -17,6 +17,8 @@ from multimlp.backends.tensorflow._dtypes import (
     isdtype,
 )
 
+__all__ = ["__array_namespace_info__"]
+
 
 class __array_namespace_info__:  # noqa: N801 - the standard's name
     """The standard's inspection functions; float16 and bfloat16, which it does not know, are not listed."""

@@ -21,6 +21,8 @@ from multimlp.backends.tensorflow._manipulation import moveaxis
 from multimlp.backends.tensorflow._shapes import dims, one_axis, static_shape
 from multimlp.errors import ShapeError
 
+__all__ = ["matmul", "tensordot", "vecdot"]
+
 _NO_KERNEL = INTEGRAL - {int32, int64}
 
 

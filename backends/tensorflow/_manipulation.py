@@ -33,6 +33,12 @@ from multimlp.backends.tensorflow._shapes import (
 )
 from multimlp.errors import InputError, ShapeError
 
+__all__ = [
+    "broadcast_arrays", "broadcast_to", "concat", "expand_dims", "flip", "matrix_transpose", "moveaxis",
+    "permute_dims", "repeat", "reshape", "roll", "squeeze", "stack", "take", "take_along_axis", "tile",
+    "unstack",
+]  # fmt: skip
+
 
 def broadcast_to(x: Tensor, /, shape: tuple[int, ...]) -> Tensor:
     """``x`` repeated to ``shape``; a None stands for the unknown length of that axis of ``x``."""

@@ -30,6 +30,11 @@ from multimlp.backends.tensorflow._manipulation import moveaxis, take_along_axis
 from multimlp.backends.tensorflow._shapes import one_axis, shape_of, size_along
 from multimlp.errors import InputError, ShapeError
 
+__all__ = [
+    "argmax", "argmin", "argsort", "isin", "nonzero", "searchsorted", "sort", "unique_all", "unique_counts",
+    "unique_inverse", "unique_values",
+]  # fmt: skip
+
 
 class UniqueAll(NamedTuple):
     """What ``unique_all`` returns."""

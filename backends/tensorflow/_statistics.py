@@ -26,6 +26,11 @@ from multimlp.backends.tensorflow._dtypes import bool as boolean
 from multimlp.backends.tensorflow._shapes import Axes, dims, many_axes, one_axis, size_along, static_shape
 from multimlp.errors import InputError, ShapeError
 
+__all__ = [
+    "all", "any", "count_nonzero", "cumulative_prod", "cumulative_sum", "diff", "max", "mean", "min",
+    "prod", "std", "sum", "var",
+]  # fmt: skip
+
 
 def _door(name: str, x: Tensor, allowed: frozenset[DType], axis: Axes) -> int | list[int] | None:
     """Check the arguments of a reduction; the axes in the form that costs TensorFlow the least."""

@@ -1,0 +1,85 @@
+"""The functions of MXNet's own ``np`` that are the standard's as they are."""
+
+# ruff: noqa: F401 - handed on by the namespace
+
+from mxnet.numpy import (
+    abs,  # noqa: A004
+    acos,
+    acosh,
+    add,
+    all,  # noqa: A004
+    any,  # noqa: A004
+    argmax,
+    argmin,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    bitwise_and,
+    bitwise_invert,
+    bitwise_left_shift,
+    bitwise_or,
+    bitwise_right_shift,
+    bitwise_xor,
+    broadcast_to,
+    ceil,
+    cos,
+    cosh,
+    diff,
+    equal,
+    exp,
+    expand_dims,
+    expm1,
+    flip,
+    floor,
+    floor_divide,
+    greater,
+    greater_equal,
+    hypot,
+    isfinite,
+    isinf,
+    isnan,
+    less,
+    less_equal,
+    log,
+    log1p,
+    log2,
+    log10,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    max,  # noqa: A004
+    maximum,
+    min,  # noqa: A004
+    minimum,
+    moveaxis,
+    multiply,
+    negative,
+    nonzero,
+    not_equal,
+    permute_dims,
+    reciprocal,
+    remainder,
+    repeat,
+    roll,
+    round,  # noqa: A004
+    sin,
+    sinh,
+    sqrt,
+    square,
+    squeeze,
+    subtract,
+    tan,
+    tanh,
+    tile,
+    tril,
+    triu,
+    trunc,
+    where,
+)
+from mxnet.numpy import power as pow  # noqa: A004
+from mxnet.numpy import true_divide as divide
+
+__all__ = [name for name in dir() if not name.startswith("_")]
