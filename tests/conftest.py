@@ -9,24 +9,20 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
+from libraries import NAMES, TRAINING
 
 from multimlp.backend import _selection as selection
-from multimlp.backend import is_installed, load_backend
+from multimlp.backend import load_backend
 from multimlp.training.engines import portable
 
-BACKENDS = tuple(name for name in ("numpy", "torch", "jax", "tensorflow", "strict") if is_installed(name))
-"""Those that share a process; MXNet has tests of its own."""
 
-TRAINING_BACKENDS = tuple(name for name in BACKENDS if name != "strict")
-
-
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=NAMES)
 def backend(request):
     """Every adapter in turn."""
     return load_backend(request.param)
 
 
-@pytest.fixture(params=TRAINING_BACKENDS)
+@pytest.fixture(params=TRAINING)
 def training_backend(request):
     """The four frameworks in turn."""
     return load_backend(request.param)

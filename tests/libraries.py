@@ -10,7 +10,12 @@ import pytest
 
 from multimlp.backend import Backend, is_installed, load_backend
 
-NAMES = [name for name in ("numpy", "torch", "jax", "tensorflow", "strict") if is_installed(name)]
+NAMES = tuple(name for name in ("numpy", "torch", "jax", "tensorflow", "strict") if is_installed(name))
+"""The backends that share a process; MXNet has tests of its own."""
+
+TRAINING = tuple(name for name in NAMES if name != "strict")
+"""Those that train: ``strict`` checks what portable code asks for."""
+
 COMPILED = [name for name in ("jax", "tensorflow") if name in NAMES]
 
 every_library = pytest.mark.parametrize("library", NAMES)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from libraries import NAMES
 
 import multimlp as mm
-from multimlp.backend import is_installed, load_backend, owner
+from multimlp.backend import load_backend, owner
 from multimlp.errors import DeviceError, DifferentiationError, DTypeError, UnknownBackendError
 
-LIBRARIES = [n for n in ("numpy", "torch", "jax", "tensorflow", "strict") if is_installed(n)]
-PAIRS = list(itertools.product(LIBRARIES, LIBRARIES))
+PAIRS = list(itertools.product(NAMES, NAMES))
 DTYPES = ("float64", "float32", "int64", "int32", "bool")
 PAGE = Path(__file__).parents[1] / "docs" / "exchanging-arrays.md"
 
@@ -103,7 +103,7 @@ def _frozen(x):
     return x
 
 
-@pytest.mark.parametrize("target", [name for name in LIBRARIES if name != "numpy"])
+@pytest.mark.parametrize("target", [name for name in NAMES if name != "numpy"])
 @pytest.mark.parametrize("name", AWKWARD)
 def test_awkward_arrays_arrive_whole_and_can_be_computed_with(name, target):
     """Two of these would end the process if they were handed over as they are."""
@@ -119,7 +119,7 @@ def test_awkward_arrays_arrive_whole_and_can_be_computed_with(name, target):
     ("source", "target"), list(itertools.permutations(["torch", "jax", "tensorflow"], 2))
 )
 def test_bfloat16_is_shared_and_needs_a_dtype_to_become_numpys(source, target):
-    if {source, target} - set(LIBRARIES):
+    if {source, target} - set(NAMES):
         pytest.skip("both libraries are needed")
     given = load_backend(source).asarray(np.asarray([1.0, 2.5, -3.0]), dtype="bfloat16")
     result = mm.convert(given, backend=target)
@@ -138,7 +138,7 @@ def test_bfloat16_is_shared_and_needs_a_dtype_to_become_numpys(source, target):
     )
 
 
-@pytest.mark.parametrize("target", LIBRARIES)
+@pytest.mark.parametrize("target", NAMES)
 def test_params_and_everything_that_is_no_array_stay_in_their_tree(target):
     params = mm.MLP(3, [4], 2, use_bias=False).init(seed=0, backend="numpy", dtype="float64")
     moved = mm.convert({"params": params, "name": "net", "none": None, "step": 3}, backend=target)
@@ -155,7 +155,7 @@ def test_params_and_everything_that_is_no_array_stay_in_their_tree(target):
 def test_a_tensor_that_requires_gradients_is_detached():
     torch = pytest.importorskip("torch")
     given = torch.ones(3, requires_grad=True)
-    for target in LIBRARIES:
+    for target in NAMES:
         if target != "torch":
             result = mm.convert(given * 2, backend=target)
             assert values(result).tolist() == [2.0, 2.0, 2.0]
@@ -173,7 +173,7 @@ def test_jaxs_switch_is_neither_needed_nor_moved():
 def test_another_dtype_is_rounded_once():
     given = np.asarray([1 / 3, 1e-40, 70000.0])
     for target in ("torch", "jax", "tensorflow"):
-        if target in LIBRARIES:
+        if target in NAMES:
             result = mm.convert(given, backend=target, dtype="float16")
             with np.errstate(over="ignore"):
                 assert np.array_equal(values(result), given.astype(np.float16))
@@ -193,14 +193,14 @@ def test_bad_input_gets_one_clear_error(call, error, message):
         call()
 
 
-@pytest.mark.parametrize("target", LIBRARIES)
+@pytest.mark.parametrize("target", NAMES)
 @pytest.mark.parametrize("spelling", ["cpu", "CPU", " cpu "])
 def test_one_spelling_of_devices_serves_all(target, spelling):
     result = mm.convert(np.ones(2, dtype=np.float32), backend=target, device=spelling)
     assert load_backend(target).device_name(result) == "cpu"
 
 
-@pytest.mark.parametrize("target", LIBRARIES)
+@pytest.mark.parametrize("target", NAMES)
 @pytest.mark.parametrize("wanted", ["cuda", "gpu", "cuda:1", "cuda:99", "tpu:3", "nowhere"])
 def test_devices_that_are_there_are_used_and_others_refused(target, wanted):
     backend = load_backend(target)

@@ -32,6 +32,16 @@ def host(params):
     return tree.map(lambda leaf: np.asarray(owner(leaf).to_numpy(leaf), dtype=np.float64), params)
 
 
+def named(params):
+    """The arrays of a model file; no activation of these is learned."""
+    return {
+        f"layers.{i}.{name}": array
+        for i, layer in enumerate(params)
+        for name, array in layer._asdict().items()
+        if array is not None
+    }
+
+
 def assert_same(params, expected):
     assert tree.structure(params) == tree.structure(expected)
     for a, b in zip(tree.leaves(host(params)), tree.leaves(host(expected)), strict=True):
@@ -158,11 +168,27 @@ def test_extra_comes_back(tmp_path):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        (MLP(3, [5, 4], 3).init(backend="numpy"), r"layers\.2\.weight has shape \(4, 3\), expected \(4, 2\)"),
-        (MLP(3, 5, 2).init(backend="numpy"), r"missing layers\.2\.bias, layers\.2\.weight"),
-        (MLP(3, [5, 4], 2, use_bias=False).init(backend="numpy"), r"missing layers\.0\.bias"),
-        ([np.ones(3)], "expected a tuple of Dense"),
-        (3, "expected a tuple of Dense"),
+        (
+            MLP(3, [5, 4], 3).init(backend="numpy"),
+            r"params\[2\]\.weight has shape \(4, 3\), expected \(4, 2\)",
+        ),
+        (MLP(3, 5, 2).init(backend="numpy"), r"expected a tuple of 3 layers .* got 2 layers"),
+        (
+            MLP(3, [5, 4], 2, use_bias=False).init(backend="numpy"),
+            r"missing params\[0\]\.bias, params\[1\]\.bias",
+        ),
+        ([np.ones(3)] * 3, r"params\[0\]: expected a Dense"),
+        ([np.ones(3)], "expected a tuple of 3 layers .* got 1 layers"),
+        (3, "expected a tuple of 3 layers .* got int"),
+        (
+            MLP(3, [5, 4], 2).init(backend="numpy", dtype="float32")[:2]
+            + MLP(4, 0, 2).init(backend="numpy", dtype="float64"),
+            r"one float dtype .* got float32 \(params\[0\]\.weight\), float64 \(params\[2\]\.weight\)",
+        ),
+        (
+            tree.map(lambda a: a.astype(int), MLP(3, [5, 4], 2).init(backend="numpy")),
+            "one float dtype .* got int64",
+        ),
     ],
 )
 def test_foreign_parameters_are_refused(tmp_path, params, message):
@@ -325,20 +351,20 @@ GOOD = {_model._VERSION_KEY: "1", _model._MLP_KEY: json.dumps(SPEC)}
 )
 def test_models_of_another_kind_are_refused(tmp_path, metadata, message):
     params = MODELS["plain"].init(seed=0, backend="numpy")
-    files.write_tensors(tmp_path / "m", _model._named_leaves(params), metadata)
+    files.write_tensors(tmp_path / "m", named(params), metadata)
     with pytest.raises(FileFormatError, match=message):
         files.load(tmp_path / "m")
 
 
 def test_arrays_that_do_not_belong_are_refused(tmp_path):
     params = MODELS["plain"].init(seed=0, backend="numpy")
-    named = _model._named_leaves(params)
+    arrays = named(params)
     for changed, message in (
-        ({**named, "more": np.ones(2)}, "unexpected more"),
-        ({k: v for k, v in named.items() if k != "layers.1.bias"}, r"missing layers\.1\.bias"),
-        ({**named, "layers.0.bias": np.ones(5)}, "float32, float64"),
-        ({k: v.astype(np.int32) for k, v in named.items()}, "int32"),
-        ({**named, "layers.0.weight": np.ones((2, 3, 5), np.float32)}, r"layers\.0\.bias has shape"),
+        ({**arrays, "more": np.ones(2)}, "unexpected more"),
+        ({k: v for k, v in arrays.items() if k != "layers.1.bias"}, r"missing layers\.1\.bias"),
+        ({**arrays, "layers.0.bias": np.ones(5)}, "float32, float64"),
+        ({k: v.astype(np.int32) for k, v in arrays.items()}, "int32"),
+        ({**arrays, "layers.0.weight": np.ones((2, 3, 5), np.float32)}, r"layers\.0\.bias has shape"),
     ):
         files.write_tensors(tmp_path / "m", changed, GOOD)
         with pytest.raises(FileFormatError, match=message):
@@ -347,6 +373,6 @@ def test_arrays_that_do_not_belong_are_refused(tmp_path):
 
 def test_extra_that_is_not_an_object_is_refused(tmp_path):
     params = (Dense(np.ones((1, 1)), None),)
-    files.write_tensors(tmp_path / "m", _model._named_leaves(params), {**GOOD, _model._EXTRA_KEY: "3"})
+    files.write_tensors(tmp_path / "m", named(params), {**GOOD, _model._EXTRA_KEY: "3"})
     with pytest.raises(FileFormatError, match="not a JSON object"):
         files.load_extra(tmp_path / "m")

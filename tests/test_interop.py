@@ -13,7 +13,7 @@ import pytest
 import multimlp as mm
 from multimlp import activations, tree
 from multimlp.activations import configured, learnable
-from multimlp.errors import FileFormatError, InputError
+from multimlp.errors import FileFormatError, InputError, ShapeError
 
 X = np.random.default_rng(0).normal(size=(11, 5)) * 2
 OPTIONS = {
@@ -150,6 +150,23 @@ def test_torch_state_dict_both_ways():
     same_bits(params, back_params)
     with pytest.raises(InputError, match="conv"):
         torch_interop.from_state_dict({**state, "conv.scale": torch.ones(1)})
+
+
+def test_a_state_dict_that_does_not_fit_together():
+    state = torch_interop.to_state_dict(*model("tanh"))
+    with pytest.raises(
+        ShapeError, match=r"state_dict does not fit together: params\[1\]\.bias has shape \(1,\)"
+    ):
+        torch_interop.from_state_dict({**state, "2.bias": torch.ones(1)})
+
+
+def test_foreign_parameters_make_no_module():
+    mlp = mm.MLP(5, 4, 3)
+    for params in (mlp.init(seed=0)[:1], mm.MLP(5, 4, 2).init(seed=0), 3):
+        with pytest.raises(InputError, match="params"):
+            torch_interop.as_torch_module(mlp, params)
+        with pytest.raises(InputError, match="params"):
+            torch_interop.to_torch(mlp, params)
 
 
 def test_as_torch_module_trains_with_torch():

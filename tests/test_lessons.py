@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from conftest import TRAINING_BACKENDS
+from libraries import TRAINING
 
 from multimlp import lessons
 from multimlp.cli import lesson as lesson_command
@@ -56,7 +56,7 @@ EXPECTED = {
         "tanh'(0)": (1 - 1e-12, 1 + 1e-12),
         # Phi(1), from tables of the normal distribution
         "gelu(1)": (0.8413447460685429 - 1e-12, 0.8413447460685429 + 1e-12),
-        **{f"largest error / eps, {name}": (0.05, 12) for name in TRAINING_BACKENDS},
+        **{f"largest error / eps, {name}": (0.05, 12) for name in TRAINING},
     },
     "derivatives": {
         **{
@@ -133,7 +133,7 @@ EXPECTED = {
 }
 
 OPTIONS = {
-    "activation_functions": {"backends": TRAINING_BACKENDS},
+    "activation_functions": {"backends": TRAINING},
     "from_scratch": {"epochs": 8},
 }
 FEWER_PROGRAMS = {"universal_approximation": {"widths": (2, 512), "depths": (3,)}}
@@ -153,7 +153,7 @@ def test_every_lesson_is_expected_something_of():
     assert len(lessons.names()) == 12
 
 
-@pytest.mark.parametrize("backend", TRAINING_BACKENDS)
+@pytest.mark.parametrize("backend", TRAINING)
 @pytest.mark.parametrize("name", lessons.names())
 def test_the_numbers_of_each_lesson_on_each_backend(name, backend):
     found = result(name, backend)
@@ -171,7 +171,7 @@ def test_the_numbers_of_each_lesson_on_each_backend(name, backend):
             assert ax.get_xlabel() or ax.get_ylabel() or not ax.axison or ax.get_title()
 
 
-@pytest.mark.parametrize("backend", [name for name in TRAINING_BACKENDS if name != "numpy"])
+@pytest.mark.parametrize("backend", [name for name in TRAINING if name != "numpy"])
 @pytest.mark.parametrize("name", lessons.names())
 def test_the_numbers_are_the_same_on_every_backend(name, backend):
     """All training is in float64 from the same start, so that only rounding differs."""
@@ -182,7 +182,7 @@ def test_the_numbers_are_the_same_on_every_backend(name, backend):
         assert value == pytest.approx(reference[key], rel=1e-6, abs=1e-10), key
 
 
-@pytest.mark.parametrize("backend", TRAINING_BACKENDS)
+@pytest.mark.parametrize("backend", TRAINING)
 @pytest.mark.parametrize(
     ("name", "number"),
     [
@@ -213,7 +213,7 @@ def test_a_lesson_leaves_the_callers_settings_alone():
     from multimlp import get_backend
 
     before = dict(matplotlib.rcParams)
-    lessons.run("hidden_layers", TRAINING_BACKENDS[-1])
+    lessons.run("hidden_layers", TRAINING[-1])
     assert get_backend().name == "numpy"
     assert dict(matplotlib.rcParams) == before
 
@@ -275,14 +275,14 @@ def test_unknown_lesson_of_the_command():
 def test_plot_draws_one_backend_or_all(tmp_path, capsys, backend, monkeypatch):
     from multimlp.lessons import activation_functions
 
-    monkeypatch.setattr(activation_functions, "installed", lambda: list(TRAINING_BACKENDS))
+    monkeypatch.setattr(activation_functions, "installed", lambda: list(TRAINING))
     chosen = [] if backend is None else ["--backend", backend]
     assert call(plot_command, "gelu", *chosen, "--out", tmp_path) == 0
     shown = capsys.readouterr().out
     stem = "gelu" if backend is None else "gelu-numpy"
     assert {path.name for path in tmp_path.iterdir()} == {f"{stem}.png", f"{stem}.svg"}
     assert stem in shown
-    assert (TRAINING_BACKENDS[-1] in shown) == (backend is None)
+    assert (TRAINING[-1] in shown) == (backend is None)
 
 
 def test_plot_refuses_a_misspelt_activation_before_it_draws(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from multimlp import random
 from multimlp.backend import load_backend
 from multimlp.errors import DTypeError, InputError, MixedBackendsError, ShapeError
-from multimlp.mlp import MLP, Dense, ParametricDense, dense, is_ensemble
+from multimlp.mlp import MLP, Dense, ParametricDense, check_params, dense, is_ensemble, named_arrays
 from multimlp.tree import leaves
 
 RNG = np.random.default_rng(0)
@@ -130,6 +130,139 @@ def test_dropout_is_on_with_a_key_only_and_the_same_everywhere(backend):
     dropped, plain = outputs[backend.name]
     assert not np.allclose(dropped, plain)
     np.testing.assert_allclose(dropped, outputs["numpy"][0], rtol=1e-13)
+
+
+LAYERED = {
+    "plain": MLP(4, (6, 8), 2),
+    "linear": MLP(4, (), 2),
+    "no bias": MLP(4, 3, 2, use_bias=False),
+    "narrowed": MLP(4, (6, 8), 2, activation=["glu", "tanh"], final_activation="softmax"),
+    "learned": MLP(
+        4, (6, 8), 2, activation=["prelu", {"name": "prelu", "learnable": True, "per_unit": True}]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAYERED)
+@pytest.mark.parametrize("members", [None, 3])
+def test_the_table_of_layers_says_what_init_makes(name, members):
+    mlp = LAYERED[name]
+    params = mlp.init(0 if members is None else range(members), "numpy")
+    leading = () if members is None else (members,)
+    made = [{part: array.shape for part, array in named_arrays(layer).items()} for layer in params]
+    assert made == [{p: (*leading, *shape) for p, shape in row.shapes.items()} for row in mlp.layers]
+    sizes = [sum(leaf.size for leaf in leaves(layer)) // (members or 1) for layer in params]
+    assert [row.num_parameters for row in mlp.layers] == sizes
+    assert mlp.num_parameters == sum(sizes)
+    assert [row.name for row in mlp.layers] == [f"layers.{i}" for i in range(len(params))]
+    assert [row.label for row in mlp.layers] == [
+        *(f"hidden {i + 1}" for i in range(len(mlp.hidden))),
+        "output",
+    ]
+    assert tuple(row.activation for row in mlp.layers) == (*mlp.activations, mlp.final_activation)
+    check_params(mlp, params)
+    mlp.check_params(list(params))
+
+
+PLAIN, LEARNED = LAYERED["plain"], LAYERED["learned"]
+GOOD, SLOPES = PLAIN.init(0, "numpy"), LEARNED.init(0, "numpy")
+
+
+def changed(params, i, **parts):
+    return (*params[:i], params[i]._replace(**parts), *params[i + 1 :])
+
+
+MISFITS = {
+    "no MLP": (lambda: check_params(GOOD, PLAIN), InputError, "mlp: expected a multimlp.MLP, got tuple"),
+    "no tuple": (lambda: check_params(PLAIN, 3), InputError, "expected a tuple of 3 layers .* got int"),
+    "layers": (lambda: check_params(PLAIN, GOOD[:2]), InputError, "a tuple of 3 layers .* got 2 layers"),
+    "layer": (
+        lambda: check_params(PLAIN, (*GOOD[:2], 3)),
+        InputError,
+        r"params\[2\]: expected a Dense.* got int",
+    ),
+    "list": (
+        lambda: check_params(PLAIN, changed(GOOD, 1, weight=[1.0])),
+        InputError,
+        r"params\[1\]\.weight: expected an array, got list",
+    ),
+    "weight": (
+        lambda: check_params(PLAIN, changed(GOOD, 1, weight=np.ones((6, 7)))),
+        ShapeError,
+        r"params\[1\]\.weight has shape \(6, 7\), expected \(6, 8\)",
+    ),
+    "bias": (
+        lambda: check_params(PLAIN, changed(GOOD, 2, bias=np.ones(1))),
+        ShapeError,
+        r"params\[2\]\.bias has shape \(1,\), expected \(2,\)",
+    ),
+    "no bias": (
+        lambda: check_params(PLAIN, changed(GOOD, 0, bias=None)),
+        InputError,
+        r"missing params\[0\]\.bias",
+    ),
+    "a bias": (
+        lambda: check_params(LAYERED["no bias"], MLP(4, 3, 2).init(0, "numpy")),
+        InputError,
+        r"unexpected params\[0\]\.bias, params\[1\]\.bias",
+    ),
+    "no slope": (
+        lambda: check_params(LEARNED, (Dense(*SLOPES[0][:2]), *SLOPES[1:])),
+        InputError,
+        r"missing params\[0\]\.activation\.alpha",
+    ),
+    "slope of another": (
+        lambda: check_params(LEARNED, changed(SLOPES, 1, activation={"alpha": np.ones(6)})),
+        ShapeError,
+        r"params\[1\]\.activation\.alpha has shape \(6,\), expected \(8,\)",
+    ),
+    "slope without a name": (
+        lambda: check_params(LEARNED, changed(SLOPES, 0, activation=np.ones(()))),
+        InputError,
+        r"params\[0\]: expected a Dense",
+    ),
+    "foreign slope": (
+        lambda: check_params(PLAIN, (ParametricDense(*GOOD[0], {"beta": np.ones(())}), *GOOD[1:])),
+        InputError,
+        r"unexpected params\[0\]\.activation\.beta",
+    ),
+    "members": (
+        lambda: check_params(PLAIN, (*PLAIN.init([0, 1], "numpy")[:2], *PLAIN.init([0], "numpy")[2:])),
+        ShapeError,
+        r"params\[2\]\.weight has shape \(1, 8, 2\), expected \(2, 8, 2\)",
+    ),
+    "some members": (
+        lambda: check_params(PLAIN, (GOOD[0], *PLAIN.init([0], "numpy")[1:])),
+        ShapeError,
+        r"params\[1\]\.weight has shape \(1, 6, 8\), expected \(6, 8\)",
+    ),
+    "dtypes": (
+        lambda: check_params(PLAIN, changed(GOOD, 1, bias=np.ones(8, np.float16))),
+        DTypeError,
+        r"one float dtype .* got float32 \(params\[0\]\.weight\), float16 \(params\[1\]\.bias\)",
+    ),
+    "integers": (
+        lambda: check_params(MLP(1, (), 1, use_bias=False), (Dense(np.ones((1, 1), int), None),)),
+        DTypeError,
+        r"one float dtype .* got int64 \(params\[0\]\.weight\)",
+    ),
+    "ensemble": (
+        lambda: check_params(PLAIN, PLAIN.init([0, 1], "numpy"), single=True),
+        InputError,
+        "expected one network, got an ensemble of 2 members",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISFITS)
+def test_parameters_that_do_not_fit(case):
+    check, error, message = MISFITS[case]
+    with pytest.raises(error, match=message):
+        check()
+
+
+def test_parameters_of_every_library_fit(backend):
+    check_params(LEARNED, LEARNED.init([0, 1], backend))
 
 
 def test_description_round_trip():

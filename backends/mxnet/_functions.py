@@ -23,11 +23,11 @@ from multimlp.backends.mxnet._dtypes import (
 
 __all__ = [
     "arange", "argsort", "broadcast_arrays", "clip", "concat", "conj", "copysign", "count_nonzero",
-    "cumulative_prod", "cumulative_sum", "erf", "eye", "from_dlpack", "full", "full_like", "linspace",
-    "logaddexp", "matmul", "matrix_transpose", "mean", "meshgrid", "nextafter", "ones", "ones_like",
-    "positive", "prod", "reshape", "searchsorted", "sign", "signbit", "sort", "stack", "std", "sum", "take",
-    "take_along_axis", "tensordot", "unique_all", "unique_counts", "unique_inverse", "unique_values",
-    "unstack", "var", "vecdot", "zeros", "zeros_like",
+    "cumulative_prod", "cumulative_sum", "empty", "empty_like", "erf", "eye", "from_dlpack", "full",
+    "full_like", "linspace", "logaddexp", "matmul", "matrix_transpose", "mean", "meshgrid", "nextafter",
+    "ones", "ones_like", "positive", "prod", "reshape", "searchsorted", "sign", "signbit", "sort", "stack",
+    "std", "sum", "take", "take_along_axis", "tensordot", "unique_all", "unique_counts", "unique_inverse",
+    "unique_values", "unstack", "var", "vecdot", "zeros", "zeros_like",
 ]  # fmt: skip
 
 _np = mx.np
@@ -54,6 +54,9 @@ def full_like(x: Array, /, fill_value: Any, *, dtype: DType | None = None, devic
 
 def zeros_like(x: Array, /, *, dtype: DType | None = None, device: Any = None) -> Array:
     return zeros(x.shape, dtype=dtype or x.dtype, device=device or x.device)
+
+
+empty, empty_like = zeros, zeros_like
 
 
 def ones_like(x: Array, /, *, dtype: DType | None = None, device: Any = None) -> Array:

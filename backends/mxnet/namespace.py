@@ -29,14 +29,9 @@ from multimlp.backends.mxnet._dtypes import bool_ as bool  # noqa: A004
 from multimlp.backends.mxnet._functions import *
 from multimlp.backends.mxnet._unchanged import *
 
-empty, empty_like = zeros, zeros_like
-
 __array_api_version__ = "2024.12"
 
-__all__ = [
-    "__array_api_version__", "bool", "e", "empty", "empty_like", "finfo", "iinfo", "inf", "linalg", "nan",
-    "newaxis", "pi",
-]  # fmt: skip
+__all__ = ["__array_api_version__", "bool", "e", "finfo", "iinfo", "inf", "linalg", "nan", "newaxis", "pi"]
 __all__ += _unchanged.__all__
 __all__ += _dtypes.__all__
 __all__ += _functions.__all__

@@ -5,7 +5,7 @@ a backend may have a kernel for. The adapters themselves live in `multimlp.backe
 """
 
 from multimlp._typing import Array, Arrays, Namespace
-from multimlp.backend._catalog import BackendInfo, available_backends
+from multimlp.backend._catalog import CHECKERS, BackendInfo, available_backends
 from multimlp.backend._contract import Backend, Capabilities, Function
 from multimlp.backend._convert import convert, host
 from multimlp.backend._inplace import Call, FusedUpdate, Kernels, Scalars, UpdateRule
@@ -36,6 +36,7 @@ from multimlp.backend._selection import (
 
 __all__ = [
     "BUILTIN",
+    "CHECKERS",
     "FLOAT_DTYPES",
     "OPS",
     "Array",

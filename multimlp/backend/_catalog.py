@@ -8,6 +8,9 @@ from typing import Any
 from multimlp.backend._contract import Capabilities
 from multimlp.backend._registry import BUILTIN, entry_points, is_installed, load_backend
 
+CHECKERS = ("strict", "mpmath")
+"""Backends that exist to check others: too slow to train, time or draw with unless they are named."""
+
 
 @dataclass(frozen=True)
 class BackendInfo:

@@ -15,14 +15,12 @@ import os
 from dataclasses import asdict
 
 from multimlp._terminal import print_table, progress
-from multimlp.backend import available_backends, canonical_name
+from multimlp.backend import CHECKERS, available_backends, canonical_name
 from multimlp.bench import CASES, Timing, find_case, time_fit
 from multimlp.cli.common import add_common, note, print_json
 from multimlp.errors import BackendError, DTypeError
 
 QUICK = ("tiny", "digits", "d2l")
-CHECKERS = ("strict", "mpmath")
-"""Backends that exist to check others: too slow to be timed unless they are named."""
 COLUMNS = ("case", "backend", "device", "engine", "step", "range", "products alone", "first epoch")
 
 

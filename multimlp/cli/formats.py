@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from multimlp.errors import FileFormatError, InputError
+from multimlp.errors import InputError
 from multimlp.files import check_writable, replacing
 from multimlp.mlp import MLP, Params
 
@@ -32,8 +32,7 @@ def write_onnx(path: Path, model: Writing) -> None:
 
 
 def write_torch(path: Path, model: Writing) -> None:
-    from multimlp.interop.torch import to_state_dict
-    from multimlp.interop.torch_files import write_state
+    from multimlp.interop.torch import to_state_dict, write_state
 
     write_state(path, to_state_dict(model.mlp, model.params))
 
@@ -51,18 +50,10 @@ def write_keras(path: Path, model: Writing) -> None:
 
 
 def write_flax(path: Path, model: Writing) -> None:
-    from multimlp.interop.flax import to_flax
+    from multimlp.interop.flax import to_flax, write_variables
 
     _, variables = to_flax(model.mlp, model.params)
-    import numpy as np
-    from flax.serialization import msgpack_serialize
-
-    plain = {
-        layer: {name: np.asarray(v) for name, v in arrays.items()}
-        for layer, arrays in variables["params"].items()
-    }
-    with replacing(path) as beside:
-        beside.write_bytes(msgpack_serialize({"params": plain}))
+    write_variables(path, variables)
 
 
 def write_sklearn(path: Path, model: Writing) -> None:
@@ -108,8 +99,7 @@ def read_onnx(path: Path, how: Reading) -> Model:
 
 
 def read_torch(path: Path, how: Reading) -> Model:
-    from multimlp.interop.torch import from_state_dict
-    from multimlp.interop.torch_files import read_state
+    from multimlp.interop.torch import from_state_dict, read_state
 
     return from_state_dict(read_state(path), how.activation, how.final_activation, *how.place)
 
@@ -121,19 +111,9 @@ def read_keras(path: Path, how: Reading) -> Model:
 
 
 def read_flax(path: Path, how: Reading) -> Model:
-    from flax.serialization import msgpack_restore
+    from multimlp.interop.flax import from_flax, read_variables
 
-    from multimlp.interop.flax import from_flax
-
-    try:
-        variables = msgpack_restore(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from None
-    except Exception as error:
-        raise FileFormatError(f"{str(path)!r} is no Flax file: {type(error).__name__} {error}") from None
-    if not isinstance(variables, dict):
-        raise FileFormatError(f"{str(path)!r} holds {type(variables).__name__}, not Flax variables")
-    return from_flax(variables, None, how.activation, how.final_activation, *how.place)
+    return from_flax(read_variables(path), None, how.activation, how.final_activation, *how.place)
 
 
 def read_sklearn(path: Path, how: Reading) -> Model:

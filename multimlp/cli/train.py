@@ -18,7 +18,7 @@ from pathlib import Path
 from multimlp import data, files, losses, optimizers, regularizers
 from multimlp._naming import check_number
 from multimlp._terminal import print_table
-from multimlp.backend import available_backends, load_backend
+from multimlp.backend import CHECKERS, available_backends, load_backend
 from multimlp.cli import INTERRUPTED
 from multimlp.cli.common import add_common, note, print_json
 from multimlp.cli.comparison import Run, Trainer, train_all
@@ -26,9 +26,6 @@ from multimlp.cli.pipeline import Pipeline
 from multimlp.errors import DataError, InputError
 from multimlp.files import check_writable, require_package
 from multimlp.mlp import MLP
-
-CHECKERS = ("strict", "mpmath")
-"""Backends that exist to check others, too slow to train on unless they are named."""
 
 FEW, MANY, MANY_ROWS = (60, 32), (10, 128), 10_000
 """Default epochs and batch size, for fewer rows than that and for more."""

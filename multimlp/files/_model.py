@@ -1,8 +1,4 @@
-"""Models in files: safetensors, never pickle, so that opening a file runs nothing.
-
-`save` and `load` write and read a model; `write_tensors` and `read_tensors` do the same for any named arrays.
-A file appears under its name only when it is complete. docs/file-format.md describes the format.
-"""
+"""Models in files: what `save` writes and `load` reads; docs/file-format.md describes the format."""
 
 from __future__ import annotations
 
@@ -16,20 +12,21 @@ import numpy as np
 from multimlp import tree
 from multimlp.backend import FLOAT_DTYPES, Array, owner, select
 from multimlp.errors import DTypeError, FileFormatError, InputError
-from multimlp.files._safetensors import (
-    opened,
-    read_opened,
-    read_tensors,
-    stored_dtype,
-    write_hosted,
-    write_tensors,
+from multimlp.files._safetensors import opened, read_opened, stored_dtype, write_hosted
+from multimlp.mlp import (
+    MLP,
+    Dense,
+    Layer,
+    ParametricDense,
+    Params,
+    check_params,
+    layer_params,
+    misfit,
+    named_arrays,
 )
-from multimlp.mlp import MLP, Dense, ParametricDense, Params
 
 if TYPE_CHECKING:
     from multimlp.backend import Backend
-
-__all__ = ["FORMAT_VERSION", "load", "load_extra", "read_tensors", "save", "write_tensors"]
 
 FORMAT_VERSION = "1"
 _VERSION_KEY, _MLP_KEY, _EXTRA_KEY = "multimlp.format_version", "multimlp.mlp", "multimlp.extra"
@@ -75,11 +72,13 @@ def save(
     metadata = {_VERSION_KEY: FORMAT_VERSION, _MLP_KEY: json.dumps(mlp.to_spec())}
     if extra is not None:
         metadata[_EXTRA_KEY] = _as_json(extra)
-    leaves = _named_leaves(params)
-    problem = _mismatch(mlp, {name: tuple(leaf.shape) for name, leaf in leaves.items()})
-    if problem:
-        raise InputError(f"params: {problem}; they must come from this mlp's init or fit")
-    write_hosted(path, {name: _host(leaf) for name, leaf in leaves.items()}, metadata)
+    check_params(mlp, params)
+    arrays = {
+        f"{layer.name}.{part}": _host(array)
+        for layer, own in zip(mlp.layers, params, strict=True)
+        for part, array in named_arrays(own).items()
+    }
+    write_hosted(path, arrays, metadata)
 
 
 def _as_json(extra: Mapping[str, Any]) -> str:
@@ -89,22 +88,6 @@ def _as_json(extra: Mapping[str, Any]) -> str:
         raise InputError(f"extra: only what JSON can hold can be stored: {error}") from None
 
 
-def _named_leaves(params: Params) -> dict[str, Any]:
-    named: dict[str, Any] = {}
-    try:
-        for i, layer in enumerate(params):
-            learned = layer.activation if isinstance(layer, ParametricDense) else {}
-            named[f"layers.{i}.weight"] = layer.weight
-            if layer.bias is not None:
-                named[f"layers.{i}.bias"] = layer.bias
-            named |= {f"layers.{i}.activation.{name}": leaf for name, leaf in learned.items()}
-    except (AttributeError, TypeError):
-        raise InputError(
-            f"params: expected a tuple of Dense layers (from mlp.init), got {type(params).__name__}"
-        ) from None
-    return named
-
-
 def _host(leaf: Any) -> tuple[np.ndarray, str]:
     """The values on the host and the dtype that they have on their own library."""
     backend = owner(leaf)
@@ -112,35 +95,6 @@ def _host(leaf: Any) -> tuple[np.ndarray, str]:
     if dtype == "bfloat16":  # the upper half of the float32 of the same value
         host = (host.astype(np.float32, order="C").view(np.uint32) >> 16).astype(np.uint16)
     return host, dtype
-
-
-def _expected_shapes(mlp: MLP) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {}
-    for i, ((fan_in, fan_out), rule) in enumerate(zip(mlp.layer_shapes, mlp.layer_activations, strict=True)):
-        shapes[f"layers.{i}.weight"] = (fan_in, fan_out)
-        if mlp.use_bias:
-            shapes[f"layers.{i}.bias"] = (fan_out,)
-        for parameter in rule.parameters if rule is not None else ():
-            shapes[f"layers.{i}.activation.{parameter.name}"] = parameter.shape(fan_out)
-    return shapes
-
-
-def _mismatch(mlp: MLP, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
-    """What is wrong with parameters of these names and shapes, or None; an axis of members may lead."""
-    expected = _expected_shapes(mlp)
-    missing, foreign = expected.keys() - shapes.keys(), shapes.keys() - expected.keys()
-    if missing or foreign:
-        return "; ".join(
-            f"{what} {', '.join(sorted(names))}"
-            for what, names in (("missing", missing), ("unexpected", foreign))
-            if names
-        )
-    first = shapes["layers.0.weight"]
-    members = first[:-2] if len(first) == 3 else ()
-    for name, shape in expected.items():
-        if shapes[name] != (*members, *shape):
-            return f"{name} has shape {shapes[name]}, expected {(*members, *shape)}"
-    return None
 
 
 def load(
@@ -180,7 +134,10 @@ def load(
     with opened(path) as file:
         mlp = _architecture(path, file.metadata() or {})
         names = list(file.keys())
-        problem = _mismatch(mlp, {name: tuple(file.get_slice(name).get_shape()) for name in names})
+        expected = {
+            f"{layer.name}.{part}": shape for layer in mlp.layers for part, shape in layer.shapes.items()
+        }
+        problem = misfit(expected, {name: tuple(file.get_slice(name).get_shape()) for name in names})
         if problem:
             raise _inconsistent(path, problem)
         dtypes = {stored_dtype(path, file, name) for name in names}
@@ -199,19 +156,12 @@ def load(
     def place(host: np.ndarray) -> Array:
         return target.backend.asarray(host, dtype=target.dtype, device=target.device)
 
-    return mlp, tree.map(place, _layers(len(mlp.layer_shapes), arrays))
+    return mlp, tree.map(place, tuple(_of_layer(layer, arrays) for layer in mlp.layers))
 
 
-def _layers(count: int, arrays: Mapping[str, np.ndarray]) -> Params:
-    layers: list[Dense | ParametricDense] = []
-    for i in range(count):
-        weight, bias = arrays[f"layers.{i}.weight"], arrays.get(f"layers.{i}.bias")
-        prefix = f"layers.{i}.activation."
-        learned = {
-            name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)
-        }
-        layers.append(ParametricDense(weight, bias, learned) if learned else Dense(weight, bias))
-    return tuple(layers)
+def _of_layer(layer: Layer, arrays: Mapping[str, np.ndarray]) -> Dense | ParametricDense:
+    learned = {name: arrays[f"{layer.name}.activation.{name}"] for name in layer.learned}
+    return layer_params(arrays[f"{layer.name}.weight"], arrays.get(f"{layer.name}.bias"), learned)
 
 
 def _inconsistent(path: str | os.PathLike[str], why: str) -> FileFormatError:

@@ -1,9 +1,11 @@
 """Models of other libraries: ``to_x(mlp, params)`` and ``from_x(model)``, one module a library, imported when
 first used.
 
-* ``torch``: `to_torch`, `to_state_dict`, `as_torch_module`; back `from_torch`, `from_state_dict`
+* ``torch``: `to_torch`, `to_state_dict`, `as_torch_module`; back `from_torch`, `from_state_dict`; files of a
+  ``state_dict``: `write_state`, `read_state`
 * ``keras``: `to_keras`, `as_keras_layer`; back `from_keras` (a model or a .keras file)
-* ``flax``: `to_flax` (linen), `to_nnx`; back `from_flax`, `from_nnx`
+* ``flax``: `to_flax` (linen), `to_nnx`; back `from_flax`, `from_nnx`; files of variables: `write_variables`,
+  `read_variables`
 * ``equinox``: `to_equinox`; back `from_equinox`
 * ``tensorflow``: `as_tf_module`; back its ``params``
 * ``sklearn``: `to_sklearn`; back `from_sklearn`
@@ -16,14 +18,14 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_MODULES = ("equinox", "flax", "gluon", "keras", "onnx", "sklearn", "tensorflow", "torch")
+__all__ = ["equinox", "flax", "gluon", "keras", "onnx", "sklearn", "tensorflow", "torch"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
+    if name in __all__:
         return importlib.import_module(f"multimlp.interop.{name}")
     raise AttributeError(f"module 'multimlp.interop' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES})
+    return sorted({*globals(), *__all__})

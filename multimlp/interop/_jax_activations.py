@@ -8,7 +8,7 @@ from typing import Any
 
 from multimlp.activations import Activation
 from multimlp.errors import missing_dependency
-from multimlp.interop._layers import unsupported_activation
+from multimlp.interop._layers import name_elsewhere, unsupported_activation
 
 try:
     import jax
@@ -61,7 +61,7 @@ def supported_activations() -> tuple[str, ...]:
 
 def function_of(rule: Activation, where: str) -> Callable[..., Any]:
     """The function of ``jax.nn``, options bound."""
-    name = "silu" if rule.name == "swish" and rule.options == {"beta": 1.0} else rule.name
+    name = name_elsewhere(rule)
     if rule.parameters or name not in supported_activations():
         raise unsupported_activation(where, rule, supported_activations())
     if name == "gelu":

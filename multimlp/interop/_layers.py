@@ -13,12 +13,12 @@ from multimlp import activations, tree
 from multimlp.activations import Activation
 from multimlp.backend import Backend, owner, select
 from multimlp.errors import InputError, ShapeError
-from multimlp.mlp import MLP, Dense, ParametricDense, Params, dense, is_ensemble
+from multimlp.mlp import MLP, Params, check_params, forward, layer_params, learned_by
 
 
 @dataclass
-class Layer:
-    """A fully connected layer on the host."""
+class HostLayer:
+    """A fully connected layer on the host, with what follows it."""
 
     weight: np.ndarray
     """Shape (in, out)."""
@@ -29,43 +29,30 @@ class Layer:
     dropout: float | None = None
 
 
-def layers_of(mlp: MLP, params: Params) -> list[Layer]:
+def layers_of(mlp: MLP, params: Params) -> list[HostLayer]:
     """The layers of a model, activations and dropout with the layer that they follow.
 
     Raises
     ------
-    InputError
+    InputError, ShapeError, DTypeError
         For an ensemble, or parameters that are not the model's.
     """
-    members = is_ensemble(params)
-    if members is not None:
-        raise InputError(
-            f"params: an ensemble of {members} members cannot be one model elsewhere; convert a member, "
-            "e.g. multimlp.tree.map(lambda a: a[0], params)"
+    check_params(mlp, params, single=True)
+    last = len(mlp.layers) - 1
+    return [
+        HostLayer(
+            on_host(layer.weight),
+            None if layer.bias is None else on_host(layer.bias),
+            row.activation,
+            {name: on_host(value) for name, value in learned_by(layer).items()},
+            mlp.dropout if i < last and mlp.dropout else None,
         )
-    if len(params) != len(mlp.layer_shapes):
-        raise InputError(f"params: expected {len(mlp.layer_shapes)} layers for this mlp, got {len(params)}")
-    found = []
-    last = len(params) - 1
-    for i, (layer, rule) in enumerate(zip(params, mlp.layer_activations, strict=True)):
-        learned = layer.activation if isinstance(layer, ParametricDense) else {}
-        found.append(
-            Layer(
-                _host(layer.weight),
-                None if layer.bias is None else _host(layer.bias),
-                rule,
-                {name: _host(value) for name, value in learned.items()},
-                mlp.dropout if i < last and mlp.dropout else None,
-            )
-        )
-        if found[-1].weight.shape != mlp.layer_shapes[i]:
-            raise ShapeError(
-                f"params[{i}].weight: expected shape {mlp.layer_shapes[i]}, got {found[-1].weight.shape}"
-            )
-    return found
+        for i, (row, layer) in enumerate(zip(mlp.layers, params, strict=True))
+    ]
 
 
-def _host(array: Any) -> np.ndarray:
+def on_host(array: Any) -> np.ndarray:
+    """An array of any library as NumPy's."""
     return np.asarray(owner(array).to_numpy(array))
 
 
@@ -75,18 +62,11 @@ def dtype_of(params: Params) -> str:
     return owner(leaf).dtype_name(leaf.dtype)
 
 
-def forward(mlp: MLP, params: Params, X: Any, drop: Callable[[Any], Any] | None) -> Any:
+def with_dropout(mlp: MLP, params: Params, X: Any, drop: Callable[[Any], Any] | None) -> Any:
     """``mlp(params, X)``, with a framework's own dropout after each hidden layer if ``drop`` is given."""
     if drop is None or not mlp.dropout:
         return mlp(params, X)
-    hidden = X
-    for i, (layer, rule) in enumerate(zip(params, mlp.layer_activations, strict=True)):
-        hidden = dense(hidden, layer.weight, layer.bias)
-        if rule is not None:
-            hidden = rule(hidden, layer.activation if isinstance(layer, ParametricDense) else None)
-        if i < len(mlp.hidden):
-            hidden = drop(hidden)
-    return hidden
+    return forward(mlp.layers, params, X, lambda hidden, i: drop(hidden))
 
 
 class Builder:
@@ -100,7 +80,7 @@ class Builder:
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self._layers: list[Layer] = []
+        self._layers: list[HostLayer] = []
 
     @classmethod
     def from_arrays(
@@ -150,7 +130,7 @@ class Builder:
 
     def dense(self, weight: Any, bias: Any | None) -> None:
         """A fully connected layer: weight (in, out), bias (out,)."""
-        self._layers.append(Layer(np.asarray(weight), None if bias is None else np.asarray(bias)))
+        self._layers.append(HostLayer(np.asarray(weight), None if bias is None else np.asarray(bias)))
 
     def activation(self, spec: Any, learned: Mapping[str, Any] | None = None) -> None:
         """The activation after the last layer; see `multimlp.activations.parse`."""
@@ -162,6 +142,12 @@ class Builder:
             raise self._unlike(f"has the activation {rule.name!r} after another activation or dropout")
         layer.activation = rule
         layer.learned = {name: np.asarray(value) for name, value in (learned or {}).items()}
+
+    def prelu(self, slopes: np.ndarray) -> None:
+        """A learned slope for all units of the last layer, or one a unit."""
+        per_unit = slopes.size > 1
+        spec = {"name": "prelu", "learnable": True, "per_unit": per_unit}
+        self.activation(spec, {"alpha": slopes if per_unit else slopes.reshape(())})
 
     def dropout(self, rate: float) -> None:
         """Dropout after the last layer's activation."""
@@ -199,27 +185,29 @@ class Builder:
             use_bias=any(layer.bias is not None for layer in layers),
             dropout=self._rate(),
         )
-        for i, (layer, shape) in enumerate(zip(layers, mlp.layer_shapes, strict=True)):
-            if layer.weight.shape != shape:
+        for i, (layer, row) in enumerate(zip(layers, mlp.layers, strict=True)):
+            if layer.weight.shape[0] != row.fan_in:
                 raise ShapeError(
                     f"the {self._source}'s layer {i} takes {layer.weight.shape[0]} inputs, but "
-                    f"{shape[0]} come in"
+                    f"{row.fan_in} come in"
                 )
         target = select(backend, device, dtype or stored_dtype or layers[0].weight.dtype.name, like)
 
         def place(values: np.ndarray) -> Any:
             return target.backend.asarray(values, dtype=target.dtype, device=target.device)
 
-        return mlp, tree.map(place, tuple(self._params(layer, mlp.use_bias) for layer in layers))
-
-    @staticmethod
-    def _params(layer: Layer, use_bias: bool) -> Dense | ParametricDense:
-        bias = layer.bias
-        if use_bias and bias is None:
-            bias = np.zeros(layer.weight.shape[1], layer.weight.dtype)
-        if layer.learned:
-            return ParametricDense(layer.weight, bias, layer.learned)
-        return Dense(layer.weight, bias)
+        params = tree.map(
+            place,
+            tuple(
+                layer_params(layer.weight, _bias(layer) if mlp.use_bias else None, layer.learned)
+                for layer in layers
+            ),
+        )
+        try:
+            check_params(mlp, params)
+        except InputError as error:
+            raise type(error)(f"the {self._source} does not fit together: {error}") from None
+        return mlp, params
 
     def _rate(self) -> float:
         *hidden, last = self._layers
@@ -235,12 +223,26 @@ class Builder:
         return rates.pop() if rates else 0.0
 
 
+def _bias(layer: HostLayer) -> np.ndarray:
+    return np.zeros(layer.weight.shape[1], layer.weight.dtype) if layer.bias is None else layer.bias
+
+
 def _without_defaults(spec: Any) -> Any:
     """Options that only repeat the default are left out, so that equal models compare equal."""
     if not isinstance(spec, Mapping) or spec.get("learnable"):
         return spec
     usual = activations.describe(spec["name"]).options
     return {name: value for name, value in spec.items() if name == "name" or value != usual.get(name)}
+
+
+def name_elsewhere(rule: Activation) -> str:
+    """The name of an activation by which tables of other libraries find it: swish with its usual beta is silu."""
+    return "silu" if rule.name == "swish" and rule.options == {"beta": 1.0} else rule.name
+
+
+def is_prelu(rule: Activation) -> bool:
+    """Whether it is a leaky relu whose slope is learned, by either name."""
+    return bool(rule.parameters) and rule.name in ("prelu", "leaky_relu")
 
 
 def unsupported_activation(where: str, rule: Activation | str, supported: Iterable[str]) -> InputError:

@@ -5,24 +5,36 @@ Kernels are (in, out) on both sides; values are equal to the bit.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from multimlp.backend import Backend, convert
-from multimlp.errors import InputError, missing_dependency
+from multimlp.errors import FileFormatError, InputError, missing_dependency
+from multimlp.files import replacing
 from multimlp.interop._jax_activations import function_of, spec_of, supported_activations
 from multimlp.interop._layers import Builder, layers_of, unsupported_activation, unsupported_layer
+from multimlp.interop._opening import opening
 from multimlp.mlp import MLP, Params
 
 try:
-    from flax import linen, nnx
+    from flax import linen, nnx, serialization
 except ImportError:
     raise missing_dependency("flax", "multimlp.interop.flax", "flax") from None
 
-__all__ = ["from_flax", "from_nnx", "supported_activations", "to_flax", "to_nnx"]
+__all__ = [
+    "from_flax",
+    "from_nnx",
+    "read_variables",
+    "supported_activations",
+    "to_flax",
+    "to_nnx",
+    "write_variables",
+]
 
 
 def _jax_layers(mlp: MLP, params: Params, where: str) -> list[tuple[Any, Any]]:
@@ -157,6 +169,48 @@ def _read_linen(module: linen.Sequential, arrays: Mapping[str, np.ndarray], read
             )
         else:
             reading.activation(spec_of(part, "Flax"))
+
+
+# ---- variables in files ----------------------------------------
+
+
+def write_variables(path: str | os.PathLike[str], variables: Mapping[str, Any]) -> None:
+    """Write linen's variables of `to_flax` as msgpack, as ``flax.serialization`` has it.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import multimlp as mm
+    >>> from multimlp.interop.flax import read_variables, to_flax, write_variables
+    >>> mlp = mm.MLP(2, 3, 1)
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.msgpack"
+    >>> write_variables(path, to_flax(mlp, mlp.init(seed=0))[1])
+    >>> sorted(read_variables(path)["params"])
+    ['layers_0', 'layers_2']
+    """
+    plain = {
+        layer: {name: np.asarray(values) for name, values in arrays.items()}
+        for layer, arrays in variables["params"].items()
+    }
+    with replacing(path) as beside:
+        beside.write_bytes(serialization.msgpack_serialize({"params": plain}))
+
+
+def read_variables(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The variables in a msgpack file, NumPy arrays in nested mappings; reading it runs no code.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    FileFormatError
+        If it is damaged or another kind of file.
+    """
+    with opening(path, "is no Flax file"):
+        variables = serialization.msgpack_restore(Path(path).read_bytes())
+    if not isinstance(variables, dict):
+        raise FileFormatError(f"{str(path)!r} holds {type(variables).__name__}, not Flax variables")
+    return variables
 
 
 # ---- nnx ----------------------------------------

@@ -32,9 +32,10 @@ from typing import Any
 import numpy as np
 
 from multimlp.backend import Backend
-from multimlp.errors import DTypeError, FileFormatError, InputError
+from multimlp.errors import DTypeError, InputError
 from multimlp.files import replacing
 from multimlp.interop._layers import Builder, layers_of
+from multimlp.interop._opening import opening
 from multimlp.mlp import MLP, Params
 
 _FILE_MAGIC, _V2, _V3 = 0x112, 0xF993FAC9, 0xF993FACA
@@ -130,16 +131,11 @@ def read_params(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     FileFormatError
         If it is damaged or another kind of file.
     """
-    try:
+    with opening(path, "is no Gluon parameter file, or is damaged"):
         content = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from None
-    try:
         if zipfile.is_zipfile(io.BytesIO(content)):
             return _from_archive(content)
         return _Reader(content).arrays()
-    except (ValueError, struct.error, UnicodeDecodeError, zipfile.BadZipFile, MemoryError) as error:
-        raise FileFormatError(f"{str(path)!r} is no Gluon parameter file, or is damaged: {error}") from None
 
 
 def _from_archive(content: bytes) -> dict[str, np.ndarray]:

@@ -19,12 +19,15 @@ from multimlp.errors import FileFormatError, InputError, missing_dependency
 from multimlp.interop._layers import (
     Builder,
     dtype_of,
-    forward,
+    is_prelu,
     layers_of,
+    name_elsewhere,
+    on_host,
     unsupported_activation,
     unsupported_layer,
+    with_dropout,
 )
-from multimlp.mlp import MLP, Params
+from multimlp.mlp import MLP, Params, check_params
 
 try:
     import keras
@@ -95,10 +98,10 @@ def to_keras(mlp: MLP, params: Params) -> keras.Sequential:
     >>> [layer.units for layer in to_keras(mlp, mlp.init(seed=0)).layers]
     [3, 1]
     """
-    dtype = dtype_of(params)
+    layers, dtype = layers_of(mlp, params), dtype_of(params)
     parts: list[Any] = [keras.Input((mlp.in_features,), dtype=dtype)]
     weights: list[np.ndarray] = []
-    for layer in layers_of(mlp, params):
+    for layer in layers:
         name, extra = ("linear", None) if layer.activation is None else _activation(layer.activation, dtype)
         parts.append(keras.layers.Dense(layer.weight.shape[1], name, layer.bias is not None, dtype=dtype))
         weights += [layer.weight] if layer.bias is None else [layer.weight, layer.bias]
@@ -122,7 +125,7 @@ def _slope_shape(rule: Activation | None, weight: np.ndarray) -> tuple[int, ...]
 
 def _activation(rule: Activation, dtype: str) -> tuple[str, Any]:
     """The name that a Dense layer takes, and the layer that follows it where a name does not say it all."""
-    if rule.parameters and rule.name in ("prelu", "leaky_relu"):
+    if is_prelu(rule):
         return "linear", keras.layers.PReLU(
             shared_axes=None if rule.parameters[0].per_unit else [1], dtype=dtype
         )
@@ -130,7 +133,7 @@ def _activation(rule: Activation, dtype: str) -> tuple[str, Any]:
         return "linear", keras.layers.LeakyReLU(negative_slope=rule.options["negative_slope"], dtype=dtype)
     if not rule.parameters and rule.name == "elu" and rule.options["alpha"] != 1:
         return "linear", keras.layers.ELU(rule.options["alpha"], dtype=dtype)
-    name = "silu" if rule.name == "swish" and rule.options == {"beta": 1.0} else rule.name
+    name = name_elsewhere(rule)
     theirs, needed = _BY_NAME.get(name, ("", {}))
     if (
         rule.parameters
@@ -210,10 +213,7 @@ def _read(layer: Any, reading: Builder) -> None:
     elif kind == "ELU":
         reading.activation({"name": "elu", "alpha": float(config["alpha"])})
     elif kind == "PReLU":
-        slopes = _host(layer.alpha)
-        per_unit = slopes.size > 1
-        spec = {"name": "prelu", "learnable": True, "per_unit": per_unit}
-        reading.activation(spec, {"alpha": slopes if per_unit else slopes.reshape(())})
+        reading.prelu(_host(layer.alpha))
     elif kind == "Softmax" and config["axis"] == -1:
         reading.activation("softmax")
     elif kind == "ReLU":
@@ -271,7 +271,7 @@ class KerasMLP(keras.layers.Layer):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         dropping = training and self._seeds is not None
-        return forward(self.mlp, self.params, inputs, self._drop if dropping else None)
+        return with_dropout(self.mlp, self.params, inputs, self._drop if dropping else None)
 
     def _drop(self, hidden: Any) -> Any:
         return keras.random.dropout(hidden, self.mlp.dropout, seed=self._seeds)
@@ -308,14 +308,8 @@ def as_keras_layer(mlp: MLP, params: Params, **options: Any) -> KerasMLP:
     >>> model.count_params()
     13
     """
-    layers_of(mlp, params)
+    check_params(mlp, params, single=True)
     layer = KerasMLP(mlp.to_spec(), dtype=dtype_of(params), **options)
     for variable, leaf in zip(layer._leaves, tree.leaves(params), strict=True):
-        variable.assign(_plain(leaf))
+        variable.assign(on_host(leaf))
     return layer
-
-
-def _plain(leaf: Any) -> np.ndarray:
-    from multimlp.backend import owner
-
-    return np.asarray(owner(leaf).to_numpy(leaf))

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from multimlp.backend import Backend
-from multimlp.errors import FileFormatError, InputError, missing_dependency
+from multimlp.errors import InputError, missing_dependency
 from multimlp.files import replacing
 from multimlp.interop._layers import Builder, layers_of, unsupported_activation
+from multimlp.interop._opening import opening
 from multimlp.mlp import MLP, Params
 
 try:
@@ -217,26 +217,16 @@ def read_npz(path: str | os.PathLike[str]) -> MLPClassifier | MLPRegressor:
     """
     names = {theirs: ours for ours, theirs in _ACTIVATIONS.items()}
     finals = {theirs: ours for ours, theirs in _OUT_ACTIVATIONS.items()}
-    try:
+    with opening(path, "is no model that write_npz wrote, or is damaged"):
         with np.load(path, allow_pickle=False) as file:
             description = json.loads(str(file["description"]))
-            reading, count = (
-                Builder("scikit-learn file"),
-                sum(name.startswith("coefs_") for name in file.files),
-            )
-            for i in range(count):
+            reading = Builder("scikit-learn file")
+            last = sum(name.startswith("coefs_") for name in file.files) - 1
+            for i in range(last + 1):
                 reading.dense(file[f"coefs_{i}"], file[f"intercepts_{i}"])
                 reading.activation(
-                    names[description["activation"]]
-                    if i < count - 1
-                    else finals[description["out_activation"]]
+                    names[description["activation"]] if i < last else finals[description["out_activation"]]
                 )
             mlp, params = reading.build("numpy")
             classes = file["classes"] if description["task"] == "classification" else None
         return to_sklearn(mlp, params, description["task"], classes)
-    except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError, zipfile.BadZipFile) as error:
-        raise FileFormatError(
-            f"{str(path)!r} is no model that write_npz wrote, or is damaged: {error}"
-        ) from None

@@ -7,8 +7,8 @@ from typing import Any
 from multimlp import tree
 from multimlp.backend import convert
 from multimlp.errors import missing_dependency
-from multimlp.interop._layers import forward
-from multimlp.mlp import MLP, Params
+from multimlp.interop._layers import with_dropout
+from multimlp.mlp import MLP, Params, check_params
 
 try:
     import tensorflow as tf
@@ -32,7 +32,7 @@ class TensorFlowMLP(tf.Module):
 
     def __call__(self, X: Any, training: bool = False) -> Any:
         drop = (lambda hidden: tf.nn.dropout(hidden, self.mlp.dropout)) if training else None
-        return forward(self.mlp, self.params, X, drop)
+        return with_dropout(self.mlp, self.params, X, drop)
 
 
 def as_tf_module(mlp: MLP, params: Params, name: str | None = None) -> TensorFlowMLP:
@@ -61,4 +61,5 @@ def as_tf_module(mlp: MLP, params: Params, name: str | None = None) -> TensorFlo
     >>> [tuple(g.shape) for g in tape.gradient(value, module.trainable_variables)]
     [(2, 3), (3,), (3, 1), (1,)]
     """
+    check_params(mlp, params)
     return TensorFlowMLP(mlp, params, name)

@@ -10,22 +10,37 @@ from typing import Any
 
 from multimlp.activations import Activation
 from multimlp.backend import Array, Backend, convert
-from multimlp.errors import InputError, ShapeError, missing_dependency
+from multimlp.errors import InputError, missing_dependency
 from multimlp.interop._layers import (
     Builder,
     dtype_of,
-    forward,
+    is_prelu,
     layers_of,
+    name_elsewhere,
     unsupported_activation,
     unsupported_layer,
+    with_dropout,
 )
-from multimlp.mlp import MLP, Dense, ParametricDense, Params
+from multimlp.interop._torch_files import read_state, write_state
+from multimlp.mlp import MLP, Dense, ParametricDense, Params, check_params, layer_params, learned_by
 
 try:
     import torch
     from torch import nn
 except ImportError:
     raise missing_dependency("torch", "multimlp.interop.torch", "torch") from None
+
+__all__ = [
+    "TorchMLP",
+    "as_torch_module",
+    "from_state_dict",
+    "from_torch",
+    "read_state",
+    "supported_activations",
+    "to_state_dict",
+    "to_torch",
+    "write_state",
+]
 
 _MODULES: dict[str, tuple[Callable[..., nn.Module], dict[str, str]]] = {
     "identity": (nn.Identity, {}),
@@ -101,11 +116,11 @@ def to_torch(mlp: MLP, params: Params, device: Any = None) -> nn.Sequential:
       (2): Linear(in_features=3, out_features=1, bias=True)
     )
     """
+    layers, dtype = layers_of(mlp, params), getattr(torch, dtype_of(params))
     if device is None and isinstance(params[0].weight, torch.Tensor):
         device = params[0].weight.device
-    dtype = getattr(torch, dtype_of(params))
     modules: list[nn.Module] = []
-    for layer in layers_of(mlp, params):
+    for layer in layers:
         fan_in, fan_out = layer.weight.shape
         linear = nn.utils.skip_init(
             nn.Linear, fan_in, fan_out, layer.bias is not None, device=device or "cpu", dtype=dtype
@@ -123,13 +138,13 @@ def to_torch(mlp: MLP, params: Params, device: Any = None) -> nn.Sequential:
 
 
 def _module(rule: Activation, learned: Mapping[str, Any]) -> nn.Module:
-    if rule.parameters and rule.name in ("prelu", "leaky_relu"):
+    if is_prelu(rule):
         ((_, slope),) = learned.items()
         module = nn.PReLU(max(slope.size, 1))
         with torch.no_grad():
             module.weight.copy_(torch.tensor(slope).reshape(-1))
         return module
-    name = "silu" if rule.name == "swish" and rule.options == {"beta": 1.0} else rule.name
+    name = name_elsewhere(rule)
     if rule.parameters or name not in _MODULES:
         raise unsupported_activation("torch", rule, supported_activations())
     make, attributes = _MODULES[name]
@@ -187,10 +202,7 @@ def _read(module: nn.Module, reading: Builder) -> None:
     elif isinstance(module, nn.Dropout):
         reading.dropout(module.p)
     elif isinstance(module, nn.PReLU):
-        slopes = _host(module.weight)
-        per_unit = module.num_parameters > 1
-        spec = {"name": "prelu", "learnable": True, "per_unit": per_unit}
-        reading.activation(spec, {"alpha": slopes if per_unit else slopes.reshape(())})
+        reading.prelu(_host(module.weight))
     elif type(module) in _NAMES:
         _read_activation(module, reading)
     else:
@@ -276,12 +288,11 @@ class _DenseParameters(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(layer.weight.detach().clone())
         self.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach().clone())
-        learned = layer.activation if isinstance(layer, ParametricDense) else {}
-        self.activation = nn.ParameterDict({name: value.detach().clone() for name, value in learned.items()})
+        learned = {name: value.detach().clone() for name, value in learned_by(layer).items()}
+        self.activation = nn.ParameterDict(learned)
 
     def layer(self) -> Dense | ParametricDense:
-        learned = dict(self.activation.items())
-        return ParametricDense(self.weight, self.bias, learned) if learned else Dense(self.weight, self.bias)
+        return layer_params(self.weight, self.bias, dict(self.activation.items()))
 
 
 class TorchMLP(nn.Module):
@@ -299,7 +310,7 @@ class TorchMLP(nn.Module):
 
     def forward(self, X: Array) -> Array:
         drop = (lambda hidden: nn.functional.dropout(hidden, self.mlp.dropout)) if self.training else None
-        return forward(self.mlp, self.params, X, drop)
+        return with_dropout(self.mlp, self.params, X, drop)
 
     def extra_repr(self) -> str:
         return repr(self.mlp)
@@ -331,6 +342,5 @@ def as_torch_module(mlp: MLP, params: Params, device: str | None = None) -> Torc
     >>> module(torch.ones(4, 2)).sum().backward()
     >>> optimizer.step()
     """
-    if len(params) != len(mlp.layer_shapes):
-        raise ShapeError(f"params: expected {len(mlp.layer_shapes)} layers for this mlp, got {len(params)}")
+    check_params(mlp, params)
     return TorchMLP(mlp, convert(params, "torch", device))

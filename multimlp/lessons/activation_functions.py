@@ -26,20 +26,16 @@ import numpy as np
 
 import multimlp as mm
 from multimlp import plotting
-from multimlp.backend import Backend
+from multimlp.backend import CHECKERS, Backend
 from multimlp.lessons import LessonResult, lesson
 
 MAIN = ("relu", "prelu", "sigmoid", "tanh", "gelu", "swish")
-CHECKERS = ("strict", "mpmath")
-"""Backends that exist to check others; they would only repeat NumPy's curve, slowly."""
-
-
 LIMIT = 8.0
 """Higher than that no picture reaches; the exponential would."""
 
 
 def installed() -> list[str]:
-    """The backends whose curves can be laid over one another here: installed, and with a device to run on."""
+    """The backends whose curves can be laid over one another here: installed, with a device to run on, and no checker."""
     candidates = (info for name, info in mm.available_backends().items() if name not in CHECKERS)
     described = [info.as_dict() for info in candidates if info.installed]
     return [one["name"] for one in described if one["problem"] is None and one["devices"]]

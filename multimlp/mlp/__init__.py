@@ -1,6 +1,38 @@
-"""The multilayer perceptron: `MLP` is the architecture, its parameters are a tuple of layers, a call is pure."""
+"""The multilayer perceptron: `MLP` is the architecture, its parameters are a tuple of layers, a call is pure.
 
-from multimlp.mlp._mlp import MLP, Dense, ParametricDense, Params, dense, is_ensemble
+`MLP.layers` is the table of layers that everything else reads; `check_params` is the one answer to whether
+parameters fit; the rest is what files, training and the exchange with other libraries make of a layer.
+"""
+
+from multimlp.mlp._check import check_params, misfit
+from multimlp.mlp._layers import (
+    Dense,
+    Layer,
+    ParametricDense,
+    Params,
+    dense,
+    forward,
+    is_ensemble,
+    layer_params,
+    learned_by,
+    named_arrays,
+)
+from multimlp.mlp._mlp import MLP
 from multimlp.mlp._summary import summary
 
-__all__ = ["MLP", "Dense", "ParametricDense", "Params", "dense", "is_ensemble", "summary"]
+__all__ = [
+    "MLP",
+    "Dense",
+    "Layer",
+    "ParametricDense",
+    "Params",
+    "check_params",
+    "dense",
+    "forward",
+    "is_ensemble",
+    "layer_params",
+    "learned_by",
+    "misfit",
+    "named_arrays",
+    "summary",
+]

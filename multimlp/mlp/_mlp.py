@@ -12,65 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from multimlp import activations, initializers, random, regularizers, tree
 from multimlp.activations import Activation
-from multimlp.backend import Array, Backend, array_namespace, is_array, op, owner, select
+from multimlp.backend import Array, Backend, array_namespace, is_array, owner, select
 from multimlp.errors import DTypeError, InputError, MixedBackendsError, ShapeError
-
-
-class Dense(NamedTuple):
-    """Parameters of a fully connected layer.
-
-    ``weight`` has shape (in_features, out_features), ``bias`` (out_features,) or is None; an ensemble has a leading axis of members.
-    """
-
-    weight: Array
-    bias: Array | None
-
-
-class ParametricDense(NamedTuple):
-    """Parameters of a layer whose activation is learned with it: ``activation`` maps parameter names to arrays."""
-
-    weight: Array
-    bias: Array | None
-    activation: dict[str, Array]
-
-
-Params = tuple[Dense | ParametricDense, ...]
-
-
-@op(arrays=3)
-def dense(x: Array, weight: Array, bias: Array | None = None) -> Array:
-    """The affine map x W + b.
-
-    Parameters
-    ----------
-    x : array, shape (..., n, in_features) or (in_features,)
-    weight : array, shape (in_features, out_features), or (members, in_features, out_features)
-    bias : array, shape (out_features,), or (members, out_features), or None
-
-    Returns
-    -------
-    array, shape (..., n, out_features), or (members, n, out_features)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from multimlp.mlp import dense
-    >>> dense(np.ones((1, 2)), np.ones((2, 3)), np.zeros(3))
-    array([[2., 2., 2.]])
-    """
-    xp = array_namespace(x, weight)
-    product = xp.matmul(x, weight)
-    if bias is None:
-        return product
-    if bias.ndim > 1 and product.ndim >= bias.ndim + 1:
-        bias = xp.expand_dims(bias, axis=-2)
-    return product + bias
+from multimlp.mlp._check import check_params
+from multimlp.mlp._layers import Layer, Params, forward, layer_params, layer_table
+from multimlp.mlp._summary import summary
 
 
 @dataclass(frozen=True, init=False)
@@ -153,30 +106,37 @@ class MLP:
 
     # ---- structure ---------------------------------------------------------------------------------------------------
 
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The table of layers: of each its shapes, its activation, its names and how many numbers it learns.
+
+        Examples
+        --------
+        >>> import multimlp as mm
+        >>> for layer in mm.MLP(4, 5, 3).layers:
+        ...     print(layer.label, layer.shapes, layer.num_parameters)
+        hidden 1 {'weight': (4, 5), 'bias': (5,)} 25
+        output {'weight': (5, 3), 'bias': (3,)} 18
+        """
+        widths = (*self.hidden, self.out_features)
+        return layer_table(
+            self.in_features, widths, (*self.activations, self.final_activation), self.use_bias
+        )
+
     @property
     def layer_activations(self) -> tuple[Activation | None, ...]:
         """The activation after each layer; None after the last one unless ``final_activation`` is set."""
-        return (*self.activations, self.final_activation)
+        return tuple(layer.activation for layer in self.layers)
 
     @property
     def layer_shapes(self) -> tuple[tuple[int, int], ...]:
         """(in, out) of each layer. An activation that halves its width (glu) narrows the next layer's input."""
-        shapes = []
-        width = self.in_features
-        for out, rule in zip((*self.hidden, self.out_features), self.layer_activations, strict=True):
-            shapes.append((width, out))
-            width = out if rule is None else rule.width(out)
-        return tuple(shapes)
+        return tuple((layer.fan_in, layer.fan_out) for layer in self.layers)
 
     @property
     def num_parameters(self) -> int:
         """How many numbers are learned."""
-        total = 0
-        for (fan_in, fan_out), rule in zip(self.layer_shapes, self.layer_activations, strict=True):
-            total += fan_in * fan_out + (fan_out if self.use_bias else 0)
-            if rule is not None:
-                total += sum(parameter.size(fan_out) for parameter in rule.parameters)
-        return total
+        return sum(layer.num_parameters for layer in self.layers)
 
     # ---- parameters --------------------------------------------------------------------------------------------------
 
@@ -216,34 +176,19 @@ class MLP:
         return tree.map(place, members[0], *members[1:])
 
     def _host_params(self, seed: int) -> Params:
-        layers: list[Dense | ParametricDense] = []
-        for i, ((fan_in, fan_out), rule) in enumerate(
-            zip(self.layer_shapes, self.layer_activations, strict=True)
-        ):
-            weight = self.kernel_init(random.host_generator(seed, i, 0), (fan_in, fan_out))
-            bias = self.bias_init(random.host_generator(seed, i, 1), (fan_out,)) if self.use_bias else None
-            learned = {p.name: p.initial(fan_out) for p in rule.parameters} if rule is not None else {}
-            layers.append(ParametricDense(weight, bias, learned) if learned else Dense(weight, bias))
-        return tuple(layers)
+        params = []
+        for i, layer in enumerate(self.layers):
+            weight = self.kernel_init(random.host_generator(seed, i, 0), (layer.fan_in, layer.fan_out))
+            bias = (
+                self.bias_init(random.host_generator(seed, i, 1), (layer.fan_out,)) if self.use_bias else None
+            )
+            rules = layer.activation.parameters if layer.activation is not None else ()
+            params.append(layer_params(weight, bias, {p.name: p.initial(layer.fan_out) for p in rules}))
+        return tuple(params)
 
     def check_params(self, params: Any) -> None:
-        """Raise an `InputError` or `ShapeError` if ``params`` are not parameters of this MLP (or of an ensemble of it)."""
-        count = len(self.hidden) + 1
-        if not isinstance(params, (tuple, list)) or len(params) != count:
-            got = f"{len(params)} layers" if isinstance(params, (tuple, list)) else type(params).__name__
-            raise InputError(f"params: expected a tuple of {count} layers (from mlp.init), got {got}")
-        for i, (layer, shape) in enumerate(zip(params, self.layer_shapes, strict=True)):
-            weight: Any = getattr(layer, "weight", None)
-            if not is_array(weight):
-                raise InputError(
-                    f"params[{i}]: expected a Dense(weight, bias) of arrays, got {type(layer).__name__}"
-                )
-            if tuple(weight.shape)[-2:] != shape or weight.ndim not in (2, 3):
-                raise ShapeError(f"params[{i}].weight: expected shape {shape}, got {tuple(weight.shape)}")
-            if layer.bias is not None and tuple(layer.bias.shape) != (*tuple(weight.shape)[:-2], shape[1]):
-                raise ShapeError(
-                    f"params[{i}].bias: expected shape {shape[1:]}, got {tuple(layer.bias.shape)}"
-                )
+        """Raise unless ``params`` are parameters of this MLP, or of an ensemble of it; see `multimlp.mlp.check_params`."""
+        check_params(self, params)
 
     # ---- the function ------------------------------------------------------------------------------------------------
 
@@ -269,27 +214,24 @@ class MLP:
         ShapeError, DTypeError, MixedBackendsError, InputError
             If ``X`` or ``params`` do not fit.
         """
-        hidden = X
-        last = len(self.hidden)
         try:
             first = params[0].weight
-            if X.shape[-1] != self.in_features or X.dtype != first.dtype or len(params) != last + 1:
+            if X.shape[-1] != self.in_features or X.dtype != first.dtype or len(params) != len(self.layers):
                 self._explain(params, X)
         except (AttributeError, IndexError, TypeError):
             self._explain(params, X)
             raise
-        if hidden.ndim == 1 and first.ndim == 3:
-            xp = array_namespace(hidden)
-            return xp.squeeze(self(params, xp.expand_dims(hidden, axis=0), key), axis=-2)
-        masked = key is not None and self.dropout > 0
-        for i, rule in enumerate(self.layer_activations):
-            layer = params[i]
-            hidden = dense(hidden, layer.weight, layer.bias)
-            if rule is not None:
-                hidden = rule(hidden, layer.activation if isinstance(layer, ParametricDense) else None)
-            if masked and i < last:
-                hidden = regularizers.dropout(hidden, random.fold_in(key, i), self.dropout)
-        return hidden
+        if X.ndim == 1 and first.ndim == 3:
+            xp = array_namespace(X)
+            return xp.squeeze(self(params, xp.expand_dims(X, axis=0), key), axis=-2)
+        if key is None or self.dropout == 0:
+            return forward(self.layers, params, X)
+        return forward(
+            self.layers,
+            params,
+            X,
+            lambda hidden, i: regularizers.dropout(hidden, random.fold_in(key, i), self.dropout),
+        )
 
     def _explain(self, params: Any, X: Any) -> None:
         """Say what is wrong with a call; called only when something is."""
@@ -316,8 +258,6 @@ class MLP:
 
     def summary(self) -> str:
         """A table of the layers: shapes, activations, numbers of parameters; see `multimlp.mlp.summary`."""
-        from multimlp.mlp._summary import summary
-
         return summary(self)
 
     def to_spec(self) -> dict[str, Any]:
@@ -380,9 +320,3 @@ def _per_layer(activation: Any, count: int) -> tuple[Activation, ...]:
             )
         return tuple(activations.parse(item) for item in activation)
     return (activations.parse(activation),) * count
-
-
-def is_ensemble(params: Params) -> int | None:
-    """The number of members if the parameters carry a leading axis of members, else None."""
-    weight = params[0].weight
-    return int(weight.shape[0]) if weight.ndim == 3 else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from multimlp.mlp._check import Layered
 
 _COLUMNS = ("layer", "units", "activation", "weight", "bias", "learned with it", "parameters")
 _NUMBERS = ("units", "parameters")
 
 
-def summary(mlp: Any) -> str:
+def summary(mlp: Layered) -> str:
     """A table of the layers: units, activation, shapes, number of parameters.
 
     Parameters
@@ -22,7 +22,7 @@ def summary(mlp: Any) -> str:
     Examples
     --------
     >>> import multimlp as mm
-    >>> from multimlp.structure import summary
+    >>> from multimlp.mlp import summary
     >>> print(summary(mm.MLP(4, 5, 3)))
     layer     units  activation  weight  bias  parameters
     input         4
@@ -30,22 +30,19 @@ def summary(mlp: Any) -> str:
     output        3              (5, 3)  (3,)          18
     total                                              43
     """
-    rows: list[dict[str, str]] = [{"layer": "input", "units": str(mlp.in_features)}]
-    last = len(mlp.hidden)
-    for i, ((fan_in, fan_out), rule) in enumerate(zip(mlp.layer_shapes, mlp.layer_activations, strict=True)):
-        learned = {p.name: p.shape(fan_out) for p in rule.parameters} if rule is not None else {}
-        count = fan_in * fan_out + (fan_out if mlp.use_bias else 0)
-        count += sum(p.size(fan_out) for p in rule.parameters) if rule is not None else 0
+    rows = [{"layer": "input", "units": str(mlp.layers[0].fan_in)}]
+    for layer in mlp.layers:
+        shapes, rule = layer.shapes, layer.activation
         rows.append({
-            "layer": "output" if i == last else f"hidden {i + 1}",
-            "units": str(fan_out),
+            "layer": layer.label,
+            "units": str(layer.fan_out),
             "activation": "" if rule is None else rule.name,
-            "weight": str((fan_in, fan_out)),
-            "bias": str((fan_out,)) if mlp.use_bias else "",
-            "learned with it": ", ".join(f"{name} {shape}" for name, shape in learned.items()),
-            "parameters": f"{count:,}",
+            "weight": str(shapes["weight"]),
+            "bias": str(shapes.get("bias", "")),
+            "learned with it": ", ".join(f"{name} {shape}" for name, shape in layer.learned.items()),
+            "parameters": f"{layer.num_parameters:,}",
         })  # fmt: skip
-    rows.append({"layer": "total", "parameters": f"{mlp.num_parameters:,}"})
+    rows.append({"layer": "total", "parameters": f"{sum(layer.num_parameters for layer in mlp.layers):,}"})
     return _table(rows)
 
 

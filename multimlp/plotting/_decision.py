@@ -8,9 +8,8 @@ import numpy as np
 
 from multimlp.backend import host, owner
 from multimlp.errors import InputError, ShapeError
-from multimlp.mlp import MLP, Params
+from multimlp.mlp import MLP, Params, check_params
 from multimlp.plotting._style import MARKERS, axes_or_new
-from multimlp.structure._checks import check_pair, check_single
 from multimlp.training import predict
 
 if TYPE_CHECKING:
@@ -53,8 +52,7 @@ def plot_decision_boundary(
     >>> plotting.plot_decision_boundary(mlp, mlp.init(seed=0), X, [0, 1], axes).get_xlabel()
     'x1'
     """
-    check_pair(mlp, params)
-    check_single(params)
+    check_params(mlp, params, single=True)
     if mlp.in_features != 2:
         raise InputError(f"mlp: expected 2 inputs for a picture in the plane, got {mlp.in_features}")
     points, labels = _on_host(X, "X"), _on_host(y, "y").reshape(-1)

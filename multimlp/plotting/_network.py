@@ -8,9 +8,8 @@ import numpy as np
 
 from multimlp.backend import owner
 from multimlp.errors import InputError
-from multimlp.mlp import MLP, Params
+from multimlp.mlp import MLP, Params, check_params
 from multimlp.plotting._style import LINES, axes_or_new
-from multimlp.structure._checks import check_pair, check_single
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,8 +44,7 @@ def plot_network(mlp: MLP, params: Params | None = None, ax: Axes | None = None,
     12
     """
     if params is not None:
-        check_pair(mlp, params)
-        check_single(params)
+        check_params(mlp, params, single=True)
     elif not isinstance(mlp, MLP):
         raise InputError(f"mlp: expected a multimlp.MLP, got {type(mlp).__name__}")
     if max_units < 2:
@@ -55,9 +53,9 @@ def plot_network(mlp: MLP, params: Params | None = None, ax: Axes | None = None,
     widths = (mlp.in_features, *mlp.hidden, mlp.out_features)
     shown = [_shown(width, max_units) for width in widths]
     heights = [_heights(len(units), len(units) < width) for units, width in zip(shown, widths, strict=True)]
-    for i, (fan_in, _) in enumerate(mlp.layer_shapes):
+    for i, layer in enumerate(mlp.layers):
         weight = None if params is None else owner(params[i].weight).to_numpy(params[i].weight)
-        sources = [unit for unit in shown[i] if unit < fan_in]
+        sources = [unit for unit in shown[i] if unit < layer.fan_in]
         _connections(axes, i, heights[i][: len(sources)], heights[i + 1], weight, sources, shown[i + 1])
     floor = min(column.min() for column in heights) - 0.6
     for i, width in enumerate(widths):
@@ -130,8 +128,8 @@ def _units(
 
     last = len(mlp.hidden) + 1
     symbol = "x" if layer == 0 else "o" if layer == last else "h"
-    title = "input" if layer == 0 else "output" if layer == last else f"hidden {layer}"
-    rule = None if layer == 0 else mlp.layer_activations[layer - 1]
+    title = "input" if layer == 0 else mlp.layers[layer - 1].label
+    rule = None if layer == 0 else mlp.layers[layer - 1].activation
     x = layer * _DISTANCE
     for unit, height in zip(units, heights, strict=True):
         face = "0.88" if 0 < layer < last else "white"

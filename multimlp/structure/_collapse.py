@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from multimlp.backend import array_namespace, owner
 from multimlp.errors import InputError
-from multimlp.mlp import MLP, Dense, Params
-from multimlp.structure._checks import check_pair
+from multimlp.mlp import MLP, Dense, Params, check_params
 
 
 def collapse(mlp: MLP, params: Params) -> Dense:
@@ -54,12 +53,12 @@ def collapse(mlp: MLP, params: Params) -> Dense:
     >>> int(np.linalg.matrix_rank(affine.weight))
     2
     """
-    check_pair(mlp, params)
-    for i, rule in enumerate(mlp.layer_activations):
-        if rule is not None and rule.name != "identity":
-            where = "final_activation" if i == len(mlp.hidden) else f"the activation of hidden layer {i}"
+    check_params(mlp, params)
+    for row in mlp.layers:
+        if row.activation is not None and row.activation.name != "identity":
             raise InputError(
-                f"mlp: {where} is {rule.name!r}; only a network of 'identity' activations is one affine map"
+                f"mlp: layer {row.label!r} has the activation {row.activation.name!r}; only a network of 'identity' "
+                "activations is one affine map"
             )
     weight, bias = params[0].weight, params[0].bias
     xp = array_namespace(weight)

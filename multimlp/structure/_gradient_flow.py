@@ -12,8 +12,7 @@ from multimlp import losses
 from multimlp.backend import Array, Backend, Target, host, owner
 from multimlp.callbacks import Callback, Run
 from multimlp.errors import InputError
-from multimlp.mlp import MLP, Params
-from multimlp.structure._checks import check_pair, check_single
+from multimlp.mlp import MLP, Params, check_params
 from multimlp.training import place
 from multimlp.transforms import value_and_grad
 
@@ -98,8 +97,7 @@ def gradient_flow(mlp: MLP, params: Params, X: Any, y: Any, loss: Any = "cross_e
     >>> gradient_flow(mlp, mlp.init(seed=0), X, y).verdict
     'vanishing'
     """
-    check_pair(mlp, params)
-    check_single(params)
+    check_params(mlp, params, single=True)
     rule = losses.get(loss)
     weight = params[0].weight
     backend = owner(weight)

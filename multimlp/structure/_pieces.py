@@ -9,8 +9,7 @@ import numpy as np
 from multimlp.activations import Activation
 from multimlp.backend import owner
 from multimlp.errors import InputError
-from multimlp.mlp import MLP, ParametricDense, Params
-from multimlp.structure._checks import check_pair, check_single
+from multimlp.mlp import MLP, Params, check_params, learned_by
 
 PIECEWISE_LINEAR = (
     "identity",
@@ -32,7 +31,7 @@ class HostLayer:
     weight: np.ndarray
     bias: np.ndarray
     rule: Activation | None
-    learned: dict[str, np.ndarray] | None
+    learned: dict[str, np.ndarray]
 
     @property
     def kinks(self) -> tuple[float, ...]:
@@ -51,22 +50,19 @@ class HostLayer:
 
 def host_layers(mlp: MLP, params: Params) -> list[HostLayer]:
     """The layers on the host; `InputError` unless the network is continuous and piecewise linear."""
-    check_pair(mlp, params)
-    check_single(params)
+    check_params(mlp, params, single=True)
     layers = []
-    for i, (layer, rule) in enumerate(zip(params, mlp.layer_activations, strict=True)):
+    for row, layer in zip(mlp.layers, params, strict=True):
+        rule = row.activation
         if rule is not None and rule.name not in PIECEWISE_LINEAR:
-            where = "final_activation" if i == len(mlp.hidden) else f"hidden layer {i + 1}"
             raise InputError(
-                f"mlp: {where} has the activation {rule.name!r}, not a continuous piecewise linear one; "
+                f"mlp: layer {row.label!r} has the activation {rule.name!r}, not a continuous piecewise linear one; "
                 f"these are: {', '.join(PIECEWISE_LINEAR)}"
             )
         to_host = owner(layer.weight).to_numpy
         weight = to_host(layer.weight).astype(np.float64)
         bias = np.zeros(weight.shape[1]) if layer.bias is None else to_host(layer.bias).astype(np.float64)
-        learned = None
-        if isinstance(layer, ParametricDense):
-            learned = {name: to_host(value).astype(np.float64) for name, value in layer.activation.items()}
+        learned = {name: to_host(value).astype(np.float64) for name, value in learned_by(layer).items()}
         layers.append(HostLayer(weight, bias, rule, learned))
     return layers
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from multimlp.activations import configured
 from multimlp.backend import array_namespace, owner
 from multimlp.errors import InputError
-from multimlp.mlp import MLP, Params
-from multimlp.structure._checks import check_pair
+from multimlp.mlp import MLP, Params, check_params
 
 
 def to_sigmoid(mlp: MLP, params: Params) -> tuple[MLP, Params]:
@@ -99,7 +98,7 @@ def _rewrite(
     mlp: MLP, params: Params, old: str, new: str, inner: float, outer: float, shift: float
 ) -> tuple[MLP, Params]:
     """Use old(z) = outer * new(inner * z) + shift in each hidden layer that has the old activation."""
-    check_pair(mlp, params)
+    check_params(mlp, params)
     replaced = [rule.name == old for rule in mlp.activations]
     if not any(replaced):
         raise InputError(f"mlp: no hidden layer has the activation {old!r}; got {mlp!r}")

@@ -12,8 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from multimlp.activations import Activation
 from multimlp.backend import Backend
-from multimlp.errors import FileFormatError, InputError
+from multimlp.errors import InputError
 from multimlp.interop._layers import Builder, unsupported_activation, unsupported_layer
+from multimlp.interop._opening import opening
 from multimlp.interop.onnx._operators import CLIPS, OPERATORS, SELU, supported_activations
 from multimlp.mlp import MLP, Params
 
@@ -80,14 +81,10 @@ def from_onnx(
 
 
 def _load(path: str | os.PathLike[str]) -> onnx.ModelProto:
-    try:
+    with opening(path, "is no valid ONNX model"):
         model = onnx.load(os.fspath(path), load_external_data=False)
         onnx.checker.check_model(model)
-    except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from None
-    except Exception as error:
-        raise FileFormatError(f"{str(path)!r} is no valid ONNX model: {str(error).splitlines()[0]}") from None
-    return model
+        return model
 
 
 def _values(tensor: Any) -> np.ndarray:
@@ -190,10 +187,7 @@ class _Chain:
 
     def _special(self, node: Any, attributes: Mapping[str, Any]) -> None:
         if node.op_type == "PRelu":
-            slope = self._constant(node.input[1], "PRelu").reshape(-1)
-            per_unit = slope.size > 1
-            spec = {"name": "prelu", "learnable": True, "per_unit": per_unit}
-            self._reading.activation(spec, {"alpha": slope if per_unit else slope.reshape(())})
+            self._reading.prelu(self._constant(node.input[1], "PRelu").reshape(-1))
         elif node.op_type == "Clip":
             ends = tuple(float(self._constant(name, "Clip")) for name in node.input[1:]) or (
                 attributes.get("min"),

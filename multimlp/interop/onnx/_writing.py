@@ -12,7 +12,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from multimlp.errors import DTypeError
 from multimlp.files import replacing
-from multimlp.interop._layers import Layer, dtype_of, layers_of, unsupported_activation
+from multimlp.interop._layers import (
+    HostLayer,
+    dtype_of,
+    is_prelu,
+    layers_of,
+    name_elsewhere,
+    unsupported_activation,
+)
 from multimlp.interop.onnx._operators import CLIPS, OPERATORS, supported_activations
 from multimlp.mlp import MLP, Params
 
@@ -47,11 +54,11 @@ def to_onnx(mlp: MLP, params: Params, path: str | os.PathLike[str] | None = None
     >>> [node.op_type for node in model.graph.node]
     ['Gemm', 'Relu', 'Gemm']
     """
-    dtype = dtype_of(params)
+    layers, dtype = layers_of(mlp, params), dtype_of(params)
     if dtype not in _FLOATS:
         raise DTypeError(f"params: dtype {dtype} cannot be exported; convert them to float32 first")
     graph = _Graph()
-    for i, layer in enumerate(layers_of(mlp, params)):
+    for i, layer in enumerate(layers):
         names = [graph.constant(f"layers.{i}.weight", layer.weight)]
         if layer.bias is not None:
             names.append(graph.constant(f"layers.{i}.bias", layer.bias))
@@ -105,11 +112,11 @@ class _Graph:
         return model
 
 
-def _write_activation(graph: _Graph, i: int, layer: Layer) -> None:
+def _write_activation(graph: _Graph, i: int, layer: HostLayer) -> None:
     rule = layer.activation
     assert rule is not None
     kind, options = layer.weight.dtype, rule.options
-    if rule.parameters and rule.name in ("prelu", "leaky_relu"):
+    if is_prelu(rule):
         ((name, slope),) = layer.learned.items()
         graph.add("PRelu", [graph.constant(f"layers.{i}.activation.{name}", np.atleast_1d(slope))])
     elif rule.parameters:
@@ -120,7 +127,7 @@ def _write_activation(graph: _Graph, i: int, layer: Layer) -> None:
             for end, v in zip(("min", "max"), CLIPS[rule.name], strict=True)
         ]
         graph.add("Clip", ends)
-    elif rule.name == "silu" or (rule.name == "swish" and options["beta"] == 1):
+    elif name_elsewhere(rule) == "silu":
         before = graph.add("Sigmoid")
         graph.add("Mul", [before])
     elif rule.name == "softshrink":

@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from multimlp.errors import FileFormatError, InputError
+from multimlp.errors import FileFormatError
 from multimlp.files import read_tensors, replacing, write_tensors
+from multimlp.interop._opening import opening
 
 
 def write_state(path: Path, state: Mapping[str, torch.Tensor]) -> None:
@@ -38,14 +39,8 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     """
     if path.suffix == ".safetensors":
         return {name: torch.from_numpy(array) for name, array in read_tensors(path)[0].items()}
-    try:
+    with opening(path, "holds no plain state_dict"):
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from None
-    except Exception as error:
-        raise FileFormatError(
-            f"{str(path)!r} holds no plain state_dict: {str(error).splitlines()[0]}"
-        ) from None
     if not isinstance(state, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
         raise FileFormatError(f"{str(path)!r} holds {type(state).__name__}, not a plain state_dict")
     return state
