@@ -377,9 +377,9 @@ def test_onnx_refuses_damaged_files_and_foreign_activations(tmp_path):
 
 def _jax_cases():
     pytest.importorskip("jax")
-    from multimlp.interop import _jax_activations
+    from multimlp.interop import _jax
 
-    names = [n for n in sorted(_jax_activations.supported_activations()) if n != "identity"]
+    names = [n for n in sorted(_jax.supported_activations()) if n != "identity"]
     return [v for v in variants(names) if v.id not in ("threshold",)]
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.backend import Backend, convert
+from multimlp.backend import Backend
 from multimlp.errors import InputError, missing_dependency
-from multimlp.interop._jax_activations import function_of, spec_of, supported_activations
-from multimlp.interop._layers import Builder, layers_of, unsupported_activation, unsupported_layer
+from multimlp.interop._jax import function_of, jax_layers, spec_of, supported_activations
+from multimlp.interop._layers import Builder, unsupported_layer
 from multimlp.mlp import MLP, Params
 
 try:
@@ -48,7 +48,7 @@ def to_equinox(mlp: MLP, params: Params) -> eqx.nn.Sequential:
     True
     """
     parts: list[Any] = []
-    for host, layer in zip(layers_of(mlp, params), convert(params, "jax"), strict=True):
+    for host, layer in jax_layers(mlp, params, "Equinox"):
         fan_in, fan_out = host.weight.shape
         linear = eqx.nn.Linear(
             fan_in, fan_out, host.bias is not None, dtype=layer.weight.dtype, key=jax.random.key(0)
@@ -58,8 +58,6 @@ def to_equinox(mlp: MLP, params: Params) -> eqx.nn.Sequential:
             linear = eqx.tree_at(lambda module: module.bias, linear, layer.bias)
         parts.append(linear)
         if host.activation is not None:
-            if host.learned:
-                raise unsupported_activation("Equinox", host.activation, supported_activations())
             parts.append(eqx.nn.Lambda(function_of(host.activation, "Equinox")))
         if host.dropout is not None:
             parts.append(eqx.nn.Dropout(host.dropout, inference=True))

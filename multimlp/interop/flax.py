@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.backend import Backend, convert
+from multimlp.backend import Backend
 from multimlp.errors import FileFormatError, InputError, missing_dependency
 from multimlp.files import replacing
-from multimlp.interop._jax_activations import function_of, spec_of, supported_activations
-from multimlp.interop._layers import Builder, layers_of, unsupported_activation, unsupported_layer
+from multimlp.interop._jax import function_of, jax_layers, spec_of, supported_activations
+from multimlp.interop._layers import Builder, unsupported_layer
 from multimlp.interop._opening import opening
 from multimlp.mlp import MLP, Params
 
@@ -35,15 +35,6 @@ __all__ = [
     "to_nnx",
     "write_variables",
 ]
-
-
-def _jax_layers(mlp: MLP, params: Params, where: str) -> list[tuple[Any, Any]]:
-    """Each layer on the host (for its shape and rule) and its parameters as JAX arrays."""
-    host = layers_of(mlp, params)
-    for layer in host:
-        if layer.learned and layer.activation is not None:
-            raise unsupported_activation(where, layer.activation, supported_activations())
-    return list(zip(host, convert(params, "jax"), strict=True))
 
 
 def to_flax(mlp: MLP, params: Params) -> tuple[linen.Sequential, dict[str, Any]]:
@@ -78,7 +69,7 @@ def to_flax(mlp: MLP, params: Params) -> tuple[linen.Sequential, dict[str, Any]]
     """
     parts: list[Any] = []
     variables: dict[str, Any] = {}
-    for host, layer in _jax_layers(mlp, params, "Flax"):
+    for host, layer in jax_layers(mlp, params, "Flax"):
         own = {"kernel": layer.weight} if layer.bias is None else {"kernel": layer.weight, "bias": layer.bias}
         variables[f"layers_{len(parts)}"] = own
         kind = layer.weight.dtype
@@ -228,7 +219,7 @@ def to_nnx(mlp: MLP, params: Params) -> nnx.Sequential:
     True
     """
     parts: list[Any] = []
-    for host, layer in _jax_layers(mlp, params, "Flax"):
+    for host, layer in jax_layers(mlp, params, "Flax"):
         fan_in, fan_out = host.weight.shape
         kind = layer.weight.dtype
         linear = nnx.Linear(

@@ -214,9 +214,10 @@ class MLP:
         ShapeError, DTypeError, MixedBackendsError, InputError
             If ``X`` or ``params`` do not fit.
         """
+        layers = self.layers
         try:
             first = params[0].weight
-            if X.shape[-1] != self.in_features or X.dtype != first.dtype or len(params) != len(self.layers):
+            if X.shape[-1] != self.in_features or X.dtype != first.dtype or len(params) != len(layers):
                 self._explain(params, X)
         except (AttributeError, IndexError, TypeError):
             self._explain(params, X)
@@ -225,9 +226,9 @@ class MLP:
             xp = array_namespace(X)
             return xp.squeeze(self(params, xp.expand_dims(X, axis=0), key), axis=-2)
         if key is None or self.dropout == 0:
-            return forward(self.layers, params, X)
+            return forward(layers, params, X)
         return forward(
-            self.layers,
+            layers,
             params,
             X,
             lambda hidden, i: regularizers.dropout(hidden, random.fold_in(key, i), self.dropout),

@@ -1,4 +1,4 @@
-"""Activations as the functions of ``jax.nn``, for the libraries built on JAX."""
+"""What the libraries built on JAX share: layers as JAX arrays, activations as the functions of ``jax.nn``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from multimlp.activations import Activation
+from multimlp.backend import convert
 from multimlp.errors import missing_dependency
-from multimlp.interop._layers import name_elsewhere, unsupported_activation
+from multimlp.interop._layers import HostLayer, layers_of, name_elsewhere, unsupported_activation
+from multimlp.mlp import MLP, Dense, ParametricDense, Params
 
 try:
     import jax
@@ -57,6 +59,15 @@ _SAME = {
 def supported_activations() -> tuple[str, ...]:
     """The names of the activations that JAX has a function for."""
     return ("gelu", "identity", *_FUNCTIONS)
+
+
+def jax_layers(mlp: MLP, params: Params, where: str) -> list[tuple[HostLayer, Dense | ParametricDense]]:
+    """Each layer on the host, for its shape and what follows it, and its parameters as JAX arrays."""
+    host = layers_of(mlp, params)
+    for layer in host:
+        if layer.learned and layer.activation is not None:
+            raise unsupported_activation(where, layer.activation, supported_activations())
+    return list(zip(host, convert(params, "jax"), strict=True))
 
 
 def function_of(rule: Activation, where: str) -> Callable[..., Any]:
