@@ -134,13 +134,13 @@ class Call:
     def labels(self) -> np.ndarray:
         return np.random.default_rng(SEED + 1).integers(0, self.sizes[-1], self.rows).astype(np.int32)
 
-    def expected(self) -> np.ndarray:
+    def true_values(self) -> np.ndarray:
         """The beginning of what the call must return, flat, in float64."""
         return reference.value(self.kind, self.name, self.network(), self.inputs(), self.labels())
 
     def check(self, read: Callable[[], np.ndarray]) -> tuple[str, float | None]:
         """What is wrong with the result, or ""; and its largest error, relative to the largest value."""
-        expected = self.expected()
+        expected = self.true_values()
         flat = np.asarray(read(), dtype=np.float64).ravel()[: expected.size]
         if flat.shape != expected.shape:
             return f"{flat.size} numbers instead of {expected.size}", None

@@ -101,7 +101,7 @@ def test_the_reference_gradient_is_the_slope_of_the_loss():
 @pytest.mark.parametrize("name", reference.ACTIVATIONS)
 def test_a_call_with_other_values_is_refused(name):
     job = Call("activation", name, 1000)
-    right = job.expected()
+    right = job.true_values()
     assert job.check(lambda: right.astype(np.float32))[0] == ""
     assert "off by" in job.check(lambda: right + 1e-3 * np.abs(right).max())[0]
     assert "instead of" in job.check(lambda: right[:-1])[0]
