@@ -103,11 +103,8 @@ class CuPyBackend(Backend):
                 return cupy.asarray(x, dtype=dtype)
             return cupy.asarray(np.asarray(x, dtype=dtype))
 
-    def adopt(self, x: Array, owner: Backend, *, dtype: str, device: str | None = None) -> Array:
-        shared = _dlpack.share(cupy.from_dlpack, x)
-        if shared is None:
-            return super().adopt(x, owner, dtype=dtype, device=device)
-        return self.asarray(shared, dtype=dtype, device=device)
+    def share(self, x: Array) -> Array | None:
+        return _dlpack.share(cupy.from_dlpack, x)
 
     def to_numpy(self, x: Array) -> np.ndarray:
         return cupy.asnumpy(x)

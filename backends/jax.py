@@ -42,17 +42,7 @@ class JaxBackend(Backend):
     def is_array_type(self, cls: type) -> bool:
         return issubclass(cls, (jax.Array, jax.core.Tracer))
 
-    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Run under x64 when an argument is 64 bits wide, so that JAX does not narrow it in silence."""
-
-        @functools.wraps(function)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with self.scope_of(*args):
-                return function(*args, **kwargs)
-
-        return wrapped
-
-    def operation(self, portable: Callable[..., Any], arrays: int) -> Callable[..., Any]:
+    def compile_operation(self, portable: Callable[..., Any], arrays: int) -> Callable[..., Any]:
         """Compiled, as the functions of `jax.nn` are: one call of the device in place of one for each step."""
 
         @functools.partial(jax.jit, static_argnums=(0, 1), inline=True)
@@ -71,6 +61,7 @@ class JaxBackend(Backend):
         return functools.wraps(portable)(run)
 
     def scope_of(self, *arrays: Array) -> contextlib.AbstractContextManager[None]:
+        """x64 where an array is 64 bits wide, so that JAX does not narrow it in silence."""
         if jax.config.read("jax_enable_x64") or not any(getattr(a, "dtype", None) in _WIDE for a in arrays):
             return contextlib.nullcontext()
         return jax.enable_x64(True)
@@ -101,12 +92,9 @@ class JaxBackend(Backend):
                 return jax.device_put(x, place)  # a quarter of the time of jnp.asarray
             return jnp.asarray(x, dtype=wanted, device=place)
 
-    def adopt(self, x: Array, owner: Backend, *, dtype: str, device: str | None = None) -> Array:
+    def share(self, x: Array) -> Array | None:
         with jax.enable_x64(True):  # an array of 64 bits would be narrowed on the way
-            shared = _dlpack.share(jnp.from_dlpack, x)
-        if shared is None:
-            return super().adopt(x, owner, dtype=dtype, device=device)
-        return self.asarray(shared, dtype=dtype, device=device)
+            return _dlpack.share(jnp.from_dlpack, x)
 
     def to_numpy(self, x: Array) -> np.ndarray:
         host = np.asarray(x)
@@ -120,20 +108,32 @@ class JaxBackend(Backend):
     def device_name(self, x: Array) -> str:
         return "cpu" if isinstance(x, jax.core.Tracer) else _name(next(iter(x.devices())))
 
-    def pad_rows(self, x: Array, rows: int) -> Array:
+    def resize_rows(self, x: Array, rows: int) -> Array:
+        """On the host: every new size of a device operation is a compilation."""
         if isinstance(x, jax.core.Tracer):
-            return super().pad_rows(x, rows)
-        padded = np.zeros((rows, x.shape[1]), dtype=x.dtype)
-        padded[: x.shape[0]] = x
-        return jax.device_put(padded, x.sharding)
-
-    def first_rows(self, x: Array, rows: int) -> Array:
-        if isinstance(x, jax.core.Tracer):
-            return super().first_rows(x, rows)
-        return jax.device_put(np.asarray(x)[..., :rows, :], x.sharding)
+            return super().resize_rows(x, rows)
+        *lead, n, k = x.shape
+        resized = np.asarray(x)[..., :rows, :]
+        if rows > n:
+            resized = np.zeros((*lead, rows, k), dtype=x.dtype)
+            resized[..., :n, :] = x
+        return jax.device_put(resized, x.sharding)
 
     def synchronize(self, *arrays: Array) -> None:
         jax.block_until_ready(arrays)
+
+    def framework_functions(self) -> dict[str, Callable[[Array], Array]]:
+        return {
+            "relu": jax.nn.relu,
+            "relu by maximum": lambda x: jnp.maximum(x, 0),
+            "abs": jnp.abs,
+            "hard_tanh": jax.nn.hard_tanh,
+            "leaky_relu": jax.nn.leaky_relu,
+            "elu": jax.nn.elu,
+            "selu": jax.nn.selu,
+            "gelu": jax.nn.gelu,
+            "softplus": jax.nn.softplus,
+        }
 
     # ---- transforms
 
@@ -168,7 +168,7 @@ class JaxBackend(Backend):
         program = jax.jit(lambda given, rest: function((*given, *rest)), donate_argnums=0)
         return lambda arrays: program(tuple(arrays[:state]), tuple(arrays[state:]))
 
-    def keep(self, x: Array) -> Array:
+    def protect(self, x: Array) -> Array:
         with self.scope_of(x):
             return jnp.array(x, copy=True)
 

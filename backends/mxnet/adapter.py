@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import mxnet as mx
@@ -52,6 +53,20 @@ class MXNetBackend(Backend):
     def synchronize(self, *arrays: Array) -> None:
         for array in arrays:
             array.wait_to_read()
+
+    def framework_functions(self) -> dict[str, Callable[[Array], Array]]:
+        leaky, activation = mx.npx.leaky_relu, mx.npx.activation
+        return {
+            "relu": mx.npx.relu,
+            "relu by maximum": lambda x: mx.np.maximum(x, 0),
+            "abs": mx.np.abs,
+            "hard_tanh": lambda x: mx.np.clip(x, -1, 1),
+            "leaky_relu": leaky,
+            "elu": lambda x: leaky(x, act_type="elu", slope=1.0),
+            "selu": lambda x: leaky(x, act_type="selu"),
+            "gelu": lambda x: leaky(x, act_type="gelu"),
+            "softplus": lambda x: activation(x, act_type="softrelu"),
+        }
 
 
 def _threefry2x32(*words: Array) -> tuple[Array, Array] | Any:

@@ -76,9 +76,8 @@ class NumpyBackend(Backend):
     def asarray(self, x: Any, *, dtype: str | None = None, device: str | None = None) -> Array:
         return np.asarray(x) if dtype is None else np.asarray(x, dtype=dtype)
 
-    def adopt(self, x: Array, owner: Backend, *, dtype: str, device: str | None = None) -> Array:
-        shared = _dlpack.share(np.from_dlpack, x)
-        return self.asarray(owner.to_numpy(x) if shared is None else shared, dtype=dtype)
+    def share(self, x: Array) -> Array | None:
+        return _dlpack.share(np.from_dlpack, x)
 
     def to_numpy(self, x: Array) -> np.ndarray:
         return np.asarray(x)

@@ -63,11 +63,8 @@ class TensorFlowBackend(Backend):
             host = np.asarray(x, dtype=None if wanted is None else wanted.as_numpy_dtype)
             return tf.constant(host)
 
-    def adopt(self, x: Array, owner: Backend, *, dtype: str, device: str | None = None) -> Array:
-        shared = _dlpack.share(xp.from_dlpack, x)
-        if shared is None:
-            return super().adopt(x, owner, dtype=dtype, device=device)
-        return self.asarray(shared, dtype=dtype, device=device)
+    def share(self, x: Array) -> Array | None:
+        return _dlpack.share(xp.from_dlpack, x)
 
     def to_numpy(self, x: Array) -> np.ndarray:
         host = x.numpy()
@@ -86,6 +83,19 @@ class TensorFlowBackend(Backend):
     def synchronize(self, *arrays: Array) -> None:
         if len(self.devices()) > 1:
             tf.test.experimental.sync_devices()
+
+    def framework_functions(self) -> dict[str, Callable[[Array], Array]]:
+        return {
+            "relu": tf.nn.relu,
+            "relu by maximum": lambda x: tf.maximum(x, tf.zeros_like(x)),
+            "abs": tf.abs,
+            "hard_tanh": lambda x: tf.clip_by_value(x, -1, 1),
+            "leaky_relu": tf.nn.leaky_relu,
+            "elu": tf.nn.elu,
+            "selu": tf.nn.selu,
+            "gelu": tf.nn.gelu,
+            "softplus": tf.nn.softplus,
+        }
 
     # ---- transforms
 

@@ -68,11 +68,8 @@ class TorchBackend(Backend):
         host = np.asarray(x, dtype=dtype, order="C")  # torch knows no negative strides
         return torch.tensor(host, device=place)
 
-    def adopt(self, x: Array, owner: Backend, *, dtype: str, device: str | None = None) -> Array:
-        shared = _dlpack.share(torch.from_dlpack, x)
-        if shared is None:
-            return super().adopt(x, owner, dtype=dtype, device=device)
-        return self.asarray(shared, dtype=dtype, device=device)
+    def share(self, x: Array) -> Array | None:
+        return _dlpack.share(torch.from_dlpack, x)
 
     def to_numpy(self, x: Array) -> np.ndarray:
         x = x.detach().resolve_conj().resolve_neg().cpu()
@@ -93,6 +90,20 @@ class TorchBackend(Backend):
     def synchronize(self, *arrays: Array) -> None:
         if any(a.is_cuda for a in arrays):
             torch.cuda.synchronize()
+
+    def framework_functions(self) -> dict[str, Callable[[Array], Array]]:
+        functional = torch.nn.functional
+        return {
+            "relu": functional.relu,
+            "relu by maximum": lambda x: torch.maximum(x, torch.zeros_like(x)),
+            "abs": torch.abs,
+            "hard_tanh": functional.hardtanh,
+            "leaky_relu": functional.leaky_relu,
+            "elu": functional.elu,
+            "selu": functional.selu,
+            "gelu": functional.gelu,
+            "softplus": functional.softplus,
+        }
 
     # ---- transforms
 

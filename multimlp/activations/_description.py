@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from multimlp.activations._operation import ActivationOp, Check, registered
+from multimlp.activations._operation import ActivationOp, Check
 from multimlp.errors import InputError
 
 Portable = Callable[..., Any]
@@ -122,7 +122,7 @@ def activation(
     """
 
     def decorate(portable: Portable) -> ActivationOp:
-        operation = registered(portable, arrays, checks)
+        operation = ActivationOp(portable, arrays, checks)
         _FACTS[operation.name] = {
             "kinks_at": kinks,
             "learnable": learnable,
@@ -144,7 +144,7 @@ def derivative_of(function: ActivationOp) -> Callable[[Portable], ActivationOp]:
     """
 
     def decorate(portable: Portable) -> ActivationOp:
-        operation = registered(portable, function.arrays, function.checks)
+        operation = ActivationOp(portable, function.arrays, function.checks)
         ROWS[function.name] = Description(function, operation, **_FACTS.pop(function.name))
         return operation
 
@@ -166,7 +166,7 @@ def derivative_from_output_of(
     """
 
     def decorate(portable: Portable) -> ActivationOp:
-        operation = registered(portable, function.arrays, function.checks)
+        operation = ActivationOp(portable, function.arrays, function.checks)
         row = ROWS[function.name]
         ROWS[function.name] = replace(row, from_output=operation, from_output_if=only_if)
         return operation

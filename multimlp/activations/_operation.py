@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from multimlp.backend import OPS, Array, Namespace, Op, array_namespace, common_owner, owner_of_type
+from multimlp.backend import Array, Namespace, Op, array_namespace, common_owner, owner_of_type
 from multimlp.errors import DTypeError, InputError
 
 Check = Callable[[Any], str | None]
@@ -113,13 +113,6 @@ class ActivationOp(Op):
 
     def __repr__(self) -> str:
         return f"<activation {self.name}>"
-
-
-def registered(portable: Callable[..., Any], arrays: int, checks: Mapping[str, Check]) -> ActivationOp:
-    """The operation of a portable body, known to the backends by its name."""
-    operation = ActivationOp(portable, arrays, checks)
-    OPS[operation.name] = operation
-    return operation
 
 
 def namespace(x: Array, option: Any) -> Namespace:

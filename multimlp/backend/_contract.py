@@ -5,11 +5,14 @@ Written for the author of an adapter. Two attributes are required, ``name`` and 
 ``compile`` on nothing. An adapter overrides what its library does better.
 
 Adapters never see trees: the portable transforms flatten them, so each function below takes and returns flat tuples of arrays.
+The methods come in groups: arrays (values in and out, dtypes, devices), transforms (derivatives, vectorisation), programs
+(compiling, loops, training in place), the settings that a library may need, and last what follows from these and is not overridden.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
@@ -21,6 +24,7 @@ from multimlp._typing import Array, Arrays, Namespace
 from multimlp.errors import CapabilityError, DeviceError, DTypeError
 
 Function: TypeAlias = Callable[[Arrays], Arrays]
+"""Arrays to arrays, as adapters see everything that they transform."""
 
 
 _NO_SCOPE: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
@@ -58,8 +62,10 @@ class Backend:
     xp : namespace
         An array-API namespace (2022.12 or later).
     kernels : mapping of str to callable
-        Native kernels by the name of the `multimlp.backend.Op` that they replace. A kernel has the operation's signature, agrees with
-        its portable body in value and derivative, and may return ``NotImplemented`` for arguments it does not cover.
+        The library's own functions by the name of the `multimlp.backend.Op` that they replace: ``"relu"``, or
+        ``"package.module.function"`` for an operation of somebody else's. A kernel has the operation's signature, agrees with its
+        portable body in value and derivative, and may return ``NotImplemented`` for arguments it does not cover. Users add their
+        own with `multimlp.backend.Op.kernel`.
     capabilities : Capabilities
         What is printed and asked; must be true.
     scatter_add : callable or None
@@ -87,43 +93,24 @@ class Backend:
     capabilities: Capabilities = Capabilities()
     scatter_add: Callable[[Array, Any, Array], Array] | None = None
 
-    # ---- identity ----------------------------------------------------------------------------------------------------
-
     @property
     def module(self) -> str:
         return self.xp.__name__.partition(".")[0]
 
-    @property
-    def version(self) -> str:
-        """The library's version, for reports."""
-        return str(getattr(__import__(self.module), "__version__", "unknown"))
+    # ---- arrays: what they are, values in and out, dtypes, devices -----------------------------------------------------
 
     def is_array_type(self, cls: type) -> bool:
         """Whether instances of ``cls`` are arrays of this library. Called once per type."""
         return hasattr(cls, "__array_namespace__") and cls.__module__.partition(".")[0] == self.module
 
-    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Prepare a portable function to be called with this library's arrays; for libraries with modes to be set."""
-        return function
-
-    def operation(self, portable: Callable[..., Any], arrays: int) -> Callable[..., Any]:
-        """A portable operation of ``arrays`` leading arrays, and options after them, for plain arrays of this library; for
-        those whose functions are faster put together than called one by one."""
-        return self.wrap(portable)
-
-    @contextlib.contextmanager
-    def scope(self, dtype: str | None = None) -> Iterator[None]:
-        """Settings of the library under which computations in ``dtype`` are right; undone at the end."""
-        yield
-
-    def scope_of(self, *arrays: Array) -> contextlib.AbstractContextManager[None]:
-        """`scope` for computing with these arrays. Called on hot paths."""
-        return _NO_SCOPE
-
-    # ---- arrays, dtypes, devices -------------------------------------------------------------------------------------
-
     def dtype(self, name: str) -> Any:
-        """The library's dtype of that name (``"float32"``, ``"int64"``, ``"bool"``, ``"bfloat16"``, ...)."""
+        """The library's dtype of that name (``"float32"``, ``"int64"``, ``"bool"``, ``"bfloat16"``, ...).
+
+        Raises
+        ------
+        DTypeError
+            If the library has none of that name.
+        """
         found = getattr(self.xp, name, None)
         if found is None:
             raise DTypeError(f"dtype: {name!r} does not exist on the {self.name} backend")
@@ -138,15 +125,23 @@ class Backend:
         """An array of this library with the values of ``x``: a NumPy array, nested lists, numbers, or one of its own arrays.
 
         Values that are not of this library reach it through NumPy, cast there, so that every backend gets the same bits.
+
+        Parameters
+        ----------
+        x : array_like
+        dtype : str, optional
+            Default: that of ``x``, as NumPy sees it.
+        device : str, optional
+            One of `devices`. Default: where ``x`` is if it is the library's own, else the library's choice.
         """
         if self.is_array_type(type(x)):
             return x if dtype is None else self.xp.astype(x, self.dtype(dtype), copy=False)
         host = np.asarray(x) if dtype is None else np.asarray(x, dtype=dtype)
         return self.xp.asarray(host.tolist(), dtype=self.dtype(host.dtype.name))
 
-    def adopt(self, x: Array, owner: Backend, *, dtype: str, device: str | None = None) -> Array:
-        """An array of this library for one of another, ``owner``'s; without a copy where that is safe."""
-        return self.asarray(owner.to_numpy(x), dtype=dtype, device=device)
+    def share(self, x: Array) -> Array | None:
+        """An array of this library for one of another, with the same memory; None where that cannot be, or not safely."""
+        return None
 
     def to_numpy(self, x: Array) -> np.ndarray:
         """The values on the host, outside any graph. The result may share memory with ``x`` and must not be written to."""
@@ -159,6 +154,153 @@ class Backend:
     def device_name(self, x: Array) -> str:
         """Where the array lives, in multimlp's spelling."""
         return "cpu"
+
+    def resize_rows(self, x: Array, rows: int) -> Array:
+        """``x`` of shape (..., n, k) with so many rows: its first ones, or all and rows of zeros after them.
+
+        Override it where each new size would compile."""
+        *lead, n, k = tuple(x.shape)
+        if rows <= n:
+            return x[..., :rows, :]
+        filling = self.xp.zeros((*lead, rows - n, k), dtype=x.dtype, device=x.device)
+        return self.xp.concat([x, filling], axis=-2)
+
+    def synchronize(self, *arrays: Array) -> None:
+        """Wait until the arrays are computed; for timing."""
+
+    # ---- transforms: derivatives and vectorisation; all of the library's own or all of the tape's ------------------------
+
+    def value_and_grad(
+        self, function: Callable[[Arrays], tuple[Array, Arrays]]
+    ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
+        """Reverse mode for a scalar: ``arrays -> (value, auxiliary outputs, gradients)``.
+
+        ``function`` returns ``(scalar, auxiliary arrays)``. An array that the value does not depend on gets zeros.
+        """
+        return tape.value_and_grad(function, self)
+
+    def final_value_and_grad(
+        self, function: Callable[[Arrays], tuple[Array, Arrays]]
+    ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
+        """As `value_and_grad`, for results that nobody differentiates again: training steps. Override it if that is cheaper."""
+        return self.value_and_grad(function)
+
+    def vjp(self, function: Function, arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
+        """``(outputs, pullback)``, where ``pullback(cotangents of the outputs)`` are the cotangents of the inputs.
+
+        The pullback may be called more than once, also under `vmap`."""
+        return tape.vjp(function, arrays, self)
+
+    def jvp(self, function: Function, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
+        """``(outputs, tangents of the outputs)``."""
+        return tape.jvp(function, arrays, tangents, self)
+
+    def stop_gradient(self, x: Array) -> Array:
+        """The same values, as a constant to every derivative."""
+        return tape.stop_gradient(x)
+
+    def vmap(self, function: Function) -> Function:
+        """Vectorise: the result takes arrays with one more leading axis, the same size on each, and returns such arrays."""
+
+        def mapped(arrays: Arrays) -> Arrays:
+            xp = tape.namespace_for(self, arrays)
+            rows = [function(tuple(a[i, ...] for a in arrays)) for i in range(arrays[0].shape[0])]
+            return tuple(xp.stack(list(column)) for column in zip(*rows, strict=True))
+
+        return mapped
+
+    # ---- programs: loops, compiled functions, training in place ----------------------------------------------------------
+
+    def scan(
+        self,
+        function: Callable[[Arrays, Arrays], tuple[Arrays, Arrays]],
+        carry: Arrays,
+        xs: Arrays,
+        length: int,
+        collect: bool = True,
+    ) -> tuple[Arrays, Arrays]:
+        """``carry, y = function(carry, x)`` over the leading axis of ``xs``: the last carry and the stacked ``y``.
+
+        With ``collect=False`` the function returns no ``y``, so nothing need be prepared to hold it.
+        """
+        rows = []
+        for i in range(length):
+            carry, row = function(carry, tuple(x[i, ...] for x in xs))
+            rows.append(row)
+        if not rows:
+            return carry, ()
+        xp = tape.namespace_for(self, (*carry, *rows[0]))
+        return carry, tuple(xp.stack(list(column)) for column in zip(*rows, strict=True))
+
+    def compile(self, function: Function, compiler: str | None = None) -> Function:
+        """A faster function of the same values, specialised to shapes and dtypes when first called with them.
+
+        Parameters
+        ----------
+        function : callable
+        compiler : str, optional
+            One of ``capabilities.compilers``, of which the first is the default, or ``"none"``: the function as it is.
+
+        Raises
+        ------
+        CapabilityError
+            For any other compiler. An adapter that overrides this calls ``super().compile`` for the check.
+        """
+        if compiler not in (None, "none", *self.capabilities.compilers):
+            choices = ", ".join(("none", *self.capabilities.compilers))
+            raise CapabilityError(
+                f"compiler: {compiler!r} is not one of the {self.name} backend's: {choices}"
+            )
+        return function
+
+    def compile_in_place(self, function: Function, compiler: str | None = None, state: int = 0) -> Function:
+        """As `compile`, for a function whose first ``state`` inputs are given away: nobody but the caller holds them, and
+        they are not used again, since its first ``state`` outputs take their place. Override it where that saves copies,
+        and `protect` with it."""
+        return self.compile(function, compiler)
+
+    def protect(self, x: Array) -> Array:
+        """``x``, safe from being overwritten by functions of `compile_in_place`: a copy where those do so."""
+        return x
+
+    def program_input(self, x: np.ndarray, *, dtype: str, device: str | None = None) -> Any:
+        """A host array as compiled functions take it; override it where they take NumPy arrays faster than `asarray` does."""
+        return self.asarray(x, dtype=dtype, device=device)
+
+    def compile_operation(self, portable: Callable[..., Any], arrays: int) -> Callable[..., Any]:
+        """A portable operation of ``arrays`` leading arrays, and options after them, for plain arrays of this library. Override
+        it where functions are faster put together than called one by one."""
+        return self.wrap(portable)
+
+    def inplace_kernels(self, dtype: str, device: str | None) -> Any | None:
+        """The `multimlp.backend.Kernels` with which `fit` trains in place, or None. A library whose functions
+        take ``out=`` brings them; then its ``capabilities.epoch`` is ``"inplace"``."""
+        return None
+
+    # ---- settings and reports --------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def scope(self, dtype: str | None = None) -> Iterator[None]:
+        """Settings of the library under which computations in ``dtype`` are right; undone at the end."""
+        yield
+
+    def scope_of(self, *arrays: Array) -> contextlib.AbstractContextManager[None]:
+        """`scope` for computing with these arrays, and whatever stands between them. Called on hot paths."""
+        return _NO_SCOPE
+
+    def framework_functions(self) -> Mapping[str, Callable[[Array], Array]]:
+        """The library's own neural-network functions of one array, with the library's defaults, by multimlp's names.
+
+        Nothing computes with them: the report on where frameworks disagree calls them.
+        """
+        return {}
+
+    # ---- what follows ----------------------------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> str:
+        """The library's version, for reports."""
+        return str(getattr(__import__(self.module), "__version__", "unknown"))
 
     def resolve_device(self, device: str | None) -> str | None:
         """A device of `devices` for what a user asked (``"gpu"``, ``"cuda"``, ``"cuda:1"``, ``"cpu"``); None is the default.
@@ -182,102 +324,14 @@ class Backend:
             f"device: {device!r} is not available to the {self.name} backend here; available: {', '.join(here)}"
         )
 
-    def pad_rows(self, x: Array, rows: int) -> Array:
-        """``x`` of shape (n, k) with rows of zeros after it, ``rows`` in all. Override it where each new size would compile."""
-        filling = self.xp.zeros((rows - x.shape[0], x.shape[1]), dtype=x.dtype, device=x.device)
-        return self.xp.concat([x, filling], axis=0)
+    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A portable function to be called with this library's arrays: under their `scope_of`, where the adapter has one."""
+        if type(self).scope_of is Backend.scope_of:
+            return function
 
-    def first_rows(self, x: Array, rows: int) -> Array:
-        """The first ``rows`` along the last axis but one. Override it where each new size would compile."""
-        return x[..., :rows, :]
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with self.scope_of(*args):
+                return function(*args, **kwargs)
 
-    def synchronize(self, *arrays: Array) -> None:
-        """Wait until the arrays are computed; for timing."""
-
-    # ---- transforms --------------------------------------------------------------------------------------------------
-
-    def value_and_grad(
-        self, function: Callable[[Arrays], tuple[Array, Arrays]]
-    ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
-        """Reverse mode for a scalar: ``arrays -> (value, auxiliary outputs, gradients)``.
-
-        ``function`` returns ``(scalar, auxiliary arrays)``. An array that the value does not depend on gets zeros.
-        """
-        return tape.value_and_grad(function, self)
-
-    def final_value_and_grad(
-        self, function: Callable[[Arrays], tuple[Array, Arrays]]
-    ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
-        """As `value_and_grad`, for results that nobody differentiates again: training steps. Override it if that is cheaper."""
-        return self.value_and_grad(function)
-
-    def vjp(self, function: Function, arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
-        """``(outputs, pullback)``, where ``pullback(cotangents of the outputs)`` are the cotangents of the inputs."""
-        return tape.vjp(function, arrays, self)
-
-    def jvp(self, function: Function, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
-        """``(outputs, tangents of the outputs)``."""
-        return tape.jvp(function, arrays, tangents, self)
-
-    def vmap(self, function: Function) -> Function:
-        """Vectorise: the result takes arrays with one more leading axis, the same size on each, and returns such arrays."""
-
-        def mapped(arrays: Arrays) -> Arrays:
-            xp = tape.namespace_for(self, arrays)
-            rows = [function(tuple(a[i, ...] for a in arrays)) for i in range(arrays[0].shape[0])]
-            return tuple(xp.stack(list(column)) for column in zip(*rows, strict=True))
-
-        return mapped
-
-    def compile(self, function: Function, compiler: str | None = None) -> Function:
-        """A faster function of the same values, specialised to shapes and dtypes when first called with them."""
-        if compiler not in (None, "none", *self.capabilities.compilers):
-            choices = ", ".join(("none", *self.capabilities.compilers))
-            raise CapabilityError(
-                f"compiler: {compiler!r} is not one of the {self.name} backend's: {choices}"
-            )
-        return function
-
-    def compile_in_place(self, function: Function, compiler: str | None = None, state: int = 0) -> Function:
-        """As `compile`, for a function whose first ``state`` inputs are given away: nobody but the caller holds them, and
-        they are not used again, since its first ``state`` outputs take their place. Override it where that saves copies,
-        and `keep` with it."""
-        return self.compile(function, compiler)
-
-    def keep(self, x: Array) -> Array:
-        """``x``, safe from being overwritten by functions of `compile_in_place`: a copy where those do so."""
-        return x
-
-    def inplace_kernels(self, dtype: str, device: str | None) -> Any | None:
-        """The `multimlp.backend.Kernels` with which `fit` trains in place, or None. A library whose functions
-        take ``out=`` brings them; then its ``capabilities.epoch`` is ``"inplace"``."""
-        return None
-
-    def program_input(self, x: np.ndarray, *, dtype: str, device: str | None = None) -> Any:
-        """A host array as compiled functions take it; override it where they take NumPy arrays faster than `asarray` does."""
-        return self.asarray(x, dtype=dtype, device=device)
-
-    def scan(
-        self,
-        function: Callable[[Arrays, Arrays], tuple[Arrays, Arrays]],
-        carry: Arrays,
-        xs: Arrays,
-        length: int,
-        collect: bool = True,
-    ) -> tuple[Arrays, Arrays]:
-        """``carry, y = function(carry, x)`` over the leading axis of ``xs``: the last carry and the stacked ``y``.
-
-        With ``collect=False`` the function returns no ``y``, so nothing need be prepared to hold it.
-        """
-        rows = []
-        for i in range(length):
-            carry, row = function(carry, tuple(x[i, ...] for x in xs))
-            rows.append(row)
-        if not rows:
-            return carry, ()
-        xp = tape.namespace_for(self, (*carry, *rows[0]))
-        return carry, tuple(xp.stack(list(column)) for column in zip(*rows, strict=True))
-
-    def stop_gradient(self, x: Array) -> Array:
-        """The same values, as a constant to every derivative."""
-        return tape.stop_gradient(x)
+        return wrapped

@@ -66,7 +66,9 @@ def convert(x: Tree, backend: str | Backend, device: str | None = None, dtype: s
             )
         if library is target:
             return target.asarray(leaf, dtype=dtype, device=place)
-        return target.adopt(leaf, library, dtype=kind, device=place)
+        shared = target.share(leaf)
+        values = library.to_numpy(leaf) if shared is None else shared
+        return target.asarray(values, dtype=kind, device=place)
 
     return tree.map(move, x)
 

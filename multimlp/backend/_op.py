@@ -1,20 +1,34 @@
 """Operations that are written once and that a backend may replace by a kernel of its own.
 
 ``@op`` turns a portable function of arrays into an `Op`. A call looks at the types of the array arguments, once per combination of
-types: a backend that has a kernel under the operation's name runs the kernel, every other backend, and every traced array, runs the
+types: where the backend has a kernel for the operation the kernel runs, on every other backend, and for every traced array, the
 portable body. The body stays reachable as ``operation.portable``: it is the specification that the kernels are compared with.
+
+An operation is known by a name that no other one has: those of multimlp by a short one (``"relu"``), which adapters use in their
+tables, everybody else's by module and qualified name (``"mypackage.layers.relu"``). So an operation of yours never meets a kernel
+that was written for another of the same ``__name__``.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, TypeVar
 
-from multimlp.backend._registry import array_namespace, owner, owner_of_type
+from multimlp.backend import _registry
+from multimlp.backend._contract import Backend
+from multimlp.backend._registry import canonical_name, namespace_of_type, owner, owner_of_type
+from multimlp.errors import InputError
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 OPS: dict[str, Op] = {}
-"""Every operation by name, for the parity report and for the tests of adapters."""
+"""Every operation by name, for adapters, their tests and the parity report; of two of one name the later."""
+
+_HERE = __name__.partition(".")[0]
 
 
 class Op:
@@ -26,32 +40,41 @@ class Op:
         The definition, on the array API standard alone.
     arrays : int
         How many of the leading positional arguments are arrays (or None).
+
+    Attributes
+    ----------
+    name : str
+        Its name in `OPS` and in the tables of adapters: short for an operation of multimlp (``"relu"``), else module and qualified
+        name (``"mypackage.layers.relu"``).
     """
 
     def __init__(self, portable: Callable[..., Any], arrays: int) -> None:
         functools.update_wrapper(self, portable)
-        self.name = portable.__name__
+        self.name = _name(portable)
         self.portable = portable
         self.arrays = arrays
         self._implementations: dict[Any, Callable[..., Any]] = {}
+        self._kernels: dict[str, Callable[..., Any]] = {}
+        _remember(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         types = type(args[0]) if self.arrays == 1 else tuple(map(type, args[: self.arrays]))
         try:
             implementation = self._implementations[types]
         except KeyError:
-            implementation = self._implementations[types] = self._choose(args[: self.arrays])
+            owner(*args[: self.arrays])  # raises where there is not exactly one
+            implementation = self._implementations[types] = self._choose(types)
         return implementation(*args, **kwargs)
 
-    def _choose(self, arrays: tuple[Any, ...]) -> Callable[..., Any]:
-        backend = owner(*arrays)
-        return self._select(backend, array_namespace(*arrays) is not backend.xp)
-
-    def _select(self, backend: Any, traced: bool) -> Callable[..., Any]:
-        kernel = None if traced else backend.kernels.get(self.name)
+    def _choose(self, types: Any) -> Callable[..., Any]:
+        classes = types if isinstance(types, tuple) else (types,)
+        backend = next(found for cls in classes if (found := owner_of_type(cls)) is not None)
+        namespaces = [found for cls in classes if (found := namespace_of_type(cls)) is not None]
+        if any(found is not backend.xp for found in namespaces):
+            return backend.wrap(self.portable)  # a traced array: what is computed must be seen
+        kernel, portable = self.kernel_for(backend), self.portable
         if kernel is None:
-            return backend.wrap(self.portable) if traced else backend.operation(self.portable, self.arrays)
-        portable = self.portable
+            return backend.compile_operation(portable, self.arrays)
 
         def kernel_or_portable(*args: Any, **kwargs: Any) -> Any:
             result = kernel(*args, **kwargs)
@@ -59,12 +82,95 @@ class Op:
 
         return backend.wrap(kernel_or_portable)
 
+    # ---- kernels
+
+    def kernel(self, backend: str) -> Callable[[F], F]:
+        """Decorate a kernel of your own for this operation on a backend, whoever wrote either.
+
+        It takes effect at once, and takes the place of the adapter's own and of one that was given before; `remove_kernel` undoes it,
+        and a kernel that is ``operation.portable`` itself switches the adapter's off. Functions that JAX or TensorFlow compiled
+        before keep what they were compiled with. Kernels belong to this process: a pickled operation does not carry them.
+
+        Parameters
+        ----------
+        backend : str
+            Its name or alias; it is not imported for this.
+
+        Returns
+        -------
+        callable
+            The decorator; the function comes back as it is. The function has the operation's signature, agrees with its portable body
+            in value and derivative, at kinks too, can be differentiated by the backend, and may return ``NotImplemented`` for
+            arguments that it does not cover: the portable body runs then, as it does for arrays that the tape traces.
+
+        Raises
+        ------
+        UnknownBackendError
+            If no backend has that name.
+        InputError
+            If what is decorated cannot be called.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from multimlp.backend import array_namespace, op
+        >>> @op()
+        ... def distance(x):
+        ...     xp = array_namespace(x)
+        ...     return xp.sqrt(xp.sum(x * x))
+        >>> @distance.kernel("numpy")
+        ... def _(x):
+        ...     return np.linalg.norm(x) if x.ndim == 1 else NotImplemented
+        >>> float(distance(np.asarray([3.0, 4.0]))), float(distance(np.asarray([[3.0], [4.0]])))
+        (5.0, 5.0)
+        """
+        name = canonical_name(backend)
+
+        def decorate(function: F) -> F:
+            if not callable(function):
+                raise InputError(
+                    f"kernel: expected a function with the signature of {self.name}, got {function!r} "
+                    f"of type {type(function).__name__}"
+                )
+            self._kernels[name] = function
+            _choose_again()
+            return function
+
+        return decorate
+
+    def remove_kernel(self, backend: str) -> None:
+        """Forget the kernel given by `kernel`; the adapter's own, if it has one, is used again.
+
+        Raises
+        ------
+        UnknownBackendError
+            If no backend has that name.
+        InputError
+            If no kernel was given for it.
+        """
+        name = canonical_name(backend)
+        if name not in self._kernels:
+            given = ", ".join(self._kernels) or "none"
+            raise InputError(f"backend: {self.name} was given no kernel for {name!r}; given for: {given}")
+        del self._kernels[name]
+        _choose_again()
+
+    @property
+    def kernels(self) -> Mapping[str, Callable[..., Any]]:
+        """The kernels given by `kernel`, by the name of the backend."""
+        return MappingProxyType(self._kernels)
+
+    def kernel_for(self, backend: Backend) -> Callable[..., Any] | None:
+        """What replaces the portable body on plain arrays of the backend: a kernel given by `kernel`, else the adapter's own."""
+        given = self._kernels.get(backend.name)
+        return backend.kernels.get(self.name) if given is None else given
+
     def prepare(self, cls: type, dtypes: Sequence[Any]) -> None:
         """Decide now for arrays of type ``cls``, so that a compiler that traces a call sees no cache change."""
         for optional in (cls, type(None)):
             types = cls if self.arrays == 1 else (*(cls,) * (self.arrays - 1), optional)
             if types not in self._implementations:
-                self._implementations[types] = self._select(owner_of_type(cls), False)
+                self._implementations[types] = self._choose(types)
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -73,17 +179,78 @@ class Op:
         return self.portable.__qualname__
 
 
+def _name(portable: Callable[..., Any]) -> str:
+    try:
+        module, qualified = portable.__module__, portable.__qualname__
+    except AttributeError:
+        raise InputError(
+            f"op: expected a function with a name, got {portable!r} of type {type(portable).__name__}; wrap it: def f(x): ..."
+        ) from None
+    return qualified if module.partition(".")[0] == _HERE else f"{module}.{qualified}"
+
+
+# ---- all of them -----------------------------------------------------------------------------------------------------
+
+_alive: weakref.WeakSet[Op] = weakref.WeakSet()
+"""Also those that a later one of their name has replaced in `OPS`."""
+_lock = threading.Lock()
+
+
+def _remember(operation: Op) -> None:
+    known = OPS.get(operation.name)
+    if known is not None and known.portable.__module__ != operation.portable.__module__:
+        raise ValueError(
+            f"two operations are called {operation.name!r}: {known.portable} and {operation.portable}"
+        )
+    with _lock:
+        OPS[operation.name] = operation
+        _alive.add(operation)
+
+
+def _everything() -> list[Op]:
+    with _lock:
+        return list(_alive)
+
+
+def _choose_again() -> None:
+    """Kernels have changed. All operations: one that was compiled may hold another inside."""
+    for operation in _everything():
+        for types in list(operation._implementations):
+            operation._implementations[types] = operation._choose(types)
+
+
+def _forget() -> None:
+    """Adapters have changed, so that arrays may have other owners."""
+    for operation in _everything():
+        operation._implementations.clear()
+
+
+_registry.when_registered.append(_forget)
+
+
 def prepare_all(cls: type, dtypes: Sequence[Any]) -> None:
     """`Op.prepare` for every operation."""
-    for operation in OPS.values():
+    for operation in _everything():
         operation.prepare(cls, dtypes)
 
 
 def op(arrays: int = 1) -> Callable[[Callable[..., Any]], Op]:
     """Decorate a portable function of ``arrays`` leading array arguments, so that backends may have a kernel for it.
 
-    A kernel has the same signature. It must agree with the portable body in value and derivative, at kinks too, and may return
-    ``NotImplemented`` for arguments that it does not cover.
+    Parameters
+    ----------
+    arrays : int
+        How many of the leading positional arguments are arrays; the last of several may be None.
+
+    Returns
+    -------
+    callable
+        The decorator, which makes an `Op`: call it as the function; give it kernels by `Op.kernel`.
+
+    Raises
+    ------
+    InputError
+        If what is decorated is no function with a name.
 
     Examples
     --------
@@ -95,10 +262,4 @@ def op(arrays: int = 1) -> Callable[[Callable[..., Any]], Op]:
     >>> float(cube(np.asarray(2.0)))
     8.0
     """
-
-    def decorate(portable: Callable[..., Any]) -> Op:
-        operation = Op(portable, arrays)
-        OPS[operation.name] = operation
-        return operation
-
-    return decorate
+    return lambda portable: Op(portable, arrays)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,6 +78,9 @@ ALIASES = {
 _loaded: dict[str, Backend] = {}
 _loading = threading.RLock()
 _entry_points: dict[str, EntryPoint] | None = None
+
+when_registered: list[Callable[[], None]] = []
+"""What is to be forgotten when an adapter is made known, since arrays may have another owner from then on."""
 
 
 def entry_points() -> dict[str, EntryPoint]:
@@ -149,6 +152,8 @@ def register(backend: Backend) -> None:
     _loaded[backend.name] = backend
     _owners.clear()
     _namespaces.clear()
+    for forget in when_registered:
+        forget()
 
 
 # ---- whose array is it -----------------------------------------------------------------------------------------------

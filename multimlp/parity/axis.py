@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from multimlp.activations import describe, names
-from multimlp.backend import Array, Arrays, Backend
+from multimlp.backend import Array, Arrays, Backend, Op
 from multimlp.parity.cases import Aspect, Case, Compute, cotangents
 from multimlp.parity.formats import Format
 
@@ -49,12 +49,12 @@ def cases(form: Format, quick: bool) -> Iterator[Case]:
                 inputs=(given, weight),
                 aspects=(
                     Aspect("value", _value(row.function)),
-                    Aspect("portable", _portable(row.function), applies=_has_kernel(row.function.name)),
+                    Aspect("portable", _portable(row.function), applies=_has_kernel(row.function)),
                     Aspect("derivative", _value(row.derivative), "derivative", "derivative"),
                     Aspect("autodiff", _pulled(row.function), "autodiff", "derivative", demanded),
                     Aspect(
                         "portable autodiff", _pulled_portable(row.function), "autodiff", "derivative",
-                        demanded, _has_kernel(row.function.name),
+                        demanded, _has_kernel(row.function),
                     ),
                 ),
                 references={
@@ -94,5 +94,5 @@ def _contracted(jacobian: Callable[[Array], Array]) -> Compute:
     return compute
 
 
-def _has_kernel(name: str) -> Callable[[Backend], bool]:
-    return lambda backend: name in backend.kernels
+def _has_kernel(operation: Op) -> Callable[[Backend], bool]:
+    return lambda backend: operation.kernel_for(backend) is not None

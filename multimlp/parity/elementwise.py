@@ -102,7 +102,7 @@ def _case(
     function = _bound(operation, options)
 
     def has_kernel(backend: Backend) -> bool:
-        return operation.name in backend.kernels
+        return operation.kernel_for(backend) is not None
 
     def has_second(backend: Backend) -> bool:
         return backend.capabilities.higher_order

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,8 +56,7 @@ def table(backends: Sequence[str]) -> list[dict[str, Any]]:
 
     A framework whose own function cannot be asked has None.
     """
-    native = importlib.import_module("multimlp.backends._framework_functions").framework_functions
-    found = {name: native(name) for name in backends}
+    found = {name: load_backend(name).framework_functions() for name in backends}
     rows = []
     for point in POINTS:
         here = point.here or activations.get(point.function)

@@ -108,11 +108,29 @@ class BackendContract:
             adapter.resolve_device("no-such-device")
         adapter.synchronize(x)
 
+    def test_what_is_shared_has_the_same_values(self, adapter: Backend) -> None:
+        host = np.asarray([[1.0, 2.0], [3.0, 4.0]], dtype="float32")
+        for given in (host, host[::-1], host.T):
+            shared = adapter.share(given)
+            if shared is not None:
+                assert adapter.is_array_type(type(shared))
+                np.testing.assert_array_equal(adapter.to_numpy(shared), given)
+
+    @pytest.mark.parametrize("lead", [(), (2,)])
+    @pytest.mark.parametrize("rows", [1, 3, 5])
+    def test_rows_are_cut_off_and_filled_up(self, adapter: Backend, rows: int, lead: tuple[int, ...]) -> None:
+        host = np.random.default_rng(0).integers(1, 9, size=(*lead, 3, 2)).astype(np.float64)
+        wanted = np.zeros((*lead, rows, 2))
+        wanted[..., : min(rows, 3), :] = host[..., :rows, :]
+        self.close(adapter, adapter.resize_rows(self.array(adapter, host), rows), wanted)
+
     # ---- derivatives
 
-    def test_value_and_grad(self, adapter: Backend) -> None:
+    @pytest.mark.parametrize("final", [False, True])
+    def test_value_and_grad(self, adapter: Backend, final: bool) -> None:
         x = self.array(adapter, [1.0, -2.0, 3.0])
-        value, (aux,), (gradient,) = adapter.value_and_grad(_square_sum)((x,))
+        transform = adapter.final_value_and_grad if final else adapter.value_and_grad
+        value, (aux,), (gradient,) = transform(_square_sum)((x,))
         self.close(adapter, value, 14.0)
         self.close(adapter, aux, [2.0, -1.0, 4.0])
         self.close(adapter, gradient, [2.0, -4.0, 6.0])
@@ -166,7 +184,7 @@ class BackendContract:
     @pytest.mark.parametrize("size", [2, 5])
     def test_compiled_is_the_same(self, adapter: Backend, size: int) -> None:
         x = np.linspace(-1, 1, size)
-        compiler = next((c for c in adapter.capabilities.compilers if c not in ("inductor",)), None)
+        compiler = _compiler(adapter)
 
         def function(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
             xp = array_namespace(arrays[0])
@@ -179,6 +197,31 @@ class BackendContract:
             self.close(adapter, total, x.sum())
         with pytest.raises(CapabilityError):
             adapter.compile(function, "no-such-compiler")
+
+    def test_what_is_protected_outlives_a_program_that_overwrites_its_state(self, adapter: Backend) -> None:
+        def function(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+            state, given = arrays
+            return state + given, given * 2
+
+        program = adapter.compile_in_place(function, _compiler(adapter), 1)
+        start = self.array(adapter, [1.0, 2.0])
+        given = adapter.program_input(np.asarray([10.0, 20.0]), dtype=self.dtype)
+        state = adapter.protect(start)
+        for step in (1, 2):
+            state, doubled = program((state, given))
+            self.close(adapter, state, [1.0 + 10 * step, 2.0 + 20 * step])
+            self.close(adapter, doubled, [20.0, 40.0])
+        self.close(adapter, start, [1.0, 2.0])
+
+    def test_an_operation_put_together_is_the_same(self, adapter: Backend) -> None:
+        def power(x: Array, exponent: float = 2.0) -> Array:
+            xp = array_namespace(x)
+            return xp.pow(x, xp.full_like(x, exponent))
+
+        operation, x = adapter.compile_operation(power, 1), self.array(adapter, [1.0, 2.0, 3.0])
+        self.close(adapter, operation(x), [1.0, 4.0, 9.0])
+        self.close(adapter, operation(x, 3.0), [1.0, 8.0, 27.0])
+        self.close(adapter, operation(x, exponent=3.0), [1.0, 8.0, 27.0])
 
     @pytest.mark.parametrize("collect", [True, False])
     def test_scan(self, adapter: Backend, collect: bool) -> None:
@@ -204,10 +247,10 @@ class BackendContract:
         x = self.array(adapter, FORMATS[self.dtype].round(POINTS))
         for name in activations.names():
             row = activations.describe(name)
-            if row.elementwise and row.function.name in adapter.kernels:
-                operation = OPS[row.function.name]
+            operation = row.function
+            if row.elementwise and operation.kernel_for(adapter) is not None:
                 for function in (operation, adapter.wrap(operation.portable)):
-                    self.close(adapter, function(x), _reference(row.function), 32.0)
+                    self.close(adapter, function(x), _reference(operation), 32.0)
                     slope = transforms.elementwise_grad(function)(x)
                     self.close(adapter, slope, _reference(row.derivative), 32.0)
 
@@ -215,6 +258,25 @@ class BackendContract:
         optional = {"scatter_add"}
         unknown = set(adapter.kernels) - set(OPS) - optional
         assert not unknown, f"kernels for operations that do not exist: {sorted(unknown)}"
+
+    def test_a_kernel_from_outside_takes_the_place_of_the_adapters(self, adapter: Backend) -> None:
+        x = self.array(adapter, [-1.0, 2.0])
+        self.close(adapter, activations.relu(x), [0.0, 2.0])
+        activations.relu.kernel(adapter.name)(lambda x: x + 1)
+        try:
+            self.close(adapter, activations.relu(x), [0.0, 3.0])
+        finally:
+            activations.relu.remove_kernel(adapter.name)
+        self.close(adapter, activations.relu(x), [0.0, 2.0])
+
+    def test_the_librarys_own_functions_are_called_on_one_array(self, adapter: Backend) -> None:
+        x = self.array(adapter, [-1.0, 2.0])
+        for name, function in adapter.framework_functions().items():
+            assert tuple(function(x).shape) == (2,), name
+
+    def test_kernels_in_place_are_what_epochs_are_said_to_run_by(self, adapter: Backend) -> None:
+        has = adapter.inplace_kernels(self.dtype, None) is not None
+        assert has == (adapter.capabilities.epoch == "inplace")
 
     def test_fit_learns_xor(self, adapter: Backend) -> None:
         X = np.asarray([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -234,6 +296,11 @@ class BackendContract:
         )
         assert result.history["loss"][-1] < 0.1
         assert owner(result.params[0].weight) is adapter
+
+
+def _compiler(adapter: Backend) -> str | None:
+    """One that needs nothing beside Python; None is the default one."""
+    return next((name for name in adapter.capabilities.compilers if name != "inductor"), None)
 
 
 def _reference(function: Any) -> np.ndarray:

@@ -98,7 +98,7 @@ def _in_buckets(backend: Backend, run: Callable[[Array], Array], rows: Array, ba
         if padded == size:
             pieces.append(run(piece))
         else:
-            pieces.append(backend.first_rows(run(backend.pad_rows(piece, padded)), size))
+            pieces.append(backend.resize_rows(run(backend.resize_rows(piece, padded)), size))
     return pieces[0] if len(pieces) == 1 else array_namespace(rows).concat(pieces, axis=-2)
 
 

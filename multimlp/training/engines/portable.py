@@ -73,7 +73,7 @@ class PortableEngine:
         if optimizer_state is None:
             optimizer_state = problem.optimizer.init(params)
         leaves, self._rebuild = tree.flatten((params, optimizer_state))
-        self._leaves = tuple(backend.keep(leaf) for leaf in leaves)
+        self._leaves = tuple(backend.protect(leaf) for leaf in leaves)
         self._key = random.key(problem.seed, like=self._leaves[0])
         zeros = np.zeros(() if problem.members is None else (problem.members,))
         self._no_loss = backend.asarray(zeros, dtype=problem.dtype, device=problem.device)
@@ -92,10 +92,10 @@ class PortableEngine:
         return ChunkResult(loss, count)
 
     def params(self) -> Tree:
-        return tree.map(self._problem.backend.keep, self._rebuild(self._leaves)[0])
+        return tree.map(self._problem.backend.protect, self._rebuild(self._leaves)[0])
 
     def optimizer_state(self) -> Tree:
-        return tree.map(self._problem.backend.keep, self._rebuild(self._leaves)[1])
+        return tree.map(self._problem.backend.protect, self._rebuild(self._leaves)[1])
 
     def finish(self) -> tuple[Tree, Tree]:
         params, state = self._rebuild(self._leaves)
