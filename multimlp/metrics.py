@@ -54,9 +54,14 @@ class Metric:
     def __call__(self, outputs: Array, targets: Array) -> Array:
         return self.function(outputs, targets, **self.options)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it is the metric that `get` finds under its name: not so for one of your own, whatever it is called."""
+        return self.name in METRICS.names() and METRICS.find(self.name).function is self.function
+
     def to_spec(self) -> dict[str, Any]:
         """The metric as plain values, from which `get` makes it again."""
-        if self.name not in METRICS.names():
+        if not self.is_known:
             raise InputError(f"metric: the callable {self.name!r} cannot be written down; use a named metric")
         return {"name": self.name, "options": dict(self.options)}
 

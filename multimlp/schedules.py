@@ -46,9 +46,19 @@ class Schedule:
         time = np.asarray(float(step))
         return float(self.function(array_namespace(time), time, **self.options))
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the function of its name makes it: not so for one of your own, whatever it is called."""
+        if self.name not in SCHEDULES.names():
+            return False
+        try:
+            return SCHEDULES.find(self.name)(**self.options).function is self.function
+        except (TypeError, InputError):
+            return False
+
     def to_spec(self) -> dict[str, Any]:
         """The schedule as plain values, from which `get` makes it again."""
-        if self.name not in SCHEDULES.names():
+        if not self.is_known:
             raise InputError(f"schedule: the callable {self.name!r} cannot be written down; use a named one")
         plain = {k: v.to_spec() if isinstance(v, Schedule) else v for k, v in self.options.items()}
         return {"name": self.name, "options": plain}

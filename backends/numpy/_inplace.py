@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,9 +23,29 @@ _ALL_THREADS_FROM = 1 << 24
 """Operations of the largest product; see `multimlp.backends._threads`."""
 
 
+def _relu_backward(kernels: Kernels, y: np.ndarray, d: np.ndarray) -> Call:
+    # The bits of a y >= 0, read as an integer, are > 0 where y > 0 (and for NaN); so min(bits, 1) is the
+    # derivative, and times the bits of d is d or 0. Both are vectorised, which comparing and converting a
+    # boolean, or sign, is not.
+    integer = np.int32 if y.dtype.itemsize == 4 else np.int64
+    bits, of_d = y.view(integer), d.view(integer)
+    ones = np.ones_like(bits)
+    minimum, multiply = np.minimum, np.multiply
+
+    def call() -> None:
+        minimum(bits, ones, out=bits)
+        multiply(of_d, bits, of_d)
+
+    return call
+
+
 class NumpyKernels(Kernels):
     """See the module."""
 
+    activations: ClassVar = {
+        **Kernels.activations,
+        "relu": Kernels.activations["relu"]._replace(backward=_relu_backward),
+    }
     chunk = _updates.CHUNK
 
     def indices(self, rows: np.ndarray) -> np.ndarray:
@@ -52,31 +72,6 @@ class NumpyKernels(Kernels):
     def times(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Call:
         multiply = np.multiply
         return lambda: multiply(a, b, out)
-
-    def activation(self, name: str, z: np.ndarray, y: np.ndarray) -> Call | None:
-        if name == "relu":
-            maximum, zeros = np.maximum, np.zeros_like(z)  # three times as fast as with a scalar
-            return lambda: maximum(z, zeros, out=y)
-        if name == "sigmoid":
-            return _sigmoid(z, y)
-        return super().activation(name, z, y)
-
-    def activation_backward(self, name: str, y: np.ndarray, d: np.ndarray) -> Call | None:
-        if name != "relu":
-            return super().activation_backward(name, y, d)
-        # The bits of a y >= 0, read as an integer, are > 0 where y > 0 (and for NaN); so min(bits, 1) is the
-        # derivative, and times the bits of d is d or 0. Both are vectorised, which comparing and converting a
-        # boolean, or sign, is not.
-        integer = np.int32 if y.dtype.itemsize == 4 else np.int64
-        bits, of_d = y.view(integer), d.view(integer)
-        ones = np.ones_like(bits)
-        minimum, multiply = np.minimum, np.multiply
-
-        def call() -> None:
-            minimum(bits, ones, out=bits)
-            multiply(of_d, bits, of_d)
-
-        return call
 
     def softmax_cross_entropy(
         self,
@@ -177,17 +172,3 @@ def _inner(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Call:
         total(a, (-2, -1), None, out)
 
     return stacked
-
-
-def _sigmoid(z: np.ndarray, y: np.ndarray) -> Call:
-    """``(1 + tanh(z / 2)) / 2``: stable for every z, without a mask."""
-    half = np.asarray(0.5, dtype=z.dtype)
-    multiply, tanh, add = np.multiply, np.tanh, np.add
-
-    def call() -> None:
-        multiply(z, half, y)
-        tanh(y, y)
-        multiply(y, half, y)
-        add(y, half, y)
-
-    return call

@@ -8,18 +8,86 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
 
 import torch
 
-from multimlp.backend import Call, FusedUpdate, Kernels, Scalars, UpdateRule
+from multimlp.backend import Call, FusedUpdate, InPlaceActivation, Kernels, Scalars, UpdateRule
 from multimlp.backends._threads import threads_for
 
 _ALL_THREADS_FROM = 1 << 22
 """Operations of the largest product; see `multimlp.backends._threads`."""
 
 
+def _in_place(
+    forward: Callable[[torch.Tensor], Any], backward: Callable[[torch.Tensor, torch.Tensor], Any]
+) -> InPlaceActivation:
+    """From ``forward(y)`` and ``backward(y, d)``."""
+    return InPlaceActivation(
+        lambda kernels, y: lambda: forward(y), lambda kernels, y, d: lambda: backward(y, d)
+    )
+
+
+def _by_autograd(step: Callable[..., Any]) -> Callable[[torch.Tensor, torch.Tensor], Any]:
+    """autograd's own step back from a gradient and the outputs, into the gradient."""
+    return lambda y, d: step(d, y, grad_input=d)
+
+
+def _adam(
+    rule: UpdateRule, p: torch.Tensor, g: torch.Tensor, m: torch.Tensor, v: torch.Tensor
+) -> FusedUpdate:
+    fused = torch._fused_adamw_ if rule.decoupled else torch._fused_adam_
+    options = rule.options
+    beta1, beta2, eps, decay = (options[name] for name in ("beta1", "beta2", "eps", "weight_decay"))
+    step = torch.zeros((), dtype=torch.float32, device=p.device)
+    lists: tuple[list[torch.Tensor], ...] = ([p], [g], [m], [v], [], [step])
+
+    def update(scalars: Scalars, number: int) -> None:
+        step.fill_(number)
+        fused(
+            *lists,
+            lr=scalars["learning_rate"],
+            beta1=beta1,
+            beta2=beta2,
+            weight_decay=decay,
+            eps=eps,
+            amsgrad=False,
+            maximize=False,
+        )
+
+    return update
+
+
+def _sgd(rule: UpdateRule, p: torch.Tensor, g: torch.Tensor, *velocity: torch.Tensor) -> FusedUpdate:
+    options = rule.options
+    momentum, nesterov, decay = options["momentum"], options["nesterov"], options["weight_decay"]
+
+    def update(scalars: Scalars, number: int) -> None:
+        torch._fused_sgd_(
+            [p],
+            [g],
+            list(velocity),
+            weight_decay=decay,
+            momentum=momentum,
+            lr=scalars["learning_rate"],
+            dampening=0.0,
+            nesterov=nesterov,
+            maximize=False,
+            is_first_step=False,
+        )
+
+    return update
+
+
 class TorchKernels(Kernels):
     """See the module."""
+
+    activations: ClassVar = {
+        "relu": _in_place(torch.relu_, lambda y, d: d.mul_(torch.sign(y, out=y))),
+        "tanh": _in_place(torch.tanh_, _by_autograd(torch.ops.aten.tanh_backward.grad_input)),
+        "sigmoid": _in_place(torch.sigmoid_, _by_autograd(torch.ops.aten.sigmoid_backward.grad_input)),
+    }
+    updates: ClassVar = {"adam": _adam, "adamw": _adam, "sgd": _sgd}
 
     def zeros(self, shape: Sequence[int]) -> torch.Tensor:
         return torch.zeros(tuple(shape), dtype=getattr(torch, self.dtype), device=self.device)
@@ -53,20 +121,6 @@ class TorchKernels(Kernels):
     def product(self, a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> Call:
         product = torch.mm if out.ndim == 2 else torch.matmul
         return lambda: product(a, b, out=out)
-
-    def activation(self, name: str, z: torch.Tensor, y: torch.Tensor) -> Call | None:
-        in_place = {"relu": torch.relu_, "tanh": torch.tanh_, "sigmoid": torch.sigmoid_}.get(name)
-        if in_place is None or z is not y:
-            return None
-        return lambda: in_place(y)
-
-    def activation_backward(self, name: str, y: torch.Tensor, d: torch.Tensor) -> Call | None:
-        gradient = {
-            "relu": lambda: d.mul_(torch.sign(y, out=y)),
-            "tanh": lambda: torch.ops.aten.tanh_backward.grad_input(d, y, grad_input=d),
-            "sigmoid": lambda: torch.ops.aten.sigmoid_backward.grad_input(d, y, grad_input=d),
-        }
-        return gradient.get(name)
 
     def softmax_cross_entropy(
         self,
@@ -106,61 +160,6 @@ class TorchKernels(Kernels):
             g.mul_(limit / norm.clamp_min(limit))
 
         return call
-
-    def fused_update(
-        self, rule: UpdateRule, p: torch.Tensor, g: torch.Tensor, slots: Sequence[torch.Tensor]
-    ) -> FusedUpdate | None:
-        if rule.name in ("adam", "adamw"):
-            return _adam(rule, p, g, *slots)
-        if rule.name == "sgd":
-            return _sgd(rule, p, g, list(slots))
-        return None
-
-
-def _adam(
-    rule: UpdateRule, p: torch.Tensor, g: torch.Tensor, m: torch.Tensor, v: torch.Tensor
-) -> FusedUpdate:
-    fused = torch._fused_adamw_ if rule.decoupled else torch._fused_adam_
-    options = rule.options
-    beta1, beta2, eps, decay = (options[name] for name in ("beta1", "beta2", "eps", "weight_decay"))
-    step = torch.zeros((), dtype=torch.float32, device=p.device)
-    lists: tuple[list[torch.Tensor], ...] = ([p], [g], [m], [v], [], [step])
-
-    def update(scalars: Scalars, number: int) -> None:
-        step.fill_(number)
-        fused(
-            *lists,
-            lr=scalars["learning_rate"],
-            beta1=beta1,
-            beta2=beta2,
-            weight_decay=decay,
-            eps=eps,
-            amsgrad=False,
-            maximize=False,
-        )
-
-    return update
-
-
-def _sgd(rule: UpdateRule, p: torch.Tensor, g: torch.Tensor, velocity: list[torch.Tensor]) -> FusedUpdate:
-    options = rule.options
-    momentum, nesterov, decay = options["momentum"], options["nesterov"], options["weight_decay"]
-
-    def update(scalars: Scalars, number: int) -> None:
-        torch._fused_sgd_(
-            [p],
-            [g],
-            velocity,
-            weight_decay=decay,
-            momentum=momentum,
-            lr=scalars["learning_rate"],
-            dampening=0.0,
-            nesterov=nesterov,
-            maximize=False,
-            is_first_step=False,
-        )
-
-    return update
 
 
 def _inner(targets: torch.Tensor, like: torch.Tensor, out: torch.Tensor) -> Callable[[torch.Tensor], None]:

@@ -81,6 +81,11 @@ class Activation:
     _ready: Callable[..., Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if self.name in TABLE and TABLE[self.name].function is not self.function:
+            raise InputError(
+                f"activation: the name {self.name!r} belongs to multimlp's own; "
+                "parse(function) finds another for one of yours"
+            )
         ready = self.function.apply if isinstance(self.function, ActivationOp) else self.function
         if self.bound:  # `configured` has checked them
             ready = functools.partial(ready, **dict(self.bound))

@@ -8,7 +8,7 @@ from multimlp._typing import Array, Arrays, Namespace
 from multimlp.backend._catalog import CHECKERS, BackendInfo, available_backends
 from multimlp.backend._contract import Backend, Capabilities, Function
 from multimlp.backend._convert import convert, host
-from multimlp.backend._inplace import Call, FusedUpdate, Kernels, Scalars, UpdateRule
+from multimlp.backend._inplace import Call, FusedUpdate, InPlaceActivation, Kernels, Scalars, UpdateRule
 from multimlp.backend._op import OPS, Op, op, prepare_all
 from multimlp.backend._registry import (
     BUILTIN,
@@ -47,6 +47,7 @@ __all__ = [
     "Capabilities",
     "Function",
     "FusedUpdate",
+    "InPlaceActivation",
     "Kernels",
     "Namespace",
     "Op",

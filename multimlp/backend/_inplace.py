@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 
 from multimlp._typing import Array
 from multimlp.backend._contract import Backend
+from multimlp.backend._op import Op
 
 Call: TypeAlias = Callable[[], Any]
 """One piece of a step, everything bound."""
@@ -32,10 +33,72 @@ class UpdateRule(NamedTuple):
     """What a fused update is told of an optimiser."""
 
     name: str
-    """The optimiser's: ``"adam"``, ``"sgd"``, ..."""
+    """The optimiser's, ``"adam"``, ``"sgd"``, ...; of one that is not multimlp's own, its operation's (`Op.name`), which no
+    optimiser of multimlp has."""
     options: Mapping[str, Any]
     decoupled: bool
     """Whether weight decay shrinks the parameters, rather than being added to the gradient."""
+
+
+class InPlaceActivation(NamedTuple):
+    """An element-wise activation whose derivative the outputs tell, without temporaries."""
+
+    forward: Callable[[Kernels, Array], Call]
+    """``forward(kernels, y)`` -> the call ``y = f(y)``."""
+    backward: Callable[[Kernels, Array, Array], Call]
+    """``backward(kernels, y, d)`` -> the call ``d *= f'``, from the outputs ``y``, which are spent."""
+
+
+def _relu(kernels: Kernels, y: Array) -> Call:
+    maximum = kernels.module.maximum
+    zeros = kernels.zeros(y.shape)  # on NumPy three times as fast as a scalar
+    return lambda: maximum(y, zeros, out=y)
+
+
+def _relu_backward(kernels: Kernels, y: Array, d: Array) -> Call:
+    m = kernels.module
+    return lambda: m.multiply(d, m.sign(y, out=y), out=d)
+
+
+def _tanh(kernels: Kernels, y: Array) -> Call:
+    tanh = kernels.module.tanh
+    return lambda: tanh(y, out=y)
+
+
+def _tanh_backward(kernels: Kernels, y: Array, d: Array) -> Call:
+    m = kernels.module
+
+    def call() -> None:
+        m.multiply(y, y, out=y)
+        m.subtract(1.0, y, out=y)
+        m.multiply(d, y, out=d)
+
+    return call
+
+
+def _sigmoid(kernels: Kernels, y: Array) -> Call:
+    """``(1 + tanh(y / 2)) / 2``: stable for every y, without a mask."""
+    multiply, tanh, add = kernels.module.multiply, kernels.module.tanh, kernels.module.add
+    half = kernels.filled((), 0.5)  # ufuncs convert Python numbers at every call
+
+    def call() -> None:
+        multiply(y, half, out=y)
+        tanh(y, out=y)
+        multiply(y, half, out=y)
+        add(y, half, out=y)
+
+    return call
+
+
+def _sigmoid_backward(kernels: Kernels, y: Array, d: Array) -> Call:
+    m = kernels.module
+
+    def call() -> None:
+        m.multiply(d, y, out=d)
+        m.subtract(1.0, y, out=y)
+        m.multiply(d, y, out=d)
+
+    return call
 
 
 class Kernels:
@@ -49,7 +112,21 @@ class Kernels:
     device : str or None
     module : module
         Where the functions with ``out=`` are.
+
+    Attributes
+    ----------
+    activations : mapping of str to InPlaceActivation
+        By the name of the operation (`Op.name`); those with options are not asked for.
+    updates : mapping of str to callable
+        Hand-written updates by the name of an `UpdateRule`: ``make(rule, p, g, *slots)`` -> the update.
     """
+
+    activations: ClassVar[Mapping[str, InPlaceActivation]] = {
+        "relu": InPlaceActivation(_relu, _relu_backward),
+        "tanh": InPlaceActivation(_tanh, _tanh_backward),
+        "sigmoid": InPlaceActivation(_sigmoid, _sigmoid_backward),
+    }
+    updates: ClassVar[Mapping[str, Callable[..., FusedUpdate]]] = {}
 
     chunk = 1 << 62
     """How many numbers of a flat buffer an element-wise rule takes at a time; bounded where caches count."""
@@ -106,28 +183,11 @@ class Kernels:
         multiply = self.module.multiply
         return lambda: multiply(a, b, out=out)
 
-    def activation(self, name: str, z: Array, y: Array) -> Call | None:
-        """``y = f(z)`` (which may be the same array) without a temporary, for the activations that have such
-        a kernel."""
-        m = self.module
-        if name == "relu":
-            zeros = m.zeros_like(z)
-            return lambda: m.maximum(z, zeros, out=y)
-        if name == "tanh":
-            return lambda: m.tanh(z, out=y)
-        return None
-
-    def activation_backward(self, name: str, y: Array, d: Array) -> Call | None:
-        """``d *= f'`` from the outputs ``y``, using ``y`` as scratch if need be, where `activation` has a
-        kernel."""
-        m = self.module
-        if name == "relu":
-            return lambda: m.multiply(d, m.sign(y, out=y), out=d)
-        if name == "tanh":
-            return lambda: _times_one_minus_square(m, y, d)
-        if name == "sigmoid":
-            return lambda: _times_logistic_slope(m, y, d)
-        return None
+    def activation(self, function: Callable[..., Array], y: Array, d: Array) -> tuple[Call, Call] | None:
+        """The calls ``y = f(y)`` and ``d *= f'``, or None for a function that has no such kernel, as none of a user's own has,
+        whatever it is called."""
+        found = self.activations.get(function.name) if isinstance(function, Op) else None
+        return None if found is None else (found.forward(self, y), found.backward(self, y, d))
 
     def softmax_cross_entropy(
         self, z: Array, d: Array, targets: Array, scale: Array | float, sums: Array, dots: Array
@@ -201,16 +261,5 @@ class Kernels:
         self, rule: UpdateRule, p: Array, g: Array, slots: Sequence[Array]
     ) -> FusedUpdate | None:
         """A hand-written update with this rule and weight decay; None where there is none. ``g`` is spent."""
-        return None
-
-
-def _times_one_minus_square(m: Any, y: Array, d: Array) -> None:
-    m.multiply(y, y, out=y)
-    m.subtract(1.0, y, out=y)
-    m.multiply(d, y, out=d)
-
-
-def _times_logistic_slope(m: Any, y: Array, d: Array) -> None:
-    m.multiply(d, y, out=d)
-    m.subtract(1.0, y, out=y)
-    m.multiply(d, y, out=d)
+        make = self.updates.get(rule.name)
+        return None if make is None else make(rule, p, g, *slots)

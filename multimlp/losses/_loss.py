@@ -76,6 +76,14 @@ class Loss:
         """What training reports beside the loss."""
         return () if self.decides is None else ("accuracy",)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it is the loss that `get` finds under its name: not so for one of your own, whatever it is called."""
+        if self.name not in LOSSES.names():
+            return False
+        known = LOSSES.find(self.name)
+        return self.function is known.function and self.gradient_function is known.gradient_function
+
     def __call__(self, outputs: Array, targets: Array) -> Array:
         return self.function(outputs, targets, **self.options)
 
@@ -124,7 +132,7 @@ class Loss:
 
     def to_spec(self) -> dict[str, Any]:
         """The loss as plain values, ``{"name": ..., "options": {...}}``, from which `get` makes it again."""
-        if self.name not in LOSSES.names():
+        if not self.is_known:
             raise InputError(f"loss: the callable {self.name!r} cannot be written down; use a named loss")
         return {"name": self.name, "options": dict(self.options)}
 
@@ -139,9 +147,13 @@ class Loss:
         return f"<loss {self.name}{inner}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.name in LOSSES.names():
+        if self.is_known:
             return get, (self.to_spec(),)
-        return get, (self.function,)
+        parts = (
+            self.name, self.function, self.gradient_function, self.check, self.predict_function, self.activation_function,
+            self.defaults, self.options, self.decides,
+        )  # fmt: skip
+        return Loss, parts
 
 
 def _class_weights(value: Any) -> tuple[float, ...] | None:

@@ -156,13 +156,34 @@ class Optimizer:
             scalars.update(self.rule.corrections(xp, xp.astype(step, dtype) + 1, self.options))
         return scalars
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the function of its name makes it: not so for one of your own, whatever it is called."""
+        if self.name not in OPTIMIZERS.names():
+            return False
+        try:
+            made = OPTIMIZERS.find(self.name)(**self.options)
+        except (TypeError, InputError):
+            return False
+        return isinstance(made, Optimizer) and made.rule == self.rule
+
     def to_spec(self) -> dict[str, Any]:
-        """The optimiser as plain values, from which `multimlp.optimizers.get` makes it again."""
+        """The optimiser as plain values, from which `multimlp.optimizers.get` makes it again.
+
+        Raises
+        ------
+        InputError
+            If it is one of your own that has the name of one of multimlp's.
+        """
+        if self.name in OPTIMIZERS.names() and not self.is_known:
+            raise InputError(f"optimizer: this {self.name!r} is one of your own; give it a name of its own")
         plain = {k: v.to_spec() if isinstance(v, Schedule) else v for k, v in self.options.items()}
         return {"name": self.name, "options": plain}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return get, (self.to_spec(),)
+        if self.is_known:
+            return get, (self.to_spec(),)
+        return Optimizer, (self.name, dict(self.options), self.rule)
 
 
 OPTIMIZERS: Table[Callable[..., Optimizer | LBFGS]] = Table("optimizer")

@@ -15,6 +15,7 @@ import numpy as np
 from multimlp.backend import Array, Kernels
 from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
 from multimlp.training.engines.inplace.coverage import why_not
+from multimlp.training.engines.inplace.heads import SoftmaxHead, head_for
 from multimlp.training.engines.inplace.layout import Layout
 from multimlp.training.engines.inplace.penalty import Penalty
 from multimlp.training.engines.inplace.program import Program
@@ -113,7 +114,7 @@ class FlatEngine:
             yield self._program(chunk, count - whole), whole, count
 
     def _program(self, chunk: Chunk, batch: int) -> Program:
-        labels = chunk.targets.ndim == 1 and self._problem.loss.name == "cross_entropy"
+        labels = chunk.targets.ndim == 1 and head_for(self._problem.loss) is SoftmaxHead
         key = (batch, labels, chunk.weights is not None)
         if key not in self._programs:
             if len(self._programs) >= _PROGRAMS_KEPT:

@@ -8,7 +8,6 @@ are folded into the targets beforehand.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from multimlp import losses
@@ -170,7 +169,15 @@ class ClosedFormHead:
         return self._losses[:steps]
 
 
+_FUSED: tuple[tuple[Loss, type[SoftmaxHead] | type[SquaredHead]], ...] = (
+    (losses.cross_entropy, SoftmaxHead),
+    (losses.mse, SquaredHead),
+)
+
+
 def head_for(loss: Loss) -> type[SoftmaxHead] | type[SquaredHead] | type[ClosedFormHead]:
-    """The kind of head for a loss."""
-    by_name: dict[str, Callable[..., Any]] = {"cross_entropy": SoftmaxHead, "mse": SquaredHead}
-    return by_name.get(loss.name, ClosedFormHead)  # type: ignore[return-value]
+    """The kind of head for a loss: by what it computes, since anybody may call a loss of their own ``"mse"``."""
+    for known, head in _FUSED:
+        if loss.function is known.function and loss.gradient_function is known.gradient_function:
+            return head
+    return ClosedFormHead

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from multimlp import random
+from multimlp import activations, random
 from multimlp.activations import Activation
 from multimlp.backend import Array, Call, Kernels
 
@@ -69,11 +69,10 @@ def hidden_layer(
 
 
 def _in_place(kernels: Kernels, rule: Activation, y: Array, signal: Array) -> Hidden | None:
-    if rule.name == "identity":
+    if rule.function is activations.identity:
         return Hidden(y, [], [])
-    forward = None if rule.bound else kernels.activation(rule.name, y, y)
-    backward = kernels.activation_backward(rule.name, y, signal)
-    return None if forward is None or backward is None else Hidden(y, [forward], [backward])
+    calls = None if rule.bound else kernels.activation(rule.function, y, signal)
+    return None if calls is None else Hidden(y, [calls[0]], [calls[1]])
 
 
 def _portable(kernels: Kernels, rule: Activation, y: Array, signal: Array) -> Hidden:

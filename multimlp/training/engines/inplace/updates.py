@@ -9,7 +9,7 @@ import numpy as np
 
 from multimlp.backend import Array, Call, FusedUpdate, Kernels, Scalars, UpdateRule, array_namespace
 from multimlp.optimizers import Optimizer, OptimizerState
-from multimlp.schedules import SCHEDULES, Schedule
+from multimlp.schedules import Schedule
 from multimlp.training.engines.inplace.layout import Layout
 from multimlp.tree import Tree
 
@@ -41,7 +41,8 @@ class Update:
         self._step = self._done = int(state.step)
         self._slots = [layout.packed(slot) for slot in state.slots]
         self._scalars: list[Scalars] = []
-        described = UpdateRule(optimizer.name, optimizer.options, optimizer.rule.decoupled)
+        name = optimizer.name if optimizer.is_known else optimizer.rule.apply.name
+        described = UpdateRule(name, optimizer.options, optimizer.rule.decoupled)
         rule = kernels.fused_update(described, p, g, self._slots) or self._portable_rule(p, g)
         limit = optimizer.options["clip_norm"]
         self._rule = rule if limit is None else _after(kernels.clip(g, limit), rule)
@@ -102,7 +103,7 @@ def scalars(optimizer: Optimizer, step: int, count: int) -> list[Scalars]:
 def _rates(rate: Any, steps: np.ndarray) -> Any:
     if not isinstance(rate, Schedule):
         return rate
-    if rate.name in SCHEDULES.names():
+    if rate.is_known:
         return rate.function(array_namespace(steps), steps, **rate.options)
     # A schedule of the user's own need not work on many steps at once.
     return np.asarray([rate(int(step)) for step in steps])
