@@ -32,7 +32,7 @@ class Schedule:
     """A named schedule with its options. Made by the functions of this module."""
 
     name: str
-    function: Function = field(repr=False, compare=False)
+    function: Function = field(repr=False)
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __call__(self, step: int | Array, dtype: Any = None) -> Any:

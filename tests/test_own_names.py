@@ -12,6 +12,7 @@ import multimlp as mm
 from multimlp import activations, losses, metrics, optimizers, schedules
 from multimlp.backend import array_namespace, is_installed, load_backend, op
 from multimlp.errors import InputError
+from multimlp.estimators._targets import Labels
 from multimlp.optimizers import Optimizer
 from multimlp.schedules import Schedule
 from multimlp.training.engines import Problem, inplace
@@ -211,3 +212,37 @@ def test_a_metric_of_ones_own_is_not_written_down_as_multimlps():
     with pytest.raises(InputError, match="'mae' cannot be written down"):
         metrics.get(mae).to_spec()
     assert all(metrics.get(name).is_known for name in metrics.names())
+
+
+# ---- what was compiled for one is not used for another
+
+
+@pytest.mark.parametrize("backend", [name for name in ("jax", "tensorflow") if is_installed(name)])
+def test_a_compiled_program_is_not_shared_between_things_of_one_name(backend):
+    rates = [optimizers.sgd(lambda step: 0.05 + 0 * step), optimizers.sgd(lambda step: 0.2 + 0 * step)]
+    assert rates[0] != rates[1]
+    for optimizer, rate in zip(rates, (0.05, 0.2), strict=True):
+        same(trained(backend, optimizer=optimizer), trained("numpy", optimizer=optimizers.sgd(rate)))
+    for optimizer in (
+        optimizers.adam(0.05),
+        own_adam(apply=adam_update),
+        own_adam(corrections=never_corrected),
+    ):
+        same(trained(backend, optimizer=optimizer), trained("numpy", optimizer=optimizer))
+    for loss in ("mse", losses.Loss("mse", cubed, cubed_gradient)):
+        same(trained(backend, loss=loss), trained("numpy", loss=loss))
+
+
+# ---- estimators
+
+
+def test_a_classifiers_loss_called_cross_entropy_gets_the_targets_of_any_other_of_ones_own():
+    y = np.asarray([0, 1, 2, 1])
+
+    def cross_entropy(outputs, targets):
+        return cubed(outputs, targets)
+
+    labels = Labels(y)
+    encoded = [labels.encode(y, losses.get(loss)) for loss in (cross_entropy, cubed)]
+    assert encoded[0].tolist() == encoded[1].tolist() == np.eye(3)[y].tolist()
+    assert labels.encode(y, losses.cross_entropy).tolist() == y.tolist()

@@ -162,7 +162,8 @@ class Backend:
         *lead, n, k = tuple(x.shape)
         if rows <= n:
             return x[..., :rows, :]
-        filling = self.xp.zeros((*lead, rows - n, k), dtype=x.dtype, device=x.device)
+        place = getattr(x, "device", None)  # the standard has it, MLX has not
+        filling = self.xp.zeros((*lead, rows - n, k), dtype=x.dtype, device=place)
         return self.xp.concat([x, filling], axis=-2)
 
     def synchronize(self, *arrays: Array) -> None:

@@ -65,9 +65,13 @@ def for_classification(loss: Any, outputs: int) -> Loss:
     return losses.get(loss)
 
 
-OUT_ACTIVATIONS = {"cross_entropy": "softmax", "binary_cross_entropy": "logistic", "poisson": "exp"}
+OUT_ACTIVATIONS = {
+    losses.cross_entropy.activation_function: "softmax",
+    losses.binary_cross_entropy.activation_function: "logistic",
+    losses.poisson.activation_function: "exp",
+}
 
 
 def out_activation(loss: Loss) -> str:
     """scikit-learn's name for what turns the outputs into probabilities or means."""
-    return OUT_ACTIVATIONS.get(loss.name.rpartition(" ")[2], "identity")
+    return OUT_ACTIVATIONS.get(loss.activation_function, "identity")

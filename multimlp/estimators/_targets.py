@@ -65,7 +65,7 @@ class Labels:
 
     @staticmethod
     def _softmax(loss: Any) -> bool:
-        return loss != "log_loss" and losses.get(loss).name == "cross_entropy"
+        return loss != "log_loss" and losses.get(loss).decides == "class"
 
     def encode(self, y: np.ndarray, loss: Loss) -> np.ndarray:
         """Targets: class indices (n,) for a softmax, else zeros and ones (n, outputs)."""
@@ -74,7 +74,7 @@ class Labels:
                 raise DataError(f"y: expected shape (n, {self.count}), as in the first call, got {y.shape}")
             return np.asarray(y, dtype=np.float32)
         indices = self.indices(y)
-        if loss.name == "cross_entropy":
+        if loss.decides == "class":
             return indices
         if self.count <= 2:
             return indices[:, np.newaxis].astype(np.float32)

@@ -43,7 +43,7 @@ class Optimizer:
 
     name: str
     options: Mapping[str, Any] = field(hash=False)
-    rule: Rule = field(repr=False, compare=False)
+    rule: Rule = field(repr=False)
 
     full_batch = False
     """Whether it needs the loss of all data as a function, as L-BFGS does."""
