@@ -1,7 +1,9 @@
 """The contract between portable code and array libraries, and how a library is found, selected and converted to.
 
-`Backend` is what an adapter subclasses; `Kernels` is what it brings to train in place; `op` makes an operation that
-a backend may have a kernel for. The adapters themselves live in `multimlp.backends`.
+For the author of an adapter: `Backend` is what an adapter subclasses, `Capabilities` what it says of itself, `Kernels` what it brings to
+train in place; `register` makes it known. For whoever writes operations: `op` makes one, `Op.kernel` gives it a kernel on a backend.
+For portable code: `array_namespace` and `owner` find the library of an array, `select` the one to work with, `convert` goes from one to
+another. The adapters themselves live in `multimlp.backends`.
 """
 
 from multimlp._typing import Array, Arrays, Namespace
