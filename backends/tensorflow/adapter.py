@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +12,7 @@ import tensorflow as tf
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends import _dlpack
 from multimlp.backends.tensorflow import namespace as xp
+from multimlp.backends.tensorflow._tracing import for_vmap, for_xla, is_for_vmap, is_for_xla
 
 
 def _is_no_advice_on_vmap(record: logging.LogRecord) -> bool:
@@ -31,7 +32,6 @@ class TensorFlowBackend(Backend):
     module = "tensorflow"
     capabilities = Capabilities(
         autodiff="native",
-        forward_mode="native",
         vmap="native",
         compilers=("xla", "graph"),
         scan="native",
@@ -125,17 +125,29 @@ class TensorFlowBackend(Backend):
         return outputs, pullback
 
     def jvp(self, function: Function, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
-        arrays = _own(arrays)
-        with tf.autodiff.ForwardAccumulator(list(arrays), list(tangents)) as accumulator:
-            outputs = function(arrays)
-        derivatives = (
-            accumulator.jvp(o, unconnected_gradients=tf.UnconnectedGradients.ZERO) for o in outputs
-        )
+        """By two reverse passes: the pullback is linear, so that its own pullback is the derivative forward.
+
+        `tf.autodiff.ForwardAccumulator` is wrong, or fails, where accumulators nest under a tape.
+        """
+        outputs, pullback = self.vjp(function, arrays)
+        smooth = [i for i, o in enumerate(outputs) if o.dtype.is_floating]
+        derivatives = [tf.zeros_like(o) for o in outputs]
+        if smooth:
+
+            def of_cotangents(cotangents: Arrays) -> Arrays:
+                given = dict(zip(smooth, cotangents, strict=True))
+                return pullback(tuple(given.get(i, zeros) for i, zeros in enumerate(derivatives)))
+
+            zeros = tuple(derivatives[i] for i in smooth)
+            _, forward = self.vjp(of_cotangents, zeros)
+            for i, derivative in zip(smooth, forward(tuple(tangents)), strict=True):
+                derivatives[i] = derivative
         return outputs, tuple(derivatives)
 
     def vmap(self, function: Function) -> Function:
         def mapped(arrays: Arrays) -> Arrays:
-            return tuple(tf.vectorized_map(lambda rows: function(tuple(rows)), tuple(arrays)))
+            with for_vmap():
+                return tuple(tf.vectorized_map(lambda rows: function(tuple(rows)), tuple(arrays)))
 
         return mapped
 
@@ -143,7 +155,14 @@ class TensorFlowBackend(Backend):
         super().compile(function, compiler)
         if compiler == "none":
             return function
-        return tf.function(function, jit_compile=compiler != "graph", autograph=False, reduce_retracing=False)
+        if compiler == "graph":
+            return tf.function(function, autograph=False, reduce_retracing=False)
+
+        def traced(arrays: Arrays) -> Arrays:
+            with for_xla():
+                return function(arrays)
+
+        return tf.function(traced, jit_compile=True, autograph=False, reduce_retracing=False)
 
     def scan(
         self,
@@ -157,8 +176,9 @@ class TensorFlowBackend(Backend):
         if collect and length:
             # The first step runs outside the loop: it tells the shapes and dtypes of the rows that the loop collects.
             carry, first = function(carry, tuple(x[0] for x in xs))
+            make = _rows if is_for_xla() and is_for_vmap() else tf.TensorArray
             buffers = tuple(
-                tf.TensorArray(row.dtype, size=length, element_shape=row.shape).write(0, row) for row in first
+                make(row.dtype, size=length, element_shape=row.shape).write(0, row) for row in first
             )
             start = 1
 
@@ -177,6 +197,22 @@ class TensorFlowBackend(Backend):
 
     def stop_gradient(self, x: Array) -> Array:
         return tf.stop_gradient(x)
+
+
+class _Rows(NamedTuple):
+    """What a `tf.TensorArray` does, in one tensor: XLA has no list of the tensors that vectorising makes of its items."""
+
+    rows: Array
+
+    def write(self, i: Any, row: Array) -> _Rows:
+        return _Rows(tf.tensor_scatter_nd_update(self.rows, [[i]], row[tf.newaxis]))
+
+    def stack(self) -> Array:
+        return self.rows
+
+
+def _rows(dtype: Any, size: int, element_shape: Any) -> _Rows:
+    return _Rows(tf.zeros((size, *element_shape), dtype))
 
 
 def _erf(x: Array) -> Array:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from multimlp.backends.tensorflow import _determinants
 from multimlp.backends.tensorflow._dtypes import (
     COMPLEX_FLOATING,
     FLOATING,
@@ -24,6 +25,7 @@ from multimlp.backends.tensorflow._linear_algebra import matmul, operands, tenso
 from multimlp.backends.tensorflow._manipulation import matrix_transpose, moveaxis
 from multimlp.backends.tensorflow._shapes import Axes, broadcast_batch, dims, one_axis, static_shape
 from multimlp.backends.tensorflow._statistics import sum as _sum
+from multimlp.backends.tensorflow._tracing import is_for_xla
 from multimlp.errors import InputError, ShapeError
 
 __all__ = [
@@ -114,9 +116,9 @@ def cross(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
 
 
 def det(x: Tensor, /) -> Tensor:
-    """Determinants. XLA has no kernel for it."""
+    """Determinants."""
     _matrices("det", x, square=True)
-    return tf.linalg.det(x)
+    return _determinants.det(x) if is_for_xla() else tf.linalg.det(x)
 
 
 def diagonal(x: Tensor, /, *, offset: int = 0) -> Tensor:
@@ -229,9 +231,9 @@ def qr(x: Tensor, /, *, mode: str = "reduced") -> QRResult:
 
 
 def slogdet(x: Tensor, /) -> SlogdetResult:
-    """Sign and logarithm of the absolute value of determinants. XLA has no kernel for it."""
+    """Sign and logarithm of the absolute value of determinants."""
     _matrices("slogdet", x, square=True)
-    sign, logarithm = tf.linalg.slogdet(x)
+    sign, logarithm = _determinants.slogdet(x) if is_for_xla() else tf.linalg.slogdet(x)
     return SlogdetResult(sign, tf.math.real(logarithm))
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -95,7 +95,7 @@ class Backend:
 
     @property
     def module(self) -> str:
-        return self.xp.__name__.partition(".")[0]
+        return getattr(self.xp, "__name__", type(self.xp).__module__).partition(".")[0]
 
     # ---- arrays: what they are, values in and out, dtypes, devices -----------------------------------------------------
 
@@ -204,9 +204,9 @@ class Backend:
         """Vectorise: the result takes arrays with one more leading axis, the same size on each, and returns such arrays."""
 
         def mapped(arrays: Arrays) -> Arrays:
-            xp = tape.namespace_for(self, arrays)
+            arrays = tape.constants_for(self, arrays)
             rows = [function(tuple(a[i, ...] for a in arrays)) for i in range(arrays[0].shape[0])]
-            return tuple(xp.stack(list(column)) for column in zip(*rows, strict=True))
+            return self._stacked(rows)
 
         return mapped
 
@@ -225,13 +225,16 @@ class Backend:
         With ``collect=False`` the function returns no ``y``, so nothing need be prepared to hold it.
         """
         rows = []
+        xs = tape.constants_for(self, xs)
         for i in range(length):
             carry, row = function(carry, tuple(x[i, ...] for x in xs))
             rows.append(row)
-        if not rows:
-            return carry, ()
-        xp = tape.namespace_for(self, (*carry, *rows[0]))
-        return carry, tuple(xp.stack(list(column)) for column in zip(*rows, strict=True))
+        return carry, self._stacked(rows)
+
+    def _stacked(self, rows: Sequence[Arrays]) -> Arrays:
+        """The columns, each stacked by what computes with it: a function may close over arrays that are traced."""
+        columns = zip(*rows, strict=True)
+        return tuple(tape.namespace_for(self, column).stack(list(column)) for column in columns)
 
     def compile(self, function: Function, compiler: str | None = None) -> Function:
         """A faster function of the same values, specialised to shapes and dtypes when first called with them.

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from multimlp import tape
 from multimlp._typing import Namespace
 from multimlp.backend._contract import Backend
 from multimlp.errors import InputError, MixedBackendsError, UnknownBackendError, missing_dependency
@@ -253,7 +254,8 @@ def namespace_of_type(cls: type) -> Namespace | None:
 def array_namespace(*arrays: object) -> Namespace:
     """The array-API namespace of the arrays given; Python scalars and None are passed over.
 
-    A traced array wins over the plain arrays of the same library, so that what is computed is recorded.
+    What the tape differentiates is computed with by a namespace that records, and so are the constants that meet it in
+    the same function; plain arrays pass through it.
 
     Raises
     ------
@@ -270,13 +272,16 @@ def array_namespace(*arrays: object) -> Namespace:
     >>> float(xp.sum(xp.ones(3)))
     3.0
     """
-    if len(arrays) == 1:
+    if len(arrays) == 1 and (not tape.RECORDING.levels or is_traced(arrays[0])):
         xp = namespace_of_type(type(arrays[0]))
         if xp is not None:
             return xp
     backend = owner(*arrays)
-    for array in arrays:
-        xp = namespace_of_type(type(array))
-        if xp is not None and xp is not backend.xp:
-            return xp
+    if tape.outermost_level(backend) is not None or is_traced(*arrays):
+        return tape.traced_type(backend).__multimlp_namespace__
     return backend.xp
+
+
+def is_traced(*arrays: object) -> bool:
+    """Whether the tape records what is computed with one of the arrays."""
+    return any(isinstance(array, tape.Traced) for array in arrays)

@@ -7,14 +7,18 @@ that there are derivatives of any order. Of what the standard gained in 2024.12 
 ``cumulative_prod``, for products, and ``take_along_axis``, for sorting.
 """
 
+from multimlp.tape._state import RECORDING, outermost_level
 from multimlp.tape.core import Traced, raw, stop_gradient
-from multimlp.tape.namespace import namespace_for, primitive, traced_type
+from multimlp.tape.namespace import constants_for, namespace_for, primitive, traced_type
 from multimlp.tape.reverse import jvp, value_and_grad, vjp
 
 __all__ = [
+    "RECORDING",
     "Traced",
+    "constants_for",
     "jvp",
     "namespace_for",
+    "outermost_level",
     "primitive",
     "raw",
     "stop_gradient",

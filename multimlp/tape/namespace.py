@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -18,6 +19,7 @@ from multimlp.tape import (
     rules_manipulation,
     rules_reductions,
 )
+from multimlp.tape._state import call_with, outermost_level
 from multimlp.tape.core import Rule, Traced, any_traced
 from multimlp.tape.recording import Function, Maker, pointwise
 
@@ -78,7 +80,7 @@ class TracedNamespace:
         self._main = self if main is None else main
         self._real_floating: dict[Any, bool] = {}
         self._types: dict[type, bool] = {}
-        self.__name__ = f"multimlp.tape({source.__name__})"
+        self.__name__ = f"multimlp.tape({getattr(source, '__name__', library.name)})"
 
     def __getattr__(self, name: str) -> Any:
         if name == "traced" or (name.startswith("__") and not name.startswith("__array")):
@@ -154,7 +156,7 @@ class _Registered:
         self.make = pointwise(*rules)
 
     def __call__(self, function: Function, xp: TracedNamespace) -> Function:
-        return self.make(partial(self.forward, xp.library.xp), xp)
+        return self.make(partial(call_with, (), self.forward, xp.library.xp), xp)
 
 
 def primitive(name: str, forward: Callable[..., Any], *rules: Rule) -> None:
@@ -200,6 +202,27 @@ def traced_type(library: Library) -> type[Traced]:
         return _traced_types[library]
     except KeyError:
         return _traced_types.setdefault(library, _make_traced_type(library))
+
+
+def constants_for(library: Library, arrays: Iterable[Any]) -> tuple[Any, ...]:
+    """The arrays, as constants that meet traced ones if the library's plain arrays refuse to (array-api-strict's do)."""
+    arrays = tuple(arrays)
+    level = outermost_level(library)
+    if level is None or any_traced(arrays) or not _refuses_traced(library):
+        return arrays
+    traced = traced_type(library)
+    space = traced.__multimlp_namespace__
+    return tuple(traced(x, level) if space.is_real_floating(x.dtype) else x for x in arrays)
+
+
+@functools.cache
+def _refuses_traced(library: Library) -> bool:
+    one = library.xp.ones(())
+    try:
+        one * traced_type(library)(one, 0)
+    except TypeError:
+        return True
+    return False
 
 
 def namespace_for(library: Library, arrays: Iterable[Any]) -> Namespace:

@@ -8,6 +8,7 @@ from typing import Any
 
 from multimlp._typing import Array, Arrays, Library
 from multimlp.errors import InputError, NonScalarError, NotDifferentiableError, ShapeError
+from multimlp.tape._state import RECORDING, call_with
 from multimlp.tape.core import Node, Traced
 from multimlp.tape.namespace import TracedNamespace, traced_type
 
@@ -56,7 +57,7 @@ def value_and_grad(
 
     def run(arrays: Arrays) -> tuple[Array, Arrays, Arrays]:
         xp, level, leaves = _open(arrays, library)
-        value, auxiliary = function(leaves)
+        value, auxiliary = call_with((*RECORDING.levels, (library, level)), function, leaves)
         shape = getattr(value, "shape", ())
         if tuple(shape) != ():
             raise NonScalarError(
@@ -107,7 +108,7 @@ def vjp(
     [5.0, 2.0]
     """
     xp, level, leaves = _open(arrays, library)
-    traced_outputs = tuple(function(leaves))
+    traced_outputs = tuple(call_with((*RECORDING.levels, (library, level)), function, leaves))
     outputs = tuple(_lower(y, level) for y in traced_outputs)
 
     def pullback(cotangents: Arrays) -> Arrays:
@@ -196,7 +197,7 @@ def _open(arrays: Arrays, library: Library) -> tuple[TracedNamespace, int, tuple
 
 
 def _differentiable(xp: TracedNamespace, x: Any) -> bool:
-    return hasattr(x, "dtype") and xp.is_real_floating(x.dtype)
+    return xp.owns(x) and xp.is_real_floating(x.dtype)
 
 
 def _is_at(x: Any, level: int) -> bool:

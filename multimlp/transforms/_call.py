@@ -57,7 +57,10 @@ def _positions(argnums: ArgNums, count: int, name: str) -> tuple[int, ...]:
             raise InputError(
                 f"{name}: argnums={argnums!r} does not fit a call with {count} positional argument{'s' * (count != 1)}"
             )
-    return tuple(position % count for position in given)
+    positions = tuple(position % count for position in given)
+    if len(set(positions)) < len(positions):
+        raise InputError(f"{name}: argnums={argnums!r} names an argument twice; each may be given once")
+    return positions
 
 
 class Outputs:

@@ -87,4 +87,6 @@ def _rows(
         return rows
 
     columns = backend.vmap(row)((units,))
-    return tuple(xp.reshape(c, (*shape, *tuple(x.shape))) for c, x in zip(columns, inputs, strict=True))
+    return tuple(
+        array_namespace(c).reshape(c, (*shape, *tuple(x.shape))) for c, x in zip(columns, inputs, strict=True)
+    )

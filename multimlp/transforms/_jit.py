@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
-from multimlp.backend import Array, Backend, array_namespace, is_array, owner_of_type, select
+from multimlp.backend import Array, Backend, is_array, is_traced, owner_of_type, select
 from multimlp.errors import InputError
 from multimlp.transforms._call import ArgNums, Outputs, backend_of
 from multimlp.tree import Tree
@@ -99,7 +99,7 @@ class _Program:
             return outputs.split(f(*args, **kwargs))
 
         arrays = [leaves[i] for i in dynamic if kinds[i][0] is not float]
-        traced = bool(arrays) and array_namespace(*arrays) is not backend.xp
+        traced = is_traced(*arrays)
         self._function = flat if traced else backend.compile(flat, compiler)
         self._outputs, self._backend, self._dynamic = outputs, backend, dynamic
         self._floats = [n for n, i in enumerate(dynamic) if kinds[i][0] is float]

@@ -1,0 +1,55 @@
+"""What a trace under way is for: some of TensorFlow's operations have no kernel in XLA, or none once they are vectorised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import tensorflow as tf
+
+_for_xla: ContextVar[bool] = ContextVar("multimlp_tensorflow_for_xla", default=False)
+_for_vmap: ContextVar[bool] = ContextVar("multimlp_tensorflow_for_vmap", default=False)
+
+
+def is_for_xla() -> bool:
+    """Whether what is called now becomes part of an XLA program."""
+    return _for_xla.get()
+
+
+def is_for_vmap() -> bool:
+    """Whether what is called now is being vectorised."""
+    return _for_vmap.get()
+
+
+@contextmanager
+def for_xla() -> Iterator[None]:
+    """While a function is traced that XLA compiles."""
+    token = _for_xla.set(True)
+    try:
+        yield
+    finally:
+        _for_xla.reset(token)
+
+
+@contextmanager
+def for_vmap() -> Iterator[None]:
+    """While a function is vectorised, into the graph at hand.
+
+    Under XLA `tf.vectorized_map` would make a function of its own, and XLA takes all arguments of a function for constants
+    of which one result is the shape or the axis of something: it would compile again for each new value.
+    """
+    left: list[tuple[Any, Any]] = []
+    graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+    while graph is not None:
+        left.append((graph, graph._get_control_flow_context()))
+        graph._set_control_flow_context(None)
+        graph = getattr(graph, "outer_graph", None)
+    token = _for_vmap.set(True)
+    try:
+        yield
+    finally:
+        _for_vmap.reset(token)
+        for graph, context in left:
+            graph._set_control_flow_context(context)

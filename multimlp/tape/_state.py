@@ -1,0 +1,39 @@
+"""Whose arrays this thread is recording."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from multimlp._typing import Library
+
+Levels: TypeAlias = tuple[tuple[Library, int], ...]
+
+
+class _Recording(threading.local):
+    """``levels``: those that are open, each with the library whose arrays it records, the innermost last.
+
+    While there is one, its library's constants too are to be computed with by the traced namespace, which passes plain
+    arrays through: a function may bring a constant together with an array that it closes over, and that is traced.
+    """
+
+    levels: Levels = ()
+
+
+RECORDING = _Recording()
+
+
+def outermost_level(library: Library) -> int | None:
+    """The first of the open levels at which this library's arrays are recorded, or None."""
+    return next((level for other, level in RECORDING.levels if other is library), None)
+
+
+def call_with(levels: Levels, function: Callable[..., Any], *args: Any) -> Any:
+    """``function(*args)`` with these levels open, and no others."""
+    before = RECORDING.levels
+    RECORDING.levels = levels
+    try:
+        return function(*args)
+    finally:
+        RECORDING.levels = before
