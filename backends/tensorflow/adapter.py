@@ -136,7 +136,7 @@ class TensorFlowBackend(Backend):
 
             def of_cotangents(cotangents: Arrays) -> Arrays:
                 given = dict(zip(smooth, cotangents, strict=True))
-                return pullback(tuple(given.get(i, zeros) for i, zeros in enumerate(derivatives)))
+                return pullback(tuple(given.get(i, none) for i, none in enumerate(derivatives)))
 
             zeros = tuple(derivatives[i] for i in smooth)
             _, forward = self.vjp(of_cotangents, zeros)
