@@ -293,6 +293,8 @@ AGAINST_PORTABLE = [
         )
     ),
     *(Case(loss=loss) for loss in losses.names() if loss not in LOSSES),
+    *(Case(loss=loss.scaled(2.5)) for loss in (losses.cross_entropy, losses.mse, losses.huber)),
+    *(Case(loss=loss.scaled(2.5), weighted=True) for loss in (losses.cross_entropy, losses.mse)),
     Case(loss="cross_entropy", weighted=True, dropout=0.2, soft=True),
     Case(optimizer=optimizers.nadam(0.01)),
     Case(optimizer=optimizers.lion(0.001, weight_decay=0.1)),

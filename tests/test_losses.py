@@ -263,6 +263,21 @@ def test_reduce(library):
         losses.reduce(l, reduction="median")
 
 
+def test_a_loss_is_a_frozen_value_with_a_scale():
+    half = losses.mse.scaled(0.5)
+    outputs, targets = np.asarray([[3.0, 1.0]]), np.asarray([[1.0, 4.0]])
+    assert half(outputs, targets) == losses.mse(outputs, targets) / 2
+    assert np.array_equal(half.gradient(outputs, targets), losses.mse.gradient(outputs, targets) / 2)
+    assert half == losses.get("mse").scaled(0.5) != losses.mse
+    assert hash(half) == hash(losses.get("mse").scaled(0.5))
+    assert half.scaled(2) == losses.mse
+    assert losses.get(half.to_spec()) == half == pickle.loads(pickle.dumps(half))
+    with pytest.raises(AttributeError):
+        half.scale = 3.0
+    with pytest.raises(InputError, match="factor"):
+        half.scaled(0)
+
+
 def test_specs_names_and_pickles():
     loss = losses.with_options("cross_entropy", label_smoothing=0.1, class_weights=[1, 2])
     assert loss.to_spec() == {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,6 +16,7 @@ Shape = tuple[int, ...]
 LOSSES: Table[Loss] = Table("loss")
 
 
+@dataclass(frozen=True, repr=False)
 class Loss:
     """A loss with its options: call it as ``loss(outputs, targets)`` for the losses of the single examples.
 
@@ -41,30 +42,31 @@ class Loss:
         Those that differ from the defaults.
     decides : {"class", "binary", "sign"}, optional
         What the targets of a classification loss are: class indices, 0/1, or -1/+1; None for numbers.
+    scale : float
+        What the losses and their gradients are multiplied by.
+
+    Notes
+    -----
+    A value: two losses of the same function, gradient, options and scale are equal, and so is what was compiled for them.
     """
 
-    def __init__(
-        self,
-        name: str,
-        function: Callable[..., Array],
-        gradient_function: Callable[..., Array] | None = None,
-        check: Callable[[Shape, np.ndarray], None] | None = None,
-        predict_function: Callable[[Array], Array] | None = None,
-        activation_function: Callable[[Array], Array] | None = None,
-        defaults: Mapping[str, Any] | None = None,
-        options: Mapping[str, Any] | None = None,
-        decides: str | None = None,
-    ) -> None:
-        functools.update_wrapper(self, function)
-        self.name = name
-        self.function = function
-        self.gradient_function = gradient_function
-        self.check = check
-        self.predict_function = predict_function
-        self.activation_function = activation_function
-        self.defaults = dict(defaults or {})
-        self.options = dict(options or {})
-        self.decides = decides
+    name: str
+    function: Callable[..., Array] = field(hash=False)
+    gradient_function: Callable[..., Array] | None = field(default=None, hash=False)
+    check: Callable[[Shape, np.ndarray], None] | None = field(default=None, compare=False)
+    predict_function: Callable[[Array], Array] | None = field(default=None, compare=False)
+    activation_function: Callable[[Array], Array] | None = field(default=None, compare=False)
+    defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    decides: str | None = field(default=None, compare=False)
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        # What `functools.update_wrapper` does, past the lock: the loss is documented as its function is.
+        for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
+            if hasattr(self.function, attribute):
+                self.__dict__[attribute] = getattr(self.function, attribute)
+        self.__dict__["__wrapped__"] = self.function
 
     @property
     def integer_targets(self) -> bool:
@@ -85,7 +87,8 @@ class Loss:
         return self.function is known.function and self.gradient_function is known.gradient_function
 
     def __call__(self, outputs: Array, targets: Array) -> Array:
-        return self.function(outputs, targets, **self.options)
+        values = self.function(outputs, targets, **self.options)
+        return values if self.scale == 1 else values * self.scale
 
     def gradient(self, outputs: Array, targets: Array) -> Array:
         """The derivative of each example's loss in its outputs, in closed form, shape of ``outputs``.
@@ -97,7 +100,22 @@ class Loss:
         """
         if self.gradient_function is None:
             raise InputError(f"loss: {self.name} has no closed-form gradient; use multimlp.grad")
-        return self.gradient_function(outputs, targets, **self.options)
+        values = self.gradient_function(outputs, targets, **self.options)
+        return values if self.scale == 1 else values * self.scale
+
+    def scaled(self, factor: float) -> Loss:
+        """``factor`` times this loss; what it checks and predicts stays.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from multimlp import losses
+        >>> losses.mse.scaled(0.5)(np.asarray([[3.0]]), np.asarray([[1.0]]))
+        array([2.])
+        >>> losses.mse.scaled(0.5) == losses.mse.scaled(0.5)
+        True
+        """
+        return replace(self, scale=self.scale * check_number("factor", factor, low=0, low_open=True))
 
     def validate(self, outputs_shape: Shape, targets: Any) -> None:
         """Check targets against the shape of the outputs, once, before training; reads values on the host.
@@ -131,27 +149,24 @@ class Loss:
         return outputs if self.activation_function is None else self.activation_function(outputs)
 
     def to_spec(self) -> dict[str, Any]:
-        """The loss as plain values, ``{"name": ..., "options": {...}}``, from which `get` makes it again."""
+        """The loss as plain values, ``{"name": ..., "options": {...}}``, from which `get` makes it again; with ``"scale"``
+        if that is not 1."""
         if not self.is_known:
             raise InputError(f"loss: the callable {self.name!r} cannot be written down; use a named loss")
-        return {"name": self.name, "options": dict(self.options)}
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Loss) and self.function is other.function and self.options == other.options
-
-    def __hash__(self) -> int:
-        return hash((self.name, tuple(self.options)))
+        spec = {"name": self.name, "options": dict(self.options)}
+        return spec if self.scale == 1 else {**spec, "scale": self.scale}
 
     def __repr__(self) -> str:
         inner = "".join(f", {name}={value!r}" for name, value in self.options.items())
-        return f"<loss {self.name}{inner}>"
+        scale = "" if self.scale == 1 else f", scale={self.scale!r}"
+        return f"<loss {self.name}{inner}{scale}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.is_known:
             return get, (self.to_spec(),)
         parts = (
             self.name, self.function, self.gradient_function, self.check, self.predict_function, self.activation_function,
-            self.defaults, self.options, self.decides,
+            self.defaults, self.options, self.decides, self.scale,
         )  # fmt: skip
         return Loss, parts
 
@@ -214,21 +229,11 @@ def with_options(loss: str | Loss, **options: Any) -> Loss:
             raise InputError(f"loss: {base.name} has no option {name!r}; its options: {known}")
     merged = {**base.options, **{name: _OPTION_CHECKS[name](value) for name, value in options.items()}}
     changed = {name: value for name, value in merged.items() if value != base.defaults[name]}
-    return Loss(
-        base.name,
-        base.function,
-        base.gradient_function,
-        base.check,
-        base.predict_function,
-        base.activation_function,
-        base.defaults,
-        changed,
-        base.decides,
-    )
+    return replace(base, options=changed)
 
 
 def get(loss: str | Loss | Mapping[str, Any] | Callable[[Array, Array], Array]) -> Loss:
-    """The loss for a name, a `Loss`, a ``{"name", "options"}`` mapping, or a callable (outputs, targets).
+    """The loss for a name, a `Loss`, a mapping as ``to_spec`` makes it, or a callable (outputs, targets).
 
     Raises
     ------
@@ -246,8 +251,8 @@ def get(loss: str | Loss | Mapping[str, Any] | Callable[[Array, Array], Array]) 
     if isinstance(loss, str):
         return LOSSES.find(loss)
     if isinstance(loss, Mapping):
-        name, options = unpack_spec("loss", loss)
-        return with_options(name, **options)
+        name, options = unpack_spec("loss", {key: value for key, value in loss.items() if key != "scale"})
+        return with_options(name, **options).scaled(loss.get("scale", 1.0))
     if callable(loss):
         return Loss(getattr(loss, "__name__", type(loss).__name__), loss)
     return _reject(loss)

@@ -43,6 +43,8 @@ class SoftmaxHead:
         uniform: bool,
     ) -> None:
         self._kernels, self._batch = kernels, batch
+        self._share = loss.scale / batch
+        self._factor = loss.scale
         self._smoothing = loss.options.get("label_smoothing", 0.0)
         self._classes = loss.options.get("class_weights")
         self._targets = kernels.zeros((steps, k, batch))
@@ -65,19 +67,19 @@ class SoftmaxHead:
             q = q * (1 - self._smoothing) + self._smoothing / k
         if self._classes is not None:
             q = q * xp.asarray(self._classes, dtype=q.dtype, device=getattr(q, "device", None))
-        q = q * (-1.0 / batch if weights is None else -weights[:, :, None])
+        q = q * (-self._share if weights is None else -self._factor * weights[:, :, None])
         self._targets[:steps] = xp.permute_dims(q, (0, 2, 1))
         if self._scales is not None:
             self._scales[:steps, 0] = -xp.sum(q, axis=-1)
 
     def step(self, position: int, z: Array, d: Array) -> Call:
-        scale = 1.0 / self._batch if self._scales is None else self._scales[position]
+        scale = self._share if self._scales is None else self._scales[position]
         return self._kernels.softmax_cross_entropy(
             z, d, self._targets[position], scale, self._sums[position], self._dots[position, ...]
         )
 
     def losses(self, steps: int) -> Array:
-        scale: Any = 1.0 / self._batch
+        scale: Any = self._share
         if self._scales is not None:
             extra = self._dots.ndim - 1
             scale = self._scales[:steps].reshape((steps, *(1,) * extra, 1, self._batch))
@@ -97,7 +99,7 @@ class SquaredHead:
         batch: int,
         uniform: bool,
     ) -> None:
-        self._kernels, self._batch, self._k = kernels, batch, k
+        self._kernels, self._batch, self._k, self._factor = kernels, batch, k, loss.scale
         self._targets = kernels.zeros((steps, k, batch))
         self._scales: Array | None = None if uniform else kernels.zeros((steps, 1, batch))
         self._dots = kernels.zeros((steps, *lead))
@@ -117,10 +119,11 @@ class SquaredHead:
     def step(self, position: int, z: Array, d: Array) -> Call:
         scale = 1.0 / self._batch if self._scales is None else self._scales[position]
         targets, dots = self._targets[position], self._dots[position, ...]
-        return self._kernels.squared_error(z, d, targets, scale, 2.0 / self._k, dots)
+        return self._kernels.squared_error(z, d, targets, scale, 2.0 * self._factor / self._k, dots)
 
     def losses(self, steps: int) -> Array:
-        return self._dots[:steps] / self._k
+        means = self._dots[:steps] / self._k
+        return means if self._factor == 1 else means * self._factor
 
 
 class ClosedFormHead:
