@@ -214,7 +214,7 @@ def time_fit(
     >>> from multimlp.bench import CASES, time_fit
     >>> timing = time_fit(replace(CASES["tiny"], rows=64), backend="numpy", seconds=0.01)
     >>> timing.engine, timing.fastest <= timing.step <= timing.slowest
-    ('flat', True)
+    ('inplace', True)
     """
     if not seconds > 0:
         raise InputError(f"seconds: expected a positive number, got {seconds!r}")

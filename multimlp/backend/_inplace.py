@@ -1,4 +1,4 @@
-"""The in-place primitives that the flat engine is made of, and what a library must bring to have one.
+"""The in-place primitives that the in-place engine is made of, and what a library must bring to have one.
 
 The engine lays a training step out once, as a list of calls without arguments that work on preallocated
 arrays, and then only runs that list. `Kernels` makes these calls. Its methods work with any module that has

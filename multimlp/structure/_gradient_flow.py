@@ -104,7 +104,7 @@ def gradient_flow(mlp: MLP, params: Params, X: Any, y: Any, loss: Any = "cross_e
     target = Target(backend, backend.device_name(weight), backend.dtype_name(weight.dtype))
     labels = host(y, "y")
     rule.validate((len(labels), mlp.out_features), labels)
-    inputs, targets, _ = place(target, rule.decides == "class", X, labels, None)
+    inputs, targets, _ = place(target, rule, host(X, "X"), labels)
 
     def objective(weights: Params) -> Array:
         return losses.reduce(rule(mlp(weights, inputs), targets))

@@ -1,7 +1,24 @@
-"""Training: `fit` turns a model, data, a loss and an optimiser into trained parameters; `predict` uses them."""
+"""Training: `fit` turns a model, data, a loss and an optimiser into trained parameters; `predict` uses them.
+
+`fit` is one policy over the training loop. Others build on the same parts: a `Problem` says what is to be minimised, a source such as
+`InMemory` hands out the data in a certain `Ordering`, and a `Training` runs the one on the other, epoch by epoch.
+"""
 
 from multimlp.training._evaluation import predict
 from multimlp.training._fit import FitResult, fit
-from multimlp.training._sources import place
+from multimlp.training._loop import Epoch, Training
+from multimlp.training._sources import InMemory, Ordering, Source, place
+from multimlp.training.engines import Problem
 
-__all__ = ["FitResult", "fit", "place", "predict"]
+__all__ = [
+    "Epoch",
+    "FitResult",
+    "InMemory",
+    "Ordering",
+    "Problem",
+    "Source",
+    "Training",
+    "fit",
+    "place",
+    "predict",
+]

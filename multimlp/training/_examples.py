@@ -1,4 +1,4 @@
-"""The data that `multimlp.fit` is given: checked, and split into rows to train on and rows to validate on."""
+"""The examples that `multimlp.fit` is given: checked, and split into rows to train on and rows to validate on."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ from typing import Any
 import numpy as np
 
 from multimlp import random
-from multimlp.backend import host, owner
+from multimlp.backend import Array, host, owner
 from multimlp.errors import DataError, InputError, ShapeError
-from multimlp.training._sources import is_streamed
+from multimlp.training._sources import Rows, is_streamed
 
-Rows = tuple[Any, Any, Any]
-"""Inputs, targets, and weights or None."""
-Pair = tuple[Any, Any]
+Pair = tuple[Array, Array]
 """Inputs and targets."""
 
 
-class TrainingData:
-    """Arrays of examples, or batches; and what to validate on.
+class Examples:
+    """What the user gave to learn from: arrays, or batches; and what to validate on. Lists and data frames become arrays here.
 
     Attributes
     ----------
@@ -36,7 +34,8 @@ class TrainingData:
             )
         self.X = X if self.streamed else host(X, "X")
         self.y = None if self.streamed else _targets(y)
-        self._weights, self._validation = sample_weight, validation
+        self._weights = None if sample_weight is None else host(sample_weight, "sample_weight")
+        self._validation = validation
 
     @property
     def arrays(self) -> list[Any]:
@@ -45,9 +44,8 @@ class TrainingData:
 
     def split(self, features: int | None, seed: int) -> tuple[Rows, Pair | None]:
         """The rows to train on and those to validate on, all checked; ``features`` is None for any number of columns."""
-        weights = None if self._weights is None else host(self._weights, "sample_weight")
-        _check(self.X, self.y, weights, features)
-        everything = self.X, self.y, weights
+        _check(self.X, self.y, self._weights, features)
+        everything = self.X, self.y, self._weights
         if self._validation is None or isinstance(self._validation, (tuple, list)):
             return everything, self.validation_pair()
         held = _rows_held_out(self._validation, int(self.X.shape[0]))

@@ -6,22 +6,24 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from multimlp import losses, optimizers, tree
 from multimlp._terminal import progress as progress_bar
-from multimlp.backend import Array, Backend
+from multimlp.backend import Array, Backend, select
 from multimlp.callbacks import Run, as_callback
 from multimlp.errors import InputError, NonFiniteLossError
 from multimlp.mlp import MLP, Params, is_ensemble
 from multimlp.training._checkpoint import Checkpoint
-from multimlp.training._examples import TrainingData
-from multimlp.training._loop import DeferredInterrupt, Trainer
-from multimlp.training._setup import Batching, Job
-from multimlp.training.engines import Problem, choose, mixed
+from multimlp.training._evaluation import Evaluator
+from multimlp.training._examples import Examples
+from multimlp.training._loop import Training
+from multimlp.training._setup import check_batches, check_outputs, initial_params, source_and_rows
+from multimlp.training._sources import place
+from multimlp.training.engines import Problem, initial_state, master_dtype
 from multimlp.tree import Tree
 
 logger = logging.getLogger("multimlp")
@@ -38,7 +40,7 @@ class FitResult:
     history : dict of str to list of float
         ``loss`` (mean training loss of each epoch, regulariser included), ``val_loss`` and ``val_`` metrics.
     engine : str
-        ``"flat"``, ``"compiled"``, ``"steps"`` or ``"full-batch"``; ``engine_reason`` says why.
+        ``"inplace"``, ``"compiled"``, ``"steps"`` or ``"full-batch"``; ``engine_reason`` says why.
     backend, device, dtype : str
     epochs : int
         Epochs completed, those of a resumed checkpoint included.
@@ -161,78 +163,106 @@ def fit(
     rule = optimizers.get(optimizer)
     if rule.full_batch:
         batch_size = None
-    batching = Batching(batch_size, shuffle, last_batch)
+    check_batches(batch_size, last_batch)
     _check_model(mlp, params)
-    loss_rule = losses.get(loss)
-    job = Job(
-        mlp, loss_rule, params, seed, TrainingData(X, y, sample_weight, validation), batching,
-        backend=backend, device=device, dtype=dtype,
-    )  # fmt: skip
     _check_epochs(epochs)
+    loss_rule = losses.get(loss)
+    examples = Examples(X, y, sample_weight, validation)
+    chosen = select(backend, device, dtype, [*examples.arrays, *tree.leaves(params)])
+    target = replace(chosen, dtype=master_dtype(chosen.dtype))
+    source, rows, held = source_and_rows(
+        mlp, loss_rule, examples, target, batch_size, shuffle, last_batch == "drop", seed
+    )
+    start: Any = initial_params(mlp, params, seed, target)
+    check_outputs(mlp, start, loss_rule, rows, target)
     problem = Problem(
-        mlp, job.loss, rule, regularizer, job.target.backend, job.target.device, job.target.dtype,
-        is_ensemble(job.params) if isinstance(mlp, MLP) else None, job.source.batch_size, seed, compile,
+        mlp, loss_rule, rule, regularizer, target.backend, target.device, chosen.dtype,
+        is_ensemble(start) if isinstance(mlp, MLP) else None, source.batch_size, seed, compile,
     )  # fmt: skip
-    problem = mixed.prepared(problem, job.dtype)
-    rule = problem.optimizer
     watchers = [as_callback(c) for c in callbacks]
     history: dict[str, list[float]] = {}
-    run = Run(mlp, epochs, history, lambda: engine.params())
-    keeper, resumed = None, None
+    run = Run(mlp, epochs, history, lambda: training.params())
+    keeper, state, steps = None, None, 0
     if checkpoint is not None:
-        keeper = Checkpoint(checkpoint, job.settings(rule))
-        resumed = keeper.load(run, job.target, job.params, rule.init(job.params), watchers)
-    start_params, start_state, steps = resumed if resumed is not None else (job.params, None, 0)
-    place = job.target.device or job.target.backend.device_name(tree.leaves(start_params)[0])
-    engine, reason = choose(problem, start_params, start_state)
-    job.release()
-    del start_params, start_state, resumed
-    logger.info("training on %s with the %s engine: %s", job.target.backend.name, engine.name, reason)
-    evaluator = job.evaluator(metrics)
-    trainer = Trainer(engine, job.source, steps)
+        keeper = Checkpoint(checkpoint, _settings(problem, shuffle, last_batch))
+        resumed = keeper.load(run, target, start, initial_state(problem, start), watchers)
+        start, state, steps = (start, None, 0) if resumed is None else resumed
+        del resumed
+    where = target.device or target.backend.device_name(tree.leaves(start)[0])
+    training = Training(problem, start, state, steps)
+    evaluator = None
+    if held is not None:
+        figures = loss_rule.default_metrics if metrics is None else metrics
+        evaluator = Evaluator(mlp, loss_rule, figures, target.backend, place(target, loss_rule, *held))
+    del (
+        start,
+        state,
+        examples,
+        rows,
+        held,
+    )  # the engine and the source have them; they need not lie in memory twice
+    logger.info(
+        "training on %s with the %s engine: %s", target.backend.name, training.engine, training.reason
+    )
+    member_loss = None
     for watcher in watchers:
         watcher.on_fit_begin(run)
     try:
         with (
-            job.target.backend.scope(job.target.dtype),
+            training.epochs(source, epochs, run.epoch) as passes,
             progress_bar(epochs - run.epoch, "training", progress) as bar,
-            DeferredInterrupt() as interrupt,
         ):
-            while run.epoch < epochs and run.stopped is None:
-                mean_loss = trainer.epoch(run.epoch, interrupt)
-                if interrupt.asked:
-                    run.stop("interrupted")
-                    break
+            for epoch in passes if run.stopped is None else ():
                 run.epoch += 1
-                _record(history, {"loss": mean_loss})
-                if not math.isfinite(mean_loss):
+                member_loss = epoch.member_loss
+                _record(history, {"loss": epoch.loss})
+                if not math.isfinite(epoch.loss):
                     raise _diverged(run, history)
                 if evaluator is not None:
-                    _record(history, {f"val_{k}": v for k, v in evaluator(engine.params()).items()})
+                    _record(history, {f"val_{k}": v for k, v in evaluator(training.params()).items()})
                 for watcher in watchers:
                     watcher.on_epoch_end(run)
                 if keeper is not None:
-                    keeper.save(run, engine.params(), engine.optimizer_state(), trainer.steps, watchers)
+                    keeper.save(run, training.params(), training.optimizer_state(), training.steps, watchers)
                 bar.advance(1, **run.latest())
+                if run.stopped is not None:
+                    break
+        if training.interrupted and run.stopped is None:
+            run.stop("interrupted")
     finally:
         for watcher in watchers:
             watcher.on_fit_end(run)
-    params, state = engine.finish()
+    params, state = training.finish()
     best = next((p for c in watchers if (p := getattr(c, "best_params", None)) is not None), None)
     return FitResult(
         params=params if best is None else best,
         history=history,
-        engine=engine.name,
-        engine_reason=reason,
-        backend=job.target.backend.name,
-        device=place,
-        dtype=job.dtype,
+        engine=training.engine,
+        engine_reason=training.reason,
+        backend=target.backend.name,
+        device=where,
+        dtype=chosen.dtype,
         epochs=run.epoch,
         stopped=run.stopped,
         seconds=time.perf_counter() - started,
         optimizer_state=state,
-        member_loss=trainer.member_loss if problem.members is not None else None,
+        member_loss=member_loss if problem.members is not None else None,
     )
+
+
+def _settings(problem: Problem, shuffle: bool, last_batch: str) -> dict[str, Any]:
+    """What a checkpoint must agree on."""
+    model = problem.model
+    return {
+        "mlp": model.to_spec() if isinstance(model, MLP) else repr(model),
+        "loss": problem.loss.to_spec(),
+        "optimizer": problem.optimizer.to_spec(),
+        "seed": problem.seed,
+        "dtype": problem.dtype,
+        "batch_size": problem.batch_size,
+        "shuffle": shuffle,
+        "last_batch": last_batch,
+    }
 
 
 def _record(history: dict[str, list[float]], figures: dict[str, float]) -> None:

@@ -1,4 +1,8 @@
-"""Running epochs: an engine is fed in pieces small enough that Ctrl-C is heard, and never half-way through a step."""
+"""The training loop, the only one: an engine is fed from a source, epoch by epoch, and never stopped half-way through a step.
+
+What happens between two epochs is not its business. `multimlp.fit` and the estimators are two policies over it: they say what is recorded,
+what is validated, and when there is enough.
+"""
 
 from __future__ import annotations
 
@@ -7,81 +11,164 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from multimlp.backend import owner
 from multimlp.errors import DataError
 from multimlp.training._sources import Source
-from multimlp.training.engines import Engine
+from multimlp.training.engines import Problem, choose, master_dtype
+from multimlp.tree import Tree
 
-COMPILED_STEPS = 4096
-"""Most steps that one compiled call makes: between two calls Ctrl-C is heard and the progress bar moves."""
 SEGMENT_SECONDS = 1.0
-"""About how long an engine that runs step by step is left alone, for the same reasons."""
+"""About how long an engine that says nothing else is left alone, so that Ctrl-C is heard and the progress bar moves."""
+_FIRST_SEGMENT = 8
+"""Steps of such an engine while nobody knows how long they take."""
 
 
-class Trainer:
-    """Feeds an engine and adds up the losses."""
+class Epoch(NamedTuple):
+    """One pass over the data."""
 
-    def __init__(self, engine: Engine, source: Source, steps: int) -> None:
-        self._engine, self._source = engine, source
+    number: int
+    """From 0."""
+    loss: float
+    """The mean over the examples of the training loss, regulariser included; see `mean_loss`."""
+    member_loss: np.ndarray
+    """That of each member of an ensemble; shape (members,), or (1,) for a single network."""
+
+
+class Training:
+    """Training under way: the parameters and the optimiser's state, and the engine that moves them.
+
+    Parameters
+    ----------
+    problem : Problem
+    params : tree of arrays
+        Where it starts, on the problem's backend and device, in `master_dtype` of its dtype.
+    optimizer_state : tree, optional
+        To go on from; else the optimiser's first.
+    steps : int
+        Steps made before.
+
+    Attributes
+    ----------
+    problem : Problem
+    engine, reason : str
+        The engine's name, and why it is this one.
+    steps : int
+        Steps made so far.
+    interrupted : bool
+        Whether Ctrl-C ended the last run of `epochs`.
+    """
+
+    def __init__(self, problem: Problem, params: Tree, optimizer_state: Tree = None, steps: int = 0) -> None:
+        self.problem, self.steps = problem, steps
+        self.interrupted = False
+        self._engine, self.reason = choose(problem, params, optimizer_state)
         self._seconds_per_step: float | None = None
-        self.steps = steps
-        self.member_loss: np.ndarray | None = None
 
-    def epoch(self, number: int, interrupt: DeferredInterrupt) -> float:
-        total: Any = None
-        examples = 0
-        for chunk, order in self._source.epoch(number):
-            for rows in self._segments(order):
-                began = time.perf_counter()
-                result = self._engine.run(chunk, rows, self.steps)
-                taken = -(-len(rows) // self._source.batch_size)
-                self.steps += taken
-                self._seconds_per_step = (time.perf_counter() - began) / max(taken, 1)
-                total = result.loss if total is None else total + result.loss
-                examples += result.examples
-                if interrupt.asked:
-                    return math.nan
-        if not examples:
-            raise DataError(
-                f"X: no complete batch of {self._source.batch_size} rows to train on; use last_batch='keep'"
-            )
-        return self._mean(total, examples)
+    @property
+    def engine(self) -> str:
+        return self._engine.name
 
-    def _segments(self, order: np.ndarray) -> Iterator[np.ndarray]:
+    def params(self) -> Tree:
+        """The current parameters; safe to keep."""
+        return self._engine.params()
+
+    def optimizer_state(self) -> Tree:
+        """The optimiser's state as ``optimizer.init`` makes it; safe to keep."""
+        return self._engine.optimizer_state()
+
+    def finish(self) -> tuple[Tree, Tree]:
+        """`params` and `optimizer_state`, without copies where they can be spared; the end of this training."""
+        return self._engine.finish()
+
+    def go_on_with(self, problem: Problem) -> None:
+        """Solve another problem in the same parameters with the same optimiser's state: another learning rate or batch size."""
+        params, state = self._engine.finish()
+        self.problem = problem
+        self._engine, self.reason = choose(problem, params, state)
+        self._seconds_per_step = None
+
+    @contextmanager
+    def epochs(self, source: Source, stop: int, start: int = 0) -> Iterator[Iterator[Epoch]]:
+        """``with training.epochs(source, stop) as epochs``: the epochs from ``start`` to ``stop - 1``, each made when it is asked for.
+
+        Inside, the backend's settings are those of the problem's dtype. The first Ctrl-C ends the epochs after the steps under way,
+        and `interrupted` says so; the epoch that it cuts short is not handed out.
+        """
+        with (
+            self.problem.backend.scope(master_dtype(self.problem.dtype)),
+            _DeferredInterrupt() as interrupt,
+        ):
+            try:
+                yield self._epochs(source, range(start, stop), interrupt)
+            finally:
+                self.interrupted = interrupt.asked
+
+    def _epochs(self, source: Source, numbers: range, interrupt: _DeferredInterrupt) -> Iterator[Epoch]:
+        for number in numbers:
+            total: Any = None
+            examples = 0
+            for chunk, order in source.epoch(number):
+                for rows in self._segments(order, source.batch_size):
+                    if interrupt.asked:
+                        return
+                    began = time.perf_counter()
+                    result = self._engine.run(chunk, rows, self.steps)
+                    taken = -(-len(rows) // source.batch_size)
+                    self.steps += taken
+                    self._seconds_per_step = (time.perf_counter() - began) / max(taken, 1)
+                    total = result.loss if total is None else total + result.loss
+                    examples += result.examples
+            if not examples:
+                raise DataError(
+                    f"X: no complete batch of {source.batch_size} rows to train on; use last_batch='keep'"
+                )
+            members = np.atleast_1d(np.asarray(owner(total).to_numpy(total), dtype=np.float64)) / examples
+            yield Epoch(number, mean_loss(members), members)
+
+    def _segments(self, order: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
         """Parts of whole batches, small enough that Ctrl-C is heard soon; usually the whole order."""
         start = 0
         while start < len(order) or start == 0:
-            if self._engine.name in ("compiled", "full-batch"):
-                steps = COMPILED_STEPS
-            elif self._seconds_per_step is None:
-                steps = 8
-            else:
-                steps = max(1, int(SEGMENT_SECONDS / max(self._seconds_per_step, 1e-9)))
-            stop = start + steps * self._source.batch_size
-            if self._engine.name == "full-batch":
-                stop = len(order)
+            steps = self._engine.steps_per_call
+            if steps is None:
+                steps = self._steps_in_a_second()
+            stop = len(order) if math.isinf(steps) else start + int(steps) * batch_size
             yield order[start:stop]
-            start = stop
+            start = max(stop, 1)
 
-    def _mean(self, total: Any, examples: int) -> float:
-        """The mean over the examples; an ensemble's is the mean over its members that are finite."""
-        values = owner(total).to_numpy(total)
-        per_member = np.atleast_1d(np.asarray(values, dtype=np.float64)) / examples
-        self.member_loss = per_member
-        finite = per_member[np.isfinite(per_member)]
-        return float(finite.mean()) if finite.size else float(per_member[0])
+    def _steps_in_a_second(self) -> int:
+        if self._seconds_per_step is None:
+            return _FIRST_SEGMENT
+        return max(1, int(SEGMENT_SECONDS / max(self._seconds_per_step, 1e-9)))
 
 
-class DeferredInterrupt:
+def mean_loss(members: np.ndarray) -> float:
+    """One number for the losses of an ensemble's members: the mean over those that are finite, over all where none is.
+
+    So one member that diverges does not hide the others, and the number is finite as long as one of them learns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp.training._loop import mean_loss
+    >>> mean_loss(np.asarray([1.0, np.nan, 2.0])), mean_loss(np.asarray([np.inf, np.inf]))
+    (1.5, inf)
+    """
+    finite = members[np.isfinite(members)]
+    return float(finite.mean() if finite.size else members.mean())
+
+
+class _DeferredInterrupt:
     """Turns the first Ctrl-C into a flag, so that parameters are never half-updated; a second one acts at once."""
 
     asked = False
 
-    def __enter__(self) -> DeferredInterrupt:
+    def __enter__(self) -> _DeferredInterrupt:
         self._previous: Any = None
         if threading.current_thread() is threading.main_thread():
             previous = signal.getsignal(signal.SIGINT)

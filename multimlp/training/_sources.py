@@ -15,14 +15,18 @@ from typing import Any, Protocol
 import numpy as np
 
 from multimlp import random
-from multimlp.backend import Array, Target, host, is_array, owner_of_type
+from multimlp.backend import Array, Target, host, is_array, owner
 from multimlp.errors import DataError, InputError
+from multimlp.losses import Loss
 from multimlp.training.engines import Chunk
 
 STREAM_BYTES = 32 * 2**20
 """About how much host data one streamed chunk holds."""
 
 Piece = tuple[Chunk, np.ndarray]
+"""A chunk and the order of its rows."""
+Rows = tuple[Array, Array, Array | None]
+"""Inputs, targets, and weights or None: arrays of any library."""
 
 
 class Source(Protocol):
@@ -109,7 +113,7 @@ class Batches:
         self._rest: Iterator[Any] | None = first
         self._place = place
         self.example = self._unpack(self._first)
-        self.batch_size = len(self.example[0])
+        self.batch_size = int(self.example[0].shape[0])
 
     def _begin(self) -> Iterator[Any]:
         if self._one_shot and self._used:
@@ -120,10 +124,11 @@ class Batches:
         return iter(self._start())
 
     @staticmethod
-    def _unpack(batch: Any) -> tuple[Any, Any, Any]:
+    def _unpack(batch: Any) -> Rows:
         if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
             raise InputError("X: each batch must be a tuple (X, y) or (X, y, sample_weight)")
-        return (*batch, None)[:3] if len(batch) == 2 else tuple(batch)
+        X, y, weights = (*batch, None)[:3]
+        return host(X, "X"), host(y, "y"), None if weights is None else host(weights, "sample_weight")
 
     def epoch(self, number: int) -> Iterator[Piece]:
         def pieces() -> Iterator[Piece]:
@@ -190,20 +195,21 @@ def is_streamed(X: Any) -> bool:
     return callable(X) or isinstance(X, Iterable)
 
 
-def place(target: Target, integer_targets: bool, X: Any, y: Any, weights: Any) -> Chunk:
-    """A chunk on the device: inputs and weights in the target's dtype, integer labels as int32, other targets as floats."""
+def place(target: Target, loss: Loss, X: Array, y: Array, weights: Array | None = None) -> Chunk:
+    """Arrays of any library as a chunk on the device.
+
+    Inputs and weights get the target's dtype. So do targets, but integers that the loss takes as such stay integers, int32.
+    """
     backend = target.backend
 
-    def move(x: Any, dtype: str, name: str) -> Array:
-        values = host(x, name)
-        owner = owner_of_type(type(values))
-        if owner is not None and owner is not backend:
-            values = owner.to_numpy(values)
-        return backend.asarray(values, dtype=dtype, device=target.device)
+    def move(values: Array, dtype: str) -> Array:
+        library = owner(values)
+        host = values if library is backend else library.to_numpy(values)
+        return backend.asarray(host, dtype=dtype, device=target.device)
 
-    kind = "int32" if integer_targets else target.dtype
+    integer = loss.integer_targets and owner(y).xp.isdtype(y.dtype, ("integral", "bool"))
     return Chunk(
-        move(X, target.dtype, "X"),
-        move(y, kind, "y"),
-        None if weights is None else move(weights, target.dtype, "sample_weight"),
+        move(X, target.dtype),
+        move(y, "int32" if integer else target.dtype),
+        None if weights is None else move(weights, target.dtype),
     )

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from multimlp.training.engines import full_batch, mixed
 from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
+from multimlp.training.engines.mixed import master_dtype
 from multimlp.training.engines.portable import PortableEngine
 from multimlp.tree import Tree
 
-__all__ = ["Chunk", "ChunkResult", "Engine", "Problem", "choose"]
+__all__ = ["Chunk", "ChunkResult", "Engine", "Problem", "choose", "initial_state", "master_dtype"]
+
+
+def initial_state(problem: Problem, params: Tree) -> Tree:
+    """The optimiser's state before the first step, as the problem's engine keeps it."""
+    return mixed.prepared(problem).optimizer.init(params)
 
 
 def choose(problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> tuple[Engine, str]:
-    """The engine for a problem, and one sentence that says why it is this one."""
+    """The engine for a problem, and one sentence that says why it is this one.
+
+    Parameters
+    ----------
+    problem : Problem
+    params : tree of arrays
+        In `master_dtype` of the problem's.
+    optimizer_state : tree, optional
+        To go on from; else as `initial_state` makes it.
+    """
+    problem = mixed.prepared(problem)
     if full_batch.covers(problem.optimizer):
         return full_batch.FullBatchEngine(problem, params, optimizer_state), (
             f"{problem.optimizer.name} needs the loss of all data as a function"

@@ -1,7 +1,7 @@
 """What `fit` asks of a training engine, and what an engine is told.
 
 An engine owns the training state (parameters and optimiser slots) while `fit` runs and turns chunks of data into updates. Which one
-runs is decided by `multimlp.training.engines.choose`: the flat in-place engine where it covers the problem, else the portable one, which is
+runs is decided by `multimlp.training.engines.choose`: the in-place engine where it covers the problem, else the portable one, which is
 compiled over a whole chunk where the backend can and runs step by step where it cannot.
 """
 
@@ -45,7 +45,7 @@ class Problem:
     backend : Backend
     device : str or None
     dtype : str
-        Of parameters and inputs.
+        What the model runs in. Parameters, inputs, losses and the optimiser's state are kept in `master_dtype` of it.
     members : int or None
         Number of ensemble members (leading axis of every parameter), or None. The objective is the sum over members of the mean loss.
     batch_size : int
@@ -96,10 +96,14 @@ class Engine(Protocol):
     Attributes
     ----------
     name : str
-        ``"flat"``, ``"compiled"`` or ``"steps"``; `fit` reports it as ``result.engine``.
+        For reports alone: ``"inplace"``, ``"compiled"``, ``"steps"`` or ``"full-batch"``; `fit` shows it as ``result.engine``.
+    steps_per_call : float or None
+        Most steps that one call of `run` should make, `math.inf` if it must hear of a whole epoch. None: as many as take about a
+        second. Between two calls Ctrl-C is heard.
     """
 
     name: str
+    steps_per_call: float | None
 
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         """Train on ``chunk``'s rows in ``order`` (int array, host), ``batch_size`` at a time; the rest is one smaller batch.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ class FullBatchEngine:
     """Hands the optimiser a compiled ``params -> (value, gradient)``; decisions are made on the host."""
 
     name = "full-batch"
+    steps_per_call = math.inf
 
     def __init__(self, problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> None:
         if problem.members is not None:

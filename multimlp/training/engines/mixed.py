@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from multimlp import tree
@@ -41,6 +42,7 @@ def master_dtype(dtype: str) -> str:
     return MASTER if is_mixed(dtype) else dtype
 
 
+@dataclass(frozen=True)
 class Model:
     """A model of float32 parameters and inputs that computes in 16 bits.
 
@@ -51,16 +53,20 @@ class Model:
     dtype : {"bfloat16", "float16"}
     """
 
-    def __init__(self, model: Any, backend: Backend, dtype: str) -> None:
-        self._model, self._backend, self.dtype = model, backend, dtype
-        self.dropout = getattr(model, "dropout", 0.0)
+    model: Any
+    backend: Backend
+    dtype: str
+
+    @property
+    def dropout(self) -> float:
+        return getattr(self.model, "dropout", 0.0)
 
     def __call__(self, params: Tree, X: Array, key: Array | None = None, scale: Array | None = None) -> Array:
-        narrow, wide = self._backend.dtype(self.dtype), self._backend.dtype(MASTER)
+        narrow, wide = self.backend.dtype(self.dtype), self.backend.dtype(MASTER)
         xp = array_namespace(X, *tree.leaves(params))
         if scale is not None:
             params = tree.map(lambda leaf: self._with_slope(leaf, 1 / scale), params)
-        outputs = self._model(
+        outputs = self.model(
             tree.map(lambda leaf: xp.astype(leaf, narrow), params), xp.astype(X, narrow), key=key
         )
         outputs = xp.astype(outputs, wide)
@@ -68,7 +74,7 @@ class Model:
 
     def _with_slope(self, x: Array, slope: Array) -> Array:
         """``x`` to the last bit, with derivative ``slope``."""
-        fixed = self._backend.stop_gradient(x)
+        fixed = self.backend.stop_gradient(x)
         return fixed + (x - fixed) * slope
 
 
@@ -82,17 +88,17 @@ class ScaledState(NamedTuple):
     inner: Tree
 
 
+@dataclass(frozen=True)
 class ScaledOptimizer:
     """An optimiser that leaves out steps whose gradients overflowed, and keeps the loss scale."""
 
+    inner: Any
+
     full_batch = False
 
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
-        self.name = inner.name
-
-    def to_spec(self) -> Any:
-        return self.inner.to_spec()
+    @property
+    def name(self) -> str:
+        return self.inner.name
 
     def init(self, params: Tree) -> ScaledState:
         first = tree.leaves(params)[0]
@@ -135,27 +141,26 @@ class ScaledEngine(PortableEngine):
     program = ScaledProgram
 
 
-def prepared(problem: Problem, dtype: str) -> Problem:
-    """``problem``, given in float32, for a model that is to run in ``dtype``.
+def prepared(problem: Problem) -> Problem:
+    """The problem in terms of its master dtype: what engines solve. Any but those of 16 bits are such as they are.
 
     Raises
     ------
     InputError
         For an optimiser that searches along a line, in float16.
     """
-    if not is_mixed(dtype):
+    if not is_mixed(problem.dtype):
         return problem
     optimizer = problem.optimizer
-    if dtype == SCALED:
+    if problem.dtype == SCALED:
         if getattr(optimizer, "full_batch", False):
             raise InputError(
                 f"optimizer: {optimizer.name!r} needs more precise losses than {SCALED} gives; use dtype='float32', or "
                 "a first-order optimizer such as 'adam'"
             )
         optimizer = ScaledOptimizer(optimizer)
-    return dataclasses.replace(
-        problem, model=Model(problem.model, problem.backend, dtype), optimizer=optimizer
-    )
+    model = Model(problem.model, problem.backend, problem.dtype)
+    return dataclasses.replace(problem, model=model, optimizer=optimizer, dtype=MASTER)
 
 
 def is_scaled(problem: Problem) -> bool:

@@ -18,6 +18,9 @@ from multimlp.training.engines.base import Chunk, ChunkResult, Problem, compile_
 from multimlp.training.engines.objective import batch_objective
 from multimlp.tree import Tree
 
+COMPILED_STEPS = 4096
+"""Most steps that one compiled call makes: between two calls Ctrl-C is heard and the progress bar moves."""
+
 
 class Program:
     """All steps over one chunk as a function of flat arrays."""
@@ -69,6 +72,7 @@ class PortableEngine:
     def __init__(self, problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> None:
         backend = problem.backend
         self.name = "compiled" if problem.compiled else "steps"
+        self.steps_per_call = COMPILED_STEPS if problem.compiled else None
         self._problem = problem
         if optimizer_state is None:
             optimizer_state = problem.optimizer.init(params)

@@ -1,4 +1,4 @@
-"""Which problems the flat engine covers, and one sentence for each that it does not."""
+"""Which problems the in-place engine covers, and one sentence for each that it does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The flat engine: training in place on preallocated buffers, for libraries that compile no loops.
+"""The in-place engine: training in place on preallocated buffers, for libraries that compile no loops.
 
 All parameters lie in one buffer, gradients and optimiser slots in others like it; activations and gradients
 go into workspaces made once per batch size. In the steady state a step allocates nothing and does little more
@@ -27,7 +27,7 @@ _PROGRAMS_KEPT = 4
 
 
 def build(problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> Engine | str:
-    """The flat engine for a problem, or one sentence why the problem is not covered.
+    """The in-place engine for a problem, or one sentence why the problem is not covered.
 
     Parameters
     ----------
@@ -59,13 +59,14 @@ def build(problem: Problem, params: Tree, optimizer_state: Tree | None = None) -
         return f"the {problem.backend.name} backend brings no in-place kernels"
     if optimizer_state is None:
         optimizer_state = problem.optimizer.init(params)
-    return FlatEngine(problem, kernels, params, optimizer_state)
+    return InplaceEngine(problem, kernels, params, optimizer_state)
 
 
-class FlatEngine:
+class InplaceEngine:
     """See the module; made by `build`."""
 
-    name = "flat"
+    name = "inplace"
+    steps_per_call = None
 
     def __init__(self, problem: Problem, kernels: Kernels, params: Tree, optimizer_state: Tree) -> None:
         self._problem, self._kernels = problem, kernels
