@@ -5,27 +5,29 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from multimlp import regularizers, tree
-from multimlp.backend import Array, Target, select
-from multimlp.callbacks import Run, as_callback
+from multimlp.backend import Array, Target, owner, select
+from multimlp.callbacks import as_callback
 from multimlp.errors import DataError, InputError
 from multimlp.estimators import _inputs, _parameters, _policy
 from multimlp.estimators._fitted_network import Network
-from multimlp.estimators._session import Session
 from multimlp.estimators._sklearn_losses import out_activation
 from multimlp.estimators._solvers import full_batch, optimizer_for
-from multimlp.estimators._stopping import Holdout
+from multimlp.estimators._stopping import Holdout, split
 from multimlp.losses import Loss
 from multimlp.mlp import MLP, Params
-from multimlp.training import place
-from multimlp.training.engines import Chunk, Problem
+from multimlp.training import InMemory, Ordering, Problem, Training, place
+from multimlp.training.engines import initial_state, master_dtype
+from multimlp.tree import Tree
 
 LARGEST_BATCH = 200
 """What ``batch_size="auto"`` is, unless there are fewer rows."""
@@ -40,13 +42,26 @@ def is_stochastic(estimator: Any) -> bool:
     return True
 
 
+def is_ensemble(estimator: Any) -> bool:
+    """Whether several networks are trained at once; AttributeError if not, for methods that need it."""
+    if estimator.n_members is None:
+        raise AttributeError("this is for ensembles; set n_members")
+    return True
+
+
 class BaseMLP(BaseEstimator):
     """Fitting and the way to the outputs; subclasses say what targets, losses and scores are."""
 
+    n_members: int | None
     _numeric_targets = False
     _network: Network
-    _session: Session | None
-    _optimizer_state: Any
+    _training: Training | None
+    """Under way, for `partial_fit` to go on with."""
+    _paused: Paused | None
+    """The same after unpickling."""
+    _rate: float
+    """The learning rate now."""
+    _no_improvement_count: int
     loss_curve_: list[float]
     t_: int
 
@@ -79,15 +94,31 @@ class BaseMLP(BaseEstimator):
         """The sample weights, class weights included."""
         return weights
 
-    # ---- what ensembles change
+    # ---- ensembles
 
     def _seeds(self, seed: int) -> int | list[int]:
         """The seed of the initial parameters, or one for each member of an ensemble."""
-        return seed
+        return seed if self.n_members is None else [seed + i for i in range(self.n_members)]
 
     def _mean(self, values: Array) -> Array:
         """One prediction of each row's: an ensemble's mean over its members."""
-        return values
+        return values if self.n_members is None else over_members(values, "mean")
+
+    def _predicted(self, outputs: Array) -> Array:
+        """Probabilities or predictions for the network's outputs: (n, k), (members, n, k) or (members, n)."""
+        raise TypeError("a subclass says what it predicts")
+
+    @available_if(is_ensemble)
+    def predict_members(self, X: Any) -> Array:
+        """Each member's probabilities (members, n, k), or predictions (members, n) or (members, n, k)."""
+        outputs, origin = self._outputs(X)
+        return origin.give(self._predicted(outputs))
+
+    @available_if(is_ensemble)
+    def predict_spread(self, X: Any) -> Array:
+        """The standard deviation over the members of what `predict_members` says."""
+        outputs, origin = self._outputs(X)
+        return origin.give(over_members(self._predicted(outputs), "std"))
 
     # ---- fitting
 
@@ -117,24 +148,28 @@ class BaseMLP(BaseEstimator):
         _parameters.check(self.get_params(deep=False))
         first = not (self.warm_start and hasattr(self, "_network"))
         X, y, weights = self._enter(X, y, sample_weight, first)
-        seed, holdout = self._seed(), None
-        if self.early_stopping and not full_batch(self.solver):
-            X, y, weights, holdout = Holdout.split(self, X, y, weights, seed)
-        problem, params = self._problem(X, y, weights, seed, None if first else self._network)
-        chunk = self._place(problem, X, y, weights)
         self._begin(first)
-        run = Run(problem.model, self.max_iter, {}, lambda: session.params())
+        self._rate = float(self.learning_rate_init)
+        seed, held = self._seed(), None
+        if self.early_stopping and not full_batch(self.solver):
+            (X, y, weights), held = split(self, (X, y, weights), seed)
+        target = self._target(X)
+        mlp, params = self._fresh(X, target, seed) if first else self._moved(target)
+        training = Training(self._problem(mlp, target, y, weights, seed), params)
         watchers = [as_callback(callback) for callback in self.callbacks or ()]
-        session = Session(problem, params)
-        with _policy.watched(watchers, run):
-            if full_batch(self.solver):
-                _policy.run_full_batch(self, session, chunk, run, watchers)
-            else:
-                _policy.run_epochs(self, session, chunk, run, watchers, holdout, seed)
-        self._session = None if full_batch(self.solver) else session
-        self._optimizer_state = None
+        source = self._source(training.problem, X, y, weights, seed)
+        holdout, judge = None, None
+        if held is not None:
+            holdout = Holdout(*held, self.best_validation_score_, None if first else params)
+        if full_batch(self.solver):
+            judge = _policy.Convergence(self, training)
+        else:
+            judge = _policy.Improvement(self, training, holdout, len(y))
+        _policy.train(self, training, source, len(y), judge, watchers)
         best = None if holdout is None else holdout.best_params
-        self._keep(problem, session.params() if best is None else best)
+        self._training = None if full_batch(self.solver) else training
+        self._paused = None
+        self._keep(training.problem, training.params() if best is None else best)
         return self
 
     def _fit_on(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Any:
@@ -146,19 +181,41 @@ class BaseMLP(BaseEstimator):
         X, y, weights = self._enter(X, y, sample_weight, first, classes)
         if first:
             self._begin(True)
-            self._session = self._optimizer_state = None
+            self._rate = float(self.learning_rate_init)
         seed = self._seed() + self.t_
-        if self._session is None:
-            problem, params = self._problem(X, y, weights, seed, None if first else self._network)
-            self._session = Session(problem, params, self._resumed(problem))
-        session = self._session
-        self.n_iter_ = 0
-        loss = session.epoch(
-            self._place(session.problem, X, y, weights), _policy.order(self, seed, 0, len(y))
-        )
-        _policy.record(self, loss, len(y))
-        self._keep(session.problem, session.params())
+        training = self._started(X, y, weights, seed) if first else self._continued(y, weights, seed)
+        source = self._source(training.problem, X, y, weights, seed)
+        judge = _policy.Improvement(self, training, None, len(y))
+        self._training, self._paused = training, None
+        try:
+            _policy.train_once(self, training, source, len(y), judge)
+        finally:
+            self._keep(training.problem, training.params())
         return self
+
+    def _started(self, X: Array, y: np.ndarray, weights: np.ndarray | None, seed: int) -> Training:
+        target = self._target(X)
+        mlp, params = self._fresh(X, target, seed)
+        return Training(self._problem(mlp, target, y, weights, seed), params)
+
+    def _continued(self, y: np.ndarray, weights: np.ndarray | None, seed: int) -> Training:
+        """The training of the last call, or of the one that was pickled; its batches fit the rows of this call."""
+        target, mlp, training = self._network.target, self._network.mlp, self._training
+        if training is not None:
+            old = training.problem
+            problem = self._problem(mlp, target, y, weights, old.seed, training.steps, old.optimizer)
+            if getattr(problem.optimizer, "rule", None) is not getattr(old.optimizer, "rule", None):
+                return Training(problem, training.params(), steps=training.steps)  # it remembers other things
+            if problem != old:
+                training.go_on_with(problem)
+            return training
+        mlp, params = self._moved(target)
+        if self._paused is None:
+            return Training(self._problem(mlp, target, y, weights, seed), params)
+        problem = self._problem(mlp, target, y, weights, self._paused.seed, self._paused.steps)
+        state = on_target(self._paused.optimizer_state, target)
+        fits = tree.structure(state) == tree.structure(initial_state(problem, params))
+        return Training(problem, params, state if fits else None, self._paused.steps)
 
     def _enter(
         self, X: Any, y: Any, sample_weight: Any, first: bool, classes: Any = None
@@ -190,22 +247,34 @@ class BaseMLP(BaseEstimator):
         natural = "float32" if str(X.dtype).rpartition(".")[2] == "float32" else "float64"
         return select(self.backend, self.device, self.dtype, [X], default_dtype=natural)
 
+    def _fresh(self, X: Array, target: Target, seed: int) -> tuple[MLP, Params]:
+        mlp = self._mlp(int(X.shape[1]))
+        dtype = master_dtype(target.dtype)
+        return mlp, mlp.init(self._seeds(seed), target.backend, dtype, target.device)
+
+    def _moved(self, target: Target) -> tuple[MLP, Params]:
+        """The fitted network, its parameters where they are to be trained further."""
+        return self._network.mlp, on_target(self._network.host_params, target)
+
     def _problem(
-        self, X: Array, y: np.ndarray, weights: np.ndarray | None, seed: int, network: Network | None
-    ) -> tuple[Problem, Params]:
-        """What is to be trained, and where it starts: from fresh parameters or from a network's."""
-        target, rows, seeds = self._target(X), len(y), self._seeds(seed)
-        if network is None:
-            mlp = self._mlp(int(X.shape[1]))
-            params = mlp.init(seeds, target.backend, target.dtype, target.device)
-        else:
-            mlp, params = network.mlp, tree.map(lambda leaf: _moved(leaf, target), network.host_params)
+        self,
+        mlp: MLP,
+        target: Target,
+        y: np.ndarray,
+        weights: np.ndarray | None,
+        seed: int,
+        steps: int = 0,
+        before: Any = None,
+    ) -> Problem:
+        """What is to be minimised on these rows, going on from so many steps of an optimiser."""
+        rows = len(y)
         batch = rows if full_batch(self.solver) else self._batch(rows)
         weight_of_batch = batch * (1.0 if weights is None else float(weights.mean()))
-        problem = Problem(
+        seeds = self._seeds(seed)
+        return Problem(
             model=mlp,
             loss=self._loss(),
-            optimizer=optimizer_for(self, self.learning_rate_init, rows, -(-rows // batch)),
+            optimizer=optimizer_for(self, self._rate, rows, batch, steps, before),
             regularizer=regularizers.l2(self.alpha / (2 * weight_of_batch)) if self.alpha else None,
             backend=target.backend,
             device=target.device,
@@ -214,7 +283,13 @@ class BaseMLP(BaseEstimator):
             batch_size=batch,
             seed=seed,
         )
-        return problem, params
+
+    def _source(
+        self, problem: Problem, X: Array, y: np.ndarray, weights: np.ndarray | None, seed: int
+    ) -> InMemory:
+        target = Target(problem.backend, problem.device, master_dtype(problem.dtype))
+        ordering = Ordering(seed, problem.batch_size, self.shuffle, drop_last=False)
+        return InMemory(place(target, problem.loss, X, y, weights), ordering)
 
     def _mlp(self, features: int) -> MLP:
         widths = self.hidden_layer_sizes
@@ -230,38 +305,24 @@ class BaseMLP(BaseEstimator):
             )
         return min(int(self.batch_size), rows)
 
-    @staticmethod
-    def _place(problem: Problem, X: Array, y: np.ndarray, weights: np.ndarray | None) -> Chunk:
-        target = Target(problem.backend, problem.device, problem.dtype)
-        return place(target, y.dtype.kind == "i", X, y, weights)
-
     def _begin(self, first: bool) -> None:
         self.n_iter_ = 0
-        if not first:
-            return
-        self.t_ = 0
-        self.loss_curve_ = []
-        self.best_loss_ = None if self.early_stopping else math.inf
-        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-        self.best_validation_score_ = -math.inf if self.early_stopping else None
+        if first:
+            self.t_ = 0
+            self.loss_curve_ = []
+            self._no_improvement_count = 0
+            self._training = self._paused = None
+        if first or (self.validation_scores_ is None) == self.early_stopping:
+            self.best_loss_ = None if self.early_stopping else math.inf
+            self.validation_scores_: list[float] | None = [] if self.early_stopping else None
+            self.best_validation_score_ = -math.inf if self.early_stopping else None
 
     def _keep(self, problem: Problem, params: Params) -> None:
         mlp: Any = problem.model
-        self._network = Network(mlp, params)
+        self._network = Network(mlp, params, problem.dtype)
         self.n_outputs_ = mlp.out_features
         self.n_layers_ = len(params) + 1
         self.out_activation_ = out_activation(problem.loss)
-
-    def _resumed(self, problem: Problem) -> Any:
-        state = getattr(self, "_optimizer_state", None)
-        if state is None:
-            return None
-
-        def move(leaf: np.ndarray) -> Array:
-            kind = problem.dtype if leaf.dtype.kind == "f" else leaf.dtype.name
-            return problem.backend.asarray(leaf, dtype=kind, device=problem.device)
-
-        return tree.map(move, state)
 
     # ---- what was learned
 
@@ -302,14 +363,47 @@ class BaseMLP(BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        session = state.pop("_session", None)
-        if session is not None:
-            state["_optimizer_state"] = session.host_optimizer_state()
+        training = state.pop("_training", None)
+        if training is not None:
+            state["_paused"] = Paused.of(training)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._session = None
+        self._training = None
+
+
+@dataclass(frozen=True)
+class Paused:
+    """What a pickle keeps of a training, beside the parameters, so that it goes on as if nothing had happened."""
+
+    optimizer_state: Tree
+    """NumPy arrays."""
+    seed: int
+    """Of dropout."""
+    steps: int
+
+    @classmethod
+    def of(cls, training: Training) -> Paused:
+        host = tree.map(lambda leaf: np.array(owner(leaf).to_numpy(leaf)), training.optimizer_state())
+        return cls(host, training.problem.seed, training.steps)
+
+
+def on_target(arrays: Tree, target: Target) -> Tree:
+    """NumPy arrays where training is to run; floating ones in the dtype that is kept there."""
+
+    def move(leaf: np.ndarray) -> Array:
+        dtype = master_dtype(target.dtype) if leaf.dtype.kind == "f" else leaf.dtype.name
+        return target.backend.asarray(leaf, dtype=dtype, device=target.device)
+
+    return tree.map(move, arrays)
+
+
+def over_members(values: Array, statistic: str) -> Array:
+    """``"mean"`` or ``"std"`` over the leading axis."""
+    backend = owner(values)
+    with backend.scope_of(values):
+        return getattr(backend.xp, statistic)(values, axis=0)
 
 
 def store(estimator: BaseEstimator, arguments: dict[str, Any]) -> None:
@@ -317,7 +411,3 @@ def store(estimator: BaseEstimator, arguments: dict[str, Any]) -> None:
     for name, value in arguments.items():
         if name not in ("self", "__class__"):
             setattr(estimator, name, value)
-
-
-def _moved(leaf: np.ndarray, target: Target) -> Array:
-    return target.backend.asarray(leaf, dtype=target.dtype, device=target.device)

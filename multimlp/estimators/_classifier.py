@@ -56,6 +56,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     class_weight : dict, "balanced" or None
     dropout : float
         Fraction of each hidden layer's units that is zeroed while training.
+    n_members : int, optional
+        So many networks from different initial parameters, trained together; see `EnsembleMLPClassifier`. Default: one network.
     callbacks : sequence
         See `multimlp.callbacks`.
     backend, device, dtype : str, optional
@@ -115,6 +117,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         loss: Any = "log_loss",
         class_weight: Any = None,
         dropout: float = 0.0,
+        n_members: int | None = None,
         callbacks: Sequence[Any] = (),
         backend: Any = None,
         device: str | None = None,
@@ -147,17 +150,21 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return of_classes if weights is None else weights * of_classes
 
     def _strata(self, y: np.ndarray) -> np.ndarray | None:
-        return y if self._width() == 1 else None
+        return y.astype(bool) if self._width() == 1 else None
 
     def _score_of(self, outputs: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None) -> float:
         truth = self._labels.decode_targets(y)
         return float(accuracy_score(truth, self._decided(outputs), sample_weight=sample_weight))
 
     def _decided(self, outputs: Array) -> np.ndarray:
-        """Labels for the network's outputs."""
-        return self._labels.decode(_inputs.to_host(outputs))
+        """Labels for the network's outputs; an ensemble decides by its mean probabilities, if it has any."""
+        if self.n_members is None or self._loss().activation_function is None:
+            return self._labels.decode(_inputs.to_host(self._mean(outputs)))
+        with owner(outputs).scope_of(outputs):
+            chances = self._mean(self._loss().activation(outputs))
+        return self._labels.decode(_inputs.to_host(chances), 0.5)
 
-    def _probabilities(self, outputs: Array) -> Array:
+    def _predicted(self, outputs: Array) -> Array:
         """Probabilities of the classes for outputs (..., n, k)."""
         backend = owner(outputs)
         xp = backend.xp
@@ -207,7 +214,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def predict_proba(self, X: Any) -> Array:
         """Probabilities of the classes, shape (n, k), in the order of ``classes_``."""
         outputs, origin = self._outputs(X)
-        return origin.give(self._mean(self._probabilities(outputs)))
+        return origin.give(self._mean(self._predicted(outputs)))
 
     @available_if(_has_probabilities)
     def predict_log_proba(self, X: Any) -> Array:

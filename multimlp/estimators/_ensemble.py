@@ -1,52 +1,33 @@
 """Ensembles: many small networks that differ in their seeds, trained at once as one program on the leading
-axis of the parameters."""
+axis of the parameters. They are classifier and regressor with another default of ``n_members``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import inspect
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from multimlp.backend import Array, owner
-from multimlp.estimators._base import BaseMLP, store
 from multimlp.estimators._classifier import MLPClassifier
 from multimlp.estimators._regressor import MLPRegressor
 
-
-class _Ensemble(BaseMLP):
-    """What ensembles change: seeds, means, and the spread of predictions."""
-
-    n_members: int
-
-    def _seeds(self, seed: int) -> int | list[int]:
-        return [seed + i for i in range(self.n_members)]
-
-    def _mean(self, values: Array) -> Array:
-        return _over_members(values, "mean")
-
-    def _members(self, outputs: Array) -> Array:
-        """Each member's predictions (members, n, k) for the network's outputs."""
-        raise TypeError("a subclass says what its members predict")
-
-    def predict_members(self, X: Any) -> Array:
-        """Each member's probabilities (members, n, k), or predictions (members, n) or (members, n, k)."""
-        outputs, origin = self._outputs(X)
-        return origin.give(self._members(outputs))
-
-    def predict_spread(self, X: Any) -> Array:
-        """The standard deviation over the members of what `predict_members` says."""
-        outputs, origin = self._outputs(X)
-        return origin.give(_over_members(self._members(outputs), "std"))
+Init = Callable[..., None]
 
 
-def _over_members(values: Array, statistic: str) -> Array:
-    backend = owner(values)
-    with backend.scope_of(values):
-        return getattr(backend.xp, statistic)(values, axis=0)
+def _with_default(init: Init, **defaults: Any) -> Init:
+    """``__init__`` with other defaults, its signature (in which scikit-learn reads the parameters) included."""
+    signature = inspect.signature(init)
+    parameters = [p.replace(default=defaults.get(p.name, p.default)) for p in signature.parameters.values()]
+
+    @functools.wraps(init)
+    def initialise(self: Any, *args: Any, **given: Any) -> None:
+        init(self, *args, **{**defaults, **given})
+
+    initialise.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return initialise
 
 
-class EnsembleMLPClassifier(_Ensemble, MLPClassifier):
+class EnsembleMLPClassifier(MLPClassifier):
     """``n_members`` classifiers from different initial parameters, trained together; probabilities are the
     mean over the members.
 
@@ -69,56 +50,10 @@ class EnsembleMLPClassifier(_Ensemble, MLPClassifier):
     ((150, 3), (150, 3), (5, 4, 16))
     """
 
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
-        *,
-        solver: Any = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool | int = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        loss: Any = "log_loss",
-        class_weight: Any = None,
-        dropout: float = 0.0,
-        n_members: int = 10,
-        callbacks: Sequence[Any] = (),
-        backend: Any = None,
-        device: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        store(self, locals())
-
-    def _decided(self, outputs: Array) -> np.ndarray:
-        if self._loss().activation_function is None:
-            return self._labels.decode(_host(self._mean(outputs)))
-        backend = owner(outputs)
-        with backend.scope_of(outputs):
-            chances = self._mean(self._loss().activation(outputs))
-        return self._labels.decode(_host(chances), 0.5)
-
-    def _members(self, outputs: Array) -> Array:
-        return self._probabilities(outputs)
+    __init__ = _with_default(MLPClassifier.__init__, n_members=10)
 
 
-class EnsembleMLPRegressor(_Ensemble, MLPRegressor):
+class EnsembleMLPRegressor(MLPRegressor):
     """``n_members`` regressors from different initial parameters, trained together; predictions are the mean
     over the members.
 
@@ -135,47 +70,4 @@ class EnsembleMLPRegressor(_Ensemble, MLPRegressor):
     True
     """
 
-    def __init__(
-        self,
-        loss: Any = "squared_error",
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
-        *,
-        solver: Any = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool | int = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        dropout: float = 0.0,
-        n_members: int = 10,
-        callbacks: Sequence[Any] = (),
-        backend: Any = None,
-        device: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        store(self, locals())
-
-    def _members(self, outputs: Array) -> Array:
-        with owner(outputs).scope_of(outputs):
-            values = self._loss().activation(outputs)
-        return values[..., 0] if values.shape[-1] == 1 else values
-
-
-def _host(values: Array) -> np.ndarray:
-    return owner(values).to_numpy(values)
+    __init__ = _with_default(MLPRegressor.__init__, n_members=10)

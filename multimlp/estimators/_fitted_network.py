@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from multimlp import tree
-from multimlp.backend import Array, owner, select
+from multimlp.backend import Array, Target, owner, select
 from multimlp.errors import BackendError, InputError
 from multimlp.mlp import MLP, Params
 from multimlp.training import predict
@@ -24,14 +24,28 @@ class Network:
     mlp : MLP
     params : tuple of Dense
         On the backend that trained them.
+    dtype : str, optional
+        What it was trained in, if that is not the parameters' dtype: 16 bits.
     """
 
-    def __init__(self, mlp: MLP, params: Params) -> None:
-        backend = owner(*tree.leaves(params))
+    def __init__(self, mlp: MLP, params: Params, dtype: str | None = None) -> None:
+        leaf = tree.leaves(params)[0]
+        backend = owner(leaf)
         self.mlp = mlp
         self._params = params
-        self._home = (backend.name, backend.device_name(tree.leaves(params)[0]))
+        self._home = backend.name, backend.device_name(leaf), dtype or backend.dtype_name(leaf.dtype)
         self._is_host = False
+
+    @property
+    def target(self) -> Target:
+        """Where it was trained and in what dtype, or what comes closest here."""
+        name, device, dtype = self._home
+        for backend, place in ((name, device), (name, None), ("numpy", None)):
+            try:
+                return select(backend, place, dtype)
+            except (BackendError, InputError, ImportError):
+                continue
+        return select("numpy", None, "float32")
 
     @property
     def params(self) -> Params:
@@ -52,15 +66,10 @@ class Network:
         return predict(self.mlp, params, X if given is here else given.to_numpy(X))
 
     def _settled(self) -> Params:
-        name, device = self._home
-        host = tree.leaves(self._params)
-        dtype = host[0].dtype.name
-        try:
-            target = select(name, device, dtype)
-        except (BackendError, InputError, ImportError):
-            target = _default(name, dtype)
+        target = self.target
         return tree.map(
-            lambda leaf: target.backend.asarray(leaf, dtype=target.dtype, device=target.device), self._params
+            lambda leaf: target.backend.asarray(leaf, dtype=leaf.dtype.name, device=target.device),
+            self._params,
         )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -74,11 +83,3 @@ class Network:
         described = state["mlp"]
         self.mlp = MLP.from_spec(described) if isinstance(described, dict) else described
         self._params, self._home, self._is_host = state["params"], state["home"], True
-
-
-def _default(name: str, dtype: str) -> Any:
-    """The backend's default device if the backend is here, else NumPy."""
-    try:
-        return select(name, None, dtype)
-    except (BackendError, InputError, ImportError):
-        return select("numpy", None, dtype)

@@ -86,7 +86,7 @@ RULES: Mapping[str, Rule] = {
     "class_weight": Rule(
         lambda v: v is None or v == "balanced" or isinstance(v, (Mapping, list)), "None, 'balanced' or a dict"
     ),
-    "n_members": _at_least(1),
+    "n_members": Rule(lambda v: v is None or (_is_integer(v) and v >= 1), "None or an integer >= 1"),
 }
 
 

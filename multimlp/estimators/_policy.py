@@ -1,156 +1,211 @@
-"""The training loop: epochs, figures, patience, callbacks; what it learns it writes on the estimator."""
+"""What the estimators do between two epochs: figures, patience, callbacks; what it learns it writes on the estimator."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from multimlp import random
 from multimlp.callbacks import Callback, Run
 from multimlp.errors import NonFiniteLossError
-from multimlp.estimators._session import Session
 from multimlp.estimators._solvers import optimizer_for
 from multimlp.estimators._stopping import Holdout, Patience
-from multimlp.training.engines import Chunk
+from multimlp.training import Source, Training
 
 SLOWEST_RATE = 1e-6
 """Where ``learning_rate="adaptive"`` gives up."""
 
 
-def order(estimator: Any, seed: int, epoch: int, rows: int) -> np.ndarray:
-    """The order of the rows in an epoch."""
-    return random.host_permutation(seed, epoch, rows) if estimator.shuffle else np.arange(rows)
+class DivergenceError(NonFiniteLossError, ValueError):
+    """Training diverged; a ValueError too, as scikit-learn raises it."""
 
 
-@contextmanager
-def watched(watchers: Sequence[Callback], run: Run) -> Iterator[None]:
-    """Tell callbacks where training begins and ends; Ctrl-C keeps what has been learned."""
+class Judge(Protocol):
+    """Says after each epoch whether there is enough."""
+
+    def figures(self, loss: float) -> dict[str, float]:
+        """What there is to report beside the loss."""
+
+    def verdict(self) -> str | None:
+        """Why to stop now, or None."""
+
+    gave_up: bool
+    """Whether it ended training although there was not enough."""
+
+    def unfinished(self) -> str:
+        """What to warn of where it gave up, or the number of epochs has ended training."""
+
+
+def train(
+    estimator: Any, training: Training, source: Source, rows: int, judge: Judge, watchers: Sequence[Callback]
+) -> None:
+    """Train until the judge or a callback stops it, or ``max_iter`` epochs are done."""
+    run = Run(training.problem.model, estimator.max_iter, {}, training.params)
     for watcher in watchers:
         watcher.on_fit_begin(run)
     try:
-        yield
-    except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=4)
+        with training.epochs(source, estimator.max_iter) as epochs:
+            for epoch in epochs if run.stopped is None else ():
+                _record(estimator, epoch.loss, rows)
+                run.epoch += 1
+                for name, value in {"loss": epoch.loss, **judge.figures(epoch.loss)}.items():
+                    run.history.setdefault(name, []).append(value)
+                for watcher in watchers:
+                    watcher.on_epoch_end(run)
+                reason = judge.verdict() if run.stopped is None else None
+                if reason is not None:
+                    run.stop(reason)
+                if run.stopped is not None:
+                    break
     finally:
         for watcher in watchers:
             watcher.on_fit_end(run)
+    if training.interrupted:
+        warnings.warn("Training interrupted by user.", stacklevel=3)
+    elif run.stopped is None or judge.gave_up:
+        warnings.warn(judge.unfinished(), ConvergenceWarning, stacklevel=3)
 
 
-def record(estimator: Any, loss: float, rows: int) -> None:
-    """Write the figures of one epoch on the estimator."""
-    if not math.isfinite(loss):
-        raise NonFiniteLossError(
-            f"the training loss became {loss} in iteration {estimator.n_iter_ + 1}: lower "
-            "learning_rate_init, "
-            "or standardise the inputs (sklearn.preprocessing.StandardScaler)"
-        )
+def train_once(estimator: Any, training: Training, source: Source, rows: int, judge: Judge) -> None:
+    """One epoch, which nobody watches and nothing ends: `partial_fit`. Ctrl-C is raised after it."""
+    estimator.n_iter_ = 0
+    with training.epochs(source, 1) as epochs:
+        for epoch in epochs:
+            _record(estimator, epoch.loss, rows)
+            judge.figures(epoch.loss)
+            judge.verdict()
+    if training.interrupted:
+        raise KeyboardInterrupt
+
+
+def _record(estimator: Any, loss: float, rows: int) -> None:
     estimator.n_iter_ += 1
     estimator.t_ += rows
     estimator.loss_ = loss
     estimator.loss_curve_.append(loss)
-    if estimator.best_loss_ is not None:
-        estimator.best_loss_ = min(estimator.best_loss_, loss)
     if estimator.verbose:
         print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
 
 
-def run_epochs(
-    estimator: Any,
-    session: Session,
-    chunk: Chunk,
-    run: Run,
-    watchers: Sequence[Callback],
-    holdout: Holdout | None,
-    seed: int,
-) -> None:
-    """Train until the figure stops improving, a callback stops it, or ``max_iter`` epochs are done."""
-    rows = int(chunk.inputs.shape[0])
-    rate = float(estimator.learning_rate_init)
-    steps = -(-rows // session.problem.batch_size)
-    best = math.inf if holdout is not None else estimator.best_loss_
-    patience = Patience(estimator.tol, estimator.n_iter_no_change, best)
-    for epoch in range(estimator.max_iter):
-        loss = session.epoch(chunk, order(estimator, seed, epoch, rows))
-        record(estimator, loss, rows)
-        figure, figures = loss, {"loss": loss}
-        if holdout is not None:
-            score = _score(estimator, session, holdout)
-            figure, figures["val_score"] = -score, score
-        _tell(run, watchers, figures)
-        if run.stopped is not None:
-            return
-        if patience.exhausted(figure):
-            if not _adaptive(estimator) or rate <= SLOWEST_RATE:
-                run.stop(_say(estimator, "Stopping."))
-                return
-            rate /= 5.0
-            _say(estimator, f"Setting learning rate to {rate:f}")
-            session.use(optimizer_for(estimator, rate, rows, steps))
-            patience.reset()
-    warnings.warn(
-        f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
-        "optimization hasn't converged yet.",
-        ConvergenceWarning,
-        stacklevel=4,
+def _diverged(estimator: Any) -> DivergenceError:
+    return DivergenceError(
+        f"the training loss became {estimator.loss_} in iteration {estimator.n_iter_}. Solver produced non-finite parameter "
+        "weights. The input data may contain large values and need to be preprocessed. Lower learning_rate_init, or "
+        "standardise the inputs (sklearn.preprocessing.StandardScaler)"
     )
 
 
-def run_full_batch(
-    estimator: Any, session: Session, chunk: Chunk, run: Run, watchers: Sequence[Callback]
-) -> None:
-    """L-BFGS iterations until converged, ``max_iter`` iterations or ``max_fun`` evaluations are done."""
-    rows = int(chunk.inputs.shape[0])
-    for _ in range(estimator.max_iter):
-        loss = session.epoch(chunk, np.arange(rows))
-        record(estimator, loss, rows)
-        _tell(run, watchers, {"loss": loss})
-        state = session.optimizer_state()
-        if state.message or run.stopped is not None:
-            return
-        if state.evaluations >= estimator.max_fun:
-            break
-    warnings.warn(
-        f"lbfgs failed to converge after {estimator.n_iter_} iterations; increase max_iter or "
-        "max_fun, or scale the data",
-        ConvergenceWarning,
-        stacklevel=4,
-    )
+_DIVERGED = "Training diverged. The best parameters before are kept."
+
+
+def _keep_best(estimator: Any, loss: float) -> None:
+    if not math.isfinite(loss):
+        raise _diverged(estimator)
+    if estimator.best_loss_ is not None:
+        estimator.best_loss_ = min(estimator.best_loss_, loss)
+
+
+class Improvement:
+    """For solvers that work on batches: enough when the loss, or the score of the rows held out, improves no more."""
+
+    def __init__(self, estimator: Any, training: Training, holdout: Holdout | None, rows: int) -> None:
+        self._estimator, self._training, self._holdout, self._rows = estimator, training, holdout, rows
+        best = estimator.best_loss_ if holdout is None else -holdout.best
+        self._patience = Patience(
+            estimator.tol,
+            estimator.n_iter_no_change,
+            math.inf if best is None else best,
+            estimator._no_improvement_count,
+        )
+        self._figure = math.inf
+        self.gave_up = False
+
+    def figures(self, loss: float) -> dict[str, float]:
+        estimator = self._estimator
+        if self._holdout is None:
+            _keep_best(estimator, loss)
+            self._figure = loss
+            return {}
+        model: Any = self._training.problem.model
+        score = self._holdout.score(model, self._training.params(), estimator._score_of)
+        if math.isnan(score) and self._holdout.best_params is None:
+            raise _diverged(estimator)
+        estimator.validation_scores_.append(score)
+        estimator.best_validation_score_ = np.fmax(estimator.best_validation_score_, score)
+        if estimator.verbose:
+            print(f"Validation score: {score:f}")
+        self._figure = -score
+        return {"val_score": score}
+
+    def verdict(self) -> str | None:
+        estimator = self._estimator
+        if math.isnan(self._figure):
+            self.gave_up = True
+            return _DIVERGED
+        exhausted = self._patience.exhausted(self._figure)
+        estimator._no_improvement_count = self._patience.waited
+        if not exhausted:
+            return None
+        if not _adaptive(estimator) or estimator._rate <= SLOWEST_RATE:
+            return self._say("Stopping.")
+        estimator._rate /= 5.0
+        self._say(f"Setting learning rate to {estimator._rate:f}")
+        training = self._training
+        problem = training.problem
+        optimizer = optimizer_for(estimator, estimator._rate, self._rows, problem.batch_size)
+        training.go_on_with(dataclasses.replace(problem, optimizer=optimizer))
+        self._patience.waited = estimator._no_improvement_count = 0
+        return None
+
+    def unfinished(self) -> str:
+        if self.gave_up:
+            return _DIVERGED
+        return (
+            f"Stochastic Optimizer: Maximum iterations ({self._estimator.max_iter}) reached and the "
+            "optimization hasn't converged yet."
+        )
+
+    def _say(self, then: str) -> str:
+        estimator = self._estimator
+        what = "Training loss" if self._holdout is None else "Validation score"
+        reason = (
+            f"{what} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} "
+            f"consecutive epochs. {then}"
+        )
+        if estimator.verbose:
+            print(reason)
+        return reason
+
+
+class Convergence:
+    """For L-BFGS: enough when it has converged, or computed the loss ``max_fun`` times."""
+
+    def __init__(self, estimator: Any, training: Training) -> None:
+        self._estimator, self._training = estimator, training
+        self.gave_up = False
+
+    def figures(self, loss: float) -> dict[str, float]:
+        _keep_best(self._estimator, loss)
+        return {}
+
+    def verdict(self) -> str | None:
+        state = self._training.optimizer_state()
+        if state.message:
+            return state.message
+        self.gave_up = state.evaluations >= self._estimator.max_fun
+        return f"The loss was computed {state.evaluations} times." if self.gave_up else None
+
+    def unfinished(self) -> str:
+        return (
+            f"lbfgs failed to converge after {self._estimator.n_iter_} iterations; increase max_iter or "
+            "max_fun, or scale the data"
+        )
 
 
 def _adaptive(estimator: Any) -> bool:
     return estimator.solver == "sgd" and estimator.learning_rate == "adaptive"
-
-
-def _score(estimator: Any, session: Session, holdout: Holdout) -> float:
-    mlp: Any = session.problem.model
-    score = holdout.score(mlp, session.params(), estimator._score_of)
-    estimator.validation_scores_.append(score)
-    estimator.best_validation_score_ = np.fmax(estimator.best_validation_score_, score)
-    if estimator.verbose:
-        print(f"Validation score: {score:f}")
-    return score
-
-
-def _say(estimator: Any, then: str) -> str:
-    what = "Validation score" if estimator.early_stopping else "Training loss"
-    reason = (
-        f"{what} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} "
-        f"consecutive epochs. {then}"
-    )
-    if estimator.verbose:
-        print(reason)
-    return reason
-
-
-def _tell(run: Run, watchers: Sequence[Callback], figures: dict[str, float]) -> None:
-    run.epoch += 1
-    for name, value in figures.items():
-        run.history.setdefault(name, []).append(value)
-    for watcher in watchers:
-        watcher.on_epoch_end(run)

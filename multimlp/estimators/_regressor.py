@@ -69,6 +69,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         dropout: float = 0.0,
+        n_members: int | None = None,
         callbacks: Sequence[Any] = (),
         backend: Any = None,
         device: str | None = None,
@@ -102,8 +103,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _means(self, outputs: Array) -> Array:
         """Predictions (n,) or (n, k) for the network's outputs."""
+        return self._mean(self._predicted(outputs))
+
+    def _predicted(self, outputs: Array) -> Array:
         with owner(outputs).scope_of(outputs):
-            values = self._mean(self._loss().activation(outputs))
+            values = self._loss().activation(outputs)
         return values[..., 0] if values.shape[-1] == 1 else values
 
     # ---- public

@@ -1,15 +1,27 @@
 """scikit-learn's losses in terms of this package's.
 
-scikit-learn adds the losses of several outputs up, where `multimlp.losses` takes their mean, and it halves
-the squared error.
+scikit-learn adds the losses of several outputs up, where `multimlp.losses` takes their mean, it halves the squared error, and its Poisson
+loss is 0 where the prediction is right.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from multimlp import losses
+from multimlp.backend import Array
 from multimlp.losses import Loss
+
+
+def _half_poisson_deviance(outputs: Array, targets: Array) -> Array:
+    """``mean_k (exp(o_k) - t_k o_k + t_k log t_k - t_k)``, 0 log 0 being 0."""
+    xp, counts = losses.aligned(outputs, targets)
+    logarithms = xp.log(xp.where(counts > 0, counts, xp.ones_like(counts)))
+    return losses.poisson(outputs, targets) + xp.mean(counts * logarithms - counts, axis=-1)
+
+
+HALF_POISSON_DEVIANCE = replace(losses.poisson, name="half_poisson_deviance", function=_half_poisson_deviance)
 
 
 def for_regression(loss: Any, outputs: int) -> Loss:
@@ -18,7 +30,7 @@ def for_regression(loss: Any, outputs: int) -> Loss:
     if loss == "squared_error":
         return losses.mse.scaled(outputs / 2)
     if loss == "poisson":
-        return losses.poisson.scaled(outputs)
+        return HALF_POISSON_DEVIANCE.scaled(outputs)
     return losses.get(loss)
 
 

@@ -1,4 +1,4 @@
-"""When to stop: no improvement for some epochs, on the training loss or on rows that were held out."""
+"""When to stop: what counts as an improvement, how long to wait for one, and the rows that are held out to see it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ from multimlp.mlp import MLP, Params
 class Patience:
     """Counts epochs whose figure (lower is better) is not ``tol`` below the best one before.
 
+    Parameters
+    ----------
+    tol, limit : float
+    best : float
+        The best figure so far.
+    waited : int
+        Epochs without improvement so far.
+
     Examples
     --------
     >>> from multimlp.estimators._stopping import Patience
@@ -27,58 +35,72 @@ class Patience:
     [False, False, False, True]
     """
 
-    def __init__(self, tol: float, limit: float, best: float = math.inf) -> None:
-        self.best = best
-        self._tol, self._limit, self._waited = tol, limit, 0
+    def __init__(self, tol: float, limit: float, best: float = math.inf, waited: int = 0) -> None:
+        self.best, self.waited = best, waited
+        self._tol, self._limit = tol, limit
 
     def exhausted(self, value: float) -> bool:
         """Note the figure of an epoch; whether there have been more than ``limit`` epochs without
         improvement."""
-        self._waited = self._waited + 1 if value > self.best - self._tol else 0
+        self.waited = self.waited + 1 if value > self.best - self._tol else 0
         self.best = min(self.best, value)
-        return self._waited > self._limit
-
-    def reset(self) -> None:
-        """Start counting again."""
-        self._waited = 0
+        return self.waited > self._limit
 
 
 class Holdout:
-    """Rows kept from training, and the best parameters by their score."""
+    """Rows kept from training, and the best parameters by their score.
 
-    def __init__(self, X: Array, y: np.ndarray, weights: np.ndarray | None) -> None:
+    Parameters
+    ----------
+    X, y, weights
+        The rows.
+    best : float
+        The score to beat.
+    best_params : tuple of Dense, optional
+        Those that have it.
+    """
+
+    def __init__(
+        self,
+        X: Array,
+        y: np.ndarray,
+        weights: np.ndarray | None,
+        best: float = -math.inf,
+        best_params: Params | None = None,
+    ) -> None:
         self._X, self._y, self._weights = X, y, weights
-        self._best = -math.inf
-        self.best_params: Params | None = None
-
-    @classmethod
-    def split(
-        cls, estimator: Any, X: Array, y: np.ndarray, weights: np.ndarray | None, seed: int
-    ) -> tuple[Array, np.ndarray, np.ndarray | None, Holdout]:
-        """``(X, y, weights)`` to train on, and the holdout: ``validation_fraction`` of the rows, drawn by the
-        seed."""
-        kept, held = train_test_split(
-            np.arange(len(y)),
-            test_size=estimator.validation_fraction,
-            random_state=seed,
-            stratify=estimator._strata(y),
-        )
-        if len(held) < 2:
-            raise InputError(
-                "validation_fraction: The validation set is too small. Increase "
-                "'validation_fraction' or the size of "
-                "your dataset."
-            )
-
-        def part(chosen: np.ndarray) -> tuple[Array, np.ndarray, np.ndarray | None]:
-            return _inputs.rows(X, chosen), y[chosen], None if weights is None else weights[chosen]
-
-        return *part(kept), cls(*part(held))
+        self.best, self.best_params = best, best_params
 
     def score(self, mlp: MLP, params: Params, score_of: Callable[..., float]) -> float:
-        """The score of the parameters, which are kept if it is the best."""
+        """The score of the parameters, which are kept if it is the best; NaN if their outputs are not finite."""
         outputs = _inputs.to_host(Network(mlp, params).outputs(self._X))
         value = score_of(outputs, self._y, self._weights) if np.all(np.isfinite(outputs)) else math.nan
-        if value > self._best:
-            self._best, self.best_params = value, params
+        if value > self.best:
+            self.best, self.best_params = value, params
         return value
+
+
+Rows = tuple[Array, np.ndarray, np.ndarray | None]
+"""Inputs, encoded targets, weights."""
+
+
+def split(estimator: Any, rows: Rows, seed: int) -> tuple[Rows, Rows]:
+    """The rows to train on and those held out: ``validation_fraction`` of them, drawn by the seed."""
+    X, y, weights = rows
+    kept, held = train_test_split(
+        np.arange(len(y)),
+        test_size=estimator.validation_fraction,
+        random_state=seed,
+        stratify=estimator._strata(y),
+    )
+    if len(held) < 2:
+        raise InputError(
+            "validation_fraction: The validation set is too small. Increase "
+            "'validation_fraction' or the size of "
+            "your dataset."
+        )
+
+    def part(chosen: np.ndarray) -> Rows:
+        return _inputs.rows(X, chosen), y[chosen], None if weights is None else weights[chosen]
+
+    return part(kept), part(held)

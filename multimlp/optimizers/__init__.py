@@ -32,6 +32,7 @@ from multimlp.optimizers._first_order import (
 )
 from multimlp.optimizers._lbfgs import LBFGS, LBFGSResult, LBFGSState
 from multimlp.optimizers._optimizer import OPTIMIZERS, Optimizer, OptimizerState, get
+from multimlp.optimizers._rules import Rule
 
 __all__ = [
     "LBFGS",
@@ -39,6 +40,7 @@ __all__ = [
     "LBFGSState",
     "Optimizer",
     "OptimizerState",
+    "Rule",
     "adagrad",
     "adam",
     "adamw",
