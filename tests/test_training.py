@@ -151,6 +151,36 @@ def test_members_of_an_ensemble_train_like_single_networks(training_backend):
         np.testing.assert_allclose(together.member_loss[i], alone.history["loss"][-1], rtol=1e-10)
 
 
+def test_members_that_diverge_do_not_hide_the_others(training_backend):
+    """The loss of an ensemble is the mean over its finite members; without one it is that of all, and an error."""
+    mlp = MLP(6, (5,), 2)
+    params = mlp.init(range(3), "numpy", "float64")
+    params[0].weight[1] = 1e200
+    settings = dict(loss="mse", epochs=2, validation=None, backend=training_backend, progress=False)
+    result = fit(mlp, X, VALUES, params=params, dtype="float64", **settings)
+    finite = np.isfinite(result.member_loss)
+    assert finite.tolist() == [True, False, True]
+    np.testing.assert_allclose(result.history["loss"][-1], result.member_loss[finite].mean(), rtol=1e-12)
+    params[0].weight[:] = 1e200
+    with pytest.raises(NonFiniteLossError):
+        fit(mlp, X, VALUES, params=params, dtype="float64", **settings)
+
+
+def test_schedules_of_the_same_name_share_no_program(training_backend):
+    """Every lambda is called "<lambda>"."""
+    results = [
+        fit(
+            MLP(6, 5, 3), X, LABELS, optimizer=optimizers.sgd(lambda t, rate=rate: rate + 0 * t), epochs=2,
+            backend=training_backend, dtype="float64", progress=False,
+        )
+        for rate in (0.1, 0.0)
+    ]  # fmt: skip
+    for mine, start in zip(
+        host(results[1]), tree.leaves(MLP(6, 5, 3).init(0, "numpy", "float64")), strict=True
+    ):
+        np.testing.assert_array_equal(mine, start)
+
+
 # ---- what fit does with data -------------------------------------------------------------------------------------------
 
 

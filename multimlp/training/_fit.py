@@ -143,7 +143,7 @@ def fit(
     InputError, ShapeError, DTypeError, DataError, BackendError
         For arguments that do not fit, before anything is trained.
     NonFiniteLossError
-        If the training loss becomes NaN or infinite.
+        If the training loss becomes NaN or infinite; that of an ensemble is the mean over its finite members, as long as there is one.
 
     Notes
     -----
