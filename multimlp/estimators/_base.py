@@ -63,6 +63,7 @@ class BaseMLP(BaseEstimator):
     """The learning rate now."""
     _no_improvement_count: int
     loss_curve_: list[float]
+    best_validation_score_: Any
     t_: int
 
     # ---- what subclasses provide
@@ -158,13 +159,14 @@ class BaseMLP(BaseEstimator):
         training = Training(self._problem(mlp, target, y, weights, seed), params)
         watchers = [as_callback(callback) for callback in self.callbacks or ()]
         source = self._source(training.problem, X, y, weights, seed)
-        holdout, judge = None, None
+        holdout = None
         if held is not None:
             holdout = Holdout(*held, self.best_validation_score_, None if first else params)
-        if full_batch(self.solver):
-            judge = _policy.Convergence(self, training)
-        else:
-            judge = _policy.Improvement(self, training, holdout, len(y))
+        judge: _policy.Judge = (
+            _policy.Convergence(self, training)
+            if full_batch(self.solver)
+            else _policy.Improvement(self, training, holdout, len(y))
+        )
         _policy.train(self, training, source, len(y), judge, watchers)
         best = None if holdout is None else holdout.best_params
         self._training = None if full_batch(self.solver) else training

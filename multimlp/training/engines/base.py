@@ -91,19 +91,16 @@ class ChunkResult(NamedTuple):
 
 
 class Engine(Protocol):
-    """A way to run training steps.
+    """A way to run training steps."""
 
-    Attributes
-    ----------
-    name : str
-        For reports alone: ``"inplace"``, ``"compiled"``, ``"steps"`` or ``"full-batch"``; `fit` shows it as ``result.engine``.
-    steps_per_call : float or None
-        Most steps that one call of `run` should make, `math.inf` if it must hear of a whole epoch. None: as many as take about a
-        second. Between two calls Ctrl-C is heard.
-    """
+    @property
+    def name(self) -> str:
+        """For reports alone: ``"inplace"``, ``"compiled"``, ``"steps"`` or ``"full-batch"``; `fit` shows it as ``result.engine``."""
 
-    name: str
-    steps_per_call: float | None
+    @property
+    def steps_per_call(self) -> float | None:
+        """Most steps that one call of `run` should make, `math.inf` if it must hear of a whole epoch. None: as many as take about a
+        second. Between two calls Ctrl-C is heard."""
 
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         """Train on ``chunk``'s rows in ``order`` (int array, host), ``batch_size`` at a time; the rest is one smaller batch.
