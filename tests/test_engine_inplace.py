@@ -1,4 +1,4 @@
-"""The flat engine against torch's autograd and optimisers, and against the portable engine."""
+"""The in-place engine against torch's autograd and optimisers, and against the portable engine."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def trained(engine: Any, case: Case, backend: str, epochs: int = 3) -> tuple[Any
     return host(engine.params()), host(engine.optimizer_state()), found
 
 
-def run_flat(case: Case, backend: str, epochs: int = 3) -> tuple[Any, Any, list[np.ndarray]]:
+def run_inplace(case: Case, backend: str, epochs: int = 3) -> tuple[Any, Any, list[np.ndarray]]:
     engine = inplace.build(case.problem(backend), case.params(backend))
     assert not isinstance(engine, str), engine
     return trained(engine, case, backend, epochs)
@@ -247,7 +247,7 @@ AGAINST_TORCH = [
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("case", AGAINST_TORCH, ids=str)
 def test_trajectory_equals_autograd(case: Case, backend: str) -> None:
-    params, _, found = run_flat(case, backend)
+    params, _, found = run_inplace(case, backend)
     expected, expected_losses = torch_reference(case)
     assert_near(params, expected, 1e-10)
     assert_near(found, expected_losses, 1e-10)
@@ -266,13 +266,13 @@ def test_each_member_of_an_ensemble_trains_as_if_alone(backend: str) -> None:
         ),
         Case(members=2, activation="gelu", loss="huber", optimizer=optimizers.sgd(0.1, momentum=0.9)),
     ):
-        params, _, found = run_flat(case, backend)
+        params, _, found = run_inplace(case, backend)
         for member in range(case.members or 0):
             alone = dataclasses.replace(case, members=None)
             object.__setattr__(
                 alone, "params", lambda b="numpy", m=member, c=alone: c.mlp.init(1 + m, b, c.dtype)
             )
-            own_params, _, own_found = run_flat(alone, backend)
+            own_params, _, own_found = run_inplace(alone, backend)
             assert_near([leaf[member] for leaf in params], own_params, 1e-11)
             assert_near([loss[member] for loss in found], own_found, 1e-11)
 
@@ -316,7 +316,7 @@ def test_trajectory_equals_the_portable_engine(case: Case) -> None:
     """Parameters, optimiser state and losses agree on NumPy, and torch agrees with NumPy."""
     expected = run_portable(case, "numpy")
     for backend in BACKENDS:
-        for found, wanted in zip(run_flat(case, backend), expected, strict=True):
+        for found, wanted in zip(run_inplace(case, backend), expected, strict=True):
             assert_near(found, wanted, 1e-11)
 
 
@@ -324,8 +324,8 @@ def test_trajectory_equals_the_portable_engine(case: Case) -> None:
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "gelu"])
 def test_float32_stays_close_to_float64(activation: str, backend: str) -> None:
     case = Case(activation=activation, optimizer=optimizers.sgd(0.1, momentum=0.9))
-    narrow, _, narrow_losses = run_flat(dataclasses.replace(case, dtype="float32"), backend)
-    wide, _, wide_losses = run_flat(case, backend)
+    narrow, _, narrow_losses = run_inplace(dataclasses.replace(case, dtype="float32"), backend)
+    wide, _, wide_losses = run_inplace(case, backend)
     assert all(leaf.dtype == np.float32 for leaf in narrow)
     assert_near(narrow, wide, 2e-6)
     assert_near(narrow_losses, wide_losses, 2e-6)
@@ -336,10 +336,10 @@ def test_float32_stays_close_to_float64(activation: str, backend: str) -> None:
 )
 def test_the_primitives_as_they_stand_do_the_same(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """A library that overrides none of the primitives (CuPy) trains the same network."""
-    expected = run_flat(case, "numpy")
+    expected = run_inplace(case, "numpy")
     numpy = load_backend("numpy")
     monkeypatch.setattr(numpy, "inplace_kernels", lambda dtype, device: Kernels(numpy, dtype, device, np))
-    for found, wanted in zip(run_flat(case, "numpy"), expected, strict=True):
+    for found, wanted in zip(run_inplace(case, "numpy"), expected, strict=True):
         assert_near(found, wanted, 1e-11)
 
 
@@ -419,11 +419,11 @@ def test_a_large_buffer_is_updated_in_pieces_by_threads(monkeypatch: pytest.Monk
     from multimlp.backends.numpy import _updates as numpy_updates
 
     case = Case(hidden=(30, 20), optimizer=optimizers.adamw(0.01, weight_decay=0.1))
-    expected = run_flat(case, "numpy")
+    expected = run_inplace(case, "numpy")
     monkeypatch.setattr(numpy_updates, "CHUNK", 64)
     monkeypatch.setattr(numpy_updates, "THREADED_FROM", 128)
     monkeypatch.setattr(numpy_updates, "threads_available", lambda: 3)
-    for found, wanted in zip(run_flat(case, "numpy"), expected, strict=True):
+    for found, wanted in zip(run_inplace(case, "numpy"), expected, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
 
 
