@@ -98,7 +98,7 @@ class ScaledOptimizer:
 
     @property
     def name(self) -> str:
-        return self.inner.name
+        return str(self.inner.name)
 
     def init(self, params: Tree) -> ScaledState:
         first = tree.leaves(params)[0]
