@@ -37,39 +37,54 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeAlias
 
 import numpy as np
 
-from multimlp._naming import Table, check_number, unpack_spec
-from multimlp.errors import InputError, ShapeError
+from multimlp._naming import Named, Table, number
+from multimlp.errors import ShapeError
 
 Shape: TypeAlias = tuple[int, ...]
 # In quotes, because numpy.random is loaded only when it is needed.
 Draw: TypeAlias = Callable[["np.random.Generator", Shape], np.ndarray]
 
 
-@dataclass(frozen=True)
-class Initializer:
+P = ParamSpec("P")
+INITIALIZERS: Table[Any] = Table("initializer")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Initializer(Named):
     """A named way to draw initial values: ``initializer(generator, shape)`` -> float64 array."""
 
     name: str
-    draw: Callable[..., np.ndarray] = field(repr=False, compare=False)
-    options: Mapping[str, float] = field(default_factory=dict, hash=False)
+    draw: Callable[..., np.ndarray]
+    options: Mapping[str, float] = field(default_factory=dict)
+
+    table = INITIALIZERS
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         return self.draw(generator, tuple(shape), **self.options)
 
-    def to_spec(self) -> dict[str, Any]:
-        """The initializer as plain values, from which `get` makes it again."""
-        return {"name": self.name, "options": dict(self.options)}
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return get, (self.to_spec(),)
+    def _computes(self) -> tuple[Any, ...]:
+        return (self.draw,)
 
 
-_INITIALIZERS: Table[Initializer | Callable[..., Initializer]] = Table("initializer")
-"""The ones without options are objects, the others functions of their options."""
+def _initializer(
+    draw: Callable[Concatenate[np.random.Generator, Shape, P], np.ndarray],
+) -> Callable[P, Initializer]:
+    """Decorate ``draw(generator, shape, ...)``: it makes the initializer for its options."""
+    made: Callable[P, Initializer] = INITIALIZERS.maker(
+        draw, lambda name, options: Initializer(name, draw, options), skip=2
+    )
+    return made
+
+
+def _plain(name: str, draw: Draw) -> Initializer:
+    """An initializer without options: no function that makes it, but the thing itself."""
+    initializer = Initializer(name, draw)
+    INITIALIZERS.add(name, initializer)
+    return initializer
 
 
 def fans(shape: Shape) -> tuple[int, int]:
@@ -86,7 +101,7 @@ def fans(shape: Shape) -> tuple[int, int]:
     return (shape[-2], shape[-1]) if len(shape) > 1 else (shape[0], shape[0])
 
 
-def _scaled(name: str, mode: str, distribution: str, scale: float) -> Initializer:
+def _scaled(mode: str, distribution: str, scale: float) -> Draw:
     """Variance ``scale / fan``, with fan = fan_in, or the mean of fan_in and fan_out."""
 
     def draw(generator: np.random.Generator, shape: Shape) -> np.ndarray:
@@ -98,20 +113,29 @@ def _scaled(name: str, mode: str, distribution: str, scale: float) -> Initialize
         bound = math.sqrt(3 * variance)
         return generator.uniform(-bound, bound, shape)
 
-    return Initializer(name, draw)
+    return draw
 
 
-glorot_uniform = _scaled("glorot_uniform", "fan_avg", "uniform", 1.0)
-glorot_normal = _scaled("glorot_normal", "fan_avg", "normal", 1.0)
-he_uniform = _scaled("he_uniform", "fan_in", "uniform", 2.0)
-he_normal = _scaled("he_normal", "fan_in", "normal", 2.0)
-lecun_uniform = _scaled("lecun_uniform", "fan_in", "uniform", 1.0)
-lecun_normal = _scaled("lecun_normal", "fan_in", "normal", 1.0)
-zeros = Initializer("zeros", lambda generator, shape: np.zeros(shape))
-ones = Initializer("ones", lambda generator, shape: np.ones(shape))
+glorot_uniform = _plain("glorot_uniform", _scaled("fan_avg", "uniform", 1.0))
+glorot_normal = _plain("glorot_normal", _scaled("fan_avg", "normal", 1.0))
+he_uniform = _plain("he_uniform", _scaled("fan_in", "uniform", 2.0))
+he_normal = _plain("he_normal", _scaled("fan_in", "normal", 2.0))
+lecun_uniform = _plain("lecun_uniform", _scaled("fan_in", "uniform", 1.0))
+lecun_normal = _plain("lecun_normal", _scaled("fan_in", "normal", 1.0))
+zeros = _plain("zeros", lambda generator, shape: np.zeros(shape))
+ones = _plain("ones", lambda generator, shape: np.ones(shape))
 
 
-def _orthogonal(generator: np.random.Generator, shape: Shape, gain: float) -> np.ndarray:
+NotNegative: TypeAlias = Annotated[float, number(low=0)]
+
+
+@_initializer
+def orthogonal(
+    generator: np.random.Generator, shape: Shape, gain: Annotated[float, number()] = 1.0
+) -> np.ndarray:
+    """Orthonormal columns (rows, where there are fewer), times ``gain``; for shapes of two or more axes."""
+    if len(shape) < 2:
+        raise ShapeError(f"orthogonal: expected a shape (fan_in, fan_out), got {shape}")
     rows, columns = fans(shape)
     tall = generator.standard_normal((*shape[:-2], max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(tall)
@@ -120,7 +144,15 @@ def _orthogonal(generator: np.random.Generator, shape: Shape, gain: float) -> np
     return gain * (q if rows >= columns else np.swapaxes(q, -1, -2))
 
 
-def _truncated_normal(generator: np.random.Generator, shape: Shape, stddev: float) -> np.ndarray:
+@_initializer
+def normal(generator: np.random.Generator, shape: Shape, stddev: NotNegative = 0.01) -> np.ndarray:
+    """N(0, stddev^2)."""
+    return stddev * generator.standard_normal(shape)
+
+
+@_initializer
+def truncated_normal(generator: np.random.Generator, shape: Shape, stddev: NotNegative = 0.01) -> np.ndarray:
+    """N(0, stddev^2) without what lies beyond 2 ``stddev`` (drawn again); deviation 0.88 ``stddev``."""
     values = generator.standard_normal(shape)
     outside = np.abs(values) > 2
     while np.any(outside):
@@ -129,78 +161,39 @@ def _truncated_normal(generator: np.random.Generator, shape: Shape, stddev: floa
     return stddev * values
 
 
-def orthogonal(gain: float = 1.0) -> Initializer:
-    """Orthonormal columns (rows, where there are fewer), times ``gain``; for shapes of two or more axes."""
-
-    def draw(generator: np.random.Generator, shape: Shape, gain: float) -> np.ndarray:
-        if len(shape) < 2:
-            raise ShapeError(f"orthogonal: expected a shape (fan_in, fan_out), got {shape}")
-        return _orthogonal(generator, shape, gain)
-
-    return Initializer("orthogonal", draw, {"gain": check_number("gain", gain)})
-
-
-def normal(stddev: float = 0.01) -> Initializer:
-    """N(0, stddev^2)."""
-    options = {"stddev": check_number("stddev", stddev, low=0)}
-    return Initializer(
-        "normal", lambda generator, shape, stddev: stddev * generator.standard_normal(shape), options
-    )
-
-
-def truncated_normal(stddev: float = 0.01) -> Initializer:
-    """N(0, stddev^2) without what lies beyond 2 ``stddev`` (drawn again); deviation 0.88 ``stddev``."""
-    return Initializer(
-        "truncated_normal", _truncated_normal, {"stddev": check_number("stddev", stddev, low=0)}
-    )
-
-
-def uniform(scale: float = 0.05) -> Initializer:
+@_initializer
+def uniform(generator: np.random.Generator, shape: Shape, scale: NotNegative = 0.05) -> np.ndarray:
     """U(-scale, scale)."""
-    options = {"scale": check_number("scale", scale, low=0)}
-    return Initializer(
-        "uniform", lambda generator, shape, scale: generator.uniform(-scale, scale, shape), options
-    )
+    return generator.uniform(-scale, scale, shape)
 
 
-def constant(value: float = 0.0) -> Initializer:
+@_initializer
+def constant(
+    generator: np.random.Generator, shape: Shape, value: Annotated[float, number()] = 0.0
+) -> np.ndarray:
     """``value`` everywhere."""
-    options = {"value": check_number("value", value)}
-    return Initializer("constant", lambda generator, shape, value: np.full(shape, value), options)
+    return np.full(shape, value)
 
 
-for _plain in (
-    glorot_uniform,
-    glorot_normal,
-    he_uniform,
-    he_normal,
-    lecun_uniform,
-    lecun_normal,
-    zeros,
-    ones,
-):
-    _INITIALIZERS.add(_plain.name, _plain)
-for _factory in (orthogonal, normal, truncated_normal, uniform, constant):
-    _INITIALIZERS.add(_factory.__name__, _factory)
-
-
-@dataclass(frozen=True)
-class _Custom:
+@dataclass(frozen=True, eq=False)
+class _Draw:
     """Somebody's own callable, or fixed values, with the result checked."""
 
-    function: Draw
+    given: Any
     label: str
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
-        values = np.asarray(self.function(generator, tuple(shape)), dtype=np.float64)
-        if values.shape != tuple(shape):
-            raise ShapeError(f"initializer: {self.label} gave shape {values.shape}, expected {tuple(shape)}")
+        found = self.given(generator, shape) if callable(self.given) else self.given
+        values = np.array(found, dtype=np.float64)
+        if values.shape != shape:
+            raise ShapeError(f"initializer: {self.label} gave shape {values.shape}, expected {shape}")
         return values
 
 
+@INITIALIZERS.reader
 def get(
     initializer: str | Mapping[str, Any] | Initializer | Draw | np.ndarray | float,
-) -> Initializer | _Custom:
+) -> Initializer:
     """The initializer for a name, a spec, a number (constant), an array (its values), or a callable.
 
     A callable is called as ``callable(generator, shape)`` and returns an array of that shape.
@@ -215,40 +208,33 @@ def get(
     >>> import numpy as np
     >>> from multimlp import initializers
     >>> initializers.get("zeros")
-    Initializer(name='zeros', options={})
+    <initializer zeros>
     >>> initializers.get(np.eye(2))(None, (2, 2))
     array([[1., 0.],
            [0., 1.]])
     """
-    if isinstance(initializer, (Initializer, _Custom)):
+    if isinstance(initializer, Initializer):
         return initializer
-    if isinstance(initializer, str):
-        return _make(initializer, {})
-    if isinstance(initializer, Mapping):
-        return _make(*unpack_spec("initializer", initializer))
+    if isinstance(initializer, (str, Mapping)):
+        named: Initializer = INITIALIZERS.make(initializer)
+        return named
     if isinstance(initializer, (int, float)) and not isinstance(initializer, bool):
         return constant(initializer)
     if isinstance(initializer, (np.ndarray, list, tuple)):
-        fixed = np.array(initializer, dtype=np.float64)
-        return _Custom(lambda generator, shape: fixed.copy(), "the array given")
+        # A copy, which nobody changes afterwards.
+        return _own(np.array(initializer, dtype=np.float64), "the array given")
     if callable(initializer):
-        return _Custom(initializer, getattr(initializer, "__name__", type(initializer).__name__))
-    raise _INITIALIZERS.reject(initializer, "an array, a number, or a callable (generator, shape) -> array")
+        return _own(initializer, getattr(initializer, "__name__", type(initializer).__name__))
+    raise INITIALIZERS.reject(initializer, "an array, a number, or a callable (generator, shape) -> array")
 
 
-def _make(name: str, options: dict[str, Any]) -> Initializer:
-    found: Any = _INITIALIZERS.find(name)
-    try:
-        if isinstance(found, Initializer) and not options:
-            return found
-        return found(**options)
-    except TypeError:
-        raise InputError(f"initializer: {name} does not take the options {options!r}") from None
+def _own(given: Any, label: str) -> Initializer:
+    return Initializer(label, _Draw(given, label))
 
 
 def names() -> tuple[str, ...]:
     """The names of the initializers."""
-    return _INITIALIZERS.names()
+    return INITIALIZERS.names()
 
 
 def to_spec(initializer: Any) -> dict[str, Any]:
@@ -260,7 +246,4 @@ def to_spec(initializer: Any) -> dict[str, Any]:
     >>> initializers.to_spec("constant")
     {'name': 'constant', 'options': {'value': 0.0}}
     """
-    found = get(initializer)
-    if isinstance(found, _Custom):
-        raise InputError(f"initializer: {found.label} cannot be written down; use a named one for that")
-    return found.to_spec()
+    return get(initializer).to_spec()

@@ -14,20 +14,22 @@ Examples
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
-from multimlp._naming import Table, unpack_spec
+from multimlp._naming import Named, Options, Table, choice, document_as, whole
 from multimlp.backend import Array, Namespace, array_namespace, op
 from multimlp.errors import InputError, ShapeError
 from multimlp.losses import aligned, one_hot
 from multimlp.losses import mae as mae_loss
 from multimlp.losses import mse as mse_loss
 
+METRICS: Table[Metric] = Table("metric")
 
-class Metric:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Metric(Named):
     """A named measure with its options.
 
     Attributes
@@ -38,43 +40,31 @@ class Metric:
         Those given to `with_options`.
     """
 
-    def __init__(
-        self,
-        name: str,
-        function: Callable[..., Array],
-        higher_is_better: bool,
-        options: Mapping[str, Any] = {},
-    ) -> None:
-        functools.update_wrapper(self, function)
-        self.name = name
-        self.function = function
-        self.higher_is_better = higher_is_better
-        self.options = dict(options)
+    name: str
+    function: Callable[..., Array]
+    higher_is_better: bool
+    known: Options = Options()  # noqa: RUF009 - nobody changes it
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    table = METRICS
+
+    def __post_init__(self) -> None:
+        document_as(self, self.function)
+
+    def _computes(self) -> tuple[Any, ...]:
+        return (self.function,)
 
     def __call__(self, outputs: Array, targets: Array) -> Array:
         return self.function(outputs, targets, **self.options)
 
-    @property
-    def is_known(self) -> bool:
-        """Whether it is the metric that `get` finds under its name: not so for one of your own, whatever it is called."""
-        return self.name in METRICS.names() and METRICS.find(self.name).function is self.function
-
-    def to_spec(self) -> dict[str, Any]:
-        """The metric as plain values, from which `get` makes it again."""
-        if not self.is_known:
-            raise InputError(f"metric: the callable {self.name!r} cannot be written down; use a named metric")
-        return {"name": self.name, "options": dict(self.options)}
-
-    def __repr__(self) -> str:
-        inner = "".join(f", {name}={value!r}" for name, value in self.options.items())
-        return f"<metric {self.name}{inner}>"
-
-
-METRICS: Table[Metric] = Table("metric")
-
 
 def _metric(name: str, higher_is_better: bool, *aliases: str) -> Callable[[Callable[..., Array]], Metric]:
-    return lambda function: METRICS.add(name, Metric(name, function, higher_is_better), *aliases)
+    def add(function: Callable[..., Array]) -> Metric:
+        return METRICS.add(
+            name, Metric(name, function, higher_is_better, Options(function, skip=2)), *aliases
+        )
+
+    return add
 
 
 def with_options(metric: str | Metric, **options: Any) -> Metric:
@@ -86,16 +76,10 @@ def with_options(metric: str | Metric, **options: Any) -> Metric:
     >>> metrics.with_options("top_k_accuracy", k=3)
     <metric top_k_accuracy, k=3>
     """
-    base = get(metric)
-    known = list(inspect.signature(base.function).parameters)[2:]
-    for name in options:
-        if name not in known:
-            raise InputError(
-                f"metric: {base.name} has no option {name!r}; its options: {', '.join(known) or 'none'}"
-            )
-    return Metric(base.name, base.function, base.higher_is_better, {**base.options, **options})
+    return get(metric).configured(options)
 
 
+@METRICS.reader
 def get(metric: str | Metric | Mapping[str, Any] | Callable[[Array, Array], Any]) -> Metric:
     """The metric for a name, a `Metric`, a ``{"name", "options"}`` mapping, or a callable (higher is better).
 
@@ -106,11 +90,9 @@ def get(metric: str | Metric | Mapping[str, Any] | Callable[[Array, Array], Any]
     """
     if isinstance(metric, Metric):
         return metric
-    if isinstance(metric, str):
-        return METRICS.find(metric)
-    if isinstance(metric, Mapping):
-        name, options = unpack_spec("metric", metric)
-        return with_options(name, **options)
+    if isinstance(metric, (str, Mapping)):
+        found: Metric = METRICS.make(metric)
+        return found
     if callable(metric):
         return Metric(getattr(metric, "__name__", type(metric).__name__), metric, higher_is_better=True)
     raise METRICS.reject(metric, "a multimlp.metrics.Metric or a callable (outputs, targets) -> number")
@@ -177,7 +159,7 @@ def accuracy(outputs: Array, targets: Array) -> Array:
 
 @_metric("top_k_accuracy", True)
 @op(arrays=2)
-def top_k_accuracy(outputs: Array, targets: Array, k: int = 5) -> Array:
+def top_k_accuracy(outputs: Array, targets: Array, k: Annotated[int, whole(1)] = 5) -> Array:
     """The fraction of rows in which fewer than ``k`` classes score higher than the true one.
 
     So a tie counts as found.
@@ -195,7 +177,7 @@ def top_k_accuracy(outputs: Array, targets: Array, k: int = 5) -> Array:
     """
     xp = array_namespace(outputs, targets)
     classes = _rows(outputs, targets)[-1]
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= classes:
+    if not 1 <= k <= classes:
         raise InputError(f"k: expected an integer from 1 to {classes}, the number of outputs, got {k!r}")
     truth = one_hot(xp, _true_classes(xp, outputs, targets), classes)
     own = xp.sum(xp.where(truth, outputs, xp.zeros_like(outputs)), axis=-1, keepdims=True)
@@ -225,7 +207,9 @@ def confusion_matrix(outputs: Array, targets: Array) -> Array:
 
 @_metric("f1", True)
 @op(arrays=2)
-def f1(outputs: Array, targets: Array, average: str = "macro") -> Array:
+def f1(
+    outputs: Array, targets: Array, average: Annotated[str, choice("macro", "micro", "binary")] = "macro"
+) -> Array:
     """The harmonic mean of precision and recall, ``2 TP / (2 TP + FP + FN)``.
 
     Parameters
@@ -240,8 +224,6 @@ def f1(outputs: Array, targets: Array, average: str = "macro") -> Array:
     -------
     array, shape (...), dtype of the outputs
     """
-    if average not in ("macro", "micro", "binary"):
-        raise InputError(f"average: expected 'macro', 'micro' or 'binary', got {average!r}")
     xp = array_namespace(outputs, targets)
     counts = confusion_matrix(outputs, targets)
     classes = counts.shape[-1]

@@ -18,17 +18,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ParamSpec, TypeAlias
 
 from multimlp import random, tree
-from multimlp._naming import Table, check_number, unpack_spec
+from multimlp._naming import Named, Table, check_number, number
 from multimlp.backend import Array, array_namespace, op, owner
 from multimlp.errors import InputError
 from multimlp.tree import Tree
 
+P = ParamSpec("P")
+REGULARIZERS: Table[Any] = Table("regularizer")
 
-@dataclass(frozen=True)
-class Regularizer:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Regularizer(Named):
     """The penalty ``l1 * sum |w| + l2 * sum w^2`` (no factor 1/2), with the derivative 0 of ``|w|`` at 0.
 
     Attributes
@@ -38,6 +41,14 @@ class Regularizer:
 
     l1: float
     l2: float
+
+    table = REGULARIZERS
+    name = "elastic_net"
+
+    @property
+    def options(self) -> dict[str, float]:  # type: ignore[override]
+        """Both."""
+        return {"l1": self.l1, "l2": self.l2}
 
     def __call__(self, params: Tree) -> Array:
         """The penalty: an array of shape (), or (members,) for an ensemble, each member its own."""
@@ -52,10 +63,6 @@ class Regularizer:
     def gradient(self, weight: Array) -> Array:
         """The derivative of the penalty in one weight array: ``l1 sign(w) + 2 l2 w``."""
         return _penalty_gradient(weight, l1=self.l1, l2=self.l2)
-
-    def to_spec(self) -> dict[str, Any]:
-        """The regularizer as plain values, from which `get` makes it again."""
-        return {"name": "elastic_net", "options": {"l1": self.l1, "l2": self.l2}}
 
 
 @op()
@@ -106,29 +113,38 @@ def _layer_weights(node: Tree) -> list[Array]:
     return [weight for child in children for weight in _layer_weights(child)]
 
 
-def l1(c: float) -> Regularizer:
+def _regularizer(function: Callable[P, Regularizer]) -> Callable[P, Regularizer]:
+    """Decorate a function of options that makes a regularizer."""
+    make: Callable[..., Regularizer] = function
+    made: Callable[P, Regularizer] = REGULARIZERS.maker(function, lambda name, options: make(**options))
+    return made
+
+
+Strength: TypeAlias = Annotated[float, number(low=0)]
+
+
+@_regularizer
+def l1(c: Strength) -> Regularizer:
     """``c * sum |w|`` (lasso)."""
-    return Regularizer(check_number("c", c, low=0), 0.0)
+    return Regularizer(c, 0.0)
 
 
-def l2(c: float) -> Regularizer:
+@_regularizer
+def l2(c: Strength) -> Regularizer:
     """``c * sum w^2`` (ridge), without a factor 1/2: the gradient is ``2 c w``."""
-    return Regularizer(0.0, check_number("c", c, low=0))
+    return Regularizer(0.0, c)
 
 
-def elastic_net(l1: float, l2: float) -> Regularizer:
+@_regularizer
+def elastic_net(l1: Strength, l2: Strength) -> Regularizer:
     """``l1 * sum |w| + l2 * sum w^2``."""
-    return Regularizer(check_number("l1", l1, low=0), check_number("l2", l2, low=0))
+    return Regularizer(l1, l2)
 
 
-REGULARIZERS: Table[Callable[..., Regularizer]] = Table("regularizer")
-for _factory in (l1, l2, elastic_net):
-    REGULARIZERS.add(_factory.__name__, _factory)
-
-
+@REGULARIZERS.reader
 def get(
     regularizer: str | Regularizer | Mapping[str, Any] | Callable[[Tree], Array] | None,
-) -> Regularizer | Callable[[Tree], Array] | None:
+) -> Any:
     """The regularizer for a `Regularizer`, a ``{"name", "options"}`` mapping, a callable of params, or None.
 
     Raises
@@ -138,14 +154,8 @@ def get(
     """
     if regularizer is None or isinstance(regularizer, Regularizer):
         return regularizer
-    if isinstance(regularizer, str):
-        regularizer = {"name": regularizer}
-    if isinstance(regularizer, Mapping):
-        name, options = unpack_spec("regularizer", regularizer)
-        try:
-            return REGULARIZERS.find(name)(**options)
-        except TypeError as error:
-            raise InputError(f"regularizer: {error}") from None
+    if isinstance(regularizer, (str, Mapping)):
+        return REGULARIZERS.make(regularizer)
     if callable(regularizer):
         return regularizer
     raise REGULARIZERS.reject(regularizer, "as l2(1e-4) makes one, None, or a callable params -> number")

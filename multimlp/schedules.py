@@ -16,24 +16,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeAlias
 
 import numpy as np
 
-from multimlp._naming import Table, check_number, unpack_spec
+from multimlp._naming import Named, Table, each, number, whole
 from multimlp.backend import Array, Namespace, array_namespace, is_array, owner
 from multimlp.errors import InputError
 
+P = ParamSpec("P")
 Function: TypeAlias = Callable[..., Array]
+SCHEDULES: Table[Any] = Table("schedule")
 
 
-@dataclass(frozen=True)
-class Schedule:
+@dataclass(frozen=True, eq=False, repr=False)
+class Schedule(Named):
     """A named schedule with its options. Made by the functions of this module."""
 
     name: str
-    function: Function = field(repr=False)
-    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    function: Function
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    table = SCHEDULES
 
     def __call__(self, step: int | Array, dtype: Any = None) -> Any:
         """The rate for a step; ``dtype`` (default: the library's float32) is the result's for an array."""
@@ -46,28 +50,31 @@ class Schedule:
         time = np.asarray(float(step))
         return float(self.function(array_namespace(time), time, **self.options))
 
-    @property
-    def is_known(self) -> bool:
-        """Whether the function of its name makes it: not so for one of your own, whatever it is called."""
-        if self.name not in SCHEDULES.names():
-            return False
-        try:
-            return SCHEDULES.find(self.name)(**self.options).function is self.function
-        except (TypeError, InputError):
-            return False
-
-    def to_spec(self) -> dict[str, Any]:
-        """The schedule as plain values, from which `get` makes it again."""
-        if not self.is_known:
-            raise InputError(f"schedule: the callable {self.name!r} cannot be written down; use a named one")
-        plain = {k: v.to_spec() if isinstance(v, Schedule) else v for k, v in self.options.items()}
-        return {"name": self.name, "options": plain}
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return get, (self.to_spec(),)
+    def _computes(self) -> tuple[Any, ...]:
+        return (self.function,)
 
 
-SCHEDULES: Table[Callable[..., Schedule]] = Table("schedule")
+@dataclass(frozen=True)
+class _OfStep:
+    """A callable of the step alone in the form of a formula."""
+
+    own: Callable[[Any], Any]
+
+    def __call__(self, xp: Namespace, t: Array) -> Array:
+        return self.own(t)
+
+
+def _schedule(formula: Callable[Concatenate[Namespace, Array, P], Array]) -> Callable[P, Schedule]:
+    """Decorate ``formula(xp, t, ...)``, the rate after ``t`` updates: it makes the schedule for its options."""
+
+    def build(name: str, options: dict[str, Any]) -> Schedule:
+        schedule = Schedule(name, formula, options)
+        if not any(isinstance(value, Schedule) for value in options.values()):
+            schedule(0)  # a formula says itself which options do not go together, now rather than in training
+        return schedule
+
+    made: Callable[P, Schedule] = SCHEDULES.maker(formula, build, skip=2)
+    return made
 
 
 def _power(xp: Namespace, base: float, exponent: Array) -> Array:
@@ -83,73 +90,55 @@ def _half_cosine(xp: Namespace, start: float, end: float, fraction: Array) -> Ar
     return end + (start - end) * (0.5 * (1 + xp.cos(math.pi * fraction)))
 
 
-def _rate(where: str, value: object) -> float:
-    return check_number(where, value, low=0)
+Rate: TypeAlias = Annotated[float, number(low=0)]
+Positive: TypeAlias = Annotated[float, number(low=0, low_open=True)]
+Count: TypeAlias = Annotated[int, whole(1, "of steps")]
 
 
-def _count(where: str, value: object) -> int:
-    number = check_number(where, value, low=1)
-    if number != int(number):
-        raise InputError(f"{where}: expected a whole number of steps, got {value!r}")
-    return int(number)
+def _any_schedule(where: str, value: Any) -> Schedule:
+    try:
+        return get(value)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
-def _constant(xp: Namespace, t: Array, value: float) -> Array:
+@_schedule
+def constant(xp: Namespace, t: Array, value: Rate) -> Array:
+    """``value`` at every step."""
     return xp.full_like(t, value)
 
 
-def constant(value: float) -> Schedule:
-    """``value`` at every step."""
-    return Schedule("constant", _constant, {"value": _rate("value", value)})
-
-
-def _step(xp: Namespace, t: Array, initial: float, every: int, factor: float) -> Array:
+@_schedule
+def step(xp: Namespace, t: Array, initial: Rate, every: Count, factor: Positive = 0.1) -> Array:
+    """``initial * factor^floor(t / every)``; torch's StepLR."""
     return initial * _power(xp, factor, xp.floor(t / every))
 
 
-def step(initial: float, every: int, factor: float = 0.1) -> Schedule:
-    """``initial * factor^floor(t / every)``; torch's StepLR."""
-    options = {
-        "initial": _rate("initial", initial),
-        "every": _count("every", every),
-        "factor": check_number("factor", factor, low=0, low_open=True),
-    }
-    return Schedule("step", _step, options)
-
-
-def _exponential(xp: Namespace, t: Array, initial: float, rate: float, every: int) -> Array:
+@_schedule
+def exponential(xp: Namespace, t: Array, initial: Rate, rate: Positive, every: Count = 1) -> Array:
+    """``initial * rate^(t / every)``; torch's ExponentialLR for ``every = 1``."""
     return initial * _power(xp, rate, t / every)
 
 
-def exponential(initial: float, rate: float, every: int = 1) -> Schedule:
-    """``initial * rate^(t / every)``; torch's ExponentialLR for ``every = 1``."""
-    options = {
-        "initial": _rate("initial", initial),
-        "rate": check_number("rate", rate, low=0, low_open=True),
-        "every": _count("every", every),
-    }
-    return Schedule("exponential", _exponential, options)
-
-
-def _cosine(xp: Namespace, t: Array, initial: float, steps: int, floor: float) -> Array:
-    return _half_cosine(xp, initial, floor, _limited(xp, t, steps) / steps)
-
-
-def cosine(initial: float, steps: int, floor: float = 0.0) -> Schedule:
+@_schedule
+def cosine(xp: Namespace, t: Array, initial: Rate, steps: Count, floor: Rate = 0.0) -> Array:
     """Half a cosine from ``initial`` down to ``floor`` at step ``steps``, ``floor`` from then on.
 
     ``floor + (initial - floor) (1 + cos(pi min(t, steps) / steps)) / 2`` (Loshchilov, Hutter,
     arXiv:1608.03983, without restarts).
     """
-    options = {
-        "initial": _rate("initial", initial),
-        "steps": _count("steps", steps),
-        "floor": _rate("floor", floor),
-    }
-    return Schedule("cosine", _cosine, options)
+    return _half_cosine(xp, initial, floor, _limited(xp, t, steps) / steps)
 
 
-def _warm_up(xp: Namespace, t: Array, steps: int, then: Schedule) -> Array:
+@_schedule
+def warm_up(
+    xp: Namespace,
+    t: Array,
+    steps: Count,
+    then: Annotated[float | Schedule | Mapping[str, Any], _any_schedule],
+) -> Array:
+    """Linear up to another schedule: ``then(0) (t + 1) / steps`` for t < steps, then ``then(t - steps)``."""
+    assert isinstance(then, Schedule)  # what the check makes of it
     zero = xp.zeros_like(t)
     after = t - steps
     peak = then.function(xp, zero, **then.options)
@@ -157,64 +146,50 @@ def _warm_up(xp: Namespace, t: Array, steps: int, then: Schedule) -> Array:
     return xp.where(t < steps, peak * ((t + 1) / steps), rest)
 
 
-def warm_up(steps: int, then: float | Schedule | Mapping[str, Any]) -> Schedule:
-    """Linear up to another schedule: ``then(0) (t + 1) / steps`` for t < steps, then ``then(t - steps)``."""
-    return Schedule("warm_up", _warm_up, {"steps": _count("steps", steps), "then": get(then)})
-
-
-def _one_cycle(
-    xp: Namespace, t: Array, peak: float, steps: int, rising: float, start_factor: float, end_factor: float
+@_schedule
+def one_cycle(
+    xp: Namespace,
+    t: Array,
+    peak: Rate,
+    steps: Count,
+    rising: Annotated[float, number(low=0, high=1, low_open=True, high_open=True)] = 0.3,
+    start_factor: Positive = 25.0,
+    end_factor: Positive = 1e4,
 ) -> Array:
+    """Up from ``peak / start_factor`` to ``peak``, down to ``peak / start_factor / end_factor``, as cosines.
+
+    The peak is at step ``rising * steps - 1``, the end at ``steps - 1``; torch's OneCycleLR (Smith, Topin,
+    arXiv:1708.07120). ``rising * steps`` is above 1.
+    """
     low = peak / start_factor
     top, last = rising * steps - 1, steps - 1.0
+    if top <= 0:
+        raise InputError(f"rising, steps: expected rising * steps > 1, got {rising!r} and {steps!r}")
     up = _half_cosine(xp, low, peak, t / top)
     down = _half_cosine(xp, peak, low / end_factor, (_limited(xp, t, last) - top) / (last - top))
     return xp.where(t <= top, up, down)
 
 
-def one_cycle(
-    peak: float, steps: int, rising: float = 0.3, start_factor: float = 25.0, end_factor: float = 1e4
-) -> Schedule:
-    """Up from ``peak / start_factor`` to ``peak``, down to ``peak / start_factor / end_factor``, as cosines.
-
-    The peak is at step ``rising * steps - 1``, the end at ``steps - 1``; torch's OneCycleLR (Smith, Topin,
-    arXiv:1708.07120).
-    """
-    options = {
-        "peak": _rate("peak", peak),
-        "steps": _count("steps", steps),
-        "rising": check_number("rising", rising, low=0, high=1, low_open=True, high_open=True),
-        "start_factor": check_number("start_factor", start_factor, low=0, low_open=True),
-        "end_factor": check_number("end_factor", end_factor, low=0, low_open=True),
-    }
-    if options["rising"] * options["steps"] <= 1:
-        raise InputError(f"rising, steps: expected rising * steps > 1, got {rising!r} and {steps!r}")
-    return Schedule("one_cycle", _one_cycle, options)
-
-
-def _piecewise(xp: Namespace, t: Array, boundaries: Sequence[int], values: Sequence[float]) -> Array:
+@_schedule
+def piecewise(
+    xp: Namespace,
+    t: Array,
+    boundaries: Annotated[Sequence[int], each(whole(1, "of steps"))],
+    values: Annotated[Sequence[float], each(number(low=0))],
+) -> Array:
+    """``values[i]`` from step ``boundaries[i - 1]`` on and before ``boundaries[i]``."""
+    if sorted(set(boundaries)) != boundaries or len(values) != len(boundaries) + 1:
+        raise InputError(
+            f"boundaries, values: expected increasing steps and one more value than steps, "
+            f"got {boundaries!r} and {values!r}"
+        )
     rate = xp.full_like(t, values[0])
     for boundary, value in zip(boundaries, values[1:], strict=True):
         rate = xp.where(t >= boundary, xp.full_like(t, value), rate)
     return rate
 
 
-def piecewise(boundaries: Sequence[int], values: Sequence[float]) -> Schedule:
-    """``values[i]`` from step ``boundaries[i - 1]`` on and before ``boundaries[i]``."""
-    edges = [_count("boundaries", edge) for edge in boundaries]
-    if sorted(set(edges)) != edges or len(values) != len(edges) + 1:
-        raise InputError(
-            f"boundaries, values: expected increasing steps and one more value than steps, "
-            f"got {list(boundaries)!r} and {list(values)!r}"
-        )
-    rates = [_rate("values", value) for value in values]
-    return Schedule("piecewise", _piecewise, {"boundaries": edges, "values": rates})
-
-
-for _factory in (constant, step, exponential, cosine, warm_up, one_cycle, piecewise):
-    SCHEDULES.add(_factory.__name__, _factory)
-
-
+@SCHEDULES.reader
 def get(schedule: float | str | Schedule | Mapping[str, Any] | Callable[[Any], Any]) -> Schedule:
     """The schedule for a number, a `Schedule`, a ``{"name", "options"}`` mapping, or a callable of the step.
 
@@ -231,20 +206,13 @@ def get(schedule: float | str | Schedule | Mapping[str, Any] | Callable[[Any], A
     """
     if isinstance(schedule, Schedule):
         return schedule
-    if isinstance(schedule, str):
-        schedule = {"name": schedule}
-    if isinstance(schedule, Mapping):
-        name, options = unpack_spec("schedule", schedule)
-        factory = SCHEDULES.find(name)
-        try:
-            return factory(**options)
-        except TypeError as error:
-            raise InputError(f"schedule: {error}") from None
+    if isinstance(schedule, (str, Mapping)):
+        found: Schedule = SCHEDULES.make(schedule)
+        return found
     if isinstance(schedule, (int, float)) and not isinstance(schedule, bool):
         return constant(schedule)
     if callable(schedule):
-        own = schedule
-        return Schedule(getattr(own, "__name__", type(own).__name__), lambda xp, t: own(t))
+        return Schedule(getattr(schedule, "__name__", type(schedule).__name__), _OfStep(schedule))
     raise SCHEDULES.reject(schedule, "a number, a schedule or a callable of the step")
 
 

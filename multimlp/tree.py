@@ -87,6 +87,25 @@ def _collect(tree: Tree, found: list[Any]) -> None:
         found.append(tree)
 
 
+def paths(tree: Tree) -> list[tuple[str, ...]]:
+    """Where each leaf is, in the order of `leaves`: keys of dicts, fields of named tuples, positions in sequences.
+
+    Examples
+    --------
+    >>> from multimlp import tree
+    >>> tree.paths({"w": 1, "b": (2, None, [3])})
+    [('w',), ('b', '0'), ('b', '2', '0')]
+    """
+    children = _children(tree)
+    if children is None:
+        return [()]
+    if isinstance(tree, dict):
+        steps = [str(key) for key in tree]
+    else:
+        steps = list(getattr(tree, "_fields", None) or (str(i) for i in range(len(children))))
+    return [(step, *path) for step, child in zip(steps, children, strict=True) for path in paths(child)]
+
+
 def keyed(tree: Tree) -> tuple[list[Any], tuple[Any, ...]]:
     """The leaves, and something hashable that trees of the same structure have in common.
 

@@ -37,7 +37,11 @@ CALLS = {
     **{
         f"metric {n}": lambda n=n: metrics.get(n)(O, of_classes(n)) for n in metrics.names() if n[:3] != "top"
     },
-    **{f"optimizer {n}": lambda n=n: updated(n) for n in optimizers.names() if n != "lbfgs"},
+    **{
+        f"optimizer {n}": lambda n=n: updated(n)
+        for n in optimizers.names()
+        if not optimizers.get(n).full_batch
+    },
     "loss with options": lambda: (SMOOTH(O, LABELS), SMOOTH.gradient(O, LABELS)),
     "metric with options": lambda: TOP(O, LABELS),
     "key": lambda: random.key(0, like=O),

@@ -80,6 +80,9 @@ def test_same_seed_same_bits_and_specs_round_trip(name):
 
 
 def test_own_values_and_callables():
+    fixed = initializers.get([[1.0, 2.0]])
+    assert np.array_equal(pickle.loads(pickle.dumps(fixed))(host_generator(0), (1, 2)), [[1.0, 2.0]])
+    assert initializers.get("GlorotUniform") == initializers.glorot_uniform
     assert np.array_equal(initializers.get(2.0)(host_generator(0), (2,)), [2.0, 2.0])
     assert np.array_equal(
         initializers.get(np.arange(4).reshape(2, 2))(host_generator(0), (2, 2)), [[0, 1], [2, 3]]
@@ -95,6 +98,11 @@ def test_own_values_and_callables():
         (lambda: initializers.get("glorot"), InputError, "Did you mean"),
         (lambda: initializers.get(None), InputError, "expected a name"),
         (lambda: initializers.get({"name": "ones", "options": {"value": 1}}), InputError, "options"),
+        (
+            lambda: initializers.get({"name": "normal", "options": {"std": 1}}),
+            InputError,
+            "its options: stddev",
+        ),
         (lambda: initializers.get({"nom": "ones"}), InputError, "expected"),
         (lambda: initializers.normal(-1.0), InputError, "stddev"),
         (lambda: initializers.constant("a"), InputError, "value"),

@@ -286,6 +286,8 @@ def test_specs_names_and_pickles():
     }
     assert losses.get(loss.to_spec()) == loss == pickle.loads(pickle.dumps(loss))
     assert losses.get("mean_squared_error") is losses.mse is mm.losses.mse
+    for spelling in ("CrossEntropy", "cross-entropy", "Cross Entropy", "crossentropy"):
+        assert losses.get(spelling) is losses.cross_entropy
 
     def own(outputs, targets):
         return (outputs - targets)[:, 0] ** 4
@@ -295,6 +297,16 @@ def test_specs_names_and_pickles():
     for call in (wrapped.to_spec, lambda: wrapped.gradient(O, O)):
         with pytest.raises(InputError):
             call()
+
+
+def test_a_callable_with_the_name_of_a_loss_is_not_that_loss():
+    def mse(outputs, targets):
+        return 0 * outputs[:, 0]
+
+    wrapped = losses.get(mse)
+    assert wrapped != losses.mse
+    with pytest.raises(InputError, match="cannot be written down"):
+        wrapped.to_spec()
 
 
 BAD_TARGETS = [
@@ -332,7 +344,7 @@ def test_good_targets_pass(case):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: losses.get("crossentropy"), "Did you mean 'cross_entropy'"),
+        (lambda: losses.get("crossentrpy"), "Did you mean 'cross_entropy'"),
         (lambda: losses.get(3), "expected a name"),
         (lambda: losses.with_options("mse", delta=1.0), "no option 'delta'"),
         (lambda: losses.with_options("huber", delta=0), "delta"),

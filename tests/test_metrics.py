@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from libraries import COMPILED, agree, every_library, run
@@ -93,6 +95,7 @@ def test_specs_and_own_callables():
     metric = metrics.with_options("top_k_accuracy", k=2)
     again = metrics.get(metric.to_spec())
     assert (again.name, again.options) == ("top_k_accuracy", {"k": 2})
+    assert again == metric == pickle.loads(pickle.dumps(metric)) != metrics.top_k_accuracy
     own = metrics.get(lambda outputs, targets: 0.5)
     assert own(SCORES, LABELS) == 0.5
     with pytest.raises(InputError, match="written down"):
@@ -106,7 +109,9 @@ def test_specs_and_own_callables():
         (lambda: metrics.get(3), InputError, "expected a name"),
         (lambda: o("accuracy", k=2), InputError, "no option 'k'"),
         (lambda: metrics.top_k_accuracy(SCORES, LABELS), InputError, "from 1 to 4"),
-        (lambda: o("f1", average="weighted")(SCORES, LABELS), InputError, "average"),
+        (lambda: o("f1", average="weighted"), InputError, "average: expected 'macro', 'micro' or 'binary'"),
+        (lambda: o("top_k_accuracy", k=2.5), InputError, "whole number"),
+        (lambda: metrics.get({"name": "f1", "options": {"avg": "micro"}}), InputError, "no option 'avg'"),
         (lambda: o("f1", average="binary")(SCORES, LABELS), InputError, "two classes"),
         (lambda: metrics.accuracy(SCORES, LABELS[:-1]), ShapeError, "outputs, targets"),
         (lambda: metrics.r2(SCORES, LABELS), ShapeError, "targets"),

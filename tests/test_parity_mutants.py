@@ -13,8 +13,8 @@ import torch
 from multimlp import activations, random, regularizers
 from multimlp.activations import _lookup
 from multimlp.backend import array_namespace, load_backend
-from multimlp.initializers import _INITIALIZERS, _scaled
-from multimlp.optimizers import _rules
+from multimlp.initializers import INITIALIZERS, Initializer, _scaled
+from multimlp.optimizers import _adam
 from multimlp.parity import Plan, run, tolerances
 
 
@@ -141,9 +141,9 @@ MUTANTS = {
     "initial weights by the wrong fan": Mutant(
         ("glorot_uniform",),
         attribute=(
-            _INITIALIZERS._things,
+            INITIALIZERS._things,
             "glorot_uniform",
-            _scaled("glorot_uniform", "fan_in", "uniform", 1.0),
+            Initializer("glorot_uniform", _scaled("fan_in", "uniform", 1.0)),
         ),
     ),
     "dropout's mask shifted by one": Mutant(("dropout",), attribute=(regularizers, "dropout", _shifted_mask)),
@@ -206,4 +206,4 @@ def test_there_are_enough_mutants_of_each_kind():
         if getattr(m, kind)
     }
     assert kinds == {"kernel", "portable", "derivative", "attribute"}
-    assert _rules.adam_update.portable is not _adam_epsilon_inside
+    assert _adam.adam_update.portable is not _adam_epsilon_inside

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import NamedTuple
 
 import numpy as np
@@ -91,6 +92,7 @@ def test_specs_and_choice():
         assert regularizers.get(penalty.to_spec()) == penalty
     assert regularizers.get({"name": "l2", "options": {"c": 0.2}}) == regularizers.l2(0.2)
     assert regularizers.get(None) is None
+    assert pickle.loads(pickle.dumps(regularizers.l1(0.5))) == regularizers.l1(0.5) != regularizers.l2(0.5)
     assert set(regularizers.names()) == {"l1", "l2", "elastic_net"}
 
 
@@ -100,7 +102,8 @@ def test_specs_and_choice():
         (lambda: regularizers.l2(-1.0), "c: expected"),
         (lambda: regularizers.get("l2"), "missing"),
         (lambda: regularizers.get(2), "expected a name"),
-        (lambda: regularizers.get({"name": "elasticnet"}), "Did you mean"),
+        (lambda: regularizers.get({"name": "elasticnt"}), "Did you mean"),
+        (lambda: regularizers.get("ElasticNet"), "missing the option 'l1', 'l2'"),
         (lambda: regularizers.get({"name": "l2", "options": {"d": 1}}), "regularizer"),
         (lambda: regularizers.l2(1.0)({"b": B}), "weights"),
         (lambda: regularizers.dropout(W, KEY, 1.0), "rate"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 
 from multimlp import activations
+from multimlp._naming import number
 from multimlp.backend import Array, Namespace, array_namespace, op
-from multimlp.errors import ShapeError
+from multimlp.errors import InputError, ShapeError
 from multimlp.losses._align import (
     aligned,
     check_classes,
@@ -17,7 +19,30 @@ from multimlp.losses._align import (
     check_trailing,
     check_values,
 )
-from multimlp.losses._loss import LOSSES, Loss
+from multimlp.losses._loss import define
+
+__all__ = ["binary_cross_entropy", "cross_entropy", "hinge", "one_hot"]
+
+
+def _class_weights(where: str, value: Any) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    try:
+        weights = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        weights = np.asarray(np.nan)
+    if (
+        weights.ndim != 1
+        or not np.all(weights >= 0)
+        or not np.any(weights > 0)
+        or not np.all(np.isfinite(weights))
+    ):
+        raise InputError(f"{where}: expected finite weights >= 0, one a class, not all zero; got {value!r}")
+    return tuple(weights.tolist())
+
+
+Smoothing: TypeAlias = Annotated[float, number(low=0, high=1, high_open=True)]
+ClassWeights: TypeAlias = Annotated[Sequence[float] | None, _class_weights]
 
 
 def _distribution(
@@ -55,8 +80,8 @@ def one_hot(xp: Namespace, labels: Array, k: int) -> Array:
 def softmax_cross_entropy(
     outputs: Array,
     targets: Array,
-    label_smoothing: float = 0.0,
-    class_weights: Sequence[float] | None = None,
+    label_smoothing: Smoothing = 0.0,
+    class_weights: ClassWeights = None,
 ) -> Array:
     """Cross-entropy of target classes and the softmax of the outputs: ``-sum_k w_k q_k log softmax(o)_k``.
 
@@ -106,8 +131,8 @@ def softmax_cross_entropy(
 def softmax_cross_entropy_gradient(
     outputs: Array,
     targets: Array,
-    label_smoothing: float = 0.0,
-    class_weights: Sequence[float] | None = None,
+    label_smoothing: Smoothing = 0.0,
+    class_weights: ClassWeights = None,
 ) -> Array:
     """The gradient of `softmax_cross_entropy` in the outputs: ``softmax(o) sum_k(w_k q_k) - w q``."""
     xp, q = _distribution(outputs, targets, label_smoothing, class_weights)
@@ -233,37 +258,29 @@ def _decision(outputs: Array) -> Array:
     return decided[..., 0] if outputs.shape[-1] == 1 else decided
 
 
-cross_entropy = LOSSES.add(
+cross_entropy = define(
     "cross_entropy",
-    Loss(
-        "cross_entropy",
-        softmax_cross_entropy,
-        softmax_cross_entropy_gradient,
-        check_classes,
-        _argmax,
-        activations.softmax,
-        {"label_smoothing": 0.0, "class_weights": None},
-        decides="class",
+    softmax_cross_entropy,
+    softmax_cross_entropy_gradient,
+    check_classes,
+    _argmax,
+    activations.softmax,
+    decides="class",
+    aliases=(
+        "softmax_cross_entropy",
+        "categorical_cross_entropy",
+        "sparse_categorical_cross_entropy",
+        "log_loss",
     ),
-    "softmax_cross_entropy",
-    "categorical_cross_entropy",
-    "sparse_categorical_cross_entropy",
-    "log_loss",
 )
-binary_cross_entropy = LOSSES.add(
+binary_cross_entropy = define(
     "binary_cross_entropy",
-    Loss(
-        "binary_cross_entropy",
-        sigmoid_cross_entropy,
-        sigmoid_cross_entropy_gradient,
-        _check_binary,
-        _decision,
-        activations.sigmoid,
-        decides="binary",
-    ),
-    "bce",
-    "sigmoid_cross_entropy",
+    sigmoid_cross_entropy,
+    sigmoid_cross_entropy_gradient,
+    _check_binary,
+    _decision,
+    activations.sigmoid,
+    decides="binary",
+    aliases=("bce", "sigmoid_cross_entropy"),
 )
-hinge = LOSSES.add(
-    "hinge", Loss("hinge", hinge_loss, hinge_loss_gradient, _check_signs, _decision, decides="sign")
-)
+hinge = define("hinge", hinge_loss, hinge_loss_gradient, _check_signs, _decision, decides="sign")

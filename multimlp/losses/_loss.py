@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
-from multimlp._naming import Table, check_number, unpack_spec
+from multimlp._naming import Named, Options, Table, check_number, document_as
 from multimlp.backend import Array, owner_of_type
 from multimlp.errors import InputError, ShapeError
 
@@ -16,8 +16,8 @@ Shape = tuple[int, ...]
 LOSSES: Table[Loss] = Table("loss")
 
 
-@dataclass(frozen=True, repr=False)
-class Loss:
+@dataclass(frozen=True, eq=False, repr=False)
+class Loss(Named):
     """A loss with its options: call it as ``loss(outputs, targets)`` for the losses of the single examples.
 
     Made by this package and by `with_options`; `get` also wraps any callable of the same signature.
@@ -36,10 +36,10 @@ class Loss:
         ``check(outputs_shape, targets)`` on NumPy targets; raises for targets that the loss cannot use.
     predict_function, activation_function : callable, optional
         See `predict` and `activation`; the default returns the outputs as they are.
-    defaults : mapping, optional
-        The options that the loss knows, with their defaults.
-    options : mapping, optional
-        Those that differ from the defaults.
+    known : Options
+        What may be set.
+    options : mapping
+        What is set and differs from the defaults.
     decides : {"class", "binary", "sign"}, optional
         What the targets of a classification loss are: class indices, 0/1, or -1/+1; None for numbers.
     scale : float
@@ -51,22 +51,34 @@ class Loss:
     """
 
     name: str
-    function: Callable[..., Array] = field(hash=False)
-    gradient_function: Callable[..., Array] | None = field(default=None, hash=False)
-    check: Callable[[Shape, np.ndarray], None] | None = field(default=None, compare=False)
-    predict_function: Callable[[Array], Array] | None = field(default=None, compare=False)
-    activation_function: Callable[[Array], Array] | None = field(default=None, compare=False)
-    defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    decides: str | None = field(default=None, compare=False)
+    function: Callable[..., Array]
+    gradient_function: Callable[..., Array] | None = None
+    check: Callable[[Shape, np.ndarray], None] | None = None
+    predict_function: Callable[[Array], Array] | None = None
+    activation_function: Callable[[Array], Array] | None = None
+    known: Options = Options()  # noqa: RUF009 - nobody changes it
+    options: Mapping[str, Any] = field(default_factory=dict)
+    decides: str | None = None
     scale: float = 1.0
 
+    table = LOSSES
+
     def __post_init__(self) -> None:
-        # What `functools.update_wrapper` does, past the lock: the loss is documented as its function is.
-        for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
-            if hasattr(self.function, attribute):
-                self.__dict__[attribute] = getattr(self.function, attribute)
-        self.__dict__["__wrapped__"] = self.function
+        document_as(self, self.function)
+
+    def _computes(self) -> tuple[Any, ...]:
+        return self.function, self.gradient_function
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The options that the loss knows, with their defaults."""
+        return self.known.defaults
+
+    def configured(self, given: Mapping[str, Any]) -> Loss:
+        found = super().configured(given)
+        # What is as it is anyway need not be written down: two ways to one loss are equal.
+        changed = {n: v for n, v in found.options.items() if v != self.defaults[n]}
+        return self if found is self else replace(self, options=changed)
 
     @property
     def integer_targets(self) -> bool:
@@ -77,14 +89,6 @@ class Loss:
     def default_metrics(self) -> tuple[str, ...]:
         """What training reports beside the loss."""
         return () if self.decides is None else ("accuracy",)
-
-    @property
-    def is_known(self) -> bool:
-        """Whether it is the loss that `get` finds under its name: not so for one of your own, whatever it is called."""
-        if self.name not in LOSSES.names():
-            return False
-        known = LOSSES.find(self.name)
-        return self.function is known.function and self.gradient_function is known.gradient_function
 
     def __call__(self, outputs: Array, targets: Array) -> Array:
         values = self.function(outputs, targets, **self.options)
@@ -151,50 +155,39 @@ class Loss:
     def to_spec(self) -> dict[str, Any]:
         """The loss as plain values, ``{"name": ..., "options": {...}}``, from which `get` makes it again; with ``"scale"``
         if that is not 1."""
-        if not self.is_known:
-            raise InputError(f"loss: the callable {self.name!r} cannot be written down; use a named loss")
-        spec = {"name": self.name, "options": dict(self.options)}
+        spec = super().to_spec()
         return spec if self.scale == 1 else {**spec, "scale": self.scale}
 
-    def __repr__(self) -> str:
-        inner = "".join(f", {name}={value!r}" for name, value in self.options.items())
-        scale = "" if self.scale == 1 else f", scale={self.scale!r}"
-        return f"<loss {self.name}{inner}{scale}>"
+    def _identity(self) -> tuple[Any, ...]:
+        return (*super()._identity(), self.scale)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        if self.is_known:
-            return get, (self.to_spec(),)
-        parts = (
-            self.name, self.function, self.gradient_function, self.check, self.predict_function, self.activation_function,
-            self.defaults, self.options, self.decides, self.scale,
-        )  # fmt: skip
-        return Loss, parts
+    def _shown(self) -> list[str]:
+        return [*super()._shown(), *([] if self.scale == 1 else [f"scale={self.scale!r}"])]
 
 
-def _class_weights(value: Any) -> tuple[float, ...] | None:
-    if value is None:
-        return None
-    try:
-        weights = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        weights = np.asarray(np.nan)
-    if (
-        weights.ndim != 1
-        or not np.all(weights >= 0)
-        or not np.any(weights > 0)
-        or not np.all(np.isfinite(weights))
-    ):
-        raise InputError(
-            f"class_weights: expected finite weights >= 0, one a class, not all zero; got {value!r}"
-        )
-    return tuple(weights.tolist())
-
-
-_OPTION_CHECKS: dict[str, Callable[[Any], Any]] = {
-    "delta": lambda value: check_number("delta", value, low=0, low_open=True),
-    "label_smoothing": lambda value: check_number("label_smoothing", value, low=0, high=1, high_open=True),
-    "class_weights": _class_weights,
-}
+def define(
+    name: str,
+    function: Callable[..., Array],
+    gradient_function: Callable[..., Array],
+    check: Callable[[Shape, np.ndarray], None],
+    predict_function: Callable[[Array], Array] | None = None,
+    activation_function: Callable[[Array], Array] | None = None,
+    decides: str | None = None,
+    aliases: tuple[str, ...] = (),
+) -> Loss:
+    """Put a loss into the table; its options are the parameters of ``function`` after the two arrays."""
+    known = Options(function, skip=2)
+    loss = Loss(
+        name,
+        function,
+        gradient_function,
+        check,
+        predict_function,
+        activation_function,
+        known,
+        decides=decides,
+    )
+    return LOSSES.add(name, loss, *aliases)
 
 
 def with_options(loss: str | Loss, **options: Any) -> Loss:
@@ -222,16 +215,10 @@ def with_options(loss: str | Loss, **options: Any) -> Loss:
     >>> loss.to_spec()
     {'name': 'huber', 'options': {'delta': 2.0}}
     """
-    base = get(loss)
-    for name in options:
-        if name not in base.defaults:
-            known = ", ".join(base.defaults) or "none"
-            raise InputError(f"loss: {base.name} has no option {name!r}; its options: {known}")
-    merged = {**base.options, **{name: _OPTION_CHECKS[name](value) for name, value in options.items()}}
-    changed = {name: value for name, value in merged.items() if value != base.defaults[name]}
-    return replace(base, options=changed)
+    return get(loss).configured(options)
 
 
+@LOSSES.reader
 def get(loss: str | Loss | Mapping[str, Any] | Callable[[Array, Array], Array]) -> Loss:
     """The loss for a name, a `Loss`, a mapping as ``to_spec`` makes it, or a callable (outputs, targets).
 
@@ -249,16 +236,14 @@ def get(loss: str | Loss | Mapping[str, Any] | Callable[[Array, Array], Array]) 
     if isinstance(loss, Loss):
         return loss
     if isinstance(loss, str):
-        return LOSSES.find(loss)
+        named: Loss = LOSSES.make(loss)
+        return named
     if isinstance(loss, Mapping):
-        name, options = unpack_spec("loss", {key: value for key, value in loss.items() if key != "scale"})
-        return with_options(name, **options).scaled(loss.get("scale", 1.0))
+        plain = {key: value for key, value in loss.items() if key != "scale"}
+        written: Loss = LOSSES.make(plain)
+        return written.scaled(loss.get("scale", 1.0))
     if callable(loss):
         return Loss(getattr(loss, "__name__", type(loss).__name__), loss)
-    return _reject(loss)
-
-
-def _reject(loss: object) -> NoReturn:
     raise LOSSES.reject(loss, "a multimlp.losses.Loss or a callable (outputs, targets) -> per-example losses")
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated, TypeAlias
 
 import numpy as np
 
+from multimlp._naming import number
 from multimlp.backend import Array, Namespace, array_namespace, op
 from multimlp.losses._align import aligned, check_range, check_values
-from multimlp.losses._loss import LOSSES, Loss
+from multimlp.losses._loss import define
+
+__all__ = ["huber", "log_cosh", "mae", "mse", "poisson"]
+
+Positive: TypeAlias = Annotated[float, number(low=0, low_open=True)]
 
 
 def _magnitude(xp: Namespace, r: Array) -> Array:
@@ -96,7 +102,7 @@ def mean_absolute_error_gradient(outputs: Array, targets: Array) -> Array:
 
 
 @op(arrays=2)
-def huber_loss(outputs: Array, targets: Array, delta: float = 1.0) -> Array:
+def huber_loss(outputs: Array, targets: Array, delta: Positive = 1.0) -> Array:
     """Huber's loss: quadratic up to ``delta``, linear beyond.
 
     With r = o - t, the mean over k of ``r^2 / 2`` where ``|r| <= delta``, else ``delta (|r| - delta / 2)``.
@@ -140,7 +146,7 @@ def huber_loss(outputs: Array, targets: Array, delta: float = 1.0) -> Array:
 
 
 @op(arrays=2)
-def huber_loss_gradient(outputs: Array, targets: Array, delta: float = 1.0) -> Array:
+def huber_loss_gradient(outputs: Array, targets: Array, delta: Positive = 1.0) -> Array:
     """The gradient of `huber_loss` in the outputs: ``clip(o - t, -delta, delta) / k``."""
     xp, targets = aligned(outputs, targets)
     r = outputs - targets
@@ -240,24 +246,20 @@ def _rate(outputs: Array) -> Array:
     return array_namespace(outputs).exp(outputs)
 
 
-mse = LOSSES.add(
+mse = define(
     "mse",
-    Loss("mse", mean_squared_error, mean_squared_error_gradient, check_values),
-    "mean_squared_error",
-    "squared_error",
+    mean_squared_error,
+    mean_squared_error_gradient,
+    check_values,
+    aliases=("mean_squared_error", "squared_error"),
 )
-mae = LOSSES.add(
+mae = define(
     "mae",
-    Loss("mae", mean_absolute_error, mean_absolute_error_gradient, check_values),
-    "mean_absolute_error",
-    "absolute_error",
-    "l1",
+    mean_absolute_error,
+    mean_absolute_error_gradient,
+    check_values,
+    aliases=("mean_absolute_error", "absolute_error", "l1"),
 )
-huber = LOSSES.add(
-    "huber",
-    Loss("huber", huber_loss, huber_loss_gradient, check_values, defaults={"delta": 1.0}),
-)
-log_cosh = LOSSES.add("log_cosh", Loss("log_cosh", log_cosh_loss, log_cosh_loss_gradient, check_values))
-poisson = LOSSES.add(
-    "poisson", Loss("poisson", poisson_loss, poisson_loss_gradient, _check_counts, _rate, _rate)
-)
+huber = define("huber", huber_loss, huber_loss_gradient, check_values)
+log_cosh = define("log_cosh", log_cosh_loss, log_cosh_loss_gradient, check_values)
+poisson = define("poisson", poisson_loss, poisson_loss_gradient, _check_counts, _rate, _rate)

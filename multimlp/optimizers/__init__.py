@@ -2,6 +2,7 @@
 
 ``state = optimizer.init(params)``, then ``params, state = optimizer.update(grads, state, params)`` again
 and again; both may be traced and compiled. The learning rate is a number or one of `multimlp.schedules`.
+`grouped` gives some of the parameters options of their own, such as no decay for biases.
 `lbfgs` works on the whole data set and has an interface of its own.
 
 Examples
@@ -18,40 +19,35 @@ Examples
 array([ 0.997, -0.997])
 """
 
+# ruff: noqa: F403
 from __future__ import annotations
 
-from multimlp.optimizers._first_order import (
-    adagrad,
-    adam,
-    adamw,
-    lbfgs,
-    lion,
-    nadam,
-    rmsprop,
-    sgd,
-)
-from multimlp.optimizers._lbfgs import LBFGS, LBFGSResult, LBFGSState
-from multimlp.optimizers._optimizer import OPTIMIZERS, Optimizer, OptimizerState, get
-from multimlp.optimizers._rules import Rule
+from multimlp.optimizers import _adam, _adaptive, _lion, _sgd
+from multimlp.optimizers._adam import *
+from multimlp.optimizers._adaptive import *
+from multimlp.optimizers._get import get
+from multimlp.optimizers._grouped import Grouped, grouped
+from multimlp.optimizers._lbfgs import LBFGS, LBFGSResult, LBFGSState, lbfgs
+from multimlp.optimizers._lion import *
+from multimlp.optimizers._optimizer import OPTIMIZERS, Optimizer, OptimizerState
+from multimlp.optimizers._sgd import *
 
 __all__ = [
     "LBFGS",
+    "Grouped",
     "LBFGSResult",
     "LBFGSState",
     "Optimizer",
     "OptimizerState",
-    "Rule",
-    "adagrad",
-    "adam",
-    "adamw",
     "get",
+    "grouped",
     "lbfgs",
-    "lion",
-    "nadam",
     "names",
-    "rmsprop",
-    "sgd",
 ]
+__all__ += _adam.__all__
+__all__ += _adaptive.__all__
+__all__ += _lion.__all__
+__all__ += _sgd.__all__
 
 
 def names() -> tuple[str, ...]:

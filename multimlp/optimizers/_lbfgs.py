@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 from multimlp import tree
-from multimlp._naming import check_number
+from multimlp._naming import Named, Options, number, whole
 from multimlp.backend import Array, array_namespace, owner
-from multimlp.errors import DTypeError, InputError
+from multimlp.errors import DTypeError
 from multimlp.optimizers._line_search import Point, strong_wolfe
+from multimlp.optimizers._optimizer import OPTIMIZERS
 from multimlp.tree import Tree
 
 ValueAndGrad: TypeAlias = Callable[[Tree], tuple[Array, Tree]]
@@ -42,8 +43,8 @@ class LBFGSResult(NamedTuple):
     state: LBFGSState
 
 
-@dataclass(frozen=True)
-class LBFGS:
+@dataclass(frozen=True, eq=False, repr=False)
+class LBFGS(Named):
     """Limited-memory BFGS with a line search for the strong Wolfe conditions (c1 = 1e-4, c2 = 0.9).
 
     The direction is -H g, H from the last ``history`` differences by the two-loop recursion, scaled by s.y
@@ -82,23 +83,24 @@ class LBFGS:
     (array([1., 1.]), 'change of the value below tolerance')
     """
 
-    learning_rate: float = 1.0
-    history: int = 10
-    max_line_search: int = 25
-    tolerance_gradient: float = 1e-7
-    tolerance_change: float = 1e-12
+    learning_rate: Annotated[float, number(low=0, low_open=True)] = 1.0
+    history: Annotated[int, whole(1)] = 10
+    max_line_search: Annotated[int, whole(1)] = 25
+    tolerance_gradient: Annotated[float, number(low=0)] = 1e-7
+    tolerance_change: Annotated[float, number(low=0)] = 1e-12
 
+    table = OPTIMIZERS
     name = "lbfgs"
     full_batch = True
 
     def __post_init__(self) -> None:
-        check_number("learning_rate", self.learning_rate, low=0, low_open=True)
-        for option in ("history", "max_line_search"):
-            value = getattr(self, option)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"{option}: expected an integer >= 1, got {value!r}")
-        check_number("tolerance_gradient", self.tolerance_gradient, low=0)
-        check_number("tolerance_change", self.tolerance_change, low=0)
+        for option, value in self.known.checked(self.options).items():
+            object.__setattr__(self, option, value)
+
+    @property
+    def options(self) -> dict[str, Any]:  # type: ignore[override]
+        """All options."""
+        return asdict(self)
 
     def init(self, params: Tree) -> LBFGSState:
         """The state before the first step; checks that the parameters are floating arrays of one dtype."""
@@ -199,9 +201,10 @@ class LBFGS:
             params, state = self.step(value_and_grad, params, state)
         return LBFGSResult(params, math.nan if state.value is None else state.value, state)
 
-    def to_spec(self) -> dict[str, Any]:
-        """The optimiser as plain values, from which `multimlp.optimizers.get` makes it again."""
-        return {"name": self.name, "options": asdict(self)}
+
+LBFGS.known = Options(LBFGS)
+
+lbfgs = OPTIMIZERS.maker(LBFGS, lambda _, options: LBFGS(**options), name="lbfgs")
 
 
 def _flat(params: Tree) -> Array:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, ParamSpec
 
 import numpy as np
 
 from multimlp import tree
-from multimlp._naming import Table, unpack_spec
+from multimlp._naming import Named, Table
 from multimlp.backend import Array, Backend, Namespace, array_namespace, owner
 from multimlp.errors import DTypeError, InputError
-from multimlp.optimizers._lbfgs import LBFGS
-from multimlp.optimizers._rules import Rule
+from multimlp.optimizers._rule import Rule
 from multimlp.schedules import Schedule
 from multimlp.tree import Tree
+
+P = ParamSpec("P")
+OPTIMIZERS: Table[Any] = Table("optimizer")
 
 
 class OptimizerState(NamedTuple):
@@ -28,8 +30,8 @@ class OptimizerState(NamedTuple):
     """One tree like the parameters' for each name of ``Optimizer.rule.slots``."""
 
 
-@dataclass(frozen=True)
-class Optimizer:
+@dataclass(frozen=True, eq=False, repr=False)
+class Optimizer(Named):
     """An optimiser with its options. Made by the functions of `multimlp.optimizers`.
 
     Attributes
@@ -42,9 +44,10 @@ class Optimizer:
     """
 
     name: str
-    options: Mapping[str, Any] = field(hash=False)
-    rule: Rule = field(repr=False)
+    options: Mapping[str, Any]
+    rule: Rule
 
+    table = OPTIMIZERS
     full_batch = False
     """Whether it needs the loss of all data as a function, as L-BFGS does."""
 
@@ -67,18 +70,22 @@ class Optimizer:
         for leaf in leaves:
             if "float" not in backend.dtype_name(leaf.dtype):
                 raise DTypeError(f"params: expected floating arrays, got one of dtype {leaf.dtype}")
-        xp = array_namespace(*leaves)
+        xp, parts = array_namespace(*leaves), self.for_leaves(params)
         with backend.scope_of(*leaves):
             # Slots are arrays of their own, not one shared: an in-place engine may write to each.
             slots = tuple(
-                rebuild([xp.full_like(leaf, self._initial(slot)) for leaf in leaves])
+                rebuild([xp.full_like(p, part._initial(slot)) for p, part in zip(leaves, parts, strict=True)])
                 for slot in self.rule.slots
             )
             step = xp.zeros((), dtype=xp.int32, device=getattr(leaves[0], "device", None) or None)
         return OptimizerState(step, slots)
 
     def _initial(self, slot: str) -> float:
-        return self.options.get(f"initial_{slot}", 0.0)
+        return float(self.options.get(f"initial_{slot}", 0.0))
+
+    def for_leaves(self, params: Tree) -> list[Optimizer]:
+        """The optimiser of each leaf of the parameters: this one, unless some are `grouped`."""
+        return [self] * len(tree.leaves(params))
 
     def update(self, grads: Tree, state: OptimizerState, params: Tree) -> tuple[Tree, OptimizerState]:
         """One update: the new parameters and the new state; pure, may be traced and compiled.
@@ -98,14 +105,15 @@ class Optimizer:
         gradients = _leaves_like(params, leaves, grads, "grads")
         slots = [_leaves_like(params, leaves, slot, "state") for slot in state.slots]
         backend, xp = owner(*leaves), array_namespace(*leaves, *gradients)
+        parts = self.for_leaves(params)
         with backend.scope_of(*leaves):
             work = _work_dtype(backend, leaves)
-            scalars = self._scalars(xp, state.step, work)
+            scalars = {id(part): part._scalars(xp, state.step, work) for part in parts}
             if self.options["clip_norm"] is not None:
                 gradients = clip(xp, gradients, self.options["clip_norm"], work)
             rows = []
-            for p, g, *own in zip(leaves, gradients, *slots, strict=True):
-                rows.append(self.update_array(p, g, own, _cast(xp, scalars, p.dtype)))
+            for part, p, g, *own in zip(parts, leaves, gradients, *slots, strict=True):
+                rows.append(part.update_array(p, g, own, _cast(xp, scalars[id(part)], p.dtype)))
             new_leaves, *new_slots = zip(*rows, strict=True)
             step = state.step + xp.ones_like(state.step)
         return rebuild(new_leaves), OptimizerState(step, tuple(rebuild(column) for column in new_slots))
@@ -132,7 +140,7 @@ class Optimizer:
             p = p * (1 - scalars["learning_rate"] * decay)
         elif decay:
             g = g + decay * p
-        return self.rule.apply(p, g, *slots, **scalars)
+        return tuple(self.rule.apply(p, g, *slots, **scalars))
 
     def scalars(self, step: int) -> dict[str, Any]:
         """The numbers that the rule takes after ``step`` updates, as Python floats, in double precision.
@@ -147,25 +155,8 @@ class Optimizer:
         found = self._scalars(array_namespace(numbers), numbers, np.dtype(np.float64))
         return {name: value if isinstance(value, bool) else float(value) for name, value in found.items()}
 
-    def _scalars(self, xp: Namespace, step: Array, dtype: Any) -> dict[str, Any]:
-        rate = self.options["learning_rate"]
-        if isinstance(rate, Schedule):
-            rate = rate(step, dtype)
-        scalars = {"learning_rate": rate, **{name: self.options[name] for name in self.rule.takes}}
-        if self.rule.corrections is not None:
-            scalars.update(self.rule.corrections(xp, xp.astype(step, dtype) + 1, self.options))
-        return scalars
-
-    @property
-    def is_known(self) -> bool:
-        """Whether the function of its name makes it: not so for one of your own, whatever it is called."""
-        if self.name not in OPTIMIZERS.names():
-            return False
-        try:
-            made = OPTIMIZERS.find(self.name)(**self.options)
-        except (TypeError, InputError):
-            return False
-        return isinstance(made, Optimizer) and made.rule == self.rule
+    def _computes(self) -> tuple[Any, ...]:
+        return (self.rule,)
 
     def to_spec(self) -> dict[str, Any]:
         """The optimiser as plain values, from which `multimlp.optimizers.get` makes it again.
@@ -177,43 +168,30 @@ class Optimizer:
         """
         if self.name in OPTIMIZERS.names() and not self.is_known:
             raise InputError(f"optimizer: this {self.name!r} is one of your own; give it a name of its own")
-        plain = {k: v.to_spec() if isinstance(v, Schedule) else v for k, v in self.options.items()}
-        return {"name": self.name, "options": plain}
+        return self.described()
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        if self.is_known:
-            return get, (self.to_spec(),)
-        return Optimizer, (self.name, dict(self.options), self.rule)
+    def _scalars(self, xp: Namespace, step: Array, dtype: Any) -> dict[str, Any]:
+        rate = self.options["learning_rate"]
+        if isinstance(rate, Schedule):
+            rate = rate(step, dtype)
+        scalars = {"learning_rate": rate, **self.rule.constants(self.options)}
+        if self.rule.corrections is not None:
+            scalars.update(self.rule.corrections(xp, xp.astype(step, dtype) + 1, self.options))
+        return scalars
 
 
-OPTIMIZERS: Table[Callable[..., Optimizer | LBFGS]] = Table("optimizer")
+def optimizer(rule_of: Callable[P, Rule]) -> Callable[P, Optimizer]:
+    """Decorate a function of options that returns the `Rule` for them: it makes the `Optimizer` of its name.
 
-
-def get(optimizer: str | Optimizer | LBFGS | Mapping[str, Any]) -> Optimizer | LBFGS:
-    """The optimiser for a name (with its defaults), a ``{"name", "options"}`` mapping, or an optimiser.
-
-    Raises
-    ------
-    InputError
-        For an unknown name, wrong options or anything else.
-
-    Examples
-    --------
-    >>> from multimlp import optimizers
-    >>> optimizers.get({"name": "sgd", "options": {"momentum": 0.9}}).options["momentum"]
-    0.9
+    Each option is annotated with its check; those that all optimisers have are in `multimlp.optimizers._options`.
     """
-    if isinstance(optimizer, (Optimizer, LBFGS)):
-        return optimizer
-    if isinstance(optimizer, str):
-        return OPTIMIZERS.find(optimizer)()
-    if isinstance(optimizer, Mapping):
-        name, options = unpack_spec("optimizer", optimizer)
-        try:
-            return OPTIMIZERS.find(name)(**options)
-        except TypeError as error:
-            raise InputError(f"optimizer: {error}") from None
-    raise OPTIMIZERS.reject(optimizer, "or what a function of multimlp.optimizers returns, e.g. adam(1e-3)")
+
+    def build(name: str, options: dict[str, Any]) -> Optimizer:
+        make_rule: Callable[..., Rule] = rule_of
+        return Optimizer(name, options, make_rule(**options))
+
+    made: Callable[P, Optimizer] = OPTIMIZERS.maker(rule_of, build)
+    return made
 
 
 def _leaves_like(params: Tree, leaves: Sequence[Array], other: Tree, name: str) -> list[Array]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from multimlp import losses
 from multimlp.backend import Array, Arrays, Backend, array_namespace
+from multimlp.errors import DataError
 from multimlp.losses import Loss
 from multimlp.parity.cases import Aspect, Case, Compute, label
 from multimlp.parity.formats import Format
@@ -19,6 +20,20 @@ VARIANTS: dict[str, tuple[Mapping[str, Any], ...]] = {
     "cross_entropy": ({"label_smoothing": 0.125}, {"class_weights": (1.0, 2.0, 0.5, 4.0)}),
     "huber": ({"delta": 2.0},),
 }
+
+EXPONENTIAL = ("poisson",)
+"""Losses whose value grows as the exponential of the outputs."""
+
+Terms: TypeAlias = Callable[[Any, Array, Array], Array]
+TERMS: dict[str, Terms] = {
+    "cross_entropy": lambda xp, o, t: 1 + xp.abs(o),
+    "poisson": lambda xp, o, t: xp.exp(o) + xp.abs(o * t),
+}
+SLOPE_TERMS: dict[str, Terms] = {
+    "cross_entropy": lambda xp, o, t: 0 * o,
+    "poisson": lambda xp, o, t: xp.exp(o) + t,
+}
+"""Of the losses whose value, or slope, is a difference of other numbers than outputs and targets."""
 
 
 def outputs(form: Format, quick: bool) -> np.ndarray:
@@ -39,38 +54,40 @@ def outputs(form: Format, quick: bool) -> np.ndarray:
     return form.round(np.clip(np.concatenate([usual, special]), -largest, largest))
 
 
-def targets(name: str, form: Format, count: int) -> np.ndarray:
-    """Class labels, decisions, counts, or numbers."""
+def targets(loss: Loss, form: Format, count: int) -> np.ndarray:
+    """Class labels, decisions, or numbers: counts for a loss that takes no others."""
     random = np.random.default_rng(22)
-    if name == "cross_entropy":
+    if loss.decides == "class":
         return random.integers(0, COLUMNS, count)
-    if name in ("binary_cross_entropy", "hinge"):
+    if loss.decides is not None:
         return random.integers(0, 2, (count, COLUMNS)).astype(np.float64)
-    if name == "poisson":
-        return random.integers(0, 5, (count, COLUMNS)).astype(np.float64)
     values = form.round(random.normal(size=(count, COLUMNS)))
     values[-6:-3] = 0.0  # so that some residuals are exactly at the kinks
+    try:
+        loss.validate((count, COLUMNS), values)
+    except DataError:
+        return np.random.default_rng(22).integers(0, 5, (count, COLUMNS)).astype(np.float64)
     return values
 
 
 def cases(form: Format, quick: bool) -> Iterator[Case]:
     o = outputs(form, quick)
     for name in losses.names():
-        # exp(300) is no number of the formats below float64, and its square none of float64
-        given = np.where(np.abs(o) > 50, np.sign(o) * 5, o) if name == "poisson" else o
+        # What has no finite value in a format is no case in it: exp(300) is no number below float64.
+        given = np.where(np.abs(o) > 50, np.sign(o) * 5, o) if name in EXPONENTIAL else o
         for options in ({}, *VARIANTS.get(name, ())):
             loss = losses.with_options(name, **options)
             yield Case(
                 function=label(name, options),
                 family="loss",
-                inputs=(given, targets(name, form, len(given))),
+                inputs=(given, targets(loss, form, len(given))),
                 aspects=(
                     Aspect("value", _value(loss)),
                     Aspect("derivative", _gradient(loss), "derivative", "derivative"),
                     Aspect("autodiff", _autodiff(loss), "derivative", "derivative"),
                 ),
                 references={"value": _value(loss), "derivative": _gradient(loss)},
-                scale={"value": _magnitude(name), "derivative": _slope_magnitude(name)},
+                scale={"value": _magnitude(loss), "derivative": _slope_magnitude(loss)},
                 tolerance=name,
             )
 
@@ -91,35 +108,21 @@ def _autodiff(loss: Loss) -> Compute:
     return compute
 
 
-def _terms(name: str) -> Callable[[Any, Array, Array], Array]:
+def _magnitude(loss: Loss) -> Compute:
     """The size of the numbers whose difference the loss is: rounding errors are relative to these."""
-    if name == "cross_entropy":
-        return lambda xp, o, t: 1 + xp.abs(o)
-    if name == "poisson":
-        return lambda xp, o, t: xp.exp(o) + xp.abs(o * t)
-    if name in ("mse", "huber"):
-        return lambda xp, o, t: (xp.abs(o) + xp.abs(t)) ** 2
-    return lambda xp, o, t: xp.abs(o) + xp.abs(t)
-
-
-def _magnitude(name: str) -> Compute:
-    terms = _terms(name)
+    terms = TERMS.get(loss.name, lambda xp, o, t: xp.abs(o) + xp.abs(t))
 
     def compute(backend: Backend, arrays: Arrays) -> Array:
-        return 1 + backend.xp.max(terms(backend.xp, *arrays), axis=-1)
+        xp = backend.xp
+        return 1 + xp.abs(loss(*arrays)) + xp.max(terms(xp, *arrays), axis=-1)
 
     return compute
 
 
-def _slope_magnitude(name: str) -> Compute:
+def _slope_magnitude(loss: Loss) -> Compute:
+    terms = SLOPE_TERMS.get(loss.name, lambda xp, o, t: xp.abs(o) + xp.abs(t))
+
     def compute(backend: Backend, arrays: Arrays) -> Array:
-        o, t = arrays
-        if name == "poisson":
-            return 1 + backend.xp.exp(o) + t
-        return (
-            1 + backend.xp.abs(o) * 0
-            if name == "cross_entropy"
-            else 1 + backend.xp.abs(o) + backend.xp.abs(t)
-        )
+        return 1 + terms(backend.xp, *arrays)
 
     return compute

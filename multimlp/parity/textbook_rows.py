@@ -140,8 +140,8 @@ def _loss(oracle: Any, name: str, options: Mapping[str, Any]) -> Iterator[Row]:
     mp, form = oracle.context, FORMATS["float64"]
     o = loss_cases.outputs(form, True)
     o = np.where(np.abs(o) > 50, np.sign(o) * 5, o)
-    targets = loss_cases.targets(name, form, len(o))
     loss = losses.with_options(name, **options)
+    targets = loss_cases.targets(loss, form, len(o))
     merged = {**loss.defaults, **loss.options}
     rows_of_targets = np.eye(o.shape[1])[targets] if targets.ndim == 1 else targets
     pairs = [

@@ -6,12 +6,16 @@ With a row of ones under the inputs, one product makes the affine map, and one p
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
 
 from multimlp import tree
 from multimlp.backend import Array, Kernels
 from multimlp.tree import Tree
+
+T = TypeVar("T")
 
 
 class Block(NamedTuple):
@@ -40,6 +44,7 @@ class Layout:
         self._rebuild = tree.rebuilder(params)
         self._shapes: list[tuple[int, ...]] = []
         self._starts: list[int] = []
+        self._members = len(params[0].weight.shape) > 2
         self.has_bias = [layer.bias is not None for layer in params]
         self.size = 0
         for layer, with_bias in zip(params, self.has_bias, strict=True):
@@ -76,6 +81,22 @@ class Layout:
         """A tree like the parameters with copies of a flat buffer's values, or views of them."""
         views = self._views(flat)
         return self._rebuild([self._kernels.copied(view) for view in views] if copies else views)
+
+    def pieces(self, labels: Sequence[T], flats: Sequence[Array]) -> list[tuple[T, list[Array]]]:
+        """Views that together cover flat buffers, each of leaves with one label, the same for every buffer.
+
+        Neighbours with the same label are one flat view; one label for all leaves gives the buffers themselves.
+        The weights and biases of an ensemble's members take turns, so that there each leaf is a view with gaps.
+        """
+        ends = [i for i in range(1, len(labels)) if labels[i] is not labels[i - 1]]
+        if ends and self._members:
+            columns = zip(*(self._views(flat) for flat in flats), strict=True)
+            return [(label, list(views)) for label, views in zip(labels, columns, strict=True)]
+        sizes = [math.prod(view.shape) for view in self._views(flats[0])]
+        return [
+            (labels[first], [flat[sum(sizes[:first]) : sum(sizes[:last])] for flat in flats])
+            for first, last in itertools.pairwise((0, *ends, len(labels)))
+        ]
 
     def over_weights(self, value: float) -> Array:
         """A flat buffer with ``value`` at the weights and zero at the biases."""

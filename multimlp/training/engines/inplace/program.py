@@ -163,7 +163,7 @@ class Program:
             *backward,
             kernels.product(x, kernels.transposed(signals[0]), self._gradients[0].matrix),
             *([] if penalty is None else [penalty.call(position)]),
-            self._update.call(position),
+            *self._update.calls(position),
         )
 
     def _signals(self) -> list[Array]:

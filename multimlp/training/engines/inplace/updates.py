@@ -37,26 +37,32 @@ class Update:
         g: Array,
         state: OptimizerState,
     ) -> None:
-        self._optimizer, self._kernels, self._layout = optimizer, kernels, layout
+        self._kernels, self._layout = kernels, layout
         self._step = self._done = int(state.step)
         self._slots = [layout.packed(slot) for slot in state.slots]
-        self._scalars: list[Scalars] = []
-        name = optimizer.name if optimizer.is_known else optimizer.rule.apply.name
-        described = UpdateRule(name, optimizer.options, optimizer.rule.decoupled)
-        rule = kernels.fused_update(described, p, g, self._slots) or self._portable_rule(p, g)
+        parts = optimizer.for_leaves(layout.unpacked(p, copies=False))
+        self._rules = [
+            (part, self._rule(part, *views)) for part, views in layout.pieces(parts, (p, g, *self._slots))
+        ]
+        self._scalars: list[list[Scalars]] = []
         limit = optimizer.options["clip_norm"]
-        self._rule = rule if limit is None else _after(kernels.clip(g, limit), rule)
+        self._clip = None if limit is None else kernels.clip(g, limit)
 
     def prepare(self, steps: int) -> None:
         """Set the scalars of the next steps; the optimiser's counter moves on by so many."""
-        self._scalars = scalars(self._optimizer, self._step, steps)
+        found = {id(part): scalars(part, self._step, steps) for part, _ in self._rules}
+        self._scalars = [found[id(part)] for part, _ in self._rules]
         self._done = self._step
         self._step += steps
 
-    def call(self, position: int) -> Call:
+    def calls(self, position: int) -> list[Call]:
         """The update of the ``position``-th of the steps prepared."""
-        rule = self._rule
-        return lambda: rule(self._scalars[position], self._done + position + 1)
+
+        def updating(number: int, rule: FusedUpdate) -> Call:
+            return lambda: rule(self._scalars[number][position], self._done + position + 1)
+
+        clip = [] if self._clip is None else [self._clip]
+        return [*clip, *(updating(number, rule) for number, (_, rule) in enumerate(self._rules))]
 
     def state(self, copies: bool = True) -> Tree:
         """The state as ``optimizer.init`` makes it; views of the buffers if not copies."""
@@ -64,26 +70,24 @@ class Update:
         step = backend.asarray(np.asarray(self._step), dtype="int32", device=device)
         return OptimizerState(step, tuple(self._layout.unpacked(slot, copies) for slot in self._slots))
 
-    def _portable_rule(self, p: Array, g: Array) -> FusedUpdate:
+    def _rule(self, part: Optimizer, p: Array, g: Array, *slots: Array) -> FusedUpdate:
+        """The update of one piece of the buffers; fused ones take flat pieces only."""
+        if len(p.shape) == 1:
+            name = part.name if part.is_known else part.rule.apply.name
+            described = UpdateRule(name, part.options, part.rule.decoupled)
+            fused = self._kernels.fused_update(described, p, g, slots)
+            if fused is not None:
+                return fused
         size = self._kernels.chunk
-        buffers = (p, g, *self._slots)
-        pieces = [[b[start : start + size] for b in buffers] for start in range(0, p.shape[0], size)]
+        chunks = [[b[start : start + size] for b in (p, g, *slots)] for start in range(0, p.shape[0], size)]
 
         def update(numbers: Scalars, number: int) -> None:
-            for values, gradient, *slots in pieces:
-                results = self._optimizer.update_array(values, gradient, slots, numbers)
-                for target, result in zip((values, *slots), results, strict=True):
+            for values, gradient, *own in chunks:
+                results = part.update_array(values, gradient, own, numbers)
+                for target, result in zip((values, *own), results, strict=True):
                     target[...] = result
 
         return update
-
-
-def _after(first: Call, then: FusedUpdate) -> FusedUpdate:
-    def both(numbers: Scalars, number: int) -> None:
-        first()
-        then(numbers, number)
-
-    return both
 
 
 def scalars(optimizer: Optimizer, step: int, count: int) -> list[Scalars]:
@@ -93,7 +97,7 @@ def scalars(optimizer: Optimizer, step: int, count: int) -> list[Scalars]:
     steps = np.arange(step, step + count, dtype=np.float64)
     xp = array_namespace(steps)
     found: dict[str, Any] = {"learning_rate": _rates(options["learning_rate"], steps)}
-    found.update((name, options[name]) for name in rule.takes)
+    found.update(rule.constants(options))
     if rule.corrections is not None:
         found.update(rule.corrections(xp, steps + 1, options))
     columns = [v.tolist() if isinstance(v, np.ndarray) else [v] * count for v in found.values()]
