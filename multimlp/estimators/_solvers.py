@@ -124,4 +124,4 @@ def momentum_in_steps_update(
     return p + (momentum * velocity - step if nesterov else velocity), velocity
 
 
-_MOMENTUM_IN_STEPS = Rule(momentum_in_steps_update, ("velocity",), ("momentum", "nesterov"))
+_MOMENTUM_IN_STEPS = Rule(momentum_in_steps_update)

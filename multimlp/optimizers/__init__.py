@@ -30,6 +30,7 @@ from multimlp.optimizers._grouped import Grouped, grouped
 from multimlp.optimizers._lbfgs import LBFGS, LBFGSResult, LBFGSState, lbfgs
 from multimlp.optimizers._lion import *
 from multimlp.optimizers._optimizer import OPTIMIZERS, Optimizer, OptimizerState
+from multimlp.optimizers._rule import Rule
 from multimlp.optimizers._sgd import *
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "LBFGSState",
     "Optimizer",
     "OptimizerState",
+    "Rule",
     "get",
     "grouped",
     "lbfgs",
