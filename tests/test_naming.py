@@ -110,7 +110,7 @@ def test_your_own_is_not_taken_for_what_it_is_called_after(kind):
     assert again.name == function.__name__
     assert (again == thing) == (kind != "initializer")
     with pytest.raises(
-        InputError, match=f"^{kind}: '{function.__name__}' is your own and cannot be written down"
+        InputError, match=f"^{kind}: '{function.__name__}' cannot be written down, since it is your own"
     ):
         thing.to_spec()
 

@@ -74,7 +74,7 @@ class Named:
         if not self.is_known:
             kind = self.table.kind
             raise InputError(
-                f"{kind}: {self.name!r} is your own and cannot be written down; use a named {kind}"
+                f"{kind}: {self.name!r} cannot be written down, since it is your own; use a named {kind}"
             )
         return self.described()
 
