@@ -328,7 +328,7 @@ def test_fit_gives_the_same_on_every_library(optimizer, model):
     for library in FITTED:
         result, got = fitted(library, model, rule)
         assert result.engine == (
-            "compiled" if library in COMPILED else "steps" if model == "learned" else "flat"
+            "compiled" if library in COMPILED else "steps" if model == "learned" else "inplace"
         )
         expected = expected or got
         near(got, expected, 1e-10)

@@ -206,7 +206,7 @@ class BaseMLP(BaseEstimator):
         if training is not None:
             old = training.problem
             problem = self._problem(mlp, target, y, weights, old.seed, training.steps, old.optimizer)
-            if getattr(problem.optimizer, "rule", None) is not getattr(old.optimizer, "rule", None):
+            if getattr(problem.optimizer, "rule", None) != getattr(old.optimizer, "rule", None):
                 return Training(problem, training.params(), steps=training.steps)  # it remembers other things
             if problem != old:
                 training.go_on_with(problem)
