@@ -172,11 +172,12 @@ class TensorFlowBackend(Backend):
         length: int,
         collect: bool = True,
     ) -> tuple[Arrays, Arrays]:
-        carry, buffers, start = tuple(carry), (), 0
+        buffers: tuple[Any, ...] = ()
+        carry, start = tuple(carry), 0
         if collect and length:
             # The first step runs outside the loop: it tells the shapes and dtypes of the rows that the loop collects.
             carry, first = function(carry, tuple(x[0] for x in xs))
-            make = _rows if is_for_xla() and is_for_vmap() else tf.TensorArray
+            make: Any = _rows if is_for_xla() and is_for_vmap() else tf.TensorArray
             buffers = tuple(
                 make(row.dtype, size=length, element_shape=row.shape).write(0, row) for row in first
             )

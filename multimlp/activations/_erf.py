@@ -140,7 +140,7 @@ def erfc(x: Array) -> Array:
 
 
 def _is_half(xp: Namespace, x: Array) -> bool:
-    return xp.finfo(x.dtype).bits < 32
+    return bool(xp.finfo(x.dtype).bits < 32)
 
 
 def _pieces(xp: Namespace, x: Array) -> tuple[Array, Array, Array]:

@@ -121,12 +121,14 @@ def load_backend(name: str) -> Backend:
 
 def _instantiate(name: str) -> Backend:
     if name not in BUILTIN:
-        return entry_points()[name].load()()
+        plugged_in: Backend = entry_points()[name].load()()
+        return plugged_in
     known = BUILTIN[name]
     if not is_installed(name):
         raise missing_dependency(known.module, f"the {name} backend", known.extra)
     module, _, attribute = known.target.partition(":")
-    return getattr(importlib.import_module(module), attribute)()
+    found: Backend = getattr(importlib.import_module(module), attribute)()
+    return found
 
 
 def is_installed(name: str) -> bool:
@@ -174,7 +176,7 @@ def owner_of_type(cls: type) -> Backend | None:
 
 
 def _find_owner(cls: type) -> Backend | None:
-    carried = getattr(cls, "__multimlp_backend__", None)
+    carried: Backend | None = getattr(cls, "__multimlp_backend__", None)
     if carried is not None:
         return carried
     roots = {base.__module__.partition(".")[0] for base in cls.__mro__} - {"builtins"}

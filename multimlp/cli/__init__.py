@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             if not sys.warnoptions:  # what is wrong is said in one line, at the end
                 warnings.simplefilter("ignore")
-            return command.run(parser.parse_args(arguments[1:]))
+            return int(command.run(parser.parse_args(arguments[1:])))
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     except MultimlpError as error:

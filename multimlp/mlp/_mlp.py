@@ -173,7 +173,8 @@ class MLP:
             host = leaves[0] if single else np.stack(leaves)
             return target.backend.asarray(host, dtype=target.dtype, device=target.device)
 
-        return tree.map(place, members[0], *members[1:])
+        params: Params = tree.map(place, members[0], *members[1:])
+        return params
 
     def _host_params(self, seed: int) -> Params:
         params = []

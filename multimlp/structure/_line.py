@@ -52,12 +52,12 @@ class LineRegions:
     @property
     def points(self) -> np.ndarray:
         """The breakpoints as inputs of the network, shape (r - 1, in_features)."""
-        return self.start + self.breakpoints[:, None] * (self.end - self.start)
+        return np.asarray(self.start + self.breakpoints[:, None] * (self.end - self.start))
 
     def __call__(self, t: np.ndarray) -> np.ndarray:
         """The outputs at these t by the formula of their region, shape (len(t), out_features)."""
         region = np.searchsorted(self.breakpoints, t)
-        return self.offsets[region] + np.asarray(t)[:, None] * self.slopes[region]
+        return np.asarray(self.offsets[region] + np.asarray(t)[:, None] * self.slopes[region])
 
 
 @dataclass

@@ -50,7 +50,7 @@ class PlaneRegions:
 
 def on_plane(corners: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
     """Coordinates (s, t) as points, for the corners (origin, first, second)."""
-    return corners[0] + coordinates @ (corners[1:] - corners[0])
+    return np.asarray(corners[0] + coordinates @ (corners[1:] - corners[0]))
 
 
 def area(polygon: np.ndarray) -> float:

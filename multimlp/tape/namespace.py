@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import operator
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -215,14 +214,19 @@ def constants_for(library: Library, arrays: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(traced(x, level) if space.is_real_floating(x.dtype) else x for x in arrays)
 
 
-@functools.cache
+_refusing: dict[Library, bool] = {}
+
+
 def _refuses_traced(library: Library) -> bool:
-    one = library.xp.ones(())
-    try:
-        one * traced_type(library)(one, 0)
-    except TypeError:
-        return True
-    return False
+    if library not in _refusing:
+        one = library.xp.ones(())
+        try:
+            one * traced_type(library)(one, 0)
+        except TypeError:
+            _refusing[library] = True
+        else:
+            _refusing[library] = False
+    return _refusing[library]
 
 
 def namespace_for(library: Library, arrays: Iterable[Any]) -> Namespace:
