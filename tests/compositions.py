@@ -7,6 +7,7 @@ array, by a transform of multimlp on one side and by plain loops and central dif
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ mp.dps = 160
 STEP = mp.mpf(10) ** -20
 """Of central differences: six of them in a row leave 160 - 6 * 20 digits, and an error of 1e-40 of their own."""
 
-ROWS = np.asarray([0.5, -1.25, 2.0])
+ROWS = [0.5, -1.25, 2.0]
 
 
 def exact(values: Any) -> np.ndarray:
@@ -55,10 +56,14 @@ def _direction(shape: tuple[int, ...]) -> np.ndarray:
     return np.cos(1.0 + np.arange(int(np.prod(shape)), dtype=np.float64)).reshape(shape)
 
 
-def _like(x: Any, values: np.ndarray) -> Any:
-    """Constants as an array of the library and dtype of ``x``."""
+def _towards(x: Any, shape: tuple[int, ...]) -> Any:
+    """`_direction` as an array of the library and dtype of ``x``."""
     xp = array_namespace(x)
-    return xp.asarray(values.tolist(), dtype=x.dtype)
+    return xp.cos(1.0 + xp.reshape(xp.arange(math.prod(shape), dtype=x.dtype), shape))
+
+
+def _row_factors(x: Any) -> Any:
+    return array_namespace(x).asarray(ROWS, dtype=x.dtype)
 
 
 # ---- the base: every output depends on every input
@@ -126,7 +131,7 @@ def _vjp(f: Reference) -> Reference:
 
 
 def _rows(x: np.ndarray) -> list[np.ndarray]:
-    return [np.asarray(mp.mpf(float(r)) * x, dtype=object) for r in ROWS]
+    return [np.asarray(mp.mpf(r) * x, dtype=object) for r in ROWS]
 
 
 def _mapped(f: Reference) -> Reference:
@@ -148,7 +153,7 @@ def _scanned(f: Reference) -> Reference:
 
 
 def _vmap_argument(f: Function) -> Function:
-    return lambda x: mm.vmap(f)(mm.vmap(lambda r: r * x)(_like(x, ROWS)))
+    return lambda x: mm.vmap(f)(mm.vmap(lambda r: r * x)(_row_factors(x)))
 
 
 def _scan(f: Function) -> Function:
@@ -157,7 +162,7 @@ def _scan(f: Function) -> Function:
             carry = 0.5 * carry + _total(f(r * x))
             return carry, carry * _total(r * x)
 
-        return mm.scan(body, _total(x) * 0.0, _like(x, ROWS))[1]
+        return mm.scan(body, _total(x) * 0.0, _row_factors(x))[1]
 
     return transformed
 
@@ -200,26 +205,26 @@ STEPS = (
     ),
     Step(
         "vjp",
-        lambda f: lambda x: (lambda y, back: back(_like(x, _direction(tuple(y.shape))))[0])(*mm.vjp(f, x)),
+        lambda f: lambda x: (lambda y, back: back(_towards(x, tuple(y.shape)))[0])(*mm.vjp(f, x)),
         _vjp,
     ),
     Step(
         "jvp",
-        lambda f: lambda x: mm.jvp(f, (x,), (_like(x, _direction(tuple(x.shape))),))[1],
+        lambda f: lambda x: mm.jvp(f, (x,), (_towards(x, tuple(x.shape)),))[1],
         lambda f: lambda x, fixed: _along(f, x, fixed, exact(_direction(x.shape))),
     ),
     Step("jacobian", lambda f: mm.jacobian(f), _jacobian),
     Step("hessian", lambda f: mm.hessian(lambda x: _total(f(x))), lambda f: _jacobian(_grad(f))),
     Step(
         "hvp",
-        lambda f: lambda x: mm.hvp(lambda x: _total(f(x)), (x,), (_like(x, _direction(tuple(x.shape))),)),
+        lambda f: lambda x: mm.hvp(lambda x: _total(f(x)), (x,), (_towards(x, tuple(x.shape)),)),
         lambda f: lambda x, fixed: _along(_grad(f), x, fixed, exact(_direction(x.shape))),
     ),
     Step("vmap of the argument", _vmap_argument, _mapped),
-    Step("vmap around it", lambda f: lambda x: mm.vmap(lambda r: f(r * x))(_like(x, ROWS)), _mapped),
+    Step("vmap around it", lambda f: lambda x: mm.vmap(lambda r: f(r * x))(_row_factors(x)), _mapped),
     Step(
         "vmap, unbatched",
-        lambda f: lambda x: mm.vmap(lambda w, r: f(r * w), in_axes=(None, 0))(x, _like(x, ROWS)),
+        lambda f: lambda x: mm.vmap(lambda w, r: f(r * w), in_axes=(None, 0))(x, _row_factors(x)),
         _mapped,
     ),
     Step("scan", _scan, _scanned),
@@ -254,7 +259,7 @@ class Composition:
     @property
     def size(self) -> int:
         """How many numbers the result holds."""
-        size = points = int(np.prod(self.shape))
+        size = points = math.prod(self.shape)
         for step in self.steps:
             if step in ("grad", "value_and_grad", "vjp", "hvp", "tree, aux, integers"):
                 size = points
