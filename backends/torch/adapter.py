@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
-import array_api_compat.torch as xp
 import numpy as np
 import torch
 
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function, prepare_all
 from multimlp.backends import _dlpack
+from multimlp.backends.torch import namespace
+from multimlp.backends.torch._programs import Programs, has_cxx_compiler, warn_of_no_cxx_compiler
 from multimlp.errors import CapabilityError
 
 
@@ -19,7 +19,7 @@ class TorchBackend(Backend):
     """Adapter for `torch.Tensor`."""
 
     name = "torch"
-    xp = xp
+    xp = namespace
     module = "torch"
     capabilities = Capabilities(
         autodiff="native",
@@ -39,7 +39,7 @@ class TorchBackend(Backend):
             "log_sigmoid": torch.nn.functional.logsigmoid,
             "tanh": torch.tanh,
             "softsign": torch.nn.functional.softsign,
-            "erf": torch.special.erf,
+            "erf": namespace.erf,
             "erfc": torch.special.erfc,
             "softmax": lambda x, axis=-1: torch.softmax(x, axis),
             "log_softmax": lambda x, axis=-1: torch.log_softmax(x, axis),
@@ -148,24 +148,16 @@ class TorchBackend(Backend):
             return function
         super().compile(function, compiler)
         chosen = compiler or self.capabilities.compilers[0]
-        if chosen == "inductor" and not _has_cxx_compiler():
+        if chosen == "inductor" and not has_cxx_compiler():
             if compiler is not None:
                 raise CapabilityError(
                     "compiler: 'inductor' needs a C++ compiler (g++ or clang++), and none was found on PATH"
                 )
+            warn_of_no_cxx_compiler()
             return function
         prepare_all(torch.Tensor, [self.dtype(name) for name in self.capabilities.dtypes])
-        return torch.compile(function, backend=chosen)
+        programs: Function = Programs(function, chosen)
+        return programs
 
     def stop_gradient(self, x: Array) -> Array:
         return x.detach()
-
-
-@functools.cache
-def _has_cxx_compiler() -> bool:
-    try:
-        from torch._inductor.cpp_builder import get_cpp_compiler
-
-        return bool(get_cpp_compiler())
-    except Exception:
-        return False

@@ -23,6 +23,9 @@ from multimlp.backend._contract import Backend
 from multimlp.backend._registry import canonical_name, namespace_of_type, owner, owner_of_type
 from multimlp.errors import InputError
 
+_BESIDE_ARRAYS = (type(None), float, int)
+"""What may stand in the place of the last of several arrays."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 OPS: dict[str, Op] = {}
@@ -167,7 +170,7 @@ class Op:
 
     def prepare(self, cls: type, dtypes: Sequence[Any]) -> None:
         """Decide now for arrays of type ``cls``, so that a compiler that traces a call sees no cache change."""
-        for optional in (cls, type(None)):
+        for optional in (cls, *_BESIDE_ARRAYS):
             types = cls if self.arrays == 1 else (*(cls,) * (self.arrays - 1), optional)
             if types not in self._implementations:
                 self._implementations[types] = self._choose(types)
@@ -230,6 +233,8 @@ _registry.when_registered.append(_forget)
 
 def prepare_all(cls: type, dtypes: Sequence[Any]) -> None:
     """`Op.prepare` for every operation."""
+    for plain in _BESIDE_ARRAYS:
+        owner_of_type(plain)
     for operation in _everything():
         operation.prepare(cls, dtypes)
 

@@ -1,0 +1,96 @@
+"""``torch.compile`` for one function at a time, whatever else the process compiles."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import types
+import warnings
+from typing import Any
+
+import torch
+
+from multimlp.backend import Arrays, Function
+from multimlp.errors import CapabilityError
+
+_numbers = itertools.count()
+
+
+class Programs:
+    """A function compiled once for each kind of arrays, and run by the program of its kind.
+
+    Dynamo keeps programs by *code object*, and runs every further one eagerly after `recompile_limit` (8): closures of one
+    function would share them. So each program is compiled from a code object of its own, for one shape and dtype.
+    """
+
+    def __init__(self, function: Function, compiler: str) -> None:
+        self._function, self._compiler = function, compiler
+        self._programs: dict[Any, Function] = {}
+
+    def __call__(self, arrays: Arrays) -> Arrays:
+        if torch.compiler.is_compiling():
+            return self._function(arrays)
+        key = tuple([(x.shape, x.dtype, x.device) for x in arrays])
+        program = self._programs.get(key)
+        if program is None:
+            own = _with_own_code(self._function)
+            program = self._programs[key] = torch.compile(own, backend=self._compiler, dynamic=False)
+        try:
+            results: Arrays = program(arrays)
+        except _compiler_errors() as error:
+            raise CapabilityError(
+                f"jit: torch's compiler {self._compiler!r} could not compile the function: {_first_line(error)}; "
+                "compiler='none' runs it as it is"
+            ) from error
+        return results
+
+
+def _with_own_code(function: Function) -> Function:
+    """The same function with another code object; its name differs because equal code objects count as one."""
+    if not isinstance(function, types.FunctionType):
+        inner = function
+
+        def called(arrays: Arrays) -> Arrays:
+            return inner(arrays)
+
+        function = called
+    code = function.__code__.replace(co_name=f"{function.__code__.co_name}_{next(_numbers)}")
+    own = types.FunctionType(
+        code, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    )
+    own.__kwdefaults__ = function.__kwdefaults__
+    return own
+
+
+@functools.cache
+def _compiler_errors() -> tuple[type[Exception], ...]:
+    """What dynamo raises of its own; errors of the function itself come through as they are."""
+    from torch._dynamo import exc
+
+    return (exc.TorchDynamoException,)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+
+
+@functools.cache
+def has_cxx_compiler() -> bool:
+    """Whether inductor finds what it compiles with on the CPU."""
+    try:
+        from torch._inductor.cpp_builder import get_cpp_compiler
+
+        return bool(get_cpp_compiler())
+    except Exception:
+        return False
+
+
+@functools.cache
+def warn_of_no_cxx_compiler() -> None:
+    """Once a process."""
+    warnings.warn(
+        "torch: no C++ compiler (g++ or clang++) was found on PATH, so that compiled functions run as they are; "
+        "install one, or ask for compiler='aot_eager' or 'none'",
+        RuntimeWarning,
+        stacklevel=4,
+    )

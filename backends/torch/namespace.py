@@ -1,0 +1,76 @@
+"""The array API namespace of torch: that of array-api-compat, but for what torch's compilers get wrong or refuse there.
+
+All the rest, dtypes and torch's own functions too, is handed on as it is.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import torch
+from array_api_compat.torch import *
+
+from multimlp.backend import Array
+
+_compat: Any = importlib.import_module("array_api_compat.torch")  # its types say less than it has
+__array_api_version__ = _compat.__array_api_version__
+__array_namespace_info__ = _compat.__array_namespace_info__
+fft, linalg = _compat.fft, _compat.linalg
+
+__all__ = sorted({*_compat.__all__, "__array_namespace_info__", "fft", "linalg"})
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def eye(
+    n_rows: int,
+    n_cols: int | None = None,
+    /,
+    *,
+    k: int = 0,
+    dtype: torch.dtype | None = None,
+    device: Any | None = None,
+) -> Array:
+    """Ones on the k-th diagonal, by comparison.
+
+    array-api-compat writes them through a view of zeros, which inductor, from 16 columns on, computes where the
+    zeros are read: sums of such a matrix and another one come out wrong.
+    """
+    rows = torch.arange(n_rows, device=device)[:, None]
+    columns = torch.arange(n_rows if n_cols is None else n_cols, device=device)
+    wanted = torch.get_default_dtype() if dtype is None else dtype
+    return (columns - rows == k).to(wanted)
+
+
+def expm1(x: Array, /) -> Array:
+    """exp(x) - 1 without cancellation, compiled too.
+
+    Inductor writes the difference as it stands for loops with SIMD, so that tiny x give 0. There the value is
+    tanh(x / 2) (exp(x) + 1), which has no cancellation, and what is differentiated is the difference: the derivatives of all
+    orders are exp(x), also where it overflows.
+    """
+    if not torch.compiler.is_compiling() or not x.dtype.is_floating_point:
+        return torch.expm1(x)
+    e = torch.exp(x)
+    difference = e - 1
+    value = (torch.tanh(x / 2) * (e + 1)).detach()
+    nothing = difference.detach() - difference  # subtracted, so that -0 stays -0
+    return torch.where(torch.isfinite(value), value - nothing, difference)
+
+
+def atanh(x: Array, /) -> Array:
+    """The inverse of tanh; inductor writes the logarithm of a quotient, of which tiny x have no digit left."""
+    if not torch.compiler.is_compiling() or not x.dtype.is_floating_point:
+        return torch.atanh(x)
+    return (torch.log1p(x) - torch.log1p(-x)) / 2
+
+
+def erf(x: Array, /) -> Array:
+    """The error function, of float32 in float64: inductor takes an approximation there that is off by up to 4e-7, and gives 0 for
+    tiny x."""
+    if not torch.compiler.is_compiling() or x.dtype is torch.float64 or x.device.type != "cpu":
+        return torch.special.erf(x)
+    return torch.special.erf(x.to(torch.float64)).to(x.dtype)
