@@ -7,7 +7,24 @@ from typing import Any
 import array_api_strict as xp
 import numpy as np
 
-from multimlp.backend import Array, Backend, Capabilities
+from multimlp.backend import Array, Backend, Capabilities, is_traced
+
+
+def _leave_traced_arrays_to_answer() -> None:
+    """Operators of the library mean to return NotImplemented for a right operand that they do not know, so that it may answer, but a
+    check before that raises. Traced arrays pass it; everything else is refused as before."""
+    check = getattr(xp._array_object.Array, "_check_type_device", None)
+    if check is None:
+        return  # a version without it
+
+    def checked(self: Array, other: Any) -> None:
+        if not is_traced(other):
+            check(self, other)
+
+    xp._array_object.Array._check_type_device = checked
+
+
+_leave_traced_arrays_to_answer()
 
 
 class StrictBackend(Backend):

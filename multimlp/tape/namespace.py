@@ -204,7 +204,7 @@ def traced_type(library: Library) -> type[Traced]:
 
 
 def constants_for(library: Library, arrays: Iterable[Any]) -> tuple[Any, ...]:
-    """The arrays, as constants that meet traced ones if the library's plain arrays refuse to (array-api-strict's do)."""
+    """The arrays, as constants that meet traced ones if the library's plain arrays refuse to (MLX's do)."""
     arrays = tuple(arrays)
     level = outermost_level(library)
     if level is None or any_traced(arrays) or not _refuses_traced(library):
@@ -222,7 +222,7 @@ def _refuses_traced(library: Library) -> bool:
         one = library.xp.ones(())
         try:
             one * traced_type(library)(one, 0)
-        except TypeError:
+        except (TypeError, ValueError):
             _refusing[library] = True
         else:
             _refusing[library] = False

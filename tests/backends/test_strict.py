@@ -7,6 +7,8 @@ promise; the results must agree to the last few bits. The tape's own rules are c
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 import pytest
 
@@ -181,3 +183,33 @@ def test_fit(optimizer):
 def test_arrays_of_another_library_are_refused():
     with pytest.raises(MixedBackendsError):
         mm.losses.get("mse")(BACKEND.asarray(X), X)
+
+
+@pytest.mark.parametrize("left", [True, False])
+@pytest.mark.parametrize("operation", ["add", "sub", "mul", "truediv", "pow", "matmul"])
+def test_a_constant_meets_a_traced_array_by_operator(operation, left):
+    """On either side; the library's own check would refuse a stranger on the right."""
+    constant, x = np.asarray([[2.0, 0.5], [1.5, 3.0]]), np.asarray([[1.0, 2.0], [0.5, 1.25]])
+    combine = getattr(operator, operation)
+
+    def total(x, constant):
+        result = combine(constant, x) if left else combine(x, constant)
+        return array_namespace(result).sum(result)
+
+    agree(lambda x, constant: mm.grad(total)(x, constant), x, constant)
+
+
+def test_comparisons_of_a_constant_with_a_traced_array():
+    x = np.asarray([1.0, -2.0, 0.5])
+
+    def total(x):
+        xp = array_namespace(x)
+        return xp.sum(xp.where(xp.zeros(3, dtype=x.dtype) < x, x * x, 3.0 * x))
+
+    agree(mm.grad(total), x)
+
+
+def test_other_strangers_are_refused_as_before():
+    for stranger in (np.float64(2.0), np.ones(2), "2", None):
+        with pytest.raises(TypeError):
+            strict.ones(2) * stranger
