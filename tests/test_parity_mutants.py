@@ -3,19 +3,28 @@
 Each mutant is a mistake that a library or a textbook really makes.
 """
 
+import functools
+import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+import test_compositions
+import test_programs
 import torch
+from compositions import Composition
 
 from multimlp import activations, random, regularizers
 from multimlp.activations import _lookup
 from multimlp.backend import array_namespace, load_backend
+from multimlp.errors import MultimlpError
 from multimlp.initializers import INITIALIZERS, Initializer, _scaled
 from multimlp.optimizers import _adam
 from multimlp.parity import Plan, run, tolerances
+from multimlp.tape import reverse, rules_decompositions
+from multimlp.transforms import _call, _jacobian
 
 
 @dataclass
@@ -207,3 +216,156 @@ def test_there_are_enough_mutants_of_each_kind():
     }
     assert kinds == {"kernel", "portable", "derivative", "attribute"}
     assert _adam.adam_update.portable is not _adam_epsilon_inside
+
+
+# ---- mistakes in the transforms, which compositions and programs must see
+
+
+@dataclass
+class BrokenTransform:
+    """What takes whose place, made from the original, and the fast test that must fail."""
+
+    owner: object
+    attribute: str
+    broken: Callable[[Callable], Callable]
+    proof: Callable[[], None]
+
+
+NUMPY = load_backend("numpy")
+
+
+def _program(name):
+    """`test_program` of it on NumPy."""
+    return functools.partial(test_programs.check, name, "numpy", "none")
+
+
+def _composition(*steps):
+    """`test_composition` of such a chain on NumPy."""
+    return functools.partial(test_compositions.check, Composition(steps, (2,)), "numpy", None)
+
+
+def _plain_stack(stacked):
+    return lambda rows: tuple(np.stack(list(column)) for column in zip(*rows, strict=True))
+
+
+def _vmap_one_row_late(vmap):
+    return lambda function: (
+        lambda arrays: vmap(function)(tuple(array_namespace(a).roll(a, 1, axis=0) for a in arrays))
+    )
+
+
+def _scan_backwards(scan):
+    def scanned(function, carry, xs, length, collect=True):
+        return scan(function, carry, tuple(array_namespace(x).flip(x, axis=0) for x in xs), length, collect)
+
+    return scanned
+
+
+def _scan_without_the_last(scan):
+    return lambda function, carry, xs, length, collect=True: scan(function, carry, xs, length - 1, collect)
+
+
+def _carry_not_carried(scan):
+    def scanned(function, carry, xs, length, collect=True):
+        return scan(lambda _, x: function(carry, x), carry, xs, length, collect)
+
+    return scanned
+
+
+def _tangents_with_the_other_sign(jvp):
+    def transformed(function, arrays, tangents):
+        values, derivatives = jvp(function, arrays, tangents)
+        return values, tuple(-d for d in derivatives)
+
+    return transformed
+
+
+def _pullback_of_ones(vjp):
+    def transformed(function, arrays):
+        outputs, pullback = vjp(function, arrays)
+        return outputs, lambda cotangents: pullback(tuple(np.ones_like(c) for c in cotangents))
+
+    return transformed
+
+
+def _transposed_rows(rows):
+    return lambda *args: tuple(array_namespace(r).matrix_transpose(r) for r in rows(*args))
+
+
+def _whole_lower_triangle(lower_half):
+    return lambda xp, x: xp.tril(x)
+
+
+def _first_instead_of_sum(sum_to):
+    def first(xp, g, shape):
+        while len(g.shape) > len(shape):
+            g = g[0, ...]
+        return sum_to(xp, g, shape)
+
+    return first
+
+
+def _repeated_index_counted_once(scatter_add):
+    def assigned(target, index, values):
+        target[index] = values
+        return target
+
+    return assigned
+
+
+BROKEN_TRANSFORMS = {
+    "rows stacked by the untraced namespace": BrokenTransform(
+        NUMPY, "_stacked", _plain_stack, _program("physics_informed")
+    ),
+    "rows of a traced vmap stacked by the untraced namespace": BrokenTransform(
+        NUMPY, "_stacked", _plain_stack, _composition("vmap around it", "grad")
+    ),
+    "stop_gradient dropped": BrokenTransform(
+        NUMPY, "stop_gradient", lambda _: _identity, _composition("stop_gradient", "grad")
+    ),
+    "vmap one row late": BrokenTransform(NUMPY, "vmap", _vmap_one_row_late, _program("attention")),
+    "scan from the end": BrokenTransform(NUMPY, "scan", _scan_backwards, _program("kalman_filter")),
+    "scan without its last step": BrokenTransform(
+        NUMPY, "scan", _scan_without_the_last, _program("logistic_map")
+    ),
+    "scan whose carry stays": BrokenTransform(NUMPY, "scan", _carry_not_carried, _program("predator_prey")),
+    "argnums mixed up": BrokenTransform(
+        _call, "_positions", lambda old: lambda *args: old(*args)[::-1], _program("gaussian_process")
+    ),
+    "auxiliary outputs in another order": BrokenTransform(
+        _call.Outputs, "join", lambda old: lambda self, arrays: old(self, arrays[::-1]), _program("k_means")
+    ),
+    "jvp with the other sign": BrokenTransform(
+        NUMPY, "jvp", _tangents_with_the_other_sign, _program("logistic_map")
+    ),
+    "hvp with the other sign": BrokenTransform(
+        NUMPY, "jvp", _tangents_with_the_other_sign, _composition("hvp")
+    ),
+    "a pullback that does not look at its cotangent": BrokenTransform(
+        NUMPY, "vjp", _pullback_of_ones, _program("heat_equation")
+    ),
+    "a transposed Jacobian": BrokenTransform(_jacobian, "_rows", _transposed_rows, _program("fixed_point")),
+    "Cholesky's derivative with the whole triangle": BrokenTransform(
+        rules_decompositions, "_lower_half", _whole_lower_triangle, _program("gaussian_process")
+    ),
+    "broadcasting undone by the first row": BrokenTransform(
+        reverse, "_sum_to", _first_instead_of_sum, _program("residual_network")
+    ),
+    "a repeated word counted once": BrokenTransform(
+        NUMPY, "scatter_add", _repeated_index_counted_once, _program("residual_network")
+    ),
+    "derivatives that share a level": BrokenTransform(
+        reverse, "_levels", lambda _: itertools.repeat(0), _program("physics_informed")
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_TRANSFORMS)
+def test_a_broken_transform_is_found(name, monkeypatch):
+    mutant = BROKEN_TRANSFORMS[name]
+    mutant.proof()
+    monkeypatch.setattr(
+        mutant.owner, mutant.attribute, mutant.broken(getattr(mutant.owner, mutant.attribute))
+    )
+    with pytest.raises((AssertionError, MultimlpError)):
+        mutant.proof()
