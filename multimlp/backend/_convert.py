@@ -83,7 +83,11 @@ def host(x: Any, name: str) -> np.ndarray | Array:
         values = np.asarray(x)
     except ValueError as error:
         raise ShapeError(f"{name}: rows of different lengths: {error}") from None
-    if values.dtype == object or values.dtype.kind in "USMmc":
+    if values.dtype.kind == "c":
+        raise DataError(
+            f"{name}: expected real numbers, got {values.dtype}; give real and imaginary parts as columns of their own"
+        )
+    if values.dtype == object or values.dtype.kind in "USMm":
         try:
             values = values.astype(np.float64)
         except (TypeError, ValueError) as error:

@@ -23,6 +23,7 @@ from multimlp.backend import owner
 from multimlp.cli.common import add_common, note, print_json
 from multimlp.cli.pipeline import Pipeline
 from multimlp.data import read_features
+from multimlp.errors import DataError
 from multimlp.files import check_writable, replacing
 from multimlp.training import predict
 
@@ -47,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     X, ignored = read_features(args.data, pipeline.feature_names)
     outputs = predict(mlp, params, pipeline.inputs(X))
     host = owner(outputs).to_numpy(outputs).astype(np.float64)
+    _check_finite(args.data, host)
     decided: list[Any] = pipeline.decide(host).tolist()
     if pipeline.classes is not None:
         decided = [pipeline.classes[index] for index in decided]
@@ -77,6 +79,15 @@ def run(args: argparse.Namespace) -> int:
     else:
         note(f"wrote {len(rows)} predictions to {args.output}")
     return 0
+
+
+def _check_finite(where: str, outputs: np.ndarray) -> None:
+    bad = np.flatnonzero(~np.isfinite(outputs).all(axis=-1))
+    if len(bad):
+        raise DataError(
+            f"{where}: the model's outputs are NaN or infinite for {len(bad)} of {len(outputs)} rows, the first of them row {bad[0] + 1}; "
+            "its values are too large for the model's dtype, or the model's parameters are not finite"
+        )
 
 
 def _write(file: TextIO, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

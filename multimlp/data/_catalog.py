@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from multimlp._naming import Table
+from multimlp.data._compact import compact
 from multimlp.data._dataset import Dataset
 from multimlp.data._images import load_images
 from multimlp.errors import InputError, missing_dependency
@@ -77,8 +78,8 @@ def _bundled(name: str, description: str, task: str, image_shape: tuple[int, int
         bunch = getattr(datasets, f"load_{name}")()
         classes = tuple(label.item() for label in bunch.target_names) if task == "classification" else None
         return Dataset(
-            X=np.ascontiguousarray(bunch.data, dtype=np.float32),
-            y=bunch.target.astype(np.float32 if classes is None else np.int64),
+            X=compact(bunch.data),
+            y=compact(bunch.target) if classes is None else bunch.target.astype(np.int64),
             feature_names=tuple(map(str, bunch.feature_names)),
             classes=classes,
             task=task,

@@ -72,7 +72,7 @@ def read_features(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[n
 
     Returns
     -------
-    X : numpy.ndarray, shape (n, len(names)), float32
+    X : numpy.ndarray, shape (n, len(names)), float32, or float64 where float32 would lose too much
     ignored : list of str
 
     Raises

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from multimlp.data._compact import compact
 from multimlp.data._finite import not_finite
 from multimlp.errors import DataError, InputError
 
@@ -34,7 +35,7 @@ def encode(where: str, y: np.ndarray, task: str | None) -> tuple[np.ndarray, tup
     whole = numeric and bool(np.all(labels == np.floor(labels)))
     few = len(labels) <= min(MAX_INFERRED_CLASSES, len(y) // 2)
     if (task or ("classification" if not numeric or (whole and few) else "regression")) == "regression":
-        return y.astype(np.float32), None, "regression"
+        return compact(y), None, "regression"
     if len(labels) < 2:
         raise DataError(
             f"{where}: every row has the same class, {_plain(labels[0])!r}; nothing can be learned from it"

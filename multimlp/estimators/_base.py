@@ -353,7 +353,15 @@ class BaseMLP(BaseEstimator):
     def _outputs(self, X: Any) -> tuple[Array, _inputs.Origin]:
         """The network's outputs for new rows, and where results go."""
         check_is_fitted(self)
-        return self._network.outputs(_inputs.check_inputs(self, X, reset=False)), _inputs.origin_of(X)
+        outputs = self._network.outputs(_inputs.check_inputs(self, X, reset=False))
+        finite = np.isfinite(_inputs.to_host(outputs))
+        if not np.all(finite):
+            row = int(np.argwhere(~finite)[0][-2])
+            raise DataError(
+                f"X: the network's outputs are NaN or infinite, first for row {row}; its values are too large for the dtype "
+                "that the network computes in, or the parameters are not finite"
+            )
+        return outputs, _inputs.origin_of(X)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_network")

@@ -63,7 +63,10 @@ class Network:
         """The network's outputs for validated inputs of any library: (n, k), or (members, n, k)."""
         params = self.params
         here, given = owner(*tree.leaves(params)), owner(X)
-        return predict(self.mlp, params, X if given is here else given.to_numpy(X))
+        with here.scope(
+            here.dtype_name(tree.leaves(params)[0].dtype)
+        ):  # whoever looks at the results says what overflowed
+            return predict(self.mlp, params, X if given is here else given.to_numpy(X))
 
     def _settled(self) -> Params:
         target = self.target

@@ -44,22 +44,23 @@ class Examples:
 
     def split(self, features: int | None, seed: int) -> tuple[Rows, Pair | None]:
         """The rows to train on and those to validate on, all checked; ``features`` is None for any number of columns."""
-        _check(self.X, self.y, self._weights, features)
+        check_rows(self.X, self.y, self._weights, features)
         everything = self.X, self.y, self._weights
         if self._validation is None or isinstance(self._validation, (tuple, list)):
-            return everything, self.validation_pair()
+            return everything, self.validation_pair(features)
         held = _rows_held_out(self._validation, int(self.X.shape[0]))
         return _split(everything, held, seed) if held else (everything, None)
 
-    def validation_pair(self) -> Pair | None:
-        """``validation`` where it is a pair; a fraction, which batches cannot be split by, counts as None."""
+    def validation_pair(self, features: int | None) -> Pair | None:
+        """``validation`` where it is a pair, checked as the examples are; a fraction, which batches cannot be split by, counts as
+        None."""
         given = self._validation
         if given is None or isinstance(given, (int, float)):
             return None
         if len(given) != 2:
             raise InputError(f"validation: expected a pair (X, y), got {len(given)} items")
         X, y = host(given[0], "validation X"), host(given[1], "validation y")
-        _check_rows(X, y, "validation X", "validation y")
+        check_rows(X, y, None, features, "validation ")
         return X, y
 
 
@@ -108,30 +109,39 @@ def _take(array: Any, rows: np.ndarray) -> Any:
 # ---- checks --------------------------------------------------------------------------------------------------------------
 
 
-def _check(X: Any, y: Any, weights: Any, features: int | None) -> None:
-    _check_rows(X, y, "X", "y")
-    if X.shape[0] == 0:
-        raise DataError("X: there are no rows to train on")
-    if features is not None and X.shape[1] != features:
-        raise ShapeError(f"X: expected shape (n, {features}) for this model, got {tuple(X.shape)}")
-    if weights is not None and tuple(weights.shape) != (X.shape[0],):
-        raise ShapeError(f"sample_weight: expected shape ({X.shape[0]},), got {tuple(weights.shape)}")
-    if not isinstance(X, np.memmap):
-        _check_finite(X, "X")
-    _check_finite(y, "y")
-    if weights is not None:
-        _check_finite(weights, "sample_weight")
-
-
-def _check_rows(X: Any, y: Any, X_name: str, y_name: str) -> None:
+def check_rows(X: Any, y: Any, weights: Any, features: int | None, where: str = "") -> None:
+    """Raise for examples that cannot be learned from, or that do not fit a model of so many features; ``where`` precedes the names."""
     if X.ndim != 2:
-        raise ShapeError(f"{X_name}: expected shape (n, features), got {tuple(X.shape)}")
+        raise ShapeError(f"{where}X: expected shape (n, features), got {tuple(X.shape)}")
     if y.ndim not in (1, 2) or y.shape[0] != X.shape[0]:
-        raise ShapeError(f"{y_name}: expected {X.shape[0]} rows, as {X_name} has, got shape {tuple(y.shape)}")
+        raise ShapeError(f"{where}y: expected {X.shape[0]} rows, as {where}X has, got shape {tuple(y.shape)}")
+    if X.shape[0] == 0:
+        raise DataError(f"{where}X: there are no rows")
+    if features is not None and X.shape[1] != features:
+        raise ShapeError(f"{where}X: expected shape (n, {features}) for this model, got {tuple(X.shape)}")
+    if weights is not None and tuple(weights.shape) != (X.shape[0],):
+        raise ShapeError(f"{where}sample_weight: expected shape ({X.shape[0]},), got {tuple(weights.shape)}")
+    if not isinstance(X, np.memmap):
+        _check_finite(X, f"{where}X")
+    _check_finite(y, f"{where}y")
+    if weights is not None:
+        _check_finite(weights, f"{where}sample_weight")
+        _check_weights(weights, f"{where}sample_weight")
+
+
+def _check_weights(weights: Any, name: str) -> None:
+    host_weights = owner(weights).to_numpy(weights)
+    negative = np.flatnonzero(host_weights < 0)
+    if len(negative):
+        raise DataError(f"{name}: expected weights >= 0, got {host_weights[negative[0]]} at [{negative[0]}]")
+    if not np.any(host_weights > 0):
+        raise DataError(f"{name}: all weights are zero, so there is nothing to learn from")
 
 
 def _check_finite(array: Any, name: str) -> None:
     backend = owner(array)
+    if backend.xp.isdtype(array.dtype, "complex floating"):
+        raise DataError(f"{name}: expected real numbers, got {backend.dtype_name(array.dtype)}")
     if not backend.xp.isdtype(array.dtype, "real floating"):
         return
     with backend.scope_of(array):

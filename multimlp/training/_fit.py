@@ -21,7 +21,13 @@ from multimlp.training._checkpoint import Checkpoint
 from multimlp.training._evaluation import Evaluator
 from multimlp.training._examples import Examples
 from multimlp.training._loop import Training
-from multimlp.training._setup import check_batches, check_outputs, initial_params, source_and_rows
+from multimlp.training._setup import (
+    check_batches,
+    check_outputs,
+    check_regularizer,
+    initial_params,
+    source_and_rows,
+)
 from multimlp.training._sources import place
 from multimlp.training.engines import Problem, initial_state, master_dtype
 from multimlp.tree import Tree
@@ -174,10 +180,12 @@ def fit(
         mlp, loss_rule, examples, target, batch_size, shuffle, last_batch == "drop", seed
     )
     start: Any = initial_params(mlp, params, seed, target)
-    check_outputs(mlp, start, loss_rule, rows, target)
+    members = is_ensemble(start) if isinstance(mlp, MLP) else None
+    check_outputs(mlp, start, loss_rule, rows, held, target)
+    check_regularizer(regularizer, start, members, target)
     problem = Problem(
         mlp, loss_rule, rule, regularizer, target.backend, target.device, chosen.dtype,
-        is_ensemble(start) if isinstance(mlp, MLP) else None, source.batch_size, seed, compile,
+        members, source.batch_size, seed, compile,
     )  # fmt: skip
     watchers = [as_callback(c) for c in callbacks]
     history: dict[str, list[float]] = {}

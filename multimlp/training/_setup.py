@@ -9,10 +9,10 @@ import numpy as np
 
 from multimlp import tree
 from multimlp.backend import Array, Target, owner
-from multimlp.errors import InputError
+from multimlp.errors import InputError, MultimlpError, ShapeError
 from multimlp.losses import Loss
 from multimlp.mlp import MLP
-from multimlp.training._examples import Examples, Pair
+from multimlp.training._examples import Examples, Pair, check_rows
 from multimlp.training._sources import Batches, InMemory, OnDisk, Ordering, Rows, Source, place
 from multimlp.training.engines import Chunk
 from multimlp.tree import Tree
@@ -45,10 +45,17 @@ def source_and_rows(
     def put(X: Array, y: Array, weights: Array | None) -> Chunk:
         return place(target, loss, X, y, weights)
 
+    features = getattr(mlp, "in_features", None)
+
+    def check(batch: Rows, where: str) -> None:
+        check_rows(*batch, features, where)
+        if isinstance(mlp, MLP):
+            _check_targets(loss, (int(batch[1].shape[0]), mlp.out_features), batch[1], where)
+
     if examples.streamed:
-        batches = Batches(examples.X, put)
-        return batches, batches.example, examples.validation_pair()
-    rows, held = examples.split(getattr(mlp, "in_features", None), seed)
+        batches = Batches(examples.X, put, check)
+        return batches, batches.example, examples.validation_pair(features)
+    rows, held = examples.split(features, seed)
     count = int(rows[0].shape[0])
     ordering = Ordering(
         seed, count if batch_size is None else min(int(batch_size), count), shuffle, drop_last
@@ -73,14 +80,50 @@ def initial_params(mlp: Model, params: Tree | None, seed: int, target: Target) -
     return tree.map(move, params)
 
 
-def check_outputs(mlp: Model, params: Tree, loss: Loss, rows: Rows, target: Target) -> None:
-    """One row through the model and the loss's own checks on all targets, so that errors come before training."""
+def check_outputs(
+    mlp: Model, params: Tree, loss: Loss, rows: Rows, held: Pair | None, target: Target
+) -> None:
+    """A row or two through model and loss, and the loss's own checks on all targets, so that errors come before training."""
     X, y, _ = rows
-    count = int(y.shape[0])
-    if isinstance(mlp, MLP):
-        shape: tuple[int, ...] = (count, mlp.out_features)
-    else:
-        chunk = place(target, loss, X[:1], y[:1])
+    few = min(2, int(y.shape[0]))
+    width = mlp.out_features if isinstance(mlp, MLP) else None
+    if width is None or not loss.is_known:
+        chunk = place(target, loss, X[:few], y[:few])
         with target.backend.scope_of(chunk.inputs):
-            shape = (count, *tuple(mlp(params, chunk.inputs).shape)[-1:])
-    loss.validate(shape, y)
+            outputs = mlp(params, chunk.inputs)
+            width = int(outputs.shape[-1])
+            if not loss.is_known:
+                _check_losses(loss, tuple(outputs.shape), loss(outputs, chunk.targets))
+    _check_targets(loss, (int(y.shape[0]), width), y, "")
+    if held is not None:
+        _check_targets(loss, (int(held[1].shape[0]), width), held[1], "validation ")
+
+
+def _check_losses(loss: Loss, outputs: tuple[int, ...], losses: Any) -> None:
+    found = tuple(getattr(losses, "shape", ())) if hasattr(losses, "shape") else type(losses).__name__
+    if found != outputs[:-1]:
+        raise ShapeError(
+            f"loss: {loss.name} must give one number an example, shape {outputs[:-1]} for outputs {outputs}, got {found}"
+        )
+
+
+def _check_targets(loss: Loss, shape: tuple[int, int], y: Array, where: str) -> None:
+    try:
+        loss.validate(shape, y)
+    except MultimlpError as error:
+        if not where:
+            raise
+        raise type(error)(f"{where}{error}") from None
+
+
+def check_regularizer(regularizer: Any, params: Tree, members: int | None, target: Target) -> None:
+    """`ShapeError` unless the penalty is one number, or one a member."""
+    if regularizer is None:
+        return
+    with target.backend.scope_of(*tree.leaves(params)):
+        penalty = regularizer(params)
+    found = tuple(penalty.shape) if hasattr(penalty, "shape") else None
+    if found != () and (members is None or found != (members,)):
+        allowed = "()" if members is None else f"() or ({members},)"
+        got = f"shape {found}" if found is not None else f"{penalty!r} of type {type(penalty).__name__}"
+        raise ShapeError(f"regularizer: expected an array of shape {allowed}, got {got}")

@@ -101,7 +101,9 @@ class OnDisk:
 class Batches:
     """Batches from the user: a callable that starts an epoch's iterator, or an iterable that can be iterated again."""
 
-    def __init__(self, source: Any, place: Callable[..., Chunk]) -> None:
+    def __init__(self, source: Any, place: Callable[..., Chunk], check: Callable[[Rows, str], None]) -> None:
+        """``check(rows, where)`` raises for a batch that does not fit; ``where`` says which it is."""
+        self._check = check
         self._start: Callable[[], Iterator[Any]] = source if callable(source) else lambda: iter(source)
         self._one_shot = not callable(source) and iter(source) is source
         self._used = False
@@ -128,22 +130,30 @@ class Batches:
         if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
             raise InputError("X: each batch must be a tuple (X, y) or (X, y, sample_weight)")
         X, y, weights = (*batch, None)[:3]
+        if y is None:
+            raise InputError(
+                "X: each batch must be a tuple (X, y) or (X, y, sample_weight), and one has None for y"
+            )
         return host(X, "X"), host(y, "y"), None if weights is None else host(weights, "sample_weight")
 
     def epoch(self, number: int) -> Iterator[Piece]:
         def pieces() -> Iterator[Piece]:
+            count = 0
             if self._rest is not None:  # the iterator that was opened to look at the first batch
-                yield self._piece(self._first)
+                yield self._piece(self._first, 0)
                 iterator, self._rest = self._rest, None
+                count = 1
             else:
                 iterator = self._begin()
-            for batch in iterator:
-                yield self._piece(batch)
+            for at, batch in enumerate(iterator, count):
+                yield self._piece(batch, at)
 
         return prefetch(pieces())
 
-    def _piece(self, batch: Any) -> Piece:
-        chunk = self._place(*self._unpack(batch))
+    def _piece(self, batch: Any, at: int) -> Piece:
+        rows = self._unpack(batch)
+        self._check(rows, f"batch {at}: ")
+        chunk = self._place(*rows)
         return chunk, np.arange(int(chunk.inputs.shape[0]))
 
 
