@@ -1,4 +1,4 @@
-"""TensorFlow: a namespace of its own (array-api-compat has none) and an adapter over GradientTape, ForwardAccumulator and XLA."""
+"""TensorFlow: a namespace of its own (array-api-compat has none) and an adapter over GradientTape and XLA."""
 
 from multimlp.backends.tensorflow._quiet import quiet_stderr
 

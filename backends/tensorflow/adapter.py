@@ -1,4 +1,4 @@
-"""The TensorFlow adapter: GradientTape, ForwardAccumulator, vectorized_map, and XLA through ``tf.function(jit_compile=True)``."""
+"""The TensorFlow adapter: GradientTape, vectorized_map, and XLA through ``tf.function(jit_compile=True)``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
-from multimlp.backends import _dlpack
+from multimlp.backends import _dlpack, _double_vjp
 from multimlp.backends.tensorflow import namespace as xp
 from multimlp.backends.tensorflow._tracing import for_vmap, for_xla, is_for_vmap, is_for_xla
 
@@ -125,24 +125,13 @@ class TensorFlowBackend(Backend):
         return outputs, pullback
 
     def jvp(self, function: Function, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
-        """By two reverse passes: the pullback is linear, so that its own pullback is the derivative forward.
+        """By two reverse passes.
 
         `tf.autodiff.ForwardAccumulator` is wrong, or fails, where accumulators nest under a tape.
         """
-        outputs, pullback = self.vjp(function, arrays)
-        smooth = [i for i, o in enumerate(outputs) if o.dtype.is_floating]
-        derivatives = [tf.zeros_like(o) for o in outputs]
-        if smooth:
-
-            def of_cotangents(cotangents: Arrays) -> Arrays:
-                given = dict(zip(smooth, cotangents, strict=True))
-                return pullback(tuple(given.get(i, none) for i, none in enumerate(derivatives)))
-
-            zeros = tuple(derivatives[i] for i in smooth)
-            _, forward = self.vjp(of_cotangents, zeros)
-            for i, derivative in zip(smooth, forward(tuple(tangents)), strict=True):
-                derivatives[i] = derivative
-        return outputs, tuple(derivatives)
+        return _double_vjp.jvp(
+            self.vjp, function, arrays, tangents, tf.zeros_like, lambda x: x.dtype.is_floating
+        )
 
     def vmap(self, function: Function) -> Function:
         def mapped(arrays: Arrays) -> Arrays:
