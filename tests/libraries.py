@@ -18,6 +18,11 @@ TRAINING = tuple(name for name in NAMES if name != "strict")
 
 COMPILED = [name for name in ("jax", "tensorflow") if name in NAMES]
 
+needs_numpy_2 = pytest.mark.skipif(
+    np.lib.NumpyVersion(np.__version__) < "2.1.0",
+    reason="NumPy 1 makes float64 of a 0-d float32 array and a Python number; read-only arrays pass DLPack from 2.1",
+)
+
 every_library = pytest.mark.parametrize("library", NAMES)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from activation_reference import ELEMENTWISE, REFERENCES, Reference, error, expected, points
-from libraries import COMPILED, NAMES, run
+from libraries import COMPILED, NAMES, needs_numpy_2, run
 
 from multimlp import activations
 from multimlp.backend import Array, array_namespace, owner
@@ -136,6 +136,7 @@ def test_kinks_are_where_the_derivative_jumps(reference: Reference) -> None:
     assert kinks == reference.jumps(0, 1)
 
 
+@needs_numpy_2
 def test_shape_and_device_are_kept() -> None:
     for name in activations.names():
         if activations.describe(name).elementwise:

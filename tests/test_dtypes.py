@@ -161,6 +161,7 @@ def test_an_ensemble_and_dropout_train_in_16_bits(dtype):
     X = np.random.default_rng(1).normal(size=(64, 4))
     y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
     mlp = mm.MLP(4, [8], 3, dropout=0.2)
+    pytest.importorskip("jax")
     members = [mlp.init(seed=s, backend="jax", dtype="float32") for s in range(3)]
     params = tree.map(lambda *leaves: array_namespace(*leaves).stack(leaves), *members)
     result = mm.fit(mlp, X, y, params=params, dtype=dtype, epochs=10, batch_size=16, progress=False)

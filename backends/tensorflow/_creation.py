@@ -24,6 +24,7 @@ from multimlp.backends.tensorflow._dtypes import (
     int64,
     is_scalar,
     promoted,
+    truth,
 )
 from multimlp.backends.tensorflow._dtypes import bool as boolean
 from multimlp.backends.tensorflow._shapes import as_shape, shape_of, size_along
@@ -39,8 +40,8 @@ _DEFAULTS = {"b": boolean, "i": DEFAULT_INTEGER, "u": tf.uint64, "f": DEFAULT_FL
 
 def astype(x: Tensor, dtype: DType, /, *, copy: bool = True, device: str | None = None) -> Tensor:
     """``x`` with another dtype. Tensors are immutable, so ``copy`` makes no difference that could be seen."""
-    if x.dtype in COMPLEX_FLOATING and dtype not in COMPLEX_FLOATING and dtype != boolean:
-        x = tf.math.real(x)
+    if x.dtype in COMPLEX_FLOATING and dtype not in COMPLEX_FLOATING:
+        x = truth(x) if dtype == boolean else tf.math.real(x)
     with _device.on(device):
         out = tf.cast(x, dtype)
         return out if device is None else tf.identity(out)
@@ -176,8 +177,12 @@ def eye(
 ) -> Tensor:
     """Ones on the diagonal ``k``, zeros elsewhere."""
     with _device.on(device):
-        columns = tf.range(n_rows if n_cols is None else n_cols)
-        return tf.cast(tf.equal(columns[None, :] - tf.range(n_rows)[:, None], k), dtype or DEFAULT_FLOAT)
+        n_cols = n_rows if n_cols is None else n_cols
+        k = max(
+            -n_rows, min(k, n_cols)
+        )  # beyond them there is no diagonal, and no integer of 64 bits perhaps
+        offset = tf.range(n_cols)[None, :] - tf.range(n_rows)[:, None]
+        return tf.cast(tf.equal(offset, k), dtype or DEFAULT_FLOAT)
 
 
 def arange(

@@ -141,6 +141,11 @@ def constant(value: Scalar, dtype: DType) -> Tensor:
     return tf.constant(value, dtype)
 
 
+def truth(x: Tensor) -> Tensor:
+    """Whether each element differs from 0: a cast of a complex number to bool sees its real part alone."""
+    return tf.not_equal(x, 0) if x.dtype in COMPLEX_FLOATING else tf.cast(x, bool)
+
+
 def cast_to(x: Any, dtype: DType) -> Tensor:
     """A tensor or Python scalar as a tensor of ``dtype``."""
     if tf.is_tensor(x):

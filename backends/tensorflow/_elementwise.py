@@ -102,12 +102,59 @@ def _isfinite(x: Tensor) -> Tensor:
     return tf.logical_and(*_both_parts(raw.IsFinite, x)) if _is_complex(x) else raw.IsFinite(x=x)
 
 
+def _log(x: Tensor) -> Tensor:
+    """Of complex numbers by parts: the kernel squares the modulus, which underflows."""
+    if not _is_complex(x):
+        return raw.Log(x=x)
+    a, b = tf.math.real(x), tf.math.imag(x)
+    return tf.complex(raw.Log(x=_hypot(a, b)), raw.Atan2(y=b, x=a))
+
+
 def _log2(x: Tensor) -> Tensor:
-    return raw.Log(x=x) / tf.constant(math.log(2), x.dtype)
+    return _log(x) / tf.constant(math.log(2), x.dtype)
 
 
 def _log10(x: Tensor) -> Tensor:
-    return raw.Log(x=x) / tf.constant(math.log(10), x.dtype)
+    return _log(x) / tf.constant(math.log(10), x.dtype)
+
+
+def _expm1(x: Tensor) -> Tensor:
+    """Of complex numbers by parts: exp(a) cos(b) - 1 = expm1(a) cos(b) - 2 sin(b / 2)**2, without cancellation."""
+    if not _is_complex(x):
+        return raw.Expm1(x=x)
+    a, b = tf.math.real(x), tf.math.imag(x)
+    zero = raw.ZerosLike(x=a)
+    bounded = raw.IsFinite(x=b)
+    finite = tf.where(bounded, b, zero)  # an infinite angle has no derivative to offer
+    vanishes = tf.equal(a, -math.inf)
+    re = tf.math.expm1(a) * tf.math.cos(finite) + (zero - 2 * tf.math.sin(0.5 * finite) ** 2)
+    im = tf.where(tf.equal(b, 0), b, tf.math.exp(a) * tf.math.sin(finite))
+    unbounded = tf.where(tf.equal(a, math.inf), a, zero + math.nan)
+    re = tf.where(vanishes, zero - 1, tf.where(bounded, re, unbounded))
+    im = tf.where(bounded, im, tf.where(vanishes, zero, zero + math.nan))
+    return tf.complex(re, im)
+
+
+def _log1p(x: Tensor) -> Tensor:
+    """Of complex numbers by parts, the modulus near 1 from its square less 1."""
+    if not _is_complex(x):
+        return raw.Log1p(x=x)
+    a, b = tf.math.real(x), tf.math.imag(x)
+    zero = raw.ZerosLike(x=a)
+    near = tf.logical_and(raw.Abs(x=a) < 0.5, raw.Abs(x=b) < 0.5)
+    small = tf.where(near, a, zero), tf.where(near, b, zero)
+    far = tf.where(near, zero, a) + 1, tf.where(near, zero, b)
+    from_square = 0.5 * raw.Log1p(x=small[0] * (2 + small[0]) + raw.Square(x=small[1]))
+    return tf.complex(tf.where(near, from_square, raw.Log(x=_hypot(*far))), raw.Atan2(y=b, x=a + 1))
+
+
+def _tanh(x: Tensor) -> Tensor:
+    """Of a complex number with infinite real part 1 or -1, with a zero of the imaginary part's sign."""
+    if not _is_complex(x):
+        return raw.Tanh(x=x)
+    a, b = tf.math.real(x), tf.math.imag(x)
+    limit = tf.complex(raw.Sign(x=a), _copysign(raw.ZerosLike(x=b), b))
+    return tf.where(raw.IsInf(x=a), limit, raw.Tanh(x=tf.where(raw.IsInf(x=a), tf.zeros_like(x), x)))
 
 
 def _imag(x: Tensor) -> Tensor:
@@ -217,14 +264,14 @@ conj = unary("conj", NUMERIC, lambda x: tf.math.conj(x) if _is_complex(x) else x
 cos = unary("cos", FLOATING, raw.Cos, "Cosine.")
 cosh = unary("cosh", FLOATING, raw.Cosh, "Hyperbolic cosine.")
 exp = unary("exp", FLOATING, raw.Exp, "Exponential.")
-expm1 = unary("expm1", FLOATING, raw.Expm1, "exp(x) - 1, accurate for small x.")
+expm1 = unary("expm1", FLOATING, _expm1, "exp(x) - 1, accurate for small x.")
 floor = unary("floor", REAL, _floor, "Largest integer that is not larger; integers are returned as they are.")
 imag = unary("imag", NUMERIC, _imag, "Imaginary part.")
 isfinite = unary("isfinite", NUMERIC, _isfinite, "Whether each element is neither infinite nor NaN.")
 isinf = unary("isinf", NUMERIC, _isinf, "Whether each element is infinite.")
 isnan = unary("isnan", NUMERIC, _isnan, "Whether each element is NaN.")
-log = unary("log", FLOATING, raw.Log, "Natural logarithm.")
-log1p = unary("log1p", FLOATING, raw.Log1p, "log(1 + x), accurate for small x.")
+log = unary("log", FLOATING, _log, "Natural logarithm.")
+log1p = unary("log1p", FLOATING, _log1p, "log(1 + x), accurate for small x.")
 log2 = unary("log2", FLOATING, _log2, "Logarithm to the base 2.")
 log10 = unary("log10", FLOATING, _log10, "Logarithm to the base 10.")
 logical_not = unary("logical_not", BOOLEAN, raw.LogicalNot, "Logical not.")
@@ -240,7 +287,7 @@ sinh = unary("sinh", FLOATING, raw.Sinh, "Hyperbolic sine.")
 sqrt = unary("sqrt", FLOATING, raw.Sqrt, "Square root.")
 square = unary("square", NUMERIC, raw.Square, "x * x.")
 tan = unary("tan", FLOATING, raw.Tan, "Tangent.")
-tanh = unary("tanh", FLOATING, raw.Tanh, "Hyperbolic tangent.")
+tanh = unary("tanh", FLOATING, _tanh, "Hyperbolic tangent.")
 trunc = unary("trunc", REAL, _trunc, "x without its fraction; integers are returned as they are.")
 
 # ---- two arguments -----------------------------------------------------------------------------------------

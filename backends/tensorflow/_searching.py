@@ -22,6 +22,7 @@ from multimlp.backends.tensorflow._dtypes import (
     promoted,
     require,
     result_type,
+    truth,
     uint8,
     uint16,
 )
@@ -94,7 +95,7 @@ def nonzero(x: Tensor, /) -> tuple[Tensor, ...]:
     """For each axis the indices of the elements that are true, or not zero."""
     if len(x.shape) == 0:
         raise ShapeError("nonzero: expected at least 1 dimension, got a 0-d array")
-    return tuple(tf.unstack(tf.where(tf.cast(x, boolean)), axis=1))
+    return tuple(tf.unstack(tf.where(truth(x)), axis=1))
 
 
 def searchsorted(x1: Tensor, x2: Tensor, /, *, side: str = "left", sorter: Tensor | None = None) -> Tensor:

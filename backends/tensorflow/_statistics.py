@@ -20,9 +20,9 @@ from multimlp.backends.tensorflow._dtypes import (
     promoted,
     require,
     result_type,
+    truth,
     uint64,
 )
-from multimlp.backends.tensorflow._dtypes import bool as boolean
 from multimlp.backends.tensorflow._shapes import Axes, dims, many_axes, one_axis, size_along, static_shape
 from multimlp.errors import InputError, ShapeError
 
@@ -114,19 +114,19 @@ def std(x: Tensor, /, *, axis: Axes = None, correction: float = 0.0, keepdims: b
 def all(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Whether every element is true, or not zero."""
     axes = _door("all", x, ANY, axis)
-    return tf.reduce_all(tf.cast(x, boolean), axes, keepdims)
+    return tf.reduce_all(truth(x), axes, keepdims)
 
 
 def any(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Whether some element is true, or not zero."""
     axes = _door("any", x, ANY, axis)
-    return tf.reduce_any(tf.cast(x, boolean), axes, keepdims)
+    return tf.reduce_any(truth(x), axes, keepdims)
 
 
 def count_nonzero(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """How many elements are true, or not zero, as int64."""
     axes = _door("count_nonzero", x, ANY, axis)
-    return tf.reduce_sum(tf.cast(tf.cast(x, boolean), int64), axes, keepdims)
+    return tf.reduce_sum(tf.cast(truth(x), int64), axes, keepdims)
 
 
 def _cumulative_axis(name: str, x: Tensor, axis: int | None) -> int:

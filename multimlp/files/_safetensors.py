@@ -162,4 +162,4 @@ def read_opened(path: str | os.PathLike[str], file: Any) -> dict[str, np.ndarray
 def _widened(view: Mapping[str, Any]) -> np.ndarray:
     """float32 of the bits of bfloat16, which are its upper half."""
     bits = np.frombuffer(view["data"], dtype="<u2").reshape(view["shape"])
-    return (bits.astype(np.uint32) << 16).view(np.float32)
+    return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)

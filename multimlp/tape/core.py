@@ -107,7 +107,11 @@ class Traced(Node):
         transposed: Traced = self.__multimlp_namespace__.matrix_transpose(self)
         return transposed
 
-    def to_device(self, device: Any, /) -> Traced:
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Traced:
+        if stream is not None:
+            raise DifferentiationError(
+                "to_device: a traced array is moved without a stream; leave stream=None"
+            )
         moved: Traced = self.__multimlp_namespace__._to_device(self, device)
         return moved
 
@@ -135,6 +139,22 @@ class Traced(Node):
     def __complex__(self) -> complex:
         return complex(raw(self))
 
+    def __index__(self) -> NoReturn:
+        raise TypeError(
+            f"a traced array is a real number ({self.dtype}), not an index; int(x) makes one of it"
+        )
+
+    def __invert__(self) -> NoReturn:
+        raise TypeError(
+            f"~: a traced array holds real numbers ({self.dtype}); ~ is for booleans and integers"
+        )
+
+    def _has_no_bits(self, other: Any, /) -> Any:
+        return NotImplemented
+
+    __and__ = __or__ = __xor__ = __lshift__ = __rshift__ = _has_no_bits
+    __rand__ = __ror__ = __rxor__ = __rlshift__ = __rrshift__ = _has_no_bits
+
     def __repr__(self) -> str:
         return f"Traced(level={self.level}, {raw(self)!r})"
 
@@ -147,7 +167,9 @@ class Traced(Node):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
         _refuse_conversion()
 
-    def __dlpack__(self, **kwargs: Any) -> NoReturn:
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> NoReturn:
         _refuse_conversion()
 
     def __dlpack_device__(self) -> NoReturn:

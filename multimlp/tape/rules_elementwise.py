@@ -10,6 +10,7 @@ Choices where a derivative does not exist (or is a matter of taste):
 * ``where`` never lets the branch that was not taken near the result, so a NaN there stays there.
 * ``pow``: the derivative of ``x ** 0`` is 0 also at x = 0, and ``0 ** y`` does not change with ``y >= 0``;
   a negative base has no derivative with respect to the exponent (NaN).
+* ``nextafter`` moves with its first argument, of which it is a unit in the last place away.
 * ``floor``, ``round``, comparisons and the like are constants between their jumps: see ``rules_constant.py``.
 """
 
@@ -148,6 +149,7 @@ RULES: dict[str, Maker] = {
         lambda xp, g, y, a, b: _hypot(xp, g, y, a), lambda xp, g, y, a, b: _hypot(xp, g, y, b)
     ),
     "logaddexp": pointwise(_logaddexp, lambda xp, g, y, a, b: _logaddexp(xp, g, y, b, a)),
+    "nextafter": pointwise(lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: xp.zeros_like(g)),
     "copysign": pointwise(_copysign, lambda xp, g, y, a, b: xp.zeros_like(g)),
     "maximum": pointwise(
         lambda xp, g, y, a, b: _taken(xp, g, a > b, a == b),

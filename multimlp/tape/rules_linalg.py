@@ -12,7 +12,7 @@ from typing import Any
 
 from multimlp._typing import Array, Namespace
 from multimlp.errors import InputError, ShapeError
-from multimlp.tape.core import device_of
+from multimlp.tape.core import device_of, raw
 from multimlp.tape.recording import Maker, composed, parametric, pointwise
 from multimlp.tape.rules_reductions import axes_of, restore_axes
 
@@ -127,6 +127,16 @@ def _pinv(xp: Namespace, g: Array, y: Array, x: Array, rtol: Any = None) -> Arra
     return outer + (left - xp.matmul(x, xp.matmul(y, left))) + (right - xp.matmul(right, xp.matmul(y, x)))
 
 
+def _pinv_maker(function: Any, xp: Any) -> Any:
+    """The maker of pinv: the tolerance decides the rank, no number of the result."""
+    record = parametric(_pinv)(function, xp)
+
+    def pinv(x: Any, /, *, rtol: Any = None) -> Any:
+        return record(x) if rtol is None else record(x, rtol=raw(rtol))
+
+    return pinv
+
+
 def _power_norm(
     xp: Namespace,
     g: Array,
@@ -195,7 +205,7 @@ RULES: dict[str, Maker] = {
     "linalg.inv": pointwise(_inv),
     "linalg.det": pointwise(_det),
     "linalg.solve": pointwise(_solve_left, _solve_right),
-    "linalg.pinv": parametric(_pinv),
+    "linalg.pinv": _pinv_maker,
     "linalg.vector_norm": _vector_norm,
     "linalg.matrix_norm": composed(_matrix_norm),
 }

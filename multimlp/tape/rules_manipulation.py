@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from multimlp._typing import Array, Namespace
@@ -122,11 +123,24 @@ def _full_like(xp: Namespace, x: Array, /, fill_value: Any, dtype: Any = None, d
     return _full(xp, x.shape, fill_value, x.dtype if dtype is None else dtype, device)
 
 
+def _arrays_in(nested: Any) -> Iterator[Array]:
+    for part in nested:
+        if isinstance(part, (list, tuple)):
+            yield from _arrays_in(part)
+        elif hasattr(part, "dtype"):
+            yield part
+
+
+def _stacked(xp: Namespace, nested: Any, dtype: Any) -> Array:
+    """A nested list of arrays and numbers as one array; of the dtype that the arrays have together."""
+    if isinstance(nested, (list, tuple)):
+        return xp.stack([_stacked(xp, part, dtype) for part in nested])
+    return xp.astype(nested, dtype) if hasattr(nested, "dtype") else xp.asarray(nested, dtype=dtype)
+
+
 def _asarray(xp: Namespace, obj: Any, dtype: Any = None, device: Any = None, copy: Any = None) -> Array:
     if not isinstance(obj, Traced):
-        raise NotDifferentiableError(
-            "asarray: a list with traced arrays in it; put them together with xp.stack or xp.concat"
-        )
+        obj = _stacked(xp, obj, xp.result_type(*_arrays_in(obj)))
     return obj if dtype is None else xp.astype(obj, dtype)
 
 

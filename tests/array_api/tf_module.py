@@ -51,7 +51,11 @@ class Array:
             raise ValueError(f"no such version: {api_version!r}")
         return sys.modules[__name__]
 
-    def __dlpack__(self, **options: Any) -> Any:
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> Any:
+        if any(option is not None for option in (stream, max_version, dl_device, copy)):
+            raise BufferError("TensorFlow exports by the first DLPack protocol alone, which has no options")
         return self._tensor.__dlpack__()
 
     def __dlpack_device__(self) -> Any:

@@ -62,7 +62,7 @@ def _copy_signature(wrapper: Any, raw: Any) -> None:
 globals().update(_exported(_namespace, _backend.xp))
 linalg = ModuleType(__name__ + ".linalg")
 vars(linalg).update(_exported(_namespace.linalg, _backend.xp.linalg))
-__array_api_version__ = "2024.12"
+__array_api_version__ = _backend.xp.__array_api_version__
 
 
 def __array_namespace_info__() -> Any:  # noqa: N807 - the standard's name

@@ -11,6 +11,7 @@ import operator
 
 import numpy as np
 import pytest
+from libraries import needs_numpy_2
 
 import multimlp as mm
 from multimlp import tree
@@ -107,6 +108,7 @@ SCHEDULES = {
 }
 
 
+@needs_numpy_2
 @pytest.mark.parametrize("name", mm.schedules.names())
 def test_schedules(name):
     schedule = mm.schedules.get({"name": name, "options": SCHEDULES[name]})

@@ -247,3 +247,51 @@ def test_bad_input_is_refused_at_the_door(
 ) -> None:
     with pytest.raises(error, match=message):
         function(tf.constant(X))
+
+
+# ---- complex numbers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["expm1", "log", "log1p", "log2", "log10", "tanh"])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_complex_functions_agree_with_an_oracle(name: str, compiled: bool) -> None:
+    """Where the kernels lose digits: near 0, near the unit circle, and where the modulus' square under- or overflows."""
+    mpmath = pytest.importorskip("mpmath")
+    exact = {
+        "log2": lambda z: mpmath.log(z) / mpmath.log(2),
+        "log1p": lambda z: mpmath.log(1 + z),
+        "expm1": lambda z: mpmath.expm1(z),
+    }
+    points = [1e-9 + 1e-12j, -1e-9 + 0.3j, 0.3 - 0.4j, 2 + 1e-9j, -0.7 + 2j, 1e-3 + 1e-3j, 3 - 4j]
+    if name.startswith("log") and name != "log1p":
+        points += [1.8e-253 + 4e-276j, -1e200 + 1e201j]
+    function = getattr(xp, name)
+    if compiled:
+        function = tf.function(function, jit_compile=True)
+    got = function(tf.constant(points, tf.complex128)).numpy()
+    with mpmath.workdps(60):
+        expected = [complex(exact.get(name, getattr(mpmath, name, None))(mpmath.mpc(z))) for z in points]
+    np.testing.assert_allclose(got, expected, rtol=4e-15)
+
+
+def test_derivatives_of_complex_logarithms_are_finite() -> None:
+    x = tf.constant([0.25 + 0.1j, 3 - 4j, -2 + 0j], tf.complex128)
+    for function, derivative in ((xp.log1p, 1 / (1 + x)), (xp.log, 1 / x), (xp.expm1, tf.exp(x))):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x)
+        np.testing.assert_allclose(tape.gradient(y, x), tf.math.conj(derivative), rtol=1e-12)
+
+
+def test_a_complex_number_is_true_if_either_part_is() -> None:
+    z = tf.constant([0j, 1j, 1 + 0j, 0j])
+    expected = [False, True, True, False]
+    assert xp.astype(z, xp.bool).numpy().tolist() == expected
+    assert xp.nonzero(z)[0].numpy().tolist() == [1, 2]
+    assert (bool(xp.any(z[:2])), bool(xp.all(z[1:3])), int(xp.count_nonzero(z))) == (True, True, 2)
+
+
+def test_a_diagonal_beyond_the_matrix_is_empty() -> None:
+    for k in (2**63, -(2**70), 3, -2):
+        assert not np.any(xp.eye(2, 3, k=k))
+    assert np.array_equal(xp.eye(2, 3, k=-1), np.eye(2, 3, k=-1))
