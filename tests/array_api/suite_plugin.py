@@ -12,10 +12,6 @@ import pytest
 _outcomes: dict[str, set[str]] = defaultdict(set)
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--deselect-but", type=json.loads, help="the tests to run, a list in JSON; default: all")
-
-
 def pytest_configure(config: pytest.Config) -> None:
     import hypothesis
 
@@ -31,20 +27,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _holds_for(line: str, test: str) -> bool:
-    """Whether a line names the test, its module or its function, or starts like the test with some of its parameters."""
-    return test.startswith(line) and ("[" in line or test[len(line) :][:1] in ("", "[", ":"))
+    """Whether a line names the test, its module or its function, or some of its parameters: the first, or any after ``*``."""
+    start, _, within = line.partition("*")
+    rest = test.removeprefix(start)
+    return test.startswith(start) and within in rest and ("[" in start or rest[:1] in ("", "[", ":"))
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for line, reason in json.loads(os.environ["MULTIMLP_SUITE_SKIPS"]).items():
         matching = [item for item in items if _holds_for(line, item.nodeid)]
         if not matching:
             raise pytest.UsageError(f"skips.txt: no test of the suite goes by {line}")
         for item in matching:
             item.add_marker(pytest.mark.skip(reason=reason))
-    chosen = config.getoption("--deselect-but")
-    if chosen is not None:
-        items[:] = [item for item in items if item.nodeid in chosen]
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
