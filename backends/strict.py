@@ -21,7 +21,7 @@ def _leave_traced_arrays_to_answer() -> None:
         if not is_traced(other):
             check(self, other)
 
-    xp._array_object.Array._check_type_device = checked
+    xp._array_object.Array._check_type_device = checked  # type: ignore[method-assign]
 
 
 _leave_traced_arrays_to_answer()
