@@ -370,6 +370,34 @@ def test_an_operation_met_for_the_first_time_with_a_number_is_compiled():
     assert done.stdout.strip() == "{}"
 
 
+def test_a_network_met_for_the_first_time_is_compiled():
+    mlp = mm.MLP(3, (5, 4), 2, activation="elu")
+    params = mlp.init(0, backend="torch")
+    loss, X, y = (
+        mm.losses.get("cross_entropy"),
+        BACKEND.asarray(np.ones((5, 3), "f")),
+        BACKEND.asarray([0, 1, 1, 0, 1]),
+    )
+    new = mm.MLP(3, (5, 4), 2, activation="elu")
+
+    def error(params):
+        return array_namespace(X).mean(loss(new(params, X), y))
+
+    torch._dynamo.utils.counters.clear()
+    mm.jit(mm.grad(error), compiler="eager")(params)
+    assert not torch._dynamo.utils.counters["graph_break"]
+
+
+@pytest.mark.slow
+def test_all_that_parity_calls_compiled_is_compiled():
+    from multimlp.parity import Plan, run
+
+    torch._dynamo.utils.counters.clear()
+    report = run(Plan(("torch",), dtypes=("float64",), quick=True, eager=False, compilers=("eager",)))
+    assert report.passed
+    assert not torch._dynamo.utils.counters["graph_break"]
+
+
 def test_a_callable_that_is_no_plain_function(counted):
     import functools
 

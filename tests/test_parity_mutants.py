@@ -19,6 +19,7 @@ from compositions import Composition
 from multimlp import activations, random, regularizers
 from multimlp.activations import _lookup
 from multimlp.backend import array_namespace, load_backend
+from multimlp.backends.torch._programs import has_cxx_compiler
 from multimlp.errors import MultimlpError
 from multimlp.initializers import INITIALIZERS, Initializer, _scaled
 from multimlp.optimizers import _adam
@@ -369,3 +370,56 @@ def test_a_broken_transform_is_found(name, monkeypatch):
     )
     with pytest.raises((AssertionError, MultimlpError)):
         mutant.proof()
+
+
+# ---- what only compiled programs show
+
+
+def _compiled_only(wrong, right):
+    """A kernel that is wrong where torch compiles."""
+
+    def kernel(x):
+        return (wrong if torch.compiler.is_compiling() else right)(x)
+
+    return kernel
+
+
+def _expm1_as_a_constant(x):
+    return torch.expm1(x.detach() if torch.compiler.is_compiling() else x)
+
+
+def _erf_by_the_compiler(x):
+    return torch.special.erf(x)
+
+
+COMPILED = {
+    "expm1 left to inductor": ("inductor", "float64", "elu", {"expm1": torch.expm1}, {}),
+    "erf left to inductor": ("inductor", "float32", "erf", {}, {"erf": _erf_by_the_compiler}),
+    "expm1 cut off from its derivative": ("aot_eager", "float64", "selu", {"expm1": _expm1_as_a_constant}, {}),
+    "relu through maximum": ("aot_eager", "float64", "relu", {}, {"relu": _compiled_only(_maximum_relu, torch.relu)}),
+    "sigmoid with exp(-x)": (
+        "aot_eager", "float64", "sigmoid", {}, {"sigmoid": _compiled_only(_naive_sigmoid, torch.sigmoid)}
+    ),
+}  # fmt: skip
+"""By name: compiler, dtype, function, what is broken in the namespace, what among the kernels."""
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_a_mutant_of_compiled_programs_is_found(name, monkeypatch):
+    compiler, dtype, function, names, kernels = COMPILED[name]
+    backend = load_backend("torch")
+    if compiler == "inductor" and not has_cxx_compiler():
+        pytest.skip("there is no C++ compiler")
+    eager = Plan(("torch",), (function,), (dtype,), quick=True, compiled=False)
+    compiled = replace(eager, eager=False, compiled=True, compilers=(compiler,))
+    _forget_dispatch(monkeypatch)
+    assert run(compiled).passed, "the original must pass"
+
+    _forget_dispatch(monkeypatch)
+    monkeypatch.setattr(backend, "kernels", {**backend.kernels, **kernels})
+    for attribute, value in names.items():
+        monkeypatch.setattr(backend.xp, attribute, value)
+    assert run(eager).passed, "eagerly it must not show"
+    report = run(compiled)
+    assert not report.passed
+    assert {row.mode for row in report.failures} == {compiler}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from multimlp.backend import canonical_name, is_installed, load_backend
@@ -41,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=tuple(FORMATS),
         action="append",
         help="may be repeated (default: all; float64, float32 if quick)",
+    )
+    add(
+        "--compiler",
+        metavar="NAME",
+        action="append",
+        help="compile with this one alone, e.g. inductor; may be repeated (default: all; XLA if quick)",
     )
     add("--device", metavar="NAME", help="cpu, gpu, cuda:1, ... (default: every device)")
     add("--quick", action="store_true", help="fewer points, fewer modes, no half precision: under a minute")
@@ -99,8 +106,19 @@ def _compared(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # the 
         dtypes=tuple(args.dtype or (QUICK_DTYPES if args.quick else FORMATS)),
         device=args.device,
         quick=args.quick,
+        compilers=tuple(args.compiler or ()),
     )
+    _check_compilers(plan.backends, plan.compilers)
     return compare_all(plan, lambda stage: None if args.json or args.markdown else note(f"comparing {stage}"))
+
+
+def _check_compilers(backends: Sequence[str], compilers: Sequence[str]) -> None:
+    known = sorted({c for name in backends for c in load_backend(name).capabilities.compilers})
+    for name in compilers:
+        if name not in known:
+            raise InputError(
+                f"--compiler: no backend compared has {name!r}; there are: {', '.join(known) or 'none'}"
+            )
 
 
 def _read(path: Path) -> str:

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from multimlp import activations, initializers, random, regularizers, tree
+from multimlp._lazy import lazy
 from multimlp.activations import Activation
 from multimlp.backend import Array, Backend, array_namespace, is_array, owner, select
 from multimlp.errors import DTypeError, InputError, MixedBackendsError, ShapeError
@@ -106,7 +106,7 @@ class MLP:
 
     # ---- structure ---------------------------------------------------------------------------------------------------
 
-    @cached_property
+    @lazy
     def layers(self) -> tuple[Layer, ...]:
         """The table of layers: of each its shapes, its activation, its names and how many numbers it learns.
 

@@ -1,7 +1,7 @@
 """Proof that every backend gives the same values and the same gradients, against an oracle of 50 digits.
 
 `run` compares and returns a `Report`: rows with the worst error of each function on each backend, device
-and dtype, eager and compiled. ``multimlp parity`` prints it. Tolerances stand in one table,
+and dtype, eager and under each compiler (`Plan.compilers_of`). ``multimlp parity`` prints it. Tolerances stand in one table,
 `multimlp.parity.tolerances`.
 """
 

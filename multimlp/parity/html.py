@@ -11,6 +11,7 @@ import numpy as np
 
 from multimlp.parity.html_style import STYLE
 from multimlp.parity.markdown import value_text
+from multimlp.parity.modes import modes
 from multimlp.parity.picture import COLOURS, key, picture
 from multimlp.parity.rows import Report, Row
 from multimlp.parity.terminal import CELLS, describe, grouped, summary
@@ -65,10 +66,11 @@ def _head(report: Report, against: Sequence[Row]) -> Iterator[str]:
         yield f'<p class="verdict good">✓ All {count} comparisons are within tolerance.</p>'
     yield f'<p class="soft">{versions}. {report.settings.get("seconds", 0)} s.</p>'
     yield (
-        "<p>Every function was run on every backend, eager and compiled, and compared with its definition "
+        "<p>Every function was run on every backend and compared with its definition "
         "evaluated to 50 digits: the portable form, the backend's own kernel, the closed-form derivative, "
         "and the backend's automatic differentiation, on a grid over [-20, 20], at random points, at zeros, "
-        "kinks, tiny and huge numbers, infinities and NaN. The definitions were compared with textbooks.</p>"
+        "kinks, tiny and huge numbers, infinities and NaN. The definitions were compared with textbooks. "
+        f"{escape(modes(report))}</p>"
     )
     places = [("special", "Where frameworks disagree")] if report.special else []
     places += [(dtype, f"Errors in {dtype}") for dtype in report.settings["dtypes"]]
@@ -122,7 +124,7 @@ def _tables(report: Report) -> Iterator[str]:
             lines.append(f'<tr><th scope="row">{_BREAK.sub("<wbr>", escape(function))}</th>{cells}</tr>')
         yield f'<h2 id="{escape(dtype)}">{escape(dtype)}</h2>'
         yield (
-            f"<p>{escape(CELLS[0].upper() + CELLS[1:])}, eager and compiled. The tolerances are in "
+            f"<p>{escape(CELLS[0].upper() + CELLS[1:])}, over all modes. The tolerances are in "
             "the first unit. The second is large where the true value is close to 0: an ULP is tiny there. "
             "<b>✗</b> marks what is out of tolerance, a dash what this run left out.</p>"
         )

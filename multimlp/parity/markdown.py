@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from multimlp.parity.modes import modes
 from multimlp.parity.rows import Report, Row
 from multimlp.parity.terminal import figure, grouped
 
@@ -43,7 +44,7 @@ def _verdict(report: Report) -> Iterator[str]:
     yield (
         f"`multimlp parity` compared {functions} functions on {backends or 'nothing'} "
         f"with an oracle of 50 digits: {len(report.rows)} comparisons of values, closed-form derivatives and "
-        f"gradients by autodiff, eager and compiled, {failures or 'none'} out of tolerance."
+        f"gradients by autodiff, {failures or 'none'} out of tolerance. {modes(report)}".rstrip()
     )
     yield ""
 

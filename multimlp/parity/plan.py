@@ -10,6 +10,9 @@ from multimlp.backend import Backend
 from multimlp.parity.cases import Aspect, Case
 from multimlp.parity.formats import Format
 
+GENERATING = ("xla", "inductor")
+"""The compilers with elementary functions of their own."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -35,6 +38,8 @@ class Plan:
         Fewer points, float64 and float32 only where nothing else is asked for.
     eager, compiled : bool
         The modes.
+    compilers : sequence of str
+        Compile with these alone, where a backend has them; empty: see `compilers_of`.
     """
 
     backends: Sequence[str]
@@ -44,19 +49,34 @@ class Plan:
     quick: bool = False
     eager: bool = True
     compiled: bool = True
+    compilers: Sequence[str] = ()
 
     def runs_eagerly(self, job: Job, form: Format, backend: Backend) -> bool:
         """What XLA compiles operation by operation is kept to the essentials in a quick run and in 16 bits; if quick, in
         float64 alone, since compiled programs have float32."""
         essential = job.case.grid > 0 and job.aspect.name in ("value", "autodiff")
-        if self.quick and form.name == "float32" and self.runs_compiled(form, backend):
+        if self.quick and form.name == "float32" and "xla" in self.compilers_of(backend, form):
             return False
         lean = self.quick or form.name in ("bfloat16", "float16")
         return self.eager and (essential or not (lean and has_xla(backend)))
 
-    def runs_compiled(self, form: Format, backend: Backend) -> bool:
-        """With XLA, in float32 alone if quick; a compiler that takes half a minute a program is left out."""
-        return self.compiled and has_xla(backend) and (form.name == "float32" or not self.quick)
+    def compilers_of(self, backend: Backend, form: Format) -> tuple[str, ...]:
+        """The compilers that programs are compiled with.
+
+        All that the backend has, but: what only traces, and has the eager kernels, in float64 alone; in 16 bits XLA alone; in
+        a quick run XLA in float32 alone, because inductor takes minutes."""
+        if not self.compiled:
+            return ()
+        if self.compilers:
+            return tuple(c for c in backend.capabilities.compilers if c in self.compilers)
+        return tuple(c for c in backend.capabilities.compilers if form.name in self._dtypes_under(c))
+
+    def _dtypes_under(self, compiler: str) -> Sequence[str]:
+        if self.quick:
+            return ("float32",) if compiler == "xla" else ()
+        if compiler == "xla":
+            return self.dtypes
+        return ("float64", "float32") if compiler in GENERATING else ("float64",)
 
     def compiles(self, job: Job) -> bool:
         """Whether a job is part of compiled programs; closed forms of derivatives are not if quick."""

@@ -29,7 +29,7 @@ class Row:
         What was compared: ``"value"``, ``"portable"``, ``"derivative"`` (closed form), ``"autodiff"``, ...
     backend, device, dtype : str
     mode : str
-        ``"eager"``, ``"compiled"``, or ``"definition"`` for the definition itself against the textbook's
+        ``"eager"``, the name of a compiler, or ``"definition"`` for the definition itself against the textbook's
         formula.
     worst_error_in_k : float
         Largest |error| / (eps max(1, |reference|)).
@@ -69,7 +69,7 @@ class Report:
     versions : dict
         Of the libraries, by backend.
     settings : dict
-        What was run: dtypes, quick, seconds, machine.
+        What was run: dtypes, quick, seconds; compilers: by backend those that it has, used or not.
     grids : dict of str to array
         Inputs for pictures and for comparison with another report, by ``function|dtype``.
     results : dict of str to array
@@ -115,6 +115,13 @@ class Report:
         return replace(
             self,
             rows=[*self.rows, *rows],
+            settings=self.settings
+            | {
+                "compilers": {
+                    **{n: c for n, c in other.settings.get("compilers", {}).items() if n in new},
+                    **self.settings.get("compilers", {}),
+                }
+            },
             versions=self.versions | {name: other.versions[name] for name in other.versions if name in new},
             results=self.results | results,
         )

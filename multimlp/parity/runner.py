@@ -92,6 +92,11 @@ def _run(plan: Plan, progress: Callable[[str], None]) -> Report:
     report.settings = {
         "dtypes": list(plan.dtypes),
         "quick": plan.quick,
+        "compilers": {
+            name: found
+            for name in plan.backends
+            if (found := list(load_backend(name).capabilities.compilers))
+        },
         "seconds": round(time.perf_counter() - started, 1),
     }
     return report
@@ -156,9 +161,10 @@ def _compare(
             result = attempt(backend, job, inputs)
             report.rows.append(row(job, backend, device, form, "eager", result, references))
             keep(report, job, form, backend, result)
-        if plan.runs_compiled(form, backend):
-            for job, result in compiled(backend, [job for job in jobs if plan.compiles(job)], inputs):
-                report.rows.append(row(job, backend, device, form, "compiled", result, references))
+        for compiler in plan.compilers_of(backend, form):
+            chosen = [job for job in jobs if plan.compiles(job)]
+            for job, result in compiled(backend, compiler, chosen, inputs):
+                report.rows.append(row(job, backend, device, form, compiler, result, references))
                 keep(report, job, form, backend, result)
 
 
@@ -186,22 +192,24 @@ def attempt(backend: Backend, job: Job, inputs: dict[int, tuple[Any, ...]]) -> n
 
 
 def compiled(
-    backend: Backend, jobs: Sequence[Job], inputs: dict[int, tuple[Any, ...]]
+    backend: Backend, compiler: str, jobs: Sequence[Job], inputs: dict[int, tuple[Any, ...]]
 ) -> Iterator[tuple[Job, np.ndarray | Exception]]:
     """Results of programs of many jobs each; a program that fails is compiled again job by job."""
     for start in range(0, len(jobs), CHUNK):
         chunk = jobs[start : start + CHUNK]
         try:
-            yield from zip(chunk, _program(backend, chunk, inputs), strict=True)
+            yield from zip(chunk, _program(backend, compiler, chunk, inputs), strict=True)
         except Exception:
             for job in chunk:
                 try:
-                    yield job, _program(backend, [job], inputs)[0]
+                    yield job, _program(backend, compiler, [job], inputs)[0]
                 except Exception as error:
                     yield job, error
 
 
-def _program(backend: Backend, jobs: Sequence[Job], inputs: dict[int, tuple[Any, ...]]) -> list[np.ndarray]:
+def _program(
+    backend: Backend, compiler: str, jobs: Sequence[Job], inputs: dict[int, tuple[Any, ...]]
+) -> list[np.ndarray]:
     cases = list({id(job.case): job.case for job in jobs}.values())
     given = tuple(array for case in cases for array in inputs[id(case)])
 
@@ -210,7 +218,7 @@ def _program(backend: Backend, jobs: Sequence[Job], inputs: dict[int, tuple[Any,
         own = {id(case): tuple(next(supply) for _ in case.inputs) for case in cases}
         return tuple(job.aspect.compute(backend, own[id(job.case)]) for job in jobs)
 
-    return [backend.to_numpy(result) for result in backend.compile(program)(given)]
+    return [backend.to_numpy(result) for result in backend.compile(program, compiler)(given)]
 
 
 def row(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from multimlp.errors import missing_dependency
+from multimlp.parity.modes import modes
 from multimlp.parity.rows import Report, Row
 
 CELLS = "worst error of values and derivatives in eps max(1, |reference|) / of values in ULP"
@@ -72,6 +73,7 @@ def show(report: Report, against: Sequence[Row] = ()) -> None:
     failures = [*report.failures, *(row for row in against if not row.passed)]
     for row in failures:
         console.print(f"[red]FAILED[/red] {describe(row)}", highlight=False)
+    console.print(modes(report), highlight=False)
     verdict = (
         f"[red]{len(failures)} out of tolerance[/red]" if failures else "[green]all within tolerance[/green]"
     )
