@@ -22,6 +22,8 @@
     ├── FileFormatError              (ValueError)   a file is damaged, foreign, or of an unknown version
     └── ParityError                  (AssertionError)   two backends disagree
 
+    PrecisionWarning                 (UserWarning)  not raised but warned: values were made narrower than they came
+
 Each also derives from the built-in exception named in brackets, so code that knows nothing of multimlp can catch it.
 """
 
@@ -102,6 +104,10 @@ class FileFormatError(MultimlpError, ValueError):
 
 class ParityError(MultimlpError, AssertionError):
     """Two backends, or a backend and the oracle, disagree beyond the stated tolerance."""
+
+
+class PrecisionWarning(UserWarning):
+    """Values were made narrower than they came, because wider ones would not be safe on that backend."""
 
 
 def missing_dependency(package: str, purpose: str, extra: str) -> MissingDependencyError:

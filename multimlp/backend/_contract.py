@@ -139,6 +139,11 @@ class Backend:
         host = np.asarray(x) if dtype is None else np.asarray(x, dtype=dtype)
         return self.xp.asarray(host.tolist(), dtype=self.dtype(host.dtype.name))
 
+    def narrowing(self, dtype: str) -> tuple[str, str] | None:
+        """Where arrays of that dtype are unsafe in a user's own hands, since the library's operators narrow them in silence:
+        the dtype that values get unless the wide one was asked for, and a sentence that says how to keep it. Else None."""
+        return None
+
     def share(self, x: Array) -> Array | None:
         """An array of this library for one of another, with the same memory; None where that cannot be, or not safely."""
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ from multimlp import tree
 from multimlp._typing import Array
 from multimlp.backend._contract import Backend
 from multimlp.backend._registry import is_array, owner_of_type
-from multimlp.backend._selection import FLOAT_DTYPES, get_backend
-from multimlp.errors import DataError, DTypeError, ShapeError
+from multimlp.backend._selection import FLOAT_DTYPES, get_backend, select
+from multimlp.errors import DataError, DTypeError, PrecisionWarning, ShapeError
 from multimlp.tree import Tree
 
 
@@ -27,7 +28,12 @@ def convert(x: Tree, backend: str | Backend, device: str | None = None, dtype: s
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"gpu"``. Default: the device that the array is on, if the
         backend can reach it without a copy, else its default device.
     dtype : str, optional
-        Default: the array's own.
+        Default: the array's own, with one exception. While JAX's switch ``jax_enable_x64`` is off, its operators narrow float64
+        arrays to float32 in silence (``x + 1``), so that values of 64 bits go to JAX as 32 bits: floating and complex ones with a
+        `PrecisionWarning`, integers quietly, since each is checked to fit. ``dtype="float64"``, here or by
+        `multimlp.use_backend`, `multimlp.set_backend` or ``MULTIMLP_DTYPE``, keeps 64 bits; every function of multimlp, and of
+        ``mm.array_namespace(x)``, is then right at 64 bits, but the operators are still JAX's own. With
+        ``jax.config.update("jax_enable_x64", True)`` nothing is narrowed anywhere.
 
     Returns
     -------
@@ -38,7 +44,8 @@ def convert(x: Tree, backend: str | Backend, device: str | None = None, dtype: s
     Raises
     ------
     DTypeError
-        If the backend lacks the dtype and no other was asked for; nothing is rounded or widened in silence.
+        If the backend lacks the dtype and no other was asked for, or if a value does not fit the narrower dtype that stands for it;
+        nothing is rounded or widened in silence.
     DeviceError, UnknownBackendError, MissingDependencyError
     DifferentiationError
         If an array is traced by the tape.
@@ -52,6 +59,7 @@ def convert(x: Tree, backend: str | Backend, device: str | None = None, dtype: s
     """
     target = get_backend(backend)
     place = target.resolve_device(device)
+    narrowed: dict[str, tuple[str, str]] = {}
 
     def move(leaf: Any) -> Array:
         library = owner_of_type(type(leaf))
@@ -66,11 +74,41 @@ def convert(x: Tree, backend: str | Backend, device: str | None = None, dtype: s
             )
         if library is target:
             return target.asarray(leaf, dtype=dtype, device=place)
+        narrow = None if dtype else _narrowing(target, kind)
+        if narrow is not None:
+            narrowed[kind] = narrow
+            values = _fitting(np.asarray(library.to_numpy(leaf)), kind, *narrow)
+            return target.asarray(values, dtype=narrow[0], device=place)
         shared = target.share(leaf)
         values = library.to_numpy(leaf) if shared is None else shared
         return target.asarray(values, dtype=kind, device=place)
 
-    return tree.map(move, x)
+    moved = tree.map(move, x)
+    losses = {wide: narrow for wide, narrow in narrowed.items() if "int" not in wide}
+    if losses:
+        became = " and ".join(f"{wide} became {narrow}" for wide, (narrow, _) in losses.items())
+        advice = next(iter(losses.values()))[1]
+        narrow = next(iter(losses.values()))[0]
+        meant = f'dtype="{narrow}" says that fewer are meant'
+        warnings.warn(f"convert: {became} on {target.name}. {advice}; {meant}", PrecisionWarning, stacklevel=2)
+    return moved
+
+
+def _narrowing(target: Backend, dtype: str) -> tuple[str, str] | None:
+    """`Backend.narrowing`, unless 64 bits were selected for this code."""
+    found = target.narrowing(dtype)
+    return None if found is None or select(target).dtype == "float64" else found
+
+
+def _fitting(values: np.ndarray, wide: str, narrow: str, advice: str) -> np.ndarray:
+    """The values in the narrower dtype; an error if one of them lies beyond it."""
+    with np.errstate(over="ignore"):
+        result = values.astype(narrow)
+    fits = result == values if values.dtype.kind in "iu" else np.isfinite(result) | ~np.isfinite(values)
+    if not np.all(fits):
+        beyond = values[~fits].ravel()[0]
+        raise DTypeError(f"convert: {beyond} of {wide} does not fit {narrow}. {advice}")
+    return result
 
 
 def host(x: Any, name: str) -> np.ndarray | Array:

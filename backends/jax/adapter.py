@@ -13,15 +13,15 @@ import numpy as np
 
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends import _dlpack
-
-_WIDE = frozenset(np.dtype(name) for name in ("float64", "int64", "uint64", "complex128"))
+from multimlp.backends.jax import namespace
+from multimlp.backends.jax._wide import NARROWER, WIDE, switch_is_on
 
 
 class JaxBackend(Backend):
     """Adapter for `jax.Array`, tracers included."""
 
     name = "jax"
-    xp = jnp
+    xp = namespace
     module = "jax"
     capabilities = Capabilities(
         autodiff="native",
@@ -62,13 +62,13 @@ class JaxBackend(Backend):
 
     def scope_of(self, *arrays: Array) -> contextlib.AbstractContextManager[None]:
         """x64 where an array is 64 bits wide, so that JAX does not narrow it in silence."""
-        if jax.config.read("jax_enable_x64") or not any(getattr(a, "dtype", None) in _WIDE for a in arrays):
+        if switch_is_on() or not any(getattr(a, "dtype", None) in WIDE for a in arrays):
             return contextlib.nullcontext()
         return jax.enable_x64(True)
 
     @contextlib.contextmanager
     def scope(self, dtype: str | None = None) -> Iterator[None]:
-        if dtype == "float64" and not jax.config.read("jax_enable_x64"):
+        if dtype == "float64" and not switch_is_on():
             with jax.enable_x64(True):
                 yield
         else:
@@ -87,10 +87,19 @@ class JaxBackend(Backend):
         if not isinstance(x, (jax.Array, jax.core.Tracer)):
             x = np.asarray(x, dtype=wanted)
         place = None if device is None else _device(device)
-        with self.scope("float64" if x.dtype in _WIDE or wanted in _WIDE else None):
+        with self.scope("float64" if x.dtype in WIDE or wanted in WIDE else None):
             if isinstance(x, np.ndarray):
                 return jax.device_put(x, place)  # a quarter of the time of jnp.asarray
             return jnp.asarray(x, dtype=wanted, device=place)
+
+    def narrowing(self, dtype: str) -> tuple[str, str] | None:
+        """While the switch is off, ``x + 1`` of a float64 array is float32, without a word."""
+        if switch_is_on() or dtype not in NARROWER:
+            return None
+        return NARROWER[dtype], (
+            f'To keep 64 bits give dtype="{dtype}" (operators such as x + 1 still narrow it: use mm.array_namespace(x)), '
+            'or switch them on everywhere: jax.config.update("jax_enable_x64", True)'
+        )
 
     def share(self, x: Array) -> Array | None:
         with jax.enable_x64(True):  # an array of 64 bits would be narrowed on the way

@@ -1,0 +1,16 @@
+"""The namespace of JAX arrays: `jax.numpy`, whose functions keep 64 bits also while JAX's x64 switch is off.
+
+``jax.numpy`` itself then narrows float64 arrays to float32 in silence (``sum``), or raises (``ones_like``). Operators belong to
+the arrays, not to a namespace, and stay as JAX has them; ``docs/exchanging-arrays.md`` says what they do.
+"""
+
+from __future__ import annotations
+
+import jax.numpy
+
+from multimlp.backends.jax import fft, linalg
+from multimlp.backends.jax._wide import names_of
+
+__all__ = ["fft", "linalg"]
+
+__getattr__, __dir__ = names_of(jax.numpy, __name__)
