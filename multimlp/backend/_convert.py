@@ -90,7 +90,9 @@ def convert(x: Tree, backend: str | Backend, device: str | None = None, dtype: s
         advice = next(iter(losses.values()))[1]
         narrow = next(iter(losses.values()))[0]
         meant = f'dtype="{narrow}" says that fewer are meant'
-        warnings.warn(f"convert: {became} on {target.name}. {advice}; {meant}", PrecisionWarning, stacklevel=2)
+        warnings.warn(
+            f"convert: {became} on {target.name}. {advice}; {meant}", PrecisionWarning, stacklevel=2
+        )
     return moved
 
 
