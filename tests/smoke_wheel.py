@@ -20,7 +20,10 @@ ALLOWED_SECONDS = 0.15
 def check_that_the_wheel_is_used() -> None:
     assert "site-packages" in Path(mm.__file__).parts, mm.__file__
     assert (Path(mm.__file__).parent / "py.typed").is_file()
-    here = {distribution.metadata["Name"] for distribution in metadata.distributions()} - {"pip", "setuptools"}
+    here = {distribution.metadata["Name"] for distribution in metadata.distributions()} - {
+        "pip",
+        "setuptools",
+    }
     assert here == {"multimlp", "numpy", "array-api-compat"}, here
 
 
@@ -41,7 +44,10 @@ def check_errors_of_what_is_missing() -> None:
     for use, said in (
         (lambda: mm.get_backend("torch"), "multimlp[torch]"),
         (lambda: mm.get_backend("jax"), "multimlp[jax]"),
-        (lambda: mm.save("model.safetensors", mm.MLP(2, [3], 1), mm.MLP(2, [3], 1).init()), "multimlp[safetensors]"),
+        (
+            lambda: mm.save("model.safetensors", mm.MLP(2, [3], 1), mm.MLP(2, [3], 1).init()),
+            "multimlp[safetensors]",
+        ),
     ):
         try:
             use()
@@ -50,7 +56,9 @@ def check_errors_of_what_is_missing() -> None:
                 raise
         else:
             raise AssertionError(f"nothing said that {said} is missing")
-    done = subprocess.run([Path(sys.executable).parent / "multimlp", "train", "digits"], capture_output=True, text=True)
+    done = subprocess.run(
+        [Path(sys.executable).parent / "multimlp", "train", "digits"], capture_output=True, text=True
+    )
     assert done.returncode == 2, done
     assert "multimlp[" in done.stderr, done.stderr
     assert "Traceback" not in done.stderr, done.stderr

@@ -24,7 +24,7 @@ _UFUNC_METHODS = ("accumulate", "at", "outer", "reduce", "reduceat")
 
 def switch_is_on() -> bool:
     """JAX's ``jax_enable_x64``, here and now: globally or in a ``with jax.enable_x64(...)``."""
-    return bool(jax.config.jax_enable_x64)
+    return bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
 
 
 def keeping(function: Callable[..., Any], module: str, name: str) -> Callable[..., Any]:
