@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-all test-mxnet lint types docs bench clean
+.PHONY: demo test test-all test-lowest test-mxnet test-wheel lint types docs bench clean
 
 demo: $(VENV)/.demo ## train one network on every backend and compare
 	$(BIN)/multimlp train digits
@@ -17,6 +17,23 @@ test-all: $(VENV)/.test ## the slow tests too
 
 MXNET_TESTS := $(wildcard tests/backends/test_mxnet*.py) $(addprefix tests/test_,$(addsuffix .py,\
 	initializers losses metrics mlp optimizers registry regularizers selection tape transforms tree))
+
+CORE_TESTS := $(addprefix tests/,backends/test_contract.py backends/test_strict.py $(addprefix test_,$(addsuffix .py,\
+	convert dtypes files interop optimizers random tape training transforms)))
+NUMPY_1_TESTS := $(addprefix tests/,backends/test_tensorflow_edges.py backends/test_tensorflow_namespace.py test_cli_progress.py \
+	test_data.py test_estimators.py test_plotting.py)
+
+test-lowest: $(VENV)-lowest/.test $(VENV)-lowest-jax/.test ## the lowest versions of pyproject.toml: with NumPy 1.26, and JAX with NumPy 2.0
+	$(VENV)-lowest/bin/python -m pytest -n 2 --dist worksteal $(CORE_TESTS) $(NUMPY_1_TESTS) -k 'not jax and not digits_are_learned'
+	$(VENV)-lowest-jax/bin/python -m pytest -n 2 --dist worksteal $(CORE_TESTS) -k 'jax or numpy or flax or equinox or optax'
+
+test-wheel: $(VENV)/.test ## the source distribution and the wheel made from it, in an environment with NumPy and array-api-compat alone
+	rm -rf build/dist $(VENV)-wheel
+	$(BIN)/python -m build --outdir build/dist .
+	$(PYTHON) -m venv $(VENV)-wheel
+	$(VENV)-wheel/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt build/dist/*.whl
+	cp tests/smoke_wheel.py build/dist
+	cd build/dist && $(abspath $(VENV))-wheel/bin/python smoke_wheel.py
 
 test-mxnet: $(VENV)-mxnet/.test ## MXNet and the core on NumPy 1.26, in an environment of their own
 	$(VENV)-mxnet/bin/python -m pytest $(MXNET_TESTS)
@@ -47,10 +64,15 @@ $(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) -c constraints.txt -e '.[dev]'
 	touch $@
 
-$(VENV)-mxnet/.test: pyproject.toml constraints-mxnet.txt
-	$(PYTHON) -m venv $(VENV)-mxnet
-	$(VENV)-mxnet/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-mxnet.txt -e '.[mxnet,numpy,testing]'
+$(VENV)-mxnet/.test: EXTRAS := mxnet,numpy,testing
+$(VENV)-lowest/.test: EXTRAS := app,torch,tensorflow,parity,plot,onnx,keras,sklearn,testing,tensorboard
+$(VENV)-lowest/.test: MORE := array-api-extra polars pytest-xdist
+$(VENV)-lowest-jax/.test: EXTRAS := jax,torch,flax,strict,safetensors,sklearn,testing
+$(VENV)-lowest-jax/.test: MORE := array-api-extra equinox optax pytest-xdist
+$(VENV)-%/.test: pyproject.toml constraints-%.txt
+	$(PYTHON) -m venv $(VENV)-$*
+	$(VENV)-$*/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-$*.txt -e '.[$(EXTRAS)]' $(MORE)
 	touch $@
 
 clean:
-	rm -rf build dist site *.egg-info $(VENV) $(VENV)-mxnet
+	rm -rf build dist site *.egg-info $(VENV) $(VENV)-*

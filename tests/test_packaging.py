@@ -4,6 +4,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 
@@ -15,6 +18,54 @@ def test_every_package_is_listed():
         for init in (ROOT / folder).rglob("__init__.py"):
             found.add(".".join([name, *init.parent.relative_to(ROOT / folder).parts]))
     assert listed == found
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+TOOLS = ("build", "furo", "mlx", "mypy", "myst-parser", "nbformat", "ruff", "sphinx")
+"""What no user installs: the versions that were used."""
+BY_HAND = ("cupy-cuda12x",)
+"""What needs a GPU."""
+
+
+def pinned(*files: str) -> dict[str, set[Version]]:
+    found: dict[str, set[Version]] = {}
+    for file in files:
+        for line in (ROOT / file).read_text().splitlines():
+            if line and not line.startswith("#"):
+                name, version = line.split("==")
+                found.setdefault(canonicalize_name(name), set()).add(Version(version))
+    return found
+
+
+LOWEST = pinned("constraints-lowest.txt", "constraints-lowest-jax.txt", "constraints-mxnet.txt")
+NEWEST = pinned("constraints.txt")
+REQUIREMENTS = [
+    Requirement(line)
+    for lines in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
+    for line in lines
+    if not line.startswith("multimlp[")
+]
+
+
+@pytest.mark.parametrize("requirement", REQUIREMENTS, ids=str)
+def test_each_lower_bound_is_a_version_that_is_tested(requirement):
+    name = canonicalize_name(requirement.name)
+    if name in BY_HAND:
+        return
+    tested = NEWEST[name] if name in TOOLS else LOWEST[name]
+    bounds = [Version(s.version) for s in requirement.specifier if s.operator in (">=", "==")]
+    assert bounds == [min(tested)] or not requirement.specifier
+
+
+def test_the_newest_versions_that_are_tested_satisfy_the_project():
+    for requirement in REQUIREMENTS:
+        for version in NEWEST.get(canonicalize_name(requirement.name), ()):
+            assert requirement.specifier.contains(version) or "<2" in str(requirement.specifier), requirement
+
+
+def test_only_versions_of_python_that_were_run_are_listed():
+    listed = [c for c in PROJECT["classifiers"] if c.startswith("Programming Language :: Python :: 3.")]
+    assert listed == ["Programming Language :: Python :: 3.11"]
 
 
 FRAMEWORKS = ("torch", "jax", "tensorflow", "mxnet", "cupy", "keras")

@@ -77,6 +77,8 @@ def prepared(case: Case, dtype: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 @pytest.mark.parametrize("case", CASES, ids=case_id)
 def test_values_agree_with_numpy(case: Case) -> None:
+    if case.name == "tensordot" and np.lib.NumpyVersion(np.__version__) < "2.0.0":
+        pytest.skip("the reference: NumPy 1 loses the sign of a zero")
     for dtype in case.dtypes:
         arguments, options = prepared(case, dtype)
         as_numpy = {k: np.dtype(v) if k == "dtype" else v for k, v in options.items()}
