@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -40,22 +41,19 @@ def check_training() -> None:
     assert last < 0.5 * first, (first, last)
 
 
+def refusal(use: Callable[[], object]) -> str:
+    try:
+        use()
+    except MissingDependencyError as error:
+        return str(error)
+    return "nothing"
+
+
 def check_errors_of_what_is_missing() -> None:
-    for use, said in (
-        (lambda: mm.get_backend("torch"), "multimlp[torch]"),
-        (lambda: mm.get_backend("jax"), "multimlp[jax]"),
-        (
-            lambda: mm.save("model.safetensors", mm.MLP(2, [3], 1), mm.MLP(2, [3], 1).init()),
-            "multimlp[safetensors]",
-        ),
-    ):
-        try:
-            use()
-        except MissingDependencyError as error:
-            if said not in str(error):
-                raise
-        else:
-            raise AssertionError(f"nothing said that {said} is missing")
+    mlp = mm.MLP(2, [3], 1)
+    assert "multimlp[torch]" in refusal(lambda: mm.get_backend("torch"))
+    assert "multimlp[jax]" in refusal(lambda: mm.get_backend("jax"))
+    assert "multimlp[safetensors]" in refusal(lambda: mm.save("model.safetensors", mlp, mlp.init()))
     done = subprocess.run(
         [Path(sys.executable).parent / "multimlp", "train", "digits"], capture_output=True, text=True
     )
