@@ -28,7 +28,20 @@ def jit(
     static_argnums : int or sequence of int
         Positional arguments to treat as constants although they hold arrays or floats; must be hashable.
     compiler : str, optional
-        One of the backend's ``capabilities.compilers``, or ``"none"``.
+        One of the backend's ``capabilities.compilers``, or ``"none"``. Default: the first of them; on torch, where inductor finds no
+        C++ compiler, none, after a `RuntimeWarning`.
+
+    Raises
+    ------
+    CapabilityError
+        If the backend has no such compiler, or (torch) if it fails.
+    InputError
+        If an argument that is no array cannot be hashed.
+
+    Notes
+    -----
+    Control flow that depends on the values of arrays is refused by JAX and TensorFlow. On torch that part runs as Python between
+    compiled parts, with the same results.
 
     Examples
     --------
