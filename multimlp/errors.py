@@ -16,6 +16,7 @@
     ├── DifferentiationError
     │   ├── NonScalarError           (TypeError)    grad of something that is not a scalar
     │   ├── NotDifferentiableError   (TypeError)    grad with respect to integers, booleans, no array
+    │   ├── TracedValueError         (CapabilityError)  NumPy, float() or `if` was given a traced array
     │   └── MissingRuleError         (NotImplementedError)  the tape has no derivative rule for a function
     ├── TrainingError
     │   └── NonFiniteLossError       (ArithmeticError)  the loss became NaN or infinite
@@ -86,6 +87,10 @@ class NotDifferentiableError(DifferentiationError, TypeError):
     """The argument to differentiate with respect to is not a real floating-point array."""
 
 
+class TracedValueError(DifferentiationError, CapabilityError):
+    """The values of a traced array were asked for: by NumPy, by ``float()``, by an ``if``."""
+
+
 class MissingRuleError(DifferentiationError, NotImplementedError):
     """The tape has no derivative rule for a function of the namespace."""
 
@@ -108,6 +113,24 @@ class ParityError(MultimlpError, AssertionError):
 
 class PrecisionWarning(UserWarning):
     """Values were made narrower than they came, because wider ones would not be safe on that backend."""
+
+
+def value_taken(what: str, backend: str) -> TracedValueError:
+    """The error for code that takes a traced array out of its trace."""
+    return TracedValueError(
+        f"{what}: a traced array of the {backend} backend cannot become a plain array or number; a gradient would be lost, or a program "
+        "hold a constant. Use the functions of multimlp.array_namespace(x) in place of NumPy's and math's, xp.where in place of if, "
+        "multimlp.scan in place of while, and multimlp.stop_gradient(x) for a constant"
+    )
+
+
+def shape_unknown(what: str, backend: str) -> CapabilityError:
+    """The error for a function whose result's shape depends on values, under a transform that must know shapes beforehand."""
+    return CapabilityError(
+        f"{what}: the shape of the result depends on values, which the {backend} backend does not know while jit, vmap or scan traces a "
+        "function. Call it outside of the transformed function, or keep the shape, e.g. xp.where(mask, x, 0) in place of x[mask]; "
+        "jit(f, compiler='none') runs f as it is"
+    )
 
 
 def missing_dependency(package: str, purpose: str, extra: str) -> MissingDependencyError:

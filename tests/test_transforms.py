@@ -242,7 +242,7 @@ ERRORS = {
     ),
     "in_axes none": (lambda x: mm.vmap(cube, in_axes=None)(x), InputError, "nothing to map"),
     "sizes": (lambda x: mm.vmap(lambda a, b: a)(x, x[:2]), ShapeError, "different sizes: 2, 3"),
-    "tangent shape": (lambda x: mm.jvp(cube, (x,), (x[:2],)), ShapeError, "tangent has shape"),
+    "tangent shape": (lambda x: mm.jvp(cube, (x,), (x[:2],)), ShapeError, r"tangent \[0\] has shape"),
     "scan length": (lambda x: mm.scan(lambda c, x: (c, x), x[0], x, length=7), ShapeError, "3, 7"),
     "compiler": (lambda x: mm.jit(cube, compiler="gcc")(x), CapabilityError, "'gcc' is not one of"),
     "unhashable": (lambda x: mm.jit(lambda x, y: x)(x, {1, 2}), InputError, "hashable"),

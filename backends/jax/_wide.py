@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from multimlp.errors import shape_unknown
+
 NARROWER: Mapping[str, str] = MappingProxyType(
     {"float64": "float32", "int64": "int32", "uint64": "uint32", "complex128": "complex64"}
 )
@@ -36,16 +38,19 @@ def keeping(function: Callable[..., Any], module: str, name: str) -> Callable[..
 
     @functools.wraps(function)
     def kept(*args: Any, **options: Any) -> Any:
-        for x in args:
-            if type(x) not in _NARROW_TYPES and _is_wide(x):
-                break
-        else:
-            if not options or not _is_wide([*options.values()]):
+        try:
+            for x in args:
+                if type(x) not in _NARROW_TYPES and _is_wide(x):
+                    break
+            else:
+                if not options or not _is_wide([*options.values()]):
+                    return function(*args, **options)
+            if switch_is_on():
                 return function(*args, **options)
-        if switch_is_on():
-            return function(*args, **options)
-        with jax.enable_x64(True):
-            return function(*args, **options)
+            with jax.enable_x64(True):
+                return function(*args, **options)
+        except (jax.errors.ConcretizationTypeError, jax.errors.NonConcreteBooleanIndexError) as error:
+            raise shape_unknown(name, "jax") from error
 
     kept.__module__, kept.__qualname__ = module, name
     if isinstance(function, jnp.ufunc):

@@ -15,6 +15,7 @@ from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends import _dlpack
 from multimlp.backends.jax import namespace
 from multimlp.backends.jax._wide import NARROWER, WIDE, switch_is_on
+from multimlp.errors import MultimlpError, shape_unknown, value_taken
 
 
 class JaxBackend(Backend):
@@ -146,6 +147,15 @@ class JaxBackend(Backend):
 
     # ---- transforms
 
+    def explain(self, error: Exception) -> MultimlpError | None:
+        if isinstance(error, jax.errors.NonConcreteBooleanIndexError):
+            return shape_unknown("x[mask]", self.name)
+        if isinstance(error, jax.errors.TracerArrayConversionError):
+            return value_taken("a NumPy function", self.name)
+        if isinstance(error, (jax.errors.ConcretizationTypeError, jax.errors.TracerIntegerConversionError)):
+            return value_taken("float(), int(), bool() or if", self.name)
+        return super().explain(error)
+
     def value_and_grad(
         self, function: Callable[[Arrays], tuple[Array, Arrays]]
     ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
@@ -161,7 +171,8 @@ class JaxBackend(Backend):
         return jax.vjp(lambda *xs: function(xs), *arrays)
 
     def jvp(self, function: Function, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
-        return jax.jvp(lambda *xs: function(xs), tuple(arrays), tuple(tangents))
+        outputs, derivatives = jax.jvp(lambda *xs: function(xs), tuple(arrays), tuple(tangents))
+        return outputs, tuple(_ordinary(d, o) for d, o in zip(derivatives, outputs, strict=True))
 
     def vmap(self, function: Function) -> Function:
         return jax.vmap(function)
@@ -196,6 +207,11 @@ class JaxBackend(Backend):
 
     def stop_gradient(self, x: Array) -> Array:
         return jax.lax.stop_gradient(x)
+
+
+def _ordinary(derivative: Array, output: Array) -> Array:
+    """Zeros of the output's dtype in place of JAX's float0, the derivative of integers."""
+    return jnp.zeros_like(output) if derivative.dtype == jax.dtypes.float0 else derivative
 
 
 @functools.cache

@@ -12,7 +12,9 @@ import tensorflow as tf
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends import _dlpack, _double_vjp
 from multimlp.backends.tensorflow import namespace as xp
+from multimlp.backends.tensorflow._explain import explain
 from multimlp.backends.tensorflow._tracing import for_vmap, for_xla, is_for_vmap, is_for_xla
+from multimlp.errors import MultimlpError
 
 
 def _is_no_advice_on_vmap(record: logging.LogRecord) -> bool:
@@ -110,6 +112,9 @@ class TensorFlowBackend(Backend):
             return value, auxiliary, _gradient(tape, value, arrays)
 
         return value_and_grad
+
+    def explain(self, error: Exception) -> MultimlpError | None:
+        return explain(error) or super().explain(error)
 
     def vjp(self, function: Function, arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
         # Persistent: the pullback may be called more than once (and is, under vmap, by jacobian).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from multimlp.backend import Array, Arrays, Backend, Capabilities, Function, pre
 from multimlp.backends import _dlpack, _double_vjp
 from multimlp.backends.torch import namespace
 from multimlp.backends.torch._programs import Programs, has_cxx_compiler, warn_of_no_cxx_compiler
-from multimlp.errors import CapabilityError
+from multimlp.errors import CapabilityError, MultimlpError, shape_unknown, value_taken
 
 
 class TorchBackend(Backend):
@@ -107,6 +107,19 @@ class TorchBackend(Backend):
 
     # ---- transforms
 
+    def explain(self, error: Exception) -> MultimlpError | None:
+        text = str(error)
+        if isinstance(error, RuntimeError):
+            if "dynamic shape" in text or "Batching rule not implemented" in text:
+                return shape_unknown("x[mask], nonzero or unique_*", self.name)
+            if ".item()" in text or "data-dependent control flow" in text:
+                return value_taken("float(), int(), bool() or if", self.name)
+            if "call numpy() on" in text or "doesn't have storage" in text:
+                return value_taken("a NumPy function", self.name)
+        if isinstance(error, TypeError) and _was_raised_in_numpy(error):
+            return value_taken("a NumPy function", self.name)
+        return super().explain(error)
+
     def value_and_grad(
         self, function: Callable[[Arrays], tuple[Array, Arrays]]
     ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
@@ -133,8 +146,19 @@ class TorchBackend(Backend):
         return value_and_grad
 
     def vjp(self, function: Function, arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
-        outputs, pullback = torch.func.vjp(lambda *xs: function(xs), *arrays)  # type: ignore[misc]
-        return outputs, pullback
+        """`torch.func.vjp` takes floating outputs alone: the others come along as auxiliary ones."""
+        floating: tuple[bool, ...] = ()
+
+        def parts(*xs: Array) -> tuple[Arrays, Arrays]:
+            nonlocal floating
+            outputs = function(xs)
+            floating = tuple([torch.is_floating_point(o) for o in outputs])
+            return _where(floating, outputs), _where([not f for f in floating], outputs)
+
+        smooth, pullback, others = torch.func.vjp(parts, *arrays, has_aux=True)  # type: ignore[misc]
+        first, second = iter(smooth), iter(others)
+        outputs = tuple([next(first) if f else next(second) for f in floating])
+        return outputs, lambda cotangents: pullback(_where(floating, cotangents))
 
     def jvp(self, function: Function, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
         if (
@@ -167,3 +191,15 @@ class TorchBackend(Backend):
 
     def stop_gradient(self, x: Array) -> Array:
         return x.detach()
+
+
+def _where(chosen: Sequence[bool], arrays: Arrays) -> Arrays:
+    return tuple([a for a, is_chosen in zip(arrays, chosen, strict=True) if is_chosen])
+
+
+def _was_raised_in_numpy(error: Exception) -> bool:
+    """NumPy's reductions call the method of their name, with arguments that a tensor's has not."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return frame is not None and str(frame.tb_frame.f_globals.get("__name__")).startswith("numpy.")

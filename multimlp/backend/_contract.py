@@ -21,7 +21,7 @@ import numpy as np
 
 from multimlp import tape
 from multimlp._typing import Array, Arrays, Namespace
-from multimlp.errors import CapabilityError, DeviceError, DTypeError
+from multimlp.errors import CapabilityError, DeviceError, DTypeError, MultimlpError, value_taken
 
 Function: TypeAlias = Callable[[Arrays], Arrays]
 """Arrays to arrays, as adapters see everything that they transform."""
@@ -214,6 +214,12 @@ class Backend:
             return self._stacked(rows)
 
         return mapped
+
+    def explain(self, error: Exception) -> MultimlpError | None:
+        """The library's own error about a traced array, in words that say what to do: `multimlp.errors.value_taken`,
+        `multimlp.errors.shape_unknown`. None for any other error."""
+        about_ufuncs = isinstance(error, TypeError) and "__array_ufunc__=None" in str(error)
+        return value_taken("a NumPy function", self.name) if about_ufuncs else None
 
     # ---- programs: loops, compiled functions, training in place ----------------------------------------------------------
 

@@ -41,7 +41,7 @@ def check_grads(
     f : callable
         ``f(*args)`` returns an array or a tree of arrays; smooth around ``args``.
     args : sequence of trees of arrays
-        Of one library; NumPy arrays and numbers go to the selected backend.
+        Floating-point, of one library; NumPy arrays and numbers go to the selected backend.
     order : int
         1 or more.
     modes : sequence of {"rev", "fwd"}
@@ -58,7 +58,9 @@ def check_grads(
     ParityError
         An `AssertionError` that says which order, mode, argument and element disagree, and by how much.
     InputError
-        For an unknown mode, or an order below 1.
+        For an unknown mode, an order below 1, arguments that are not floating-point, or nothing to vary.
+    NotDifferentiableError
+        If ``f`` returns no floating-point array.
 
     Examples
     --------
@@ -72,9 +74,13 @@ def check_grads(
     unknown = set(modes) - {"rev", "fwd"}
     if unknown or not modes:
         raise InputError(f"modes: expected 'rev', 'fwd' or both, got {tuple(modes)!r}")
+    if not isinstance(args, (tuple, list)):
+        raise InputError(f"args: expected a tuple of the arguments of f, got {args!r}; write (x,)")
     leaves, rebuild = tree.flatten(tuple(args))
     backend = common_owner(leaves) or get_backend()
-    start = [np.asarray(_host(leaf), dtype=np.float64) for leaf in leaves]
+    start = [_floats(leaf) for leaf in leaves]
+    if not any(array.size for array in start):
+        raise InputError("args: there is no number among them to vary, so that nothing would be checked")
 
     def flat(*arrays: Array) -> tuple[Array, ...]:
         return tuple(tree.leaves(f(*rebuild(arrays))))
@@ -84,8 +90,14 @@ def check_grads(
         check(flat, start, 1, order)
 
 
-def _host(leaf: Any) -> Any:
-    return owner(leaf).to_numpy(leaf) if is_array(leaf) else leaf
+def _floats(leaf: Any) -> np.ndarray:
+    host = np.asarray(owner(leaf).to_numpy(leaf) if is_array(leaf) else leaf)
+    if host.dtype.kind != "f":
+        raise InputError(
+            f"args: expected floating-point arrays or numbers, got {leaf!r} of type {type(leaf).__name__} ({host.dtype}); a function of "
+            "integers has no derivatives: write 7.0 for 7, or bind the argument, e.g. by functools.partial"
+        )
+    return host.astype(np.float64)
 
 
 class _Check:

@@ -7,7 +7,7 @@ from typing import Any
 
 from multimlp import tree
 from multimlp.backend import Array, Backend, common_owner, get_backend, is_array, select
-from multimlp.errors import DTypeError, InputError, NotDifferentiableError
+from multimlp.errors import DTypeError, InputError, MultimlpError, NotDifferentiableError
 from multimlp.tree import Tree
 
 ArgNums = int | Sequence[int]
@@ -16,6 +16,19 @@ ArgNums = int | Sequence[int]
 def backend_of(leaves: Sequence[Any]) -> Backend:
     """The adapter of the arrays among the leaves; Python numbers alone go to the selected backend."""
     return common_owner(leaves) or get_backend()
+
+
+def explained(backend: Backend, function: Callable[..., Any], *args: Any) -> Any:
+    """``function(*args)``; the library's errors about traced arrays become ours, with theirs as the cause."""
+    try:
+        return function(*args)
+    except MultimlpError:
+        raise
+    except Exception as error:
+        ours = backend.explain(error)
+        if ours is None:
+            raise
+        raise ours from error
 
 
 def is_floating(backend: Backend, array: Array) -> bool:

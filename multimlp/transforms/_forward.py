@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from multimlp import tree
-from multimlp.backend import is_array
-from multimlp.errors import ShapeError
-from multimlp.transforms._call import Call, Outputs
+from multimlp.errors import InputError
+from multimlp.transforms._call import Call, Outputs, explained
+from multimlp.transforms._directions import directions
 from multimlp.transforms._reverse import grad
 from multimlp.tree import Tree
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]) -> tuple[Tree, Tree]:
     """``(outputs, J v)``: the directional derivative of ``f`` at ``primals`` along ``tangents``.
+
+    Both are tuples, an entry for each argument of ``f``; the tangents are trees like the primals, of arrays of the same shapes and
+    dtypes.
+
+    Raises
+    ------
+    InputError, ShapeError, DTypeError, MixedBackendsError
+        If a tangent is missing, or differs from its primal in shape, dtype or library.
+    NotDifferentiableError
+        If a primal is no floating-point array.
 
     Examples
     --------
@@ -23,20 +32,23 @@ def jvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
     >>> mm.jvp(lambda x: x * x, (np.asarray([1.0, 2.0]),), (np.asarray([1.0, 10.0]),))[1]
     array([ 2., 40.])
     """
-    primals, tangents = tuple(primals), tuple(tangents)
+    primals, tangents = _arguments(primals, "primals"), _arguments(tangents, "tangents")
     call = Call(f, tuple(range(len(primals))), primals, {}, "jvp")
-    directions = tuple(tree.leaves(tree.map(lambda _, t: t, primals, tangents)))
-    for array, direction in zip(call.arrays, directions, strict=True):
-        if is_array(direction) and tuple(direction.shape) != tuple(array.shape):
-            raise ShapeError(
-                f"jvp: a tangent has shape {tuple(direction.shape)}, its primal {tuple(array.shape)}; they must be equal"
-            )
-    outputs = Outputs()
-    with call.backend.scope_of(*call.arrays):
-        values, derivatives = call.backend.jvp(
-            lambda arrays: outputs.split(call(arrays)), call.arrays, directions
+    backend, outputs = call.backend, Outputs()
+    with backend.scope_of(*call.arrays):
+        along = directions(backend, tangents, call.gradients(call.arrays), ("jvp: a tangent", "primal"))
+        values, derivatives = explained(
+            backend, backend.jvp, lambda arrays: outputs.split(call(arrays)), call.arrays, along
         )
     return outputs.join(values), outputs.join(derivatives)
+
+
+def _arguments(given: Sequence[Tree], name: str) -> tuple[Tree, ...]:
+    if not isinstance(given, (tuple, list)):
+        raise InputError(
+            f"jvp: {name} must be a tuple with an entry for each argument, got {type(given).__name__}; write ({name[:-1]},)"
+        )
+    return tuple(given)
 
 
 def hvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]) -> Tree:
@@ -49,6 +61,6 @@ def hvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
     >>> mm.hvp(lambda x: mm.array_namespace(x).sum(x**3), (np.asarray([1.0, 2.0]),), (np.asarray([1.0, 1.0]),))
     array([ 6., 12.])
     """
-    positions = tuple(range(len(primals)))
+    positions = tuple(range(len(_arguments(primals, "primals"))))
     products = jvp(lambda *args: grad(f, positions)(*args), primals, tangents)[1]
     return products[0] if len(positions) == 1 else products

@@ -7,15 +7,21 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
-from multimlp.backend import Array, Backend, array_namespace
-from multimlp.transforms._call import ArgNums, Call, Outputs
-from multimlp.transforms._reverse import grad
+from multimlp.backend import Array, Backend, array_namespace, is_array
+from multimlp.errors import NotDifferentiableError
+from multimlp.transforms._call import ArgNums, Call, Outputs, explained, is_floating
+from multimlp.transforms._reverse import grad, no_floats
 
 
 def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
     """The function that returns the Jacobian: for each output of shape ``o`` and input of shape ``i`` an array ``o + i``.
 
     Reverse mode, one pullback per output element, vectorised where the backend can.
+
+    Raises
+    ------
+    NotDifferentiableError
+        If an output, or an argument to differentiate with respect to, is not a floating-point array.
 
     Examples
     --------
@@ -31,11 +37,23 @@ def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
         call = Call(f, argnums, args, kwargs, "jacobian")
         backend, outputs = call.backend, Outputs()
         with backend.scope_of(*call.arrays):
-            values, pullback = backend.vjp(lambda arrays: outputs.split(call(arrays)), call.arrays)
+            values, pullback = explained(
+                backend,
+                backend.vjp,
+                lambda arrays: outputs.split(_floats(backend, call(arrays))),
+                call.arrays,
+            )
             rows = [_rows(backend, pullback, values, i, call.arrays) for i in range(len(values))]
         return tree.map(call.gradients, outputs.join([_Leaf(row) for row in rows]))
 
     return transformed
+
+
+def _floats(backend: Backend, result: Any) -> Any:
+    leaves = tree.leaves(result)
+    if not leaves or not all(is_array(leaf) and is_floating(backend, leaf) for leaf in leaves):
+        raise NotDifferentiableError(no_floats("jacobian", result))
+    return result
 
 
 def hessian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:

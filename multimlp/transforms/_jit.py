@@ -9,7 +9,7 @@ from typing import Any
 from multimlp import tree
 from multimlp.backend import Array, Backend, is_array, is_traced, owner_of_type, select
 from multimlp.errors import InputError
-from multimlp.transforms._call import ArgNums, Outputs, backend_of
+from multimlp.transforms._call import ArgNums, Outputs, backend_of, explained
 from multimlp.tree import Tree
 
 
@@ -125,7 +125,7 @@ class _Program:
             for n in self._floats:
                 arrays[n] = backend.asarray(arrays[n], dtype=kind)
         with backend.scope_of(*arrays):
-            return self._outputs.join(self._function(tuple(arrays)))
+            return self._outputs.join(explained(backend, self._function, tuple(arrays)))
 
 
 def _float_kind(backend: Backend, leaves: Sequence[Any]) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
-from multimlp.backend import Array, Backend, array_namespace, is_array
-from multimlp.errors import InputError, NonScalarError
-from multimlp.transforms._call import ArgNums, Call, Outputs, is_floating
+from multimlp.backend import Array, Backend, array_namespace, is_array, owner
+from multimlp.errors import InputError, NonScalarError, NotDifferentiableError
+from multimlp.transforms._call import ArgNums, Call, Outputs, explained, is_floating
+from multimlp.transforms._directions import directions
 from multimlp.tree import Tree
 
 
@@ -54,7 +55,7 @@ def value_and_grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = 
             return _scalar(backend, value, "grad"), outputs.split(aux)
 
         with backend.scope_of(*call.arrays):
-            value, aux, gradients = backend.value_and_grad(scalar_and_aux)(call.arrays)
+            value, aux, gradients = explained(backend, backend.value_and_grad(scalar_and_aux), call.arrays)
         return ((value, outputs.join(aux)) if has_aux else value), call.gradients(gradients)
 
     return transformed
@@ -87,6 +88,16 @@ def vjp(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[A
 
     With ``has_aux`` the function returns ``(outputs, aux)`` and the result is ``(outputs, pullback, aux)``.
 
+    The cotangents are a tree like the outputs, of arrays of the same shapes and dtypes. What is given for an output that is not
+    floating-point is passed over.
+
+    Raises
+    ------
+    InputError, ShapeError, DTypeError, MixedBackendsError
+        From the pullback: if a cotangent is missing, or differs from its output in shape, dtype or library.
+    NotDifferentiableError
+        If no output is a floating-point array, or a primal is none.
+
     Examples
     --------
     >>> import numpy as np
@@ -104,14 +115,18 @@ def vjp(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[A
         result, aux = _unpack_aux(call(arrays)) if has_aux else (call(arrays), None)
         arrays_out = outputs.split(result)
         count = len(arrays_out)
+        if not any(is_floating(backend, array) for array in arrays_out):
+            raise NotDifferentiableError(no_floats("vjp", result))
         return (*arrays_out, *auxiliary.split(aux))
 
     with backend.scope_of(*call.arrays):
-        flat_outputs, flat_pullback = backend.vjp(flat, call.arrays)
+        flat_outputs, flat_pullback = explained(backend, backend.vjp, flat, call.arrays)
     aux_arrays = flat_outputs[count:]
 
     def pullback(cotangents: Tree) -> Tree:
-        given = tuple(tree.leaves(tree.map(lambda _, c: c, outputs.join(flat_outputs[:count]), cotangents)))
+        given = directions(
+            backend, cotangents, outputs.join(flat_outputs[:count]), ("vjp: a cotangent", "output")
+        )
         with backend.scope_of(*call.arrays):
             padded = (*given, *(backend.xp.zeros_like(a) for a in aux_arrays))
             return call.gradients(flat_pullback(padded))
@@ -135,7 +150,7 @@ def elementwise_grad(f: Callable[..., Any], argnums: int = 0) -> Callable[..., A
 
     def total(*args: Any, **kwargs: Any) -> Array:
         result = f(*args, **kwargs)
-        return array_namespace(result).sum(result)
+        return array_namespace(result).sum(result) if is_array(result) else result
 
     return functools.wraps(f)(grad(total, argnums))
 
@@ -147,7 +162,13 @@ def _scalar(backend: Backend, value: Any, name: str) -> Array:
                 f"{name}: the function returned a tuple; if it returns (value, aux), pass has_aux=True"
             )
         raise NonScalarError(
-            f"{name}: the function returned {value!r}, not an array of the {backend.name} backend"
+            f"{name}: the function returned {value!r}, not an array of the {backend.name} backend. float(), .item(), math's and NumPy's "
+            "functions take a value out of its trace: use those of multimlp.array_namespace(x)"
+        )
+    if owner(value) is not backend:
+        raise NonScalarError(
+            f"{name}: the function returned an array of {owner(value).name}, its arguments belong to {backend.name}, so that the "
+            "gradient is lost: use the functions of multimlp.array_namespace(x)"
         )
     if tuple(value.shape) != ():
         raise NonScalarError(
@@ -159,6 +180,22 @@ def _scalar(backend: Backend, value: Any, name: str) -> Array:
             f"{name}: the function returned a scalar of dtype {backend.dtype_name(value.dtype)}; it must be floating-point"
         )
     return value
+
+
+def no_floats(name: str, result: Any) -> str:
+    kinds = [_kind(leaf) for leaf in tree.leaves(result)]
+    return (
+        f"{name}: the function must return floating-point arrays of the library of its arguments, got {', '.join(kinds) or 'nothing'}; "
+        "return others as auxiliary output, or leave them out"
+    )
+
+
+def _kind(leaf: Any) -> str:
+    return (
+        f"{owner(leaf).dtype_name(leaf.dtype)} of {owner(leaf).name}"
+        if is_array(leaf)
+        else type(leaf).__name__
+    )
 
 
 def _unpack_aux(result: Any) -> tuple[Any, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from multimlp import tree
-from multimlp.backend import Array
-from multimlp.errors import ShapeError
-from multimlp.transforms._call import Outputs, backend_of
+from multimlp.backend import Array, Backend, array_namespace, is_array, select
+from multimlp.errors import DTypeError, InputError, ShapeError
+from multimlp.transforms._call import Outputs, backend_of, explained
 from multimlp.tree import Tree
 
 
@@ -19,11 +20,21 @@ def scan(
     Parameters
     ----------
     f : callable
-        ``(carry, x) -> (carry, y)``; the carry keeps its structure, shapes and dtypes.
+        ``(carry, x) -> (carry, y)``; the carry keeps its structure, shapes and dtypes. Of no steps, it is called once, with zeros for
+        ``x``, to learn the shapes of ``y``.
     init : tree of arrays
+        A Python float is an array of shape () of the first floating dtype given, else of the selected one.
     xs : tree of arrays with the same leading size, or None
     length : int, optional
         Number of steps; needed when ``xs`` is None.
+
+    Raises
+    ------
+    InputError
+        If ``f`` returns no pair, or a carry of another structure; if ``init`` or ``xs`` hold what is no array.
+    ShapeError, DTypeError
+        If the carry changes a shape or a dtype, or the leading sizes differ.
+    MixedBackendsError
 
     Examples
     --------
@@ -35,17 +46,91 @@ def scan(
     """
     carry, rebuild_carry = tree.flatten(init)
     items, rebuild_items = tree.flatten(xs)
-    sizes = {int(item.shape[0]) for item in items} | (set() if length is None else {length})
+    steps = _steps(items, length)
+    backend, outputs = backend_of((*carry, *items)), Outputs()
+    carry = _arrays(backend, carry, items)
+    places = [f"carry{' [' + '.'.join(path) + ']' if path else ''}" for path in tree.paths(init)]
+
+    def step(carry: Sequence[Array], items: Sequence[Array]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        before = rebuild_carry(carry)
+        after, row = _pair(f(before, rebuild_items(items)))
+        return _kept(backend, before, after, places), outputs.split(row)
+
+    with backend.scope_of(*carry, *items):
+        if steps == 0:
+            rows = explained(backend, step, carry, [_zeros(item, tuple(item.shape)[1:]) for item in items])[1]
+            last, rows = tuple(carry), tuple(_zeros(row, (0, *tuple(row.shape))) for row in rows)
+        else:
+            last, rows = explained(backend, backend.scan, step, tuple(carry), tuple(items), steps)
+    return rebuild_carry(last), outputs.join(rows)
+
+
+def _steps(items: Sequence[Any], length: int | None) -> int:
+    if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 0):
+        raise InputError(f"scan: length must be an integer >= 0, got {length!r}")
+    sizes = set() if length is None else {length}
+    for item in items:
+        if not is_array(item):
+            raise InputError(f"scan: xs must hold arrays, got {item!r} of type {type(item).__name__}")
+        if not tuple(item.shape):
+            raise ShapeError("scan: an array of xs has shape (); it needs a leading axis to loop over")
+        sizes.add(int(item.shape[0]))
     if len(sizes) != 1:
         raise ShapeError(
             f"scan: the leading sizes of xs and length must agree, got {', '.join(map(str, sorted(sizes))) or 'none'}"
         )
-    backend, outputs = backend_of((*carry, *items)), Outputs()
+    return sizes.pop()
 
-    def step(carry: Sequence[Array], items: Sequence[Array]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-        result, row = f(rebuild_carry(carry), rebuild_items(items))
-        return tuple(tree.leaves(result)), outputs.split(row)
 
-    with backend.scope_of(*carry, *items):
-        last, rows = backend.scan(step, tuple(carry), tuple(items), sizes.pop())
-    return rebuild_carry(last), outputs.join(rows)
+def _arrays(backend: Backend, init: Sequence[Any], items: Sequence[Array]) -> list[Array]:
+    """The carry to begin with; Python floats become arrays."""
+    floats = (
+        backend.dtype_name(a.dtype)
+        for a in (*init, *items)
+        if is_array(a) and backend.xp.isdtype(a.dtype, "real floating")
+    )
+    kind = next(floats, None)
+    arrays = []
+    for leaf in init:
+        if not is_array(leaf) and not isinstance(leaf, float):
+            raise InputError(
+                f"scan: init must hold arrays, got {leaf!r} of type {type(leaf).__name__}; make one of it, xp.asarray({leaf!r})"
+            )
+        arrays.append(leaf if is_array(leaf) else backend.asarray(leaf, dtype=kind or select(backend).dtype))
+    return arrays
+
+
+def _pair(result: Any) -> tuple[Tree, Tree]:
+    if not (isinstance(result, tuple) and len(result) == 2):
+        size = f" of {len(result)}" if isinstance(result, tuple) else ""
+        raise InputError(f"scan: the function must return (carry, y), got {type(result).__name__}{size}")
+    return result
+
+
+def _kept(backend: Backend, before: Tree, after: Tree, places: Sequence[str]) -> tuple[Array, ...]:
+    """The leaves of the new carry, each of the shape and dtype that it had."""
+    leaves: list[Any] = []
+    try:
+        tree.map(lambda _, leaf: leaves.append(leaf), before, after)
+    except InputError as error:
+        raise InputError(
+            f"scan: the carry must keep its structure, but before and after a step they are {error}"
+        ) from None
+    for old, new, place in zip(tree.leaves(before), leaves, places, strict=True):
+        if not is_array(new):
+            raise InputError(
+                f"scan: the {place} was an array and became {new!r} of type {type(new).__name__}"
+            )
+        if tuple(old.shape) != tuple(new.shape):
+            raise ShapeError(
+                f"scan: the {place} had shape {tuple(old.shape)} and got {tuple(new.shape)}; it must keep it"
+            )
+        kinds = backend.dtype_name(old.dtype), backend.dtype_name(new.dtype)
+        if kinds[0] != kinds[1]:
+            raise DTypeError(f"scan: the {place} had dtype {kinds[0]} and got {kinds[1]}; it must keep it")
+    return tuple(leaves)
+
+
+def _zeros(like: Array, shape: tuple[int, ...]) -> Array:
+    place = getattr(like, "device", None)
+    return array_namespace(like).zeros(shape, dtype=like.dtype, device=place)

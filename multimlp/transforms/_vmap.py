@@ -9,7 +9,8 @@ from typing import Any
 from multimlp import tree
 from multimlp.backend import Array, array_namespace, is_array, owner
 from multimlp.errors import InputError, ShapeError
-from multimlp.transforms._call import Outputs
+from multimlp.transforms._call import Outputs, explained
+from multimlp.tree import Tree
 
 
 def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable[..., Any]:
@@ -19,10 +20,20 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
     ----------
     f : callable
         Of arrays without the mapped axis.
-    in_axes : int, None, or a sequence of these per positional argument
-        Which axis of each array of the argument is mapped; None: not mapped, given whole to each call.
+    in_axes : int, None, or a sequence per positional argument
+        Which axis of each array of the argument is mapped; None: not mapped, given whole to each call. For an argument that is a tree
+        also a tree of these, as deep as they differ: ``({"w": 0, "b": None}, 0)``. Keyword arguments are never mapped.
     out_axes : int
-        Where the mapped axis stands in the outputs.
+        Where the mapped axis stands in all arrays of the output; negative ones count from the end. What is no array is returned as
+        one call returned it.
+
+    Raises
+    ------
+    InputError
+        If ``in_axes`` or ``out_axes`` are no integers, do not fit the arguments, or map nothing.
+    ShapeError
+        If an array has no such axis, or the mapped axes differ in size, or have size 0.
+    MixedBackendsError
 
     Examples
     --------
@@ -32,13 +43,18 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
     array([3., 3.])
     """
 
+    if isinstance(out_axes, bool) or not isinstance(out_axes, int):
+        raise InputError(f"vmap: out_axes must be an integer, the same for all outputs, got {out_axes!r}")
+
     @functools.wraps(f)
     def transformed(*args: Any, **kwargs: Any) -> Any:
         axes = tuple(in_axes) if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(args)
         if len(axes) != len(args):
             raise InputError(f"vmap: in_axes has {len(axes)} entries for {len(args)} positional arguments")
         leaves, rebuild = tree.flatten(args)
-        leaf_axes = [axis for argument, axis in zip(args, axes, strict=True) for _ in tree.leaves(argument)]
+        leaf_axes = [
+            one for argument, axis in zip(args, axes, strict=True) for one in _leaf_axes(axis, argument)
+        ]
         mapped = [i for i, axis in enumerate(leaf_axes) if axis is not None]
         if not mapped:
             raise InputError(
@@ -61,20 +77,49 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
         if size == 0:
             raise ShapeError("vmap: the mapped axis has size 0")
         with backend.scope_of(*fronted):
-            results = backend.vmap(one)(fronted)
+            results = explained(backend, backend.vmap(one), fronted)
             if out_axes:
-                results = tuple(array_namespace(r).moveaxis(r, 0, out_axes) for r in results)
+                results = tuple(_placed(r, out_axes) for r in results)
         return outputs.join(results)
 
     return transformed
 
 
+def _leaf_axes(axis: Any, argument: Tree) -> list[int | None]:
+    """The axis of each leaf of an argument; an integer or None holds for all leaves of the tree that it stands for."""
+    if axis is None or (isinstance(axis, int) and not isinstance(axis, bool)):
+        return [axis] * len(tree.leaves(argument))
+    parts: list[tuple[Any, Tree]] | None = None
+    if isinstance(axis, dict) and isinstance(argument, dict) and axis.keys() == argument.keys():
+        parts = [(axis[key], argument[key]) for key in argument]
+    elif (
+        isinstance(axis, (tuple, list)) and isinstance(argument, (tuple, list)) and len(axis) == len(argument)
+    ):
+        parts = list(zip(axis, argument, strict=True))
+    if parts is None:
+        raise InputError(
+            f"vmap: in_axes: expected an integer, None or a tree of these that fits {tree.structure(argument)}, got {axis!r}"
+        )
+    return [one for part in parts for one in _leaf_axes(*part)]
+
+
+def _placed(result: Array, axis: int) -> Array:
+    if not -result.ndim <= axis < result.ndim:
+        raise ShapeError(f"vmap: out_axes={axis} does not fit an output of shape {tuple(result.shape)}")
+    return array_namespace(result).moveaxis(result, 0, axis)
+
+
 def _mapped_size(leaves: Sequence[Any], axes: Sequence[int | None], mapped: Sequence[int]) -> int:
     sizes: set[int] = set()
     for i in mapped:
-        shape = tuple(leaves[i].shape) if is_array(leaves[i]) else ()
         axis = axes[i]
-        if not isinstance(axis, int) or not -len(shape) <= axis < len(shape):
+        if not is_array(leaves[i]):
+            raise InputError(
+                f"vmap: in_axes={axis!r} maps over {leaves[i]!r} of type {type(leaves[i]).__name__}, which is no array; "
+                "give None for it"
+            )
+        shape = tuple(leaves[i].shape)
+        if axis is None or not -len(shape) <= axis < len(shape):
             raise ShapeError(f"vmap: in_axes={axis!r} does not fit an argument of shape {shape}")
         sizes.add(shape[axis])
     if len(sizes) > 1:
