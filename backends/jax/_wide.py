@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -39,12 +39,8 @@ def keeping(function: Callable[..., Any], module: str, name: str) -> Callable[..
     @functools.wraps(function)
     def kept(*args: Any, **options: Any) -> Any:
         try:
-            for x in args:
-                if type(x) not in _NARROW_TYPES and _is_wide(x):
-                    break
-            else:
-                if not options or not _is_wide([*options.values()]):
-                    return function(*args, **options)
+            if not (_any_wide(args) or (options and _any_wide(options.values()))):
+                return function(*args, **options)
             if switch_is_on():
                 return function(*args, **options)
             with jax.enable_x64(True):
@@ -62,13 +58,27 @@ def keeping(function: Callable[..., Any], module: str, name: str) -> Callable[..
 _NARROW_TYPES = frozenset((int, float, complex, bool, slice, type(None), type(...)))
 
 
-def _is_wide(x: Any) -> bool:
-    """Of an array its dtype, of a sequence that of a member, and of a dtype, or its name, itself."""
-    dtype = getattr(x, "dtype", None)  # arrays, tracers, and names such as jnp.float64
-    if isinstance(dtype, np.dtype):
-        return dtype in WIDE and not isinstance(x, (np.ndarray, np.generic))
-    if isinstance(x, (tuple, list)):
-        return any(type(item) not in _NARROW_TYPES and _is_wide(item) for item in x)
+def _any_wide(values: Iterable[Any]) -> bool:
+    """Whether one of them is 64 bits wide: of an array its dtype, of a sequence a member, and a dtype, or its name, itself.
+
+    A loop by hand: this is what the namespace costs, in each eager call.
+    """
+    for x in values:
+        if type(x) in _NARROW_TYPES:
+            continue
+        dtype = getattr(x, "dtype", None)  # arrays, tracers, and names such as jnp.float64
+        if isinstance(dtype, np.dtype):
+            if dtype in WIDE and not isinstance(x, (np.ndarray, np.generic)):
+                return True
+        elif isinstance(x, (tuple, list)):
+            if _any_wide(x):
+                return True
+        elif _names_wide(x):
+            return True
+    return False
+
+
+def _names_wide(x: Any) -> bool:
     if isinstance(x, str):
         return x in NARROWER
     return (isinstance(x, np.dtype) or (isinstance(x, type) and issubclass(x, np.generic))) and np.dtype(
