@@ -31,3 +31,11 @@ class Library(Protocol):
 
     def is_array_type(self, cls: type) -> bool:
         """Whether instances of ``cls`` are its plain arrays."""
+
+    def is_floating(self, x: Array) -> bool:
+        """Whether an array, plain or traced, is of a real floating-point dtype."""
+
+    def vjp(
+        self, function: Callable[[Arrays], Arrays], arrays: Arrays
+    ) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
+        """The outputs of a function, and the map from their cotangents to those of its inputs."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -53,6 +54,11 @@ class Run:
         """End training after this epoch; the reason goes to ``result.stopped``."""
         self.stopped = reason
 
+    def record(self, figures: Mapping[str, float]) -> None:
+        """Add the figures of an epoch to the history."""
+        for name, value in figures.items():
+            self.history.setdefault(name, []).append(value)
+
     def latest(self) -> dict[str, float]:
         """The figures of the last epoch."""
         return {name: values[-1] for name, values in self.history.items() if values}
@@ -95,6 +101,18 @@ def as_callback(callback: Any) -> Callback:
     if callable(callback):
         return EachEpoch(callback)
     raise InputError(f"callbacks: expected a Callback or a callable, got {callback!r}")
+
+
+@contextmanager
+def watched(run: Run, watchers: Sequence[Callback]) -> Iterator[None]:
+    """The callbacks are told when a run begins, and when it ends, however that comes."""
+    for watcher in watchers:
+        watcher.on_fit_begin(run)
+    try:
+        yield
+    finally:
+        for watcher in watchers:
+            watcher.on_fit_end(run)
 
 
 class EarlyStopping(Callback):

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
-from multimlp.backends import _dlpack, _double_vjp
+from multimlp.backends import _dlpack
 from multimlp.backends.tensorflow import namespace as xp
 from multimlp.backends.tensorflow._explain import explain
 from multimlp.backends.tensorflow._tracing import for_vmap, for_xla, is_for_vmap, is_for_xla
@@ -129,14 +129,8 @@ class TensorFlowBackend(Backend):
 
         return outputs, pullback
 
-    def jvp(self, function: Function, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
-        """By two reverse passes.
-
-        `tf.autodiff.ForwardAccumulator` is wrong, or fails, where accumulators nest under a tape.
-        """
-        return _double_vjp.jvp(
-            self.vjp, function, arrays, tangents, tf.zeros_like, lambda x: x.dtype.is_floating
-        )
+    # jvp stays the contract's, by two reverse passes: `tf.autodiff.ForwardAccumulator` is wrong, or fails, where accumulators
+    # nest under a tape.
 
     def vmap(self, function: Function) -> Function:
         def mapped(arrays: Arrays) -> Arrays:

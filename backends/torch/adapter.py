@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function, prepare_all
-from multimlp.backends import _dlpack, _double_vjp
+from multimlp.backends import _dlpack
 from multimlp.backends.torch import namespace
 from multimlp.backends.torch._programs import Programs, has_cxx_compiler, warn_of_no_cxx_compiler
 from multimlp.errors import CapabilityError, MultimlpError, shape_unknown, value_taken
@@ -161,12 +161,9 @@ class TorchBackend(Backend):
         return outputs, lambda cotangents: pullback(_where(floating, cotangents))
 
     def jvp(self, function: Function, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
-        if (
-            torch.compiler.is_compiling()
-        ):  # dynamo's stand-ins for tensors fail where forward derivatives nest
-            return _double_vjp.jvp(
-                self.vjp, function, arrays, tangents, torch.zeros_like, torch.is_floating_point
-            )
+        if torch.compiler.is_compiling():
+            # dynamo's stand-ins for tensors fail where forward derivatives nest
+            return super().jvp(function, arrays, tangents)
         outputs, derivatives = torch.func.jvp(lambda *xs: function(xs), tuple(arrays), tuple(tangents))  # type: ignore[misc]
         return outputs, derivatives
 

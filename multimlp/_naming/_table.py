@@ -116,10 +116,15 @@ class Table(Generic[T]):
             raise self.unknown(name)
         return self._things[found]
 
+    def close(self, name: str, most: int) -> list[str]:
+        """The names that are spelt most like this one, the closest first."""
+        found = difflib.get_close_matches(squeezed(name), self._spellings, n=most)
+        return [self._spellings[spelling] for spelling in found]
+
     def unknown(self, name: str) -> InputError:
         """The error for a name that is not in the table."""
-        close = difflib.get_close_matches(squeezed(name), self._spellings, n=1)
-        hint = f" Did you mean {self._spellings[close[0]]!r}?" if close else ""
+        close = self.close(name, 1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
         return InputError(f"{self.kind}: unknown name {name!r}.{hint} Known names: {', '.join(self._things)}")
 
     def reject(self, given: object, others: str) -> InputError:

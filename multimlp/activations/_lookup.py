@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any
 
+from multimlp._naming import Table as KitTable
 from multimlp.activations import _axis, _exponential, _gated, _hard, _rectifiers, _sigmoidal
 from multimlp.activations._description import ROWS, Description
 from multimlp.activations._operation import ActivationOp
@@ -20,14 +20,9 @@ TABLE: dict[str, Description] = {
 """By name: the families in this order, whichever was imported first, and each as its file is written."""
 
 
-def _squeezed(name: str) -> str:
-    return name.strip().lower().replace("_", "").replace("-", "").replace(" ", "")
-
-
-_CANONICAL = {
-    **{_squeezed(name): name for name in TABLE},
-    **{_squeezed(alias): row.name for row in TABLE.values() for alias in row.aliases},
-}
+_SPELLINGS: KitTable[str] = KitTable("activation")
+for _row in TABLE.values():
+    _SPELLINGS.add(_row.name, _row.name, *_row.aliases)
 
 
 def names() -> tuple[str, ...]:
@@ -60,13 +55,11 @@ def describe(name: str) -> Description:
     """
     if not isinstance(name, str):
         raise InputError(f"activation: expected a name such as 'relu', got {name!r}")
-    canonical = _CANONICAL.get(_squeezed(name))
+    canonical = _SPELLINGS.canonical(name)
     if canonical is None:
-        close = difflib.get_close_matches(_squeezed(name), _CANONICAL, n=3)
+        close = _SPELLINGS.close(name, 3)
         hint = (
-            f"did you mean {' or '.join(repr(_CANONICAL[match]) for match in close)}? "
-            if close
-            else f"known: {', '.join(names())}. "
+            f"did you mean {' or '.join(map(repr, close))}? " if close else f"known: {', '.join(names())}. "
         )
         raise InputError(
             f"activation: no activation is called {name!r}; {hint}A callable of your own works too."

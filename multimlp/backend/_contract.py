@@ -198,7 +198,7 @@ class Backend:
         return tape.vjp(function, arrays, self)
 
     def jvp(self, function: Function, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
-        """``(outputs, tangents of the outputs)``."""
+        """``(outputs, tangents of the outputs)``; by two reverse passes of `vjp`, unless the library's forward mode is better."""
         return tape.jvp(function, arrays, tangents, self)
 
     def stop_gradient(self, x: Array) -> Array:
@@ -338,6 +338,10 @@ class Backend:
         raise DeviceError(
             f"device: {device!r} is not available to the {self.name} backend here; available: {', '.join(here)}"
         )
+
+    def is_floating(self, x: Array) -> bool:
+        """Whether an array is of a real floating-point dtype; some namespaces do not count bfloat16 among them."""
+        return self.xp.isdtype(x.dtype, "real floating") or self.dtype_name(x.dtype) == "bfloat16"
 
     def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A portable function to be called with this library's arrays: under their `scope_of`, where the adapter has one."""

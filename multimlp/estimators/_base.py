@@ -25,7 +25,7 @@ from multimlp.estimators._solvers import full_batch, optimizer_for
 from multimlp.estimators._stopping import Holdout, split
 from multimlp.losses import Loss
 from multimlp.mlp import MLP, Params
-from multimlp.training import InMemory, Ordering, Problem, Training, place
+from multimlp.training import InMemory, Ordering, Problem, Training, all_finite, place, take_rows
 from multimlp.training.engines import initial_state, master_dtype
 from multimlp.tree import Tree
 
@@ -239,7 +239,7 @@ class BaseMLP(BaseEstimator):
                 raise DataError(
                     "sample_weight: Sample weights are all zero, so there is nothing to learn from"
                 )
-            inputs, targets, weights = _inputs.rows(inputs, kept), targets[kept], weights[kept]
+            inputs, targets, weights = take_rows(inputs, kept), targets[kept], weights[kept]
         return inputs, targets, weights
 
     def _seed(self) -> int:
@@ -354,9 +354,8 @@ class BaseMLP(BaseEstimator):
         """The network's outputs for new rows, and where results go."""
         check_is_fitted(self)
         outputs = self._network.outputs(_inputs.check_inputs(self, X, reset=False))
-        finite = np.isfinite(_inputs.to_host(outputs))
-        if not np.all(finite):
-            row = int(np.argwhere(~finite)[0][-2])
+        if not all_finite(outputs):
+            row = int(np.argwhere(~np.isfinite(_inputs.to_host(outputs)))[0][-2])
             raise DataError(
                 f"X: the network's outputs are NaN or infinite, first for row {row}; its values are too large for the dtype "
                 "that the network computes in, or the parameters are not finite"

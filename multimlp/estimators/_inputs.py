@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from multimlp.backend import Array, Backend, owner, owner_of_type
 from multimlp.errors import DataError, ShapeError
+from multimlp.training import all_finite
 
 FLOATS = (np.float64, np.float32)
 
@@ -103,19 +104,7 @@ def _check_foreign(estimator: Any, X: Array, reset: bool) -> Array:
         raise DataError(f"X: expected at least one row and one feature, got shape {tuple(X.shape)}")
     if backend.dtype_name(X.dtype) not in ("float64", "float32", "bfloat16", "float16"):
         X = backend.asarray(X, dtype="float64")
-    xp = backend.xp
-    with backend.scope_of(X):
-        finite = bool(xp.all(xp.isfinite(X)))
-    if not finite:
+    if not all_finite(X):
         raise DataError("X: Input X contains NaN or infinity; remove or fill them in")
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     return X
-
-
-def rows(X: Array, chosen: np.ndarray) -> Array:
-    """The chosen rows of an array of any library."""
-    if isinstance(X, np.ndarray):
-        return X[chosen]
-    backend = owner(X)
-    where = backend.asarray(chosen, dtype="int32", device=backend.device_name(X))
-    return backend.xp.take(X, where, axis=0)

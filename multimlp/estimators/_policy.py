@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from multimlp.callbacks import Callback, Run
+from multimlp.callbacks import Callback, Run, watched
 from multimlp.errors import NonFiniteLossError
 from multimlp.estimators._solvers import optimizer_for
 from multimlp.estimators._stopping import Holdout, Patience
@@ -46,25 +46,18 @@ def train(
 ) -> None:
     """Train until the judge or a callback stops it, or ``max_iter`` epochs are done."""
     run = Run(training.problem.model, estimator.max_iter, {}, training.params)
-    for watcher in watchers:
-        watcher.on_fit_begin(run)
-    try:
-        with training.epochs(source, estimator.max_iter) as epochs:
-            for epoch in epochs if run.stopped is None else ():
-                _record(estimator, epoch.loss, rows)
-                run.epoch += 1
-                for name, value in {"loss": epoch.loss, **judge.figures(epoch.loss)}.items():
-                    run.history.setdefault(name, []).append(value)
-                for watcher in watchers:
-                    watcher.on_epoch_end(run)
-                reason = judge.verdict() if run.stopped is None else None
-                if reason is not None:
-                    run.stop(reason)
-                if run.stopped is not None:
-                    break
-    finally:
-        for watcher in watchers:
-            watcher.on_fit_end(run)
+    with watched(run, watchers), training.epochs(source, estimator.max_iter) as epochs:
+        for epoch in epochs if run.stopped is None else ():
+            _record(estimator, epoch.loss, rows)
+            run.epoch += 1
+            run.record({"loss": epoch.loss, **judge.figures(epoch.loss)})
+            for watcher in watchers:
+                watcher.on_epoch_end(run)
+            reason = judge.verdict() if run.stopped is None else None
+            if reason is not None:
+                run.stop(reason)
+            if run.stopped is not None:
+                break
     if training.interrupted:
         warnings.warn("Training interrupted by user.", stacklevel=3)
     elif run.stopped is None or judge.gave_up:

@@ -14,6 +14,7 @@ from multimlp.errors import InputError
 from multimlp.estimators import _inputs
 from multimlp.estimators._fitted_network import Network
 from multimlp.mlp import MLP, Params
+from multimlp.training import take_rows
 
 
 class Patience:
@@ -101,6 +102,6 @@ def split(estimator: Any, rows: Rows, seed: int) -> tuple[Rows, Rows]:
         )
 
     def part(chosen: np.ndarray) -> Rows:
-        return _inputs.rows(X, chosen), y[chosen], None if weights is None else weights[chosen]
+        return take_rows(X, chosen), y[chosen], None if weights is None else weights[chosen]
 
     return part(kept), part(held)

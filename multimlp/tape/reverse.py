@@ -10,7 +10,7 @@ from multimlp._typing import Array, Arrays, Library
 from multimlp.errors import InputError, NonScalarError, NotDifferentiableError, ShapeError
 from multimlp.tape._state import RECORDING, call_with
 from multimlp.tape.core import Node, Traced
-from multimlp.tape.namespace import TracedNamespace, traced_type
+from multimlp.tape.namespace import TracedNamespace, namespace_for, traced_type
 
 _levels = itertools.count(1)
 
@@ -124,7 +124,8 @@ def jvp(
 ) -> tuple[Arrays, Arrays]:
     """The outputs of a function, and their directional derivatives along the tangents of its inputs.
 
-    The pullback is linear in its cotangents, so that its own pullback is the forward derivative.
+    The pullback is linear in its cotangents, so that its own pullback is the forward derivative: with the library's own reverse
+    mode, the tape's where it has none.
 
     Parameters
     ----------
@@ -150,24 +151,20 @@ def jvp(
     6.0
     """
     _check_same_shapes("tangents", "input", arrays, tangents)
-    outputs, pullback = vjp(function, arrays, library)
-    xp = _namespace_of(library)
-    smooth = [i for i, y in enumerate(outputs) if _differentiable(xp, y)]
-    zeros = [xp.zeros_like(y) for y in outputs]
+    outputs, pullback = library.vjp(function, arrays)
+    smooth = [i for i, y in enumerate(outputs) if library.is_floating(y)]
+    derivatives = [namespace_for(library, (y,)).zeros_like(y) for y in outputs]
     if not smooth:
-        return outputs, tuple(zeros)
+        return outputs, tuple(derivatives)
 
     def of_cotangents(cotangents: Arrays) -> Arrays:
-        complete = list(zeros)
-        for i, cotangent in zip(smooth, cotangents, strict=True):
-            complete[i] = cotangent
-        return pullback(tuple(complete))
+        given = dict(zip(smooth, cotangents, strict=True))
+        return pullback(tuple(given.get(i, none) for i, none in enumerate(derivatives)))
 
-    _, forward = vjp(of_cotangents, tuple(zeros[i] for i in smooth), library)
-    output_tangents = list(zeros)
-    for i, tangent in zip(smooth, forward(tangents), strict=True):
-        output_tangents[i] = tangent
-    return outputs, tuple(output_tangents)
+    _, forward = library.vjp(of_cotangents, tuple(derivatives[i] for i in smooth))
+    for i, derivative in zip(smooth, forward(tuple(tangents)), strict=True):
+        derivatives[i] = derivative
+    return outputs, tuple(derivatives)
 
 
 # ---- levels --------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 from multimlp.training._evaluation import predict
 from multimlp.training._fit import FitResult, fit
 from multimlp.training._loop import Epoch, Training
+from multimlp.training._rows import all_finite, take_rows
 from multimlp.training._sources import InMemory, Ordering, Source, place
 from multimlp.training.engines import Problem
 
@@ -18,7 +19,9 @@ __all__ = [
     "Problem",
     "Source",
     "Training",
+    "all_finite",
     "fit",
     "place",
     "predict",
+    "take_rows",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 from multimlp import random
 from multimlp.backend import Array, host, owner
 from multimlp.errors import DataError, InputError, ShapeError
+from multimlp.training._rows import all_finite, take_rows
 from multimlp.training._sources import Rows, is_streamed
 
 Pair = tuple[Array, Array]
@@ -94,16 +95,8 @@ def _split(everything: Rows, held: int, seed: int) -> tuple[Rows, Pair]:
         )
     order = random.host_generator(seed, "validation").permutation(int(X.shape[0]))
     kept, held_rows = np.sort(order[held:]), np.sort(order[:held])
-    training = _take(X, kept), _take(y, kept), None if weights is None else _take(weights, kept)
-    return training, (_take(X, held_rows), _take(y, held_rows))
-
-
-def _take(array: Any, rows: np.ndarray) -> Any:
-    if isinstance(array, np.ndarray):
-        return array[rows]
-    backend = owner(array)
-    indices = backend.asarray(rows, dtype="int32", device=backend.device_name(array))
-    return backend.xp.take(array, indices, axis=0)
+    training = take_rows(X, kept), take_rows(y, kept), None if weights is None else take_rows(weights, kept)
+    return training, (take_rows(X, held_rows), take_rows(y, held_rows))
 
 
 # ---- checks --------------------------------------------------------------------------------------------------------------
@@ -144,9 +137,8 @@ def _check_finite(array: Any, name: str) -> None:
         raise DataError(f"{name}: expected real numbers, got {backend.dtype_name(array.dtype)}")
     if not backend.xp.isdtype(array.dtype, "real floating"):
         return
-    with backend.scope_of(array):
-        if bool(backend.xp.all(backend.xp.isfinite(array))):
-            return
+    if all_finite(array):
+        return
     bad = np.argwhere(~np.isfinite(backend.to_numpy(array)))
     place_of_first = ", ".join(str(int(i)) for i in bad[0])
     raise DataError(

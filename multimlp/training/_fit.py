@@ -14,7 +14,7 @@ import numpy as np
 from multimlp import losses, optimizers, tree
 from multimlp._terminal import progress as progress_bar
 from multimlp.backend import Array, Backend, select
-from multimlp.callbacks import Run, as_callback
+from multimlp.callbacks import Run, as_callback, watched
 from multimlp.errors import InputError, NonFiniteLossError
 from multimlp.mlp import MLP, Params, is_ensemble
 from multimlp.training._checkpoint import Checkpoint
@@ -213,9 +213,7 @@ def fit(
         "training on %s with the %s engine: %s", target.backend.name, training.engine, training.reason
     )
     member_loss = None
-    for watcher in watchers:
-        watcher.on_fit_begin(run)
-    try:
+    with watched(run, watchers):
         with (
             training.epochs(source, epochs, run.epoch) as passes,
             progress_bar(epochs - run.epoch, "training", progress) as bar,
@@ -223,11 +221,11 @@ def fit(
             for epoch in passes if run.stopped is None else ():
                 run.epoch += 1
                 member_loss = epoch.member_loss
-                _record(history, {"loss": epoch.loss})
+                run.record({"loss": epoch.loss})
                 if not math.isfinite(epoch.loss):
                     raise _diverged(run, history)
                 if evaluator is not None:
-                    _record(history, {f"val_{k}": v for k, v in evaluator(training.params()).items()})
+                    run.record({f"val_{k}": v for k, v in evaluator(training.params()).items()})
                 for watcher in watchers:
                     watcher.on_epoch_end(run)
                 if keeper is not None:
@@ -237,9 +235,6 @@ def fit(
                     break
         if training.interrupted and run.stopped is None:
             run.stop("interrupted")
-    finally:
-        for watcher in watchers:
-            watcher.on_fit_end(run)
     params, state = training.finish()
     best = next((p for c in watchers if (p := getattr(c, "best_params", None)) is not None), None)
     return FitResult(
@@ -271,11 +266,6 @@ def _settings(problem: Problem, shuffle: bool, last_batch: str) -> dict[str, Any
         "shuffle": shuffle,
         "last_batch": last_batch,
     }
-
-
-def _record(history: dict[str, list[float]], figures: dict[str, float]) -> None:
-    for name, value in figures.items():
-        history.setdefault(name, []).append(value)
 
 
 def _check_model(mlp: Any, params: Any) -> None:

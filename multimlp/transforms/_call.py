@@ -31,11 +31,6 @@ def explained(backend: Backend, function: Callable[..., Any], *args: Any) -> Any
         raise ours from error
 
 
-def is_floating(backend: Backend, array: Array) -> bool:
-    """Whether the dtype is a real floating one; some namespaces do not count bfloat16 among them."""
-    return backend.xp.isdtype(array.dtype, "real floating") or backend.dtype_name(array.dtype) == "bfloat16"
-
-
 def _floating(backend: Backend, leaf: Any, where: str) -> Array:
     """``leaf`` as an array that can be differentiated, or a clear error that says where it stood."""
     if isinstance(leaf, float) and not is_array(leaf):
@@ -45,7 +40,7 @@ def _floating(backend: Backend, leaf: Any, where: str) -> Array:
             f"{where}: cannot differentiate with respect to {leaf!r} of type {type(leaf).__name__}; "
             "give a floating-point array, or leave this argument out of argnums"
         )
-    if not is_floating(backend, leaf):
+    if not backend.is_floating(leaf):
         raise NotDifferentiableError(
             f"{where}: cannot differentiate with respect to an array of dtype {backend.dtype_name(leaf.dtype)}; "
             "convert it to a real floating-point dtype first"

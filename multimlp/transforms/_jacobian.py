@@ -9,7 +9,7 @@ from typing import Any
 from multimlp import tree
 from multimlp.backend import Array, Backend, array_namespace, is_array
 from multimlp.errors import NotDifferentiableError
-from multimlp.transforms._call import ArgNums, Call, Outputs, explained, is_floating
+from multimlp.transforms._call import ArgNums, Call, Outputs, explained
 from multimlp.transforms._reverse import grad, no_floats
 
 
@@ -51,7 +51,7 @@ def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
 
 def _floats(backend: Backend, result: Any) -> Any:
     leaves = tree.leaves(result)
-    if not leaves or not all(is_array(leaf) and is_floating(backend, leaf) for leaf in leaves):
+    if not leaves or not all(is_array(leaf) and backend.is_floating(leaf) for leaf in leaves):
         raise NotDifferentiableError(no_floats("jacobian", result))
     return result
 

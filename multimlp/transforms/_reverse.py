@@ -9,7 +9,7 @@ from typing import Any
 from multimlp import tree
 from multimlp.backend import Array, Backend, array_namespace, is_array, owner
 from multimlp.errors import InputError, NonScalarError, NotDifferentiableError
-from multimlp.transforms._call import ArgNums, Call, Outputs, explained, is_floating
+from multimlp.transforms._call import ArgNums, Call, Outputs, explained
 from multimlp.transforms._directions import directions
 from multimlp.tree import Tree
 
@@ -115,7 +115,7 @@ def vjp(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[A
         result, aux = _unpack_aux(call(arrays)) if has_aux else (call(arrays), None)
         arrays_out = outputs.split(result)
         count = len(arrays_out)
-        if not any(is_floating(backend, array) for array in arrays_out):
+        if not any(backend.is_floating(array) for array in arrays_out):
             raise NotDifferentiableError(no_floats("vjp", result))
         return (*arrays_out, *auxiliary.split(aux))
 
@@ -175,7 +175,7 @@ def _scalar(backend: Backend, value: Any, name: str) -> Array:
             f"{name}: the function must return a scalar (shape ()), got shape {tuple(value.shape)}; "
             "reduce it (xp.sum, xp.mean), or use jacobian or vjp"
         )
-    if not is_floating(backend, value):
+    if not backend.is_floating(value):
         raise NonScalarError(
             f"{name}: the function returned a scalar of dtype {backend.dtype_name(value.dtype)}; it must be floating-point"
         )
