@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-all test-lowest test-mxnet test-wheel lint types docs bench clean
+.PHONY: demo fuzz test test-all test-lowest test-mxnet test-wheel lint types docs bench clean
 
 demo: $(VENV)/.demo ## train one network on every backend and compare
 	$(BIN)/multimlp train digits
@@ -13,7 +13,10 @@ test: $(VENV)/.test ## the default tests, under 10 minutes on 2 cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all: $(VENV)/.test ## the slow tests too
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m ""
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not fuzz"
+
+fuzz: $(VENV)/.test ## random calls and damaged files, 10 minutes
+	MULTIMLP_FUZZ_SECONDS=300 $(BIN)/python -m pytest -n 2 --dist worksteal -m fuzz
 
 MXNET_TESTS := $(wildcard tests/backends/test_mxnet*.py) $(addprefix tests/test_,$(addsuffix .py,\
 	initializers losses metrics mlp optimizers registry regularizers selection tape transforms tree))
