@@ -13,18 +13,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from multimlp import (
-    activations,
-    errors,
-    initializers,
-    losses,
-    metrics,
-    optimizers,
-    random,
-    regularizers,
-    schedules,
-    tree,
-)
+from multimlp import activations, errors, initializers, losses, random, regularizers, tree
 from multimlp.backend import Backend, array_namespace, convert, get_backend, op, set_backend, use_backend
 from multimlp.mlp import MLP, Dense, ParametricDense
 from multimlp.transforms import (
@@ -43,7 +32,7 @@ from multimlp.transforms import (
 )
 
 if TYPE_CHECKING:
-    from multimlp import callbacks
+    from multimlp import callbacks, metrics, optimizers, schedules
     from multimlp.backend import available_backends
     from multimlp.files import load, save
     from multimlp.interop.keras import as_keras_layer
@@ -61,8 +50,11 @@ _LAZY_MODULES = (
     "estimators",
     "interop",
     "lessons",
+    "metrics",
+    "optimizers",
     "parity",
     "plotting",
+    "schedules",
     "testing",
 )
 _LAZY_NAMES = {

@@ -10,6 +10,8 @@ import textwrap
 
 import numpy as np
 import pytest
+from activation_reference import ELEMENTWISE
+from libraries import NAMES
 
 import multimlp as mm
 from multimlp import activations
@@ -385,6 +387,22 @@ def test_a_network_met_for_the_first_time_is_compiled():
 
     torch._dynamo.utils.counters.clear()
     mm.jit(mm.grad(error), compiler="eager")(params)
+    assert not torch._dynamo.utils.counters["graph_break"]
+
+
+def test_what_other_libraries_have_called_before_is_compiled():
+    """What is remembered of one library's arrays must not come in the way of another's compiler."""
+    functions = [activations.get(name) for name in activations.names()]
+    functions += [activations.derivative(name) for name in ELEMENTWISE]
+    for name in NAMES:
+        backend = load_backend(name)
+        for dtype in ("float32", "float64"):
+            x = backend.asarray(V[:36], dtype=dtype)
+            with backend.scope_of(x), np.errstate(all="ignore"):
+                for function in functions:
+                    function(x)
+    torch._dynamo.utils.counters.clear()
+    mm.jit(lambda x: [function(x) for function in functions], compiler="eager")(BACKEND.asarray(V[:36]))
     assert not torch._dynamo.utils.counters["graph_break"]
 
 

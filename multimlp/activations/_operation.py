@@ -56,7 +56,8 @@ class ActivationOp(Op):
         parameters = list(inspect.signature(portable).parameters.values())[1:]
         self.option_names = tuple(p.name for p in parameters)
         self.defaults: dict[str, Any] = {p.name: p.default for p in parameters if p.default is not p.empty}
-        self._accepted: set[tuple[type, Any]] = set()
+        self._accepted: dict[type, set[Any]] = {}
+        """The dtypes by the type of array: a compiler of one library must not have to hash the dtypes of another."""
 
     def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         if args or kwargs:
@@ -67,8 +68,8 @@ class ActivationOp(Op):
     def apply(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Call it with options that were checked before; a compiler may since have made arrays of them."""
         try:
-            accepted = (type(x), x.dtype) in self._accepted
-        except AttributeError:
+            accepted = x.dtype in self._accepted[type(x)]
+        except (KeyError, AttributeError):
             accepted = False
         if not accepted:
             self._accept(x)
@@ -87,11 +88,11 @@ class ActivationOp(Op):
                 f"{self.name}: x has dtype {backend.dtype_name(x.dtype)}, "
                 "expected a real floating-point dtype; convert it first, e.g. xp.astype(x, xp.float32)"
             )
-        self._accepted.add((type(x), x.dtype))
+        self._accepted.setdefault(type(x), set()).add(x.dtype)
 
     def prepare(self, cls: type, dtypes: Sequence[Any]) -> None:
         super().prepare(cls, dtypes)
-        self._accepted.update((cls, dtype) for dtype in dtypes)
+        self._accepted.setdefault(cls, set()).update(dtypes)
 
     def check_option(self, name: str, value: Any, x: Any = None) -> None:
         """`InputError` or `DTypeError` if ``value`` cannot be the option ``name``, in a call with ``x``."""

@@ -9,29 +9,9 @@ from typing import Any
 
 from multimlp._typing import Library, Namespace
 from multimlp.errors import MissingRuleError
-from multimlp.tape import (
-    rules_constant,
-    rules_decompositions,
-    rules_elementwise,
-    rules_indexing,
-    rules_linalg,
-    rules_manipulation,
-    rules_reductions,
-)
 from multimlp.tape._state import call_with, outermost_level
 from multimlp.tape.core import Rule, Traced, any_traced
 from multimlp.tape.recording import Function, Maker, pointwise
-
-RULES: dict[str, Maker] = {
-    **rules_constant.RULES,
-    **rules_decompositions.RULES,
-    **rules_elementwise.RULES,
-    **rules_indexing.RULES,
-    **rules_linalg.RULES,
-    **rules_manipulation.RULES,
-    **rules_reductions.RULES,
-}
-"""All functions with a derivative, or with none by nature, by name."""
 
 _OWN = frozenset(("_getitem", "_put", "_add_at", "_to_device"))  # not in the raw namespace
 
@@ -59,6 +39,13 @@ _OPERATORS: dict[str, tuple[str, Function]] = {
     "greater": ("gt", operator.gt),
     "greater_equal": ("ge", operator.ge),
 }
+
+
+def _rule(name: str) -> Maker | None:
+    """What makes the recording function of that name; the table is imported when something is first traced."""
+    from multimlp.tape.rules import RULES
+
+    return _added.get(name) or RULES.get(name)
 
 
 class TracedNamespace:
@@ -95,7 +82,7 @@ class TracedNamespace:
         return f"<namespace {self.__name__}>"
 
     def _make(self, name: str) -> Any:
-        maker = RULES.get(self._prefix + name)
+        maker = _rule(self._prefix + name)
         if name in _EXTENSIONS and not self._prefix:
             return _extension(self, name)
         if maker is not None and (name in _OWN or isinstance(maker, _Registered)):
@@ -158,6 +145,10 @@ class _Registered:
         return self.make(partial(call_with, (), self.forward, xp.library.xp), xp)
 
 
+_added: dict[str, _Registered] = {}
+"""What `primitive` added, by name."""
+
+
 def primitive(name: str, forward: Callable[..., Any], *rules: Rule) -> None:
     """Give every traced namespace one more differentiable function, ``xp.<name>``.
 
@@ -184,7 +175,7 @@ def primitive(name: str, forward: Callable[..., Any], *rules: Rule) -> None:
     >>> float(tape.value_and_grad(f, mm.get_backend("numpy"))((np.asarray(2.0),))[2][0])
     12.0
     """
-    RULES[name] = _Registered(forward, rules)
+    _added[name] = _Registered(forward, rules)
     for traced in _traced_types.values():
         space: Any = traced.__multimlp_namespace__
         for part in name.split(".")[:-1]:
@@ -244,12 +235,18 @@ def _make_traced_type(library: Library) -> type[Traced]:
     }
     xp.traced = type("Traced", (Traced,), members)
     for name, (method, function) in _OPERATORS.items():
-        setattr(xp.traced, f"__{method}__", RULES[name](function, xp))
+        setattr(xp.traced, f"__{method}__", _recording(name, function, xp))
     for name, (method, operation) in _BINARY_OPERATORS.items():
-        record = getattr(xp, name) if operation is None else RULES[name](operation, xp)
+        record = getattr(xp, name) if operation is None else _recording(name, operation, xp)
         setattr(xp.traced, f"__{method}__", record)
         setattr(xp.traced, f"__r{method}__", _reflected(record))
     return xp.traced
+
+
+def _recording(name: str, function: Function, xp: TracedNamespace) -> Function:
+    maker = _rule(name)
+    assert maker is not None, name
+    return maker(function, xp)
 
 
 def _reflected(record: Function) -> Function:
