@@ -319,8 +319,14 @@ def fitted(library, model, optimizer, **options):
     return result, [np.asarray(backend.to_numpy(p)) for p in tree.leaves(result.params)]
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("optimizer", TRAINED)
+FITS = [
+    pytest.param(optimizer, model, marks=() if model == "dense" or optimizer == "adamw" else pytest.mark.slow)
+    for optimizer in TRAINED
+    for model in MODELS
+]
+
+
+@pytest.mark.parametrize(("optimizer", "model"), FITS)
 def test_fit_gives_the_same_on_every_library(optimizer, model):
     rule = TRAINED[optimizer]
     plain, alone = fitted("numpy", model, optimizers.get({"name": rule.name, "options": rule.options}))
