@@ -33,12 +33,9 @@ class TorchBackend(Backend):
     def __init__(self) -> None:
         self.kernels = {
             "relu": torch.relu,
-            "relu6": torch.nn.functional.relu6,
-            "hard_tanh": torch.nn.functional.hardtanh,
             "sigmoid": torch.sigmoid,
             "log_sigmoid": torch.nn.functional.logsigmoid,
             "tanh": torch.tanh,
-            "softsign": torch.nn.functional.softsign,
             "erf": namespace.erf,
             "erfc": torch.special.erfc,
             "softmax": lambda x, axis=-1: torch.softmax(x, axis),

@@ -46,19 +46,29 @@ def eye(
 
 
 def expm1(x: Array, /) -> Array:
-    """exp(x) - 1 without cancellation, compiled too.
+    """exp(x) - 1 without cancellation, compiled too, with the derivative exp(x).
 
     Inductor writes the difference as it stands for loops with SIMD, so that tiny x give 0. There the value is
-    tanh(x / 2) (exp(x) + 1), which has no cancellation, and what is differentiated is the difference: the derivatives of all
-    orders are exp(x), also where it overflows.
+    tanh(x / 2) (exp(x) + 1), which has no cancellation. What is differentiated is the difference: the derivatives of all
+    orders are exp(x), also where it overflows, and not torch's expm1(x) + 1, of which no digit is left below -17 or -37.
     """
-    if not torch.compiler.is_compiling() or not x.dtype.is_floating_point:
+    compiling = torch.compiler.is_compiling()
+    if not x.dtype.is_floating_point or not (compiling or _may_be_differentiated(x)):
         return torch.expm1(x)
     e = torch.exp(x)
     difference = e - 1
-    value = (torch.tanh(x / 2) * (e + 1)).detach()
+    value = (torch.tanh(x / 2) * (e + 1) if compiling else torch.expm1(x)).detach()
     nothing = difference.detach() - difference  # subtracted, so that -0 stays -0
     return torch.where(torch.isfinite(value), value - nothing, difference)
+
+
+def _may_be_differentiated(x: torch.Tensor) -> bool:
+    """Whether autograd, a transform of `torch.func` or a forward derivative sees what is done to x."""
+    return (
+        x.requires_grad
+        or torch._C._are_functorch_transforms_active()
+        or torch.autograd.forward_ad.unpack_dual(x).tangent is not None
+    )
 
 
 def atanh(x: Array, /) -> Array:

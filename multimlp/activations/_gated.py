@@ -1,14 +1,14 @@
 """Activations that multiply x by a smooth gate of x: GELU, SiLU, swish, mish.
 
 At -inf the product is infinity times zero, NaN, as in every library's own kernels; everywhere else the tails
-are right.
+are right, and the derivatives have their limits, 0 and 1, at the infinities.
 """
 
 from __future__ import annotations
 
 from multimlp.activations._description import activation, derivative_of
 from multimlp.activations._erf import erfc
-from multimlp.activations._operation import cut_off, exact, namespace, number, one_of
+from multimlp.activations._operation import cut_off, exact, gated, namespace, number, one_of
 from multimlp.activations._sigmoidal import decay, logistic, logistic_slope
 from multimlp.backend import Array, Namespace, array_namespace
 
@@ -24,6 +24,14 @@ GELU_END = 25.0
 
 DENSITY_END = 40.0
 """exp(-40 * 40 / 2) is zero in every IEEE format."""
+
+LOGISTIC_END = 800.0
+"""exp(-800) is zero in every IEEE format."""
+
+
+def _logistic(xp: Namespace, z: Array) -> Array:
+    e = decay(xp, z)
+    return xp.where(z >= 0, 1 / (1 + e), e / (1 + e))
 
 
 @activation(approximate=one_of("none", "tanh"))
@@ -61,10 +69,8 @@ def gelu(x: Array, approximate: str = "none") -> Array:
     """
     xp = array_namespace(x)
     if approximate == "tanh":
-        z = 2 * gelu_argument(xp, x)
-        e = decay(xp, z)
-        return x * xp.where(z >= 0, 1 / (1 + e), e / (1 + e))
-    return x * 0.5 * erfc(x * -(exact(xp, 1, 2) ** 0.5))
+        return gated(xp, x, x, GELU_END, lambda x: _logistic(xp, 2 * gelu_argument(xp, x)))
+    return gated(xp, x, x, DENSITY_END, lambda x: 0.5 * erfc(x * -(exact(xp, 1, 2) ** 0.5)))
 
 
 @derivative_of(gelu)
@@ -72,9 +78,9 @@ def gelu_derivative(x: Array, approximate: str = "none") -> Array:
     """Phi(x) + x phi(x); for the tanh form s + 2 x s (1 - s) u'."""
     xp = array_namespace(x)
     if approximate == "tanh":
-        z = 2 * gelu_argument(xp, x)
-        e = decay(xp, z)
         bounded = cut_off(xp, x, GELU_END)
+        z = 2 * gelu_argument(xp, bounded)
+        e = decay(xp, z)
         slope = (1 + bounded * bounded * exact(xp, 3 * 44715, 1000000)) * (2 * (2 / xp.pi) ** 0.5)
         return logistic(xp, z, e) + bounded * slope * logistic_slope(e)
     bounded = cut_off(xp, x, DENSITY_END)
@@ -83,8 +89,7 @@ def gelu_derivative(x: Array, approximate: str = "none") -> Array:
 
 
 def gelu_argument(xp: Namespace, x: Array) -> Array:
-    """u of the tanh form, for x cut off where the gate has long been 0 or 1."""
-    x = cut_off(xp, x, GELU_END)
+    """u of the tanh form, for x that is not beyond `GELU_END`."""
     return (x + x * x * x * exact(xp, 44715, 1000000)) * (2 / xp.pi) ** 0.5
 
 
@@ -116,16 +121,16 @@ def silu(x: Array) -> Array:
     [-0.2689, 0.0, 0.7311]
     """
     xp = array_namespace(x)
-    e = decay(xp, x)
-    return x * xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
+    return gated(xp, x, x, LOGISTIC_END, lambda x: _logistic(xp, x))
 
 
 @derivative_of(silu)
 def silu_derivative(x: Array) -> Array:
     """s + x s (1 - s) with s = 1 / (1 + exp(-x))."""
     xp = array_namespace(x)
-    e = decay(xp, x)
-    return logistic(xp, x, e) + x * logistic_slope(e)
+    bounded = cut_off(xp, x, LOGISTIC_END)
+    e = decay(xp, bounded)
+    return logistic(xp, x, e) + bounded * logistic_slope(e)
 
 
 @activation(2, beta=number, learnable="beta")
@@ -159,9 +164,7 @@ def swish(x: Array, beta: float | Array = 1.0) -> Array:
     [-0.1192, 0.0, 0.8808]
     """
     xp = namespace(x, beta)
-    z = x * beta
-    e = decay(xp, z)
-    return x * xp.where(z >= 0, 1 / (1 + e), e / (1 + e))
+    return gated(xp, x, x * beta, LOGISTIC_END, lambda z: _logistic(xp, z))
 
 
 @derivative_of(swish)
@@ -170,7 +173,9 @@ def swish_derivative(x: Array, beta: float | Array = 1.0) -> Array:
     xp = namespace(x, beta)
     z = x * beta
     e = decay(xp, z)
-    return logistic(xp, z, e) + x * logistic_slope(e) * beta
+    # Where the slope of the gate is zero the factor x may be infinite.
+    inside = xp.where(xp.logical_or(z > LOGISTIC_END, z < -LOGISTIC_END), xp.zeros_like(x), x)
+    return logistic(xp, z, e) + inside * logistic_slope(e) * beta
 
 
 @activation()
@@ -202,18 +207,23 @@ def mish(x: Array) -> Array:
     [-0.3034, 0.0, 0.8651]
     """
     xp = array_namespace(x)
-    numerator, denominator = mish_gate(xp, x, decay(xp, x))
-    return x * (numerator / denominator)
+
+    def gate(x: Array) -> Array:
+        numerator, denominator = mish_gate(xp, x, decay(xp, x))
+        return numerator / denominator
+
+    return gated(xp, x, x, LOGISTIC_END, gate)
 
 
 @derivative_of(mish)
 def mish_derivative(x: Array) -> Array:
     """t + x (1 - t^2) / (1 + exp(-x)) with t = tanh(log(1 + exp(x)))."""
     xp = array_namespace(x)
-    e = decay(xp, x)
+    bounded = cut_off(xp, x, LOGISTIC_END)
+    e = decay(xp, bounded)
     numerator, denominator = mish_gate(xp, x, e)
     sech_squared_times_logistic = 4 * xp.where(x >= 0, e * e, e) * (1 + e) / (denominator * denominator)
-    return numerator / denominator + x * sech_squared_times_logistic
+    return numerator / denominator + bounded * sech_squared_times_logistic
 
 
 def mish_gate(xp: Namespace, x: Array, e: Array) -> tuple[Array, Array]:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from multimlp.backend import Array, Namespace, Op, array_namespace, common_owner, owner_of_type
+from multimlp.backend import Array, Namespace, Op, array_namespace, common_owner, owner, owner_of_type
 from multimlp.errors import DTypeError, InputError
 
 Check = Callable[[Any], str | None]
@@ -129,3 +129,31 @@ def exact(xp: Namespace, numerator: int, denominator: int) -> Any:
 def cut_off(xp: Namespace, x: Array, end: float) -> Array:
     """x kept between -end and end; the derivative of ``clip`` there and at NaN depends on the library."""
     return xp.where(x > end, xp.full_like(x, end), xp.where(x < -end, xp.full_like(x, -end), x))
+
+
+def gated(xp: Namespace, x: Array, z: Array, end: float, gate: Callable[[Array], Array]) -> Array:
+    """x times a gate of z that is 0 below -``end`` and 1 above ``end`` in every format.
+
+    There the gate is a constant: else its derivative, zero, would meet the factor x, infinite, and make NaN of the limits 0 and 1.
+    At -inf itself the product is infinity times zero, NaN.
+    """
+    above = z > end
+    outside = xp.logical_or(above, z < -end)
+    nothing = xp.zeros_like(x)
+    inside = xp.where(outside, nothing, x)
+    near = inside if z is x else xp.where(outside, xp.zeros_like(z), z)
+    far = xp.where(above, x, x * 0.0)  # not x times the comparison: XLA makes a choice between x and 0 of that
+    return xp.where(outside, far, inside * gate(near))
+
+
+def differentiated_as(value: Array, surrogate: Callable[[], Array]) -> Array:
+    """The value, with the derivatives, of all orders, of a finite function that differs from it by a constant.
+
+    For values without cancellation whose derivatives would have one.
+    """
+    backend = owner(value)
+    constant = backend.stop_gradient(value)
+    if constant is value:  # nobody differentiates
+        return value
+    other = surrogate()
+    return constant - (backend.stop_gradient(other) - other)  # so that -0 stays -0

@@ -7,7 +7,7 @@ relative accuracy.
 from __future__ import annotations
 
 from multimlp.activations._description import activation, derivative_from_output_of, derivative_of
-from multimlp.activations._operation import exact, namespace, positive
+from multimlp.activations._operation import differentiated_as, exact, namespace, positive
 from multimlp.backend import Array, Namespace, array_namespace
 
 __all__ = [
@@ -193,7 +193,7 @@ def softsign(x: Array) -> Array:
     r"""Softsign, :math:`f(x) = x / (1 + |x|)`.
 
     Derivative: :math:`1 / (1 + |x|)^2`, continuous; the second derivative jumps at 0 (0 is taken there). NaN
-    at infinities, as in every library, and at NaN.
+    at infinities, as in every library, where the derivative is 0, and at NaN.
 
     Parameters
     ----------
@@ -216,9 +216,16 @@ def softsign(x: Array) -> Array:
     [-0.75, 0.0, 0.5]
     """
     xp = array_namespace(x)
-    return x / (
-        1 + x * xp.sign(x)
-    )  # abs itself has another derivative at 0 in JAX, which the second derivative here would show
+    size = x * xp.sign(x)  # abs has another derivative at 0 in JAX, which the second derivative here would show
+    return differentiated_as(x / (1 + size), lambda: _softsign_without_cancellation(xp, x, size))
+
+
+def _softsign_without_cancellation(xp: Namespace, x: Array, size: Array) -> Array:
+    """The derivative of the quotient is 1 / (1 + |x|) - |x| / (1 + |x|)^2, so that far out no digit of it is left, and NaN at
+    infinities."""
+    is_far = size > 1
+    near = xp.where(is_far, xp.zeros_like(x), x)
+    return xp.where(is_far, -xp.sign(x) / (1 + size), near / (1 + near * xp.sign(near)))
 
 
 @derivative_of(softsign)
@@ -307,15 +314,21 @@ def squareplus(x: Array, b: float | Array = 4.0) -> Array:
     [1.0, 2.0]
     """
     xp = namespace(x, b)
-    far_side = xp.where(x >= 0, x, -x) / 2 + radius(xp, x, b) / 2
-    return xp.where(x >= 0, far_side, b / 4 / far_side)
+    infinite = xp.isinf(x)  # there the curvature, zero, would meet an infinite factor in the derivative
+    finite = xp.where(infinite, xp.zeros_like(x), x)
+    far_side = xp.where(finite >= 0, finite, -finite) / 2 + radius(xp, finite, b) / 2
+    limit = xp.where(x > 0, x, xp.zeros_like(x))
+    return xp.where(infinite, limit, xp.where(finite >= 0, far_side, b / 4 / far_side))
 
 
 @derivative_of(squareplus)
 def squareplus_derivative(x: Array, b: float | Array = 4.0) -> Array:
     """f(x) / sqrt(x^2 + b), which is (1 + x / sqrt(x^2 + b)) / 2 without the cancellation."""
     xp = namespace(x, b)
-    return squareplus.apply(x, b) / radius(xp, x, b)
+    infinite = xp.isinf(x)
+    finite = xp.where(infinite, xp.zeros_like(x), x)
+    slope = squareplus.apply(finite, b) / radius(xp, finite, b)
+    return xp.where(infinite, xp.astype(x > 0, x.dtype), slope)
 
 
 def radius(xp: Namespace, x: Array, b: float | Array) -> Array:
