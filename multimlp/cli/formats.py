@@ -43,10 +43,9 @@ def write_keras(path: Path, model: Writing) -> None:
     if path.suffix != ".keras":
         raise InputError(f"output: a Keras model needs a name that ends in .keras, got {path.name!r}")
     check_writable(path)
-    with tempfile.TemporaryDirectory() as folder:
+    with replacing(path) as beside, tempfile.TemporaryDirectory() as folder:
         to_keras(model.mlp, model.params).save(Path(folder) / "model.keras")
-        with replacing(path) as beside:
-            beside.write_bytes((Path(folder) / "model.keras").read_bytes())
+        beside.write_bytes((Path(folder) / "model.keras").read_bytes())
 
 
 def write_flax(path: Path, model: Writing) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from multimlp.backend import canonical_name, is_installed, load_backend
 from multimlp.cli.common import note
 from multimlp.errors import FileFormatError, InputError, missing_dependency
+from multimlp.files import replacing
 from multimlp.parity.formats import FORMATS
 from multimlp.testing import comparable_backends
 
@@ -79,7 +80,8 @@ def run(args: argparse.Namespace) -> int:
     if args.html is not None:
         from multimlp.parity.html import page
 
-        args.html.write_text(page(shown, rows), encoding="utf-8")
+        with replacing(args.html, "--html") as beside:
+            beside.write_text(page(shown, rows), encoding="utf-8")
     if args.json:
         print(report.to_json())
     elif args.markdown:

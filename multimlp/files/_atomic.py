@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from multimlp.errors import InputError
+from multimlp.files._part import opened_part
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], name: str = "path") -> Iterator[Path]:
     """A place to write what ``path`` shall hold: it takes the name when the block ends, or vanishes.
+
+    A file that is there keeps its permissions, a new one gets those that the umask leaves; of a symbolic link the file
+    that it leads to is written. What an earlier run left behind when it was killed is removed.
+
+    Parameters
+    ----------
+    path : path
+    name : str
+        What the errors call it: the argument that it came from.
 
     Raises
     ------
     InputError
-        If the folder does not exist, ``path`` is a folder, or nothing can be written there.
+        If the folder does not exist, ``path`` is no file, or nothing can be written there.
 
     Examples
     --------
@@ -31,35 +42,69 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     'whole or not at all'
     """
     target = Path(os.path.realpath(path))
-    check_writable(path)
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    check_writable(path, name)
     try:
-        beside.touch(exist_ok=False)
-        yield beside
-        _flush(beside, os.O_RDWR)
-        os.replace(beside, target)
-        if os.name != "nt":  # a folder cannot be opened there
-            _flush(target.parent, os.O_RDONLY)
+        with opened_part(target) as part:
+            mode = _mode(target, part.descriptor)
+            _set_mode(part.path, mode)
+            yield part.path
+            _set_mode(part.path, mode)  # a library may have put another file in its place
+            _flush(part.path, os.O_RDWR)
+            if os.name == "nt":  # an open file cannot be renamed there
+                part.close()
+            os.replace(part.path, target)
     except OSError as error:
-        raise cannot_write(path, error.strerror or str(error)) from None
-    finally:
-        beside.unlink(missing_ok=True)
+        raise cannot_write(path, error.strerror or str(error), name) from None
+    with contextlib.suppress(OSError):  # a folder cannot be opened everywhere; the file is there all the same
+        _flush(target.parent, os.O_RDONLY)
 
 
-def check_writable(path: str | os.PathLike[str]) -> None:
+def check_writable(path: str | os.PathLike[str], name: str = "path") -> None:
     """`InputError` if ``path`` cannot be written to, before work is done whose result would go there."""
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
-        raise cannot_write(path, f"the folder {str(target.parent)!r} does not exist; create it first")
-    if target.is_dir():
-        raise cannot_write(path, "it is a folder; give the name of a file")
-    if not os.access(target.parent, os.W_OK):
-        raise cannot_write(path, f"no permission to write to the folder {str(target.parent)!r}")
+        raise cannot_write(path, f"the folder {str(target.parent)!r} does not exist; create it first", name)
+    try:
+        mode = os.lstat(target).st_mode
+    except FileNotFoundError:
+        mode = None
+    except OSError as error:
+        raise cannot_write(path, error.strerror or str(error), name) from None
+    if mode is not None and not stat.S_ISREG(mode):
+        kind = next((word for is_it, word in _NO_FILES if is_it(mode)), "no file")
+        raise cannot_write(path, f"it is {kind}; give the name of a file", name)
+    if mode is not None and not os.access(target, os.W_OK):
+        raise cannot_write(path, "no permission to write to it", name)
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise cannot_write(path, f"no permission to write to the folder {str(target.parent)!r}", name)
 
 
-def cannot_write(path: str | os.PathLike[str], why: str) -> InputError:
+_NO_FILES = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISLNK, "a link that leads to itself"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def cannot_write(path: str | os.PathLike[str], why: str, name: str = "path") -> InputError:
     """The error for a file that cannot be written."""
-    return InputError(f"path: cannot write {str(path)!r}: {why}")
+    return InputError(f"{name}: cannot write {str(path)!r}: {why}")
+
+
+def _mode(target: Path, descriptor: int) -> int:
+    """The permissions of the file that is there, or those that a new one got."""
+    try:
+        return stat.S_IMODE(os.stat(target).st_mode)
+    except FileNotFoundError:
+        return stat.S_IMODE(os.fstat(descriptor).st_mode)
+
+
+def _set_mode(path: Path, mode: int) -> None:
+    if stat.S_IMODE(path.stat().st_mode) != mode:  # file systems without permissions refuse to change them
+        path.chmod(mode)
 
 
 def _flush(path: Path, mode: int) -> None:

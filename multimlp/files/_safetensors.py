@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ _DTYPES = {
     **{"I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8"},
     **{"U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8"},
 }
+
+
+_CODES = {dtype: code for code, dtype in _DTYPES.items()}
 
 
 def write_tensors(
@@ -62,23 +66,40 @@ def write_hosted(
     metadata: Mapping[str, str] | None,
 ) -> None:
     """`write_tensors` of ``(array, dtype name)``; bfloat16 may come as raw bits in uint16."""
-    safetensors = require_package()
-    specs, keep = {}, []
+    require_package()  # what is written here shall be read here
+    hosted = {}
     for name, (array, dtype) in tensors.items():
-        if dtype not in _DTYPES.values():
-            raise DTypeError(
-                f"tensors[{name!r}]: cannot store dtype {dtype}; known are {', '.join(_DTYPES.values())}"
-            )
-        host = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
-        keep.append(host)
-        specs[name] = safetensors.TensorSpec(
-            dtype=dtype, shape=array.shape, data_ptr=host.ctypes.data, data_len=host.nbytes
+        if dtype not in _CODES:
+            raise DTypeError(f"tensors[{name!r}]: cannot store dtype {dtype}; known are {', '.join(_CODES)}")
+        hosted[name] = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)), dtype
+    # Wide numbers first, so that all lie on multiples of their size.
+    ordered = sorted(hosted.items(), key=lambda item: (-item[1][0].itemsize, item[0]))
+    header = _header(path, ordered, tensors, metadata)
+    with replacing(path) as beside, beside.open("wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        for _, (array, _) in ordered:
+            file.write(array.reshape(-1).view(np.uint8).data)
+
+
+def _header(
+    path: str | os.PathLike[str],
+    ordered: Sequence[tuple[str, tuple[np.ndarray, str]]],
+    tensors: Mapping[str, tuple[np.ndarray, str]],
+    metadata: Mapping[str, str] | None,
+) -> bytes:
+    """Sorted, for the same model gives the same bytes; the package's own writer takes the metadata in an order of chance."""
+    entries: dict[str, Any] = {"__metadata__": dict(sorted((metadata or {}).items()))}
+    end = 0
+    for name, (array, dtype) in ordered:
+        start, end = end, end + array.nbytes
+        shape = list(tensors[name][0].shape)  # `ascontiguousarray` makes (1,) of ()
+        entries[name] = {"dtype": _CODES[dtype], "shape": shape, "data_offsets": [start, end]}
+    text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
+    if len(text) > MAX_HEADER_BYTES:
+        raise cannot_write(
+            path, f"names and metadata of {len(text)} bytes; at most {MAX_HEADER_BYTES} are read"
         )
-    with replacing(path) as beside:
-        try:
-            safetensors.serialize_file(specs, str(beside), metadata=dict(metadata or {}))
-        except safetensors.SafetensorError as error:
-            raise cannot_write(path, str(error)) from None
+    return text + b" " * (-len(text) % 8)
 
 
 def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ def write_state(path: Path, state: Mapping[str, torch.Tensor]) -> None:
     if path.suffix == ".safetensors":
         write_tensors(path, {name: _array(tensor) for name, tensor in state.items()}, {"format": "pt"})
         return
+    # Through memory: torch puts the name of the file into it, and calls a full disk a RuntimeError.
+    content = io.BytesIO()
+    torch.save(state, content)
     with replacing(path) as beside:
-        torch.save(state, beside)
+        beside.write_bytes(content.getbuffer())
 
 
 def _array(tensor: torch.Tensor) -> Any:

@@ -72,7 +72,7 @@ def to_onnx(mlp: MLP, params: Params, path: str | os.PathLike[str] | None = None
     )
     if path is not None:
         with replacing(path) as beside:
-            beside.write_bytes(model.SerializeToString())
+            beside.write_bytes(model.SerializeToString(deterministic=True))
     return model
 
 
