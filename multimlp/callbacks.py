@@ -51,7 +51,10 @@ class Run:
         return self._read_params()
 
     def stop(self, reason: str) -> None:
-        """End training after this epoch; the reason goes to ``result.stopped``."""
+        """End training after this epoch; the reason goes to ``result.stopped``.
+
+        A checkpoint remembers it: the run is over, and repeating it trains no further.
+        """
         self.stopped = reason
 
     def record(self, figures: Mapping[str, float]) -> None:
@@ -75,6 +78,10 @@ class Callback:
 
     def on_fit_end(self, run: Run) -> None:
         """At the end, however it came."""
+
+    def settings(self) -> dict[str, Any]:
+        """What must be the same when a run is resumed from a checkpoint, as plain values."""
+        return {}
 
     def state(self) -> Tree:
         """What must survive a restart from a checkpoint: a tree of arrays and floats."""
@@ -179,6 +186,10 @@ class EarlyStopping(Callback):
             if self._waited >= self.patience:
                 run.stop(f"{self.monitor} has not improved for {self.patience} epochs")
 
+    def settings(self) -> dict[str, Any]:
+        names = ("monitor", "patience", "min_delta", "restore_best", "mode")
+        return {name: getattr(self, name) for name in names}
+
     def state(self) -> Tree:
         return {
             "figures": {
@@ -191,7 +202,7 @@ class EarlyStopping(Callback):
 
     def restore(self, state: Tree) -> None:
         figures = state["figures"]
-        self.best, self.best_epoch = figures["best"], int(figures["best_epoch"])
+        self.best, self.best_epoch = float(figures["best"]), int(figures["best_epoch"])
         self._waited, self.best_params = int(figures["waited"]), state["params"]
 
 

@@ -1,25 +1,38 @@
 """Checkpoints of `fit`: everything that a killed run needs to end with the same bits as one that was not.
 
 A checkpoint holds the parameters, the optimiser's state, the history, the callbacks' states, and the settings that the course of the
-run depends on; resuming with other settings is refused. One file, written beside and renamed, so that it is never half there.
+run depends on, marks of its data among them; resuming with others is refused. One file, written beside and renamed, so that it is
+never half there. `multimlp.training._settings` says what the settings are.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from multimlp import files
-from multimlp.backend import Target, owner
+from multimlp import files, tree
+from multimlp.backend import Target, is_array, owner
 from multimlp.callbacks import Callback, Run
 from multimlp.errors import FileFormatError, InputError
 from multimlp.tree import Tree
 
-FORMAT = "1"
+FORMAT = "2"
+_LONGEST_SHOWN = 120
+_DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
+
+
+def check_place(path: Any) -> None:
+    """`InputError` unless a checkpoint can be written there: before training, and not after an epoch of it."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(
+            f"checkpoint: expected the path of a file, got {path!r} of type {type(path).__name__}"
+        )
+    files.check_writable(path, "checkpoint")
+    files.require_package()
 
 
 class Checkpoint:
@@ -36,21 +49,29 @@ class Checkpoint:
     A callback's ``state()`` may hold parameters under the key ``"params"``; they come back as parameters.
     """
 
-    def __init__(self, path: str | Path, settings: dict[str, Any]) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | os.PathLike[str], settings: dict[str, Any]) -> None:
+        self.path = path
         self._settings = json.loads(json.dumps(settings))
 
     def save(
-        self, run: Run, params: Tree, optimizer_state: Tree, steps: int, callbacks: Sequence[Callback]
+        self,
+        run: Run,
+        params: Tree,
+        optimizer_state: Tree,
+        steps: int,
+        callbacks: Sequence[Callback],
+        member_loss: np.ndarray | None,
     ) -> None:
         arrays: dict[str, np.ndarray] = {}
         layout = {
             "params": _pack(params, "params", arrays),
             "optimizer": _pack(optimizer_state, "optimizer", arrays),
             "callbacks": [_pack(c.state(), f"callback.{i}", arrays) for i, c in enumerate(callbacks)],
+            "member_loss": _pack(member_loss, "member_loss", arrays),
             "history": run.history,
             "epoch": run.epoch,
             "steps": steps,
+            "stopped": run.stopped,
             "settings": self._settings,
         }
         files.write_tensors(
@@ -60,37 +81,96 @@ class Checkpoint:
     def load(
         self, run: Run, target: Target, params: Tree, optimizer_state: Tree, callbacks: Sequence[Callback]
     ) -> Any:
-        """``(params, optimizer_state, steps)`` from the file, with history and callbacks restored; None if there is no file."""
-        if not self.path.exists():
+        """``(params, optimizer_state, steps, member_loss)`` from the file, with history and callbacks restored; None if there is no
+        file."""
+        if not os.path.exists(self.path):
             return None
         arrays, metadata = files.read_tensors(self.path)
         if metadata.get("multimlp.checkpoint") != FORMAT:
             raise FileFormatError(
                 f"checkpoint: {str(self.path)!r} is not a checkpoint of this version (format {FORMAT}); give another path"
             )
-        layout = json.loads(metadata["multimlp.run"])
-        self._check(layout["settings"], len(layout["callbacks"]), len(callbacks))
+        try:
+            layout = json.loads(metadata["multimlp.run"])
+            settings = dict(layout["settings"])
+        except _DAMAGE as error:
+            raise self._damaged(error) from error
+        self._check(settings)
+        try:
+            found = self._restored(layout, _Unpacker(arrays, target), run, params, optimizer_state, callbacks)
+        except Exception as error:  # a library may call wrong numbers anything
+            raise self._damaged(error) from error
+        self._check_epochs(run.epoch, run.epochs)
+        return found
 
-        def unpack(packed: Any, template: Tree) -> Tree:
-            return _unpack(packed, template, arrays, target)
-
+    def _restored(
+        self,
+        layout: dict[str, Any],
+        unpack: _Unpacker,
+        run: Run,
+        params: Tree,
+        optimizer_state: Tree,
+        callbacks: Sequence[Callback],
+    ) -> Any:
+        epoch, steps, stopped = _count(layout["epoch"]), _count(layout["steps"]), layout["stopped"]
+        if not (stopped is None or isinstance(stopped, str)):
+            raise TypeError(f"stopped is {stopped!r}")
+        history = {name: list(values) for name, values in layout["history"].items()}
+        if epoch and len(history["loss"]) != epoch:
+            raise ValueError(f"{len(history['loss'])} losses of {epoch} epochs")
+        found = unpack.like(layout["params"], params), unpack.like(layout["optimizer"], optimizer_state)
         for packed, callback in zip(layout["callbacks"], callbacks, strict=True):
-            callback.restore(unpack(packed, {"params": params}))
-        run.history.update(layout["history"])
-        run.epoch = layout["epoch"]
-        return unpack(layout["params"], params), unpack(layout["optimizer"], optimizer_state), layout["steps"]
+            state = unpack(packed, {"params": params})
+            if isinstance(state, dict) and state.get("params") is not None:
+                _check_like(state["params"], params)
+            callback.restore(state)
+        members = unpack.host(layout["member_loss"])
+        run.history.update(history)
+        run.epoch, run.stopped = epoch, stopped
+        return *found, steps, members
 
-    def _check(self, stored: dict[str, Any], stored_callbacks: int, callbacks: int) -> None:
-        for name, value in self._settings.items():
-            if stored.get(name) != value:
-                raise InputError(
-                    f"checkpoint: {str(self.path)!r} belongs to a run with {name}={stored.get(name)!r}, "
-                    f"this one has {value!r}; use the same settings or another path"
-                )
-        if stored_callbacks != callbacks:
+    def _check(self, stored: dict[str, Any]) -> None:
+        differing = [name for name, value in self._settings.items() if stored.get(name) != value]
+        if differing:
+            name, *more = differing
+            where, theirs, ours = _difference(name, stored.get(name), self._settings[name])
+            others = f" ({', '.join(more)} differ{'s' if len(more) == 1 else ''} too)" if more else ""
             raise InputError(
-                f"checkpoint: {str(self.path)!r} was written with {stored_callbacks} callbacks, this run has {callbacks}"
+                f"checkpoint: {str(self.path)!r} belongs to a run with {where}={theirs}, this one has {ours}{others}; "
+                "use what that run had, or another path"
             )
+
+    def _check_epochs(self, done: int, epochs: int) -> None:
+        if done > epochs:
+            raise InputError(
+                f"epochs: {str(self.path)!r} has {done} epochs already, more than the {epochs} asked for; "
+                "ask for as many, or give another path as checkpoint"
+            )
+
+    def _damaged(self, error: Exception) -> FileFormatError:
+        what = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+        return FileFormatError(
+            f"checkpoint: {str(self.path)!r} is damaged: {what}; remove it, or give another path"
+        )
+
+
+def _difference(where: str, theirs: Any, ours: Any) -> tuple[str, str, str]:
+    """The innermost place at which two settings differ, and what is there."""
+    if isinstance(theirs, dict) and isinstance(ours, dict) and theirs.keys() == ours.keys():
+        key = next(key for key in theirs if theirs[key] != ours[key])
+        return _difference(f"{where}.{key}", theirs[key], ours[key])
+    return where, _shown(theirs), _shown(ours)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 53:
+        raise ValueError(f"{value!r} is no number of epochs or steps")
+    return value
 
 
 def _pack(value: Tree, prefix: str, arrays: dict[str, np.ndarray]) -> Any:
@@ -106,20 +186,57 @@ def _pack(value: Tree, prefix: str, arrays: dict[str, np.ndarray]) -> Any:
     return {"array": prefix, "dtype": library.dtype_name(value.dtype)}
 
 
-def _unpack(packed: Any, template: Tree, arrays: dict[str, np.ndarray], target: Target) -> Tree:
-    """The inverse of `_pack`; ``template`` tells which sequences are named tuples or lists."""
-    if not isinstance(packed, dict):
-        return packed
-    if "array" in packed:
-        if packed["array"] not in arrays:
-            raise FileFormatError(f"checkpoint: the file lacks the array {packed['array']!r}; it is damaged")
-        return target.backend.asarray(arrays[packed["array"]], dtype=packed["dtype"], device=target.device)
-    if "dict" in packed:
-        known = template if isinstance(template, dict) else {}
-        return {key: _unpack(item, known.get(key), arrays, target) for key, item in packed["dict"].items()}
-    items = packed["list"]
-    same = isinstance(template, (tuple, list)) and len(template) == len(items)
-    children = [_unpack(item, template[i] if same else None, arrays, target) for i, item in enumerate(items)]
-    if same and hasattr(template, "_fields"):
-        return type(template)(*children)
-    return children if isinstance(template, list) else tuple(children)
+class _Unpacker:
+    """The inverse of `_pack`.
+
+    Parameters
+    ----------
+    arrays : dict of numpy.ndarray
+    target : Target
+        Where the arrays go.
+    """
+
+    def __init__(self, arrays: dict[str, np.ndarray], target: Target) -> None:
+        self._arrays, self._target = arrays, target
+
+    def __call__(self, packed: Any, template: Tree) -> Tree:
+        """``template`` tells which sequences are named tuples or lists."""
+        if not isinstance(packed, dict):
+            return packed
+        if "array" in packed:
+            place = self._target.device
+            return self._target.backend.asarray(self.host(packed), dtype=packed["dtype"], device=place)
+        if "dict" in packed:
+            known = template if isinstance(template, dict) else {}
+            return {key: self(item, known.get(key)) for key, item in packed["dict"].items()}
+        items = packed["list"]
+        same = isinstance(template, (tuple, list)) and len(template) == len(items)
+        children = [self(item, template[i] if same else None) for i, item in enumerate(items)]
+        if same and hasattr(template, "_fields"):
+            return type(template)(*children)
+        return children if isinstance(template, list) else tuple(children)
+
+    def host(self, packed: Any) -> np.ndarray | None:
+        """One array, as it is in the file."""
+        return None if packed is None else self._arrays[packed["array"]]
+
+    def like(self, packed: Any, template: Tree) -> Tree:
+        """A tree of arrays like those of ``template``, or an error."""
+        found = self(packed, template)
+        _check_like(found, template)
+        return found
+
+
+def _check_like(found: Tree, template: Tree) -> None:
+    """Structure, shapes and dtypes; where the template holds more than arrays, as L-BFGS's state does, which grows, the type alone."""
+    if not all(is_array(leaf) for leaf in tree.leaves(template)):
+        if type(found) is not type(template):
+            raise TypeError(f"expected a {type(template).__name__}, found a {type(found).__name__}")
+        return
+
+    def layout(value: Tree) -> Any:
+        arrays = [(tuple(leaf.shape), owner(leaf).dtype_name(leaf.dtype)) for leaf in tree.leaves(value)]
+        return tree.structure(value), arrays
+
+    if layout(found) != layout(template):
+        raise ValueError(f"expected arrays like {layout(template)}, found {layout(found)}")

@@ -25,6 +25,10 @@ class Examples:
         Whether ``X`` stands for batches, which bring their own targets and weights.
     X, y
         Arrays of some library; batches as they were given, and None.
+    weights
+        Of the examples, or None.
+    validation
+        As it was given.
     """
 
     def __init__(self, X: Any, y: Any, sample_weight: Any, validation: Any) -> None:
@@ -35,8 +39,8 @@ class Examples:
             )
         self.X = X if self.streamed else host(X, "X")
         self.y = None if self.streamed else _targets(y)
-        self._weights = None if sample_weight is None else host(sample_weight, "sample_weight")
-        self._validation = validation
+        self.weights = None if sample_weight is None else host(sample_weight, "sample_weight")
+        self.validation = validation
 
     @property
     def arrays(self) -> list[Any]:
@@ -45,17 +49,17 @@ class Examples:
 
     def split(self, features: int | None, seed: int) -> tuple[Rows, Pair | None]:
         """The rows to train on and those to validate on, all checked; ``features`` is None for any number of columns."""
-        check_rows(self.X, self.y, self._weights, features)
-        everything = self.X, self.y, self._weights
-        if self._validation is None or isinstance(self._validation, (tuple, list)):
+        check_rows(self.X, self.y, self.weights, features)
+        everything = self.X, self.y, self.weights
+        if self.validation is None or isinstance(self.validation, (tuple, list)):
             return everything, self.validation_pair(features)
-        held = _rows_held_out(self._validation, int(self.X.shape[0]))
+        held = _rows_held_out(self.validation, int(self.X.shape[0]))
         return _split(everything, held, seed) if held else (everything, None)
 
     def validation_pair(self, features: int | None) -> Pair | None:
         """``validation`` where it is a pair, checked as the examples are; a fraction, which batches cannot be split by, counts as
         None."""
-        given = self._validation
+        given = self.validation
         if given is None or isinstance(given, (int, float)):
             return None
         if len(given) != 2:

@@ -17,10 +17,11 @@ from multimlp.backend import Array, Backend, select
 from multimlp.callbacks import Run, as_callback, watched
 from multimlp.errors import InputError, NonFiniteLossError
 from multimlp.mlp import MLP, Params, is_ensemble
-from multimlp.training._checkpoint import Checkpoint
+from multimlp.training._checkpoint import Checkpoint, check_place
 from multimlp.training._evaluation import Evaluator
 from multimlp.training._examples import Examples
 from multimlp.training._loop import Training
+from multimlp.training._settings import settings_of
 from multimlp.training._setup import (
     check_batches,
     check_outputs,
@@ -128,7 +129,9 @@ def fit(
     progress : bool
         A progress bar, when standard error is a terminal.
     checkpoint : path, optional
-        Written after each epoch; if it exists, training resumes from it and ends with the same bits as an uninterrupted run.
+        Written after each epoch; if it exists, training resumes from it and ends with the same bits as an uninterrupted run. One that
+        belongs to another run is refused: other data, settings, functions or callbacks; so is one of more epochs than ``epochs``. A
+        run that a callback has stopped is over, and comes back as it ended. See "Checkpoints" in docs/file-format.md.
     sample_weight : array of shape (n,), optional
         A batch's loss is ``sum(w * l) / sum(w)``.
     regularizer : callable ``params -> scalar``, optional
@@ -172,6 +175,8 @@ def fit(
     check_batches(batch_size, last_batch)
     _check_model(mlp, params)
     _check_epochs(epochs)
+    if checkpoint is not None:
+        check_place(checkpoint)
     loss_rule = losses.get(loss)
     examples = Examples(X, y, sample_weight, validation)
     chosen = select(backend, device, dtype, [*examples.arrays, *tree.leaves(params)])
@@ -190,17 +195,18 @@ def fit(
     watchers = [as_callback(c) for c in callbacks]
     history: dict[str, list[float]] = {}
     run = Run(mlp, epochs, history, lambda: training.params())
-    keeper, state, steps = None, None, 0
+    figures = [] if held is None else loss_rule.default_metrics if metrics is None else metrics
+    keeper, state, steps, member_loss = None, None, 0, None
     if checkpoint is not None:
-        keeper = Checkpoint(checkpoint, _settings(problem, shuffle, last_batch))
+        settings = settings_of(problem, start, examples, figures, watchers, shuffle, last_batch)
+        keeper = Checkpoint(checkpoint, settings)
         resumed = keeper.load(run, target, start, initial_state(problem, start), watchers)
-        start, state, steps = (start, None, 0) if resumed is None else resumed
+        start, state, steps, member_loss = resumed or (start, None, 0, None)
         del resumed
     where = target.device or target.backend.device_name(tree.leaves(start)[0])
     training = Training(problem, start, state, steps)
     evaluator = None
     if held is not None:
-        figures = loss_rule.default_metrics if metrics is None else metrics
         evaluator = Evaluator(mlp, loss_rule, figures, target.backend, place(target, loss_rule, *held))
     del (
         start,
@@ -212,7 +218,6 @@ def fit(
     logger.info(
         "training on %s with the %s engine: %s", target.backend.name, training.engine, training.reason
     )
-    member_loss = None
     with watched(run, watchers):
         with (
             training.epochs(source, epochs, run.epoch) as passes,
@@ -229,7 +234,14 @@ def fit(
                 for watcher in watchers:
                     watcher.on_epoch_end(run)
                 if keeper is not None:
-                    keeper.save(run, training.params(), training.optimizer_state(), training.steps, watchers)
+                    keeper.save(
+                        run,
+                        training.params(),
+                        training.optimizer_state(),
+                        training.steps,
+                        watchers,
+                        member_loss,
+                    )
                 bar.advance(1, **run.latest())
                 if run.stopped is not None:
                     break
@@ -251,21 +263,6 @@ def fit(
         optimizer_state=state,
         member_loss=member_loss if problem.members is not None else None,
     )
-
-
-def _settings(problem: Problem, shuffle: bool, last_batch: str) -> dict[str, Any]:
-    """What a checkpoint must agree on."""
-    model = problem.model
-    return {
-        "mlp": model.to_spec() if isinstance(model, MLP) else repr(model),
-        "loss": problem.loss.to_spec(),
-        "optimizer": problem.optimizer.to_spec(),
-        "seed": problem.seed,
-        "dtype": problem.dtype,
-        "batch_size": problem.batch_size,
-        "shuffle": shuffle,
-        "last_batch": last_batch,
-    }
 
 
 def _check_model(mlp: Any, params: Any) -> None:

@@ -217,9 +217,14 @@ def place(target: Target, loss: Loss, X: Array, y: Array, weights: Array | None 
         host = values if library is backend else library.to_numpy(values)
         return backend.asarray(host, dtype=dtype, device=target.device)
 
-    integer = loss.integer_targets and owner(y).xp.isdtype(y.dtype, ("integral", "bool"))
     return Chunk(
         move(X, target.dtype),
-        move(y, "int32" if integer else target.dtype),
+        move(y, target_dtype(loss, y, target.dtype)),
         None if weights is None else move(weights, target.dtype),
     )
+
+
+def target_dtype(loss: Loss, y: Array, dtype: str) -> str:
+    """What targets are trained on as: that of training, unless they are integers that the loss takes as such."""
+    integer = loss.integer_targets and owner(y).xp.isdtype(y.dtype, ("integral", "bool"))
+    return "int32" if integer else dtype

@@ -1,0 +1,64 @@
+"""What a checkpoint must agree on with the run that goes on from it: all that decides the course of training, and nothing else.
+
+The backend and the device are not among it, nor is the library that the data come in, nor their dtype: what counts is their values in
+the dtype of training. On another backend a run goes on with the same numbers up to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from multimlp.callbacks import Callback
+from multimlp.losses import Loss
+from multimlp.training._described import described, mark, mark_tree
+from multimlp.training._examples import Examples
+from multimlp.training._sources import target_dtype
+from multimlp.training.engines import Problem, master_dtype
+from multimlp.tree import Tree
+
+
+def settings_of(
+    problem: Problem,
+    start: Tree,
+    examples: Examples,
+    metrics: Sequence[Any],
+    callbacks: Sequence[Callback],
+    shuffle: bool,
+    last_batch: str,
+) -> dict[str, Any]:
+    """By the names of the arguments of `fit`, as plain values."""
+    return {
+        "mlp": described(problem.model),
+        "loss": described(problem.loss),
+        "optimizer": described(problem.optimizer),
+        "seed": int(problem.seed),
+        "dtype": problem.dtype,
+        "batch_size": int(problem.batch_size),
+        "shuffle": bool(shuffle),
+        "last_batch": last_batch,
+        "regularizer": described(problem.regularizer),
+        **_data(examples, problem.loss, master_dtype(problem.dtype)),
+        "params": mark_tree(start, master_dtype(problem.dtype)),
+        "metrics": described(list(metrics)),
+        "callbacks": [{"type": type(c).__qualname__, **described(c.settings())} for c in callbacks],
+    }
+
+
+def _data(examples: Examples, loss: Loss, dtype: str) -> dict[str, Any]:
+    """Marks of the arrays. Of batches nothing is known before they come, and they need not come in the same order."""
+    held = examples.validation
+    if isinstance(held, (tuple, list)):
+        X, y = examples.validation_pair(None) or (None, None)
+        validation: Any = {"X": mark(X, dtype), "y": mark(y, target_dtype(loss, y, dtype))}
+    else:
+        validation = None if examples.streamed else held or None
+    if examples.streamed:
+        return {"X": "batches", "validation": validation}
+    X, y, weights = examples.X, examples.y, examples.weights
+    return {
+        "X": mark(X, dtype),
+        "y": mark(y, target_dtype(loss, y, dtype)),
+        "sample_weight": None if weights is None else mark(weights, dtype),
+        "validation": validation,
+    }
