@@ -390,7 +390,7 @@ def test_a_backend_that_is_not_installed(capsys, bad_files):
 
 
 BAD_PREDICTION = {
-    "no model": (["none.safetensors", "good.csv"], "cannot read 'none.safetensors': No such file"),
+    "no model": (["none.safetensors", "good.csv"], "cannot read 'none.safetensors': there is no such file"),
     "a table as the model": (["good.csv", "good.csv"], "not a safetensors file"),
     "cut off": (["cut.safetensors", "good.csv"], "damaged"),
     "no pipeline": (["bare.safetensors", "good.csv"], "needs a model saved by multimlp train"),

@@ -340,7 +340,7 @@ def test_bad_places_are_refused_before_anything_is_trained(tmp_path, monkeypatch
         tmp_path / "no" / "run": "the folder .* does not exist",
         tmp_path / "file" / "run": "the folder .* does not exist",
         tmp_path: "it is a folder",
-        "": "it is a folder",
+        "": "expected the name of a file",
         tmp_path / "pipe": "it is a pipe",
         tmp_path / "locked" / "run": "no permission",
         3: "expected the path of a file, got 3",

@@ -9,6 +9,7 @@ code 2.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import importlib
 import os
@@ -75,7 +76,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             if not sys.warnoptions:  # what is wrong is said in one line, at the end
                 warnings.simplefilter("ignore")
-            return int(command.run(parser.parse_args(arguments[1:])))
+            code = int(command.run(parser.parse_args(arguments[1:])))
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what cannot be written is said here, and not when the process ends
+        return code
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     except MultimlpError as error:
@@ -88,8 +92,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         note("interrupted; nothing was saved")
         return INTERRUPTED
     except BrokenPipeError:  # the reader, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return 0
+    except UnicodeEncodeError as error:
+        note(f"error: {error}; set PYTHONIOENCODING=utf-8, or write to a file")
+        return BAD_USAGE
+    except (
+        OSError
+    ) as error:  # of the surroundings: a full disk under standard output, no folder for temporary files
+        where = "standard output" if error.filename is None else repr(error.filename)
+        note(f"error: cannot use {where}: {error.strerror or error}")
+        _discard_output()
+        return BAD_USAGE
+
+
+def _discard_output() -> None:
+    """What is still to be written goes nowhere, so that the end of the process does not fail over it."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _command_name(arguments: list[str]) -> str:

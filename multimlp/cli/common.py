@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import sys
@@ -20,6 +21,13 @@ def add_common(parser: argparse.ArgumentParser, backend_help: str = "name of a b
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 
+def file_name(text: str) -> str:
+    """The type of an argument that names a file or a folder."""
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"expected the name of a file, got {text!r}")
+    return text
+
+
 def print_json(value: dict[str, Any]) -> None:
     """One JSON object on stdout; NaN and infinities, which JSON lacks, become null."""
     print(json.dumps(_finite(value), indent=2))
@@ -34,5 +42,7 @@ def _finite(value: Any) -> Any:
 
 
 def note(message: str) -> None:
-    """A remark for the person at the terminal; stdout stays for results."""
-    print(f"multimlp: {' '.join(message.split())}", file=sys.stderr)
+    """A remark for the person at the terminal, one line of at most 1000 characters; stdout stays for results."""
+    line = " ".join(message.split())
+    with contextlib.suppress(OSError):  # nobody is left to be told
+        print(f"multimlp: {line if len(line) <= 1000 else line[:997] + '...'}", file=sys.stderr)

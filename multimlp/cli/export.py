@@ -15,28 +15,30 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from multimlp import files
-from multimlp.cli.common import add_common, note, print_json
+from multimlp.cli.common import add_common, file_name, note, print_json
 from multimlp.cli.formats import WRITERS, Writing
+from multimlp.cli.pipeline import meaning
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a .safetensors file written by multimlp")
+    parser.add_argument(
+        "model", type=file_name, metavar="MODEL", help="a .safetensors file written by multimlp"
+    )
     parser.add_argument("--to", required=True, choices=tuple(WRITERS), help="the format")
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the file to write")
+    parser.add_argument(
+        "-o", "--output", type=file_name, required=True, metavar="FILE", help="the file to write"
+    )
     add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    files.check_apart(args.output, args.model)
     mlp, params = files.load(args.model, args.backend or "numpy", args.device, args.dtype)
-    extra = files.load_extra(args.model)
-    pipeline: dict[str, Any] = extra.get("pipeline", extra)
-    classes = pipeline.get("classes")
-    task = pipeline.get("task") or "classification"
+    task, classes, prepared = meaning(args.model, files.load_extra(args.model), mlp)
     WRITERS[args.to](Path(args.output), Writing(mlp, params, task, classes))
-    if pipeline.get("inputs") is not None:
+    if prepared:
         note(
             "the file holds the network alone: standardise inputs as `multimlp train` did "
             "(multimlp.files.load_extra)"

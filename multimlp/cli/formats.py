@@ -34,7 +34,10 @@ def write_onnx(path: Path, model: Writing) -> None:
 def write_torch(path: Path, model: Writing) -> None:
     from multimlp.interop.torch import to_state_dict, write_state
 
-    write_state(path, to_state_dict(model.mlp, model.params))
+    try:
+        write_state(path, to_state_dict(model.mlp, model.params))
+    except RuntimeError as error:  # torch's writer, of a full disk
+        raise InputError(f"output: cannot write {str(path)!r}: {error}") from None
 
 
 def write_keras(path: Path, model: Writing) -> None:

@@ -15,15 +15,15 @@ import argparse
 from pathlib import Path
 
 from multimlp import activations, files
-from multimlp.cli.common import add_common, print_json
+from multimlp.cli.common import add_common, file_name, print_json
 from multimlp.cli.formats import READERS, Reading, format_of
-from multimlp.files import check_writable
+from multimlp.files import check_apart, check_writable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="the model of another library")
+    parser.add_argument("file", type=file_name, metavar="FILE", help="the model of another library")
     parser.add_argument(
-        "-o", "--output", required=True, metavar="FILE", help="the .safetensors file to write"
+        "-o", "--output", type=file_name, required=True, metavar="FILE", help="the .safetensors file to write"
     )
     parser.add_argument(
         "--from", dest="source", choices=tuple(READERS), help="the format, if its name does not tell"
@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     rules = [activations.describe(name).name for name in args.activation]
     check_writable(args.output)
+    check_apart(args.output, args.file)
     how = Reading(
         rules[0] if len(rules) == 1 else rules, args.final_activation, args.backend, args.device, args.dtype
     )

@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from multimlp._terminal import print_table
-from multimlp.cli.common import add_common, note, print_json
+from multimlp.cli.common import add_common, file_name, note, print_json
 from multimlp.errors import missing_dependency
+from multimlp.files import check_folder
 
 ALL = "all"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", nargs="?", help=f"a lesson, or {ALL}; without it: the list")
-    parser.add_argument("--out", metavar="DIR", type=Path, help="where to write the pictures")
+    parser.add_argument("--out", metavar="DIR", type=file_name, help="where to write the pictures")
     add_common(parser)
 
 
@@ -35,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.name is None:
         return _list(args.json)
+    if args.out is not None:
+        check_folder(args.out, "--out")
     chosen = lessons.names() if args.name == ALL else (lessons.module(args.name).__name__.rpartition(".")[2],)
     done = []
     for name in chosen:

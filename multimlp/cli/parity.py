@@ -12,12 +12,11 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from multimlp.backend import canonical_name, is_installed, load_backend
-from multimlp.cli.common import note
-from multimlp.errors import FileFormatError, InputError, missing_dependency
-from multimlp.files import replacing
+from multimlp.cli.common import file_name, note
+from multimlp.errors import InputError, missing_dependency
+from multimlp.files import check_apart, check_writable, opening, replacing
 from multimlp.parity.formats import FORMATS
 from multimlp.testing import comparable_backends
 
@@ -54,11 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--quick", action="store_true", help="fewer points, fewer modes, no half precision: under a minute")
     add("--json", action="store_true", help="print the report as one JSON object and nothing else")
     add("--markdown", action="store_true", help="print the report as a section of Markdown and nothing else")
-    add("--html", metavar="FILE", type=Path, help="write a self-contained page")
+    add("--html", metavar="FILE", type=file_name, help="write a self-contained page")
     add(
         "--against",
         metavar="FILE",
-        type=Path,
+        type=file_name,
         help="also compare with a report made elsewhere with --json, and show its backends",
     )
 
@@ -68,9 +67,14 @@ def run(args: argparse.Namespace) -> int:
 
     if not is_installed("mpmath"):
         raise missing_dependency("mpmath", "multimlp parity", "parity")
-    other = None if args.against is None else Report.from_json(_read(args.against))
-    if args.html is not None and not args.html.absolute().parent.is_dir():
-        raise InputError(f"--html: the folder {args.html.absolute().parent} does not exist")
+    other = None
+    if args.against is not None:
+        with opening(args.against, "--against: cannot be compared with") as path:
+            other = Report.from_json(path.read_text(encoding="utf-8"))
+    if args.html is not None:
+        check_writable(args.html, "--html")
+        if args.against is not None:
+            check_apart(args.html, args.against, what="--html")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     report = _compared(args)
     from multimlp.parity.comparison import compare
@@ -80,8 +84,9 @@ def run(args: argparse.Namespace) -> int:
     if args.html is not None:
         from multimlp.parity.html import page
 
+        text = page(shown, rows)
         with replacing(args.html, "--html") as beside:
-            beside.write_text(page(shown, rows), encoding="utf-8")
+            beside.write_text(text, encoding="utf-8")
     if args.json:
         print(report.to_json())
     elif args.markdown:
@@ -121,12 +126,3 @@ def _check_compilers(backends: Sequence[str], compilers: Sequence[str]) -> None:
             raise InputError(
                 f"--compiler: no backend compared has {name!r}; there are: {', '.join(known) or 'none'}"
             )
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"--against: cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise FileFormatError(f"--against: {path} is not a parity report") from None

@@ -11,6 +11,7 @@ import numpy as np
 from multimlp import losses
 from multimlp.data import Dataset, Standardizer
 from multimlp.errors import FileFormatError, InputError
+from multimlp.mlp import MLP
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,20 +104,113 @@ class Pipeline:
         }
 
     @classmethod
-    def from_dict(cls, where: str, plain: Mapping[str, Any]) -> Pipeline:
-        """The inverse of `to_dict`; `FileFormatError` if the file ``where`` does not hold it."""
+    def from_dict(cls, where: str, plain: Mapping[str, Any], mlp: MLP) -> Pipeline:
+        """The inverse of `to_dict`; `FileFormatError` if the file ``where`` does not hold it, or it is not this network's."""
+        needs = "multimlp predict needs a model saved by multimlp train"
+        absent = [key for key in _KEYS if key not in plain]
+        if absent:
+            raise FileFormatError(
+                f"{where!r} holds a model without what prepares its inputs (no {absent[0]!r}); {needs}"
+            )
         try:
-            classes, targets = plain["classes"], plain["targets"]
-            return cls(
-                task=plain["task"],
-                feature_names=tuple(plain["feature_names"]),
-                classes=None if classes is None else tuple(classes),
+            targets = plain["targets"]
+            pipeline = cls(
+                task=_checked_task(plain["task"]),
+                feature_names=_checked_names(plain["feature_names"]),
+                classes=_checked_classes(plain["classes"]),
                 loss=losses.get(plain["loss"]),
                 inputs=Standardizer.from_dict(plain["inputs"]),
                 targets=None if targets is None else Standardizer.from_dict(targets),
             )
-        except (KeyError, TypeError, InputError):
+            pipeline._check(mlp)
+        except (InputError, KeyError, TypeError) as error:
             raise FileFormatError(
-                f"{where!r} holds a model without what prepares its inputs; "
-                "multimlp predict needs a model saved by multimlp train"
+                f"{where!r}: what prepares the model's inputs is damaged: {error}; {needs}"
             ) from None
+        return pipeline
+
+    def _check(self, mlp: MLP) -> None:
+        """`InputError` unless the parts fit together and the network."""
+        if not len(self.feature_names) == len(self.inputs.mean) == mlp.in_features:
+            raise InputError(
+                f"inputs: {len(self.feature_names)} feature_names, {len(self.inputs.mean)} means, and a network of "
+                f"{mlp.in_features} inputs"
+            )
+        if (self.classes is None) != (self.task == "regression"):
+            raise InputError(
+                f"classes: {self.task} with {'no' if self.classes is None else 'a list of'} classes"
+            )
+        if self.classes is not None and self.loss.decides not in ("class", "binary"):
+            raise InputError(f"loss: {self.loss.name} does not decide between classes")
+        if self.targets is not None and (self.classes is not None or len(self.targets.mean) != 1):
+            raise InputError(
+                f"targets: one mean and scale belong to a regression, got {len(self.targets.mean)}"
+            )
+        final = mlp.final_activation
+        outputs = mlp.out_features if final is None else final.width(mlp.out_features)
+        if outputs != self.out_features:
+            raise InputError(
+                f"classes: the network has {outputs} outputs, {self.task} of these classes with {self.loss.name} has {self.out_features}"
+            )
+
+
+_KEYS = ("task", "feature_names", "classes", "loss", "inputs", "targets")
+
+
+def meaning(where: str, extra: Mapping[str, Any], mlp: MLP) -> tuple[str, list[Any] | None, bool]:
+    """What a file says of its model: the task, the classes, and whether its inputs are to be standardised; `FileFormatError` where it
+    makes no sense."""
+    plain = extra.get("pipeline", extra)
+    if not isinstance(plain, Mapping):
+        raise FileFormatError(
+            f"{where!r}: its entry 'pipeline' is {type(plain).__name__}, expected an object"
+        )
+    if all(key in plain for key in _KEYS):
+        pipeline = Pipeline.from_dict(where, plain, mlp)
+        return pipeline.task, None if pipeline.classes is None else list(pipeline.classes), True
+    try:
+        classes = _checked_classes(plain.get("classes"))
+        task = _checked_task(plain.get("task") or "classification")
+    except InputError as error:
+        raise FileFormatError(f"{where!r}: what it says of the model makes no sense: {error}") from None
+    return task, None if classes is None else list(classes), plain.get("inputs") is not None
+
+
+def _checked_task(task: Any) -> str:
+    if task not in ("classification", "regression"):
+        raise InputError(f"task: expected 'classification' or 'regression', got {task!r}")
+    return str(task)
+
+
+def _checked_names(names: Any) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError("feature_names: expected a list of texts")
+    if len(set(names)) != len(names):
+        raise InputError("feature_names: two columns have one name")
+    return tuple(names)
+
+
+def _checked_classes(classes: Any) -> tuple[Any, ...] | None:
+    """Different labels of one kind, at least two, or None."""
+    if classes is None:
+        return None
+    kinds = {type(label) for label in classes} if isinstance(classes, list) else set()
+    if (
+        len(kinds) != 1
+        or not kinds <= {str, int, bool}
+        or len(set(classes)) != len(classes)
+        or len(classes) < 2
+    ):
+        raise InputError("classes: expected at least two different labels, all texts or all whole numbers")
+    for label in classes:
+        if isinstance(label, str) and not _is_encodable(label):
+            raise InputError(f"classes: {label!r} holds characters that do not exist")
+    return tuple(classes)
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from multimlp._terminal import print_table
-from multimlp.cli.common import add_common, print_json
+from multimlp.cli.common import add_common, file_name, print_json
 from multimlp.errors import missing_dependency
+from multimlp.files import check_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="ACTIVATION", nargs="+", help="one or several, by name")
     parser.add_argument(
-        "--out", metavar="DIR", type=Path, default=Path(), help="where to write PNG and SVG (default: here)"
+        "--out", metavar="DIR", type=file_name, default=".", help="where to write PNG and SVG (default: here)"
     )
     add_common(parser, "who computes it (default: all that are installed, compared)")
 
@@ -34,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
     for name in args.names:
         activations.describe(name)  # a misspelt one is reported before anything is drawn
+    check_folder(args.out, "--out")
     drawn = [_compare(name, args) if args.backend is None else _draw(name, args) for name in args.names]
     if args.json:
         print_json({"plots": drawn})
@@ -56,7 +58,7 @@ def _draw(name: str, args: argparse.Namespace) -> dict[str, Any]:
     with use_backend(target.backend.name, target.device, target.dtype), plotting.style():
         picture, axes = plotting.figure()
         plotting.plot_activation(name, target.backend, axes)
-    return _saved(picture, name, f"{name}-{target.backend.name}", target.dtype, {}, args.out)
+    return _saved(picture, name, f"{name}-{target.backend.name}", target.dtype, {}, Path(args.out))
 
 
 def _compare(name: str, args: argparse.Namespace) -> dict[str, Any]:
@@ -68,7 +70,7 @@ def _compare(name: str, args: argparse.Namespace) -> dict[str, Any]:
         picture, axes = plotting.figure(3, 1, size=(5.6, 6.4), sharex=True, height_ratios=(3, 3, 2))
         errors = plotting.plot_agreement(name, installed(), axes, dtype=dtype)
         axes[0].set_title(f"{name}, {dtype}, on all backends")
-    return _saved(picture, name, name, dtype, errors, args.out)
+    return _saved(picture, name, name, dtype, errors, Path(args.out))
 
 
 def _saved(

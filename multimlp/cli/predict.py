@@ -20,31 +20,48 @@ import numpy as np
 
 from multimlp import files
 from multimlp.backend import owner
-from multimlp.cli.common import add_common, note, print_json
+from multimlp.cli.common import add_common, file_name, note, print_json
 from multimlp.cli.pipeline import Pipeline
 from multimlp.data import read_features
-from multimlp.errors import DataError
-from multimlp.files import check_writable, replacing
+from multimlp.errors import DataError, InputError
+from multimlp.files import check_apart, check_writable, replacing
+from multimlp.mlp import is_ensemble
 from multimlp.training import predict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a .safetensors file written by multimlp train --save")
-    parser.add_argument("data", metavar="DATA", help=".csv, .npz (X) or .npy with the features")
     parser.add_argument(
-        "-o", "--output", default="-", metavar="FILE", help="a .csv file; - is standard output (default)"
+        "model", type=file_name, metavar="MODEL", help="a .safetensors file written by multimlp train --save"
+    )
+    parser.add_argument(
+        "data", type=file_name, metavar="DATA", help=".csv, .npz (X) or .npy with the features"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=file_name,
+        default="-",
+        metavar="FILE",
+        help="a .csv file; - is standard output (default)",
     )
     parser.add_argument("--proba", action="store_true", help="probabilities of the classes, too")
     add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    pipeline = Pipeline.from_dict(args.model, files.load_extra(args.model))
+    extra = files.load_extra(args.model)
     mlp, params = files.load(args.model, args.backend, args.device, args.dtype)
+    pipeline = Pipeline.from_dict(args.model, extra, mlp)
+    if is_ensemble(params) is not None:
+        raise InputError(
+            f"model: {args.model!r} holds an ensemble of {is_ensemble(params)} networks, expected one; save a member, "
+            "e.g. multimlp.tree.map(lambda a: a[0, ...], params)"
+        )
     if args.proba:
         pipeline.require_probabilities()
     if args.output != "-":
         check_writable(args.output)
+        check_apart(args.output, args.model, args.data)
     X, ignored = read_features(args.data, pipeline.feature_names)
     outputs = predict(mlp, params, pipeline.inputs(X))
     host = owner(outputs).to_numpy(outputs).astype(np.float64)

@@ -20,11 +20,11 @@ from multimlp._naming import check_number
 from multimlp._terminal import print_table
 from multimlp.backend import CHECKERS, available_backends, load_backend
 from multimlp.cli import INTERRUPTED
-from multimlp.cli.common import add_common, note, print_json
+from multimlp.cli.common import add_common, file_name, note, print_json
 from multimlp.cli.comparison import Run, Trainer, train_all
 from multimlp.cli.pipeline import Pipeline
 from multimlp.errors import DataError, InputError
-from multimlp.files import check_writable, require_package
+from multimlp.files import check_apart, check_writable, require_package
 from multimlp.mlp import MLP
 
 FEW, MANY, MANY_ROWS = (60, 32), (10, 128), 10_000
@@ -33,12 +33,17 @@ FEW, MANY, MANY_ROWS = (60, 32), (10, 128), 10_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "data", metavar="DATASET|FILE", help=f"{', '.join(data.names())}; or .csv, .npz, X.npy"
+        "data",
+        type=file_name,
+        metavar="DATASET|FILE",
+        help=f"{', '.join(data.names())}; or .csv, .npz, X.npy",
     )
     source = parser.add_argument_group("data")
     source.add_argument("--target", metavar="COLUMN", help="column of a .csv to predict")
     source.add_argument("--task", choices=("classification", "regression"), help="default: from the target")
-    source.add_argument("--folder", metavar="PATH", help="where the files of mnist or fashion-mnist are")
+    source.add_argument(
+        "--folder", type=file_name, metavar="PATH", help="where the files of mnist or fashion-mnist are"
+    )
     source.add_argument(
         "--test-size", type=float, metavar="F", help="fraction set aside for the test (default: 0.2)"
     )
@@ -78,7 +83,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     fitting.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     output = parser.add_argument_group("output")
-    output.add_argument("--save", metavar="FILE", help="write the model of the first backend (.safetensors)")
+    output.add_argument(
+        "--save", type=file_name, metavar="FILE", help="write the model of the first backend (.safetensors)"
+    )
     output.add_argument(
         "--reference", action="store_true", help="compare one backend with NumPy in float64, too"
     )
@@ -92,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
     if args.save is not None:
         require_package()
         check_writable(args.save)
+        check_apart(args.save, *_read_files(args), what="--save")
     dataset = _dataset(args)
     train, test = data.split(dataset, args.test_size, args.seed)
     loss = losses.get(args.loss or ("cross_entropy" if dataset.task == "classification" else "mse"))
@@ -127,6 +135,17 @@ def _backends(named: str | None) -> tuple[list[str], bool]:
         return [load_backend(name.strip()).name for name in choice.split(",")], True
     installed = [name for name, info in available_backends().items() if info.installed]
     return [name for name in installed if name not in CHECKERS], False
+
+
+def _read_files(args: argparse.Namespace) -> list[str]:
+    """The files that the data come from."""
+    if not data.is_name(args.data):
+        return data.table_files(args.data)
+    return (
+        [entry.path for entry in os.scandir(args.folder)]
+        if args.folder and Path(args.folder).is_dir()
+        else []
+    )
 
 
 def _dataset(args: argparse.Namespace) -> data.Dataset:

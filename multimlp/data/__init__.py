@@ -17,7 +17,7 @@ from multimlp.data._dataset import Dataset
 from multimlp.data._idx import read_idx
 from multimlp.data._split import split
 from multimlp.data._standardizer import Standardizer
-from multimlp.data._tables import read_features, read_table
+from multimlp.data._tables import read_features, read_table, table_files
 
 __all__ = [
     "Dataset",
@@ -29,4 +29,5 @@ __all__ = [
     "read_idx",
     "read_table",
     "split",
+    "table_files",
 ]

@@ -10,14 +10,15 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import islice
-from typing import NamedTuple
+from itertools import chain, islice
+from typing import NamedTuple, TextIO
 
 import numpy as np
 
 from multimlp.errors import DataError
 
 _BLOCK = 4096
+_LONGEST_LINE = 16 << 20
 _MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
 
 Select = Callable[[list[str]], tuple[list[int], int | None]]
@@ -41,16 +42,47 @@ def read_csv(path: str | os.PathLike[str], select: Select) -> Columns:
     where = str(path)
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
-            file.seek(0)
+            lines = _Lines(where, file)
+            first = next(lines, "")
             delimiter = max(",;\t", key=first.count)
-            return _read(where, _records(csv.reader(file, delimiter=delimiter, strict=True)), select)
+            reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
+            return _read(where, lines, _records(reader), select)
     except OSError as error:
-        raise DataError(f"cannot read {where!r}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{where}: not text in UTF-8 (byte {error.start}); is it a CSV file?") from None
+        raise DataError(f"cannot read {where!r}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise DataError(
+            f"{where}: not text in UTF-8 (after line {lines.count}); is it a CSV file? Save it as UTF-8"
+        ) from None
     except csv.Error as error:
-        raise DataError(f"{where}: not a well-formed CSV file: {error}") from None
+        raise DataError(f"{where}: not a well-formed CSV file (at line {lines.count}): {error}") from None
+
+
+class _Lines:
+    """The lines of a file, looked at as a whole before they are cut into cells, which is cheaper than cell by cell."""
+
+    def __init__(self, where: str, file: TextIO) -> None:
+        self._where, self._file = where, file
+        self.count = 0
+        self.odd = False
+        """Whether there was an underscore, which Python reads over in numbers (2024_01 is 202401 to it), and nobody else does."""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(_LONGEST_LINE)
+        if not line:
+            raise StopIteration
+        self.count += 1
+        if "_" in line:
+            self.odd = True
+        if "\0" in line:
+            raise DataError(
+                f"{self._where}: line {self.count} has a NUL byte, so it is no CSV file in UTF-8; is it UTF-16? Save it as UTF-8"
+            )
+        if len(line) == _LONGEST_LINE:
+            raise DataError(f"{self._where}: line {self.count} has more than {_LONGEST_LINE} characters")
+        return line
 
 
 def _records(reader: Iterator[list[str]]) -> Iterator[list[str]]:
@@ -58,7 +90,7 @@ def _records(reader: Iterator[list[str]]) -> Iterator[list[str]]:
     return (row for row in reader if row)
 
 
-def _read(where: str, rows: Iterator[list[str]], select: Select) -> Columns:
+def _read(where: str, lines: _Lines, rows: Iterator[list[str]], select: Select) -> Columns:
     header = [name.strip() for name in next(rows, [])]
     if not header:
         raise DataError(f"{where}: the file is empty")
@@ -66,12 +98,13 @@ def _read(where: str, rows: Iterator[list[str]], select: Select) -> Columns:
     positions, text_position = select(header)
     blocks: list[np.ndarray] = []
     text: list[str] = []
-    count = 0
+    count, lines.odd = 0, False
     while block := list(islice(rows, _BLOCK)):
         for i, row in enumerate(block, start=count + 1):
             if len(row) != len(header):
                 raise DataError(f"{where}: row {i} has {len(row)} cells, the header {len(header)}")
-        blocks.append(_numbers(where, block, positions, header, count))
+        blocks.append(_numbers(where, block, positions, header, count, lines.odd))
+        lines.odd = False
         if text_position is not None:
             text.extend(row[text_position].strip() for row in block)
         count += len(block)
@@ -86,7 +119,7 @@ def _check_header(where: str, header: list[str]) -> None:
     repeated = [name for name, times in Counter(header).items() if times > 1]
     if repeated:
         raise DataError(
-            f"{where}: more than one column is called {', '.join(map(repr, repeated))}; rename them"
+            f"{where}: more than one column is called {', '.join(map(repr, repeated[:8]))}; rename them"
         )
     if all(parse(name) is not None for name in header):
         raise DataError(
@@ -95,33 +128,41 @@ def _check_header(where: str, header: list[str]) -> None:
 
 
 def _numbers(
-    where: str, block: list[list[str]], positions: list[int], header: list[str], before: int
+    where: str, block: list[list[str]], positions: list[int], header: list[str], before: int, odd: bool
 ) -> np.ndarray:
-    try:
-        return np.array(block, dtype=object)[:, positions].astype(np.float64)
-    except ValueError:
-        return np.asarray(
-            [
-                [_number(where, row[j], header[j], before + i + 1) for j in positions]
-                for i, row in enumerate(block)
-            ]
-        )
+    if not odd:
+        try:
+            return np.array(block, dtype=object)[:, positions].astype(np.float64)
+        except ValueError:
+            pass
+    rows = [
+        [_number(where, row[j], header[j], before + i + 1) for j in positions] for i, row in enumerate(block)
+    ]
+    return np.asarray(rows, dtype=np.float64).reshape(len(block), len(positions))
 
 
 def _number(where: str, cell: str, column: str, row: int) -> float:
     value = parse(cell)
     if value is None:
+        shown = cell if len(cell) <= 80 else f"{cell[:80]}..."
         raise DataError(
-            f"{where}: column {column!r}, row {row}: {cell!r} is not a number; "
+            f"{where}: column {column!r}, row {row}: {shown!r} is not a number; "
             "leave the column out, or turn its text into numbers first"
         )
     return value
 
 
+def is_missing(cell: str) -> bool:
+    """Whether a cell is empty or says that its value is missing."""
+    return cell.strip().lower() in _MISSING
+
+
 def parse(cell: str) -> float | None:
     """The number in a cell, NaN if it is empty or says so, None if it is text."""
-    if cell.strip().lower() in _MISSING:
+    if is_missing(cell):
         return float("nan")
+    if "_" in cell:
+        return None
     try:
         return float(cell)
     except ValueError:

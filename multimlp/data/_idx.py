@@ -15,6 +15,7 @@ from io import BufferedReader
 import numpy as np
 
 from multimlp.errors import DataError
+from multimlp.files import allowed_bytes, as_path, why_unreadable
 
 _UNSIGNED_BYTE = 0x08
 MAX_BYTES = 1 << 30
@@ -36,8 +37,8 @@ def read_idx(path: str | os.PathLike[str], ndim: int | None = None) -> np.ndarra
     Raises
     ------
     DataError
-        If the file is missing, damaged or of another kind. No more is unpacked than the header states,
-        and never more than 1 GiB.
+        If the file is missing, damaged or of another kind. No more is unpacked than the header states, never more
+        than 1 GiB, and of a small file not more than 20 times its size or 64 MiB.
 
     Examples
     --------
@@ -48,17 +49,21 @@ def read_idx(path: str | os.PathLike[str], ndim: int | None = None) -> np.ndarra
     >>> read_idx(path)
     array([7, 2, 1], dtype=uint8)
     """
-    packed = os.fspath(path).endswith(".gz")
+    where = as_path(path)
+    why = why_unreadable(where)
+    if why is not None:
+        raise DataError(f"cannot read {str(path)!r}: {why}")
     try:
-        with gzip.open(path) if packed else open(path, "rb") as file:
-            return _parse(str(path), file, ndim)
+        limit = min(MAX_BYTES, allowed_bytes(where.stat().st_size))
+        with gzip.open(where) if where.suffix == ".gz" else where.open("rb") as file:
+            return _parse(str(path), file, ndim, limit)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise _damaged(path, str(error)) from None
     except OSError as error:
         raise DataError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
 
 
-def _parse(path: str, file: gzip.GzipFile | BufferedReader, ndim: int | None) -> np.ndarray:
+def _parse(path: str, file: gzip.GzipFile | BufferedReader, ndim: int | None, limit: int) -> np.ndarray:
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0":
         raise _damaged(path, f"it starts with {magic.hex(' ') or 'nothing'}, not with 00 00")
@@ -72,8 +77,8 @@ def _parse(path: str, file: gzip.GzipFile | BufferedReader, ndim: int | None) ->
         raise _damaged(path, "it ends inside its header")
     shape = tuple(int(size) for size in np.frombuffer(header, dtype=">u4"))
     size = math.prod(shape)
-    if size > MAX_BYTES:
-        raise _damaged(path, f"its header states {size} bytes; at most {MAX_BYTES} are read")
+    if size > limit:
+        raise _damaged(path, f"its header states {size} bytes; at most {limit} are read")
     content = file.read(size + 1)
     if len(content) != size:
         found = f"only {len(content)}" if len(content) < size else "more"

@@ -78,18 +78,29 @@ class Standardizer:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Standardizer:
         """The inverse of `to_dict`; `InputError` for anything else."""
-        try:
-            mean, scale = (np.asarray(plain[key], dtype=np.float64) for key in ("mean", "scale"))
-            if (
-                mean.ndim != 1
-                or mean.shape != scale.shape
-                or not np.all(np.isfinite(mean))
-                or not np.all(scale > 0)
-            ):
-                raise ValueError("one finite mean and one positive scale a column are expected")
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"not what Standardizer.to_dict makes: {error}") from None
+        mean, scale = (_column_values(plain, key) for key in ("mean", "scale"))
+        if mean.shape != scale.shape or not np.all(np.isfinite(mean)):
+            raise InputError(
+                f"not what Standardizer.to_dict makes: expected as many finite means as scales, got {len(mean)} and {len(scale)}"
+            )
+        bad = np.flatnonzero(~(np.isfinite(scale) & (scale > 0)))
+        if len(bad):
+            raise InputError(
+                f"not what Standardizer.to_dict makes: the scale of column {bad[0]} is {scale[bad[0]]}, expected a positive number"
+            )
         return cls(mean, scale)
+
+
+def _column_values(plain: Mapping[str, Any], key: str) -> np.ndarray:
+    values = plain.get(key) if isinstance(plain, Mapping) else None
+    if not isinstance(values, (list, tuple)) or not all(type(value) in (int, float) for value in values):
+        raise InputError(f"not what Standardizer.to_dict makes: {key!r} is no list of numbers")
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except OverflowError:
+        raise InputError(
+            f"not what Standardizer.to_dict makes: {key!r} has a number beyond float64"
+        ) from None
 
 
 def _float_like(X: np.ndarray) -> np.dtype:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-import zipfile
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,9 +12,11 @@ import numpy as np
 
 from multimlp.data._csv import parse, read_csv
 from multimlp.data._dataset import Dataset, check_features, make
-from multimlp.errors import DataError
+from multimlp.errors import DataError, FileFormatError
+from multimlp.files import array_names, as_path, read_array, read_arrays, why_unreadable
 
 USUAL_TARGETS = ("target", "label", "class", "y")
+_WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*")
 _SUFFIXES = (".csv", ".tsv", ".npz", ".npy")
 
 
@@ -109,12 +111,24 @@ def read_features(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[n
     return X, []
 
 
+def table_files(path: str | os.PathLike[str]) -> list[str]:
+    """The names of the files that `read_table` reads for this one; they need not be there."""
+    where = as_path(path, "data")
+    pair = where.suffix == ".npy" and "X" in where.stem
+    return [str(where), *([str(_beside(where))] if pair else [])]
+
+
 def _checked(path: str | os.PathLike[str]) -> Path:
-    where = Path(path)
+    where = as_path(path, "data")
     if where.suffix not in _SUFFIXES:
         raise DataError(f"{where}: expected a file that ends in {', '.join(_SUFFIXES)}")
-    if not where.is_file():
-        raise DataError(f"{where}: there is no such file")
+    return _readable(where)
+
+
+def _readable(where: Path) -> Path:
+    why = why_unreadable(where)
+    if why is not None:
+        raise DataError(f"{where}: {why}")
     if not where.stat().st_size:
         raise DataError(f"{where}: the file is empty")
     return where
@@ -155,33 +169,54 @@ def _from_csv(where: Path, target: str | None, task: str | None) -> Dataset:
 
     columns = read_csv(where, select)
     assert columns.text is not None
-    return make(str(where), columns.numbers, _target_values(columns.text), columns.names, task, where.name)
+    targets = _target_values(str(where), columns.text, task)
+    return make(str(where), columns.numbers, targets, columns.names, task, where.name)
 
 
-def _target_values(cells: list[str]) -> np.ndarray:
-    """Numbers if all cells are numbers or missing, else the text."""
+def _target_values(where: str, cells: list[str], task: str | None) -> np.ndarray:
+    """Numbers if all cells are numbers or missing, else the text, as objects: of one long cell among many an array of text takes
+    that length for each."""
     numbers = [parse(cell) for cell in cells]
     if any(number is None for number in numbers):
-        return np.asarray(cells)
-    return np.asarray(numbers, dtype=np.float64)
+        return np.asarray(cells, dtype=object)
+    values = np.asarray(numbers, dtype=np.float64)
+    large = bool(np.all(np.isfinite(values)) and np.any(np.abs(values) >= 2**53))
+    if task == "regression" or not large or not all(map(_WHOLE.fullmatch, cells)):
+        return values
+    # float64 holds no more than every second whole number from there on, and labels must not merge
+    whole = [int(cell) for cell in cells]
+    for dtype in (np.int64, np.uint64):
+        if np.iinfo(dtype).min <= min(whole) and max(whole) <= np.iinfo(dtype).max:
+            return np.asarray(whole, dtype=dtype)
+    row = next(i for i, number in enumerate(whole) if not -(2**63) <= number < 2**63)
+    raise DataError(
+        f"{where}: the target in row {row + 1}, {_cut(cells[row])}, is a whole number beyond 64 bits; if it is a label, write a letter "
+        "before it in every row; if it is a quantity, say task='regression' (--task regression)"
+    )
+
+
+def _cut(cell: str) -> str:
+    return cell if len(cell) <= 40 else f"{cell[:40]}..."
 
 
 # ---- .npz and .npy
 
 
 def _from_npz(where: Path, targets: bool = True) -> tuple[np.ndarray, np.ndarray, list[str] | None]:
+    keys = ("X", "y") if targets else ("X",)
     try:
-        with np.load(where, allow_pickle=False) as archive:
-            for key in ("X", "y") if targets else ("X",):
-                if key not in archive:
-                    raise DataError(f"{where}: no array {key!r}{_hint(key, list(archive))}")
-            names = [str(name) for name in archive["feature_names"]] if "feature_names" in archive else None
-            X, y = archive["X"], archive["y"] if targets else np.empty(0)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{where}: not a readable .npz file of plain arrays: {_first_line(error)}") from None
-    if names is not None and (X.ndim != 2 or len(names) != X.shape[1] or len(set(names)) != len(names)):
+        archive = read_arrays(where, (*keys, "feature_names"))
+    except FileFormatError as error:
+        raise DataError(str(error)) from None
+    for key in keys:
+        if key not in archive:
+            raise DataError(f"{where}: no array {key!r}; there are {_listed(array_names(where)) or 'none'}")
+    X, y = archive["X"], archive["y"] if targets else np.empty(0)
+    if "feature_names" not in archive:
+        return X, y, None
+    given = archive["feature_names"]
+    names = [str(name) for name in given.tolist()] if given.ndim == 1 else []
+    if given.dtype.kind != "U" or X.ndim != 2 or len(names) != X.shape[1] or len(set(names)) != len(names):
         raise DataError(
             f"{where}: feature_names needs one different name for each column of X, which has shape {X.shape}"
         )
@@ -190,14 +225,14 @@ def _from_npz(where: Path, targets: bool = True) -> tuple[np.ndarray, np.ndarray
 
 def _array(where: Path) -> np.ndarray:
     try:
-        with where.open("rb") as file:  # np.load would also open an archive under this name
-            return np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{where}: not a readable .npy file of plain numbers: {_first_line(error)}") from None
+        return read_array(where)
+    except FileFormatError as error:
+        raise DataError(str(error)) from None
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+def _beside(where: Path) -> Path:
+    head, _, tail = where.stem.rpartition("X")
+    return where.with_name(f"{head}y{tail}.npy")
 
 
 def _partner(where: Path) -> Path:
@@ -206,10 +241,8 @@ def _partner(where: Path) -> Path:
         raise DataError(
             f"{where}: expected X in the name of a .npy file, so that the targets are found beside it under y"
         )
-    head, _, tail = stem.rpartition("X")
-    partner = where.with_name(f"{head}y{tail}.npy")
-    if not partner.is_file():
-        raise DataError(
-            f"{where}: the targets are expected beside it in {partner.name!r}, which does not exist"
-        )
+    partner = _beside(where)
+    why = why_unreadable(partner)
+    if why is not None:
+        raise DataError(f"{where}: the targets are expected beside it in {partner.name!r}, but {why}")
     return partner

@@ -4,18 +4,33 @@
 A file appears under its name only when it is complete. docs/file-format.md describes the format.
 """
 
+from multimlp.files._archive import allowed_bytes, array_names, check_archive, read_array, read_arrays
 from multimlp.files._atomic import check_writable, replacing
 from multimlp.files._model import FORMAT_VERSION, load, load_extra, save
+from multimlp.files._opening import one_line, opening
+from multimlp.files._paths import as_path, check_apart, check_folder, check_readable, why_unreadable
 from multimlp.files._safetensors import read_tensors, require_package, write_tensors
 
 __all__ = [
     "FORMAT_VERSION",
+    "allowed_bytes",
+    "array_names",
+    "as_path",
+    "check_apart",
+    "check_archive",
+    "check_folder",
+    "check_readable",
     "check_writable",
     "load",
     "load_extra",
+    "one_line",
+    "opening",
+    "read_array",
+    "read_arrays",
     "read_tensors",
     "replacing",
     "require_package",
     "save",
+    "why_unreadable",
     "write_tensors",
 ]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from multimlp.errors import InputError
 from multimlp.files._part import opened_part
+from multimlp.files._paths import as_path, why_unwritable
 
 
 @contextmanager
@@ -41,8 +42,8 @@ def replacing(path: str | os.PathLike[str], name: str = "path") -> Iterator[Path
     >>> target.read_text()
     'whole or not at all'
     """
-    target = Path(os.path.realpath(path))
     check_writable(path, name)
+    target = Path(os.path.realpath(path))
     try:
         with opened_part(target) as part:
             mode = _mode(target, part.descriptor)
@@ -61,32 +62,9 @@ def replacing(path: str | os.PathLike[str], name: str = "path") -> Iterator[Path
 
 def check_writable(path: str | os.PathLike[str], name: str = "path") -> None:
     """`InputError` if ``path`` cannot be written to, before work is done whose result would go there."""
-    target = Path(os.path.realpath(path))
-    if not target.parent.is_dir():
-        raise cannot_write(path, f"the folder {str(target.parent)!r} does not exist; create it first", name)
-    try:
-        mode = os.lstat(target).st_mode
-    except FileNotFoundError:
-        mode = None
-    except OSError as error:
-        raise cannot_write(path, error.strerror or str(error), name) from None
-    if mode is not None and not stat.S_ISREG(mode):
-        kind = next((word for is_it, word in _NO_FILES if is_it(mode)), "no file")
-        raise cannot_write(path, f"it is {kind}; give the name of a file", name)
-    if mode is not None and not os.access(target, os.W_OK):
-        raise cannot_write(path, "no permission to write to it", name)
-    if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise cannot_write(path, f"no permission to write to the folder {str(target.parent)!r}", name)
-
-
-_NO_FILES = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISLNK, "a link that leads to itself"),
-    (stat.S_ISFIFO, "a pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
+    why = why_unwritable(Path(os.path.realpath(as_path(path, name))))
+    if why is not None:
+        raise cannot_write(path, why, name)
 
 
 def cannot_write(path: str | os.PathLike[str], why: str, name: str = "path") -> InputError:

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.errors import DTypeError, FileFormatError, InputError, missing_dependency
+from multimlp.errors import DTypeError, FileFormatError, missing_dependency
 from multimlp.files._atomic import cannot_write, replacing
+from multimlp.files._paths import check_readable
 
 MAX_HEADER_BYTES = 64 * 1024 * 1024
 """Names, shapes and metadata of a model are a few kilobytes; a longer header is a damaged or hostile file."""
@@ -133,7 +134,7 @@ def require_package() -> Any:
 def opened(path: str | os.PathLike[str]) -> Iterator[Any]:
     """The safetensors reader of a file, its header checked and nothing else read; its errors become ours."""
     safetensors = require_package()
-    _check_header(path)
+    _check_header(check_readable(path))
     try:
         with safetensors.safe_open(os.fspath(path), framework="np") as file:
             yield file
@@ -143,12 +144,9 @@ def opened(path: str | os.PathLike[str]) -> Iterator[Any]:
 
 def _check_header(path: str | os.PathLike[str]) -> None:
     """The length that the first eight bytes state must be possible, before so much is read."""
-    try:
-        size = os.path.getsize(path)
-        with open(path, "rb") as file:
-            start = file.read(8)
-    except OSError as error:
-        raise InputError(f"path: cannot read {str(path)!r}: {error.strerror}") from None
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        start = file.read(8)
     length = struct.unpack("<Q", start)[0] if len(start) == 8 else None
     if length is None or length > size - 8:
         raise _damaged(path, "it ends before its header does")

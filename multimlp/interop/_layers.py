@@ -11,8 +11,8 @@ import numpy as np
 
 from multimlp import activations, tree
 from multimlp.activations import Activation
-from multimlp.backend import Backend, owner, select
-from multimlp.errors import InputError, ShapeError
+from multimlp.backend import FLOAT_DTYPES, Backend, owner, select
+from multimlp.errors import DTypeError, InputError, ShapeError
 from multimlp.mlp import MLP, Params, check_params, forward, layer_params, learned_by
 
 
@@ -130,7 +130,19 @@ class Builder:
 
     def dense(self, weight: Any, bias: Any | None) -> None:
         """A fully connected layer: weight (in, out), bias (out,)."""
-        self._layers.append(HostLayer(np.asarray(weight), None if bias is None else np.asarray(bias)))
+        matrix = self._floats(weight, "weight", 2)
+        offset = None if bias is None else self._floats(bias, "bias", 1)
+        self._layers.append(HostLayer(matrix, offset))
+
+    def _floats(self, values: Any, part: str, axes: int) -> np.ndarray:
+        """Numbers of a floating dtype with so many axes, none of length 0; all of one dtype."""
+        array = np.asarray(values)
+        where = f"the {self._source}'s layer {len(self._layers)}: its {part}"
+        if array.ndim != axes or 0 in array.shape:
+            raise ShapeError(f"{where} has shape {array.shape}, expected {axes} axes, none of them empty")
+        if array.dtype.name not in FLOAT_DTYPES:
+            raise DTypeError(f"{where} has dtype {array.dtype}, expected {', '.join(FLOAT_DTYPES)}")
+        return array
 
     def activation(self, spec: Any, learned: Mapping[str, Any] | None = None) -> None:
         """The activation after the last layer; see `multimlp.activations.parse`."""
@@ -142,9 +154,14 @@ class Builder:
             raise self._unlike(f"has the activation {rule.name!r} after another activation or dropout")
         layer.activation = rule
         layer.learned = {name: np.asarray(value) for name, value in (learned or {}).items()}
+        for name, value in layer.learned.items():
+            if value.dtype.name not in FLOAT_DTYPES:
+                raise self._unlike(f"has the dtype {value.dtype} in {name!r} of the activation {rule.name!r}")
 
     def prelu(self, slopes: np.ndarray) -> None:
         """A learned slope for all units of the last layer, or one a unit."""
+        if not slopes.size:
+            raise self._unlike("has a prelu without slopes")
         per_unit = slopes.size > 1
         spec = {"name": "prelu", "learnable": True, "per_unit": per_unit}
         self.activation(spec, {"alpha": slopes if per_unit else slopes.reshape(())})
@@ -191,6 +208,18 @@ class Builder:
                     f"the {self._source}'s layer {i} takes {layer.weight.shape[0]} inputs, but "
                     f"{row.fan_in} come in"
                 )
+        dtypes = sorted(
+            {
+                array.dtype.name
+                for layer in layers
+                for array in (layer.weight, layer.bias)
+                if array is not None
+            }
+        )
+        if dtype is None and len(dtypes) > 1:
+            raise DTypeError(
+                f"the {self._source} mixes the dtypes {' and '.join(dtypes)}; say which one it shall have: dtype= (--dtype)"
+            )
         target = select(backend, device, dtype or stored_dtype or layers[0].weight.dtype.name, like)
 
         def place(values: np.ndarray) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,15 @@ from typing import Any
 import torch
 
 from multimlp.errors import FileFormatError
-from multimlp.files import read_tensors, replacing, write_tensors
-from multimlp.interop._opening import opening
+from multimlp.files import (
+    allowed_bytes,
+    as_path,
+    check_archive,
+    opening,
+    read_tensors,
+    replacing,
+    write_tensors,
+)
 
 
 def write_state(path: Path, state: Mapping[str, torch.Tensor]) -> None:
@@ -41,10 +49,24 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     FileFormatError
         If it holds anything but named tensors.
     """
+    path = as_path(path)
     if path.suffix == ".safetensors":
         return {name: torch.from_numpy(array) for name, array in read_tensors(path)[0].items()}
     with opening(path, "holds no plain state_dict"):
+        if zipfile.is_zipfile(path):
+            check_archive(path, path.stat().st_size)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    if not isinstance(state, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
+    if not isinstance(state, dict):
         raise FileFormatError(f"{str(path)!r} holds {type(state).__name__}, not a plain state_dict")
+    for name, tensor in state.items():
+        if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
+            raise FileFormatError(
+                f"{str(path)!r} holds no plain state_dict: {name!r} is {type(tensor).__name__}, expected a tensor; "
+                "save model.state_dict() alone"
+            )
+    stated = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
+    if stated > (allowed := allowed_bytes(path.stat().st_size)):
+        raise FileFormatError(
+            f"{str(path)!r}: its tensors are views that take {stated} bytes, at most {allowed} are read; save clones of them"
+        )
     return state

@@ -15,10 +15,9 @@ import numpy as np
 
 from multimlp.backend import Backend
 from multimlp.errors import FileFormatError, InputError, missing_dependency
-from multimlp.files import replacing
+from multimlp.files import opening, replacing
 from multimlp.interop._jax import function_of, jax_layers, spec_of, supported_activations
 from multimlp.interop._layers import Builder, unsupported_layer
-from multimlp.interop._opening import opening
 from multimlp.mlp import MLP, Params
 
 try:
@@ -119,12 +118,17 @@ def from_flax(
     True
     """
     tree = variables.get("params", variables)
-    names = sorted(tree, key=_number)
-    if any(not isinstance(tree[name], Mapping) for name in names):
+    layers = isinstance(tree, Mapping) and all(
+        isinstance(name, str) and isinstance(layer, Mapping) for name, layer in tree.items()
+    )
+    if not layers:
         raise InputError(
             "variables: expected {layer: {'kernel': ..., 'bias': ...}}; nested modules cannot be converted"
         )
-    flat = {f"{name}.{part}": tree[name][part] for name in names for part in tree[name]}
+    flat = {f"{name}.{part}": tree[name][part] for name in sorted(tree, key=_number) for part in tree[name]}
+    for name, value in flat.items():
+        if not hasattr(value, "shape") or not hasattr(value, "dtype"):
+            raise InputError(f"variables: {name!r} is {type(value).__name__}, expected an array")
     arrays = {name: np.asarray(value) for name, value in flat.items()}
     if module is None:
         reading = Builder.from_arrays(

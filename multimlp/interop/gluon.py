@@ -21,11 +21,9 @@ no activations.
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import struct
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +31,8 @@ import numpy as np
 
 from multimlp.backend import Backend
 from multimlp.errors import DTypeError, InputError
-from multimlp.files import replacing
+from multimlp.files import opening, read_arrays, replacing
 from multimlp.interop._layers import Builder, layers_of
-from multimlp.interop._opening import opening
 from multimlp.mlp import MLP, Params
 
 _FILE_MAGIC, _V2, _V3 = 0x112, 0xF993FAC9, 0xF993FACA
@@ -133,17 +130,7 @@ def read_params(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """
     with opening(path, "is no Gluon parameter file, or is damaged"):
         content = Path(path).read_bytes()
-        if zipfile.is_zipfile(io.BytesIO(content)):
-            return _from_archive(content)
-        return _Reader(content).arrays()
-
-
-def _from_archive(content: bytes) -> dict[str, np.ndarray]:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        if sum(member.file_size for member in archive.infolist()) > len(content):
-            raise ValueError("it is compressed, which Gluon's files are not")
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+        return read_arrays(path) if content.startswith(b"PK") else _Reader(content).arrays()
 
 
 class _Reader:
@@ -158,12 +145,10 @@ class _Reader:
             raise ValueError(f"it starts with {magic:#x}, not {_FILE_MAGIC:#x}")
         values = [self._array() for _ in range(self._count(12))]
         names = [self._bytes(self._take("<Q")[0]).decode() for _ in range(self._count(8))]
-        if len(names) != len(values):
-            raise ValueError(f"it has {len(values)} arrays and {len(names)} names")
-        return {
-            name.removeprefix("arg:").removeprefix("aux:"): value
-            for name, value in zip(names, values, strict=True)
-        }
+        names = [name.removeprefix("arg:").removeprefix("aux:") for name in names]
+        if len(set(names)) != len(values):
+            raise ValueError(f"it has {len(values)} arrays and {len(set(names))} names")
+        return dict(zip(names, values, strict=True))
 
     def _take(self, layout: str) -> tuple[Any, ...]:
         return struct.unpack(layout, self._bytes(struct.calcsize(layout)))

@@ -16,6 +16,8 @@ from multimlp import tree
 from multimlp.activations import Activation
 from multimlp.backend import Backend
 from multimlp.errors import FileFormatError, InputError, missing_dependency
+from multimlp.files import opening
+from multimlp.interop._keras_files import check_file
 from multimlp.interop._layers import (
     Builder,
     dtype_of,
@@ -187,14 +189,11 @@ def from_keras(
 
 
 def _load(path: Path) -> Any:
-    if not path.is_file():
-        raise InputError(f"model: there is no file {str(path)!r}")
-    try:
+    with opening(path, "cannot be read as a Keras model"):
+        if path.suffix != ".keras":
+            raise FileFormatError("its name does not end in .keras, and no other format of Keras is read")
+        check_file(path, _LAYERS)
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        raise FileFormatError(
-            f"{str(path)!r} cannot be read as a Keras model: {str(error).splitlines()[0]}"
-        ) from None
 
 
 def _read(layer: Any, reading: Builder) -> None:

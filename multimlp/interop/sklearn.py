@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from multimlp.backend import Backend
-from multimlp.errors import InputError, missing_dependency
-from multimlp.files import replacing
+from multimlp.errors import FileFormatError, InputError, missing_dependency
+from multimlp.files import opening, read_arrays, replacing
 from multimlp.interop._layers import Builder, layers_of, unsupported_activation
-from multimlp.interop._opening import opening
 from multimlp.mlp import MLP, Params
 
 try:
@@ -215,18 +214,33 @@ def read_npz(path: str | os.PathLike[str]) -> MLPClassifier | MLPRegressor:
     FileFormatError
         If it is damaged or another kind of file.
     """
+    with opening(path, "is no model that write_npz wrote, or is damaged"):
+        try:
+            return _estimator_of(read_arrays(path))
+        except InputError as error:
+            raise FileFormatError(str(error)) from None
+
+
+def _estimator_of(arrays: dict[str, np.ndarray]) -> MLPClassifier | MLPRegressor:
     names = {theirs: ours for ours, theirs in _ACTIVATIONS.items()}
     finals = {theirs: ours for ours, theirs in _OUT_ACTIVATIONS.items()}
-    with opening(path, "is no model that write_npz wrote, or is damaged"):
-        with np.load(path, allow_pickle=False) as file:
-            description = json.loads(str(file["description"]))
-            reading = Builder("scikit-learn file")
-            last = sum(name.startswith("coefs_") for name in file.files) - 1
-            for i in range(last + 1):
-                reading.dense(file[f"coefs_{i}"], file[f"intercepts_{i}"])
-                reading.activation(
-                    names[description["activation"]] if i < last else finals[description["out_activation"]]
-                )
-            mlp, params = reading.build("numpy")
-            classes = file["classes"] if description["task"] == "classification" else None
-        return to_sklearn(mlp, params, description["task"], classes)
+    if "description" not in arrays:
+        raise FileFormatError("it has no array 'description'")
+    description = json.loads(str(arrays["description"][()]))
+    if not isinstance(description, dict):
+        raise FileFormatError("its description is not a JSON object")
+    task, activation, final = (description.get(key) for key in ("task", "activation", "out_activation"))
+    if activation not in names or final not in finals:
+        raise FileFormatError(f"its description has the activation {activation!r} and, last, {final!r}")
+    reading = Builder("scikit-learn file")
+    last = sum(name.startswith("coefs_") for name in arrays) - 1
+    for i in range(last + 1):
+        for part in (f"coefs_{i}", f"intercepts_{i}"):
+            if part not in arrays:
+                raise FileFormatError(f"it has no array {part!r}")
+        reading.dense(arrays[f"coefs_{i}"], arrays[f"intercepts_{i}"])
+        reading.activation(names[activation] if i < last else finals[final])
+    mlp, params = reading.build("numpy")
+    if task == "classification" and ("classes" not in arrays or arrays["classes"].dtype.kind not in "biufU"):
+        raise FileFormatError("it is a classifier, and has no array 'classes' of numbers or text")
+    return to_sklearn(mlp, params, task, arrays["classes"] if task == "classification" else None)

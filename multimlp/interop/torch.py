@@ -5,12 +5,12 @@ Linear layers hold their weights the other way round there, (out, in); values ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from multimlp.activations import Activation
 from multimlp.backend import Array, Backend, convert
-from multimlp.errors import InputError, missing_dependency
+from multimlp.errors import DTypeError, InputError, missing_dependency
 from multimlp.interop._layers import (
     Builder,
     dtype_of,
@@ -72,6 +72,7 @@ _MODULES: dict[str, tuple[Callable[..., nn.Module], dict[str, str]]] = {
 }
 """Activation to module, and its options to the module's attributes."""
 
+_FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 _NAMES = {module: name for name, (module, _) in _MODULES.items()}
 _FIXED: dict[type, dict[str, float]] = {
     nn.Hardtanh: {"min_val": -1.0, "max_val": 1.0},
@@ -189,8 +190,17 @@ def from_torch(
         reading = Builder("torch model")
         _read(model, reading)
     tensors = list(model.parameters())
-    kind = str(tensors[0].dtype).removeprefix("torch.") if tensors else None
-    return reading.build(backend, device, dtype, tensors, kind)
+    return reading.build(backend, device, dtype, tensors, _one_dtype("torch model", tensors, dtype))
+
+
+def _one_dtype(source: str, tensors: Sequence[torch.Tensor], asked: Any) -> str | None:
+    """The dtype of all, which the host, that takes bfloat16 as float32, cannot tell."""
+    found = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors})
+    if len(found) > 1 and asked is None:
+        raise DTypeError(
+            f"the {source} mixes the dtypes {' and '.join(found)}; say which one it shall have: dtype= (--dtype)"
+        )
+    return found[0] if found else None
 
 
 def _read(module: nn.Module, reading: Builder) -> None:
@@ -226,6 +236,20 @@ def _read_activation(module: nn.Module, reading: Builder) -> None:
 def _host(tensor: torch.Tensor) -> Any:
     tensor = tensor.detach().cpu()
     return (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).contiguous().numpy()
+
+
+def _numbers_of(name: str, tensor: Any) -> Any:
+    """The values of an entry of a ``state_dict``, which may hold tensors without any, or of kinds that NumPy lacks."""
+    if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
+        raise InputError(f"state_dict: expected names of tensors, got {name!r}: {type(tensor).__name__}")
+    plain = tensor.layout is torch.strided and not (tensor.is_meta or tensor.is_quantized or tensor.is_nested)
+    if not plain or tensor.dtype not in _FLOATS:
+        kind = "meta" if tensor.is_meta else str(tensor.layout).removeprefix("torch.")
+        raise DTypeError(
+            f"state_dict: {name!r} is a {kind} tensor of {str(tensor.dtype).removeprefix('torch.')}; expected a strided one of "
+            f"{', '.join(str(known).removeprefix('torch.') for known in _FLOATS)}"
+        )
+    return _host(tensor)
 
 
 # ---- state_dict ----------------------------------------
@@ -272,10 +296,10 @@ def from_state_dict(
     >>> interop.from_state_dict(interop.to_state_dict(mlp, mlp.init(seed=0)), activation="tanh")[0] == mlp
     True
     """
-    arrays = {name: _host(tensor) for name, tensor in state.items()}
+    arrays = {name: _numbers_of(name, tensor) for name, tensor in state.items()}
     reading = Builder.from_arrays("state_dict", arrays, activation, final_activation)
-    first = next(iter(state.values()))
-    return reading.build(backend, device, dtype, [first], str(first.dtype).removeprefix("torch."))
+    tensors = list(state.values())
+    return reading.build(backend, device, dtype, tensors[:1], _one_dtype("state_dict", tensors, dtype))
 
 
 # ---- a module of its own ----------------------------------------

@@ -11,13 +11,14 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from multimlp.activations import Activation
-from multimlp.backend import Backend
-from multimlp.errors import InputError
+from multimlp.backend import FLOAT_DTYPES, Backend
+from multimlp.errors import InputError, MultimlpError
+from multimlp.files import one_line, opening
 from multimlp.interop._layers import Builder, unsupported_activation, unsupported_layer
-from multimlp.interop._opening import opening
 from multimlp.interop.onnx._operators import CLIPS, OPERATORS, SELU, supported_activations
 from multimlp.mlp import MLP, Params
 
+_FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "LeakyRelu": {"alpha": 0.01},
     "Elu": {"alpha": 1.0},
@@ -62,14 +63,30 @@ def from_onnx(
     True
     """
     proto = model if isinstance(model, onnx.ModelProto) else _load(model)
-    graph = proto.graph
-    constants = {tensor.name: _values(tensor) for tensor in graph.initializer}
+    try:
+        reading = _read(proto.graph)
+    except MultimlpError:
+        raise
+    except (
+        IndexError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:  # a node without what its operator must have
+        raise InputError(f"ONNX model: a node is not well formed: {one_line(error)}") from None
+    return reading.build(backend, device, dtype)
+
+
+def _read(graph: Any) -> Builder:
+    constants = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:
+        if node.domain not in ("", "ai.onnx"):
+            raise unsupported_layer("ONNX model", f"{node.domain}.{node.op_type}", _readable())
         if node.op_type == "Constant":
-            (value,) = [a.t for a in node.attribute if a.name == "value"] or [None]
+            value = next((a.t for a in node.attribute if a.name == "value"), None)
             if value is None:
                 raise unsupported_layer("ONNX model", "Constant without a tensor", _readable())
-            constants[node.output[0]] = _values(value)
+            constants[node.output[0]] = value
     inputs = [value.name for value in graph.input if value.name not in constants]
     if len(inputs) != 1 or len(graph.output) != 1:
         raise InputError(
@@ -77,12 +94,12 @@ def from_onnx(
         )
     reading = Builder("ONNX model")
     _Chain(graph, constants, reading).read(inputs[0])
-    return reading.build(backend, device, dtype)
+    return reading
 
 
 def _load(path: str | os.PathLike[str]) -> onnx.ModelProto:
     with opening(path, "is no valid ONNX model"):
-        model = onnx.load(os.fspath(path), load_external_data=False)
+        model = onnx.load(os.fspath(path), format="protobuf", load_external_data=False)
         onnx.checker.check_model(model)
         return model
 
@@ -92,7 +109,16 @@ def _values(tensor: Any) -> np.ndarray:
         raise InputError(
             f"ONNX model: the tensor {tensor.name!r} is stored in another file, which is not read"
         )
-    return numpy_helper.to_array(tensor)
+    if tensor.data_type not in _FLOATS:
+        raise InputError(
+            f"ONNX model: the tensor {tensor.name!r} holds no floating-point numbers of {', '.join(FLOAT_DTYPES)}"
+        )
+    try:
+        return numpy_helper.to_array(tensor)
+    except Exception as error:  # whatever it makes of numbers that are not as many as its axes say
+        raise InputError(
+            f"ONNX model: the tensor {tensor.name!r} cannot be read: {one_line(error)}"
+        ) from None
 
 
 def _readable() -> tuple[str, ...]:
@@ -113,14 +139,23 @@ def _readable() -> tuple[str, ...]:
 class _Chain:
     """Follows a graph from its input to its output."""
 
-    def __init__(self, graph: Any, constants: Mapping[str, np.ndarray], reading: Builder) -> None:
+    def __init__(self, graph: Any, constants: Mapping[str, TensorProto], reading: Builder) -> None:
         self._constants, self._reading = constants, reading
-        self._nodes = [node for node in graph.node if node.op_type != "Constant"]
+        self._users: dict[str, list[Any]] = {}
+        for node in graph.node:
+            for name in dict.fromkeys(node.input):
+                self._users.setdefault(name, []).append(node)
         self._output = graph.output[0].name
 
     def read(self, current: str) -> None:
+        seen: set[str] = set()
         while current != self._output:
-            users = [node for node in self._nodes if current in node.input]
+            if current in seen:
+                raise InputError(
+                    f"ONNX model: its nodes go round in a circle from {current!r}; an MLP is a chain"
+                )
+            seen.add(current)
+            users = self._users.get(current, [])
             kinds = sorted(node.op_type for node in users)
             if kinds == ["Mul", "Sigmoid"]:
                 current = self._silu(current, users)
@@ -155,7 +190,7 @@ class _Chain:
     def _constant(self, name: str, of: str) -> np.ndarray:
         if name not in self._constants:
             raise InputError(f"ONNX model: {of} takes {name!r}, which is not stored in the model")
-        return self._constants[name]
+        return _values(self._constants[name])
 
     def _gemm(self, node: Any, current: str, attributes: Mapping[str, Any]) -> None:
         plain = (
@@ -177,19 +212,21 @@ class _Chain:
         if node.input[0] != current:
             raise unsupported_layer("ONNX model", "MatMul with the input on the right", _readable())
         weight, output = self._constant(node.input[1], "MatMul"), node.output[0]
-        users = [user for user in self._nodes if output in user.input]
+        users = self._users.get(output, [])
         if len(users) != 1 or users[0].op_type != "Add":
             self._reading.dense(weight, None)
             return str(output)
-        (other,) = [name for name in users[0].input if name != output]
-        self._reading.dense(weight, self._constant(other, "Add").reshape(-1))
+        others = [name for name in users[0].input if name != output]
+        if len(others) != 1:
+            raise unsupported_layer("ONNX model", "Add of a value and itself", _readable())
+        self._reading.dense(weight, self._constant(others[0], "Add").reshape(-1))
         return str(users[0].output[0])
 
     def _special(self, node: Any, attributes: Mapping[str, Any]) -> None:
         if node.op_type == "PRelu":
             self._reading.prelu(self._constant(node.input[1], "PRelu").reshape(-1))
         elif node.op_type == "Clip":
-            ends = tuple(float(self._constant(name, "Clip")) for name in node.input[1:]) or (
+            ends = tuple(self._constant(name, "Clip").item() for name in node.input[1:]) or (
                 attributes.get("min"),
                 attributes.get("max"),
             )
