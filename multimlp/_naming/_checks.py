@@ -34,7 +34,7 @@ def check_number(
         if isinstance(value, (bool, str)):
             raise TypeError
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last of a whole number beyond float64
         raise InputError(
             f"{where}: expected a number, got {value!r} of type {type(value).__name__}"
         ) from None

@@ -67,14 +67,14 @@ def run(args: argparse.Namespace) -> int:
 
     if not is_installed("mpmath"):
         raise missing_dependency("mpmath", "multimlp parity", "parity")
-    other = None
-    if args.against is not None:
-        with opening(args.against, "--against: cannot be compared with") as path:
-            other = Report.from_json(path.read_text(encoding="utf-8"))
     if args.html is not None:
         check_writable(args.html, "--html")
         if args.against is not None:
             check_apart(args.html, args.against, what="--html")
+    other = None
+    if args.against is not None:
+        with opening(args.against, "--against: cannot be compared with") as path:
+            other = Report.from_json(path.read_text(encoding="utf-8"))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     report = _compared(args)
     from multimlp.parity.comparison import compare

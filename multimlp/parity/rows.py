@@ -156,16 +156,18 @@ class Report:
                 raise FileFormatError(
                     f"a parity report of version {plain['multimlp_parity']!r}, expected {VERSION}"
                 )
+            _check_kinds(plain)
             rows = [Row(**{k: _number(k, v) for k, v in row.items()}) for row in plain["rows"]]
-            return cls(
-                rows,
-                plain["versions"],
-                plain["settings"],
-                _unpacked(plain["grids"]),
-                _unpacked(plain["results"]),
-                plain["special"],
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            grids, results = _unpacked(plain["grids"]), _unpacked(plain["results"])
+            limits = {f"{row.function}|{row.aspect}|{row.dtype}|{row.backend}" for row in rows}
+            for key, values in results.items():
+                function, _, dtype, backend = key.split("|")
+                if values.shape != grids[f"{function}|{dtype}"].shape:
+                    raise ValueError(f"{key!r} has not as many results as its grid has points")
+                if backend != "mpmath" and key not in limits:
+                    raise ValueError(f"there is no row for the results of {key!r}")
+            return cls(rows, plain["versions"], plain["settings"], grids, results, plain["special"])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if isinstance(error, FileFormatError):
                 raise
             raise FileFormatError(
@@ -174,6 +176,25 @@ class Report:
 
 
 _NUMBERS = ("worst_error_in_k", "limit_in_k", "worst_ulp", "at")
+
+
+def _check_kinds(plain: Mapping[str, Any]) -> None:
+    """`ValueError` where a part is not of its kind, which would come out only after all has been compared."""
+    kinds = {"rows": list, "versions": dict, "settings": dict, "grids": dict, "results": dict, "special": list}
+    for key, kind in kinds.items():
+        if not isinstance(plain[key], kind):
+            raise ValueError(f"{key} is {type(plain[key]).__name__}, expected {kind.__name__}")
+    for row in plain["rows"]:
+        for name, value in row.items():
+            if name == "passed" and not isinstance(value, bool):
+                raise ValueError(f"a row has passed={value!r}")
+            if name not in ("passed", *_NUMBERS) and not isinstance(value, str):
+                raise ValueError(f"a row has {name}={value!r}, expected text")
+    if not all(isinstance(version, str) for version in plain["versions"].values()):
+        raise ValueError("versions are not all text")
+    compilers = plain["settings"].get("compilers", {})
+    if not isinstance(compilers, dict) or not all(isinstance(names, list) for names in compilers.values()):
+        raise ValueError("settings: compilers are no lists of names")
 
 
 def _plain(value: Any) -> Any:
