@@ -42,7 +42,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeAlias
 import numpy as np
 
 from multimlp._naming import Named, Table, number
-from multimlp.errors import ShapeError
+from multimlp.errors import InputError, ShapeError
 
 Shape: TypeAlias = tuple[int, ...]
 # In quotes, because numpy.random is loaded only when it is needed.
@@ -221,8 +221,11 @@ def get(
     if isinstance(initializer, (int, float)) and not isinstance(initializer, bool):
         return constant(initializer)
     if isinstance(initializer, (np.ndarray, list, tuple)):
-        # A copy, which nobody changes afterwards.
-        return _own(np.array(initializer, dtype=np.float64), "the array given")
+        try:
+            values = np.array(initializer, dtype=np.float64)  # a copy, which nobody changes afterwards
+        except (TypeError, ValueError, OverflowError):
+            raise InputError(f"initializer: expected an array of numbers, got {initializer!r}") from None
+        return _own(values, "the array given")
     if callable(initializer):
         return _own(initializer, getattr(initializer, "__name__", type(initializer).__name__))
     raise INITIALIZERS.reject(initializer, "an array, a number, or a callable (generator, shape) -> array")

@@ -12,6 +12,7 @@ import numpy as np
 from multimlp import tree
 from multimlp.backend import FLOAT_DTYPES, Array, owner, select
 from multimlp.errors import DTypeError, FileFormatError, InputError
+from multimlp.files._opening import one_line
 from multimlp.files._safetensors import opened, read_opened, stored_dtype, write_hosted
 from multimlp.mlp import (
     MLP,
@@ -140,6 +141,8 @@ def load(
         problem = misfit(expected, {name: tuple(file.get_slice(name).get_shape()) for name in names})
         if problem:
             raise _inconsistent(path, problem)
+        if any(file.get_slice(name).get_shape()[0] == 0 for name in names if name.endswith("weight")):
+            raise _inconsistent(path, "it is an ensemble of no members")
         dtypes = {stored_dtype(path, file, name) for name in names}
         if len(dtypes) != 1 or not dtypes <= set(FLOAT_DTYPES):
             raise _inconsistent(
@@ -173,8 +176,8 @@ def _architecture(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> 
     spec = _json_object(path, metadata, _MLP_KEY)
     try:
         return MLP.from_spec(spec)
-    except (InputError, AttributeError, TypeError, KeyError) as error:
-        raise _inconsistent(path, f"{_MLP_KEY}: {error}") from None
+    except (ValueError, ArithmeticError, AttributeError, TypeError, LookupError, RecursionError) as error:
+        raise _inconsistent(path, f"{_MLP_KEY}: {one_line(error)}") from None
 
 
 def _check_version(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:

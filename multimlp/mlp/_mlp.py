@@ -18,6 +18,7 @@ import numpy as np
 
 from multimlp import activations, initializers, random, regularizers, tree
 from multimlp._lazy import lazy
+from multimlp._naming import flag
 from multimlp.activations import Activation
 from multimlp.backend import Array, Backend, array_namespace, is_array, owner, select
 from multimlp.errors import DTypeError, InputError, MixedBackendsError, ShapeError
@@ -91,7 +92,7 @@ class MLP:
             "out_features": _positive("out_features", out_features),
             "activations": _per_layer(activation, len(widths)),
             "final_activation": None if final_activation is None else activations.parse(final_activation),
-            "use_bias": bool(use_bias),
+            "use_bias": flag("use_bias", use_bias),
             "kernel_init": initializers.get(kernel_init),
             "bias_init": initializers.get(bias_init),
             "dropout": float(dropout),

@@ -180,7 +180,14 @@ _NUMBERS = ("worst_error_in_k", "limit_in_k", "worst_ulp", "at")
 
 def _check_kinds(plain: Mapping[str, Any]) -> None:
     """`ValueError` where a part is not of its kind, which would come out only after all has been compared."""
-    kinds = {"rows": list, "versions": dict, "settings": dict, "grids": dict, "results": dict, "special": list}
+    kinds = {
+        "rows": list,
+        "versions": dict,
+        "settings": dict,
+        "grids": dict,
+        "results": dict,
+        "special": list,
+    }
     for key, kind in kinds.items():
         if not isinstance(plain[key], kind):
             raise ValueError(f"{key} is {type(plain[key]).__name__}, expected {kind.__name__}")
