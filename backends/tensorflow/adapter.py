@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,14 +17,18 @@ from multimlp.backends.tensorflow._explain import explain
 from multimlp.backends.tensorflow._tracing import for_vmap, for_xla, is_for_vmap, is_for_xla
 from multimlp.errors import MultimlpError
 
+_TRACED_BY_DESIGN = ("pfor", "TensorFlowBackend.compile.")
 
-def _is_no_advice_on_vmap(record: logging.LogRecord) -> bool:
-    """TensorFlow warns that its own `vectorized_map`, called outside a `tf.function`, makes a new function at each call."""
+
+def _is_no_advice_on_ours(record: logging.LogRecord) -> bool:
+    """TensorFlow counts the tracings of all functions of one definition together and warns when they are many. But each program that is
+    compiled here is another function, traced once for each kind of arrays; and its own `vectorized_map`, outside a `tf.function`,
+    makes a new function at each call."""
     text = record.getMessage()
-    return not ("triggered tf.function retracing" in text and "pfor" in text)
+    return not ("triggered tf.function retracing" in text and any(name in text for name in _TRACED_BY_DESIGN))
 
 
-logging.getLogger("tensorflow").addFilter(_is_no_advice_on_vmap)
+logging.getLogger("tensorflow").addFilter(_is_no_advice_on_ours)
 
 
 class TensorFlowBackend(Backend):
@@ -143,14 +148,12 @@ class TensorFlowBackend(Backend):
         super().compile(function, compiler)
         if compiler == "none":
             return function
-        if compiler == "graph":
-            return tf.function(function, autograph=False, reduce_retracing=False)
 
         def traced(arrays: Arrays) -> Arrays:
-            with for_xla():
+            with contextlib.nullcontext() if compiler == "graph" else for_xla():
                 return function(arrays)
 
-        return tf.function(traced, jit_compile=True, autograph=False, reduce_retracing=False)
+        return tf.function(traced, jit_compile=compiler != "graph", autograph=False, reduce_retracing=False)
 
     def scan(
         self,

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from multimlp.backend import Arrays, Function
+from multimlp.backends.torch._quiet import quiet_inside
 from multimlp.errors import CapabilityError
 
 _numbers = itertools.count()
@@ -32,16 +33,20 @@ class Programs:
             return self._function(arrays)
         key = tuple([(x.shape, x.dtype, x.device) for x in arrays])
         program = self._programs.get(key)
-        if program is None:
-            own = _with_own_code(self._function)
-            program = self._programs[key] = torch.compile(own, backend=self._compiler, dynamic=False)
         try:
-            results: Arrays = program(arrays)
+            results: Arrays = self._first(key, arrays) if program is None else program(arrays)
         except _compiler_errors() as error:
             raise CapabilityError(
                 f"jit: torch's compiler {self._compiler!r} could not compile the function: {_first_line(error)}; "
                 "compiler='none' runs it as it is"
             ) from error
+        return results
+
+    def _first(self, key: Any, arrays: Arrays) -> Arrays:
+        own = _with_own_code(self._function)
+        with quiet_inside():
+            program = self._programs[key] = torch.compile(own, backend=self._compiler, dynamic=False)
+            results: Arrays = program(arrays)
         return results
 
 

@@ -12,6 +12,7 @@ from multimlp.backend import Array, Arrays, Backend, Capabilities, Function, pre
 from multimlp.backends import _dlpack
 from multimlp.backends.torch import namespace
 from multimlp.backends.torch._programs import Programs, has_cxx_compiler, warn_of_no_cxx_compiler
+from multimlp.backends.torch._quiet import load_forward_mode
 from multimlp.errors import CapabilityError, MultimlpError, shape_unknown, value_taken
 
 
@@ -161,6 +162,7 @@ class TorchBackend(Backend):
         if torch.compiler.is_compiling():
             # dynamo's stand-ins for tensors fail where forward derivatives nest
             return super().jvp(function, arrays, tangents)
+        load_forward_mode()
         outputs, derivatives = torch.func.jvp(lambda *xs: function(xs), tuple(arrays), tuple(tangents))  # type: ignore[misc]
         return outputs, derivatives
 

@@ -10,7 +10,6 @@ example:
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 
 from multimlp.backend import canonical_name, is_installed, load_backend
@@ -75,7 +74,6 @@ def run(args: argparse.Namespace) -> int:
     if args.against is not None:
         with opening(args.against, "--against: cannot be compared with") as path:
             other = Report.from_json(path.read_text(encoding="utf-8"))
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     report = _compared(args)
     from multimlp.parity.comparison import compare
 

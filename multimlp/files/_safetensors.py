@@ -68,8 +68,6 @@ def write_hosted(
 ) -> None:
     """`write_tensors` of ``(array, dtype name)``; bfloat16 may come as raw bits in uint16."""
     require_package()  # what is written here shall be read here
-    if metadata and not tensors:  # a file of metadata alone is refused by the package's reader
-        raise InputError("tensors: expected at least one array beside the metadata")
     hosted = {}
     for name, (array, dtype) in tensors.items():
         if dtype not in _CODES:

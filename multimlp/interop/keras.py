@@ -15,6 +15,7 @@ import numpy as np
 from multimlp import tree
 from multimlp.activations import Activation
 from multimlp.backend import Backend
+from multimlp.backends.quiet import quiet_tensorflow
 from multimlp.errors import FileFormatError, InputError, missing_dependency
 from multimlp.files import opening
 from multimlp.interop._keras_files import check_file
@@ -32,7 +33,8 @@ from multimlp.interop._layers import (
 from multimlp.mlp import MLP, Params, check_params
 
 try:
-    import keras
+    with quiet_tensorflow():
+        import keras
 except ImportError:
     raise missing_dependency("keras", "multimlp.interop.keras", "keras") from None
 

@@ -6,12 +6,14 @@ from typing import Any
 
 from multimlp import tree
 from multimlp.backend import convert
+from multimlp.backends.quiet import quiet_tensorflow
 from multimlp.errors import missing_dependency
 from multimlp.interop._layers import with_dropout
 from multimlp.mlp import MLP, Params, check_params
 
 try:
-    import tensorflow as tf
+    with quiet_tensorflow():
+        import tensorflow as tf
 except ImportError:
     raise missing_dependency("tensorflow", "multimlp.interop.tensorflow", "tensorflow") from None
 
