@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from multimlp._terminal import print_table, progress
+from multimlp import cli
+from multimlp._terminal import Coloured, print_table, progress
 
 
 class Terminal(io.StringIO):
@@ -46,6 +47,17 @@ def test_the_bar_shows_count_and_figures_on_a_terminal(monkeypatch):
     assert all(part in shown for part in ("training [x]", "4/4", "loss 0.25"))
 
 
+def test_the_bar_shows_the_figures_that_fit(monkeypatch):
+    pytest.importorskip("rich")
+    terminal = as_terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "60")
+    with progress(100, "training") as bar:
+        bar.advance(60, loss=0.123456, val_loss=0.2345678, accuracy=0.98765)
+    last = seen(terminal).splitlines()[-1]
+    assert len(last) <= 60
+    assert last.endswith("60/100 0:00:00 loss 0.1235")
+
+
 def test_the_bar_is_silent_elsewhere(monkeypatch):
     terminal = as_terminal(monkeypatch)
     advance(enabled=False)
@@ -61,12 +73,127 @@ def test_the_bar_is_silent_elsewhere(monkeypatch):
 ROWS = [["numpy", 0.123456, 3], ["a much longer [name]", None, True]]
 
 
-def test_a_table_is_drawn_on_a_terminal(monkeypatch):
+def test_a_table_on_a_terminal_has_a_rule_and_colours(monkeypatch):
     terminal = as_terminal(monkeypatch)
-    pytest.importorskip("rich")
-    print_table(["backend", "loss", "n"], ROWS, title="Runs [all]")
-    shown = seen(terminal)
-    assert all(part in shown for part in ("Runs [all]", "0.1235", "a much longer [name]", "┃"))
+    print_table(
+        ["backend", "ok"], [["numpy", Coloured("yes", "green")], None, ["a [name]", None]], "Runs [all]"
+    )
+    assert seen(terminal).splitlines() == [
+        "Runs [all]",
+        "backend   ok",
+        "─" * 13,
+        "numpy     yes",
+        "",
+        "a [name]  -",
+    ]
+    assert "\x1b[32myes\x1b[0m" in terminal.getvalue()
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal.truncate(0)
+    print_table(["backend"], [[Coloured("numpy", "red")]])
+    assert "\x1b" not in terminal.getvalue()
+
+
+HEADINGS = ("name", "first figure", "second", "third of all")
+FIGURES = [("one two", "aaaa", "bbbb", "cccc"), ("one two", "dddd", "eeee", "ffff"), ("three", "g", "h", "i")]
+
+
+ONE = """
+                               third
+                               of
+name     first figure  second  all
+one two  aaaa          bbbb    cccc
+one two  dddd          eeee    ffff
+three    g             h       i
+"""
+NARROW = """
+                        third
+        first           of
+name    figure  second  all
+one     aaaa    bbbb    cccc
+two
+one     dddd    eeee    ffff
+two
+three   g       h       i
+"""
+TWO = """
+         first
+name     figure  second
+one two  aaaa    bbbb
+one two  dddd    eeee
+three    g       h
+
+                 third
+         first   of
+name     figure  all
+one two  aaaa    cccc
+one two  dddd    ffff
+three    g       i
+"""
+
+
+@pytest.mark.parametrize(("width", "expected"), [(36, ONE), (29, NARROW), (24, TWO)])
+def test_a_table_fits_the_terminal(monkeypatch, capsys, width, expected):
+    """Headings are wrapped, then the first column; then what tells the rows apart stands in every part."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    print_table(HEADINGS, FIGURES)
+    assert capsys.readouterr().out == expected[1:]
+
+
+def test_a_long_text_is_wrapped_in_its_column(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "30")
+    print_table(["lesson", "title"], [("collapse", "Composing linear models is useless"), ("short", "x")])
+    assert capsys.readouterr().out.splitlines() == [
+        "lesson    title",
+        "collapse  Composing linear",
+        "          models is useless",
+        "short     x",
+    ]
+
+
+COMMANDS = [
+    ["backends"],
+    ["train", "digits", "--backend", "numpy", "--reference", "--epochs", "1", "--hidden", "8"],
+    ["train", "no such file"],
+    ["train", "digits", "--backend", "numpy", "--epochs", "0"],
+    ["predict", "no-such-model.safetensors", "new.csv"],
+    ["bench", "--backend", "numpy", "--case", "tiny", "--seconds", "0.01"],
+    [
+        "parity",
+        "--quick",
+        "--backend",
+        "numpy",
+        "--backend",
+        "strict",
+        "--function",
+        "threshold",
+        "--function",
+        "cross*",
+    ],
+    ["lesson"],
+    ["lesson", "collapse", "--backend", "numpy"],
+    ["nonsense"],
+    ["--help"],
+    *([name, "--help"] for name in cli.COMMANDS),
+]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_nothing_that_a_command_shows_is_cut_or_too_wide(monkeypatch, arguments, width):
+    if width != 80 and "--backend" in arguments:
+        pytest.skip("once is enough: the table has tests of its own")
+    terminal = as_terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", str(width))
+    cli.main(arguments)
+    lines = seen(terminal).splitlines()
+    assert lines
+    assert [line for line in lines if len(line) > width or "…" in line] == []
+
+
+def test_an_error_is_one_line_where_nobody_looks(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    cli.main(["train", "no such file"])
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("missing", [True, False])

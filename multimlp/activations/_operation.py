@@ -145,7 +145,9 @@ def gated(xp: Namespace, x: Array, z: Array, end: float, gate: Callable[[Array],
     nothing = xp.zeros_like(x)
     inside = xp.where(outside, nothing, x)
     near = inside if z is x else xp.where(outside, xp.zeros_like(z), z)
-    far = xp.where(above, x, x * 0.0)  # not x times the comparison: XLA makes a choice between x and 0 of that
+    far = xp.where(
+        above, x, x * 0.0
+    )  # not x times the comparison: XLA makes a choice between x and 0 of that
     return xp.where(outside, far, inside * gate(near))
 
 

@@ -216,7 +216,9 @@ def softsign(x: Array) -> Array:
     [-0.75, 0.0, 0.5]
     """
     xp = array_namespace(x)
-    size = x * xp.sign(x)  # abs has another derivative at 0 in JAX, which the second derivative here would show
+    size = x * xp.sign(
+        x
+    )  # abs has another derivative at 0 in JAX, which the second derivative here would show
     return differentiated_as(x / (1 + size), lambda: _softsign_without_cancellation(xp, x, size))
 
 

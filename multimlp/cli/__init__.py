@@ -18,7 +18,8 @@ import warnings
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
-from multimlp.cli.common import note
+from multimlp.cli.common import note, say
+from multimlp.cli.help import HelpFormatter
 from multimlp.errors import MultimlpError, ParityError, TrainingError
 
 CHECK_FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130
@@ -50,7 +51,8 @@ class Parser(argparse.ArgumentParser):
     """An argument parser that reports bad usage in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(BAD_USAGE, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        say(f"{self.prog}: error: {message} (see {self.prog} --help)")
+        self.exit(BAD_USAGE)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser = Parser(
             prog=f"multimlp {name}",
             description=command.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=HelpFormatter,
             allow_abbrev=False,
         )
         command.add_arguments(parser)
@@ -121,7 +123,7 @@ def _command_name(arguments: list[str]) -> str:
         usage="multimlp COMMAND [...]",
         description="Multilayer perceptrons on every array library, with the same numbers.",
         epilog=f"commands:\n{listed}\n\nmultimlp COMMAND --help shows its options and an example.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"multimlp {_version()}")
     if not arguments or arguments[0].startswith("-"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from multimlp._terminal import print_table
+from multimlp._terminal import print_table, print_text
 from multimlp.backend import available_backends, canonical_name, select
 from multimlp.cli.common import add_common, note, print_json
 from multimlp.errors import DeviceError
@@ -38,6 +38,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     print_table(COLUMNS, [_row(one) for one in described])
     for one in described:
+        if not one["installed"]:
+            print_text(f"{one['name']} is not installed: {one['install']}")
         if one["problem"]:
             note(f"{one['name']} is installed and cannot be used: {one['problem']}")
     return 0
@@ -56,7 +58,7 @@ def _offers(one: dict[str, Any], device: str | None, dtype: str | None) -> bool:
 def _row(one: dict[str, Any]) -> tuple[object, ...]:
     capabilities = one["capabilities"]
     if not one["installed"]:
-        return (one["name"], "no", None, one["install"], *[None] * 5)
+        return (one["name"], "no", *[None] * 7)
     if capabilities is None:
         return (one["name"], "broken", one["version"], *[None] * 6)
     return (

@@ -11,6 +11,7 @@ example:
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 from dataclasses import asdict
 
@@ -21,7 +22,7 @@ from multimlp.cli.common import add_common, note, print_json
 from multimlp.errors import BackendError, DTypeError
 
 QUICK = ("tiny", "digits", "d2l")
-COLUMNS = ("case", "backend", "device", "engine", "step", "range", "products alone", "first epoch")
+COLUMNS = ("backend", "device", "engine", "step", "range", "products alone", "first epoch")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +57,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"timings": [{"case": case, **asdict(timing)} for case, timing in timings]})
     else:
-        print_table(COLUMNS, [_row(case, timing) for case, timing in timings])
+        for n, (name, of_case) in enumerate(itertools.groupby(timings, lambda pair: pair[0])):
+            if n:
+                print()
+            print_table(COLUMNS, [_row(timing) for _, timing in of_case], f"{name}: {CASES[name].title}")
     return 0
 
 
@@ -64,9 +68,8 @@ def _installed() -> list[str]:
     return [name for name, info in available_backends().items() if info.installed and name not in CHECKERS]
 
 
-def _row(case: str, timing: Timing) -> tuple[object, ...]:
+def _row(timing: Timing) -> tuple[object, ...]:
     return (
-        f"{case}: {CASES[case].title}",
         timing.backend,
         timing.device,
         timing.engine,

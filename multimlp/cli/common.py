@@ -9,6 +9,7 @@ import math
 import sys
 from typing import Any
 
+from multimlp._terminal import is_terminal, room, wrapped
 from multimlp.backend import FLOAT_DTYPES
 
 
@@ -17,7 +18,12 @@ def add_common(parser: argparse.ArgumentParser, backend_help: str = "name of a b
     group = parser.add_argument_group("where it runs")
     group.add_argument("--backend", metavar="NAME", help=backend_help)
     group.add_argument("--device", metavar="NAME", help="cpu, gpu, cuda, cuda:1, ...")
-    group.add_argument("--dtype", choices=FLOAT_DTYPES, help="floating-point type")
+    group.add_argument(
+        "--dtype",
+        choices=FLOAT_DTYPES,
+        metavar="NAME",
+        help=f"floating-point type: {', '.join(FLOAT_DTYPES)}",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 
@@ -42,7 +48,15 @@ def _finite(value: Any) -> Any:
 
 
 def note(message: str) -> None:
-    """A remark for the person at the terminal, one line of at most 1000 characters; stdout stays for results."""
-    line = " ".join(message.split())
+    """A remark for the person at the terminal, in one line elsewhere; stdout stays for results."""
+    say(f"multimlp: {message}")
+
+
+def say(message: str) -> None:
+    """A message on stderr: in lines that fit a terminal, in one line elsewhere."""
+    text = " ".join(message.split())
+    text = text if len(text) <= 1000 else text[:997] + "..."
+    width = room(sys.stderr) if is_terminal(sys.stderr) else None
     with contextlib.suppress(OSError):  # nobody is left to be told
-        print(f"multimlp: {line if len(line) <= 1000 else line[:997] + '...'}", file=sys.stderr)
+        for line in wrapped(text, width, indent="  "):
+            print(line, file=sys.stderr)

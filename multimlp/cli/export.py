@@ -1,8 +1,11 @@
 """Write a saved model in the format of another library.
 
-  onnx     .onnx, opset 20                        keras    .keras
-  torch    state_dict: .safetensors, or .pt       flax     variables as .msgpack
-  sklearn  weights and classes as .npz            gluon    .params
+  onnx     .onnx, opset 20
+  torch    state_dict: .safetensors, or .pt
+  keras    .keras
+  flax     variables as .msgpack
+  sklearn  weights and classes as .npz
+  gluon    .params
 
 The file holds the network alone. A model of `multimlp train` expects standardised inputs; the command says
 so.
@@ -17,6 +20,7 @@ import argparse
 from pathlib import Path
 
 from multimlp import files
+from multimlp._terminal import print_text
 from multimlp.cli.common import add_common, file_name, note, print_json
 from multimlp.cli.formats import WRITERS, Writing
 from multimlp.cli.pipeline import meaning
@@ -26,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", type=file_name, metavar="MODEL", help="a .safetensors file written by multimlp"
     )
-    parser.add_argument("--to", required=True, choices=tuple(WRITERS), help="the format")
+    parser.add_argument(
+        "--to", required=True, choices=tuple(WRITERS), metavar="FORMAT", help=f"{', '.join(WRITERS)}"
+    )
     parser.add_argument(
         "-o", "--output", type=file_name, required=True, metavar="FILE", help="the file to write"
     )
@@ -48,5 +54,5 @@ def run(args: argparse.Namespace) -> int:
             {"model": args.model, "format": args.to, "output": args.output, "parameters": mlp.num_parameters}
         )
     else:
-        print(f"wrote {args.output} ({args.to}, {mlp.num_parameters} parameters): {mlp!r}")
+        print_text(f"wrote {args.output} ({args.to}, {mlp.num_parameters} parameters): {mlp!r}")
     return 0

@@ -15,6 +15,7 @@ import argparse
 from pathlib import Path
 
 from multimlp import activations, files
+from multimlp._terminal import print_text
 from multimlp.cli.common import add_common, file_name, print_json
 from multimlp.cli.formats import READERS, Reading, format_of
 from multimlp.files import check_apart, check_writable
@@ -26,7 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=file_name, required=True, metavar="FILE", help="the .safetensors file to write"
     )
     parser.add_argument(
-        "--from", dest="source", choices=tuple(READERS), help="the format, if its name does not tell"
+        "--from",
+        dest="source",
+        choices=tuple(READERS),
+        metavar="FORMAT",
+        help=f"{', '.join(READERS)}; if the name of the file does not tell",
     )
     parser.add_argument(
         "--activation",
@@ -52,5 +57,5 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"file": args.file, "format": source, "output": args.output, "mlp": mlp.to_spec()})
     else:
-        print(f"wrote {args.output} ({mlp.num_parameters} parameters): {mlp!r}")
+        print_text(f"wrote {args.output} ({mlp.num_parameters} parameters): {mlp!r}")
     return 0

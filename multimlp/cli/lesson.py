@@ -15,7 +15,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from multimlp._terminal import print_table
+from multimlp._terminal import print_table, print_text
 from multimlp.cli.common import add_common, file_name, note, print_json
 from multimlp.errors import missing_dependency
 from multimlp.files import check_folder
@@ -76,8 +76,9 @@ def _as_dict(name: str, result: Any, written: list[Path]) -> dict[str, Any]:
 
 
 def _show(title: str, result: Any, written: list[Path]) -> None:
-    print(f"{title} ({result.backend}, {result.dtype}, {result.seconds:.1f} s)")
-    print(result.text)
+    print_text(f"{title} ({result.backend}, {result.dtype}, {result.seconds:.1f} s)")
+    for paragraph in result.text.splitlines():
+        print_text(paragraph)
     print_table(("number", "value"), list(result.numbers.items()))
     for path in written:
         print(f"  {path}")

@@ -39,8 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--dtype",
         choices=tuple(FORMATS),
+        metavar="NAME",
         action="append",
-        help="may be repeated (default: all; float64, float32 if quick)",
+        help=f"{', '.join(FORMATS)}; may be repeated (default: all; float64, float32 if quick)",
     )
     add(
         "--compiler",

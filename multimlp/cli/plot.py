@@ -14,7 +14,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from multimlp._terminal import print_table
+from multimlp._terminal import print_table, print_text
 from multimlp.cli.common import add_common, file_name, print_json
 from multimlp.errors import missing_dependency
 from multimlp.files import check_folder
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     for one in drawn:
         if one["errors"]:
             rows = [(backend, *pair) for backend, pair in one["errors"].items()]
-            print(f"{one['name']}, {one['dtype']}: largest errors, in units of eps max(1, |f|)")
+            print_text(f"{one['name']}, {one['dtype']}: largest errors, in units of eps max(1, |f|)")
             print_table(("backend", "value", "derivative"), rows)
         for path in one["files"]:
             print(f"  {path}")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from multimlp import data, files, losses, optimizers, regularizers
 from multimlp._naming import check_number
-from multimlp._terminal import print_table
+from multimlp._terminal import print_table, print_text
 from multimlp.backend import CHECKERS, available_backends, load_backend
 from multimlp.cli import INTERRUPTED
 from multimlp.cli.common import add_common, file_name, note, print_json
@@ -172,23 +172,36 @@ def _fit_options(args: argparse.Namespace, rows: int) -> dict[str, object]:
 
 
 def _print_report(trainer: Trainer, runs: list[Run]) -> None:
-    columns = ["backend", "version", "device", "dtype", "engine", "loss"]
-    columns += [f"test {trainer.pipeline.metric}", "seconds"]
-    rows: list[list[object]] = [
-        [one.backend, one.version, one.device, one.dtype, one.engine, one.loss, one.score, one.seconds]
-        for one in runs
-    ]
+    """As narrow as it can be, so that it stays in one piece at 80 columns: what is the same in all rows stands below."""
     compared = any(one.is_reference for one in runs)
-    if compared:
-        columns += ["max |d params|", "max |d outputs|"]
+    devices = {one.device for one in runs}
+    columns = ["backend", "dtype", "engine", "loss", f"test {trainer.pipeline.metric}", "seconds"]
+    rows: list[list[object]] = [
+        [one.backend, one.dtype, one.engine, one.loss, one.score, one.seconds] for one in runs
+    ]
+    if len(devices) > 1:
+        columns.insert(1, "device")
         for row, one in zip(rows, runs, strict=True):
-            row[0] = f"{one.backend} (reference)" if one.is_reference else one.backend
-            row += [one.parameter_difference, one.output_difference]
-    print(f"{trainer.train.description}: {len(trainer.train)} rows to train, {len(trainer.test)} to test")
-    print(f"{trainer.mlp}: {trainer.mlp.num_parameters} parameters")
+            row.insert(1, one.device)
+    if compared:
+        columns += ["d params", "d outputs"]
+        for row, one in zip(rows, runs, strict=True):
+            differences = one.parameter_difference, one.output_difference
+            row += ["reference"] * 2 if one.is_reference else differences
+    print_text(
+        f"{trainer.train.description}: {len(trainer.train)} rows to train, {len(trainer.test)} to test"
+    )
+    print_text(f"{trainer.mlp}: {trainer.mlp.num_parameters} parameters")
     print_table(columns, rows)
+    place = f"; all on {devices.pop()}" if len(devices) == 1 else ""
+    versions = dict.fromkeys(f"{one.backend} {one.version}" for one in runs)
+    print_text(f"{', '.join(versions)}{place}")
+    if compared:
+        print_text("d: the largest absolute difference from the reference, NumPy in float64.")
     if compared and any(one.dtype != "float64" for one in runs):
-        print("Rounding grows with training, most where it crosses a kink; compare with --dtype float64.")
+        print_text(
+            "Rounding grows with training, most where it crosses a kink; compare with --dtype float64."
+        )
 
 
 def _summary(

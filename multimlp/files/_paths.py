@@ -96,7 +96,11 @@ def why_unwritable(target: Path) -> str | None:
 def _why_no_folder(folder: Path) -> str | None:
     if not folder.is_dir():
         return f"the folder {str(folder)!r} does not exist; create it first"
-    return None if os.access(folder, os.W_OK | os.X_OK) else f"no permission to write to the folder {str(folder)!r}"
+    return (
+        None
+        if os.access(folder, os.W_OK | os.X_OK)
+        else f"no permission to write to the folder {str(folder)!r}"
+    )
 
 
 def check_apart(output: Any, *inputs: Any, what: str = "output") -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.errors import DTypeError, FileFormatError, InputError, missing_dependency
+from multimlp.errors import DTypeError, FileFormatError, missing_dependency
 from multimlp.files._atomic import cannot_write, replacing
 from multimlp.files._paths import check_readable
 

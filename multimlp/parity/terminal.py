@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
-from multimlp.errors import missing_dependency
+from multimlp._terminal import Coloured, print_table, print_text
 from multimlp.parity.modes import modes
 from multimlp.parity.rows import Report, Row
 
@@ -39,46 +38,38 @@ def summary(rows: Sequence[Row]) -> str:
 
 def show(report: Report, against: Sequence[Row] = ()) -> None:
     """Print the tables and the summary on standard output."""
-    try:
-        from rich.console import Console
-        from rich.table import Table
-    except ImportError:
-        raise missing_dependency("rich", "the parity report on a terminal", "parity") from None
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
     for dtype in report.settings["dtypes"]:
-        columns = [
-            b for b in report.backends if any(r.backend == b and r.dtype == dtype for r in report.rows)
-        ]
-        table = Table(title=f"{dtype}: {CELLS}", title_justify="left")
-        table.add_column("function")
-        for name in columns:
-            table.add_column(f"{name} {report.versions.get(name, '')}", justify="right")
+        names = [b for b in report.backends if any(r.backend == b and r.dtype == dtype for r in report.rows)]
         rows = [row for row in report.rows if row.dtype == dtype and row.mode != "definition"]
+        lines: list[list[object] | None] = []
         family = ""
         for (kind, function), by_backend in grouped(rows).items():
             if kind != family and family:
-                table.add_section()
+                lines.append(None)
             family = kind
-            table.add_row(function, *(_cell(by_backend.get(name, [])) for name in columns))
-        console.print(table)
+            lines.append(
+                [function.replace("(", " (", 1), *(_cell(by_backend.get(name, [])) for name in names)]
+            )
+        print_table(["function", *names], lines, f"{dtype}: {CELLS}")
+        print()
     definitions = [row for row in report.rows if row.mode == "definition"]
     if definitions:
         good = sum(row.passed for row in definitions)
-        console.print(
+        print_text(
             f"definitions against the textbooks' formulas at 50 digits: {good} of {len(definitions)} agree"
         )
     if against:
         good = sum(row.passed for row in against)
-        console.print(f"against the other report: {good} of {len(against)} comparisons within tolerance")
+        print_text(f"against the other report: {good} of {len(against)} comparisons within tolerance")
     failures = [*report.failures, *(row for row in against if not row.passed)]
     for row in failures:
-        console.print(f"[red]FAILED[/red] {describe(row)}", highlight=False)
-    console.print(modes(report), highlight=False)
-    verdict = (
-        f"[red]{len(failures)} out of tolerance[/red]" if failures else "[green]all within tolerance[/green]"
-    )
-    console.print(
-        f"{len(report.rows) + len(against)} comparisons in {report.settings['seconds']} s: {verdict}"
+        print_text(f"FAILED {describe(row)}", "red")
+    print_text(", ".join(f"{name} {version}".rstrip() for name, version in report.versions.items()))
+    print_text(modes(report))
+    verdict = f"{len(failures)} out of tolerance" if failures else "all within tolerance"
+    print_text(
+        f"{len(report.rows) + len(against)} comparisons in {report.settings['seconds']} s: {verdict}",
+        "red" if failures else "green",
     )
 
 
@@ -90,8 +81,7 @@ def describe(row: Row) -> str:
     ).rstrip()
 
 
-def _cell(rows: Sequence[Row]) -> str:
+def _cell(rows: Sequence[Row]) -> str | None:
     if not rows:
-        return "[dim]-[/dim]"
-    passed = all(row.passed for row in rows)
-    return f"[{'green' if passed else 'bold red'}]{summary(rows)}[/]"
+        return None
+    return Coloured(summary(rows).replace(" / ", "/"), "green" if all(row.passed for row in rows) else "red")
