@@ -18,7 +18,7 @@ def threefry2x32(
         words = _single(schedule, int(counter0[0]) & _MASK, int(counter1[0]) & _MASK)
         both = np.asarray(words, dtype=np.uint32).view(np.int32)
         return both[:1], both[1:]
-    x0, x1 = out = np.empty((2, max(counter0.size, counter1.size)), dtype=np.uint32)
+    x0, x1 = out = np.empty((2, np.broadcast_shapes(counter0.shape, counter1.shape)[0]), dtype=np.uint32)
     spare = np.empty_like(x0)
     np.add(counter0.view(np.uint32), np.uint32(k0), out=x0)
     np.add(counter1.view(np.uint32), np.uint32(k1), out=x1)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from multimlp import random
+from multimlp._naming import did_you_mean
 from multimlp._terminal import print_table, progress
 from multimlp.backend import Array, Target, array_namespace, select
 from multimlp.callbacks import Run
@@ -137,8 +138,9 @@ def find_case(name: str) -> Case:
     InputError
         If there is none.
     """
-    if name not in CASES:
-        raise InputError(f"case: there is no {name!r}; choose from {', '.join(CASES)}")
+    if not isinstance(name, str) or name not in CASES:
+        close = did_you_mean(name, CASES)
+        raise InputError(f"case: there is no {name!r}; choose from {', '.join(CASES)}{close}")
     return CASES[name]
 
 

@@ -13,6 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from multimlp._naming import (
+    check_choice,
+    check_items,
+    check_number,
+    check_path,
+    check_whole,
+    did_you_mean,
+    flag,
+    refuse,
+)
 from multimlp.errors import InputError, missing_dependency
 from multimlp.tree import Tree
 
@@ -105,9 +115,20 @@ def as_callback(callback: Any) -> Callback:
     """A callback object for what a user gave."""
     if isinstance(callback, Callback):
         return callback
+    if isinstance(callback, type):
+        raise refuse("callbacks", "a Callback or a callable", callback, f"make one: {callback.__name__}()")
     if callable(callback):
         return EachEpoch(callback)
-    raise InputError(f"callbacks: expected a Callback or a callable, got {callback!r}")
+    raise refuse("callbacks", "a Callback or a callable", callback)
+
+
+def as_callbacks(callbacks: Any) -> list[Callback]:
+    """The callback objects for a sequence of what a user gave; None is none of them."""
+    if callbacks is None:
+        return []
+    if isinstance(callbacks, Callback) or not hasattr(callbacks, "__iter__"):
+        raise refuse("callbacks", "a sequence of callbacks", callbacks, "write [callback] for one")
+    return [as_callback(callback) for callback in check_items("callbacks", callbacks, "of callbacks")]
 
 
 @contextmanager
@@ -152,12 +173,12 @@ class EarlyStopping(Callback):
         restore_best: bool = True,
         mode: str = "min",
     ) -> None:
-        if mode not in ("min", "max"):
-            raise InputError(f"mode: expected 'min' or 'max', got {mode!r}")
-        if patience < 1:
-            raise InputError(f"patience: expected at least 1, got {patience!r}")
-        self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
-        self.restore_best, self.mode = restore_best, mode
+        if not isinstance(monitor, str):
+            raise refuse("monitor", "a key of the history such as 'val_loss'", monitor)
+        self.monitor, self.patience = monitor, check_whole("patience", patience, low=1)
+        self.min_delta = check_number("min_delta", min_delta, low=0)
+        self.restore_best = flag("restore_best", restore_best)
+        self.mode = check_choice("mode", mode, ("min", "max"))
         self._reset()
 
     def _reset(self) -> None:
@@ -174,7 +195,7 @@ class EarlyStopping(Callback):
         if self.monitor not in run.history:
             raise InputError(
                 f"monitor: {self.monitor!r} is not in the history (there is {', '.join(run.history)}); "
-                "val_ figures need validation data"
+                f"val_ figures need validation data{did_you_mean(self.monitor, run.history)}"
             )
         value = run.history[self.monitor][-1] * (1.0 if self.mode == "min" else -1.0)
         if value < self.best - self.min_delta:
@@ -210,7 +231,7 @@ class _Writer(Callback):
     """Appends a record per epoch to a text file that is flushed each time, so that it can be followed."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = Path(check_path("path", path))
         self._file: TextIO | None = None
 
     def on_fit_begin(self, run: Run) -> None:
@@ -271,7 +292,7 @@ class TensorBoardLogger(Callback):
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = str(folder)
+        self.folder = check_path("folder", folder)
         self._writer: Any = None
 
     def on_fit_begin(self, run: Run) -> None:

@@ -41,7 +41,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeAlias
 
 import numpy as np
 
-from multimlp._naming import Named, Table, number
+from multimlp._naming import Named, Table, check_items, check_whole, number, refuse
 from multimlp.errors import InputError, ShapeError
 
 Shape: TypeAlias = tuple[int, ...]
@@ -64,10 +64,27 @@ class Initializer(Named):
     table = INITIALIZERS
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
-        return self.draw(generator, tuple(shape), **self.options)
+        size = _checked_shape(shape)
+        try:
+            return self.draw(generator, size, **self.options)
+        except (AttributeError, TypeError):
+            if not isinstance(generator, np.random.Generator):
+                raise refuse(
+                    "generator", "a numpy.random.Generator, as random.host_generator(seed)", generator
+                ) from None
+            raise
 
     def _computes(self) -> tuple[Any, ...]:
         return (self.draw,)
+
+
+def _checked_shape(shape: Any) -> Shape:
+    try:
+        return tuple(
+            check_whole("shape", extent, low=0) for extent in check_items("shape", shape, "of sizes")
+        )
+    except InputError as error:
+        raise ShapeError(str(error)) from None
 
 
 def _initializer(
@@ -96,6 +113,7 @@ def fans(shape: Shape) -> tuple[int, int]:
     >>> initializers.fans((784, 256)), initializers.fans((10,))
     ((784, 256), (10, 10))
     """
+    shape = _checked_shape(shape)
     if not shape:
         raise ShapeError("shape: expected (fan_in, fan_out) or (fan_out,), got ()")
     return (shape[-2], shape[-1]) if len(shape) > 1 else (shape[0], shape[0])
@@ -184,7 +202,7 @@ class _Draw:
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         found = self.given(generator, shape) if callable(self.given) else self.given
-        values = np.array(found, dtype=np.float64)
+        values = _values(found, self.label)
         if values.shape != shape:
             raise ShapeError(f"initializer: {self.label} gave shape {values.shape}, expected {shape}")
         return values
@@ -218,17 +236,23 @@ def get(
     if isinstance(initializer, (str, Mapping)):
         named: Initializer = INITIALIZERS.make(initializer)
         return named
-    if isinstance(initializer, (int, float)) and not isinstance(initializer, bool):
+    if isinstance(initializer, (int, float, np.number)) and not isinstance(initializer, bool):
         return constant(initializer)
     if isinstance(initializer, (np.ndarray, list, tuple)):
-        try:
-            values = np.array(initializer, dtype=np.float64)  # a copy, which nobody changes afterwards
-        except (TypeError, ValueError, OverflowError):
-            raise InputError(f"initializer: expected an array of numbers, got {initializer!r}") from None
-        return _own(values, "the array given")
-    if callable(initializer):
-        return _own(initializer, getattr(initializer, "__name__", type(initializer).__name__))
-    raise INITIALIZERS.reject(initializer, "an array, a number, or a callable (generator, shape) -> array")
+        return _own(_values(initializer, "the values given"), "the array given")
+    INITIALIZERS.own(initializer, "an array, a number, or a callable (generator, shape) -> array")
+    return _own(initializer, getattr(initializer, "__name__", type(initializer).__name__))
+
+
+def _values(given: Any, what: str) -> np.ndarray:
+    """A copy in float64, which nobody changes afterwards; `InputError` for what is no array of real, finite numbers."""
+    try:
+        found = np.array(given)
+    except ValueError as error:
+        raise ShapeError(f"initializer: {what}: rows of different lengths: {error}") from None
+    if found.dtype.kind not in "biuf" or not np.all(np.isfinite(found)):
+        raise refuse(f"initializer: {what}", "finite real numbers", given)
+    return found.astype(np.float64)
 
 
 def _own(given: Any, label: str) -> Initializer:

@@ -18,9 +18,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from multimlp._naming import Named, Options, Table, choice, document_as, whole
-from multimlp.backend import Array, Namespace, array_namespace, op
-from multimlp.errors import InputError, ShapeError
+from multimlp._naming import Named, Options, Table, choice, document_as, refuse, whole
+from multimlp.backend import Array, Namespace, array_namespace, is_array, op, owner
+from multimlp.errors import DTypeError, InputError, ShapeError
 from multimlp.losses import aligned, one_hot
 from multimlp.losses import mae as mae_loss
 from multimlp.losses import mse as mse_loss
@@ -93,9 +93,8 @@ def get(metric: str | Metric | Mapping[str, Any] | Callable[[Array, Array], Any]
     if isinstance(metric, (str, Mapping)):
         found: Metric = METRICS.make(metric)
         return found
-    if callable(metric):
-        return Metric(getattr(metric, "__name__", type(metric).__name__), metric, higher_is_better=True)
-    raise METRICS.reject(metric, "a multimlp.metrics.Metric or a callable (outputs, targets) -> number")
+    METRICS.own(metric, "a multimlp.metrics.Metric or a callable (outputs, targets) -> number")
+    return Metric(getattr(metric, "__name__", type(metric).__name__), metric, higher_is_better=True)
 
 
 def names() -> tuple[str, ...]:
@@ -108,8 +107,7 @@ def names() -> tuple[str, ...]:
 
 def _rows(outputs: Array, targets: Array) -> tuple[int, ...]:
     """The shape of the outputs; `ShapeError` unless there is one target a row."""
-    shape = tuple(outputs.shape)
-    given = tuple(targets.shape)
+    shape, given = _shape("outputs", outputs), _shape("targets", targets)
     if len(shape) < 2 or len(given) not in (1, 2) or given[0] != shape[-2]:
         raise ShapeError(
             f"outputs, targets: expected shapes (..., n, k) and (n,) or (n, k), got {shape} and {given}"
@@ -117,8 +115,19 @@ def _rows(outputs: Array, targets: Array) -> tuple[int, ...]:
     return shape
 
 
+def _shape(name: str, x: Any) -> tuple[int, ...]:
+    if not is_array(x):
+        raise refuse(name, "an array", x)
+    library = owner(x)
+    if library.dtype_name(x.dtype).startswith(("complex", "str", "object", "datetime", "timedelta", "bytes")):
+        raise DTypeError(f"{name}: expected numbers, got dtype {library.dtype_name(x.dtype)}")
+    return tuple(x.shape)
+
+
 def predicted_classes(outputs: Array) -> Array:
     """The class of each row, int32: the first largest of k scores; for k = 1, whether it is positive."""
+    if not _shape("outputs", outputs) or not outputs.shape[-1]:
+        raise ShapeError(f"outputs: expected shape (..., k) with k >= 1, got {tuple(outputs.shape)}")
     xp = array_namespace(outputs)
     if outputs.shape[-1] == 1:
         return xp.astype(outputs[..., 0] > 0, xp.int32)

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ParamSpec, TypeAlias
 
 from multimlp import random, tree
-from multimlp._naming import Named, Table, check_number, number
-from multimlp.backend import Array, array_namespace, op, owner
+from multimlp._naming import Named, Table, check_number, number, refuse
+from multimlp.backend import Array, array_namespace, is_array, op, owner
 from multimlp.errors import InputError
 from multimlp.tree import Tree
 
@@ -96,7 +96,9 @@ def weights_of(params: Tree) -> list[Array]:
     InputError
         If there is none.
     """
-    found = list(_layer_weights(params)) or [leaf for leaf in tree.leaves(params) if len(leaf.shape) > 1]
+    found = list(_layer_weights(params)) or [
+        leaf for leaf in tree.leaves(params) if is_array(leaf) and len(leaf.shape) > 1
+    ]
     if not found:
         raise InputError(f"params: expected weights to penalise, found none in {tree.structure(params)}")
     return found
@@ -156,9 +158,8 @@ def get(
         return regularizer
     if isinstance(regularizer, (str, Mapping)):
         return REGULARIZERS.make(regularizer)
-    if callable(regularizer):
-        return regularizer
-    raise REGULARIZERS.reject(regularizer, "as l2(1e-4) makes one, None, or a callable params -> number")
+    REGULARIZERS.own(regularizer, "as l2(1e-4) makes one, None, or a callable params -> number")
+    return regularizer
 
 
 def names() -> tuple[str, ...]:
@@ -195,8 +196,11 @@ def dropout(x: Array, key: Array, rate: float) -> Array:
     array([0., 0., 2., 2.])
     """
     rate = check_number("rate", rate, low=0, high=1, high_open=True)
+    if not is_array(x):
+        raise refuse("x", "a floating array", x)
     if rate == 0:
         return x
+    owner(x, key)
     xp = array_namespace(x)
     keep = random.bernoulli(key, 1 - rate, tuple(x.shape))
     with owner(x).scope_of(x):

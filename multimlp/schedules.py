@@ -20,7 +20,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeAlias
 
 import numpy as np
 
-from multimlp._naming import Named, Table, each, number, whole
+from multimlp._naming import Named, Table, check_number, each, number, whole
 from multimlp.backend import Array, Namespace, array_namespace, is_array, owner
 from multimlp.errors import InputError
 
@@ -47,7 +47,7 @@ class Schedule(Named):
             backend = owner(step)
             with backend.scope(backend.dtype_name(kind)):
                 return self.function(xp, xp.astype(step, kind), **self.options)
-        time = np.asarray(float(step))
+        time = np.asarray(check_number("step", step, low=0))
         return float(self.function(array_namespace(time), time, **self.options))
 
     def _computes(self) -> tuple[Any, ...]:
@@ -211,9 +211,8 @@ def get(schedule: float | str | Schedule | Mapping[str, Any] | Callable[[Any], A
         return found
     if isinstance(schedule, (int, float)) and not isinstance(schedule, bool):
         return constant(schedule)
-    if callable(schedule):
-        return Schedule(getattr(schedule, "__name__", type(schedule).__name__), _OfStep(schedule))
-    raise SCHEDULES.reject(schedule, "a number, a schedule or a callable of the step")
+    SCHEDULES.own(schedule, "a number, a schedule or a callable of the step")
+    return Schedule(getattr(schedule, "__name__", type(schedule).__name__), _OfStep(schedule))
 
 
 def names() -> tuple[str, ...]:

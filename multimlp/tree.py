@@ -43,13 +43,21 @@ def map(function: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:  # noqa:
     >>> tree.map(lambda a, b: a + b, {"w": 1, "b": (2, None)}, {"w": 10, "b": (20, None)})
     {'w': 11, 'b': (22, None)}
     """
+    if not callable(function):
+        raise InputError(
+            f"function: expected a function of a leaf, got {function!r} of type {type(function).__name__}"
+        )
+    return _map(function, tree, *rest)
+
+
+def _map(function: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
     children = _children(tree)
     if children is None:
         return function(tree, *rest)
     if tree is None:
         return None
     others = [_matching_children(tree, other) for other in rest]
-    return _rebuild(tree, (map(function, *group) for group in zip(children, *others, strict=True)))
+    return _rebuild(tree, (_map(function, *group) for group in zip(children, *others, strict=True)))
 
 
 def _matching_children(tree: Tree, other: Tree) -> tuple[Any, ...]:
@@ -85,6 +93,42 @@ def _collect(tree: Tree, found: list[Any]) -> None:
             _collect(child, found)
     elif tree is not None:
         found.append(tree)
+
+
+def leaves_like(tree: Tree, other: Tree) -> list[Any]:
+    """The leaves of ``other`` in the order of the leaves of ``tree``: by the keys of dicts, whatever their order.
+
+    Raises
+    ------
+    InputError
+        If the trees differ in structure.
+
+    Examples
+    --------
+    >>> from multimlp import tree
+    >>> tree.leaves_like({"w": 1, "b": (2, None)}, {"b": (20, None), "w": 10})
+    [10, 20]
+    """
+    found: list[Any] = []
+    _collect_like(tree, other, found)
+    return found
+
+
+def _collect_like(tree: Tree, other: Tree, found: list[Any]) -> None:
+    if isinstance(tree, (tuple, list)):
+        if not isinstance(other, (tuple, list)) or len(tree) != len(other):
+            raise InputError(f"trees of different structure: {structure(tree)} against {structure(other)}")
+        for child, twin in zip(tree, other, strict=True):
+            _collect_like(child, twin, found)
+    elif isinstance(tree, dict):
+        for child, twin in zip(tree.values(), _matching_children(tree, other), strict=True):
+            _collect_like(child, twin, found)
+    elif tree is not None:
+        if isinstance(other, (tuple, list, dict)) or other is None:
+            raise InputError(f"trees of different structure: {structure(tree)} against {structure(other)}")
+        found.append(other)
+    elif other is not None:
+        raise InputError(f"trees of different structure: {structure(tree)} against {structure(other)}")
 
 
 def paths(tree: Tree) -> list[tuple[str, ...]]:
@@ -149,11 +193,15 @@ def flatten(tree: Tree) -> tuple[list[Any], Callable[[Iterable[Any]], Tree]]:
     flat = leaves(tree)
 
     def unflatten(new_leaves: Iterable[Any]) -> Tree:
-        supply = list(new_leaves)
+        try:
+            supply = list(() if isinstance(new_leaves, str) else new_leaves)
+        except TypeError:
+            kind = type(new_leaves).__name__
+            raise InputError(f"leaves: expected {len(flat)} in a sequence, got {kind}") from None
         if len(supply) != len(flat):
             raise InputError(f"expected {len(flat)} leaves for the tree {structure(tree)}, got {len(supply)}")
         iterator = iter(supply)
-        return map(lambda _: next(iterator), tree)
+        return _map(lambda _: next(iterator), tree)
 
     return flat, unflatten
 
@@ -167,7 +215,7 @@ def rebuilder(tree: Tree) -> Callable[[Iterable[Any]], Tree]:
     >>> tree.rebuilder((1, {"a": 2}))([10, 20])
     (10, {'a': 20})
     """
-    return flatten(map(lambda _: 0, tree))[1]
+    return flatten(_map(lambda _: 0, tree))[1]
 
 
 def structure(tree: Tree) -> str:

@@ -110,7 +110,7 @@ def test_specs_and_own_callables():
         (lambda: o("accuracy", k=2), InputError, "no option 'k'"),
         (lambda: metrics.top_k_accuracy(SCORES, LABELS), InputError, "from 1 to 4"),
         (lambda: o("f1", average="weighted"), InputError, "average: expected 'macro', 'micro' or 'binary'"),
-        (lambda: o("top_k_accuracy", k=2.5), InputError, "whole number"),
+        (lambda: o("top_k_accuracy", k=2.5), InputError, "positive integer"),
         (lambda: metrics.get({"name": "f1", "options": {"avg": "micro"}}), InputError, "no option 'avg'"),
         (lambda: o("f1", average="binary")(SCORES, LABELS), InputError, "two classes"),
         (lambda: metrics.accuracy(SCORES, LABELS[:-1]), ShapeError, "outputs, targets"),

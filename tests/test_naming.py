@@ -142,8 +142,8 @@ def test_an_option_without_a_check_is_refused_at_any_use():
     [
         (number(0, 1, high_open=True), 0, 0.0, 1, r"x: expected a number in \[0, 1\), got 1"),
         (number(), "1", None, "1", "x: expected a number, got '1' of type str"),
-        (whole(1), 3.0, 3, 2.5, "x: expected a whole number, got 2.5"),
-        (whole(1, "of steps"), 3, 3, 0, "x: expected a number in"),
+        (whole(1), 3.0, 3, 2.5, "x: expected a positive integer, got 2.5"),
+        (whole(1, "of steps"), 3, 3, 0, "x: expected a positive integer of steps, got 0"),
         (flag, 1, True, "no", "x: expected True or False, got 'no'"),
         (choice("a", "b", "c"), "b", "b", "d", "x: expected 'a', 'b' or 'c', got 'd'"),
         (optional(number(0)), None, None, -1, "x: expected a number"),

@@ -121,7 +121,7 @@ def test_own_callables():
         (lambda: schedules.get(None), "expected a name"),
         (lambda: schedules.constant(-1), "value"),
         (lambda: schedules.cosine(0.1, steps=0), "steps"),
-        (lambda: schedules.step(0.1, every=1.5), "whole number"),
+        (lambda: schedules.step(0.1, every=1.5), "positive integer of steps"),
         (lambda: schedules.piecewise([3, 2], [1, 2, 3]), "boundaries"),
         (lambda: schedules.piecewise([3], [1, 2, 3]), "boundaries"),
         (lambda: schedules.one_cycle(0.1, 3), "rising"),

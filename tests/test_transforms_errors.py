@@ -194,7 +194,7 @@ def test_a_scan_of_no_steps_has_rows_of_the_right_shape(x):
 
 SCANS = {
     "negative": (lambda x: {"length": -1}, InputError, "length must be an integer >= 0, got -1"),
-    "float": (lambda x: {"length": 2.0}, InputError, "length must be an integer"),
+    "float": (lambda x: {"length": 2.5}, InputError, "length must be an integer"),
     "bool": (lambda x: {"length": True}, InputError, "length must be an integer"),
     "no axis": (lambda x: {"xs": x[0]}, ShapeError, "needs a leading axis"),
     "list": (lambda x: {"xs": [1.0, 2.0]}, InputError, "xs must hold arrays, got 1.0"),
@@ -228,7 +228,7 @@ def rows(backend):
 
 VMAPS = {
     "text": (lambda r: mm.vmap(lambda a: a, in_axes="0")(r), InputError, "in_axes: expected an integer, None or a tree"),
-    "float": (lambda r: mm.vmap(lambda a: a, in_axes=1.0)(r), InputError, "got 1.0"),
+    "float": (lambda r: mm.vmap(lambda a: a, in_axes=1.5)(r), InputError, "got 1.5"),
     "bool": (lambda r: mm.vmap(lambda a: a, in_axes=True)(r), InputError, "got True"),
     "beyond": (lambda r: mm.vmap(lambda a: a, in_axes=3)(r), ShapeError, r"in_axes=3 does not fit an argument of shape \(2, 3\)"),
     "tree": (lambda r: mm.vmap(lambda a: a["w"], in_axes=({"v": 0},))({"w": r}), InputError, r"fits \{'w': \*\}, got \{'v': 0\}"),

@@ -1,16 +1,69 @@
 """Checks of option values: ``check(name, value)`` returns the value as it is kept, or raises an `InputError`.
 
-They stand beside the option that they check: ``momentum: Annotated[float, number(low=0, high=1, high_open=True)]``.
+They stand beside the option that they check: ``momentum: Annotated[float, number(low=0, high=1, high_open=True)]``. Arguments of
+functions go through those called ``check_...``, so that every argument of a kind accepts the same, and is refused in the same words.
+A number may come as Python's, as NumPy's, or as an array of shape (), as long as it is exactly what is expected.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import operator
+import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from multimlp.errors import InputError
+from multimlp._naming._close import did_you_mean
+from multimlp.errors import InputError, MultimlpError
 
 Check: TypeAlias = Callable[[str, Any], Any]
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: its ``repr`` on one line, cut off where it is long, and its type where that says more."""
+    text = " ".join(repr(value).split())
+    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    return text if isinstance(value, _PLAIN) else f"{text} of type {type(value).__name__}"
+
+
+_LONGEST = 100
+_PLAIN = (int, float, str, bytes, type(None))
+
+
+def refuse(where: str, expected: str, value: object, advice: str = "") -> InputError:
+    """The error for an argument: what was expected, what was given, and what to do."""
+    if isinstance(value, str) and "number" in expected:
+        return InputError(f"{where}: expected {expected}, got {shown(value)} of type str")
+    return InputError(f"{where}: expected {expected}, got {shown(value)}{advice and f'; {advice}'}")
+
+
+_NO_NUMBERS = ("bool", "complex", "object", "datetime", "timedelta")
+
+
+# ---- numbers -------------------------------------------------------------------------------------------------------------
+
+
+def _scalar(value: object) -> Any:
+    """A number as Python's int or float, or None for what is none: text, a boolean, a complex number, more than one number."""
+    if isinstance(value, (int, float)):
+        return None if isinstance(value, bool) else value
+    if isinstance(value, (str, bytes, bytearray)) or getattr(value, "shape", ()) != ():
+        return None
+    kind = str(getattr(value, "dtype", ""))
+    if any(word in kind for word in _NO_NUMBERS) or kind[1:2] in ("U", "S", "V"):
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except MultimlpError:
+        raise  # a traced array, which says so itself
+    except Exception:
+        pass
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except MultimlpError:
+        raise
+    except Exception:
+        return None
 
 
 def check_number(
@@ -21,6 +74,7 @@ def check_number(
     high: float | None = None,
     low_open: bool = False,
     high_open: bool = False,
+    infinite: bool = False,
 ) -> float:
     """The value as a float within the bounds given; `InputError` that names the argument otherwise.
 
@@ -30,21 +84,53 @@ def check_number(
     >>> check_number("rate", 0, low=0, high=1, high_open=True)
     0.0
     """
+    found = value if type(value) is float else _scalar(value)
+    if found is None:
+        raise refuse(where, "a number", value)
     try:
-        if isinstance(value, (bool, str)):
-            raise TypeError
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):  # the last of a whole number beyond float64
-        raise InputError(
-            f"{where}: expected a number, got {value!r} of type {type(value).__name__}"
-        ) from None
+        number = float(found)
+    except OverflowError:
+        number = math.inf if found > 0 else -math.inf
     too_low = low is not None and (number <= low if low_open else number < low)
     too_high = high is not None and (number >= high if high_open else number > high)
-    if number != number or too_low or too_high:
+    if number != number or too_low or too_high or (not infinite and math.isinf(number)):
         left = "(-inf" if low is None else f"{'(' if low_open else '['}{low:g}"
-        right = "inf)" if high is None else f"{high:g}{')' if high_open else ']'}"
-        raise InputError(f"{where}: expected a number in {left}, {right}, got {value!r}")
+        right = f"inf{']' if infinite else ')'}" if high is None else f"{high:g}{')' if high_open else ']'}"
+        raise refuse(where, f"a number in {left}, {right}", value)
     return number
+
+
+def check_whole(
+    where: str, value: object, *, low: int | None = None, high: int | None = None, of: str = ""
+) -> int:
+    """The value as an int within the bounds given; ``of`` says of what, for the message: ``"of steps"``.
+
+    Examples
+    --------
+    >>> from multimlp._naming import check_whole
+    >>> check_whole("epochs", 3.0, low=0)
+    3
+    """
+    if type(value) is int and (low is None or value >= low) and (high is None or value <= high):
+        return value
+    found = _scalar(value)
+    # Beyond 2^53 a float is no longer one whole number, but a range of them.
+    whole = found is not None and (isinstance(found, int) or (abs(found) <= 2**53 and found == found // 1))
+    if whole and high is not None and found > high:
+        raise refuse(where, f"an integer{of and f' {of}'} up to {high}", value)
+    if not whole or (low is not None and found < low):
+        raise refuse(where, _integers(low, of), value)
+    return int(found)
+
+
+LARGEST = 2**31 - 1
+"""The largest size of an axis that every library can address."""
+
+
+def _integers(low: int | None, of: str) -> str:
+    if low == 1:
+        return f"a positive integer{of and f' {of}'}"
+    return f"an integer{of and f' {of}'}{'' if low is None else f' >= {low}'}"
 
 
 def number(
@@ -58,33 +144,44 @@ def number(
 
 def whole(low: int, of: str = "") -> Check:
     """A whole number from ``low`` on; ``of`` says of what, for the message: ``"of steps"``."""
-
-    def check(where: str, value: Any) -> int:
-        found = check_number(where, value, low=low)
-        if found != found // 1:
-            raise InputError(f"{where}: expected a whole number{of and f' {of}'}, got {value!r}")
-        return int(found)
-
-    return check
+    return lambda where, value: check_whole(where, value, low=low, of=of)
 
 
 def flag(where: str, value: Any) -> bool:
-    """True or False, also as 0 or 1 or as a library writes them."""
-    if value in (False, True):
+    """True or False, also as 0 or 1 or as a library writes them.
+
+    Examples
+    --------
+    >>> from multimlp._naming import flag
+    >>> flag("shuffle", 0)
+    False
+    """
+    if isinstance(value, bool):
+        return value
+    if "bool" in str(getattr(value, "dtype", "")) and getattr(value, "shape", None) == ():
         return bool(value)
-    raise InputError(f"{where}: expected True or False, got {value!r}")
+    found = _scalar(value)
+    if found is None or found not in (0, 1):
+        raise refuse(where, "True or False", value)
+    return bool(found)
+
+
+# ---- words, functions, places --------------------------------------------------------------------------------------------
+
+
+def check_choice(where: str, value: Any, values: Sequence[str]) -> str:
+    """The value, if it is one of some words; `InputError` with the closest of them otherwise."""
+    if not isinstance(value, str) or value not in values:
+        given = repr(value) if isinstance(value, str) else shown(value)
+        quoted = [repr(word) for word in values]
+        listed = f"{', '.join(quoted[:-1])} or {quoted[-1]}" if len(quoted) > 1 else quoted[0]
+        raise InputError(f"{where}: expected {listed}, got {given}{did_you_mean(value, values)}")
+    return value
 
 
 def choice(*values: str) -> Check:
     """One of some words."""
-
-    def check(where: str, value: Any) -> Any:
-        if value not in values:
-            listed = ", ".join(map(repr, values[:-1])) + f" or {values[-1]!r}"
-            raise InputError(f"{where}: expected {listed}, got {value!r}")
-        return value
-
-    return check
+    return lambda where, value: check_choice(where, value, values)
 
 
 def optional(check: Check) -> Check:
@@ -94,10 +191,30 @@ def optional(check: Check) -> Check:
 
 def each(check: Check) -> Check:
     """A sequence of values that a check passes, as a list."""
+    return lambda where, value: [check(where, item) for item in check_items(where, value)]
 
-    def checked(where: str, value: Any) -> list[Any]:
-        if isinstance(value, str) or not hasattr(value, "__iter__"):
-            raise InputError(f"{where}: expected a sequence, got {value!r} of type {type(value).__name__}")
-        return [check(where, item) for item in value]
 
-    return checked
+def check_items(where: str, value: Any, of: str = "") -> list[Any]:
+    """The items of a sequence as a list; text, mappings, sets and arrays of shape () are none."""
+    if not isinstance(value, (str, bytes, Mapping, set, frozenset)) and hasattr(value, "__iter__"):
+        try:
+            return list(value)
+        except TypeError:
+            pass
+    raise refuse(where, f"a sequence{of and f' {of}'}", value)
+
+
+def check_function(where: str, value: Any, expected: str = "a function") -> Any:
+    """The value, if it can be called."""
+    if not callable(value):
+        raise refuse(where, expected, value)
+    return value
+
+
+def check_path(where: str, value: Any) -> str:
+    """A path as text; `InputError` for what is none, since a number would be taken for an open file."""
+    if not isinstance(value, (str, os.PathLike)) or not (path := os.fspath(value)):
+        raise refuse(where, "a path, as text or a pathlib.Path", value)
+    if isinstance(path, bytes) or "\0" in path:
+        raise refuse(where, "a path without a null character, as text", value)
+    return path

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from multimlp._naming._checks import Check
+from multimlp._naming._close import did_you_mean
 from multimlp.errors import InputError
 
 
@@ -95,7 +96,8 @@ class Options:
         """Raise an `InputError` for names that are no options of ``what``."""
         for name in given:
             if name not in self.names:
-                raise InputError(f"{what} has no option {name!r}; its options: {self._listed()}")
+                close = did_you_mean(name, self.names)
+                raise InputError(f"{what} has no option {name!r}; its options: {self._listed()}{close}")
 
     def require_complete(self, what: str, given: Mapping[str, Any]) -> None:
         """Raise an `InputError` if an option without a default is missing."""

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
+from multimlp._naming._checks import refuse, shown
 from multimlp._naming._options import Options
 from multimlp.errors import InputError
 
@@ -111,6 +112,8 @@ class Table(Generic[T]):
 
     def find(self, name: str) -> T:
         """The thing of that name or alias, however spelt; `InputError` with the closest name if there is none."""
+        if not isinstance(name, str):
+            raise self.reject(name)
         found = self.canonical(name)
         if found is None:
             raise self.unknown(name)
@@ -127,12 +130,21 @@ class Table(Generic[T]):
         hint = f" Did you mean {close[0]!r}?" if close else ""
         return InputError(f"{self.kind}: unknown name {name!r}.{hint} Known names: {', '.join(self._things)}")
 
-    def reject(self, given: object, others: str) -> InputError:
+    def reject(self, given: object, others: str = "") -> InputError:
         """The error for a value that selects nothing: neither a name nor one of ``others``."""
-        return InputError(
-            f"{self.kind}: expected a name ({', '.join(self._things)}), {others}; "
-            f"got {given!r} of type {type(given).__name__}"
-        )
+        return refuse(self.kind, f"a name ({', '.join(self._things)}){others and f', {others}'}", given)
+
+    def own(self, thing: Any, others: str) -> Any:
+        """The thing, if it is a function of somebody's own; `InputError` for what selects nothing, and for a class, whose call makes
+        an object and computes nothing."""
+        if isinstance(thing, type):
+            name = thing.__name__
+            raise refuse(
+                self.kind, "a function, or an object that can be called", thing, f"make one: {name}()"
+            )
+        if not callable(thing):
+            raise self.reject(thing, others)
+        return thing
 
     def make(self, spec: str | Mapping[str, Any]) -> Any:
         """The thing that a name, or a mapping as ``to_spec`` writes it, describes.
@@ -160,5 +172,5 @@ def unpack_spec(kind: str, spec: str | Mapping[str, Any]) -> tuple[str, dict[str
         or not isinstance(options, Mapping)
         or spec.keys() - {"name", "options"}
     ):
-        raise InputError(f'{kind}: expected {{"name": ..., "options": {{...}}}}, got {dict(spec)!r}')
+        raise InputError(f'{kind}: expected {{"name": ..., "options": {{...}}}}, got {shown(dict(spec))}')
     return spec["name"], dict(options)

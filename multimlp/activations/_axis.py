@@ -214,7 +214,10 @@ def check_axis(shape: tuple[int, ...], axis: int, name: str) -> None:
 
 
 def _shifted(xp: Any, x: Array, axis: int, name: str) -> Array:
-    check_axis(tuple(x.shape), axis, name)
+    shape = tuple(x.shape)
+    check_axis(shape, axis, name)
+    if shape[axis] == 0:
+        return x  # of no entries there is no largest
     largest = xp.max(x, axis=axis, keepdims=True)
     return x - owner(x).stop_gradient(largest)  # libraries differ in the derivative of max at ties
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from multimlp._naming import Table as KitTable
+from multimlp._naming import refuse
 from multimlp.activations import _axis, _exponential, _gated, _hard, _rectifiers, _sigmoidal
 from multimlp.activations._description import ROWS, Description
 from multimlp.activations._operation import ActivationOp
@@ -54,7 +55,7 @@ def describe(name: str) -> Description:
     (0.0, 6.0)
     """
     if not isinstance(name, str):
-        raise InputError(f"activation: expected a name such as 'relu', got {name!r}")
+        raise refuse("activation", "a name such as 'relu'", name)
     canonical = _SPELLINGS.canonical(name)
     if canonical is None:
         close = _SPELLINGS.close(name, 3)
@@ -82,7 +83,7 @@ def get(name: str | Callable[..., Any]) -> Callable[..., Array]:
     >>> activations.get("relu")(np.asarray([-1.0, 2.0])).tolist()
     [0.0, 2.0]
     """
-    return name if callable(name) else describe(name).function
+    return name if callable(name) and not isinstance(name, type) else describe(name).function
 
 
 def derivative(name: str | ActivationOp) -> ActivationOp:

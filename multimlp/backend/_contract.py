@@ -20,6 +20,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from multimlp import tape
+from multimlp._naming import did_you_mean, shown
 from multimlp._typing import Array, Arrays, Namespace
 from multimlp.errors import CapabilityError, DeviceError, DTypeError, MultimlpError, value_taken
 
@@ -261,12 +262,19 @@ class Backend:
         CapabilityError
             For any other compiler. An adapter that overrides this calls ``super().compile`` for the check.
         """
-        if compiler not in (None, "none", *self.capabilities.compilers):
-            choices = ", ".join(("none", *self.capabilities.compilers))
-            raise CapabilityError(
-                f"compiler: {compiler!r} is not one of the {self.name} backend's: {choices}"
-            )
+        self.check_compiler(compiler)
         return function
+
+    def check_compiler(self, compiler: object) -> None:
+        """`CapabilityError` unless `compile` takes this for the name of a compiler."""
+        if compiler is not None and (
+            not isinstance(compiler, str) or compiler not in ("none", *self.capabilities.compilers)
+        ):
+            choices = ", ".join(("none", *self.capabilities.compilers))
+            close = did_you_mean(compiler, ("none", *self.capabilities.compilers))
+            raise CapabilityError(
+                f"compiler: {shown(compiler)} is not one of the {self.name} backend's: {choices}{close}"
+            )
 
     def compile_in_place(self, function: Function, compiler: str | None = None, state: int = 0) -> Function:
         """As `compile`, for a function whose first ``state`` inputs are given away: nobody but the caller holds them, and
@@ -335,8 +343,10 @@ class Backend:
         for name in here:
             if name.partition(":")[0] in kinds:
                 return name
+        known = wanted.partition(":")[0] in ("cpu", "gpu", "cuda", "rocm", "metal", "tpu", "xpu")
+        close = "" if known else did_you_mean(wanted, here)
         raise DeviceError(
-            f"device: {device!r} is not available to the {self.name} backend here; available: {', '.join(here)}"
+            f"device: {shown(device)} is not available to the {self.name} backend here; available: {', '.join(here)}{close}"
         )
 
     def is_floating(self, x: Array) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from multimlp import tree
+from multimlp._naming import did_you_mean, shown
 from multimlp._typing import Array
 from multimlp.backend._contract import Backend
 from multimlp.backend._registry import is_array, owner_of_type
@@ -59,6 +60,7 @@ def convert(x: Tree, backend: str | Backend, device: str | None = None, dtype: s
     """
     target = get_backend(backend)
     place = target.resolve_device(device)
+    dtype = None if dtype is None else _dtype_of(target, dtype)
     narrowed: dict[str, tuple[str, str]] = {}
 
     def move(leaf: Any) -> Array:
@@ -96,6 +98,20 @@ def convert(x: Tree, backend: str | Backend, device: str | None = None, dtype: s
     return moved
 
 
+def _dtype_of(target: Backend, dtype: Any) -> str:
+    """The name of a dtype that the backend has, given by name or as the library's own."""
+    try:
+        name = dtype if isinstance(dtype, str) else target.dtype_name(dtype)
+        target.dtype(name)
+    except Exception:
+        kinds = ("float64", "float32", "bfloat16", "float16", "int64", "int32", "bool")
+        raise DTypeError(
+            f"dtype: expected a dtype of the {target.name} backend such as {', '.join(kinds[:2])}, got {shown(dtype)}"
+            f"{did_you_mean(dtype, kinds)}"
+        ) from None
+    return name
+
+
 def _narrowing(target: Backend, dtype: str) -> tuple[str, str] | None:
     """`Backend.narrowing`, unless 64 bits were selected for this code."""
     found = target.narrowing(dtype)
@@ -113,12 +129,17 @@ def _fitting(values: np.ndarray, wide: str, narrow: str, advice: str) -> np.ndar
     return result
 
 
-def host(x: Any, name: str) -> np.ndarray | Array:
-    """Users' data as a NumPy array or an array of a library: lists, data frames and series are converted."""
-    if is_array(x):
+def host(x: Any, name: str, advice: str = "convert it first, e.g. X.astype(float)") -> np.ndarray | Array:
+    """Users' data as a NumPy array or an array of a library: lists, data frames and series are converted; ``advice`` for text."""
+    if is_array(x) and not (isinstance(x, np.ndarray) and x.dtype.kind not in "biuf"):
         return x
     if hasattr(x, "to_numpy"):
-        x = x.to_numpy()
+        try:
+            x = x.to_numpy()
+        except TypeError:
+            raise DataError(
+                f"{name}: expected an array, a list or a data frame, got {type(x).__name__}"
+            ) from None
     try:
         values = np.asarray(x)
     except ValueError as error:
@@ -127,7 +148,18 @@ def host(x: Any, name: str) -> np.ndarray | Array:
         raise DataError(
             f"{name}: expected real numbers, got {values.dtype}; give real and imaginary parts as columns of their own"
         )
-    if values.dtype == object or values.dtype.kind in "USMm":
+    if values.dtype.kind in "USMmV" or (values.dtype == object and _holds_text(values)):
+        kind = (
+            "dates or times"
+            if values.dtype.kind in "Mm"
+            else "text"
+            if values.dtype.kind != "V"
+            else "records"
+        )
+        raise DataError(
+            f"{name}: expected numbers, got {type(x).__name__} of {values.dtype} ({kind}); {advice}"
+        )
+    if values.dtype == object:
         try:
             values = values.astype(np.float64)
         except (TypeError, ValueError) as error:
@@ -135,3 +167,8 @@ def host(x: Any, name: str) -> np.ndarray | Array:
                 f"{name}: expected numbers, got {type(x).__name__} of {values.dtype}: {error}"
             ) from None
     return values
+
+
+def _holds_text(values: np.ndarray) -> bool:
+    """Text that reads as a number too: whoever has it means to convert it."""
+    return any(isinstance(value, (str, bytes)) for value in values.ravel())

@@ -12,16 +12,25 @@ that was written for another of the same ``__name__``.
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from multimlp._naming import check_whole, refuse, shown
 from multimlp.backend import _registry
 from multimlp.backend._contract import Backend
-from multimlp.backend._registry import canonical_name, namespace_of_type, owner, owner_of_type
-from multimlp.errors import InputError
+from multimlp.backend._registry import (
+    canonical_name,
+    is_array,
+    is_traced,
+    namespace_of_type,
+    owner,
+    owner_of_type,
+)
+from multimlp.errors import DTypeError, InputError, MultimlpError
 
 _BESIDE_ARRAYS = (type(None), float, int)
 """What may stand in the place of the last of several arrays."""
@@ -61,13 +70,64 @@ class Op:
         _remember(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        types = type(args[0]) if self.arrays == 1 else tuple(map(type, args[: self.arrays]))
         try:
+            types = type(args[0]) if self.arrays == 1 else tuple(map(type, args[: self.arrays]))
             implementation = self._implementations[types]
-        except KeyError:
+        except (IndexError, KeyError):
+            if self._named_arrays(len(args), kwargs):
+                bound = inspect.signature(self.portable).bind(*args, **kwargs)
+                return self(*bound.args, **bound.kwargs)
+            types = type(args[0]) if self.arrays == 1 else tuple(map(type, args[: self.arrays]))
             owner(*args[: self.arrays])  # raises where there is not exactly one
+            self._require_arrays(args)
             implementation = self._implementations[types] = self._choose(types)
-        return implementation(*args, **kwargs)
+        try:
+            return implementation(*args, **kwargs)
+        except _OF_LIBRARIES as error:
+            ours = self._misuse(error, args)
+            if ours is None:
+                raise
+            raise ours from error
+
+    def _named_arrays(self, count: int, kwargs: Mapping[str, Any]) -> bool:
+        """Whether arrays that the operation needs were given by name, behind ``count`` positional arguments."""
+        if not kwargs or count >= self.arrays:
+            return False
+        leading = list(inspect.signature(self.portable).parameters.values())[count : self.arrays]
+        return any(parameter.default is parameter.empty and parameter.name in kwargs for parameter in leading)
+
+    def _require_arrays(self, args: tuple[Any, ...]) -> None:
+        """`InputError` for what stands in the place of an array; looked at when a combination of types is new."""
+        parameters = list(inspect.signature(self.portable).parameters.values())
+        own = self.portable.__module__.partition(".")[0] == _HERE
+        for i, (given, parameter) in enumerate(zip(args[: self.arrays], parameters, strict=False)):
+            beside = i > 0 and type(given) in _BESIDE_ARRAYS
+            if not is_array(given) and not (beside and (not own or parameter.default is not parameter.empty)):
+                raise refuse(
+                    f"{self.name}: {parameter.name}", "an array of the same library as the others", given
+                )
+
+    def _misuse(self, error: Exception, args: tuple[Any, ...]) -> MultimlpError | None:
+        """What a library says about arrays that do not fit an operation of multimlp, with what they are; None for other errors."""
+        kind = type(error)
+        if isinstance(error, MultimlpError) or self.portable.__module__.partition(".")[0] != _HERE:
+            return None
+        if (
+            kind.__module__.partition(".")[0] not in ("builtins", "numpy")
+            and kind.__name__ != "InvalidArgumentError"
+        ):
+            return None
+        arrays = [a for a in args[: self.arrays] if is_array(a)]
+        if not arrays or is_traced(*arrays) or owner(*arrays).explain(error) is not None:
+            return None
+        names = list(inspect.signature(self.portable).parameters)
+        given = ", ".join(
+            f"{name} {_described(a)}" for name, a in zip(names, args[: self.arrays], strict=False)
+        )
+        said = " ".join(str(error).split())
+        return (DTypeError if isinstance(error, TypeError) else InputError)(
+            f"{self.name}: these arguments do not fit: {given}: {said}"
+        )
 
     def _choose(self, types: Any) -> Callable[..., Any]:
         classes = types if isinstance(types, tuple) else (types,)
@@ -182,13 +242,21 @@ class Op:
         return self.portable.__qualname__
 
 
+_OF_LIBRARIES = (TypeError, ValueError, IndexError, AttributeError, RuntimeError)
+"""What libraries raise for arrays that they cannot compute with."""
+
+
+def _described(x: Any) -> str:
+    return f"of shape {tuple(x.shape)} and dtype {owner(x).dtype_name(x.dtype)}" if is_array(x) else shown(x)
+
+
 def _name(portable: Callable[..., Any]) -> str:
     try:
         module, qualified = portable.__module__, portable.__qualname__
     except AttributeError:
-        raise InputError(
-            f"op: expected a function with a name, got {portable!r} of type {type(portable).__name__}; wrap it: def f(x): ..."
-        ) from None
+        raise refuse("op", "a function with a name", portable, "wrap it: def f(x): ...") from None
+    if not callable(portable):
+        raise refuse("op", "a function with a name", portable)
     return qualified if module.partition(".")[0] == _HERE else f"{module}.{qualified}"
 
 
@@ -267,4 +335,5 @@ def op(arrays: int = 1) -> Callable[[Callable[..., Any]], Op]:
     >>> float(cube(np.asarray(2.0)))
     8.0
     """
-    return lambda portable: Op(portable, arrays)
+    count = check_whole("arrays", arrays, low=1)
+    return lambda portable: Op(portable, count)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from multimlp import tape
+from multimlp._naming import did_you_mean
 from multimlp._typing import Namespace
 from multimlp.backend._contract import Backend
 from multimlp.errors import InputError, MixedBackendsError, UnknownBackendError, missing_dependency
@@ -105,8 +106,9 @@ def canonical_name(name: str) -> str:
     lowered = ALIASES.get(lowered, lowered)
     if lowered in BUILTIN or lowered in _loaded or lowered in entry_points():
         return lowered
-    known = ", ".join([*BUILTIN, *entry_points()])
-    raise UnknownBackendError(f"unknown backend {name!r}. Known backends: {known}")
+    known = list(dict.fromkeys([*BUILTIN, *entry_points(), *_loaded]))
+    close = did_you_mean(name, [*known, *ALIASES])
+    raise UnknownBackendError(f"unknown backend {name!r}. Known backends: {', '.join(known)}{close}")
 
 
 def load_backend(name: str) -> Backend:
@@ -152,7 +154,12 @@ def register(backend: Backend) -> None:
     >>> load_backend("plain-strict").name
     'plain-strict'
     """
-    _loaded[backend.name] = backend
+    name = getattr(backend, "name", None)
+    if not isinstance(backend, Backend) or not isinstance(name, str) or not name:
+        raise InputError(
+            f"backend: expected an object of a subclass of multimlp.Backend with a name, got {backend!r} of type {type(backend).__name__}"
+        )
+    _loaded[name] = backend
     _owners.clear()
     _namespaces.clear()
     for forget in when_registered:

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from multimlp._naming import check_items, did_you_mean, refuse, shown
 from multimlp.backend._contract import Backend
-from multimlp.backend._registry import canonical_name, load_backend, owner_of_type
-from multimlp.errors import DTypeError, InputError, UnknownBackendError
+from multimlp.backend._registry import load_backend, owner_of_type
+from multimlp.errors import BackendError, DTypeError, InputError
 
 FLOAT_DTYPES = ("float64", "float32", "bfloat16", "float16")
 
@@ -101,7 +102,8 @@ def _checked_dtype(backend: Backend, dtype: object) -> str | None:
         return None
     name = dtype if isinstance(dtype, str) else _dtype_name(backend, dtype)
     if name not in FLOAT_DTYPES:
-        raise DTypeError(f"dtype: expected one of {', '.join(FLOAT_DTYPES)}, got {dtype!r}")
+        close = did_you_mean(name, FLOAT_DTYPES)
+        raise DTypeError(f"dtype: expected one of {', '.join(FLOAT_DTYPES)}, got {shown(dtype)}{close}")
     if name not in backend.capabilities.dtypes:
         here = ", ".join(backend.capabilities.dtypes)
         raise DTypeError(f"dtype: {name!r} is not supported by the {backend.name} backend (it has {here})")
@@ -112,7 +114,7 @@ def _dtype_name(backend: Backend, dtype: object) -> str:
     try:
         return backend.dtype_name(dtype)
     except Exception as error:
-        raise DTypeError(f"dtype: expected a name such as 'float32', got {dtype!r}") from error
+        raise DTypeError(f"dtype: expected a name such as 'float32', got {shown(dtype)}") from error
 
 
 def get_backend(name: str | Backend | None = None) -> Backend:
@@ -143,17 +145,29 @@ def get_backend(name: str | Backend | None = None) -> Backend:
     context = _context.get()
     if context is not None and context.backend is not None:
         return load_backend(context.backend)
-    return load_backend(_process.backend or _environment_backend() or "numpy")
+    if _process.backend is not None:
+        return load_backend(_process.backend)
+    named = _environment("BACKEND")
+    if named is None:
+        return load_backend("numpy")
+    with _blamed("BACKEND"):
+        return load_backend(named)
 
 
-def _environment_backend() -> str | None:
-    name = os.environ.get("MULTIMLP_BACKEND", "").strip()
-    if not name:
-        return None
+def _environment(part: str) -> str | None:
+    """What the environment says about a part, or None if it says nothing."""
+    return os.environ.get(f"MULTIMLP_{part}", "").strip() or None
+
+
+@contextlib.contextmanager
+def _blamed(part: str, blamed: bool = True) -> Iterator[None]:
+    """Errors say that the value came from the environment, which nobody sees in the call."""
     try:
-        return canonical_name(name)
-    except UnknownBackendError as error:
-        raise UnknownBackendError(f"environment variable MULTIMLP_BACKEND: {error}") from None
+        yield
+    except (BackendError, InputError) as error:
+        if not blamed:
+            raise
+        raise type(error)(f"environment variable MULTIMLP_{part}: {error}") from None
 
 
 def select(
@@ -184,7 +198,7 @@ def select(
     >>> select("numpy", dtype="float64").dtype
     'float64'
     """
-    given = tuple(arrays)
+    given = tuple(check_items("arrays", arrays))
     context = _context.get() or Selection()
     chosen, arrays_decide = _choose(backend, context, given)
 
@@ -192,9 +206,7 @@ def select(
         return selection if selection.backend == chosen.name else Selection()
 
     own = [a for a in given if owner_of_type(type(a)) is chosen] if arrays_decide else []
-    environment = Selection(
-        chosen.name, os.environ.get("MULTIMLP_DEVICE") or None, os.environ.get("MULTIMLP_DTYPE") or None
-    )
+    environment = Selection(chosen.name, _environment("DEVICE"), _environment("DTYPE"))
     layers = (
         Selection(chosen.name, device, None),
         matching(context),
@@ -202,12 +214,16 @@ def select(
         matching(_process),
         environment,
     )
-    place = next((layer.device for layer in layers if layer.device is not None), None)
-    wanted = (dtype, context.dtype, _common_float(chosen, own), _process.dtype, environment.dtype)
-    kind = next((name for name in wanted if name is not None), default_dtype)
-    checked = _checked_dtype(chosen, kind)
-    assert checked is not None
-    return Target(chosen, chosen.resolve_device(place), checked)
+    place = next((layer.device for layer in layers[:-1] if layer.device is not None), None)
+    wanted = (dtype, context.dtype, _common_float(chosen, own), _process.dtype)
+    kind = next((name for name in wanted if name is not None), None)
+    found = environment.dtype if kind is None else kind
+    with _blamed("DTYPE", kind is None and found is not None):
+        checked = _checked_dtype(chosen, default_dtype if found is None else found)
+    if checked is None:
+        raise refuse("default_dtype", f"one of {', '.join(FLOAT_DTYPES)}", default_dtype)
+    with _blamed("DEVICE", place is None and environment.device is not None):
+        return Target(chosen, chosen.resolve_device(environment.device if place is None else place), checked)
 
 
 def _choose(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from multimlp._naming import Table
+from multimlp._naming import Table, check_path
 from multimlp.data._compact import compact
 from multimlp.data._dataset import Dataset
 from multimlp.data._images import load_images
@@ -50,9 +50,8 @@ def load(name: str, folder: str | os.PathLike[str] | None = None) -> Dataset:
     >>> data.load("digits")
     <Dataset 'digits: 8x8 images of handwritten digits': 1797 rows, 64 features, 10 classes>
     """
-    if not isinstance(name, str):
-        raise InputError(f"data set: expected a name ({', '.join(names())}), got {name!r}")
-    return _TABLE.find(name)(folder)
+    loader = _TABLE.find(name)
+    return loader(None if folder is None else check_path("folder", folder))
 
 
 def names() -> tuple[str, ...]:

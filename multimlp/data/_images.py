@@ -117,7 +117,8 @@ def _files(name: str, source: _Source, folder: str | os.PathLike[str] | None) ->
         candidates = [place / spelled for place in places for spelled in (file, f"{file}.gz")]
         present = next((path for path in candidates if path.is_file()), None)
         if present is None and named:
-            raise DataError(f"{name}: {file}.gz is not in {str(named)!r}; {_advice(source)}")
+            whose = "" if folder else " (environment variable MULTIMLP_DATA)"
+            raise DataError(f"{name}: {file}.gz is not in {str(named)!r}{whose}; {_advice(source)}")
         found[file] = present or _download(source, file, places[0] / f"{file}.gz")
     return found
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from multimlp import random
-from multimlp._naming import check_number
+from multimlp._naming import check_number, refuse
 from multimlp.data._dataset import Dataset
 from multimlp.errors import DataError
 
@@ -39,6 +39,8 @@ def split(dataset: Dataset, test: float | None = None, seed: int = 0) -> tuple[D
     >>> len(train), len(test)
     (120, 30)
     """
+    if not isinstance(dataset, Dataset):
+        raise refuse("dataset", "a Dataset, as multimlp.data.load and read_table make it", dataset)
     count = len(dataset)
     if test is None and dataset.held_out:
         boundary = count - dataset.held_out

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from multimlp._naming import flag
+from multimlp.backend import host, owner
 from multimlp.errors import InputError, ShapeError
 
 
@@ -42,7 +44,7 @@ class Standardizer:
     @classmethod
     def fit(cls, X: np.ndarray, shared: bool = False) -> Standardizer:
         """Measure ``X`` of shape (n, d); ``shared=True`` takes one mean and scale for all columns."""
-        X = np.asarray(X)
+        X, shared = _numbers("X", X), flag("shared", shared)
         if X.ndim != 2 or 0 in X.shape:
             raise ShapeError(f"X: expected shape (n, d) with at least one row and column, got {X.shape}")
         groups = X.reshape(-1, 1) if shared else X
@@ -66,7 +68,7 @@ class Standardizer:
         return values.astype(_float_like(Z), copy=False)
 
     def _checked(self, X: np.ndarray) -> np.ndarray:
-        X = np.asarray(X)
+        X = _numbers("X", X)
         if not X.ndim or X.shape[-1] != len(self.mean):
             raise ShapeError(f"X: expected shape (..., {len(self.mean)}), got {X.shape}")
         return X
@@ -101,6 +103,14 @@ def _column_values(plain: Mapping[str, Any], key: str) -> np.ndarray:
         raise InputError(
             f"not what Standardizer.to_dict makes: {key!r} has a number beyond float64"
         ) from None
+
+
+def _numbers(name: str, X: Any) -> np.ndarray:
+    """A host array of real numbers; `DataError` for anything else."""
+    values = host(X, name)
+    library = owner(values)
+    found = np.asarray(library.to_numpy(values))
+    return found.astype(np.float64) if found.dtype == object else found
 
 
 def _float_like(X: np.ndarray) -> np.dtype:

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from multimlp import regularizers, tree
 from multimlp.backend import Array, Target, owner, select
-from multimlp.callbacks import as_callback
+from multimlp.callbacks import as_callbacks
 from multimlp.errors import DataError, InputError
 from multimlp.estimators import _inputs, _parameters, _policy
 from multimlp.estimators._fitted_network import Network
@@ -147,6 +147,7 @@ class BaseMLP(BaseEstimator):
             If training diverges.
         """
         _parameters.check(self.get_params(deep=False))
+        watchers = as_callbacks(self.callbacks)
         first = not (self.warm_start and hasattr(self, "_network"))
         X, y, weights = self._enter(X, y, sample_weight, first)
         self._begin(first)
@@ -157,7 +158,6 @@ class BaseMLP(BaseEstimator):
         target = self._target(X)
         mlp, params = self._fresh(X, target, seed) if first else self._moved(target)
         training = Training(self._problem(mlp, target, y, weights, seed), params)
-        watchers = [as_callback(callback) for callback in self.callbacks or ()]
         source = self._source(training.problem, X, y, weights, seed)
         holdout = None
         if held is not None:
@@ -229,9 +229,10 @@ class BaseMLP(BaseEstimator):
         self._learn_targets(labels, first, classes)
         weights = None
         if sample_weight is not None:
-            weights = _check_sample_weight(
-                _inputs.to_host(sample_weight), np.empty((len(labels), 1)), ensure_non_negative=True
-            )
+            with _inputs.explained("sample_weight"):
+                weights = _check_sample_weight(
+                    _inputs.to_host(sample_weight), np.empty((len(labels), 1)), ensure_non_negative=True
+                )
         weights, targets = self._weighted(labels, weights), self._encode(labels)
         if weights is not None and not np.all(weights > 0):
             kept = np.flatnonzero(weights > 0)
@@ -243,7 +244,8 @@ class BaseMLP(BaseEstimator):
         return inputs, targets, weights
 
     def _seed(self) -> int:
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
+        with _inputs.explained("random_state"):
+            return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _target(self, X: Array) -> Target:
         natural = "float32" if str(X.dtype).rpartition(".")[2] == "float32" else "float64"

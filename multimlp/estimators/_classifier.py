@@ -146,7 +146,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _weighted(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return weights
-        of_classes = compute_sample_weight(self.class_weight, y)
+        with _inputs.explained("class_weight"):
+            of_classes = compute_sample_weight(self.class_weight, y)
         return of_classes if weights is None else weights * of_classes
 
     def _strata(self, y: np.ndarray) -> np.ndarray | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +14,7 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import validate_data
 
 from multimlp.backend import Array, Backend, owner, owner_of_type
-from multimlp.errors import DataError, ShapeError
+from multimlp.errors import DataError, DTypeError, MultimlpError, ShapeError
 from multimlp.training import all_finite
 
 FLOATS = (np.float64, np.float32)
@@ -57,6 +59,19 @@ def to_host(x: Any) -> Any:
     return x if library is None else library.to_numpy(x)
 
 
+@contextlib.contextmanager
+def explained(name: str) -> Iterator[None]:
+    """scikit-learn's errors about an argument as ours, in its words, which its own checks of estimators ask for."""
+    try:
+        yield
+    except MultimlpError:
+        raise
+    except TypeError as error:
+        raise DTypeError(f"{name}: {error}") from error
+    except ValueError as error:
+        raise DataError(f"{name}: {error}") from error
+
+
 def check_inputs(estimator: Any, X: Any, reset: bool) -> Array:
     """Validated inputs of shape (n, features): a NumPy array, or, with dispatch on, an array of the caller's
     library.
@@ -65,9 +80,10 @@ def check_inputs(estimator: Any, X: Any, reset: bool) -> Array:
     """
     if origin_of(X).backend is not None:
         return _check_foreign(estimator, X, reset)
-    return _dense(
-        validate_data(estimator, to_host(X), accept_sparse=["csr", "csc"], dtype=FLOATS, reset=reset)
-    )
+    with explained("X"):
+        return _dense(
+            validate_data(estimator, to_host(X), accept_sparse=["csr", "csc"], dtype=FLOATS, reset=reset)
+        )
 
 
 def check_pair(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) -> tuple[Array, np.ndarray]:
@@ -75,19 +91,21 @@ def check_pair(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) -> tu
     y = to_host(y)
     if origin_of(X).backend is not None:
         inputs = _check_foreign(estimator, X, reset)
-        targets = check_array(y, ensure_2d=False, dtype="numeric" if numeric else None, input_name="y")
-        check_consistent_length(targets, range(int(inputs.shape[0])))
+        with explained("y"):
+            targets = check_array(y, ensure_2d=False, dtype="numeric" if numeric else None, input_name="y")
+            check_consistent_length(targets, range(int(inputs.shape[0])))
         return inputs, targets
-    inputs, targets = validate_data(
-        estimator,
-        to_host(X),
-        y,
-        accept_sparse=["csr", "csc"],
-        dtype=FLOATS,
-        multi_output=True,
-        y_numeric=numeric,
-        reset=reset,
-    )
+    with explained("X, y"):
+        inputs, targets = validate_data(
+            estimator,
+            to_host(X),
+            y,
+            accept_sparse=["csr", "csc"],
+            dtype=FLOATS,
+            multi_output=True,
+            y_numeric=numeric,
+            reset=reset,
+        )
     return _dense(inputs), targets
 
 

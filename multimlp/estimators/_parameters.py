@@ -9,7 +9,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from multimlp import optimizers
-from multimlp.errors import InputError
+from multimlp._naming import LARGEST, refuse
 
 
 def _is_integer(value: Any) -> bool:
@@ -57,12 +57,17 @@ _FLAG = Rule(lambda v: isinstance(v, bool) or type(v).__name__ == "bool_", "True
 _ANY_POSITIVE = _between(0, math.inf, low_open=True, high_open=True)
 
 RULES: Mapping[str, Rule] = {
+    "loss": Rule(
+        lambda v: isinstance(v, (str, Mapping)) or (callable(v) and not isinstance(v, type)),
+        "the name of a loss, a Loss, or a function (outputs, targets)",
+    ),
     "hidden_layer_sizes": Rule(_widths, "a positive integer or a sequence of positive integers (> 0)"),
     "solver": Rule(_solver, "one of multimlp.optimizers.names() or an Optimizer"),
     "alpha": _between(0, math.inf, high_open=True),
     "batch_size": Rule(lambda v: v == "auto" or (_is_integer(v) and v >= 1), "'auto' or an integer >= 1"),
     "learning_rate": Rule(
-        lambda v: v in ("constant", "invscaling", "adaptive"), "'constant', 'invscaling' or 'adaptive'"
+        lambda v: isinstance(v, str) and v in ("constant", "invscaling", "adaptive"),
+        "'constant', 'invscaling' or 'adaptive'",
     ),
     "learning_rate_init": _ANY_POSITIVE,
     "power_t": _between(0, math.inf, high_open=True),
@@ -86,7 +91,9 @@ RULES: Mapping[str, Rule] = {
     "class_weight": Rule(
         lambda v: v is None or v == "balanced" or isinstance(v, (Mapping, list)), "None, 'balanced' or a dict"
     ),
-    "n_members": Rule(lambda v: v is None or (_is_integer(v) and v >= 1), "None or an integer >= 1"),
+    "n_members": Rule(
+        lambda v: v is None or (_is_integer(v) and 1 <= v <= LARGEST), "None or an integer >= 1"
+    ),
 }
 
 
@@ -108,5 +115,12 @@ def check(parameters: Mapping[str, Any]) -> None:
     """
     for name, value in parameters.items():
         rule = RULES.get(name)
-        if rule is not None and not rule.holds(value):
-            raise InputError(f"{name}: expected {rule.expected}, got {value!r}")
+        if rule is not None and not _holds(rule, value):
+            raise refuse(name, rule.expected, value)
+
+
+def _holds(rule: Rule, value: Any) -> bool:
+    try:
+        return rule.holds(value)
+    except (TypeError, ValueError, RuntimeError):  # of an array, which is no answer to a comparison
+        return False

@@ -10,6 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from multimlp import losses
 from multimlp.errors import DataError, InputError
 from multimlp.estimators import _sklearn_losses
+from multimlp.estimators._inputs import explained
 from multimlp.losses import Loss
 
 
@@ -27,7 +28,8 @@ class Labels:
     """
 
     def __init__(self, y: np.ndarray, classes: Any = None) -> None:
-        check_classification_targets(y)
+        with explained("y"):
+            check_classification_targets(y)
         kind = type_of_target(y)
         if kind == "multiclass-multioutput":
             raise DataError(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from multimlp.backend import Array, Namespace, array_namespace
-from multimlp.errors import DataError, ShapeError
+from multimlp.backend import Array, Namespace, array_namespace, owner
+from multimlp.errors import DataError, DTypeError, ShapeError
 
 
 def _check_outputs(shape: tuple[int, ...]) -> None:
@@ -36,6 +38,7 @@ def _is_column(outputs_shape: tuple[int, ...], targets_shape: tuple[int, ...]) -
 def aligned(outputs: Array, targets: Array) -> tuple[Namespace, Array]:
     """The namespace, and the targets in the outputs' dtype; (n,) becomes (n, 1) when k is 1."""
     xp = array_namespace(outputs, targets)
+    require_floating(outputs)
     outputs_shape, targets_shape = tuple(outputs.shape), tuple(targets.shape)
     _check_outputs(outputs_shape)
     if _is_column(outputs_shape, targets_shape):
@@ -43,6 +46,22 @@ def aligned(outputs: Array, targets: Array) -> tuple[Namespace, Array]:
     else:
         check_trailing(outputs_shape, targets_shape)
     return xp, targets if targets.dtype == outputs.dtype else xp.astype(targets, outputs.dtype)
+
+
+_floating: dict[Any, bool] = {}
+"""Dtypes that outputs have had: asking the library takes as long as a small loss."""
+
+
+def require_floating(outputs: Array) -> None:
+    """`DTypeError` for outputs that are no real floating-point numbers, such as complex ones, whose loss would be complex."""
+    dtype = outputs.dtype
+    if dtype not in _floating:
+        backend = owner(outputs)
+        if not backend.is_floating(outputs):
+            raise DTypeError(
+                f"outputs: expected a real floating-point dtype, got {backend.dtype_name(dtype)}"
+            )
+        _floating[dtype] = True
 
 
 def check_values(outputs_shape: tuple[int, ...], targets: np.ndarray) -> None:

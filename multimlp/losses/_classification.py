@@ -18,6 +18,7 @@ from multimlp.losses._align import (
     check_range,
     check_trailing,
     check_values,
+    require_floating,
 )
 from multimlp.losses._loss import define
 
@@ -50,7 +51,10 @@ def _distribution(
 ) -> tuple[Namespace, Array]:
     """The namespace, and the weighted target probabilities, shape (..., n, k), dtype of the outputs."""
     xp = array_namespace(outputs, targets)
+    require_floating(outputs)
     outputs_shape, targets_shape = tuple(outputs.shape), tuple(targets.shape)
+    if not outputs_shape:
+        raise ShapeError("outputs: expected shape (..., n, k), one row an example, got ()")
     k = outputs_shape[-1]
     if len(targets_shape) == 1:
         q = xp.astype(one_hot(xp, targets, k), outputs.dtype)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from multimlp._naming import Named, Options, Table, check_number, document_as
-from multimlp.backend import Array, owner_of_type
+from multimlp._naming import Named, Options, Table, check_items, check_number, check_whole, document_as
+from multimlp.backend import Array, host, owner
 from multimlp.errors import InputError, ShapeError
 
 Shape = tuple[int, ...]
@@ -132,14 +132,22 @@ class Loss(Named):
             If a value is impossible: a label outside 0 .. k-1, a fraction as a label, a negative count, NaN.
         """
         if self.check is not None:
-            owner = owner_of_type(type(targets))
-            host = np.asarray(targets) if owner is None else owner.to_numpy(targets)
+            given = host(targets, "targets")
+            values = owner(given).to_numpy(given)
+            sizes = check_items("outputs_shape", outputs_shape, "of integers")
+            outputs_shape = tuple(
+                None if n is None else check_whole("outputs_shape", n, low=0) for n in sizes
+            )
+            if len(outputs_shape) < 2:
+                raise ShapeError(
+                    f"outputs: expected shape (..., n, k), one row an example, got {outputs_shape}"
+                )
             weights = self.options.get("class_weights")
             if weights is not None and len(weights) != outputs_shape[-1]:
                 raise ShapeError(
                     f"class_weights: expected {outputs_shape[-1]} weights, one an output, got {len(weights)}"
                 )
-            self.check(tuple(outputs_shape), host)
+            self.check(outputs_shape, values)
 
     def predict(self, outputs: Array) -> Array:
         """What the outputs say: class indices, 0 / 1 decisions, rates (poisson), else the outputs.
@@ -242,9 +250,8 @@ def get(loss: str | Loss | Mapping[str, Any] | Callable[[Array, Array], Array]) 
         plain = {key: value for key, value in loss.items() if key != "scale"}
         written: Loss = LOSSES.make(plain)
         return written.scaled(loss.get("scale", 1.0))
-    if callable(loss):
-        return Loss(getattr(loss, "__name__", type(loss).__name__), loss)
-    raise LOSSES.reject(loss, "a multimlp.losses.Loss or a callable (outputs, targets) -> per-example losses")
+    LOSSES.own(loss, "a multimlp.losses.Loss or a callable (outputs, targets) -> per-example losses")
+    return Loss(getattr(loss, "__name__", type(loss).__name__), loss)
 
 
 def names() -> tuple[str, ...]:

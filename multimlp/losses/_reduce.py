@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from multimlp.backend import Array, Namespace, array_namespace
-from multimlp.errors import InputError
+from typing import Any
+
+from multimlp._naming import check_choice, refuse
+from multimlp.backend import Array, Namespace, array_namespace, is_array, owner
+from multimlp.errors import DTypeError, ShapeError
 
 
 def reduce(per_example: Array, sample_weight: Array | None = None, reduction: str = "mean") -> Array:
@@ -30,8 +33,8 @@ def reduce(per_example: Array, sample_weight: Array | None = None, reduction: st
     >>> float(losses.reduce(np.asarray([1.0, 4.0]), sample_weight=np.asarray([3.0, 1.0])))
     1.75
     """
-    if reduction not in ("mean", "sum", "none"):
-        raise InputError(f"reduction: expected 'mean', 'sum' or 'none', got {reduction!r}")
+    check_choice("reduction", reduction, ("mean", "sum", "none"))
+    _require(per_example, sample_weight)
     if reduction == "mean":
         return batch_mean(per_example, sample_weight)
     xp = array_namespace(per_example, sample_weight)
@@ -50,11 +53,31 @@ def batch_mean(per_example: Array, sample_weight: Array | None = None) -> Array:
     >>> float(losses.batch_mean(np.asarray([1.0, 4.0])))
     2.5
     """
-    xp = array_namespace(per_example, sample_weight)
+    try:
+        xp = array_namespace(per_example, sample_weight)
+        if sample_weight is None:
+            return xp.mean(per_example, axis=-1)
+        weights = _weights(xp, per_example, sample_weight)
+        return xp.sum(per_example * weights, axis=-1) / xp.sum(weights, axis=-1)
+    except (AttributeError, IndexError, TypeError, ValueError):
+        _require(per_example, sample_weight)
+        raise
+
+
+def _require(per_example: Any, sample_weight: Any) -> None:
+    """`InputError` for what cannot be reduced; `batch_mean`, which training calls in each step, does without."""
+    if not is_array(per_example) or not tuple(per_example.shape):
+        raise refuse("per_example", "an array of shape (..., n), a loss for each example", per_example)
+    if not owner(per_example).is_floating(per_example):
+        raise DTypeError(f"per_example: expected a real floating-point dtype, got {per_example.dtype}")
     if sample_weight is None:
-        return xp.mean(per_example, axis=-1)
-    weights = _weights(xp, per_example, sample_weight)
-    return xp.sum(per_example * weights, axis=-1) / xp.sum(weights, axis=-1)
+        return
+    if not is_array(sample_weight):
+        raise refuse("sample_weight", "an array of shape (n,) or None", sample_weight)
+    owner(per_example, sample_weight)
+    given, shape = tuple(sample_weight.shape), tuple(per_example.shape)
+    if None not in (*given, *shape) and (not given or given != shape[len(shape) - len(given) :]):
+        raise ShapeError(f"sample_weight: expected shape ({shape[-1]},) or {shape}, got {given}")
 
 
 def _weights(xp: Namespace, per_example: Array, sample_weight: Array) -> Array:

@@ -10,7 +10,7 @@ are a separate tuple of arrays, so that every transform of every library can see
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from multimlp import activations, initializers, random, regularizers, tree
 from multimlp._lazy import lazy
-from multimlp._naming import flag
+from multimlp._naming import LARGEST, check_items, check_number, check_whole, flag, refuse
 from multimlp.activations import Activation
 from multimlp.backend import Array, Backend, array_namespace, is_array, owner, select
 from multimlp.errors import DTypeError, InputError, MixedBackendsError, ShapeError
@@ -84,18 +84,18 @@ class MLP:
         dropout: float = 0.0,
     ) -> None:
         widths = _hidden_widths(hidden)
-        if not 0.0 <= dropout < 1.0:
-            raise InputError(f"dropout: expected a number in [0, 1), got {dropout!r}")
         values = {
-            "in_features": _positive("in_features", in_features),
+            "in_features": _width("in_features", in_features),
             "hidden": widths,
-            "out_features": _positive("out_features", out_features),
+            "out_features": _width("out_features", out_features),
             "activations": _per_layer(activation, len(widths)),
-            "final_activation": None if final_activation is None else activations.parse(final_activation),
+            "final_activation": None
+            if final_activation is None
+            else _named("final_activation", activations.parse, final_activation),
             "use_bias": flag("use_bias", use_bias),
-            "kernel_init": initializers.get(kernel_init),
-            "bias_init": initializers.get(bias_init),
-            "dropout": float(dropout),
+            "kernel_init": _named("kernel_init", initializers.get, kernel_init),
+            "bias_init": _named("bias_init", initializers.get, bias_init),
+            "dropout": check_number("dropout", dropout, low=0, high=1, high_open=True),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -164,11 +164,8 @@ class MLP:
         (4, 2, 3)
         """
         target = select(backend, device, dtype)
-        single = isinstance(seed, (int, np.integer))
-        seeds = [seed] if single else list(seed)  # type: ignore[arg-type]
-        if not seeds:
-            raise InputError("seed: an ensemble needs at least one seed, got an empty sequence")
-        members = [self._host_params(int(s)) for s in seeds]  # type: ignore[arg-type]
+        single, seeds = _seeds(seed)
+        members = [self._host_params(s) for s in seeds]
 
         def place(*leaves: np.ndarray) -> Array:
             host = leaves[0] if single else np.stack(leaves)
@@ -221,7 +218,7 @@ class MLP:
             first = params[0].weight
             if X.shape[-1] != self.in_features or X.dtype != first.dtype or len(params) != len(layers):
                 self._explain(params, X)
-        except (AttributeError, IndexError, TypeError):
+        except (AttributeError, IndexError, KeyError, TypeError):
             self._explain(params, X)
             raise
         if X.ndim == 1 and first.ndim == 3:
@@ -281,6 +278,8 @@ class MLP:
     @classmethod
     def from_spec(cls, spec: dict[str, Any]) -> MLP:
         """The inverse of `to_spec`."""
+        if not isinstance(spec, Mapping):
+            raise refuse("spec", "a mapping as MLP.to_spec makes it", spec)
         try:
             return cls(**spec)
         except TypeError as error:
@@ -301,18 +300,43 @@ class MLP:
         return f"MLP({', '.join(parts)})"
 
 
-def _positive(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise InputError(f"{name}: expected a positive integer, got {value!r}")
-    return int(value)
+def _width(name: str, value: Any) -> int:
+    return check_whole(name, value, low=1, high=LARGEST)
+
+
+def _named(where: str, get: Callable[[Any], Any], value: Any) -> Any:
+    """What is selected by this value; the error says for which argument."""
+    try:
+        return get(value)
+    except InputError as error:
+        raise type(error)(f"{where}: {error}") from None
+
+
+def _seeds(seed: Any) -> tuple[bool, list[int]]:
+    """Whether one network is meant, and the seed of each."""
+    if isinstance(seed, (str, Mapping)) or not _is_sequence(seed):
+        return True, [check_whole("seed", seed, low=0)]
+    seeds = [
+        check_whole(f"seed[{i}]", item, low=0) for i, item in enumerate(check_items("seed", seed, "of seeds"))
+    ]
+    if not seeds:
+        raise InputError("seed: an ensemble needs at least one seed, got an empty sequence")
+    return False, seeds
 
 
 def _hidden_widths(hidden: Any) -> tuple[int, ...]:
-    if isinstance(hidden, (int, np.integer)) and not isinstance(hidden, bool):
-        return () if hidden == 0 else (_positive("hidden", hidden),)
-    if isinstance(hidden, str) or not isinstance(hidden, Sequence):
-        raise InputError(f"hidden: expected a width or a sequence of widths, got {hidden!r}")
-    return tuple(_positive(f"hidden[{i}]", width) for i, width in enumerate(hidden))
+    if isinstance(hidden, (str, Mapping)) or not _is_sequence(hidden):
+        try:
+            width = check_whole("hidden", hidden, low=0)
+        except InputError:
+            raise refuse("hidden", "a width or a sequence of widths, positive integers", hidden) from None
+        return () if width == 0 else (_width("hidden", width),)
+    widths = check_items("hidden", hidden, "of widths")
+    return tuple(_width(f"hidden[{i}]", width) for i, width in enumerate(widths))
+
+
+def _is_sequence(value: Any) -> bool:
+    return hasattr(value, "__iter__") and getattr(value, "shape", None) != ()
 
 
 def _per_layer(activation: Any, count: int) -> tuple[Activation, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from multimlp import tree
+from multimlp._naming import check_function, did_you_mean
 from multimlp.backend import Array
 from multimlp.errors import InputError
 from multimlp.optimizers._optimizer import OPTIMIZERS, Optimizer
@@ -80,6 +80,8 @@ def grouped(optimizer: Any, groups: Mapping[str, Mapping[str, Any]], label: Labe
             f'groups: expected a mapping of names to options, such as {{"bias": {{"weight_decay": 0.0}}}}, '
             f"got {groups!r}"
         )
+    if label is not None:
+        check_function("label", label, "a function (path, array) -> the name of a group or None, or None")
     parts: dict[tuple[str, ...], Optimizer] = {
         (name,): _part(base, name, own) for name, own in groups.items()
     }
@@ -153,7 +155,7 @@ class Grouped(Optimizer):
     def _labelled(self, name: Any, path: Path) -> tuple[str, ...]:
         if name is None:
             return ()
-        if name not in self.groups:
+        if not isinstance(name, str) or name not in self.groups:
             raise InputError(
                 f"label: expected a group ({', '.join(self.groups)}) or None for the array {'.'.join(path)!r}, "
                 f"got {name!r}"
@@ -165,8 +167,7 @@ class Grouped(Optimizer):
         for name in self.groups:
             if name not in found:
                 steps = list(dict.fromkeys(step for path in paths for step in path))
-                close = difflib.get_close_matches(name, steps, n=1)
-                hint = f" Did you mean {close[0]!r}?" if close else ""
+                hint = did_you_mean(name, steps).replace("; did", " Did")
                 listed = ", ".join(".".join(path) or "(one array, without a name)" for path in paths)
                 raise InputError(f"groups: no parameter is in {name!r}.{hint} The parameters: {listed}")
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, ParamSpec
 import numpy as np
 
 from multimlp import tree
-from multimlp._naming import Named, Table
-from multimlp.backend import Array, Backend, Namespace, array_namespace, owner
-from multimlp.errors import DTypeError, InputError
+from multimlp._naming import LARGEST, Named, Table, check_whole, refuse, shown
+from multimlp.backend import Array, Backend, Namespace, array_namespace, is_array, owner
+from multimlp.errors import DTypeError, InputError, ShapeError
 from multimlp.optimizers._rule import Rule
 from multimlp.schedules import Schedule
 from multimlp.tree import Tree
@@ -103,6 +103,8 @@ class Optimizer(Named):
         """
         leaves, rebuild = tree.flatten(params)
         gradients = _leaves_like(params, leaves, grads, "grads")
+        if len(getattr(state, "slots", (None,) * 99)) != len(self.rule.slots):
+            raise refuse("state", "the state that init or an update of this optimizer returned", state)
         slots = [_leaves_like(params, leaves, slot, "state") for slot in state.slots]
         backend, xp = owner(*leaves), array_namespace(*leaves, *gradients)
         parts = self.for_leaves(params)
@@ -151,7 +153,7 @@ class Optimizer(Named):
         >>> round(optimizers.adam().scalars(0)["correction2"], 12)
         0.001
         """
-        numbers = np.asarray(step, dtype=np.int32)
+        numbers = np.asarray(check_whole("step", step, low=0, high=LARGEST), dtype=np.int32)
         found = self._scalars(array_namespace(numbers), numbers, np.dtype(np.float64))
         return {name: value if isinstance(value, bool) else float(value) for name, value in found.items()}
 
@@ -195,12 +197,19 @@ def optimizer(rule_of: Callable[P, Rule]) -> Callable[P, Optimizer]:
 
 
 def _leaves_like(params: Tree, leaves: Sequence[Array], other: Tree, name: str) -> list[Array]:
-    found = tree.leaves(other)
-    if len(found) != len(leaves):
+    try:
+        found = tree.leaves_like(params, other)
+    except InputError:
         raise InputError(
             f"{name}: expected a tree like the parameters', {tree.structure(params)}, "
             f"got {tree.structure(other)}"
-        )
+        ) from None
+    for leaf, array in zip(leaves, found, strict=True):
+        if getattr(array, "shape", None) != leaf.shape:
+            got = f"shape {tuple(array.shape)}" if is_array(array) else f"{shown(array)}"
+            raise (ShapeError if is_array(array) else InputError)(
+                f"{name}: expected an array of shape {tuple(leaf.shape)} for each like it among the parameters, got {got}"
+            )
     return found
 
 

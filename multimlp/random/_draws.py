@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from multimlp._naming import check_number
+from multimlp._naming import LARGEST, check_number, check_whole, did_you_mean, refuse, shown
 from multimlp.backend import Array, Namespace, array_namespace, is_array, owner
-from multimlp.errors import DTypeError, InputError
+from multimlp.errors import DTypeError, InputError, ShapeError
 from multimlp.random._threefry import (
     BITS,
     Shape,
     constant,
     device_of,
     fold_in,
-    size_of,
+    shape_of,
     threefry2x32,
     words_of,
 )
@@ -40,8 +40,8 @@ def bits(key: Array, shape: Shape) -> Array:
     >>> random.bits(random.key(0), (3,))
     array([ 1797259609,  1351547692, -1715843330], dtype=int32)
     """
-    flat = _flat_bits(key, size_of(shape))
-    return array_namespace(key).reshape(flat, tuple(shape))
+    xp, shape = words_of(key)[0], shape_of(shape)
+    return xp.reshape(_flat_bits(key, math.prod(shape)), shape)
 
 
 def _leading_bits(xp: Namespace, words: Array, count: int) -> Array:
@@ -51,9 +51,14 @@ def _leading_bits(xp: Namespace, words: Array, count: int) -> Array:
 
 
 def _dtype_name(key: Array, dtype: object) -> str:
-    name = dtype if isinstance(dtype, str) else owner(key).dtype_name(dtype)
+    words_of(key)  # says what is wrong with a key before its library is asked
+    try:
+        name = dtype if isinstance(dtype, str) else owner(key).dtype_name(dtype)
+    except Exception:
+        name = ""
     if name not in _PRECISIONS:
-        raise DTypeError(f"dtype: expected one of {', '.join(_PRECISIONS)}, got {dtype!r}")
+        close = did_you_mean(name, _PRECISIONS)
+        raise DTypeError(f"dtype: expected one of {', '.join(_PRECISIONS)}, got {shown(dtype)}{close}")
     return name
 
 
@@ -83,16 +88,16 @@ def uniform(
     >>> random.uniform(random.key(0), (2,))
     array([0.4184571 , 0.60049903], dtype=float32)
     """
-    dtype = _dtype_name(key, dtype)
+    dtype, shape = _dtype_name(key, dtype), shape_of(shape)
     low, high = check_number("minval", minval), check_number("maxval", maxval)
     if not low < high:
         raise InputError(f"minval, maxval: expected minval < maxval, got {minval!r} and {maxval!r}")
     backend = owner(key)
     with backend.scope(dtype):
-        u = _unit(key, size_of(shape), backend.dtype(dtype), _PRECISIONS[dtype])
+        u = _unit(key, math.prod(shape), backend.dtype(dtype), _PRECISIONS[dtype])
         if (low, high) != (0.0, 1.0):
             u = low + u * (high - low)
-        return array_namespace(key).reshape(u, tuple(shape))
+        return array_namespace(key).reshape(u, shape)
 
 
 def _unit(key: Array, size: int, dtype: Any, precision: int) -> Array:
@@ -135,7 +140,8 @@ def normal(key: Array, shape: Shape, dtype: object = "float32") -> Array:
     >>> random.normal(random.key(0), (10000,)).std().round(1)
     np.float32(1.0)
     """
-    size, backend, xp, dtype = size_of(shape), owner(key), array_namespace(key), _dtype_name(key, dtype)
+    dtype, shape = _dtype_name(key, dtype), shape_of(shape)
+    size, backend, xp = math.prod(shape), owner(key), array_namespace(key)
     with backend.scope(dtype):
         half = (size + 1) // 2
         work = "float64" if dtype == "float64" else "float32"
@@ -143,7 +149,7 @@ def normal(key: Array, shape: Shape, dtype: object = "float32") -> Array:
         radius = xp.sqrt(-2.0 * xp.log(1.0 - u[:half]))
         angle = u[half:] * (2 * math.pi)
         flat = xp.concat([radius * xp.cos(angle), radius * xp.sin(angle)])[:size]
-        return xp.reshape(flat if dtype == work else xp.astype(flat, backend.dtype(dtype)), tuple(shape))
+        return xp.reshape(flat if dtype == work else xp.astype(flat, backend.dtype(dtype)), shape)
 
 
 def bernoulli(key: Array, p: float | Array, shape: Shape) -> Array:
@@ -166,15 +172,25 @@ def bernoulli(key: Array, p: float | Array, shape: Shape) -> Array:
     >>> random.bernoulli(random.key(0), 0.5, (4,))
     array([False, False,  True,  True])
     """
-    xp = array_namespace(key)
+    xp, shape = words_of(key)[0], shape_of(shape)
     if is_array(p):
+        if not owner(key, p).is_floating(p):
+            raise refuse("p", "a number, or a floating array of probabilities", p)
+        _check_broadcast(tuple(p.shape), shape)
         return uniform(key, shape, "float32") < p
     probability = check_number("p", p, low=0, high=1)
     # Signed words are uniform on [-2^31, 2^31).
     threshold = round(probability * 2**32) - 2**31
     if threshold >= 2**31:
-        return xp.full(tuple(shape), True, device=device_of(key))
+        return xp.full(shape, True, device=device_of(key))
     return bits(key, shape) < threshold
+
+
+def _check_broadcast(given: Shape, shape: Shape) -> None:
+    """`ShapeError` unless an array of probabilities leaves the shape as it is."""
+    aligned = tuple(shape)[len(shape) - len(given) :] if len(given) <= len(shape) else None
+    if aligned is None or any(a not in (1, b) for a, b in zip(given, aligned, strict=True)):
+        raise ShapeError(f"p: expected an array that broadcasts to shape {tuple(shape)}, got {tuple(given)}")
 
 
 def permutation(key: Array, x: int | Array) -> Array:
@@ -189,9 +205,13 @@ def permutation(key: Array, x: int | Array) -> Array:
     >>> random.permutation(random.key(0), 5)
     array([0, 1, 4, 3, 2], dtype=int32)
     """
-    xp = array_namespace(key)
-    rows = None if isinstance(x, (int, np.integer)) else x
-    n = size_of((x,)) if rows is None else int(rows.shape[0])
+    xp = words_of(key)[0]
+    rows = x if is_array(x) and tuple(x.shape) else None
+    if rows is None:
+        n = check_whole("x", x, low=0, high=LARGEST)
+    else:
+        n = int(rows.shape[0])
+        owner(key, rows)
     order = xp.arange(n, dtype=xp.int32, device=device_of(key))
     rounds = max(1, math.ceil(3 * math.log(max(n, 2)) / math.log(2**32 - 1)))
     for i in range(rounds):
@@ -221,7 +241,13 @@ def categorical(key: Array, logits: Array, shape: Shape = ()) -> Array:
     >>> random.categorical(random.key(0), np.asarray([0.0, -np.inf]), (3,))
     array([0, 0, 0])
     """
-    xp, backend = array_namespace(key, logits), owner(key, logits)
+    words_of(key)
+    if not is_array(logits):
+        raise refuse("logits", "an array of the key's library", logits)
+    xp, backend, shape = array_namespace(key, logits), owner(key, logits), shape_of(shape)
+    if not backend.is_floating(logits) or not tuple(logits.shape) or not logits.shape[-1]:
+        kind = f"{backend.dtype_name(logits.dtype)} of shape {tuple(logits.shape)}"
+        raise InputError(f"logits: expected a floating array of shape (..., k) with k >= 1, got {kind}")
     with backend.scope_of(logits):
         u = uniform(key, (*shape, *logits.shape), backend.dtype_name(logits.dtype))
         # Half a step keeps 0 out, where the logarithm is infinite.
@@ -251,10 +277,12 @@ def host_generator(seed: int, *stream: int | str) -> np.random.Generator:
     >>> random.host_generator(0, "order", 3).integers(100, size=3)
     array([35, 53,  5])
     """
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise InputError(f"seed: expected an integer >= 0, got {seed!r}")
-    words = tuple(zlib.crc32(part.encode()) if isinstance(part, str) else int(part) for part in stream)
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(int(seed), spawn_key=words)))
+    number = check_whole("seed", seed, low=0)
+    words = tuple(
+        zlib.crc32(part.encode()) if isinstance(part, str) else check_whole("stream", part, low=0)
+        for part in stream
+    )
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(number, spawn_key=words)))
 
 
 def host_permutation(seed: int, epoch: int, n: int) -> np.ndarray:
@@ -266,4 +294,5 @@ def host_permutation(seed: int, epoch: int, n: int) -> np.ndarray:
     >>> random.host_permutation(0, 1, 4)
     array([1, 2, 3, 0])
     """
-    return host_generator(seed, "order", epoch).permutation(n)
+    count = check_whole("n", n, low=0, high=LARGEST)
+    return host_generator(seed, "order", check_whole("epoch", epoch, low=0)).permutation(count)

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from multimlp._naming import LARGEST, check_items, check_whole, refuse
 from multimlp.backend import Array, Namespace, array_namespace, is_array, op, owner, select
 from multimlp.errors import InputError, ShapeError
 
@@ -102,10 +103,11 @@ def key(seed: int, xp: Namespace | None = None, like: Array | None = None) -> Ar
     >>> random.key(7)
     array([7, 0], dtype=int32)
     """
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 1 << 64:
-        raise InputError(f"seed: expected an integer from 0 to 2**64 - 1, got {seed!r}")
-    words = np.asarray([int(seed) & 0xFFFFFFFF, int(seed) >> 32], dtype=np.uint32).view(np.int32)
+    number = check_whole("seed", seed, low=0, high=(1 << 64) - 1)
+    words = np.asarray([number & 0xFFFFFFFF, number >> 32], dtype=np.uint32).view(np.int32)
     if xp is not None:
+        if not hasattr(xp, "asarray") or not hasattr(xp, "int32"):
+            raise refuse("xp", "a namespace of the array API standard, as multimlp.array_namespace(x)", xp)
         return xp.asarray(words.tolist(), dtype=xp.int32)
     if like is not None:
         namespace = array_namespace(like)
@@ -138,7 +140,7 @@ def split(key: Array, n: int = 2) -> Array:
     array([ 928981903, -841280227], dtype=int32)
     """
     xp, key0, key1 = words_of(key)
-    count = size_of((n,))
+    count = check_whole("n", n, low=0, high=LARGEST)
     counter = xp.arange(count, dtype=xp.int32, device=device_of(key))
     return xp.stack(list(threefry2x32(key0, key1, counter, constant(xp, key, SPLIT))), axis=-1)
 
@@ -159,21 +161,33 @@ def fold_in(key: Array, i: int | Array) -> Array:
     False
     """
     xp, key0, key1 = words_of(key)
-    if isinstance(i, (int, np.integer)):
+    if isinstance(i, (int, np.integer)) and not isinstance(i, bool):
         counter = constant(xp, key, int(i))
-    elif is_array(i) and owner(key, i) and tuple(i.shape) == ():
+    elif is_array(i) and owner(key, i) and tuple(i.shape) == () and xp.isdtype(i.dtype, "integral"):
         counter = xp.reshape(xp.astype(i, xp.int32), (1,))
     else:
-        raise InputError(f"i: expected an integer or an integer array of shape (), got {i!r}")
+        raise refuse("i", "an integer, or an integer array of shape () of the key's library", i)
     return xp.concat(list(threefry2x32(key0, key1, counter, constant(xp, key, FOLD))))
 
 
-def size_of(shape: Shape) -> int:
-    if any(isinstance(d, bool) or not isinstance(d, (int, np.integer)) or d < 0 for d in shape):
-        raise ShapeError(f"shape: expected non-negative integers, got {tuple(shape)}")
-    size = math.prod(shape)
-    if size >= 1 << 32:
+def shape_of(shape: Shape) -> tuple[int, ...]:
+    """A shape that one key has enough words for, as a tuple of Python's integers."""
+    if not isinstance(shape, (tuple, list)):
+        shape = check_items("shape", shape, "of integers >= 0")
+    for extent in shape:
+        if type(extent) is not int or extent < 0:
+            return _unusual(shape)
+    if math.prod(shape) >= 1 << 32:
         raise ShapeError(
-            f"shape: one key makes fewer than 2**32 words, {tuple(shape)} needs {size}; split the key"
+            f"shape: one key makes fewer than 2**32 words, {tuple(shape)} needs {math.prod(shape)}; split the key"
         )
-    return size
+    return tuple(shape)
+
+
+def _unusual(shape: Shape) -> tuple[int, ...]:
+    try:
+        return shape_of([check_whole("shape", extent, low=0) for extent in shape])
+    except ShapeError:
+        raise
+    except InputError as error:
+        raise ShapeError(str(error)) from None

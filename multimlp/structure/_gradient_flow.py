@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from multimlp import losses
+from multimlp._naming import check_whole
 from multimlp.backend import Array, Backend, Target, host, owner
 from multimlp.callbacks import Callback, Run
-from multimlp.errors import InputError
 from multimlp.mlp import MLP, Params, check_params
-from multimlp.training import place
+from multimlp.training import check_rows, place
 from multimlp.transforms import value_and_grad
 
 VANISHING = 1e-3
@@ -102,9 +102,10 @@ def gradient_flow(mlp: MLP, params: Params, X: Any, y: Any, loss: Any = "cross_e
     weight = params[0].weight
     backend = owner(weight)
     target = Target(backend, backend.device_name(weight), backend.dtype_name(weight.dtype))
-    labels = host(y, "y")
-    rule.validate((len(labels), mlp.out_features), labels)
-    inputs, targets, _ = place(target, rule, host(X, "X"), labels)
+    inputs, labels = host(X, "X"), host(y, "y")
+    check_rows(inputs, labels, None, mlp.in_features)
+    rule.validate((int(labels.shape[0]), mlp.out_features), labels)
+    inputs, targets, _ = place(target, rule, inputs, labels)
 
     def objective(weights: Params) -> Array:
         return losses.reduce(rule(mlp(weights, inputs), targets))
@@ -153,9 +154,9 @@ class RecordGradientFlow(Callback):
     """
 
     def __init__(self, X: Any, y: Any, loss: Any = "cross_entropy", every: int = 1) -> None:
-        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-            raise InputError(f"every: expected a positive number of epochs, got {every!r}")
-        self._X, self._y, self._loss, self._every = X, y, losses.get(loss), every
+        self._every = check_whole("every", every, low=1)
+        self._X, self._y, self._loss = host(X, "X"), host(y, "y"), losses.get(loss)
+        check_rows(self._X, self._y, None, None)
         self.epochs: list[int] = []
         self.records: list[GradientFlow] = []
 

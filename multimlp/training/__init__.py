@@ -5,6 +5,7 @@
 """
 
 from multimlp.training._evaluation import predict
+from multimlp.training._examples import check_rows
 from multimlp.training._fit import FitResult, fit
 from multimlp.training._loop import Epoch, Training
 from multimlp.training._rows import all_finite, take_rows
@@ -20,6 +21,7 @@ __all__ = [
     "Source",
     "Training",
     "all_finite",
+    "check_rows",
     "fit",
     "place",
     "predict",

@@ -13,9 +13,10 @@ import numpy as np
 
 from multimlp import metrics as metric_table
 from multimlp import tree
+from multimlp._naming import check_function, check_whole
 from multimlp.backend import Array, Backend, array_namespace, host, is_array, owner, owner_of_type
-from multimlp.errors import InputError
-from multimlp.losses import reduce
+from multimlp.errors import DTypeError
+from multimlp.losses import batch_mean
 from multimlp.mlp import MLP, Params
 from multimlp.training.engines import Chunk
 from multimlp.tree import Tree
@@ -60,9 +61,9 @@ def predict(mlp: Callable[..., Array], params: Params, X: Any, batch_size: int =
     (1, 3)
     """
     leaves = tree.leaves(params)
+    check_function("mlp", mlp, "an MLP, or a function (params, X) -> outputs")
     backend = owner(*leaves)
-    if batch_size < 1:
-        raise InputError(f"batch_size: expected at least 1, got {batch_size!r}")
+    batch_size = check_whole("batch_size", batch_size, low=1)
     rows = _on_device(backend, leaves[0], X)
     if rows.ndim != 2:  # one example, or rows of each member's own
         return mlp(params, rows)
@@ -84,6 +85,8 @@ def _on_device(backend: Backend, like: Array, X: Any) -> Array:
     ):
         return X
     values = host(X, "X")
+    if not is_array(like) or not backend.is_floating(like):
+        raise DTypeError("params: expected a tree of floating arrays, as mlp.init makes it")
     library = owner_of_type(type(values))
     if library is not backend and library is not None and library.name != "numpy":
         owner(values, like)  # raises: arrays of two frameworks
@@ -155,7 +158,7 @@ class Evaluator:
             count = len(arrays) - len(self._data)
             X, y, *weight = arrays[count:]
             outputs = model(self._rebuild(arrays[:count]), X)
-            mean = reduce(loss(outputs, y), weight[0] if weight else None)
+            mean = batch_mean(loss(outputs, y), weight[0] if weight else None)
             return (mean, *(function(outputs, y) for function in functions))
 
         compiled = backend.capabilities.epoch == "compiled"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from multimlp import random
+from multimlp._naming import check_number, refuse
 from multimlp.backend import Array, host, owner
 from multimlp.errors import DataError, InputError, ShapeError
 from multimlp.training._rows import all_finite, take_rows
-from multimlp.training._sources import Rows, is_streamed
+from multimlp.training._sources import LABELS, Rows, is_streamed
 
 Pair = tuple[Array, Array]
 """Inputs and targets."""
@@ -32,6 +34,11 @@ class Examples:
     """
 
     def __init__(self, X: Any, y: Any, sample_weight: Any, validation: Any) -> None:
+        if isinstance(X, (str, bytes, Mapping, set, frozenset, type)):
+            raise refuse(
+                "X", "an array, a list of rows, a data frame, or batches", X,
+                "of columns by name make a data frame, e.g. pandas.DataFrame(X)" if isinstance(X, Mapping) else "",
+            )  # fmt: skip
         self.streamed = is_streamed(X)
         if self.streamed and (y is not None or sample_weight is not None):
             raise InputError(
@@ -60,11 +67,14 @@ class Examples:
         """``validation`` where it is a pair, checked as the examples are; a fraction, which batches cannot be split by, counts as
         None."""
         given = self.validation
-        if given is None or isinstance(given, (int, float)):
+        if given is None:
+            return None
+        if not isinstance(given, (tuple, list)):
+            _fraction(given)
             return None
         if len(given) != 2:
             raise InputError(f"validation: expected a pair (X, y), got {len(given)} items")
-        X, y = host(given[0], "validation X"), host(given[1], "validation y")
+        X, y = host(given[0], "validation X"), host(given[1], "validation y", LABELS)
         check_rows(X, y, None, features, "validation ")
         return X, y
 
@@ -72,17 +82,21 @@ class Examples:
 def _targets(y: Any) -> Any:
     if y is None:
         raise InputError("y: targets are needed (only batches carry their own)")
-    return host(y, "y")
+    return host(y, "y", LABELS)
 
 
 # ---- the split -----------------------------------------------------------------------------------------------------------
 
 
+def _fraction(given: Any) -> float:
+    try:
+        return check_number("validation", given, low=0, high=1, high_open=True)
+    except InputError:
+        raise refuse("validation", "a fraction in [0, 1), a pair (X, y) or None", given) from None
+
+
 def _rows_held_out(fraction: Any, rows: int) -> int:
-    if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 <= fraction < 1:
-        raise InputError(
-            f"validation: expected a fraction in [0, 1), a pair (X, y) or None, got {fraction!r}"
-        )
+    fraction = _fraction(fraction)
     held = round(rows * fraction)
     if rows - held < 1:
         raise DataError(

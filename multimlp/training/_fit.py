@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from multimlp import losses, optimizers, tree
+from multimlp import losses, optimizers, regularizers, tree
+from multimlp._naming import check_path, check_whole, flag, refuse
 from multimlp._terminal import progress as progress_bar
 from multimlp.backend import Array, Backend, select
-from multimlp.callbacks import Run, as_callback, watched
-from multimlp.errors import InputError, NonFiniteLossError
+from multimlp.callbacks import Run, as_callbacks, watched
+from multimlp.errors import NonFiniteLossError
 from multimlp.mlp import MLP, Params, is_ensemble
 from multimlp.training._checkpoint import Checkpoint, check_place
 from multimlp.training._evaluation import Evaluator
@@ -24,6 +25,7 @@ from multimlp.training._loop import Training
 from multimlp.training._settings import settings_of
 from multimlp.training._setup import (
     check_batches,
+    check_metrics,
     check_outputs,
     check_regularizer,
     initial_params,
@@ -172,14 +174,19 @@ def fit(
     rule = optimizers.get(optimizer)
     if rule.full_batch:
         batch_size = None
-    check_batches(batch_size, last_batch)
+    batch_size = check_batches(batch_size, last_batch)
     _check_model(mlp, params)
-    _check_epochs(epochs)
+    epochs, seed = check_whole("epochs", epochs, low=0), check_whole("seed", seed, low=0)
+    shuffle, progress = flag("shuffle", shuffle), flag("progress", progress)
+    checkpoint = None if checkpoint is None else check_path("checkpoint", checkpoint)
     if checkpoint is not None:
         check_place(checkpoint)
-    loss_rule = losses.get(loss)
+    watchers = as_callbacks(callbacks)
+    loss_rule, regularizer = losses.get(loss), regularizers.get(regularizer)
     examples = Examples(X, y, sample_weight, validation)
+    figures = loss_rule.default_metrics if metrics is None else check_metrics(metrics)
     chosen = select(backend, device, dtype, [*examples.arrays, *tree.leaves(params)])
+    chosen.backend.check_compiler(compile)
     target = replace(chosen, dtype=master_dtype(chosen.dtype))
     source, rows, held = source_and_rows(
         mlp, loss_rule, examples, target, batch_size, shuffle, last_batch == "drop", seed
@@ -192,10 +199,9 @@ def fit(
         mlp, loss_rule, rule, regularizer, target.backend, target.device, chosen.dtype,
         members, source.batch_size, seed, compile,
     )  # fmt: skip
-    watchers = [as_callback(c) for c in callbacks]
     history: dict[str, list[float]] = {}
     run = Run(mlp, epochs, history, lambda: training.params())
-    figures = [] if held is None else loss_rule.default_metrics if metrics is None else metrics
+    figures = [] if held is None else figures
     keeper, state, steps, member_loss = None, None, 0, None
     if checkpoint is not None:
         settings = settings_of(problem, start, examples, figures, watchers, shuffle, last_batch)
@@ -267,12 +273,7 @@ def fit(
 
 def _check_model(mlp: Any, params: Any) -> None:
     if not isinstance(mlp, MLP) and not (callable(mlp) and params is not None):
-        raise InputError(f"mlp: expected an MLP, or a callable together with params=..., got {mlp!r}")
-
-
-def _check_epochs(epochs: Any) -> None:
-    if isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 0:
-        raise InputError(f"epochs: expected a non-negative integer, got {epochs!r}")
+        raise refuse("mlp", "an MLP, or a callable together with params=...", mlp)
 
 
 def _diverged(run: Run, history: dict[str, list[float]]) -> NonFiniteLossError:

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from multimlp import metrics as metric_table
 from multimlp import tree
+from multimlp._naming import check_choice, check_items, check_whole, refuse
 from multimlp.backend import Array, Target, owner
 from multimlp.errors import InputError, MultimlpError, ShapeError
 from multimlp.losses import Loss
@@ -20,14 +22,23 @@ from multimlp.tree import Tree
 Model = MLP | Callable[..., Array]
 
 
-def check_batches(batch_size: Any, last_batch: Any) -> None:
-    """`InputError` for what cannot say how an epoch goes through the rows; a batch size of None is all of them at once."""
-    if last_batch not in ("keep", "drop"):
-        raise InputError(f"last_batch: expected 'keep' or 'drop', got {last_batch!r}")
+def check_batches(batch_size: Any, last_batch: Any) -> int | None:
+    """The batch size; `InputError` for what cannot say how an epoch goes through the rows; a batch size of None is all of them at once."""
+    check_choice("last_batch", last_batch, ("keep", "drop"))
     if batch_size is None:
-        return
-    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-        raise InputError(f"batch_size: expected a positive integer or None, got {batch_size!r}")
+        return None
+    try:
+        return check_whole("batch_size", batch_size, low=1)
+    except InputError:
+        raise refuse("batch_size", "a positive integer or None", batch_size) from None
+
+
+def check_metrics(metrics: Any) -> list[Any]:
+    """The metrics to report, each a name or a callable; `InputError` for anything else, before training."""
+    found = check_items("metrics", metrics, "of names or callables")
+    for metric in found:
+        metric_table.get(metric)
+    return found
 
 
 def source_and_rows(
@@ -57,9 +68,7 @@ def source_and_rows(
         return batches, batches.example, examples.validation_pair(features)
     rows, held = examples.split(features, seed)
     count = int(rows[0].shape[0])
-    ordering = Ordering(
-        seed, count if batch_size is None else min(int(batch_size), count), shuffle, drop_last
-    )
+    ordering = Ordering(seed, count if batch_size is None else min(batch_size, count), shuffle, drop_last)
     if isinstance(rows[0], np.memmap):
         return OnDisk(*rows, ordering, put), rows, held
     return InMemory(put(*rows), ordering), rows, held

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from multimlp import random
+from multimlp._naming import refuse
 from multimlp.backend import Array, Target, host, is_array, owner
 from multimlp.errors import DataError, InputError
 from multimlp.losses import Loss
@@ -22,6 +23,9 @@ from multimlp.training.engines import Chunk
 
 STREAM_BYTES = 32 * 2**20
 """About how much host data one streamed chunk holds."""
+
+LABELS = "multimlp.estimators.MLPClassifier takes labels; or encode them: classes, y = numpy.unique(y, return_inverse=True)"
+"""What to do with targets that are text."""
 
 Piece = tuple[Chunk, np.ndarray]
 """A chunk and the order of its rows."""
@@ -123,7 +127,10 @@ class Batches:
                 "X: a generator can be read for one epoch only; give a callable that makes a new one, or epochs=1"
             )
         self._used = True
-        return iter(self._start())
+        started = self._start()
+        if not isinstance(started, Iterable):
+            raise refuse("X: the callable of batches", "an iterator of (X, y) as its result", started)
+        return iter(started)
 
     @staticmethod
     def _unpack(batch: Any) -> Rows:
@@ -134,7 +141,7 @@ class Batches:
             raise InputError(
                 "X: each batch must be a tuple (X, y) or (X, y, sample_weight), and one has None for y"
             )
-        return host(X, "X"), host(y, "y"), None if weights is None else host(weights, "sample_weight")
+        return host(X, "X"), host(y, "y", LABELS), None if weights is None else host(weights, "sample_weight")
 
     def epoch(self, number: int) -> Iterator[Piece]:
         def pieces() -> Iterator[Piece]:

@@ -6,11 +6,32 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
+from multimlp._naming import check_function, check_items, check_whole
 from multimlp.backend import Array, Backend, common_owner, get_backend, is_array, select
-from multimlp.errors import DTypeError, InputError, MultimlpError, NotDifferentiableError
+from multimlp.errors import (
+    DTypeError,
+    InputError,
+    MixedBackendsError,
+    MultimlpError,
+    NotDifferentiableError,
+    TracedValueError,
+)
 from multimlp.tree import Tree
 
 ArgNums = int | Sequence[int]
+
+
+def positions_given(where: str, argnums: Any) -> int | tuple[int, ...]:
+    """``argnums`` as Python's own integers: one, or a tuple of them; `InputError` for anything else."""
+    if type(argnums) is int:
+        return argnums
+    if (
+        isinstance(argnums, (str, dict))
+        or not hasattr(argnums, "__iter__")
+        or getattr(argnums, "shape", 1) == ()
+    ):
+        return check_whole(where, argnums)
+    return tuple(check_whole(where, position) for position in check_items(where, argnums, "of integers"))
 
 
 def backend_of(leaves: Sequence[Any]) -> Backend:
@@ -25,10 +46,34 @@ def explained(backend: Backend, function: Callable[..., Any], *args: Any) -> Any
     except MultimlpError:
         raise
     except Exception as error:
-        ours = backend.explain(error)
+        ours = backend.explain(error) or _of_another_library(backend, error, args)
         if ours is None:
             raise
         raise ours from error
+
+
+def _of_another_library(backend: Backend, error: Exception, args: tuple[Any, ...]) -> MultimlpError | None:
+    """What to do where the function called what does not know the arrays that it is traced with: ``torch.sum(x)`` on another
+    library, or ``x.sum()``. Libraries say no more than the name of the type."""
+    kinds = {type(leaf).__name__ for leaf in tree.leaves(args) if is_array(leaf)} | {"Tracer", "Traced"}
+    advice = "Use xp = multimlp.array_namespace(x) and its functions, e.g. xp.sum(x)"
+    if isinstance(error, AttributeError):
+        if not any(kind in type(error.obj).__name__ for kind in kinds):
+            return None
+        return TracedValueError(
+            f"x.{error.name}: an array of the {backend.name} backend has no {error.name!r} where it is traced. {advice}"
+        )
+    if isinstance(error, TypeError) and any(kind in str(error) for kind in kinds):
+        return MixedBackendsError(
+            f"a function that does not work with arrays of the {backend.name} backend was given one: {error}. {advice}, and constants "
+            f"of the same library, e.g. xp.asarray(...)"
+        )
+    return None
+
+
+def check_transformed(name: str, f: Any) -> None:
+    """`InputError` for what is no function, when it is to be transformed and not when it is called."""
+    check_function(f"{name}: f", f, "a function of arrays")
 
 
 def _floating(backend: Backend, leaf: Any, where: str) -> Array:
@@ -59,9 +104,9 @@ def _same_dtype(backend: Backend, arrays: Sequence[Array], others: Sequence[Any]
 
 
 def _positions(argnums: ArgNums, count: int, name: str) -> tuple[int, ...]:
-    given = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    given = (argnums,) if isinstance(argnums, int) else argnums
     for position in given:
-        if not isinstance(position, int) or not -count <= position < count:
+        if not -count <= position < count:
             raise InputError(
                 f"{name}: argnums={argnums!r} does not fit a call with {count} positional argument{'s' * (count != 1)}"
             )
@@ -105,6 +150,10 @@ class Call:
         self.single = isinstance(argnums, int)
         positions = _positions(argnums, len(args), name)
         chosen, self._rebuild = tree.flatten(tuple(args[p] for p in positions))
+        if not chosen:
+            raise NotDifferentiableError(
+                f"{name}, argument {argnums}: there is no array in it to differentiate with respect to"
+            )
         rest = tree.leaves((tuple(a for p, a in enumerate(args) if p not in positions), kwargs))
         self.backend = backend_of((*chosen, *rest))
         self.arrays = tuple(_floating(self.backend, leaf, f"{name}, argument {argnums}") for leaf in chosen)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp.errors import InputError
-from multimlp.transforms._call import Call, Outputs, explained
+from multimlp.transforms._call import Call, Outputs, check_transformed, explained
 from multimlp.transforms._directions import directions
 from multimlp.transforms._reverse import grad
 from multimlp.tree import Tree
@@ -32,6 +32,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
     >>> mm.jvp(lambda x: x * x, (np.asarray([1.0, 2.0]),), (np.asarray([1.0, 10.0]),))[1]
     array([ 2., 40.])
     """
+    check_transformed("jvp", f)
     primals, tangents = _arguments(primals, "primals"), _arguments(tangents, "tangents")
     call = Call(f, tuple(range(len(primals))), primals, {}, "jvp")
     backend, outputs = call.backend, Outputs()
@@ -61,6 +62,7 @@ def hvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
     >>> mm.hvp(lambda x: mm.array_namespace(x).sum(x**3), (np.asarray([1.0, 2.0]),), (np.asarray([1.0, 1.0]),))
     array([ 6., 12.])
     """
+    check_transformed("hvp", f)
     positions = tuple(range(len(_arguments(primals, "primals"))))
     products = jvp(lambda *args: grad(f, positions)(*args), primals, tangents)[1]
     return products[0] if len(positions) == 1 else products

@@ -9,7 +9,7 @@ from typing import Any
 from multimlp import tree
 from multimlp.backend import Array, Backend, array_namespace, is_array
 from multimlp.errors import NotDifferentiableError
-from multimlp.transforms._call import ArgNums, Call, Outputs, explained
+from multimlp.transforms._call import ArgNums, Call, Outputs, check_transformed, explained, positions_given
 from multimlp.transforms._reverse import grad, no_floats
 
 
@@ -31,6 +31,8 @@ def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
     array([[2., 0.],
            [0., 4.]])
     """
+    check_transformed("jacobian", f)
+    argnums = positions_given("jacobian: argnums", argnums)
 
     @functools.wraps(f)
     def transformed(*args: Any, **kwargs: Any) -> Any:
@@ -97,6 +99,13 @@ def _rows(
     for extent in shape:
         size *= extent
     xp = array_namespace(value)
+    if not size:  # an output without elements: no pullback would be called
+        return tuple(
+            array_namespace(x).zeros(
+                (*shape, *tuple(x.shape)), dtype=x.dtype, device=getattr(x, "device", None)
+            )
+            for x in inputs
+        )
     units = xp.reshape(xp.eye(size, dtype=value.dtype), (size, *shape))
 
     def row(unit: tuple[Array, ...]) -> tuple[Array, ...]:

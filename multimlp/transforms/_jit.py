@@ -7,9 +7,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
+from multimlp._naming import refuse
 from multimlp.backend import Array, Backend, is_array, is_traced, owner_of_type, select
 from multimlp.errors import InputError
-from multimlp.transforms._call import ArgNums, Outputs, backend_of, explained
+from multimlp.transforms._call import (
+    ArgNums,
+    Outputs,
+    backend_of,
+    check_transformed,
+    explained,
+    positions_given,
+)
 from multimlp.tree import Tree
 
 
@@ -50,8 +58,12 @@ def jit(
     >>> mm.jit(lambda x: mm.activations.relu(x) + 1.0)(np.asarray([-1.0, 1.0]))
     array([1., 2.])
     """
+    check_transformed("jit", f)
+    if compiler is not None and not isinstance(compiler, str):
+        raise refuse("jit: compiler", "the name of a compiler, 'none' or None", compiler)
     programs: dict[Any, _Program] = {}
-    fixed = {static_argnums} if isinstance(static_argnums, int) else set(static_argnums)
+    static = positions_given("jit: static_argnums", static_argnums)
+    fixed = {static} if isinstance(static, int) else set(static)
 
     @functools.wraps(f)
     def transformed(*args: Any, **kwargs: Any) -> Any:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
+from multimlp._naming import check_whole, flag
 from multimlp.backend import Array, Backend, array_namespace, is_array, owner
 from multimlp.errors import InputError, NonScalarError, NotDifferentiableError
-from multimlp.transforms._call import ArgNums, Call, Outputs, explained
+from multimlp.transforms._call import ArgNums, Call, Outputs, check_transformed, explained, positions_given
 from multimlp.transforms._directions import directions
 from multimlp.tree import Tree
 
@@ -43,6 +44,8 @@ def value_and_grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = 
     >>> float(value), gradient
     (5.0, array([2., 4.]))
     """
+    check_transformed("grad", f)
+    argnums, has_aux = positions_given("grad: argnums", argnums), flag("grad: has_aux", has_aux)
 
     @functools.wraps(f)
     def transformed(*args: Any, **kwargs: Any) -> Any:
@@ -106,6 +109,8 @@ def vjp(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[A
     >>> pullback(np.asarray([1.0, 10.0]))
     (array([ 2., 40.]),)
     """
+    check_transformed("vjp", f)
+    has_aux = flag("vjp: has_aux", has_aux)
     call = Call(f, tuple(range(len(primals))), primals, {}, "vjp")
     backend, outputs, auxiliary = call.backend, Outputs(), Outputs()
     count = 0
@@ -147,6 +152,9 @@ def elementwise_grad(f: Callable[..., Any], argnums: int = 0) -> Callable[..., A
     >>> mm.elementwise_grad(mm.activations.tanh)(np.asarray([0.0, 1.0])).round(4)
     array([1.  , 0.42])
     """
+
+    check_transformed("elementwise_grad", f)
+    argnums = check_whole("elementwise_grad: argnums", argnums)
 
     def total(*args: Any, **kwargs: Any) -> Array:
         result = f(*args, **kwargs)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
+from multimlp._naming import check_whole
 from multimlp.backend import Array, Backend, array_namespace, is_array, select
 from multimlp.errors import DTypeError, InputError, ShapeError
-from multimlp.transforms._call import Outputs, backend_of, explained
+from multimlp.transforms._call import Outputs, backend_of, check_transformed, explained
 from multimlp.tree import Tree
 
 
@@ -44,6 +45,7 @@ def scan(
     >>> float(total), partial
     (6.0, array([0., 1., 3., 6.]))
     """
+    check_transformed("scan", f)
     carry, rebuild_carry = tree.flatten(init)
     items, rebuild_items = tree.flatten(xs)
     steps = _steps(items, length)
@@ -66,8 +68,11 @@ def scan(
 
 
 def _steps(items: Sequence[Any], length: int | None) -> int:
-    if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 0):
-        raise InputError(f"scan: length must be an integer >= 0, got {length!r}")
+    if length is not None:
+        try:
+            length = check_whole("scan: length", length, low=0)
+        except InputError:
+            raise InputError(f"scan: length must be an integer >= 0, got {length!r}") from None
     sizes = set() if length is None else {length}
     for item in items:
         if not is_array(item):

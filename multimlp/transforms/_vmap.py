@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
+from multimlp._naming import check_whole, refuse
 from multimlp.backend import Array, array_namespace, is_array, owner
 from multimlp.errors import InputError, ShapeError
-from multimlp.transforms._call import Outputs, explained
+from multimlp.transforms._call import Outputs, check_transformed, explained
 from multimlp.tree import Tree
 
 
@@ -42,9 +43,14 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
     >>> mm.vmap(lambda row, w: mm.array_namespace(row).sum(row * w), in_axes=(0, None))(np.ones((2, 3)), np.arange(3.0))
     array([3., 3.])
     """
-
-    if isinstance(out_axes, bool) or not isinstance(out_axes, int):
-        raise InputError(f"vmap: out_axes must be an integer, the same for all outputs, got {out_axes!r}")
+    check_transformed("vmap", f)
+    try:
+        out_axes = check_whole("vmap: out_axes", out_axes)
+    except InputError:
+        raise InputError(
+            f"vmap: out_axes must be an integer, the same for all outputs, got {out_axes!r}"
+        ) from None
+    in_axes = tree.map(_axis, in_axes)
 
     @functools.wraps(f)
     def transformed(*args: Any, **kwargs: Any) -> Any:
@@ -101,6 +107,13 @@ def _leaf_axes(axis: Any, argument: Tree) -> list[int | None]:
             f"vmap: in_axes: expected an integer, None or a tree of these that fits {tree.structure(argument)}, got {axis!r}"
         )
     return [one for part in parts for one in _leaf_axes(*part)]
+
+
+def _axis(axis: Any) -> int:
+    try:
+        return check_whole("vmap: in_axes", axis)
+    except InputError:
+        raise refuse("vmap: in_axes", "an integer, None or a tree of these", axis) from None
 
 
 def _placed(result: Array, axis: int) -> Array:

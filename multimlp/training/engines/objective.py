@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp.backend import Array, array_namespace
-from multimlp.losses import reduce
+from multimlp.losses import batch_mean
 from multimlp.training.engines.base import Problem
 from multimlp.tree import Tree
 
@@ -23,7 +23,7 @@ def batch_objective(
     def objective(arrays: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
         params = rebuild(arrays)
         outputs = problem.model(params, X, key=key)
-        mean = reduce(problem.loss(outputs, y), weight[0] if weight else None)
+        mean = batch_mean(problem.loss(outputs, y), weight[0] if weight else None)
         if problem.regularizer is not None:
             penalty = problem.regularizer(params)
             together = problem.members is not None and penalty.ndim == 0  # one number for all members
