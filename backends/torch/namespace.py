@@ -79,8 +79,11 @@ def atanh(x: Array, /) -> Array:
 
 
 def erf(x: Array, /) -> Array:
-    """The error function, of float32 in float64: inductor takes an approximation there that is off by up to 4e-7, and gives 0 for
-    tiny x."""
-    if not torch.compiler.is_compiling() or x.dtype is torch.float64 or x.device.type != "cpu":
-        return torch.special.erf(x)
-    return torch.special.erf(x.to(torch.float64)).to(x.dtype)
+    """The error function; of 16 bits in float32, because torch gives 0 for tiny x in bfloat16; compiled, of float32 in float64:
+    inductor takes an approximation there that is off by up to 4e-7, and gives 0 for tiny x."""
+    on_cpu = x.device.type == "cpu"
+    if on_cpu and x.dtype is not torch.float64 and torch.compiler.is_compiling():
+        return torch.special.erf(x.to(torch.float64)).to(x.dtype)
+    if on_cpu and x.dtype in (torch.bfloat16, torch.float16):
+        return torch.special.erf(x.to(torch.float32)).to(x.dtype)
+    return torch.special.erf(x)

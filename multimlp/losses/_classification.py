@@ -147,8 +147,9 @@ def softmax_cross_entropy_gradient(
 def sigmoid_cross_entropy(outputs: Array, targets: Array) -> Array:
     """Binary cross-entropy with the sigmoid of the outputs (logits), the mean over k independent decisions.
 
-    ``mean_k max(o, 0) - o t + log(1 + exp(-|o|))``, which equals ``-t log sigmoid(o) - (1 - t) log(1 -
-    sigmoid(o))`` without overflow or cancellation.
+    ``mean_k |o| w + log(1 + exp(-|o|))`` with w = 1 - t where o > 0, else t, which equals ``-t log sigmoid(o) - (1 - t) log(1 -
+    sigmoid(o))`` without overflow or cancellation. At infinite outputs the limits: 0 where the target is 1 (o = inf) or 0 (o = -inf),
+    else infinite.
 
     Parameters
     ----------
@@ -179,9 +180,11 @@ def sigmoid_cross_entropy(outputs: Array, targets: Array) -> Array:
     """
     xp, targets = aligned(outputs, targets)
     positive = outputs > 0
-    rectified = xp.where(positive, outputs, xp.zeros_like(outputs))
-    tail = xp.log1p(xp.exp(xp.where(positive, -outputs, outputs)))
-    return xp.mean((rectified - outputs * targets) + tail, axis=-1)
+    size = xp.where(positive, outputs, -outputs)
+    weight = xp.where(positive, 1 - targets, targets)
+    certain = xp.logical_and(xp.isinf(outputs), weight == 0)  # infinity times zero, whose limit is 0
+    linear = xp.where(certain, xp.zeros_like(size), size) * weight
+    return xp.mean(linear + xp.log1p(xp.exp(-size)), axis=-1)
 
 
 @op(arrays=2)

@@ -201,7 +201,8 @@ def log_cosh_loss_gradient(outputs: Array, targets: Array) -> Array:
 def poisson_loss(outputs: Array, targets: Array) -> Array:
     """Poisson negative log-likelihood of counts: ``mean_k (exp(o_k) - t_k o_k)``, outputs being log-rates.
 
-    The term log(t!), which does not depend on the outputs, is left out.
+    The term log(t!), which does not depend on the outputs, is left out. At infinite outputs the limits: infinite, but 0 for o = -inf
+    and t = 0.
 
     Parameters
     ----------
@@ -227,7 +228,10 @@ def poisson_loss(outputs: Array, targets: Array) -> Array:
     array([1.    , 2.7183])
     """
     xp, targets = aligned(outputs, targets)
-    return xp.mean(xp.exp(outputs) - outputs * targets, axis=-1)
+    # Where the limit does not depend on it the product, infinity times zero or less infinity, is left out.
+    certain = xp.logical_and(xp.isinf(outputs), xp.logical_or(targets == 0, outputs > 0))
+    product = xp.where(certain, xp.zeros_like(outputs), outputs) * targets
+    return xp.mean(xp.exp(outputs) - product, axis=-1)
 
 
 @op(arrays=2)

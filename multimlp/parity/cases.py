@@ -12,6 +12,9 @@ from multimlp.backend import Array, Arrays, Backend, array_namespace
 Compute = Callable[[Backend, Arrays], Array]
 """``compute(backend, arrays) -> array``; may be traced and compiled."""
 
+Relative = Callable[[Callable[[str], np.ndarray]], np.ndarray]
+"""``relative(reference) -> sizes``, where ``reference(name)`` gives an entry of `Case.references` as float64 numbers."""
+
 
 def everywhere(backend: Backend) -> bool:
     """An aspect that every backend has."""
@@ -65,6 +68,11 @@ class Case:
         How many of the leading elements lie on the grid of the pictures; 0 for none.
     scale : mapping of str to array
         By reference: the error is measured against ``max(scale, |reference|)``; default 1.
+    relative : mapping of str to Relative
+        By reference: the sizes that the relative error is measured against, which are about the reference's own but where it is
+        near a sum's cancellation.
+    also : array of int, optional
+        By element: another one whose reference is as good. Libraries may take a subnormal number for the zero of its sign.
     tolerance : str
         The row of the table of tolerances; default: ``function``.
     """
@@ -77,6 +85,8 @@ class Case:
     places: np.ndarray | None = None
     grid: int = 0
     scale: Mapping[str, Compute] = field(default_factory=dict)
+    relative: Mapping[str, Relative] = field(default_factory=dict)
+    also: np.ndarray | None = None
     tolerance: str = ""
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from multimlp.activations import describe, erf, erfc, names
-from multimlp.backend import Array, Arrays, Backend, Op, array_namespace
-from multimlp.parity.cases import Aspect, Case, Compute, label, slope
+from multimlp.backend import Array, Arrays, Backend, Op
+from multimlp.parity.cases import Aspect, Case, Compute, Relative, label, slope
 from multimlp.parity.formats import Format
-from multimlp.parity.points import grid, is_subnormal, points
+from multimlp.parity.points import flushed, grid, is_subnormal, points
 
 Options = Mapping[str, Any]
 
@@ -62,18 +62,15 @@ def _portable_slope(operation: Op, options: Options) -> Compute:
     return compute
 
 
-def _with_float_limits(
-    function: Callable[[Array], Array], name: str, options: Options
-) -> Callable[[Array], Array]:
-    """What is stated at -inf for the one activation whose gate does not vanish in exact arithmetic: NaN."""
-    if (name, options.get("approximate")) != ("gelu", "tanh"):
-        return function
+def _relative(x: np.ndarray, of: str, slope: str) -> Relative:
+    """max(|f|, |x f'|): beside the size of f what a rounding of x alone does to it, near a zero of f above all."""
 
-    def stated(x: Array) -> Array:
-        xp = array_namespace(x)
-        return xp.where(x == -xp.inf, xp.full_like(x, xp.nan), function(x))
+    def sizes(reference: Callable[[str], np.ndarray]) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            moved: np.ndarray = np.nan_to_num(np.abs(x * reference(slope)), nan=0.0)
+            return np.maximum(np.abs(reference(of)), moved)
 
-    return stated
+    return sizes
 
 
 def _second(first: Compute) -> Compute:
@@ -96,9 +93,8 @@ def _case(
     quick: bool,
 ) -> Case:
     x = points(form, kinks, quick)
-    normal = ~is_subnormal(x, form)
     # A second derivative may overflow on its way where the function itself has long been a straight line.
-    smooth = normal & np.isfinite(x) & (np.abs(x) <= 1000)
+    smooth = ~is_subnormal(x, form) & np.isfinite(x) & (np.abs(x) <= 1000)
     function = _bound(operation, options)
 
     def has_kernel(backend: Backend) -> bool:
@@ -108,31 +104,25 @@ def _case(
         return backend.capabilities.higher_order
 
     autodiff = slope(function)
-    exact = _on_first(_with_float_limits(function, name, options))
     truth = autodiff if derivative is None else _on_first(derivative)
     aspects = [
-        Aspect("value", _on_first(function), demanded=normal),
-        Aspect("portable", _portable(operation, options), demanded=normal, applies=has_kernel),
-        Aspect("autodiff", autodiff, "derivative", "derivative", normal & np.isfinite(x)),
-        Aspect(
-            "portable autodiff",
-            _portable_slope(operation, options),
-            "derivative",
-            "derivative",
-            normal & np.isfinite(x),
-            has_kernel,
-        ),
+        Aspect("value", _on_first(function)),
+        Aspect("portable", _portable(operation, options), applies=has_kernel),
+        Aspect("autodiff", autodiff, "derivative", "derivative"),
+        Aspect("portable autodiff", _portable_slope(operation, options), "derivative", "derivative", applies=has_kernel),
         Aspect("second", _second(autodiff), "second", "second", smooth, has_second, eager_only=True),
-    ]
+    ]  # fmt: skip
     if derivative is not None:
-        aspects.insert(2, Aspect("derivative", _on_first(derivative), "derivative", "derivative", normal))
+        aspects.insert(2, Aspect("derivative", _on_first(derivative), "derivative", "derivative"))
     return Case(
         function=label(name, options),
         family=family,
         inputs=(x,),
         aspects=tuple(aspects),
-        references={"value": exact, "derivative": truth, "second": _second(truth)},
+        references={"value": _on_first(function), "derivative": truth, "second": _second(truth)},
         places=x,
         grid=len(grid(form, quick)),
+        relative={"value": _relative(x, "value", "derivative"), "derivative": _relative(x, "derivative", "second")},
+        also=flushed(x, form),
         tolerance=name,
     )

@@ -37,6 +37,11 @@ class Format:
         return 2.0**self.lowest
 
     @property
+    def surely_normal(self) -> float:
+        """What is not made of subnormal numbers, also where it is a small one times the square of an argument."""
+        return self.tiny * (2.0**20 if self.lowest < -100 else 16)
+
+    @property
     def max(self) -> float:
         """The largest finite number."""
         return 2.0**self.highest * (2 - self.eps)

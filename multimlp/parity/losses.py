@@ -11,7 +11,7 @@ from multimlp import losses
 from multimlp.backend import Array, Arrays, Backend, array_namespace
 from multimlp.errors import DataError
 from multimlp.losses import Loss
-from multimlp.parity.cases import Aspect, Case, Compute, label
+from multimlp.parity.cases import Aspect, Case, Compute, Relative, label
 from multimlp.parity.formats import Format
 
 COLUMNS = 4
@@ -54,6 +54,16 @@ def outputs(form: Format, quick: bool) -> np.ndarray:
     return form.round(np.clip(np.concatenate([usual, special]), -largest, largest))
 
 
+def edges(loss: Loss, form: Format) -> tuple[np.ndarray, np.ndarray]:
+    """Infinite, very large and the smallest normal outputs, against each of two targets."""
+    row = np.asarray([[1.0, -1.0, 0.5, 0.0]])
+    largest = 5.0 if loss.name in EXPONENTIAL else form.max / 8  # the sum over the outputs must not overflow
+    first = (np.inf, -np.inf, largest, -largest, form.tiny, -form.tiny)
+    o = np.concatenate([np.where(np.arange(COLUMNS) == 0, x, row) for x in first] * 2)
+    t = np.repeat([0, 1], len(first))
+    return o, t if loss.decides == "class" else np.repeat(t[:, None], COLUMNS, axis=1).astype(np.float64)
+
+
 def targets(loss: Loss, form: Format, count: int) -> np.ndarray:
     """Class labels, decisions, or numbers: counts for a loss that takes no others."""
     random = np.random.default_rng(22)
@@ -77,17 +87,20 @@ def cases(form: Format, quick: bool) -> Iterator[Case]:
         given = np.where(np.abs(o) > 50, np.sign(o) * 5, o) if name in EXPONENTIAL else o
         for options in ({}, *VARIANTS.get(name, ())):
             loss = losses.with_options(name, **options)
+            far, beside = edges(loss, form)
+            near = targets(loss, form, len(given))
             yield Case(
                 function=label(name, options),
                 family="loss",
-                inputs=(given, targets(loss, form, len(given))),
+                inputs=(np.concatenate([given, far]), np.concatenate([near, beside])),
                 aspects=(
                     Aspect("value", _value(loss)),
                     Aspect("derivative", _gradient(loss), "derivative", "derivative"),
                     Aspect("autodiff", _autodiff(loss), "derivative", "derivative"),
                 ),
-                references={"value": _value(loss), "derivative": _gradient(loss)},
+                references={"value": _value(loss), "derivative": _gradient(loss), **_sizes(loss)},
                 scale={"value": _magnitude(loss), "derivative": _slope_magnitude(loss)},
+                relative=_relative(loss),
                 tolerance=name,
             )
 
@@ -106,6 +119,39 @@ def _autodiff(loss: Loss) -> Compute:
         return pullback((array_namespace(*values).ones_like(values[0]),))[0]
 
     return compute
+
+
+VALUE_SIZES: dict[str, Terms] = {"poisson": lambda xp, o, t: xp.mean(xp.exp(o) + xp.abs(o * t), axis=-1)}
+"""Of the losses whose value is a difference, and may be small beside its terms."""
+
+NOT_RELATIVE = ("cross_entropy",)
+"""Values that are only good beside 1: the logarithm of a sum that is nearly 1."""
+
+
+def _sizes(loss: Loss) -> dict[str, Compute]:
+    """References for `_relative`: of the slope what the loss makes of the outputs, from which the targets are subtracted."""
+
+    def predicted(backend: Backend, arrays: Arrays) -> Array:
+        share = 1 if loss.decides == "class" else COLUMNS
+        return loss.activation(arrays[0]) / share if loss.activation_function else 0 * arrays[0]
+
+    def terms(backend: Backend, arrays: Arrays) -> Array:
+        known = VALUE_SIZES.get(loss.name, lambda xp, o, t: 0 * xp.sum(o, axis=-1))
+        return known(backend.xp, *arrays)
+
+    return {"terms": terms, "predicted": predicted}
+
+
+def _relative(loss: Loss) -> dict[str, Relative]:
+    def of_slope(reference: Callable[[str], np.ndarray]) -> np.ndarray:
+        size: np.ndarray = np.abs(reference("derivative")) + np.nan_to_num(reference("predicted"), nan=0.0, posinf=0.0)
+        return size
+
+    def of_value(reference: Callable[[str], np.ndarray]) -> np.ndarray:
+        size: np.ndarray = np.abs(reference("value")) + np.nan_to_num(reference("terms"), nan=0.0, posinf=0.0)
+        return size
+
+    return {"derivative": of_slope} | ({} if loss.name in NOT_RELATIVE else {"value": of_value})
 
 
 def _magnitude(loss: Loss) -> Compute:

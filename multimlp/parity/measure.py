@@ -37,6 +37,10 @@ class Reference:
         array = np.asarray(array, dtype=np.float64)
         return cls(array, np.zeros_like(array))
 
+    def at(self, index: np.ndarray) -> Reference:
+        """Those of other elements."""
+        return Reference(self.high.reshape(-1)[index], self.low.reshape(-1)[index])
+
     def error(self, actual: np.ndarray) -> np.ndarray:
         """|actual - reference|, with the digits of both parts."""
         with np.errstate(invalid="ignore", over="ignore"):
@@ -50,7 +54,10 @@ class Worst:
 
     k: float
     ulp: float
+    relative: float
+    """In eps of the sizes that were given."""
     index: int
+    relative_index: int
     finite_mismatch: bool
     """Whether an infinity or NaN stands where it should not, or lacks."""
 
@@ -62,6 +69,8 @@ def worst(
     demanded: np.ndarray | None = None,
     scale: np.ndarray | float = 1.0,
     k: float = np.inf,
+    relative: np.ndarray | None = None,
+    also: np.ndarray | None = None,
 ) -> Worst:
     """Measure results against the reference.
 
@@ -79,11 +88,39 @@ def worst(
         The error is divided by ``eps max(scale, |reference|)``.
     k : float
         The limit, for results that may or may not overflow within it.
+    relative : array, optional
+        What the relative error is measured against; nothing is measured below `Format.surely_normal`.
+    also : array of int, optional
+        By element: another one whose reference is as good.
 
     Returns
     -------
     Worst
     """
+    errors = _errors(actual, reference, form, scale, k, relative)
+    if also is not None:
+        others = _errors(actual, reference.at(also), form, scale, k, relative)
+        errors = tuple(np.minimum(a, b) for a, b in zip(errors, others, strict=True))  # type: ignore[assignment]
+    if demanded is not None:
+        errors = tuple(np.where(demanded, e, 0.0) for e in errors)  # type: ignore[assignment]
+    in_k, in_ulp, in_relative = errors
+    if not in_k.size:
+        return Worst(0.0, 0.0, 0.0, 0, 0, False)
+    index, relative_index = int(np.argmax(in_k)), int(np.argmax(in_relative))
+    return Worst(
+        float(in_k.max()), float(in_ulp.max()), float(in_relative.max()), index, relative_index, bool(np.isinf(in_k.max()))
+    )  # fmt: skip
+
+
+def _errors(
+    actual: np.ndarray,
+    reference: Reference,
+    form: Format,
+    scale: np.ndarray | float,
+    k: float,
+    relative: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """By element: the error in eps max(scale, |reference|), in units in the last place, in eps of the relative sizes."""
     actual = np.asarray(actual, dtype=np.float64)
     wanted = np.where(np.abs(reference.high) > form.max, np.copysign(np.inf, reference.high), reference.high)
     finite = np.isfinite(wanted) & np.isfinite(actual)
@@ -100,15 +137,12 @@ def worst(
         large = (np.abs(actual) >= form.max * (1 - min(k, 1e3) * form.eps)) & (
             np.sign(actual) == np.sign(wanted)
         )
-    same = same | (brink & large)
-    in_k = np.where(finite, in_k, np.where(same, 0.0, np.inf))
-    normal = finite & (
-        np.abs(wanted) >= form.tiny * 1024
-    )  # what leads to smaller ones may be flushed to zero
-    in_ulp = np.where(normal, in_ulp, 0.0)
-    if demanded is not None:
-        in_k, in_ulp = np.where(demanded, in_k, 0.0), np.where(demanded, in_ulp, 0.0)
-    if not in_k.size:
-        return Worst(0.0, 0.0, 0, False)
-    index = int(np.argmax(in_k))
-    return Worst(float(in_k.max()), float(in_ulp.max()), index, bool(np.isinf(in_k.max())))
+        same = same | (brink & large)
+        in_k = np.where(finite, in_k, np.where(same, 0.0, np.inf))
+        # What leads to smaller numbers may be flushed to zero.
+        in_ulp = np.where(finite & (np.abs(wanted) >= form.tiny * 1024), in_ulp, 0.0)
+        if relative is None:
+            return in_k, in_ulp, np.zeros_like(in_k)
+        sizes = np.where(np.isfinite(relative), relative, 0.0)
+        measured = finite & (sizes >= form.surely_normal)
+        return in_k, in_ulp, np.where(measured, error / (form.eps * np.where(measured, sizes, 1.0)), 0.0)

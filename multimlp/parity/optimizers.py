@@ -47,13 +47,14 @@ def inputs(form: Format) -> tuple[np.ndarray, np.ndarray]:
 
 def cases(form: Format, quick: bool) -> Iterator[Case]:
     for name, options, optimizer in configured():
-        after = _after(optimizer)
+        after, given = _after(optimizer), inputs(form)
         yield Case(
             function=label(name, options),
             family="optimizer",
-            inputs=inputs(form),
+            inputs=given,
             aspects=(Aspect("value", after),),
             references={"value": after},
+            relative={"value": lambda reference, given=given: np.abs(reference("value")) + np.abs(given[0])},
             tolerance=name,
         )
 

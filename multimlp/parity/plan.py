@@ -10,8 +10,8 @@ from multimlp.backend import Backend
 from multimlp.parity.cases import Aspect, Case
 from multimlp.parity.formats import Format
 
-GENERATING = ("xla", "inductor")
-"""The compilers with elementary functions of their own."""
+TRACING = ("eager",)
+"""The compilers that run what they have traced as it is."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class Plan:
     def compilers_of(self, backend: Backend, form: Format) -> tuple[str, ...]:
         """The compilers that programs are compiled with.
 
-        All that the backend has, but: what only traces, and has the eager kernels, in float64 alone; in 16 bits XLA alone; in
-        a quick run XLA in float32 alone, because inductor takes minutes."""
+        All that the backend has in float64 and float32, but the one that only traces and compiles nothing in float64 alone; in 16
+        bits XLA alone; in a quick run XLA in float32 alone, because inductor takes minutes."""
         if not self.compiled:
             return ()
         if self.compilers:
@@ -76,7 +76,7 @@ class Plan:
             return ("float32",) if compiler == "xla" else ()
         if compiler == "xla":
             return self.dtypes
-        return ("float64", "float32") if compiler in GENERATING else ("float64",)
+        return ("float64",) if compiler in TRACING else ("float64", "float32")
 
     def compiles(self, job: Job) -> bool:
         """Whether a job is part of compiled programs; closed forms of derivatives are not if quick."""

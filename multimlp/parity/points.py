@@ -24,7 +24,7 @@ def points(form: Format, kinks: Sequence[float], quick: bool) -> np.ndarray:
     """The grid, random points, and special ones, as float64 numbers of the format.
 
     The special points: both zeros, the kinks and their neighbours, the smallest normal and some subnormal
-    numbers, tiny, large and very large ones of both signs, infinities, NaN.
+    numbers, tiny, large and very large ones of both signs, the largest, infinities, NaN.
 
     Examples
     --------
@@ -44,6 +44,7 @@ def points(form: Format, kinks: Sequence[float], quick: bool) -> np.ndarray:
         form.tiny * 4,
         *SIZES,
         2.0 ** (form.highest - 1),
+        form.max,
         form.tiny / 2,
         form.tiny * form.eps,
     ]
@@ -54,6 +55,14 @@ def points(form: Format, kinks: Sequence[float], quick: bool) -> np.ndarray:
 
 
 def is_subnormal(x: np.ndarray, form: Format) -> np.ndarray:
-    """Where nothing is demanded: some libraries take these numbers for zero."""
+    """Which numbers some libraries take for zero."""
     below: np.ndarray = (x != 0) & (np.abs(x) < form.tiny)
     return below
+
+
+def flushed(x: np.ndarray, form: Format) -> np.ndarray:
+    """For each element its own index, for a subnormal number that of the zero of its sign, which must be among x."""
+    zeros = {negative: int(np.flatnonzero((x == 0) & (np.signbit(x) == negative))[0]) for negative in (False, True)}
+    of_zero = np.where(np.signbit(x), zeros[True], zeros[False])
+    index: np.ndarray = np.where(is_subnormal(x, form), of_zero, np.arange(len(x)))
+    return index

@@ -9,7 +9,7 @@ import numpy as np
 from multimlp import initializers, random, regularizers
 from multimlp.backend import Array, Arrays, Backend, array_namespace
 from multimlp.parity.cases import Aspect, Case, Compute
-from multimlp.parity.formats import Format
+from multimlp.parity.formats import FORMATS, Format
 from multimlp.parity.textbook import threefry2x32
 
 SEED = 2**40 + 12345
@@ -18,12 +18,54 @@ RATE = 0.25
 SHAPE = (24, 16)
 
 
+CLASSES = 5
+LOGITS = np.random.default_rng(62).normal(size=(COUNT, CLASSES))
+RANGE = (-2.0, 3.0)
+BITS, SPLIT, FOLD = 0, 1, 2
+"""The second counter word, by purpose."""
+
+
 def words(seed: int, count: int) -> np.ndarray:
     """The random words of a key, by the definition: block i gives word i of each half."""
-    key = (seed & 0xFFFFFFFF, seed >> 32)
     half = (count + 1) // 2
-    blocks = [threefry2x32(key, (i, 0)) for i in range(half)]
+    blocks = [_block(seed, i, BITS) for i in range(half)]
     return np.asarray([b[0] for b in blocks] + [b[1] for b in blocks], dtype=np.uint64)[:count]
+
+
+def _block(seed: int, i: int, purpose: int) -> tuple[int, int]:
+    return threefry2x32((seed & 0xFFFFFFFF, seed >> 32), (i, purpose))
+
+
+def _signed(found: object) -> np.ndarray:
+    return np.asarray(found, dtype=np.uint64).astype(np.uint32).view(np.int32).astype(np.float64)
+
+
+def _order() -> np.ndarray:
+    """Of `permutation`: so few rows take one round of sorting by words of a key folded in."""
+    low, high = _block(SEED, 0, FOLD)
+    return np.argsort(_signed(words(low | high << 32, COUNT)), kind="stable").astype(np.float64)
+
+
+def _normal(form: Format) -> Compute:
+    """Box and Muller's formula on the exact uniform numbers; in 16 bits on those of float32."""
+    half = (COUNT + 1) // 2
+    u = _uniform(form if form.name == "float64" else FORMATS["float32"], 2 * half)
+
+    def compute(oracle: Backend, arrays: Arrays) -> Array:
+        xp = oracle.xp
+        first, second = oracle.asarray(u[:half]), oracle.asarray(u[half:])
+        radius, angle = xp.sqrt(-2 * xp.log(1 - first)), second * (2 * xp.pi)
+        return xp.concat([radius * xp.cos(angle), radius * xp.sin(angle)])[:COUNT]
+
+    return compute
+
+
+def _classes(form: Format) -> np.ndarray:
+    """Of `categorical`; no two classes are near enough to a tie for rounding to decide."""
+    u = _uniform(form, COUNT * CLASSES).reshape(COUNT, CLASSES)
+    step = 2.0**-54 if form.name == "float64" else 2.0**-25
+    noise = -np.log(-np.log(u + step))
+    return np.argmax(form.round(LOGITS) + noise, axis=-1).astype(np.float64)
 
 
 def _leading(found: np.ndarray, count: int) -> np.ndarray:
@@ -39,19 +81,28 @@ def _uniform(form: Format, count: int) -> np.ndarray:
 
 def _kept(rate: float, count: int) -> np.ndarray:
     """Dropout's mask: the word, signed, is below the threshold of the probability."""
-    signed = words(SEED, count).astype(np.uint32).view(np.int32).astype(np.float64)
-    return signed < round((1 - rate) * 2**32) - 2**31
+    return _signed(words(SEED, count)) < round((1 - rate) * 2**32) - 2**31
 
 
 def cases(form: Format, quick: bool) -> Iterator[Case]:
     """Each with the key in the data's place, so that compilers see it as an argument."""
     key = np.asarray([SEED & 0xFFFFFFFF, SEED >> 32], dtype=np.uint32).view(np.int32)
     x = form.round(np.random.default_rng(61).normal(size=COUNT))
-    signed = words(SEED, COUNT).astype(np.uint32).view(np.int32).astype(np.float64)
     mask = _kept(RATE, COUNT)
     # A multiplication of its own is no part of the mask: one by 1 / (1 - 1/4), in the format, is allowed for.
-    known: dict[str, tuple[Compute, np.ndarray]] = {
-        "random.bits": (_drawn(lambda k, x, f: random.bits(k, (COUNT,)), form), signed),
+    known: dict[str, tuple[Compute, Compute | np.ndarray]] = {
+        "random.bits": (_drawn(lambda k, x, f: random.bits(k, (COUNT,)), form), _signed(words(SEED, COUNT))),
+        "random.split": (
+            _drawn(lambda k, x, f: random.split(k, 3), form),
+            _signed([_block(SEED, i, SPLIT) for i in range(3)]),
+        ),
+        "random.fold_in": (_drawn(lambda k, x, f: random.fold_in(k, 5), form), _signed(_block(SEED, 5, FOLD))),
+        "random.permutation": (_drawn(lambda k, x, f: random.permutation(k, COUNT), form), _order()),
+        "random.uniform(minval, maxval)": (
+            _drawn(lambda k, x, f: random.uniform(k, (COUNT,), f, *RANGE), form),
+            RANGE[0] + _uniform(form, COUNT) * (RANGE[1] - RANGE[0]),
+        ),
+        "random.normal": (_drawn(lambda k, x, f: random.normal(k, (COUNT,), f), form), _normal(form)),
         "random.uniform": (
             _drawn(lambda k, x, f: random.uniform(k, (COUNT,), f), form),
             _uniform(form, COUNT),
@@ -65,8 +116,12 @@ def cases(form: Format, quick: bool) -> Iterator[Case]:
             np.where(mask, x / (1 - RATE), 0.0),
         ),
     }
-    for name, (compute, truth) in known.items():
-        yield Case(name, "random", (key, x), (Aspect("value", compute),), {"value": truth})
+    for name, (compute, reference) in known.items():
+        yield Case(name, "random", (key, x), (Aspect("value", compute),), {"value": reference})
+    if form.name in ("float64", "float32"):
+        logits = form.round(LOGITS)
+        drawn = _drawn(lambda k, x, f: random.categorical(k, x), form)
+        yield Case("random.categorical", "random", (key, logits), (Aspect("value", drawn),), {"value": _classes(form)})
     for name in initializers.names():
         host = initializers.get(name)(random.host_generator(7, 0, 0), SHAPE)
         truth = form.round(host)

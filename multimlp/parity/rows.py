@@ -42,6 +42,11 @@ class Row:
     passed : bool
     note : str
         Why it failed, or what is reported though nothing is demanded of it.
+    worst_relative : float
+        Largest |error| / (eps size), where size is |reference| but near a sum's cancellation: of a function of one number
+        max(|f|, |x f'|), of its derivative max(|f'|, |x f''|).
+    relative_limit : float
+        What is tolerated of it; infinite where nothing is.
     """
 
     function: str
@@ -57,6 +62,8 @@ class Row:
     at: float
     passed: bool
     note: str = ""
+    worst_relative: float = 0.0
+    relative_limit: float = float("inf")
 
 
 @dataclass
@@ -175,7 +182,7 @@ class Report:
             ) from None
 
 
-_NUMBERS = ("worst_error_in_k", "limit_in_k", "worst_ulp", "at")
+_NUMBERS = ("worst_error_in_k", "limit_in_k", "worst_ulp", "at", "worst_relative", "relative_limit")
 
 
 def _check_kinds(plain: Mapping[str, Any]) -> None:

@@ -134,8 +134,15 @@ class References:
         key = (id(case), name)
         if key not in self._scales:
             computed = case.scale[name](self._oracle, self._arrays(case))
-            self._scales[key] = self._oracle.to_numpy(computed)
+            sizes = np.asarray(self._oracle.to_numpy(computed), dtype=np.float64)
+            self._scales[key] = np.where(np.isfinite(sizes), sizes, 1.0)
         return self._scales[key]
+
+    def relative(self, case: Case, name: str) -> np.ndarray | None:
+        """What relative errors are measured against, if they are measured."""
+        if name not in case.relative:
+            return None
+        return case.relative[name](lambda other: self(case, other).high)
 
     def _arrays(self, case: Case) -> tuple[Any, ...]:
         if id(case) not in self._inputs:
@@ -232,16 +239,19 @@ def row(
 ) -> Row:
     """The row for a result."""
     case, aspect = job.case, job.aspect
-    limit = tolerances.limit(case.tolerance or case.function, case.family, aspect.kind, form.name, backend)
+    of = (case.tolerance or case.function, case.family, aspect.kind, form.name, backend)
+    limit = tolerances.limit(*of)
+    kind = "autodiff" if aspect.name.endswith("autodiff") else aspect.kind
+    relative_limit = tolerances.relative_limit(of[0], case.family, kind, backend)
 
     def made(found: Worst, passed: bool, note: str = "") -> Row:
         at = float(case.places[found.index]) if case.places is not None else float(found.index)
         return Row(
             case.function, case.family, aspect.name, backend.name, device, form.name, mode,
-            found.k, limit, found.ulp, at, passed, note,
+            found.k, limit, found.ulp, at, passed, note, found.relative, relative_limit,
         )  # fmt: skip
 
-    nothing = Worst(np.inf, np.inf, 0, True)
+    nothing = Worst(np.inf, np.inf, np.inf, 0, 0, True)
     if isinstance(result, Exception):
         return made(nothing, False, f"{type(result).__name__}: {result}".partition("\n")[0][:200])
     reference = references(case, aspect.reference)
@@ -249,12 +259,13 @@ def row(
         return made(nothing, False, f"shape {result.shape}, expected {reference.shape}")
     scale = references.scale(case, aspect.reference)
     measured = form if result.dtype.kind == "f" else FORMATS["float64"]  # integers: exactly
-    found = worst(result, reference, measured, aspect.demanded, scale, limit)
+    relative = references.relative(case, aspect.reference)
+    found = worst(result, reference, measured, aspect.demanded, scale, limit, relative, case.also)
     if found.finite_mismatch:
         return made(found, False, f"{result.flat[found.index]}, expected {reference.high.flat[found.index]}")
-    ulp_limit = tolerances.ulp_limit(case.tolerance or case.function, aspect.kind)
-    if found.ulp > ulp_limit:
-        return made(found, False, f"{found.ulp:.3g} ULP, tolerated {ulp_limit:g}")
+    if found.relative > relative_limit:
+        place = case.places[found.relative_index] if case.places is not None else found.relative_index
+        return made(found, False, f"relative: {found.relative:.3g} eps at {place:.6g}, tolerated {relative_limit:g}")
     return made(found, found.k <= limit)
 
 

@@ -49,6 +49,8 @@ TABLE: dict[str, Tolerance] = {
     "log_softmax": Tolerance(2, 6, 6, "the gradient is a difference of products"),
     "softmin": Tolerance(2, 6, 6, "the gradient is a difference of products"),
     "glu": Tolerance(2, 16, 16, "a s (1 - s) of a framework's own sigmoid cancels, times a up to 40"),
+    "random.uniform(minval, maxval)": Tolerance(1, 1, 1, "a multiple of the spacing, scaled and shifted"),
+    "random.normal": Tolerance(20, 1, 1, "the angle, up to 2 pi, is rounded; times a radius up to 8.6"),
     "dropout": Tolerance(1, 1, 1, "the mask is exact; x times 1 / (1 - rate) is rounded twice"),
 }
 """By function, all backends. Missing: the family's row of `FAMILIES`."""
@@ -78,14 +80,33 @@ XLA: dict[tuple[str, str], Tolerance] = {
 }
 """By function and dtype, where the backend compiles with XLA: it has elementary functions of its own."""
 
-RELATIVE: dict[str, float] = {"elu": 4, "selu": 4, "celu": 5}
-"""Values that must be right in units in the last place too: tiny ones, which exp(x) - 1 would lose. XLA's expm1 is up to
-four units off in float32, to which celu adds a division and a product."""
+RELATIVE: dict[str, float] = {"activation": 4.5, "special": 4.5, "loss": 5, "optimizer": 4}
+"""In eps of sizes that are about the result's own, by family: what `Case.relative` says. Missing: only k counts."""
+
+_OWN_TANH = "the derivative of the library's tanh is 1 - y^2: eps beside 1, so that far out no digit is left"
+_OWN_SIGMOID = "the derivative of torch's sigmoid is y (1 - y): eps beside 1, so that on the right no digit is left"
+_SHRINK = "x - tanh x, and by autodiff 1 - tanh'(x), near 0: the error is relative to x, and to 1"
+
+NOT_RELATIVE: dict[tuple[str, str, str | None], str] = {
+    ("tanh", "autodiff", "torch"): _OWN_TANH,
+    ("tanh", "autodiff", "tensorflow"): _OWN_TANH,
+    ("sigmoid", "autodiff", "torch"): _OWN_SIGMOID,
+    ("tanhshrink", "value", None): _SHRINK,
+    ("tanhshrink", "autodiff", None): _SHRINK,
+}
+"""By function, kind and backend, None for all: where only k counts, and why. To mend them costs more than their own time."""
+
+XLA_RELATIVE: dict[str, float] = {"tanh": 5, "tanhshrink": 10}
+"""Where the backend compiles with XLA, for the reason of `XLA`."""
 
 
-def ulp_limit(function: str, kind: str) -> float:
-    """Units in the last place tolerated of a result; infinite where only k counts."""
-    return RELATIVE.get(function, float("inf")) if kind == "value" else float("inf")
+def relative_limit(function: str, family: str, kind: str, backend: Backend) -> float:
+    """What `Row.worst_relative` may be; infinite where only k counts. `kind` is that of `limit`, or ``"autodiff"``."""
+    if any((function, kind, name) in NOT_RELATIVE for name in (backend.name, None)):
+        return float("inf")
+    if "xla" in backend.capabilities.compilers and function in XLA_RELATIVE:
+        return XLA_RELATIVE[function]
+    return RELATIVE.get(family, float("inf"))
 
 
 def limit(function: str, family: str, kind: str, dtype: str, backend: Backend) -> float:
