@@ -6,6 +6,7 @@ Each mutant is a mistake that a library or a textbook really makes.
 import functools
 import itertools
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -26,6 +27,7 @@ from multimlp.optimizers import _adam
 from multimlp.parity import Plan, run, tolerances
 from multimlp.tape import reverse, rules_decompositions
 from multimlp.transforms import _call, _jacobian
+from tests.libraries import NAMES
 
 
 @dataclass
@@ -114,6 +116,37 @@ def _identity(x):
     return x
 
 
+def _gelu_without_guard(x, approximate="none"):
+    """NaN in the derivative at both infinities: the density, zero, times x."""
+    return x * 0.5 * activations.erfc(x * -(0.5**0.5))
+
+
+def _elu_from_its_output(x, alpha=1.0):
+    """torch's derivative of expm1 is its value and one."""
+    return torch.where(x > 0, x, torch.expm1(torch.where(x > 0, torch.zeros_like(x), x)) * alpha)
+
+
+def _binary_cross_entropy_of_infinities(outputs, targets):
+    xp = array_namespace(outputs, targets)
+    rectified = xp.where(outputs > 0, outputs, xp.zeros_like(outputs))
+    tail = xp.log1p(xp.exp(xp.where(outputs > 0, -outputs, outputs)))
+    return xp.mean(rectified - outputs * targets + tail, axis=-1)
+
+
+def _tanh_of_jax(x):
+    import jax.numpy
+
+    return jax.numpy.tanh(x)
+
+
+def _reversed_order(key, x):
+    xp = array_namespace(key)
+    return xp.flip(_permutation(key, x), axis=0)
+
+
+_permutation = random.permutation
+
+
 MUTANTS = {
     "relu through maximum, as a kernel": Mutant(("relu",), kernel={"relu": _maximum_relu}),
     "relu through maximum, as the definition": Mutant(("relu",), portable={"relu": _maximum_relu}),
@@ -157,6 +190,14 @@ MUTANTS = {
         ),
     ),
     "dropout's mask shifted by one": Mutant(("dropout",), attribute=(regularizers, "dropout", _shifted_mask)),
+    "gelu' NaN at infinities, as a kernel": Mutant(("gelu",), kernel={"gelu": _gelu_without_guard}),
+    "tanh' by 1 - y^2": Mutant(("tanh",), kernel={"tanh": _tanh_of_jax}, backend="jax"),
+    "elu' from the output": Mutant(("elu",), kernel={"elu": _elu_from_its_output}),
+    "softsign' as the quotient has it": Mutant(("softsign",), kernel={"softsign": torch.nn.functional.softsign}),
+    "a loss NaN at infinite outputs": Mutant(
+        ("binary_cross_entropy",), portable={"sigmoid_cross_entropy": _binary_cross_entropy_of_infinities}
+    ),
+    "a permutation from its end": Mutant(("random.permutation",), attribute=(random, "permutation", _reversed_order)),
     "a tolerance without room": Mutant(
         ("sigmoid",), attribute=(tolerances.FAMILIES, "activation", tolerances.Tolerance(0, 0, 0, ""))
     ),
@@ -375,13 +416,40 @@ def test_a_broken_transform_is_found(name, monkeypatch):
 # ---- what only compiled programs show
 
 
+@dataclass
+class CompiledMutant:
+    """What is broken where a program is compiled, and nowhere else."""
+
+    compiler: str
+    dtype: str
+    function: str
+    names: dict = field(default_factory=dict)
+    """In the namespace."""
+    kernels: dict = field(default_factory=dict)
+    attribute: tuple = ()
+    backend: str = "torch"
+
+
+def _is_compiling():
+    if torch.compiler.is_compiling():
+        return True
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and not tensorflow.executing_eagerly()
+
+
 def _compiled_only(wrong, right):
-    """A kernel that is wrong where torch compiles."""
+    """A function that is wrong where torch or TensorFlow compiles."""
 
-    def kernel(x):
-        return (wrong if torch.compiler.is_compiling() else right)(x)
+    def chosen(*args, **kwargs):
+        return (wrong if _is_compiling() else right)(*args, **kwargs)
 
-    return kernel
+    return chosen
+
+
+def _portable(name):
+    from multimlp.backend import OPS
+
+    return OPS[name].portable
 
 
 def _expm1_as_a_constant(x):
@@ -392,34 +460,92 @@ def _erf_by_the_compiler(x):
     return torch.special.erf(x)
 
 
+def _short_of_bits(key, shape, dtype="float32", minval=0.0, maxval=1.0):
+    xp = array_namespace(key)
+    return xp.floor(_uniform(key, shape, dtype, minval, maxval) * 2.0**20) * 2.0**-20
+
+
+def _half_huber(outputs, targets, delta=1.0):
+    return _portable("huber_loss")(outputs, targets, delta) * 0.5
+
+
+def _momentum_lost(p, g, velocity, **options):
+    return p - options["learning_rate"] * g, velocity
+
+
+_uniform = random.uniform
+
+
 COMPILED = {
-    "expm1 left to inductor": ("inductor", "float64", "elu", {"expm1": torch.expm1}, {}),
-    "erf left to inductor": ("inductor", "float32", "erf", {}, {"erf": _erf_by_the_compiler}),
-    "expm1 cut off from its derivative": ("aot_eager", "float64", "selu", {"expm1": _expm1_as_a_constant}, {}),
-    "relu through maximum": ("aot_eager", "float64", "relu", {}, {"relu": _compiled_only(_maximum_relu, torch.relu)}),
-    "sigmoid with exp(-x)": (
-        "aot_eager", "float64", "sigmoid", {}, {"sigmoid": _compiled_only(_naive_sigmoid, torch.sigmoid)}
+    "expm1 left to inductor": CompiledMutant("inductor", "float64", "elu", names={"expm1": torch.expm1}),
+    "erf left to inductor": CompiledMutant("inductor", "float32", "erf", kernels={"erf": _erf_by_the_compiler}),
+    "expm1 cut off from its derivative": CompiledMutant(
+        "aot_eager", "float64", "selu", names={"expm1": _expm1_as_a_constant}
     ),
-}  # fmt: skip
-"""By name: compiler, dtype, function, what is broken in the namespace, what among the kernels."""
+    "relu through maximum": CompiledMutant(
+        "aot_eager", "float64", "relu", kernels={"relu": _compiled_only(_maximum_relu, torch.relu)}
+    ),
+    "sigmoid with exp(-x)": CompiledMutant(
+        "aot_eager", "float64", "sigmoid", kernels={"sigmoid": _compiled_only(_naive_sigmoid, torch.sigmoid)}
+    ),
+    "Adam's epsilon inside the root": CompiledMutant(
+        "aot_eager",
+        "float64",
+        "adam",
+        kernels={"adam_update": _compiled_only(_adam_epsilon_inside, _portable("adam_update"))},
+    ),
+    "gelu' NaN at infinities": CompiledMutant(
+        "aot_eager", "float64", "gelu", kernels={"gelu": _compiled_only(_gelu_without_guard, _portable("gelu"))}
+    ),
+    "dropout's mask shifted by one": CompiledMutant(
+        "aot_eager",
+        "float64",
+        "dropout",
+        attribute=(regularizers, "dropout", _compiled_only(_shifted_mask, regularizers.dropout)),
+    ),
+    "uniform numbers short of bits": CompiledMutant(
+        "aot_eager",
+        "float32",
+        "random.uniform",
+        attribute=(random, "uniform", _compiled_only(_short_of_bits, random.uniform)),
+    ),
+    "half of huber under XLA": CompiledMutant(
+        "xla",
+        "float32",
+        "huber",
+        kernels={"huber_loss": _compiled_only(_half_huber, _portable("huber_loss"))},
+        backend="tensorflow",
+    ),
+    "momentum lost in a graph": CompiledMutant(
+        "graph",
+        "float64",
+        "sgd",
+        kernels={"sgd_momentum_update": _compiled_only(_momentum_lost, _portable("sgd_momentum_update"))},
+        backend="tensorflow",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", COMPILED)
 def test_a_mutant_of_compiled_programs_is_found(name, monkeypatch):
-    compiler, dtype, function, names, kernels = COMPILED[name]
-    backend = load_backend("torch")
-    if compiler == "inductor" and not has_cxx_compiler():
+    mutant = COMPILED[name]
+    if mutant.backend not in NAMES:
+        pytest.skip(f"{mutant.backend} is not installed")
+    backend = load_backend(mutant.backend)
+    if mutant.compiler == "inductor" and not has_cxx_compiler():
         pytest.skip("there is no C++ compiler")
-    eager = Plan(("torch",), (function,), (dtype,), quick=True, compiled=False)
-    compiled = replace(eager, eager=False, compiled=True, compilers=(compiler,))
+    eager = Plan((mutant.backend,), (mutant.function,), (mutant.dtype,), quick=True, compiled=False)
+    compiled = replace(eager, eager=False, compiled=True, compilers=(mutant.compiler,))
     _forget_dispatch(monkeypatch)
     assert run(compiled).passed, "the original must pass"
 
     _forget_dispatch(monkeypatch)
-    monkeypatch.setattr(backend, "kernels", {**backend.kernels, **kernels})
-    for attribute, value in names.items():
+    monkeypatch.setattr(backend, "kernels", {**backend.kernels, **mutant.kernels})
+    for attribute, value in mutant.names.items():
         monkeypatch.setattr(backend.xp, attribute, value)
+    if mutant.attribute:
+        monkeypatch.setattr(*mutant.attribute)
     assert run(eager).passed, "eagerly it must not show"
     report = run(compiled)
     assert not report.passed
-    assert {row.mode for row in report.failures} == {compiler}
+    assert {row.mode for row in report.failures} == {mutant.compiler}

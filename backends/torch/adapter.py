@@ -186,7 +186,8 @@ class TorchBackend(Backend):
         return programs
 
     def stop_gradient(self, x: Array) -> Array:
-        return x.detach()
+        differentiated = torch.compiler.is_compiling() or namespace.may_be_differentiated(x)
+        return x.detach() if differentiated else x
 
 
 def _where(chosen: Sequence[bool], arrays: Arrays) -> Arrays:

@@ -53,7 +53,7 @@ def expm1(x: Array, /) -> Array:
     orders are exp(x), also where it overflows, and not torch's expm1(x) + 1, of which no digit is left below -17 or -37.
     """
     compiling = torch.compiler.is_compiling()
-    if not x.dtype.is_floating_point or not (compiling or _may_be_differentiated(x)):
+    if not x.dtype.is_floating_point or not (compiling or may_be_differentiated(x)):
         return torch.expm1(x)
     e = torch.exp(x)
     difference = e - 1
@@ -62,7 +62,7 @@ def expm1(x: Array, /) -> Array:
     return torch.where(torch.isfinite(value), value - nothing, difference)
 
 
-def _may_be_differentiated(x: torch.Tensor) -> bool:
+def may_be_differentiated(x: torch.Tensor) -> bool:
     """Whether autograd, a transform of `torch.func` or a forward derivative sees what is done to x."""
     return (
         x.requires_grad

@@ -34,6 +34,11 @@ def _logistic(xp: Namespace, z: Array) -> Array:
     return xp.where(z >= 0, 1 / (1 + e), e / (1 + e))
 
 
+def _beside(xp: Namespace, x: Array, e: Array) -> Array:
+    """x as a factor of e, which is 0 where x may be infinite."""
+    return xp.where(e > 0, x, xp.zeros_like(x))
+
+
 @activation(approximate=one_of("none", "tanh"))
 def gelu(x: Array, approximate: str = "none") -> Array:
     r"""Gaussian error linear unit, :math:`f(x) = x \Phi(x)`, with the normal distribution :math:`\Phi`.
@@ -128,9 +133,8 @@ def silu(x: Array) -> Array:
 def silu_derivative(x: Array) -> Array:
     """s + x s (1 - s) with s = 1 / (1 + exp(-x))."""
     xp = array_namespace(x)
-    bounded = cut_off(xp, x, LOGISTIC_END)
-    e = decay(xp, bounded)
-    return logistic(xp, x, e) + bounded * logistic_slope(e)
+    e = decay(xp, x)
+    return logistic(xp, x, e) + _beside(xp, x, e) * logistic_slope(e)
 
 
 @activation(2, beta=number, learnable="beta")
@@ -173,9 +177,7 @@ def swish_derivative(x: Array, beta: float | Array = 1.0) -> Array:
     xp = namespace(x, beta)
     z = x * beta
     e = decay(xp, z)
-    # Where the slope of the gate is zero the factor x may be infinite.
-    inside = xp.where(xp.logical_or(z > LOGISTIC_END, z < -LOGISTIC_END), xp.zeros_like(x), x)
-    return logistic(xp, z, e) + inside * logistic_slope(e) * beta
+    return logistic(xp, z, e) + _beside(xp, x, e) * logistic_slope(e) * beta
 
 
 @activation()
@@ -219,11 +221,10 @@ def mish(x: Array) -> Array:
 def mish_derivative(x: Array) -> Array:
     """t + x (1 - t^2) / (1 + exp(-x)) with t = tanh(log(1 + exp(x)))."""
     xp = array_namespace(x)
-    bounded = cut_off(xp, x, LOGISTIC_END)
-    e = decay(xp, bounded)
+    e = decay(xp, x)
     numerator, denominator = mish_gate(xp, x, e)
     sech_squared_times_logistic = 4 * xp.where(x >= 0, e * e, e) * (1 + e) / (denominator * denominator)
-    return numerator / denominator + bounded * sech_squared_times_logistic
+    return numerator / denominator + _beside(xp, x, e) * sech_squared_times_logistic
 
 
 def mish_gate(xp: Namespace, x: Array, e: Array) -> tuple[Array, Array]:

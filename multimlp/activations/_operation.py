@@ -138,8 +138,10 @@ def gated(xp: Namespace, x: Array, z: Array, end: float, gate: Callable[[Array],
     """x times a gate of z that is 0 below -``end`` and 1 above ``end`` in every format.
 
     There the gate is a constant: else its derivative, zero, would meet the factor x, infinite, and make NaN of the limits 0 and 1.
-    At -inf itself the product is infinity times zero, NaN.
+    At -inf itself the product is infinity times zero, NaN. Where nobody differentiates the product alone has the same values.
     """
+    if _is_constant(x) and (z is x or _is_constant(z)):
+        return x * gate(z)
     above = z > end
     outside = xp.logical_or(above, z < -end)
     nothing = xp.zeros_like(x)
@@ -156,9 +158,12 @@ def differentiated_as(value: Array, surrogate: Callable[[], Array]) -> Array:
 
     For values without cancellation whose derivatives would have one.
     """
-    backend = owner(value)
-    constant = backend.stop_gradient(value)
-    if constant is value:  # nobody differentiates
+    if _is_constant(value):
         return value
-    other = surrogate()
-    return constant - (backend.stop_gradient(other) - other)  # so that -0 stays -0
+    backend, other = owner(value), surrogate()
+    return backend.stop_gradient(value) - (backend.stop_gradient(other) - other)  # so that -0 stays -0
+
+
+def _is_constant(x: Array) -> bool:
+    """Whether it is known that nobody differentiates what is made of x."""
+    return owner(x).stop_gradient(x) is x

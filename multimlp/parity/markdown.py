@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
+from multimlp.parity.coverage import coverage
 from multimlp.parity.modes import modes
 from multimlp.parity.rows import Report, Row
 from multimlp.parity.terminal import figure, grouped
@@ -32,7 +35,7 @@ def render(report: Report) -> str:
     >>> render(Report(settings={"dtypes": []})).splitlines()[0]
     '## As measured'
     """
-    return "\n".join([*_verdict(report), *_errors(report), *_special(report)]) + "\n"
+    return "\n".join([*_verdict(report), *coverage(report), *_errors(report), *_relative(report), *_special(report)]) + "\n"
 
 
 def _verdict(report: Report) -> Iterator[str]:
@@ -67,9 +70,25 @@ def _errors(report: Report) -> Iterator[str]:
         yield ""
 
 
-def _pair(rows: Sequence[Row]) -> str:
-    values = [r.worst_error_in_k for r in rows if r.aspect in ("value", "portable")]
-    slopes = [r.worst_error_in_k for r in rows if r.aspect in ("derivative", "autodiff", "portable autodiff")]
+def _relative(report: Report) -> Iterator[str]:
+    """Of float64 and float32, compiled or not, by backend: where a relative error is demanded."""
+    rows = [r for r in report.rows if np.isfinite(r.relative_limit) and r.dtype in ("float64", "float32")]
+    if not rows:
+        return
+    columns = list(dict.fromkeys(row.backend for row in rows))
+    yield "Worst relative error of values / gradients, in eps max(|f|, |x f'|), float64 and float32, eager and compiled:"
+    yield ""
+    yield f"| function | {' | '.join(columns)} |"
+    yield "| --- |" + " ---: |" * len(columns)
+    for (_, function), by_backend in grouped([r for r in rows if r.function in FEATURED]).items():
+        cells = (_pair(by_backend.get(name, []), "worst_relative") for name in columns)
+        yield f"| {function} | {' | '.join(cells)} |"
+    yield ""
+
+
+def _pair(rows: Sequence[Row], figures: str = "worst_error_in_k") -> str:
+    values = [getattr(r, figures) for r in rows if r.aspect in ("value", "portable")]
+    slopes = [getattr(r, figures) for r in rows if r.aspect in ("derivative", "autodiff", "portable autodiff")]
     return " / ".join(figure(max(found)) if found else "-" for found in (values, slopes))
 
 

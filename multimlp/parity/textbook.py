@@ -28,6 +28,8 @@ class Elementwise:
         ``{x: derivative}`` for the points where a derivative does not exist, or a function of the options that returns it.
     at_minus_inf : float, optional
         The limit, where the formula read at -inf is none (``inf - inf``, ``inf * 0``) and NaN is not meant.
+    slopes_settle : bool
+        Whether the derivative has limits at the infinities; if not, NaN is stated there.
     """
 
     formula: Callable[..., Number]
@@ -35,6 +37,7 @@ class Elementwise:
         default_factory=dict
     )
     at_minus_inf: float | None = None
+    slopes_settle: bool = True
 
     @property
     def options(self) -> dict[str, Any]:
@@ -46,6 +49,17 @@ class Elementwise:
         """The points where the derivative jumps, and what is stated for them."""
         stated = self.slopes_at_kinks
         return dict(stated(**{**self.options, **options}) if callable(stated) else stated)
+
+    def slope_at(self, mp: Context, infinity: float, **options: Any) -> float:
+        """The limit of the derivative at an infinity: a difference so far out that it is 0, infinite, or the limit to 10 digits."""
+        if not self.slopes_settle:
+            return float("nan")
+        x = mp.mpf(10) ** 20 * (1 if infinity > 0 else -1)
+        h = mp.mpf(10) ** 10
+        slope = (self.formula(mp, x + h, **options) - self.formula(mp, x - h, **options)) / (2 * h)
+        if abs(slope) > 1e15:
+            return float("inf") if slope > 0 else float("-inf")
+        return 0.0 if abs(slope) < 1e-15 else float(slope)
 
 
 def _clip(x: Number, low: Number, high: Number) -> Number:
@@ -108,7 +122,7 @@ ACTIVATIONS: dict[str, Elementwise] = {
     "celu": Elementwise(lambda mp, x, alpha=1.0: x if x > 0 else alpha * mp.expm1(x / alpha)),
     "exponential": Elementwise(lambda mp, x: mp.exp(x)),
     "gaussian": Elementwise(lambda mp, x: mp.exp(-x * x)),
-    "sine": Elementwise(lambda mp, x: mp.sin(x)),
+    "sine": Elementwise(lambda mp, x: mp.sin(x), slopes_settle=False),
     "sigmoid": Elementwise(_logistic),
     "log_sigmoid": Elementwise(lambda mp, x: -_log1pexp(mp, -x)),
     "tanh": Elementwise(lambda mp, x: mp.tanh(x)),
@@ -176,6 +190,28 @@ LOSSES: dict[str, Callable[..., Number]] = {
     "poisson": _mean_of(lambda mp, o, t: mp.exp(o) - t * o),
 }
 """``f(mp, outputs of one example, its targets, **options)``; class labels are given one-hot."""
+
+_INF = float("inf")
+LOSS_LIMITS: dict[str, Sequence[tuple[tuple[float, ...], Any, float, tuple[float, ...]]]] = {
+    "cross_entropy": [((-_INF, 0.0), 1, 0.0, (0.0, 0.0)), ((-_INF, 0.0), 0, _INF, (-1.0, 1.0))],
+    "binary_cross_entropy": [
+        ((_INF,), (0.0,), _INF, (1.0,)), ((_INF,), (1.0,), 0.0, (0.0,)), ((_INF,), (0.25,), _INF, (0.75,)),
+        ((-_INF,), (0.0,), 0.0, (0.0,)), ((-_INF,), (1.0,), _INF, (-1.0,)), ((-_INF,), (0.25,), _INF, (-0.25,)),
+    ],
+    "hinge": [
+        ((_INF,), (1.0,), 0.0, (0.0,)), ((-_INF,), (1.0,), _INF, (-1.0,)),
+        ((_INF,), (0.0,), _INF, (1.0,)), ((-_INF,), (0.0,), 0.0, (0.0,)),
+    ],
+    "mse": [((_INF,), (0.0,), _INF, (_INF,)), ((-_INF,), (0.0,), _INF, (-_INF,))],
+    "mae": [((_INF,), (0.0,), _INF, (1.0,)), ((-_INF,), (0.0,), _INF, (-1.0,))],
+    "huber": [((_INF,), (0.0,), _INF, (1.0,)), ((-_INF,), (0.0,), _INF, (-1.0,))],
+    "log_cosh": [((_INF,), (0.0,), _INF, (1.0,)), ((-_INF,), (0.0,), _INF, (-1.0,))],
+    "poisson": [
+        ((_INF,), (0.0,), _INF, (_INF,)), ((_INF,), (1.0,), _INF, (_INF,)),
+        ((-_INF,), (0.0,), 0.0, (0.0,)), ((-_INF,), (1.0,), _INF, (-1.0,)),
+    ],
+}  # fmt: skip
+"""With the defaults of the options: outputs of one example, its target, the loss and its gradient, as limits."""
 
 State = dict[str, Number]
 

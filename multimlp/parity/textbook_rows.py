@@ -84,7 +84,7 @@ def _row(
     at: Sequence[float],
 ) -> Row:
     eps = FORMATS["float64"].eps
-    errors = [float(abs(g - w) / max(1, abs(w)) / eps) for g, w in zip(got, wanted, strict=True)]
+    errors = [_off(g, w) / eps for g, w in zip(got, wanted, strict=True)]
     limit = LIMITS.get(family, DEFAULT_LIMIT)
     worst = int(np.argmax(np.nan_to_num(errors, nan=np.inf)))
     k = errors[worst]
@@ -92,6 +92,14 @@ def _row(
         function, family, aspect, "mpmath", "cpu", "50 digits", "definition",
         k, limit, k, float(at[worst]), bool(k <= limit), "" if k <= limit else "not the textbook's formula",
     )  # fmt: skip
+
+
+def _off(got: Number, wanted: Number) -> float:
+    same = got == wanted or (got != got and wanted != wanted)
+    if same:
+        return 0.0
+    difference = float(abs(got - wanted) / max(1, abs(wanted)))
+    return difference if np.isfinite(difference) else np.inf
 
 
 def _numbers(array: Any) -> list[Number]:
@@ -126,6 +134,13 @@ def _elementwise(
         yield _row(
             function, family, "derivative", _numbers(derivative(everywhere, **options)), slopes, places
         )
+    far = (-np.inf, np.inf)
+    ends = oracle.asarray(np.asarray(far))
+    found = _numbers(slope(lambda v: operation(v, **options))(oracle, (ends,)))
+    limits = [definition.slope_at(mp, end, **options) for end in far]
+    if derivative is not None:
+        found, limits = found + _numbers(derivative(ends, **options)), limits * 2
+    yield _row(function, family, "slopes at infinity", found, limits, far * 2)
 
 
 def _axis(oracle: Any, name: str) -> Row:
@@ -155,6 +170,21 @@ def _loss(oracle: Any, name: str, options: Mapping[str, Any]) -> Iterator[Row]:
     pullback = oracle.vjp(lambda xs: (loss(xs[0], given),), (outputs,))[1]
     by_tape = _numbers(pullback((oracle.xp.ones(o.shape[:1]),))[0])
     yield _row(label(name, options), "loss", "derivative", closed, by_tape, range(len(closed)))
+    if not options:
+        yield _loss_limits(oracle, name, loss)
+
+
+def _loss_limits(oracle: Any, name: str, loss: Any) -> Row:
+    """Values, closed gradients and gradients by the tape at infinite outputs."""
+    got: list[Number] = []
+    wanted: list[Number] = []
+    for o, t, value, gradient in textbook.LOSS_LIMITS[name]:
+        outputs, targets = oracle.asarray(np.asarray([o])), oracle.asarray(np.asarray([t]))
+        pullback = oracle.vjp(lambda xs, targets=targets: (loss(xs[0], targets),), (outputs,))[1]
+        for found in (loss(outputs, targets), loss.gradient(outputs, targets), pullback((oracle.xp.ones((1,)),))[0]):
+            got += _numbers(found)
+        wanted += [value, *gradient, *gradient]
+    return _row(name, "loss", "infinite outputs", got, wanted, range(len(got)))
 
 
 def _optimizer(oracle: Any, name: str, options: Mapping[str, Any], optimizer: Any) -> Row:
