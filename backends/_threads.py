@@ -13,8 +13,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+
+from multimlp.backends._turns import Turns
 
 
 def threads_available() -> int:
@@ -31,23 +33,49 @@ def threads_for(operations: float, all_from: float) -> int | None:
 
 
 @functools.cache
-def _controller() -> Any | None:
+def _libraries() -> tuple[Any, ...]:
     """The BLAS libraries of this process, looked up once: the search takes longer than training a small
     network for an epoch."""
     try:
         from threadpoolctl import ThreadpoolController
     except ImportError:
-        return None
-    return ThreadpoolController().select(user_api="blas")
+        return ()
+    return tuple(ThreadpoolController().select(user_api="blas").lib_controllers)
+
+
+BLAS = Turns()
+"""The number of threads is one for the process: who wants all of them must not get the one that another thread has asked for, nor the
+other way round, or results would depend on who runs beside whom."""
 
 
 @contextlib.contextmanager
 def blas_threads(count: int | None) -> Iterator[None]:
-    """Limit the threads of NumPy's BLAS, if threadpoolctl is installed; undone at the end, also after an
-    exception."""
-    controller = None if count is None else _controller()
-    if controller is None:
-        yield
-        return
-    with controller.limit(limits=count):
-        yield
+    """Limit the threads of NumPy's BLAS, if threadpoolctl is installed, or with None make sure that nobody has; undone at the end, also
+    after an exception, by the last of the threads that want the same."""
+    libraries = () if count is None else _libraries()
+    # With OpenMP each thread that computes has a number of its own, else there is one for the process.
+    own = [library for library in libraries if getattr(library, "threading_layer", "") == "openmp"]
+    shared = [library for library in libraries if library not in own]
+    with BLAS.taking(count if libraries else None, lambda: _limited(shared, count)):
+        undo = _limited(own, count)
+        try:
+            yield
+        finally:
+            undo()
+
+
+def _limited(libraries: Sequence[Any], count: int | None) -> Callable[[], None]:
+    before = [library.get_num_threads() for library in libraries]
+
+    def set_to(counts: Sequence[int | None]) -> None:
+        for library, number in zip(libraries, counts, strict=True):
+            if hasattr(library, "clear_controlling_thread"):
+                # It would listen to the thread that was first to set a number, and to no other one.
+                library.clear_controlling_thread(force=True)
+                library.set_num_threads(number)
+                library.clear_controlling_thread(force=True)
+            else:
+                library.set_num_threads(number)
+
+    set_to([count] * len(before))
+    return lambda: set_to(before)

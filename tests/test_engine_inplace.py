@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tracemalloc
+import warnings
 from typing import Any
 
 import numpy as np
@@ -425,6 +426,23 @@ def test_a_large_buffer_is_updated_in_pieces_by_threads(monkeypatch: pytest.Monk
     monkeypatch.setattr(numpy_updates, "threads_available", lambda: 3)
     for found, wanted in zip(run_inplace(case, "numpy"), expected, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
+
+
+def test_threads_that_update_overflow_as_quietly_as_the_one_that_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from multimlp.backends.numpy import _updates as numpy_updates
+
+    monkeypatch.setattr(numpy_updates, "CHUNK", 64)
+    monkeypatch.setattr(numpy_updates, "THREADED_FROM", 128)
+    monkeypatch.setattr(numpy_updates, "threads_available", lambda: 3)
+    p, g = np.ones(256), np.full(256, 1e308)
+    update = numpy_updates.fused_update(optimizers.sgd(1e3), p, g, ())
+    assert update is not None
+    with warnings.catch_warnings(), load_backend("numpy").scope():
+        warnings.simplefilter("error")
+        update({"learning_rate": 1e3}, 1)
+    assert np.isneginf(p).all()
 
 
 # ---- cost ----------------------------------------------------------------------------------------------

@@ -193,11 +193,15 @@ MUTANTS = {
     "gelu' NaN at infinities, as a kernel": Mutant(("gelu",), kernel={"gelu": _gelu_without_guard}),
     "tanh' by 1 - y^2": Mutant(("tanh",), kernel={"tanh": _tanh_of_jax}, backend="jax"),
     "elu' from the output": Mutant(("elu",), kernel={"elu": _elu_from_its_output}),
-    "softsign' as the quotient has it": Mutant(("softsign",), kernel={"softsign": torch.nn.functional.softsign}),
+    "softsign' as the quotient has it": Mutant(
+        ("softsign",), kernel={"softsign": torch.nn.functional.softsign}
+    ),
     "a loss NaN at infinite outputs": Mutant(
         ("binary_cross_entropy",), portable={"sigmoid_cross_entropy": _binary_cross_entropy_of_infinities}
     ),
-    "a permutation from its end": Mutant(("random.permutation",), attribute=(random, "permutation", _reversed_order)),
+    "a permutation from its end": Mutant(
+        ("random.permutation",), attribute=(random, "permutation", _reversed_order)
+    ),
     "a tolerance without room": Mutant(
         ("sigmoid",), attribute=(tolerances.FAMILIES, "activation", tolerances.Tolerance(0, 0, 0, ""))
     ),
@@ -478,7 +482,9 @@ _uniform = random.uniform
 
 COMPILED = {
     "expm1 left to inductor": CompiledMutant("inductor", "float64", "elu", names={"expm1": torch.expm1}),
-    "erf left to inductor": CompiledMutant("inductor", "float32", "erf", kernels={"erf": _erf_by_the_compiler}),
+    "erf left to inductor": CompiledMutant(
+        "inductor", "float32", "erf", kernels={"erf": _erf_by_the_compiler}
+    ),
     "expm1 cut off from its derivative": CompiledMutant(
         "aot_eager", "float64", "selu", names={"expm1": _expm1_as_a_constant}
     ),
@@ -495,7 +501,10 @@ COMPILED = {
         kernels={"adam_update": _compiled_only(_adam_epsilon_inside, _portable("adam_update"))},
     ),
     "gelu' NaN at infinities": CompiledMutant(
-        "aot_eager", "float64", "gelu", kernels={"gelu": _compiled_only(_gelu_without_guard, _portable("gelu"))}
+        "aot_eager",
+        "float64",
+        "gelu",
+        kernels={"gelu": _compiled_only(_gelu_without_guard, _portable("gelu"))},
     ),
     "dropout's mask shifted by one": CompiledMutant(
         "aot_eager",

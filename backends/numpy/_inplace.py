@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 import numpy as np
@@ -58,9 +58,9 @@ class NumpyKernels(Kernels):
             out[...] = np.take(source, rows, axis=0)
 
     def threads(self, operations: int) -> AbstractContextManager[None]:
-        # Setting a limit takes as long as several small steps.
-        count = None if operations < _OPENBLAS_ONE_THREAD else threads_for(operations, _ALL_THREADS_FROM)
-        return blas_threads(count)
+        if operations < _OPENBLAS_ONE_THREAD:  # setting a limit takes as long as several small steps
+            return nullcontext()
+        return blas_threads(threads_for(operations, _ALL_THREADS_FROM))
 
     def product(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Call:
         if out.ndim == 2 and out.flags.c_contiguous:

@@ -125,7 +125,8 @@ class _Shares:
 
     def __init__(self, shares: list[list[FusedUpdate]]) -> None:
         self._mine, *self._others = shares
-        self._pool = ThreadPoolExecutor(len(self._others), "multimlp-update") if self._others else None
+        count = len(self._others)
+        self._pool = ThreadPoolExecutor(count, "multimlp-update", _overflow_quietly) if count else None
 
     def __call__(self, scalars: Scalars, number: int) -> None:
         waiting = []
@@ -134,6 +135,11 @@ class _Shares:
         _run(self._mine, scalars, number)
         for future in waiting:
             future.result()
+
+
+def _overflow_quietly() -> None:
+    """As in the adapter's ``scope``, which the thread that waits is in; each thread has a setting of its own."""
+    np.seterr(over="ignore", invalid="ignore", divide="ignore")
 
 
 def _run(pieces: list[FusedUpdate], scalars: Scalars, number: int) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from multimlp.backend import Array, Backend, Capabilities
 from multimlp.backends import _dlpack
 from multimlp.backends._host_threefry import threefry2x32
+from multimlp.backends._threads import blas_threads
 
 
 def _relu(x: np.ndarray) -> np.ndarray:
@@ -58,6 +59,9 @@ class NumpyBackend(Backend):
         """Overflow is no warning: what becomes infinite is reported by whoever looks at the results, as on every backend."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             yield
+
+    def all_threads(self) -> contextlib.AbstractContextManager[None]:
+        return blas_threads(None)
 
     def is_array_type(self, cls: type) -> bool:
         return issubclass(cls, (np.ndarray, np.generic))

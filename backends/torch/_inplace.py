@@ -7,13 +7,14 @@ are those with the cheapest way into the library as well as the fewest passes.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch
 
 from multimlp.backend import Call, FusedUpdate, InPlaceActivation, Kernels, Scalars, UpdateRule
 from multimlp.backends._threads import threads_for
+from multimlp.backends.torch._threads import torch_threads
 
 _ALL_THREADS_FROM = 1 << 22
 """Operations of the largest product; see `multimlp.backends._threads`."""
@@ -104,17 +105,10 @@ class TorchKernels(Kernels):
     def running(self) -> contextlib.AbstractContextManager[None]:
         return torch.no_grad()
 
-    @contextlib.contextmanager
-    def threads(self, operations: int) -> Iterator[None]:
-        before, count = torch.get_num_threads(), threads_for(operations, _ALL_THREADS_FROM)
-        if count is None or before <= count or self.device not in (None, "cpu"):
-            yield
-            return
-        torch.set_num_threads(count)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+    def threads(self, operations: int) -> contextlib.AbstractContextManager[None]:
+        if self.device not in (None, "cpu"):
+            return contextlib.nullcontext()
+        return torch_threads(threads_for(operations, _ALL_THREADS_FROM))
 
     # ---- pieces of a step
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from multimlp.backends import _dlpack
 from multimlp.backends.torch import namespace
 from multimlp.backends.torch._programs import Programs, has_cxx_compiler, warn_of_no_cxx_compiler
 from multimlp.backends.torch._quiet import load_forward_mode
+from multimlp.backends.torch._threads import torch_threads
 from multimlp.errors import CapabilityError, MultimlpError, shape_unknown, value_taken
 
 
@@ -42,6 +44,9 @@ class TorchBackend(Backend):
             "softmax": lambda x, axis=-1: torch.softmax(x, axis),
             "log_softmax": lambda x, axis=-1: torch.log_softmax(x, axis),
         }
+
+    def all_threads(self) -> contextlib.AbstractContextManager[None]:
+        return torch_threads(None)
 
     def is_array_type(self, cls: type) -> bool:
         return issubclass(cls, torch.Tensor)

@@ -311,6 +311,11 @@ class Backend:
         """`scope` for computing with these arrays, and whatever stands between them. Called on hot paths."""
         return _NO_SCOPE
 
+    def all_threads(self) -> contextlib.AbstractContextManager[None]:
+        """A part of training that runs on all of the library's threads: it waits while another thread of this process computes under
+        a limit of `Kernels.threads`, and the other way round, so that fits side by side have the bits of fits on their own."""
+        return _NO_SCOPE
+
     def framework_functions(self) -> Mapping[str, Callable[[Array], Array]]:
         """The library's own neural-network functions of one array, with the library's defaults, by multimlp's names.
 

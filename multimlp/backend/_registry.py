@@ -192,7 +192,7 @@ def _find_owner(cls: type) -> Backend | None:
             backend = load_backend(_roots[root])
             if backend.is_array_type(cls):
                 return backend
-    for backend in _loaded.values():
+    for backend in list(_loaded.values()):  # another thread may be loading one
         if backend.is_array_type(cls):
             return backend
     if hasattr(cls, "__array_namespace__"):

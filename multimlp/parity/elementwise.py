@@ -122,7 +122,10 @@ def _case(
         references={"value": _on_first(function), "derivative": truth, "second": _second(truth)},
         places=x,
         grid=len(grid(form, quick)),
-        relative={"value": _relative(x, "value", "derivative"), "derivative": _relative(x, "derivative", "second")},
+        relative={
+            "value": _relative(x, "value", "derivative"),
+            "derivative": _relative(x, "derivative", "second"),
+        },
         also=flushed(x, form),
         tolerance=name,
     )

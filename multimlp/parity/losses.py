@@ -144,7 +144,9 @@ def _sizes(loss: Loss) -> dict[str, Compute]:
 
 def _relative(loss: Loss) -> dict[str, Relative]:
     def of_slope(reference: Callable[[str], np.ndarray]) -> np.ndarray:
-        size: np.ndarray = np.abs(reference("derivative")) + np.nan_to_num(reference("predicted"), nan=0.0, posinf=0.0)
+        size: np.ndarray = np.abs(reference("derivative")) + np.nan_to_num(
+            reference("predicted"), nan=0.0, posinf=0.0
+        )
         return size
 
     def of_value(reference: Callable[[str], np.ndarray]) -> np.ndarray:

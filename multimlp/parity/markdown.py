@@ -35,7 +35,12 @@ def render(report: Report) -> str:
     >>> render(Report(settings={"dtypes": []})).splitlines()[0]
     '## As measured'
     """
-    return "\n".join([*_verdict(report), *coverage(report), *_errors(report), *_relative(report), *_special(report)]) + "\n"
+    return (
+        "\n".join(
+            [*_verdict(report), *coverage(report), *_errors(report), *_relative(report), *_special(report)]
+        )
+        + "\n"
+    )
 
 
 def _verdict(report: Report) -> Iterator[str]:
@@ -88,7 +93,9 @@ def _relative(report: Report) -> Iterator[str]:
 
 def _pair(rows: Sequence[Row], figures: str = "worst_error_in_k") -> str:
     values = [getattr(r, figures) for r in rows if r.aspect in ("value", "portable")]
-    slopes = [getattr(r, figures) for r in rows if r.aspect in ("derivative", "autodiff", "portable autodiff")]
+    slopes = [
+        getattr(r, figures) for r in rows if r.aspect in ("derivative", "autodiff", "portable autodiff")
+    ]
     return " / ".join(figure(max(found)) if found else "-" for found in (values, slopes))
 
 

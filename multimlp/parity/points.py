@@ -62,7 +62,9 @@ def is_subnormal(x: np.ndarray, form: Format) -> np.ndarray:
 
 def flushed(x: np.ndarray, form: Format) -> np.ndarray:
     """For each element its own index, for a subnormal number that of the zero of its sign, which must be among x."""
-    zeros = {negative: int(np.flatnonzero((x == 0) & (np.signbit(x) == negative))[0]) for negative in (False, True)}
+    zeros = {
+        negative: int(np.flatnonzero((x == 0) & (np.signbit(x) == negative))[0]) for negative in (False, True)
+    }
     of_zero = np.where(np.signbit(x), zeros[True], zeros[False])
     index: np.ndarray = np.where(is_subnormal(x, form), of_zero, np.arange(len(x)))
     return index

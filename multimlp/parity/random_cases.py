@@ -96,7 +96,10 @@ def cases(form: Format, quick: bool) -> Iterator[Case]:
             _drawn(lambda k, x, f: random.split(k, 3), form),
             _signed([_block(SEED, i, SPLIT) for i in range(3)]),
         ),
-        "random.fold_in": (_drawn(lambda k, x, f: random.fold_in(k, 5), form), _signed(_block(SEED, 5, FOLD))),
+        "random.fold_in": (
+            _drawn(lambda k, x, f: random.fold_in(k, 5), form),
+            _signed(_block(SEED, 5, FOLD)),
+        ),
         "random.permutation": (_drawn(lambda k, x, f: random.permutation(k, COUNT), form), _order()),
         "random.uniform(minval, maxval)": (
             _drawn(lambda k, x, f: random.uniform(k, (COUNT,), f, *RANGE), form),
@@ -121,7 +124,13 @@ def cases(form: Format, quick: bool) -> Iterator[Case]:
     if form.name in ("float64", "float32"):
         logits = form.round(LOGITS)
         drawn = _drawn(lambda k, x, f: random.categorical(k, x), form)
-        yield Case("random.categorical", "random", (key, logits), (Aspect("value", drawn),), {"value": _classes(form)})
+        yield Case(
+            "random.categorical",
+            "random",
+            (key, logits),
+            (Aspect("value", drawn),),
+            {"value": _classes(form)},
+        )
     for name in initializers.names():
         host = initializers.get(name)(random.host_generator(7, 0, 0), SHAPE)
         truth = form.round(host)

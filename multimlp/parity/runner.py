@@ -265,7 +265,9 @@ def row(
         return made(found, False, f"{result.flat[found.index]}, expected {reference.high.flat[found.index]}")
     if found.relative > relative_limit:
         place = case.places[found.relative_index] if case.places is not None else found.relative_index
-        return made(found, False, f"relative: {found.relative:.3g} eps at {place:.6g}, tolerated {relative_limit:g}")
+        return made(
+            found, False, f"relative: {found.relative:.3g} eps at {place:.6g}, tolerated {relative_limit:g}"
+        )
     return made(found, found.k <= limit)
 
 

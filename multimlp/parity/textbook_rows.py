@@ -181,7 +181,11 @@ def _loss_limits(oracle: Any, name: str, loss: Any) -> Row:
     for o, t, value, gradient in textbook.LOSS_LIMITS[name]:
         outputs, targets = oracle.asarray(np.asarray([o])), oracle.asarray(np.asarray([t]))
         pullback = oracle.vjp(lambda xs, targets=targets: (loss(xs[0], targets),), (outputs,))[1]
-        for found in (loss(outputs, targets), loss.gradient(outputs, targets), pullback((oracle.xp.ones((1,)),))[0]):
+        for found in (
+            loss(outputs, targets),
+            loss.gradient(outputs, targets),
+            pullback((oracle.xp.ones((1,)),))[0],
+        ):
             got += _numbers(found)
         wanted += [value, *gradient, *gradient]
     return _row(name, "loss", "infinite outputs", got, wanted, range(len(got)))

@@ -27,7 +27,7 @@ from multimlp.errors import InputError
 from multimlp.training._rows import take_rows
 
 MARKED_BYTES = 256 * 2**20
-"""As much of an array is hashed, in well under a second; of a larger one blocks of rows, spread evenly."""
+"""As much of an array is hashed, in about a second at most; of a larger one blocks of rows, spread evenly."""
 _BLOCK_BYTES = 4 * 2**20
 _MOST_NODES = 10_000
 """Of nested values; the rest counts by its types alone."""

@@ -122,7 +122,7 @@ def _predictor(mlp: Any, backend: Backend, params: Params) -> Callable[..., Any]
     found = _predictors.get((mlp, backend))
     if found is None:
         if len(_predictors) >= _MOST_PREDICTORS:
-            del _predictors[next(iter(_predictors))]
+            _predictors.pop(next(iter(list(_predictors))), None)  # another thread may be doing the same
         found = _predictors[mlp, backend] = _compile_forward(mlp, backend, params)
     return found
 
@@ -167,7 +167,7 @@ class Evaluator:
     def __call__(self, params: Tree) -> dict[str, float]:
         """The figures by name; an ensemble's are averaged over its members."""
         leaves, self._rebuild = tree.flatten(params)
-        with self._backend.scope_of(*leaves):
+        with self._backend.all_threads(), self._backend.scope_of(*leaves):
             values = self._program((*leaves, *self._data))
             return {
                 name: average(self._backend, value) for name, value in zip(self.names, values, strict=True)

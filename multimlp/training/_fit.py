@@ -160,6 +160,9 @@ def fit(
     -----
     Ctrl-C ends training after the steps under way and returns what has been learned (``result.stopped == "interrupted"``).
 
+    Fits in several threads have the bits of fits in a row. A process that has used torch, JAX or TensorFlow must not be forked: the child
+    would hang, as it does without multimlp; use ``multiprocessing.get_context("spawn")``.
+
     Examples
     --------
     >>> import numpy as np

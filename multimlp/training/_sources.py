@@ -6,6 +6,7 @@ once. Everything larger is streamed: a thread gathers the next chunk on the host
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -190,7 +191,9 @@ def prefetch(items: Iterable[Piece], depth: int = 1) -> Iterator[Piece]:
         except BaseException as error:
             offer(error)
 
-    thread = threading.Thread(target=work, name="multimlp-prefetch", daemon=True)
+    # The user's batches are made there too: a `use_backend` around the fit is theirs as well.
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(work,), name="multimlp-prefetch", daemon=True)
     thread.start()
     try:
         while (item := ready.get()) is not _END:

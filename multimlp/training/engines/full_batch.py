@@ -40,7 +40,7 @@ class FullBatchEngine:
             raise InputError(f"optimizer: {self._problem.optimizer.name!r} needs all data in memory at once")
         backend = self._problem.backend
         leaves, rebuild = tree.flatten(self._params)
-        with backend.scope_of(*leaves):
+        with backend.all_threads(), backend.scope_of(*leaves):
             step = backend.asarray(np.asarray(first_step), dtype="int32", device=self._problem.device)
             data = tuple(tree.leaves(chunk))
 

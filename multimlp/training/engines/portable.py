@@ -85,7 +85,7 @@ class PortableEngine:
 
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         problem, count = self._problem, len(order)
-        with problem.backend.scope_of(*self._leaves):
+        with problem.backend.all_threads(), problem.backend.scope_of(*self._leaves):
             whole = count - count % problem.batch_size
             rows = self._indices(np.reshape(order[:whole], (-1, problem.batch_size)))
             tail = self._indices(order[whole:])
