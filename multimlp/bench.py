@@ -19,6 +19,7 @@ import numpy as np
 
 from multimlp import random
 from multimlp._naming import did_you_mean
+from multimlp._shown import short_repr
 from multimlp._terminal import print_table, progress
 from multimlp.backend import Array, Target, array_namespace, select
 from multimlp.callbacks import Run
@@ -192,6 +193,8 @@ class Timing:
     slowest: float
     products: float
     """The matrix products of a step alone."""
+
+    __repr__ = short_repr
 
 
 def time_fit(

@@ -23,6 +23,7 @@ from multimlp._naming import (
     flag,
     refuse,
 )
+from multimlp._shown import MOST_ITEMS, shown
 from multimlp.errors import InputError, missing_dependency
 from multimlp.tree import Tree
 
@@ -56,6 +57,13 @@ class Run:
         self.stopped: str | None = None
         self._read_params = read_params
 
+    def __repr__(self) -> str:
+        return f"<Run, epoch {self.epoch} of {self.epochs}: {shown(self.latest())}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy keeps the parameters of now."""
+        return vars(self) | {"_read_params": _Kept(self.params)}
+
     @property
     def params(self) -> Tree:
         return self._read_params()
@@ -77,8 +85,22 @@ class Run:
         return {name: values[-1] for name, values in self.history.items() if values}
 
 
+class _Kept:
+    """Gives what it holds, as the reader of a run that is over."""
+
+    def __init__(self, params: Tree) -> None:
+        self._params = params
+
+    def __call__(self) -> Tree:
+        return self._params
+
+
 class Callback:
     """Base class: does nothing. Override what you need."""
+
+    def __repr__(self) -> str:
+        held = [f", {name}={shown(value)}" for name, value in vars(self).items() if not name.startswith("_")]
+        return f"<callback {type(self).__name__}{''.join(held[:MOST_ITEMS])}>"
 
     def on_fit_begin(self, run: Run) -> None:
         """Before the first epoch (of this call; ``run.epoch`` is not 0 when a checkpoint is resumed)."""

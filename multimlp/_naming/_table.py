@@ -55,6 +55,9 @@ class Table(Generic[T]):
         self._things: dict[str, T] = {}
         self._spellings: dict[str, str] = {}
 
+    def __repr__(self) -> str:
+        return f"<table of {len(self._things)} things of the kind {self.kind!r}>"
+
     def reader(self, read: Callable[..., R]) -> Callable[..., R]:
         """Decorate the function of the family that makes a thing of whatever selects one; pickles use it."""
         self.read = read

@@ -105,6 +105,11 @@ class Activation:
             return self._ready(x)
         return self.function(x, *self._learned(parameters), **dict(self.bound))
 
+    def __repr__(self) -> str:
+        learned = [f"{parameter.name} learned" for parameter in self.parameters]
+        options = [f"{name}={value!r}" for name, value in self.bound]
+        return f"<activation {', '.join((self.name, *options, *learned))}>"
+
     def derivative(self, x: Array, parameters: Any = None) -> Array:
         """The closed-form derivative in x; see `multimlp.activations.derivative`."""
         return self._description("derivative").derivative(x, *self._learned(parameters), **dict(self.bound))

@@ -98,6 +98,9 @@ class Backend:
     def module(self) -> str:
         return getattr(self.xp, "__name__", type(self.xp).__module__).partition(".")[0]
 
+    def __repr__(self) -> str:
+        return f"<backend {getattr(self, 'name', type(self).__name__)}>"
+
     # ---- arrays: what they are, values in and out, dtypes, devices -----------------------------------------------------
 
     def is_array_type(self, cls: type) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from multimlp._naming import flag
+from multimlp._shown import short_repr
 from multimlp.backend import host, owner
 from multimlp.errors import InputError, ShapeError
 
@@ -40,6 +41,8 @@ class Standardizer:
 
     mean: np.ndarray
     scale: np.ndarray
+
+    __repr__ = short_repr
 
     @classmethod
     def fit(cls, X: np.ndarray, shared: bool = False) -> Standardizer:

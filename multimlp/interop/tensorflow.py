@@ -27,6 +27,12 @@ class TensorFlowMLP(tf.Module):
         leaves, self._rebuild = tree.flatten(convert(params, "tensorflow"))
         self.weights = [tf.Variable(leaf) for leaf in leaves]
 
+    def __repr__(self) -> str:
+        return f"<TensorFlowMLP {self.name}: {self.mlp!r}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TensorFlowMLP, (self.mlp, self.params, self.name)
+
     @property
     def params(self) -> Params:
         """The current values as the tree that multimlp's functions take; gradients flow to the variables."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from multimlp import plotting
+from multimlp._shown import shown
 from multimlp.backend import Array, Backend, get_backend, select, use_backend
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ class LessonResult:
     backend: str = ""
     dtype: str = ""
     seconds: float = field(default=0.0, compare=False)
+
+    def __repr__(self) -> str:
+        where = ", ".join(filter(None, (self.backend, self.dtype)))
+        return (
+            f"<LessonResult{' of ' * bool(where)}{where}: {shown(self.numbers)}, {len(self.figures)} figures>"
+        )
 
     def save(self, folder: str | Path, name: str, kinds: Sequence[str] = ("png", "svg")) -> list[Path]:
         """Write each figure as ``name-figure.png`` and ``.svg``, or one of them; returns the paths."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from multimlp._shown import short_repr
 from multimlp.activations import Activation
 from multimlp.backend import Array, array_namespace, op
 
@@ -22,6 +23,8 @@ class Dense(NamedTuple):
     weight: Array
     bias: Array | None
 
+    __repr__ = short_repr
+
 
 class ParametricDense(NamedTuple):
     """Parameters of a layer whose activation is learned with it: ``activation`` maps parameter names to arrays."""
@@ -29,6 +32,8 @@ class ParametricDense(NamedTuple):
     weight: Array
     bias: Array | None
     activation: dict[str, Array]
+
+    __repr__ = short_repr
 
 
 Params = tuple[Dense | ParametricDense, ...]

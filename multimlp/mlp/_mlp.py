@@ -288,7 +288,9 @@ class MLP:
     def __repr__(self) -> str:
         names = [rule.name for rule in self.activations]
         shown = repr(names[0]) if len(set(names)) == 1 else repr(names)
-        parts = [f"{self.in_features}, {list(self.hidden)}, {self.out_features}"]
+        many = len(self.hidden) > 4 and len(set(self.hidden)) == 1
+        hidden = f"[{self.hidden[0]}] * {len(self.hidden)}" if many else f"{list(self.hidden)}"
+        parts = [f"{self.in_features}, {hidden}, {self.out_features}"]
         if names:
             parts.append(f"activation={shown}")
         if self.final_activation is not None:

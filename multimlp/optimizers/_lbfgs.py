@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple, TypeAlias
 
 from multimlp import tree
 from multimlp._naming import Named, Options, number, whole
+from multimlp._shown import short_repr, size_of
 from multimlp.backend import Array, array_namespace, owner
 from multimlp.errors import DTypeError
 from multimlp.optimizers._line_search import Point, strong_wolfe
@@ -34,6 +35,8 @@ class LBFGSState(NamedTuple):
     message: str
     """Why there is nothing left to do; empty while there is."""
 
+    __repr__ = short_repr
+
 
 class LBFGSResult(NamedTuple):
     """What `LBFGS.minimize` found."""
@@ -41,6 +44,9 @@ class LBFGSResult(NamedTuple):
     params: Tree
     value: float
     state: LBFGSState
+
+    def __repr__(self) -> str:
+        return f"LBFGSResult(params={size_of(self.params)}, value={self.value:.4g}, state={self.state!r})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

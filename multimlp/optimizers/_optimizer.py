@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, ParamSpec
 import numpy as np
 
 from multimlp import tree
-from multimlp._naming import LARGEST, Named, Table, check_whole, refuse, shown
+from multimlp._naming import LARGEST, Named, Table, check_whole, refuse
+from multimlp._shown import shown, size_of
 from multimlp.backend import Array, Backend, Namespace, array_namespace, is_array, owner
 from multimlp.errors import DTypeError, InputError, ShapeError
 from multimlp.optimizers._rule import Rule
@@ -28,6 +29,10 @@ class OptimizerState(NamedTuple):
     """Number of updates made; shape (), int32."""
     slots: tuple[Tree, ...]
     """One tree like the parameters' for each name of ``Optimizer.rule.slots``."""
+
+    def __repr__(self) -> str:
+        slots = ", ".join(map(size_of, self.slots))
+        return f"OptimizerState(step={shown(self.step)}, slots=({slots}))"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -65,6 +65,11 @@ class Row:
     worst_relative: float = 0.0
     relative_limit: float = float("inf")
 
+    def __repr__(self) -> str:
+        where = f"{self.backend} {self.device} {self.dtype} {self.mode}"
+        verdict = "" if self.passed else ", FAILED"
+        return f"Row({self.function}, {self.aspect}, {where}: {self.worst_error_in_k:.3g} of {self.limit_in_k:g} eps{verdict})"
+
 
 @dataclass
 class Report:
@@ -92,6 +97,11 @@ class Report:
     grids: dict[str, np.ndarray] = field(default_factory=dict)
     results: dict[str, np.ndarray] = field(default_factory=dict)
     special: list[dict[str, Any]] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        failed = len(self.failures)
+        verdict = f"{failed} out of tolerance" if failed else "all within tolerance"
+        return f"<Report of {len(self.rows)} rows, {', '.join(self.backends) or 'no backend'}: {verdict}>"
 
     @property
     def passed(self) -> bool:

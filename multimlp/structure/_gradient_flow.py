@@ -10,6 +10,7 @@ import numpy as np
 
 from multimlp import losses
 from multimlp._naming import check_whole
+from multimlp._shown import short_repr
 from multimlp.backend import Array, Backend, Target, host, owner
 from multimlp.callbacks import Callback, Run
 from multimlp.mlp import MLP, Params, check_params
@@ -37,6 +38,8 @@ class GradientFlow:
     weight_norms: tuple[float, ...]
     bias_norms: tuple[float, ...]
     parameter_norms: tuple[float, ...]
+
+    __repr__ = short_repr
 
     @property
     def ratio(self) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from multimlp._shown import short_repr
 from multimlp.structure._pieces import HostLayer
 
 _SAME = 1e-12
@@ -38,6 +39,8 @@ class PlaneRegions:
     offsets: np.ndarray
     linearity_error: float
     continuity_error: float
+
+    __repr__ = short_repr
 
     def __len__(self) -> int:
         """The number of regions."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from multimlp import losses, optimizers, regularizers, tree
 from multimlp._naming import check_path, check_whole, flag, refuse
+from multimlp._shown import shown, size_of
 from multimlp._terminal import progress as progress_bar
 from multimlp.backend import Array, Backend, select
 from multimlp.callbacks import Run, as_callbacks, watched
@@ -73,6 +74,20 @@ class FitResult:
     seconds: float
     optimizer_state: Tree = field(repr=False, default=None)
     member_loss: np.ndarray | None = None
+
+    def __repr__(self) -> str:
+        """The last figures and where it ran; the parameters by their number alone."""
+        last = [f"{name}={values[-1]:.4g}" for name, values in self.history.items() if values]
+        stopped = [] if self.stopped is None else [f"stopped={shown(self.stopped)}"]
+        parts = [
+            f"epochs={self.epochs}",
+            *last[:4],
+            *stopped,
+            f"backend={self.backend!r}",
+            f"dtype={self.dtype!r}",
+        ]
+        parts += [f"engine={self.engine!r}", f"seconds={self.seconds:.4g}", f"params={size_of(self.params)}"]
+        return f"FitResult({', '.join(parts)})"
 
 
 def fit(

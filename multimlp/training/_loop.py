@@ -69,6 +69,10 @@ class Training:
         self._engine, self.reason = choose(problem, params, optimizer_state)
         self._seconds_per_step: float | None = None
 
+    def __repr__(self) -> str:
+        where = f"{self.problem.backend.name}, {self.problem.dtype}"
+        return f"<Training on {where}, {self.engine}: {self.steps} steps made>"
+
     @property
     def engine(self) -> str:
         return self._engine.name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from multimlp.backend import Array, Backend, array_namespace, is_array
 from multimlp.errors import NotDifferentiableError
 from multimlp.transforms._call import ArgNums, Call, Outputs, check_transformed, explained, positions_given
 from multimlp.transforms._reverse import grad, no_floats
+from multimlp.transforms._transformed import Transformed
 
 
 def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
@@ -34,7 +34,6 @@ def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
     check_transformed("jacobian", f)
     argnums = positions_given("jacobian: argnums", argnums)
 
-    @functools.wraps(f)
     def transformed(*args: Any, **kwargs: Any) -> Any:
         call = Call(f, argnums, args, kwargs, "jacobian")
         backend, outputs = call.backend, Outputs()
@@ -48,7 +47,7 @@ def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
             rows = [_rows(backend, pullback, values, i, call.arrays) for i in range(len(values))]
         return tree.map(call.gradients, outputs.join([_Leaf(row) for row in rows]))
 
-    return transformed
+    return Transformed(transformed, jacobian, f, argnums)
 
 
 def _floats(backend: Backend, result: Any) -> Any:
@@ -69,7 +68,7 @@ def hessian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
     array([[0., 4.],
            [4., 2.]])
     """
-    return jacobian(grad(f, argnums), argnums)
+    return Transformed(jacobian(grad(f, argnums), argnums), hessian, f, argnums)
 
 
 class _Leaf(Sequence[Any]):

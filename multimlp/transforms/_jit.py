@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from multimlp.transforms._call import (
     explained,
     positions_given,
 )
+from multimlp.transforms._transformed import Transformed
 from multimlp.tree import Tree
 
 
@@ -65,7 +65,6 @@ def jit(
     static = positions_given("jit: static_argnums", static_argnums)
     fixed = {static} if isinstance(static, int) else set(static)
 
-    @functools.wraps(f)
     def transformed(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = tree.keyed((args, kwargs))
         held = {id(leaf) for p in fixed if p < len(args) for leaf in tree.leaves(args[p])}
@@ -82,7 +81,7 @@ def jit(
             program = programs[key] = _Program(f, (args, kwargs), kinds, backend, compiler)
         return program(leaves)
 
-    return transformed
+    return Transformed(transformed, jit, f, static_argnums, compiler)
 
 
 _CONSTANT = object()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from multimlp.backend import Array, Backend, array_namespace, is_array, owner
 from multimlp.errors import InputError, NonScalarError, NotDifferentiableError
 from multimlp.transforms._call import ArgNums, Call, Outputs, check_transformed, explained, positions_given
 from multimlp.transforms._directions import directions
+from multimlp.transforms._transformed import Transformed
 from multimlp.tree import Tree
 
 
@@ -47,7 +47,6 @@ def value_and_grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = 
     check_transformed("grad", f)
     argnums, has_aux = positions_given("grad: argnums", argnums), flag("grad: has_aux", has_aux)
 
-    @functools.wraps(f)
     def transformed(*args: Any, **kwargs: Any) -> Any:
         call = Call(f, argnums, args, kwargs, "grad")
         backend, outputs = call.backend, Outputs()
@@ -61,7 +60,7 @@ def value_and_grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = 
             value, aux, gradients = explained(backend, backend.value_and_grad(scalar_and_aux), call.arrays)
         return ((value, outputs.join(aux)) if has_aux else value), call.gradients(gradients)
 
-    return transformed
+    return Transformed(transformed, value_and_grad, f, argnums, has_aux)
 
 
 def grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -78,12 +77,11 @@ def grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> 
     """
     value_and_gradient = value_and_grad(f, argnums, has_aux)
 
-    @functools.wraps(f)
     def transformed(*args: Any, **kwargs: Any) -> Any:
         value, gradient = value_and_gradient(*args, **kwargs)
         return (gradient, value[1]) if has_aux else gradient
 
-    return transformed
+    return Transformed(transformed, grad, f, argnums, has_aux)
 
 
 def vjp(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
@@ -160,7 +158,7 @@ def elementwise_grad(f: Callable[..., Any], argnums: int = 0) -> Callable[..., A
         result = f(*args, **kwargs)
         return array_namespace(result).sum(result) if is_array(result) else result
 
-    return functools.wraps(f)(grad(total, argnums))
+    return Transformed(grad(total, argnums), elementwise_grad, f, argnums)
 
 
 def _scalar(backend: Backend, value: Any, name: str) -> Array:

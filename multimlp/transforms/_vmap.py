@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from multimlp._naming import check_whole, refuse
 from multimlp.backend import Array, array_namespace, is_array, owner
 from multimlp.errors import InputError, ShapeError
 from multimlp.transforms._call import Outputs, check_transformed, explained
+from multimlp.transforms._transformed import Transformed
 from multimlp.tree import Tree
 
 
@@ -52,7 +52,6 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
         ) from None
     in_axes = tree.map(_axis, in_axes)
 
-    @functools.wraps(f)
     def transformed(*args: Any, **kwargs: Any) -> Any:
         axes = tuple(in_axes) if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(args)
         if len(axes) != len(args):
@@ -88,7 +87,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
                 results = tuple(_placed(r, out_axes) for r in results)
         return outputs.join(results)
 
-    return transformed
+    return Transformed(transformed, vmap, f, in_axes, out_axes)
 
 
 def _leaf_axes(axis: Any, argument: Tree) -> list[int | None]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from multimlp._shown import short_repr
 from multimlp.backend import Array, Backend, Function
 from multimlp.tree import Tree
 
@@ -26,6 +27,8 @@ class Chunk(NamedTuple):
     """Shape (n,) or (n, k)."""
     weights: Array | None
     """Sample weights of shape (n,), or None."""
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class Problem:
     batch_size: int
     seed: int
     compiler: str | None = None
+
+    __repr__ = short_repr
 
     @property
     def compiled(self) -> bool:
