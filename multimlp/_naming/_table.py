@@ -99,6 +99,7 @@ class Table(Generic[T]):
             return build(called, known.bound(called, args, given))
 
         made: Any = make
+        made.__name__ = made.__qualname__ = called  # where a pickle finds it
         made.known = known
         made.__signature__ = known.signature.replace(return_annotation=self.kind.capitalize())
         return self.add(called, made)

@@ -7,12 +7,13 @@ built-in adapter claims, because one scan of the installed packages costs more t
 
 from __future__ import annotations
 
+import copyreg
 import importlib
 import importlib.util
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from multimlp import tape
 from multimlp._naming import did_you_mean
@@ -117,8 +118,20 @@ def load_backend(name: str) -> Backend:
     if canonical not in _loaded:
         with _loading:
             if canonical not in _loaded:
-                _loaded[canonical] = _instantiate(canonical)
+                _keep(canonical, _instantiate(canonical))
     return _loaded[canonical]
+
+
+def _keep(name: str, backend: Backend) -> None:
+    _loaded[name] = backend
+    copyreg.pickle(type(backend), _by_name)
+
+
+def _by_name(backend: Backend) -> Any:
+    """How a backend is pickled and copied: there is one instance a process, and the other process has its own."""
+    if _loaded.get(backend.name) is backend:
+        return load_backend, (backend.name,)
+    return object.__reduce_ex__(backend, 2)
 
 
 def _instantiate(name: str) -> Backend:
@@ -159,7 +172,7 @@ def register(backend: Backend) -> None:
         raise InputError(
             f"backend: expected an object of a subclass of multimlp.Backend with a name, got {backend!r} of type {type(backend).__name__}"
         )
-    _loaded[name] = backend
+    _keep(name, backend)
     _owners.clear()
     _namespaces.clear()
     for forget in when_registered:

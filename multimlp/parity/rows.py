@@ -71,7 +71,7 @@ class Row:
         return f"Row({self.function}, {self.aspect}, {where}: {self.worst_error_in_k:.3g} of {self.limit_in_k:g} eps{verdict})"
 
 
-@dataclass
+@dataclass(eq=False)
 class Report:
     """All rows of a run, and what a reader or another run needs beside them.
 

@@ -14,7 +14,7 @@ _SAME = 1e-12
 """Breakpoints closer than this, in the line's parameter from 0 to 1, are one."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LineRegions:
     """A piecewise linear network along a segment x(t) = start + t (end - start), 0 <= t <= 1.
 

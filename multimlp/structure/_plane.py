@@ -13,7 +13,7 @@ _SAME = 1e-12
 """Corners closer than this to a line, in the parallelogram's own coordinates, lie on it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PlaneRegions:
     """A piecewise linear network on the parallelogram x(s, t) = origin + s (first - origin) + t (second -
     origin).

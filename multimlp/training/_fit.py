@@ -39,7 +39,7 @@ from multimlp.tree import Tree
 logger = logging.getLogger("multimlp")
 
 
-@dataclass
+@dataclass(eq=False)
 class FitResult:
     """What `fit` returns.
 
