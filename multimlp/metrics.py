@@ -129,6 +129,10 @@ def predicted_classes(outputs: Array) -> Array:
     if not _shape("outputs", outputs) or not outputs.shape[-1]:
         raise ShapeError(f"outputs: expected shape (..., k) with k >= 1, got {tuple(outputs.shape)}")
     xp = array_namespace(outputs)
+    if not xp.isdtype(outputs.dtype, "numeric") and not owner(outputs).is_floating(outputs):
+        raise DTypeError(
+            f"outputs: expected scores, numbers, got dtype {owner(outputs).dtype_name(outputs.dtype)}"
+        )
     if outputs.shape[-1] == 1:
         return xp.astype(outputs[..., 0] > 0, xp.int32)
     return xp.astype(xp.argmax(outputs, axis=-1), xp.int32)

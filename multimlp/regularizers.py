@@ -196,7 +196,7 @@ def dropout(x: Array, key: Array, rate: float) -> Array:
     array([0., 0., 2., 2.])
     """
     rate = check_number("rate", rate, low=0, high=1, high_open=True)
-    if not is_array(x):
+    if not is_array(x) or not owner(x).is_floating(x):
         raise refuse("x", "a floating array", x)
     if rate == 0:
         return x

@@ -20,9 +20,9 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeAlias
 
 import numpy as np
 
-from multimlp._naming import Named, Table, check_number, each, number, whole
+from multimlp._naming import Named, Table, check_number, each, number, refuse, whole
 from multimlp.backend import Array, Namespace, array_namespace, is_array, owner
-from multimlp.errors import InputError
+from multimlp.errors import InputError, MultimlpError
 
 P = ParamSpec("P")
 Function: TypeAlias = Callable[..., Array]
@@ -45,10 +45,20 @@ class Schedule(Named):
             xp = array_namespace(step)
             kind = xp.float32 if dtype is None else dtype
             backend = owner(step)
-            with backend.scope(backend.dtype_name(kind)):
-                return self.function(xp, xp.astype(step, kind), **self.options)
-        time = np.asarray(check_number("step", step, low=0))
-        return float(self.function(array_namespace(time), time, **self.options))
+            if isinstance(step, np.ndarray) and step.dtype.kind not in "iuf":
+                raise refuse("step", "an integer, or an integer array of shape ()", step)
+            try:
+                name = backend.dtype_name(kind)
+                with backend.scope(name):
+                    time = xp.astype(step, kind)
+            except MultimlpError:
+                raise
+            except Exception as error:
+                raise refuse("dtype", "a floating dtype of the library of the step", dtype) from error
+            with backend.scope(name):
+                return self.function(xp, time, **self.options)
+        now = np.asarray(check_number("step", step, low=0))
+        return float(self.function(array_namespace(now), now, **self.options))
 
     def _computes(self) -> tuple[Any, ...]:
         return (self.function,)

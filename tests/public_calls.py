@@ -34,6 +34,10 @@ def square_sum(x: Any) -> Any:
     return mm.array_namespace(x).sum(x * x)
 
 
+def square(x: Any) -> Any:
+    return mm.array_namespace(x).multiply(x, x)
+
+
 def curried(transform: Callable[..., Any], *arguments: str) -> Callable[..., Any]:
     """``transform(...)(x, ...)`` as one function: those of these names go to what it returns."""
 
@@ -90,15 +94,15 @@ def of_arrays(library: str) -> dict[str, Call]:
             curried(mm.elementwise_grad, "x"),
             {"f": activations.tanh, "argnums": 0, "x": x},
         ),
-        "jacobian": (curried(mm.jacobian, "x"), {"f": lambda x: x * x, "argnums": 0, "x": x}),
+        "jacobian": (curried(mm.jacobian, "x"), {"f": square, "argnums": 0, "x": x}),
         "hessian": (curried(mm.hessian, "x"), {"f": square_sum, "argnums": 0, "x": x}),
-        "jvp": (mm.jvp, {"f": lambda x: x * x, "primals": (x,), "tangents": (x,)}),
+        "jvp": (mm.jvp, {"f": square, "primals": (x,), "tangents": (x,)}),
         "hvp": (mm.hvp, {"f": square_sum, "primals": (x,), "tangents": (x,)}),
         "vjp": (
             lambda f, x, has_aux, cotangents: mm.vjp(f, x, has_aux=has_aux)[1](cotangents),
-            {"f": lambda x: x * x, "x": x, "has_aux": False, "cotangents": x},
+            {"f": square, "x": x, "has_aux": False, "cotangents": x},
         ),
-        "vmap": (curried(mm.vmap, "x"), {"f": lambda x: x * x, "in_axes": 0, "out_axes": 0, "x": x}),
+        "vmap": (curried(mm.vmap, "x"), {"f": lambda x: x, "in_axes": 0, "out_axes": 0, "x": x}),
         "jit": (
             curried(mm.jit, "x"),
             {"f": lambda x: x, "static_argnums": (), "compiler": "none", "x": x},

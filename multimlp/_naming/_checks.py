@@ -75,6 +75,7 @@ def check_number(
     low_open: bool = False,
     high_open: bool = False,
     infinite: bool = False,
+    nan: bool = False,
 ) -> float:
     """The value as a float within the bounds given; `InputError` that names the argument otherwise.
 
@@ -93,6 +94,8 @@ def check_number(
         number = math.inf if found > 0 else -math.inf
     too_low = low is not None and (number <= low if low_open else number < low)
     too_high = high is not None and (number >= high if high_open else number > high)
+    if number != number and nan:
+        return number
     if number != number or too_low or too_high or (not infinite and math.isinf(number)):
         left = "(-inf" if low is None else f"{'(' if low_open else '['}{low:g}"
         right = f"inf{']' if infinite else ')'}" if high is None else f"{high:g}{')' if high_open else ']'}"

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from multimlp.backend import Array, Namespace, Op, array_namespace, common_owner, owner, owner_of_type
+from multimlp.backend import (
+    Array,
+    Namespace,
+    Op,
+    array_namespace,
+    common_owner,
+    is_array,
+    owner,
+    owner_of_type,
+)
 from multimlp.errors import DTypeError, InputError
 
 Check = Callable[[Any], str | None]
@@ -45,9 +53,10 @@ def one_of(*choices: str) -> Check:
 
 
 def _is_real(value: Any) -> bool:
-    return (
-        isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-    )
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    # Integers that large are no number of 64 bits, to libraries that take them as such.
+    return abs(value) < (float("inf") if isinstance(value, float) else 2**63)
 
 
 class ActivationOp(Op):
@@ -105,6 +114,8 @@ class ActivationOp(Op):
             raise InputError(f"{self.name}: no option {name!r}; its options: {options}")
         dtype = getattr(value, "dtype", None)
         if dtype is not None and x is not None and name == self.option_names[0] and self.arrays == 2:
+            if not is_array(x):
+                self._accept(x)
             if dtype != x.dtype and common_owner((x, value)) is not None:
                 raise DTypeError(
                     f"{self.name}: {name} has dtype {dtype}, x has {x.dtype}; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
@@ -103,6 +104,8 @@ def _dtype_of(target: Backend, dtype: Any) -> str:
     try:
         name = dtype if isinstance(dtype, str) else target.dtype_name(dtype)
         target.dtype(name)
+        if not _STANDARD.fullmatch(name):
+            raise DTypeError(name)
     except Exception:
         kinds = ("float64", "float32", "bfloat16", "float16", "int64", "int32", "bool")
         raise DTypeError(
@@ -110,6 +113,9 @@ def _dtype_of(target: Backend, dtype: Any) -> str:
             f"{did_you_mean(dtype, kinds)}"
         ) from None
     return name
+
+
+_STANDARD = re.compile(r"bool|u?int(8|16|32|64)|b?float(16|32|64)|complex(64|128)")
 
 
 def _narrowing(target: Backend, dtype: str) -> tuple[str, str] | None:
@@ -131,7 +137,7 @@ def _fitting(values: np.ndarray, wide: str, narrow: str, advice: str) -> np.ndar
 
 def host(x: Any, name: str, advice: str = "convert it first, e.g. X.astype(float)") -> np.ndarray | Array:
     """Users' data as a NumPy array or an array of a library: lists, data frames and series are converted; ``advice`` for text."""
-    if is_array(x) and not (isinstance(x, np.ndarray) and x.dtype.kind not in "biuf"):
+    if is_array(x) and not (isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind not in "biuf"):
         return x
     if hasattr(x, "to_numpy"):
         try:

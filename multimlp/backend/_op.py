@@ -242,7 +242,7 @@ class Op:
         return self.portable.__qualname__
 
 
-_OF_LIBRARIES = (TypeError, ValueError, IndexError, AttributeError, RuntimeError)
+_OF_LIBRARIES = (TypeError, ValueError, IndexError, AttributeError, RuntimeError, ArithmeticError)
 """What libraries raise for arrays that they cannot compute with."""
 
 

@@ -230,6 +230,8 @@ class BaseMLP(BaseEstimator):
         weights = None
         if sample_weight is not None:
             with _inputs.explained("sample_weight"):
+                if np.iscomplexobj(_inputs.to_host(sample_weight)):
+                    raise DataError("sample_weight: expected real numbers, got complex ones")
                 weights = _check_sample_weight(
                     _inputs.to_host(sample_weight), np.empty((len(labels), 1)), ensure_non_negative=True
                 )

@@ -23,7 +23,7 @@ def _is_number(value: Any) -> bool:
 def _widths(value: Any) -> bool:
     if _is_integer(value):
         return value > 0
-    if isinstance(value, str) or not hasattr(value, "__iter__"):
+    if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__getitem__"):
         return False
     return all(_is_integer(width) and width > 0 for width in value)
 

@@ -8,8 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from multimlp._naming import Named, Options, Table, check_items, check_number, check_whole, document_as
-from multimlp.backend import Array, host, owner
+from multimlp._naming import (
+    Named,
+    Options,
+    Table,
+    check_items,
+    check_number,
+    check_whole,
+    document_as,
+    refuse,
+)
+from multimlp.backend import Array, host, is_array, owner
 from multimlp.errors import InputError, ShapeError
 
 Shape = tuple[int, ...]
@@ -154,10 +163,12 @@ class Loss(Named):
 
         One output a row gives one decision a row: shape (..., n) for binary outputs (..., n, 1).
         """
+        _require_outputs(outputs)
         return outputs if self.predict_function is None else self.predict_function(outputs)
 
     def activation(self, outputs: Array) -> Array:
         """What turns outputs into probabilities or means: softmax, sigmoid, exp, or nothing."""
+        _require_outputs(outputs)
         return outputs if self.activation_function is None else self.activation_function(outputs)
 
     def to_spec(self) -> dict[str, Any]:
@@ -171,6 +182,13 @@ class Loss(Named):
 
     def _shown(self) -> list[str]:
         return [*super()._shown(), *([] if self.scale == 1 else [f"scale={self.scale!r}"])]
+
+
+def _require_outputs(outputs: Any) -> None:
+    if not is_array(outputs) or not owner(outputs).is_floating(outputs):
+        raise refuse("outputs", "an array of a real floating-point dtype", outputs)
+    if not tuple(outputs.shape) or outputs.shape[-1] == 0:
+        raise ShapeError(f"outputs: expected shape (..., n, k) with k >= 1, got {tuple(outputs.shape)}")
 
 
 def define(

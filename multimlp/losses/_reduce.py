@@ -59,7 +59,7 @@ def batch_mean(per_example: Array, sample_weight: Array | None = None) -> Array:
             return xp.mean(per_example, axis=-1)
         weights = _weights(xp, per_example, sample_weight)
         return xp.sum(per_example * weights, axis=-1) / xp.sum(weights, axis=-1)
-    except (AttributeError, IndexError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError):
         _require(per_example, sample_weight)
         raise
 

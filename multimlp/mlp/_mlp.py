@@ -216,22 +216,23 @@ class MLP:
         layers = self.layers
         try:
             first = params[0].weight
-            if X.shape[-1] != self.in_features or X.dtype != first.dtype or len(params) != len(layers):
-                self._explain(params, X)
-        except (AttributeError, IndexError, KeyError, TypeError):
+            fits = X.shape[-1] == self.in_features and X.dtype == first.dtype and len(params) == len(layers)
+        except Exception:  # whatever a library says about an index
             self._explain(params, X)
             raise
+        if not fits:
+            self._explain(params, X)
         if X.ndim == 1 and first.ndim == 3:
             xp = array_namespace(X)
             return xp.squeeze(self(params, xp.expand_dims(X, axis=0), key), axis=-2)
-        if key is None or self.dropout == 0:
-            return forward(layers, params, X)
-        return forward(
-            layers,
-            params,
-            X,
-            lambda hidden, i: regularizers.dropout(hidden, random.fold_in(key, i), self.dropout),
-        )
+        drop = None
+        if key is not None and self.dropout:
+            drop = lambda hidden, i: regularizers.dropout(hidden, random.fold_in(key, i), self.dropout)  # noqa: E731
+        try:
+            return forward(layers, params, X, drop)
+        except Exception:  # what any library says where layers do not fit each other
+            self._explain(params, X)
+            raise
 
     def _explain(self, params: Any, X: Any) -> None:
         """Say what is wrong with a call; called only when something is."""

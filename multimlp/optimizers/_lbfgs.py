@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
 from multimlp import tree
-from multimlp._naming import Named, Options, number, whole
+from multimlp._naming import Named, Options, check_function, check_whole, number, refuse, whole
 from multimlp._shown import short_repr, size_of
-from multimlp.backend import Array, array_namespace, owner
+from multimlp.backend import Array, array_namespace, is_array, owner
 from multimlp.errors import DTypeError
 from multimlp.optimizers._line_search import Point, strong_wolfe
 from multimlp.optimizers._optimizer import OPTIMIZERS
@@ -111,6 +111,9 @@ class LBFGS(Named):
     def init(self, params: Tree) -> LBFGSState:
         """The state before the first step; checks that the parameters are floating arrays of one dtype."""
         leaves = tree.leaves(params)
+        for leaf in leaves:
+            if not is_array(leaf):
+                raise refuse("params", "a tree of floating arrays", leaf)
         backend = owner(*leaves)
         names = sorted({backend.dtype_name(leaf.dtype) for leaf in leaves})
         if len(names) > 1 or "float" not in names[0]:
@@ -202,6 +205,8 @@ class LBFGS(Named):
 
     def minimize(self, value_and_grad: ValueAndGrad, params: Tree, max_iterations: int = 200) -> LBFGSResult:
         """Step until done, as ``result.state.message`` says, or, with an empty one, ``max_iterations``."""
+        check_function("value_and_grad", value_and_grad, "a function params -> (value, gradients)")
+        max_iterations = check_whole("max_iterations", max_iterations, low=0)
         state = self.init(params)
         while not state.message and state.iterations < max_iterations:
             params, state = self.step(value_and_grad, params, state)

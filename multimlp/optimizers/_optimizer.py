@@ -71,6 +71,7 @@ class Optimizer(Named):
             If one of them is not floating.
         """
         leaves, rebuild = tree.flatten(params)
+        _require_arrays(leaves)
         backend = owner(*leaves)
         for leaf in leaves:
             if "float" not in backend.dtype_name(leaf.dtype):
@@ -201,6 +202,15 @@ def optimizer(rule_of: Callable[P, Rule]) -> Callable[P, Optimizer]:
     return made
 
 
+_NO_SHAPE = object()
+
+
+def _require_arrays(leaves: Sequence[Any]) -> None:
+    for leaf in leaves:
+        if not is_array(leaf):
+            raise refuse("params", "a tree of floating arrays", leaf)
+
+
 def _leaves_like(params: Tree, leaves: Sequence[Array], other: Tree, name: str) -> list[Array]:
     try:
         found = tree.leaves_like(params, other)
@@ -210,7 +220,8 @@ def _leaves_like(params: Tree, leaves: Sequence[Array], other: Tree, name: str) 
             f"got {tree.structure(other)}"
         ) from None
     for leaf, array in zip(leaves, found, strict=True):
-        if getattr(array, "shape", None) != leaf.shape:
+        if getattr(array, "shape", None) != getattr(leaf, "shape", _NO_SHAPE):
+            _require_arrays(leaves)
             got = f"shape {tuple(array.shape)}" if is_array(array) else f"{shown(array)}"
             raise (ShapeError if is_array(array) else InputError)(
                 f"{name}: expected an array of shape {tuple(leaf.shape)} for each like it among the parameters, got {got}"

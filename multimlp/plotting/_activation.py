@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from multimlp import activations
+from multimlp._naming import check_choice, check_items, flag
 from multimlp.activations import Activation
-from multimlp.backend import Array, Backend, array_namespace, get_backend, select
+from multimlp.backend import Array, Backend, array_namespace, get_backend, host, owner, select
+from multimlp.errors import InputError, ShapeError
 from multimlp.plotting._style import COLOURS, LINES, axes_or_new
 from multimlp.transforms import elementwise_grad
 
@@ -47,7 +49,7 @@ def activation_curve(
     """
     target = select(backend, dtype=dtype)
     rule = activations.parse(activation)
-    points = target.backend.asarray(np.asarray(x), dtype=target.dtype, device=target.device)
+    points = target.backend.asarray(_points(x), dtype=target.dtype, device=target.device)
 
     def curve(z: Array) -> Array:
         return rule(z) if not _along_an_axis(rule) else _first_output(rule, z)
@@ -55,6 +57,14 @@ def activation_curve(
     with target.backend.scope_of(points):
         value, derivative = curve(points), elementwise_grad(curve)(points)
         return target.backend.to_numpy(value), target.backend.to_numpy(derivative)
+
+
+def _points(x: Any) -> np.ndarray:
+    given = host(x, "x")
+    values = np.asarray(owner(given).to_numpy(given))
+    if values.ndim != 1 or not values.size:
+        raise ShapeError(f"x: expected points of shape (n,), got {values.shape}")
+    return values
 
 
 def _along_an_axis(rule: Activation) -> bool:
@@ -103,7 +113,7 @@ def plot_activation(
     >>> plotting.plot_activation("gelu", "numpy", axes).get_title()
     'gelu, numpy'
     """
-    axes = axes_or_new(ax)
+    axes, derivative, x = axes_or_new(ax), flag("derivative", derivative), _points(x)
     rule = activations.parse(activation)
     value, slope = activation_curve(rule, x, backend, dtype)
     axes.plot(x, value, color=COLOURS[0], linestyle=LINES[0], label=_label(rule))
@@ -142,8 +152,12 @@ def plot_agreement(
         float64.
     """
     rule = activations.parse(activation)
-    value_axes, slope_axes, error_axes = axes
-    points = np.asarray(x, dtype=dtype)
+    value_axes, slope_axes, error_axes = _three(axes)
+    check_choice("dtype", dtype, ("float64", "float32", "float16"))
+    points = _points(x).astype(dtype)
+    backends = check_items("backends", backends, "of names of backends")
+    if not backends:
+        raise InputError("backends: expected the name of one backend or more, got none")
     reference = activation_curve(rule, points, "numpy", "float64")
     eps = float(np.finfo(dtype).eps)
     largest = {}
@@ -163,6 +177,13 @@ def plot_agreement(
     error_axes.set_xlabel("x")
     value_axes.legend()
     return largest
+
+
+def _three(axes: Any) -> list[Axes]:
+    found = check_items("axes", axes, "of three matplotlib axes")
+    if len(found) != 3:
+        raise InputError(f"axes: expected three matplotlib axes, got {len(found)}")
+    return [axes_or_new(ax) for ax in found]
 
 
 def _error(got: np.ndarray, true: np.ndarray, eps: float) -> np.ndarray:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from multimlp._naming import check_whole, shown
 from multimlp.backend import host, owner
-from multimlp.errors import InputError, ShapeError
+from multimlp.errors import DataError, InputError, ShapeError
 from multimlp.mlp import MLP, Params, check_params
 from multimlp.plotting._style import MARKERS, axes_or_new
 from multimlp.training import predict
@@ -58,8 +59,8 @@ def plot_decision_boundary(
     points, labels = _on_host(X, "X"), _on_host(y, "y").reshape(-1)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) != len(labels):
         raise ShapeError(f"X, y: expected shapes (n, 2) and (n,), got {points.shape} and {labels.shape}")
-    if resolution < 2:
-        raise InputError(f"resolution: expected at least 2, got {resolution!r}")
+    resolution = check_whole("resolution", resolution, low=2, high=10_000)
+    labels = _class_indices(labels)
     axes = axes_or_new(ax)
     low, high = points.min(axis=0), points.max(axis=0)
     margin = 0.12 * np.maximum(high - low, 1e-6)
@@ -89,6 +90,23 @@ def plot_decision_boundary(
 def _on_host(x: Any, name: str) -> np.ndarray:
     values = host(x, name)
     return owner(values).to_numpy(values)
+
+
+def _class_indices(labels: np.ndarray) -> np.ndarray:
+    """The labels as integers from 0; `DataError` for what would be no class."""
+    if (
+        not labels.size
+        or not np.all(labels == np.floor(labels))
+        or labels.min() < 0
+        or labels.max() > _MOST_CLASSES
+    ):
+        raise DataError(
+            f"y: expected class indices, integers from 0 to {_MOST_CLASSES}, one a row, got {shown(labels)}"
+        )
+    return labels.astype(np.int64)
+
+
+_MOST_CLASSES = 1000
 
 
 def _decide(outputs: np.ndarray) -> np.ndarray:

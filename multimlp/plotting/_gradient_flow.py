@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from multimlp._naming import refuse
 from multimlp.plotting._style import COLOURS, LINES, MARKERS, axes_or_new
 from multimlp.structure import GradientFlow
 
@@ -36,8 +37,10 @@ def plot_gradient_flow(flows: GradientFlow | Mapping[str, GradientFlow], ax: Axe
     """
     from matplotlib.ticker import MaxNLocator
 
-    axes = axes_or_new(ax)
     given = {"": flows} if isinstance(flows, GradientFlow) else flows
+    if not isinstance(given, Mapping) or not all(isinstance(flow, GradientFlow) for flow in given.values()):
+        raise refuse("flows", "a GradientFlow, or a mapping of labels to these", flows)
+    axes = axes_or_new(ax)
     for i, (label, flow) in enumerate(given.items()):
         layers = range(1, len(flow.weight_norms) + 1)
         axes.plot(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from multimlp._naming import check_items, check_number, refuse
 from multimlp.errors import InputError
 from multimlp.plotting._style import COLOURS, LINES, axes_or_new
 
@@ -38,10 +39,22 @@ def plot_history(
     >>> drawn.get_xlabel(), len(picture.axes)
     ('epoch', 2)
     """
-    chosen = list(history) if keys is None else list(keys)
+    if not isinstance(history, Mapping):
+        raise refuse("history", "a mapping of names to figures, as result.history", history)
+    chosen = list(history) if keys is None else check_items("keys", keys, "of names")
+    for key in chosen:
+        if not isinstance(key, str):
+            raise refuse("keys" if keys is not None else "history", "names", key)
     missing = [key for key in chosen if key not in history]
     if missing or not chosen:
         raise InputError(f"keys: {missing or chosen!r} is not in the history; there is {', '.join(history)}")
+    figures = {
+        key: [
+            check_number(f"history[{key!r}]", value, infinite=True, nan=True)
+            for value in check_items(f"history[{key!r}]", history[key])
+        ]
+        for key in chosen
+    }
     axes = axes_or_new(ax)
     losses = [key for key in chosen if key.endswith("loss")]
     others = [key for key in chosen if key not in losses]
@@ -54,10 +67,10 @@ def plot_history(
     for place, names in places:
         for key in names:
             i = chosen.index(key) % len(COLOURS)
-            epochs = range(1, len(history[key]) + 1)
-            marker = "." if len(history[key]) < 12 else None
+            epochs = range(1, len(figures[key]) + 1)
+            marker = "." if len(figures[key]) < 12 else None
             lines += place.plot(
-                epochs, history[key], color=COLOURS[i], linestyle=LINES[i], marker=marker, label=key
+                epochs, figures[key], color=COLOURS[i], linestyle=LINES[i], marker=marker, label=key
             )
         kinds = {key.removeprefix("val_") for key in names}
         place.set_ylabel(", ".join(sorted(kinds)))

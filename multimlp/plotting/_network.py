@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from multimlp._naming import check_whole
 from multimlp.backend import owner
 from multimlp.errors import InputError
 from multimlp.mlp import MLP, Params, check_params
@@ -47,8 +48,7 @@ def plot_network(mlp: MLP, params: Params | None = None, ax: Axes | None = None,
         check_params(mlp, params, single=True)
     elif not isinstance(mlp, MLP):
         raise InputError(f"mlp: expected a multimlp.MLP, got {type(mlp).__name__}")
-    if max_units < 2:
-        raise InputError(f"max_units: expected at least 2, got {max_units!r}")
+    max_units = check_whole("max_units", max_units, low=2)
     axes = axes_or_new(ax)
     widths = (mlp.in_features, *mlp.hidden, mlp.out_features)
     shown = [_shown(width, max_units) for width in widths]

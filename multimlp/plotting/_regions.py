@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from multimlp._naming import check_whole, refuse
 from multimlp.plotting._style import COLOURS, axes_or_new
 from multimlp.structure import LineRegions, PlaneRegions
 
@@ -38,6 +39,9 @@ def plot_regions(regions: LineRegions | PlaneRegions, ax: Axes | None = None, ou
     >>> plotting.plot_regions(regions, axes).get_xlabel()
     't'
     """
+    if not isinstance(regions, (LineRegions, PlaneRegions)):
+        raise refuse("regions", "what multimlp.linear_regions returned", regions)
+    output = check_whole("output", output, low=0, high=int(regions.offsets.shape[1]) - 1)
     axes = axes_or_new(ax)
     if isinstance(regions, LineRegions):
         knots = np.concatenate([[0.0], regions.breakpoints, [1.0]])

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from multimlp._naming import check_choice, check_items, check_number, check_path, check_whole, refuse
 from multimlp.errors import InputError, missing_dependency
 from multimlp.files import check_writable, replacing
 
@@ -96,9 +97,21 @@ def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (5.6, 3.
     >>> axes.shape
     (2,)
     """
+    rows, columns = (
+        check_whole(n, v, low=1, high=_MOST_PANELS) for n, v in (("rows", rows), ("columns", columns))
+    )
+    inches = [
+        check_number("size", side, low=0, high=_LARGEST_SIDE, low_open=True)
+        for side in check_items("size", size)
+    ]
+    if len(inches) != 2:
+        raise refuse("size", "(width, height) in inches", size)
     with style():
-        made = Figure(figsize=size, layout="constrained")
+        made = Figure(figsize=(inches[0], inches[1]), layout="constrained")
         return made, made.subplots(rows, columns, **options)
+
+
+_MOST_PANELS, _LARGEST_SIDE = 100, 500.0
 
 
 def axes_or_new(ax: Axes | None) -> Axes:
@@ -137,13 +150,21 @@ def save(picture: Figure, folder: str | Path, name: str, kinds: Sequence[str] = 
     InputError
         If the folder cannot be made or written to.
     """
-    target = Path(folder)
+    target = Path(check_path("folder", folder))
+    if not isinstance(picture, Figure):
+        raise refuse("picture", "a matplotlib figure", picture)
+    if not isinstance(name, str) or not name:
+        raise refuse("name", "the name of a file, without a suffix", name)
+    chosen = [
+        check_choice("kinds", kind, tuple(_METADATA))
+        for kind in check_items("kinds", kinds, "of kinds of files")
+    ]
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {str(target)!r}: {error.strerror}") from None
     written = []
-    for kind in kinds:
+    for kind in chosen:
         path = target / f"{name}.{kind}"
         check_writable(path)
         with replacing(path) as beside, style():

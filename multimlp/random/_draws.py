@@ -53,7 +53,7 @@ def _leading_bits(xp: Namespace, words: Array, count: int) -> Array:
 def _dtype_name(key: Array, dtype: object) -> str:
     words_of(key)  # says what is wrong with a key before its library is asked
     try:
-        name = dtype if isinstance(dtype, str) else owner(key).dtype_name(dtype)
+        name = dtype if isinstance(dtype, str) else "" if dtype is None else owner(key).dtype_name(dtype)
     except Exception:
         name = ""
     if name not in _PRECISIONS:

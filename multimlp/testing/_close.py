@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from multimlp import tree
-from multimlp.backend import is_array, owner
+from multimlp._naming import check_number, flag, refuse
+from multimlp.backend import host, is_array, owner
 from multimlp.errors import InputError, ParityError
 from multimlp.parity.formats import FORMATS
 
@@ -71,6 +72,11 @@ def assert_close(
       [1]  actual 2.0  expected 2.1  difference 0.1  relative 0.0476  2.25e+14 ULP
     """
     _check_tolerances(ulp, rtol, atol)
+    flags = {"equal_nan": equal_nan, "check_dtype": check_dtype, "check_shape": check_shape}
+    for name, value in {**flags, "check_device": check_device, "check_namespace": check_namespace}.items():
+        flag(name, value)
+    if not isinstance(label, str):
+        raise refuse("label", "text", label)
     got, wanted = _pairs(actual, expected, label)
     for place, (a, e) in enumerate(zip(got, wanted, strict=True)):
         where = label + (f"leaf {place}: " if len(got) > 1 else "")
@@ -82,26 +88,35 @@ def _check_tolerances(ulp: float | None, rtol: float | None, atol: float) -> Non
     if ulp is not None and rtol is not None:
         raise InputError("ulp, rtol: give one of the two tolerances, not both")
     for name, value in (("ulp", ulp), ("rtol", rtol), ("atol", atol)):
-        if value is not None and not value >= 0:
-            raise InputError(f"{name}: expected a number >= 0, got {value!r}")
+        if value is not None or name == "atol":
+            check_number(name, value, low=0)
 
 
 def _pairs(actual: Any, expected: Any, label: str) -> tuple[list[Any], list[Any]]:
     """The leaves of the two trees; a list that stands for an array is a leaf."""
     if is_array(actual) or not isinstance(actual, (tuple, list, dict)):
-        return [actual], [expected]
+        return [comparable(actual, "actual")], [comparable(expected, "expected")]
     got, wanted = tree.structure(actual), tree.structure(expected)
     if got != wanted:
         raise ParityError(f"{label}different structure: actual {got}, expected {wanted}")
-    return tree.leaves(actual), tree.leaves(expected)
+    return (
+        [comparable(leaf, "actual") for leaf in tree.leaves(actual)],
+        [comparable(leaf, "expected") for leaf in tree.leaves(expected)],
+    )
+
+
+def comparable(x: Any, name: str) -> Any:
+    """The leaf itself, if it is numbers."""
+    return x if is_array(x) and owner(x).name not in ("numpy",) else host(x, name)
 
 
 def _check_kind(
     actual: Any, expected: Any, where: str, dtype: bool, shape: bool, device: bool, namespace: bool
 ) -> None:
     wanted_shape = tuple(getattr(expected, "shape", np.shape(expected)))
-    if shape and tuple(np.shape(actual) if not hasattr(actual, "shape") else actual.shape) != wanted_shape:
-        raise ParityError(f"{where}shape {tuple(actual.shape)}, expected {wanted_shape}")
+    got_shape = tuple(actual.shape if hasattr(actual, "shape") else np.shape(actual))
+    if shape and got_shape != wanted_shape:
+        raise ParityError(f"{where}shape {got_shape}, expected {wanted_shape}")
     if not (is_array(actual) and is_array(expected)):
         return
     a, e = owner(actual), owner(expected)

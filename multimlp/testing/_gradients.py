@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from multimlp import transforms, tree
+from multimlp._naming import check_choice, check_function, check_items, check_number, check_whole
 from multimlp.backend import Array, Backend, common_owner, get_backend, is_array, owner
 from multimlp.errors import InputError, ParityError
 from multimlp.tree import Tree
@@ -69,11 +70,15 @@ def check_grads(
     >>> from multimlp.testing import check_grads
     >>> check_grads(lambda x: mm.array_namespace(x).sin(x) * x, (np.asarray([0.5, 1.0]),))
     """
-    if isinstance(order, bool) or not isinstance(order, int) or order < 1:
-        raise InputError(f"order: expected an integer >= 1, got {order!r}")
-    unknown = set(modes) - {"rev", "fwd"}
-    if unknown or not modes:
-        raise InputError(f"modes: expected 'rev', 'fwd' or both, got {tuple(modes)!r}")
+    check_function("f", f)
+    order, seed = check_whole("order", order, low=1, high=_HIGHEST), check_whole("seed", seed, low=0)
+    rtol, atol = check_number("rtol", rtol, low=0), check_number("atol", atol, low=0)
+    step = check_number("step", step, low=0, low_open=True)
+    modes = check_items("modes", modes, "of 'rev' and 'fwd'")
+    if not modes:
+        raise InputError("modes: expected 'rev', 'fwd' or both, got none")
+    for mode in modes:
+        check_choice("modes", mode, ("rev", "fwd"))
     if not isinstance(args, (tuple, list)):
         raise InputError(f"args: expected a tuple of the arguments of f, got {args!r}; write (x,)")
     leaves, rebuild = tree.flatten(tuple(args))
@@ -88,6 +93,10 @@ def check_grads(
     check = _Check(backend, tuple(modes), rtol, atol, step, np.random.default_rng(seed))
     with backend.scope("float64"):
         check(flat, start, 1, order)
+
+
+_HIGHEST = 8
+"""Orders of derivatives that differences can still tell from rounding."""
 
 
 def _floats(leaf: Any) -> np.ndarray:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from multimlp import transforms, tree
+from multimlp._naming import check_choice, check_function, check_items, check_number, flag
 from multimlp.backend import BUILTIN, Backend, array_namespace, entry_points, is_installed, load_backend
 from multimlp.errors import InputError, MultimlpError, ParityError
 from multimlp.parity.formats import FORMATS
-from multimlp.testing._close import assert_close, on_host
+from multimlp.testing._close import assert_close, comparable, on_host
 from multimlp.tree import Tree
 
 DEFAULT_EPS = 64.0
@@ -72,8 +73,18 @@ def assert_parity(
     ...     return xp.sqrt(xp.sum(x * x))
     >>> assert_parity(norm, np.asarray([3.0, 4.0]), backends=["strict"])
     """
+    check_function("fn", fn)
+    gradients, compiled = flag("gradients", gradients), flag("compiled", compiled)
+    check_choice("dtype", dtype, tuple(FORMATS))
+    if rtol is not None:
+        rtol = check_number("rtol", rtol, low=0)
+    names = None if backends is None else check_items("backends", backends, "of names of backends")
+    if names is not None and not names:
+        raise InputError(
+            "backends: expected the name of one backend or more, got none, so that nothing would be compared"
+        )
     leaves, rebuild = tree.flatten(args)
-    host = [np.asarray(leaf) for leaf in leaves]
+    host = [on_host(comparable(leaf, "args"))[0] for leaf in leaves]
     smooth = [i for i, a in enumerate(host) if a.dtype.kind == "f"]
     if gradients and not smooth:
         raise InputError(
@@ -86,7 +97,7 @@ def assert_parity(
     )
     bound = (DEFAULT_EPS if rtol is None else rtol / FORMATS[dtype].eps) * FORMATS[dtype].eps
     problems = []
-    for name in comparable_backends() if backends is None else backends:
+    for name in comparable_backends() if names is None else names:
         backend = load_backend(name)
         modes = (False, True) if compiled and backend.capabilities.compilers else (False,)
         for mode in modes:

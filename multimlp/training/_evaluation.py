@@ -70,7 +70,9 @@ def predict(mlp: Callable[..., Array], params: Params, X: Any, batch_size: int =
     if backend.capabilities.epoch != "compiled":
         if rows.shape[0] <= batch_size:
             return mlp(params, rows)
-        pieces = [mlp(params, rows[i : i + batch_size, ...]) for i in range(0, rows.shape[0], batch_size)]
+        count = int(rows.shape[0])
+        starts = range(0, count, batch_size)
+        pieces = [mlp(params, rows[i : min(i + batch_size, count), ...]) for i in starts]
         return array_namespace(pieces[0]).concat(pieces, axis=-2)
     program = _predictor(mlp, backend, params)
     with backend.scope_of(*leaves):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
-from multimlp._naming import check_function, check_items, check_whole
+from multimlp._naming import LARGEST, check_function, check_items, check_whole
 from multimlp.backend import Array, Backend, common_owner, get_backend, is_array, select
 from multimlp.errors import (
     DTypeError,
@@ -23,15 +23,16 @@ ArgNums = int | Sequence[int]
 
 def positions_given(where: str, argnums: Any) -> int | tuple[int, ...]:
     """``argnums`` as Python's own integers: one, or a tuple of them; `InputError` for anything else."""
-    if type(argnums) is int:
-        return argnums
     if (
         isinstance(argnums, (str, dict))
         or not hasattr(argnums, "__iter__")
         or getattr(argnums, "shape", 1) == ()
     ):
-        return check_whole(where, argnums)
-    return tuple(check_whole(where, position) for position in check_items(where, argnums, "of integers"))
+        return check_whole(where, argnums, low=-LARGEST, high=LARGEST)
+    return tuple(
+        check_whole(where, position, low=-LARGEST, high=LARGEST)
+        for position in check_items(where, argnums, "of integers")
+    )
 
 
 def backend_of(leaves: Sequence[Any]) -> Backend:

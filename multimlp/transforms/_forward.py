@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from multimlp.errors import InputError
+from multimlp.backend import Array
+from multimlp.errors import InputError, NotDifferentiableError
 from multimlp.transforms._call import Call, Outputs, check_transformed, explained
 from multimlp.transforms._directions import directions
-from multimlp.transforms._reverse import grad
+from multimlp.transforms._reverse import grad, no_floats
 from multimlp.tree import Tree
 
 
@@ -36,11 +37,17 @@ def jvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
     primals, tangents = _arguments(primals, "primals"), _arguments(tangents, "tangents")
     call = Call(f, tuple(range(len(primals))), primals, {}, "jvp")
     backend, outputs = call.backend, Outputs()
+
+    def flat(arrays: Sequence[Array]) -> tuple[Array, ...]:
+        result = call(arrays)
+        found = outputs.split(result)
+        if not found:
+            raise NotDifferentiableError(no_floats("jvp", result))
+        return found
+
     with backend.scope_of(*call.arrays):
         along = directions(backend, tangents, call.gradients(call.arrays), ("jvp: a tangent", "primal"))
-        values, derivatives = explained(
-            backend, backend.jvp, lambda arrays: outputs.split(call(arrays)), call.arrays, along
-        )
+        values, derivatives = explained(backend, backend.jvp, flat, call.arrays, along)
     return outputs.join(values), outputs.join(derivatives)
 
 
