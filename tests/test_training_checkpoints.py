@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+import multimlp as mm
 from multimlp import callbacks, files, optimizers, regularizers, schedules, tree
 from multimlp.backend import array_namespace, load_backend
 from multimlp.errors import FileFormatError, InputError
@@ -145,6 +146,11 @@ def test_what_functions_read_counts(monkeypatch):
     assert before == described(times(2.0))
     monkeypatch.setitem(globals(), "FACTOR", 2.0)
     assert before != described(times(2.0))
+
+    compiled = mm.jit(lambda x: 2 * x)
+    before = described(compiled)
+    compiled(X)  # what it keeps from a call does not count
+    assert before == described(compiled) != described(mm.jit(lambda x: 3 * x))
 
     class Doubled(Penalty):
         def total(self, weight):

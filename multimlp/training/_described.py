@@ -196,9 +196,9 @@ class _Description:
         home, wrapped = _home(function), getattr(function, "__wrapped__", None)
         if wrapped is not None and home != _home(
             wrapped
-        ):  # a library's transform, which may keep what it has compiled
-            cells = [cell for cell in self._cells(function) if not isinstance(cell, dict)]
-            return [function.__code__.co_qualname, cells]
+        ):  # a library's transform, and what it has compiled beside
+            cells = [cell for cell in self._cells(function) if isinstance(cell, (int, float, str))]
+            return [function.__code__.co_qualname, cells, self.of(wrapped)]
         if home == "multimlp":
             return function.__qualname__
         code = function.__code__
