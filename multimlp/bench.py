@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from multimlp import random
-from multimlp._naming import did_you_mean
-from multimlp._shown import short_repr
 from multimlp._terminal import print_table, progress
 from multimlp.backend import Array, Target, array_namespace, select
 from multimlp.callbacks import Run
 from multimlp.errors import InputError
+from multimlp.errors.close import did_you_mean
+from multimlp.errors.shown import short_repr
 from multimlp.mlp import MLP, Params
 from multimlp.optimizers import adam
 from multimlp.training import FitResult, fit

@@ -13,18 +13,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from multimlp._naming import (
+from multimlp.errors import InputError, missing_dependency
+from multimlp.errors.checks import (
     check_choice,
     check_items,
     check_number,
     check_path,
     check_whole,
-    did_you_mean,
     flag,
     refuse,
 )
-from multimlp._shown import MOST_ITEMS, shown
-from multimlp.errors import InputError, missing_dependency
+from multimlp.errors.close import did_you_mean
+from multimlp.errors.shown import MOST_ITEMS, shown
 from multimlp.tree import Tree
 
 
@@ -314,7 +314,7 @@ class TensorBoardLogger(Callback):
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = check_path("folder", folder)
+        self.folder = check_path("folder", folder, "folder")
         self._writer: Any = None
 
     def on_fit_begin(self, run: Run) -> None:

@@ -41,8 +41,9 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeAlias
 
 import numpy as np
 
-from multimlp._naming import Named, Table, check_items, check_whole, number, refuse
+from multimlp._naming import Named, Table
 from multimlp.errors import InputError, ShapeError
+from multimlp.errors.checks import check_items, check_whole, number, refuse
 
 Shape: TypeAlias = tuple[int, ...]
 # In quotes, because numpy.random is loaded only when it is needed.

@@ -18,9 +18,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from multimlp._naming import Named, Options, Table, choice, document_as, refuse, whole
+from multimlp._naming import Named, Options, Table, document_as
 from multimlp.backend import Array, Namespace, array_namespace, is_array, op, owner
 from multimlp.errors import DTypeError, InputError, ShapeError
+from multimlp.errors.checks import choice, refuse, whole
 from multimlp.losses import aligned, one_hot
 from multimlp.losses import mae as mae_loss
 from multimlp.losses import mse as mse_loss

@@ -21,9 +21,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ParamSpec, TypeAlias
 
 from multimlp import random, tree
-from multimlp._naming import Named, Table, check_number, number, refuse
+from multimlp._naming import Named, Table
 from multimlp.backend import Array, array_namespace, is_array, op, owner
 from multimlp.errors import InputError
+from multimlp.errors.checks import check_number, number, refuse
 from multimlp.tree import Tree
 
 P = ParamSpec("P")

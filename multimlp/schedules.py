@@ -20,9 +20,10 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeAlias
 
 import numpy as np
 
-from multimlp._naming import Named, Table, check_number, each, number, refuse, whole
+from multimlp._naming import Named, Table
 from multimlp.backend import Array, Namespace, array_namespace, is_array, owner
 from multimlp.errors import InputError, MultimlpError
+from multimlp.errors.checks import check_number, each, number, refuse, whole
 
 P = ParamSpec("P")
 Function: TypeAlias = Callable[..., Array]

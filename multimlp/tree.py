@@ -233,3 +233,22 @@ def structure(tree: Tree) -> str:
     if hasattr(tree, "_fields"):
         return f"{type(tree).__name__}({inner})"
     return f"({inner},)" if len(children) == 1 else f"({inner})"
+
+
+def size_of(value: Tree) -> str:
+    """How much a tree of arrays holds.
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> mm.tree.size_of(mm.MLP(4, 5, 3).init(seed=0))
+    '43 numbers in 4 arrays'
+    """
+    arrays = [leaf for leaf in leaves(value) if hasattr(leaf, "shape")]
+    numbers = 0
+    for array in arrays:
+        size = 1
+        for extent in array.shape:
+            size *= int(extent)
+        numbers += size
+    return f"{numbers} numbers in {len(arrays)} array{'s' * (len(arrays) != 1)}"

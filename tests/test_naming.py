@@ -11,8 +11,9 @@ from typing import Annotated
 import pytest
 
 from multimlp import initializers, losses, metrics, optimizers, regularizers, schedules
-from multimlp._naming import Named, Options, Table, choice, flag, number, optional, squeezed, whole
+from multimlp._naming import Named, Options, Table, squeezed
 from multimlp.errors import InputError
+from multimlp.errors.checks import choice, flag, number, optional, whole
 
 FAMILIES = {
     "loss": losses,

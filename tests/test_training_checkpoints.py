@@ -349,7 +349,7 @@ def test_bad_places_are_refused_before_anything_is_trained(tmp_path, monkeypatch
         "": "expected the name of a file",
         tmp_path / "pipe": "it is a pipe",
         tmp_path / "locked" / "run": "no permission",
-        3: "expected the path of a file, got 3",
+        3: "expected the name of a file, got 3",
     }.items():
         seen = []
         with pytest.raises(InputError, match=f"checkpoint: .*{message}"):

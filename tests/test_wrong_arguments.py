@@ -247,18 +247,22 @@ ROWS = {
     "a number for a checkpoint": (
         lambda: fit(checkpoint=3),
         InputError,
-        "checkpoint: expected a path.*got 3",
+        "checkpoint: expected the name of a file, got 3",
     ),
-    "None for a path": (lambda: mm.callbacks.CSVLogger(None), InputError, "path: expected a path.*got None"),
+    "None for a path": (
+        lambda: mm.callbacks.CSVLogger(None),
+        InputError,
+        "path: expected the name of a file, got None",
+    ),
     "None for a folder": (
         lambda: mm.callbacks.TensorBoardLogger(None),
         InputError,
-        "folder: expected a path.*got None",
+        "folder: expected the name of a folder, got None",
     ),
     "a number for a folder": (
         lambda: mm.data.load("iris", folder=3),
         InputError,
-        "folder: expected a path.*got 3",
+        "folder: expected the name of a folder, got 3",
     ),
     # data
     "a dict": (lambda: fit(X={"a": [1.0]}), InputError, r"X: expected an array.*pandas.DataFrame\(X\)"),

@@ -5,49 +5,15 @@ the function that makes or computes it; each is annotated with the check that it
 writes itself down as ``{"name": ..., "options": {...}}``, is read back from that, pickled, compared and shown.
 """
 
-from multimlp._naming._checks import (
-    LARGEST,
-    check_choice,
-    check_function,
-    check_items,
-    check_number,
-    check_path,
-    check_whole,
-    choice,
-    each,
-    flag,
-    number,
-    optional,
-    refuse,
-    shown,
-    whole,
-)
-from multimlp._naming._close import did_you_mean
 from multimlp._naming._named import Named, document_as
 from multimlp._naming._options import Options
 from multimlp._naming._table import Table, squeezed, unpack_spec
 
 __all__ = [
-    "LARGEST",
     "Named",
     "Options",
     "Table",
-    "check_choice",
-    "check_function",
-    "check_items",
-    "check_number",
-    "check_path",
-    "check_whole",
-    "choice",
-    "did_you_mean",
     "document_as",
-    "each",
-    "flag",
-    "number",
-    "optional",
-    "refuse",
-    "shown",
     "squeezed",
     "unpack_spec",
-    "whole",
 ]

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from multimlp._naming._checks import Check
-from multimlp._naming._close import did_you_mean
 from multimlp.errors import InputError
+from multimlp.errors.checks import Check
+from multimlp.errors.close import did_you_mean
 
 
 class Options:
@@ -32,7 +32,8 @@ class Options:
     Examples
     --------
     >>> from typing import Annotated
-    >>> from multimlp._naming import Options, number
+    >>> from multimlp._naming import Options
+    >>> from multimlp.errors.checks import number
     >>> def sgd(learning_rate: Annotated[float, number(low=0)] = 0.01): ...
     >>> options = Options(sgd)
     >>> options.defaults, options.checked({"learning_rate": 1})

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from multimlp._naming._checks import refuse, shown
 from multimlp._naming._options import Options
 from multimlp.errors import InputError
+from multimlp.errors.checks import as_given, refuse
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -125,6 +124,8 @@ class Table(Generic[T]):
 
     def close(self, name: str, most: int) -> list[str]:
         """The names that are spelt most like this one, the closest first."""
+        import difflib
+
         found = difflib.get_close_matches(squeezed(name), self._spellings, n=most)
         return [self._spellings[spelling] for spelling in found]
 
@@ -176,5 +177,5 @@ def unpack_spec(kind: str, spec: str | Mapping[str, Any]) -> tuple[str, dict[str
         or not isinstance(options, Mapping)
         or spec.keys() - {"name", "options"}
     ):
-        raise InputError(f'{kind}: expected {{"name": ..., "options": {{...}}}}, got {shown(dict(spec))}')
+        raise InputError(f'{kind}: expected {{"name": ..., "options": {{...}}}}, got {as_given(dict(spec))}')
     return spec["name"], dict(options)

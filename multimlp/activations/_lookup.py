@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from multimlp._naming import Table as KitTable
-from multimlp._naming import refuse
 from multimlp.activations import _axis, _exponential, _gated, _hard, _rectifiers, _sigmoidal
 from multimlp.activations._description import ROWS, Description
 from multimlp.activations._operation import ActivationOp
 from multimlp.backend import Array
 from multimlp.errors import InputError
+from multimlp.errors.checks import refuse
 
 _FAMILIES = [m.__name__ for m in (_rectifiers, _hard, _exponential, _sigmoidal, _gated, _axis)]
 

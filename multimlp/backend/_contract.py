@@ -20,9 +20,10 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from multimlp import tape
-from multimlp._naming import did_you_mean, shown
 from multimlp._typing import Array, Arrays, Namespace
 from multimlp.errors import CapabilityError, DeviceError, DTypeError, MultimlpError, value_taken
+from multimlp.errors.checks import as_given
+from multimlp.errors.close import did_you_mean
 
 Function: TypeAlias = Callable[[Arrays], Arrays]
 """Arrays to arrays, as adapters see everything that they transform."""
@@ -276,7 +277,7 @@ class Backend:
             choices = ", ".join(("none", *self.capabilities.compilers))
             close = did_you_mean(compiler, ("none", *self.capabilities.compilers))
             raise CapabilityError(
-                f"compiler: {shown(compiler)} is not one of the {self.name} backend's: {choices}{close}"
+                f"compiler: {as_given(compiler)} is not one of the {self.name} backend's: {choices}{close}"
             )
 
     def compile_in_place(self, function: Function, compiler: str | None = None, state: int = 0) -> Function:
@@ -354,7 +355,7 @@ class Backend:
         known = wanted.partition(":")[0] in ("cpu", "gpu", "cuda", "rocm", "metal", "tpu", "xpu")
         close = "" if known else did_you_mean(wanted, here)
         raise DeviceError(
-            f"device: {shown(device)} is not available to the {self.name} backend here; available: {', '.join(here)}{close}"
+            f"device: {as_given(device)} is not available to the {self.name} backend here; available: {', '.join(here)}{close}"
         )
 
     def is_floating(self, x: Array) -> bool:

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from multimlp import tree
-from multimlp._naming import did_you_mean, shown
 from multimlp._typing import Array
 from multimlp.backend._contract import Backend
 from multimlp.backend._registry import is_array, owner_of_type
 from multimlp.backend._selection import FLOAT_DTYPES, get_backend, select
 from multimlp.errors import DataError, DTypeError, PrecisionWarning, ShapeError
+from multimlp.errors.checks import as_given
+from multimlp.errors.close import did_you_mean
 from multimlp.tree import Tree
 
 
@@ -109,7 +110,7 @@ def _dtype_of(target: Backend, dtype: Any) -> str:
     except Exception:
         kinds = ("float64", "float32", "bfloat16", "float16", "int64", "int32", "bool")
         raise DTypeError(
-            f"dtype: expected a dtype of the {target.name} backend such as {', '.join(kinds[:2])}, got {shown(dtype)}"
+            f"dtype: expected a dtype of the {target.name} backend such as {', '.join(kinds[:2])}, got {as_given(dtype)}"
             f"{did_you_mean(dtype, kinds)}"
         ) from None
     return name

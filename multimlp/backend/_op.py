@@ -19,7 +19,6 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from multimlp._naming import check_whole, refuse, shown
 from multimlp.backend import _registry
 from multimlp.backend._contract import Backend
 from multimlp.backend._registry import (
@@ -31,6 +30,7 @@ from multimlp.backend._registry import (
     owner_of_type,
 )
 from multimlp.errors import DTypeError, InputError, MultimlpError
+from multimlp.errors.checks import as_given, check_whole, refuse
 
 _BESIDE_ARRAYS = (type(None), float, int)
 """What may stand in the place of the last of several arrays."""
@@ -247,7 +247,9 @@ _OF_LIBRARIES = (TypeError, ValueError, IndexError, AttributeError, RuntimeError
 
 
 def _described(x: Any) -> str:
-    return f"of shape {tuple(x.shape)} and dtype {owner(x).dtype_name(x.dtype)}" if is_array(x) else shown(x)
+    return (
+        f"of shape {tuple(x.shape)} and dtype {owner(x).dtype_name(x.dtype)}" if is_array(x) else as_given(x)
+    )
 
 
 def _name(portable: Callable[..., Any]) -> str:

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from multimlp import tape
-from multimlp._naming import did_you_mean
 from multimlp._typing import Namespace
 from multimlp.backend._contract import Backend
 from multimlp.errors import InputError, MixedBackendsError, UnknownBackendError, missing_dependency
+from multimlp.errors.close import did_you_mean
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

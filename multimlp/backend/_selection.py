@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from multimlp._naming import check_items, did_you_mean, refuse, shown
 from multimlp.backend._contract import Backend
 from multimlp.backend._registry import load_backend, owner_of_type
 from multimlp.errors import BackendError, DTypeError, InputError
+from multimlp.errors.checks import as_given, check_items, refuse
+from multimlp.errors.close import did_you_mean
 
 FLOAT_DTYPES = ("float64", "float32", "bfloat16", "float16")
 
@@ -103,7 +104,7 @@ def _checked_dtype(backend: Backend, dtype: object) -> str | None:
     name = dtype if isinstance(dtype, str) else _dtype_name(backend, dtype)
     if name not in FLOAT_DTYPES:
         close = did_you_mean(name, FLOAT_DTYPES)
-        raise DTypeError(f"dtype: expected one of {', '.join(FLOAT_DTYPES)}, got {shown(dtype)}{close}")
+        raise DTypeError(f"dtype: expected one of {', '.join(FLOAT_DTYPES)}, got {as_given(dtype)}{close}")
     if name not in backend.capabilities.dtypes:
         here = ", ".join(backend.capabilities.dtypes)
         raise DTypeError(f"dtype: {name!r} is not supported by the {backend.name} backend (it has {here})")
@@ -114,7 +115,7 @@ def _dtype_name(backend: Backend, dtype: object) -> str:
     try:
         return backend.dtype_name(dtype)
     except Exception as error:
-        raise DTypeError(f"dtype: expected a name such as 'float32', got {shown(dtype)}") from error
+        raise DTypeError(f"dtype: expected a name such as 'float32', got {as_given(dtype)}") from error
 
 
 def get_backend(name: str | Backend | None = None) -> Backend:

@@ -16,7 +16,6 @@ import os
 from pathlib import Path
 
 from multimlp import data, files, losses, optimizers, regularizers
-from multimlp._naming import check_number
 from multimlp._terminal import print_table, print_text
 from multimlp.backend import CHECKERS, available_backends, load_backend
 from multimlp.cli import INTERRUPTED
@@ -24,6 +23,7 @@ from multimlp.cli.common import add_common, file_name, note, print_json
 from multimlp.cli.comparison import Run, Trainer, train_all
 from multimlp.cli.pipeline import Pipeline
 from multimlp.errors import DataError, InputError
+from multimlp.errors.checks import check_number
 from multimlp.files import check_apart, check_writable, require_package
 from multimlp.mlp import MLP
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from multimlp._naming import Table, check_path
+from multimlp._naming import Table
 from multimlp.data._compact import compact
 from multimlp.data._dataset import Dataset
 from multimlp.data._images import load_images
 from multimlp.errors import InputError, missing_dependency
+from multimlp.errors.checks import check_path
 
 Loader = Callable[[str | os.PathLike[str] | None], Dataset]
 _TABLE: Table[Loader] = Table("data set")
@@ -51,7 +52,7 @@ def load(name: str, folder: str | os.PathLike[str] | None = None) -> Dataset:
     <Dataset 'digits: 8x8 images of handwritten digits': 1797 rows, 64 features, 10 classes>
     """
     loader = _TABLE.find(name)
-    return loader(None if folder is None else check_path("folder", folder))
+    return loader(None if folder is None else check_path("folder", folder, "folder"))
 
 
 def names() -> tuple[str, ...]:

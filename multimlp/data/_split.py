@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from multimlp import random
-from multimlp._naming import check_number, refuse
 from multimlp.data._dataset import Dataset
 from multimlp.errors import DataError
+from multimlp.errors.checks import check_number, refuse
 
 
 def split(dataset: Dataset, test: float | None = None, seed: int = 0) -> tuple[Dataset, Dataset]:

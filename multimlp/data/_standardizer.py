@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from multimlp._naming import flag
-from multimlp._shown import short_repr
 from multimlp.backend import host, owner
 from multimlp.errors import InputError, ShapeError
+from multimlp.errors.checks import flag
+from multimlp.errors.shown import short_repr
 
 
 @dataclass(frozen=True, eq=False)

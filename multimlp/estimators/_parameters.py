@@ -9,7 +9,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from multimlp import optimizers
-from multimlp._naming import LARGEST, refuse
+from multimlp.errors.checks import LARGEST, refuse
 
 
 def _is_integer(value: Any) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from multimlp.errors import InputError
+from multimlp.errors.checks import check_path
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -32,14 +33,7 @@ def as_path(path: Any, what: str = "path") -> Path:
     >>> as_path("model.safetensors").suffix
     '.safetensors'
     """
-    if not isinstance(path, (str, os.PathLike)):
-        raise InputError(f"{what}: expected the name of a file, got {path!r} of type {type(path).__name__}")
-    name = os.fspath(path)
-    if not isinstance(name, str):
-        raise InputError(f"{what}: expected the name of a file as str, got {name!r}; decode it (os.fsdecode)")
-    if not name or "\0" in name:
-        raise InputError(f"{what}: expected the name of a file, got {name!r}")
-    return Path(name)
+    return Path(check_path(what, path))
 
 
 def why_unreadable(path: Path) -> str | None:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from multimlp import plotting
-from multimlp._shown import shown
 from multimlp.backend import Array, Backend, get_backend, select, use_backend
+from multimlp.errors.shown import shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

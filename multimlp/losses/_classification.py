@@ -8,9 +8,9 @@ from typing import Annotated, Any, TypeAlias
 import numpy as np
 
 from multimlp import activations
-from multimlp._naming import number
 from multimlp.backend import Array, Namespace, array_namespace, op
 from multimlp.errors import InputError, ShapeError
+from multimlp.errors.checks import number
 from multimlp.losses._align import (
     aligned,
     check_classes,

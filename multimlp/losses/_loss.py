@@ -8,18 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from multimlp._naming import (
-    Named,
-    Options,
-    Table,
-    check_items,
-    check_number,
-    check_whole,
-    document_as,
-    refuse,
-)
+from multimlp._naming import Named, Options, Table, document_as
 from multimlp.backend import Array, host, is_array, owner
 from multimlp.errors import InputError, ShapeError
+from multimlp.errors.checks import check_items, check_number, check_whole, refuse
 
 Shape = tuple[int, ...]
 LOSSES: Table[Loss] = Table("loss")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from multimlp._naming import check_choice, refuse
 from multimlp.backend import Array, Namespace, array_namespace, is_array, owner
 from multimlp.errors import DTypeError, ShapeError
+from multimlp.errors.checks import check_choice, refuse
 
 
 def reduce(per_example: Array, sample_weight: Array | None = None, reduction: str = "mean") -> Array:

@@ -7,8 +7,8 @@ from typing import Annotated, TypeAlias
 
 import numpy as np
 
-from multimlp._naming import number
 from multimlp.backend import Array, Namespace, array_namespace, op
+from multimlp.errors.checks import number
 from multimlp.losses._align import aligned, check_range, check_values
 from multimlp.losses._loss import define
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from multimlp._shown import short_repr
 from multimlp.activations import Activation
 from multimlp.backend import Array, array_namespace, op
+from multimlp.errors.shown import short_repr
 
 Shape = tuple[int, ...]
 

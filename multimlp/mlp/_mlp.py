@@ -18,10 +18,10 @@ import numpy as np
 
 from multimlp import activations, initializers, random, regularizers, tree
 from multimlp._lazy import lazy
-from multimlp._naming import LARGEST, check_items, check_number, check_whole, flag, refuse
 from multimlp.activations import Activation
 from multimlp.backend import Array, Backend, array_namespace, is_array, owner, select
 from multimlp.errors import DTypeError, InputError, MixedBackendsError, ShapeError
+from multimlp.errors.checks import LARGEST, check_items, check_number, check_whole, flag, refuse
 from multimlp.mlp._check import check_params
 from multimlp.mlp._layers import Layer, Params, forward, layer_params, layer_table
 from multimlp.mlp._summary import summary

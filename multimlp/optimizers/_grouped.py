@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from multimlp import tree
-from multimlp._naming import check_function, did_you_mean
 from multimlp.backend import Array
 from multimlp.errors import InputError
+from multimlp.errors.checks import check_function
+from multimlp.errors.close import did_you_mean
 from multimlp.optimizers._optimizer import OPTIMIZERS, Optimizer
 from multimlp.tree import Tree
 

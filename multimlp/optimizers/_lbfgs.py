@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
 from multimlp import tree
-from multimlp._naming import Named, Options, check_function, check_whole, number, refuse, whole
-from multimlp._shown import short_repr, size_of
+from multimlp._naming import Named, Options
 from multimlp.backend import Array, array_namespace, is_array, owner
 from multimlp.errors import DTypeError
+from multimlp.errors.checks import check_function, check_whole, number, refuse, whole
+from multimlp.errors.shown import short_repr
 from multimlp.optimizers._line_search import Point, strong_wolfe
 from multimlp.optimizers._optimizer import OPTIMIZERS
 from multimlp.tree import Tree
@@ -46,7 +47,9 @@ class LBFGSResult(NamedTuple):
     state: LBFGSState
 
     def __repr__(self) -> str:
-        return f"LBFGSResult(params={size_of(self.params)}, value={self.value:.4g}, state={self.state!r})"
+        return (
+            f"LBFGSResult(params={tree.size_of(self.params)}, value={self.value:.4g}, state={self.state!r})"
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)

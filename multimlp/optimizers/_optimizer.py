@@ -10,10 +10,11 @@ from typing import Any, NamedTuple, ParamSpec
 import numpy as np
 
 from multimlp import tree
-from multimlp._naming import LARGEST, Named, Table, check_whole, refuse
-from multimlp._shown import shown, size_of
+from multimlp._naming import Named, Table
 from multimlp.backend import Array, Backend, Namespace, array_namespace, is_array, owner
 from multimlp.errors import DTypeError, InputError, ShapeError
+from multimlp.errors.checks import LARGEST, check_whole, refuse
+from multimlp.errors.shown import shown
 from multimlp.optimizers._rule import Rule
 from multimlp.schedules import Schedule
 from multimlp.tree import Tree
@@ -31,7 +32,7 @@ class OptimizerState(NamedTuple):
     """One tree like the parameters' for each name of ``Optimizer.rule.slots``."""
 
     def __repr__(self) -> str:
-        slots = ", ".join(map(size_of, self.slots))
+        slots = ", ".join(map(tree.size_of, self.slots))
         return f"OptimizerState(step={shown(self.step)}, slots=({slots}))"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
 from multimlp import schedules
-from multimlp._naming import check_number, number, optional
+from multimlp.errors.checks import check_number, number, optional
 from multimlp.schedules import Schedule
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from multimlp._naming import flag
 from multimlp.backend import Array, op
+from multimlp.errors.checks import flag
 from multimlp.optimizers._optimizer import optimizer
 from multimlp.optimizers._options import ClipNorm, Decay, Memory, Rate
 from multimlp.optimizers._rule import Rule

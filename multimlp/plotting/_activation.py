@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from multimlp import activations
-from multimlp._naming import check_choice, check_items, flag
 from multimlp.activations import Activation
 from multimlp.backend import Array, Backend, array_namespace, get_backend, host, owner, select
 from multimlp.errors import InputError, ShapeError
+from multimlp.errors.checks import check_choice, check_items, flag
 from multimlp.plotting._style import COLOURS, LINES, axes_or_new
 from multimlp.transforms import elementwise_grad
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from multimlp._naming import check_whole, shown
 from multimlp.backend import host, owner
 from multimlp.errors import DataError, InputError, ShapeError
+from multimlp.errors.checks import as_given, check_whole
 from multimlp.mlp import MLP, Params, check_params
 from multimlp.plotting._style import MARKERS, axes_or_new
 from multimlp.training import predict
@@ -101,7 +101,7 @@ def _class_indices(labels: np.ndarray) -> np.ndarray:
         or labels.max() > _MOST_CLASSES
     ):
         raise DataError(
-            f"y: expected class indices, integers from 0 to {_MOST_CLASSES}, one a row, got {shown(labels)}"
+            f"y: expected class indices, integers from 0 to {_MOST_CLASSES}, one a row, got {as_given(labels)}"
         )
     return labels.astype(np.int64)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from multimlp._naming import refuse
+from multimlp.errors.checks import refuse
 from multimlp.plotting._style import COLOURS, LINES, MARKERS, axes_or_new
 from multimlp.structure import GradientFlow
 

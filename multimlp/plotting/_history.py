@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from multimlp._naming import check_items, check_number, refuse
 from multimlp.errors import InputError
+from multimlp.errors.checks import check_items, check_number, refuse
 from multimlp.plotting._style import COLOURS, LINES, axes_or_new
 
 if TYPE_CHECKING:

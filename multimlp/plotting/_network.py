@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from multimlp._naming import check_whole
 from multimlp.backend import owner
 from multimlp.errors import InputError
+from multimlp.errors.checks import check_whole
 from multimlp.mlp import MLP, Params, check_params
 from multimlp.plotting._style import LINES, axes_or_new
 

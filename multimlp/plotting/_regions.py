@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from multimlp._naming import check_whole, refuse
+from multimlp.errors.checks import check_whole, refuse
 from multimlp.plotting._style import COLOURS, axes_or_new
 from multimlp.structure import LineRegions, PlaneRegions
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from multimlp._naming import check_choice, check_items, check_number, check_path, check_whole, refuse
 from multimlp.errors import InputError, missing_dependency
+from multimlp.errors.checks import check_choice, check_items, check_number, check_path, check_whole, refuse
 from multimlp.files import check_writable, replacing
 
 try:
@@ -150,7 +150,7 @@ def save(picture: Figure, folder: str | Path, name: str, kinds: Sequence[str] = 
     InputError
         If the folder cannot be made or written to.
     """
-    target = Path(check_path("folder", folder))
+    target = Path(check_path("folder", folder, "folder"))
     if not isinstance(picture, Figure):
         raise refuse("picture", "a matplotlib figure", picture)
     if not isinstance(name, str) or not name:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from multimlp._naming import LARGEST, check_number, check_whole, did_you_mean, refuse, shown
 from multimlp.backend import Array, Namespace, array_namespace, is_array, owner
 from multimlp.errors import DTypeError, InputError, ShapeError
+from multimlp.errors.checks import LARGEST, as_given, check_number, check_whole, refuse
+from multimlp.errors.close import did_you_mean
 from multimlp.random._threefry import (
     BITS,
     Shape,
@@ -58,7 +59,7 @@ def _dtype_name(key: Array, dtype: object) -> str:
         name = ""
     if name not in _PRECISIONS:
         close = did_you_mean(name, _PRECISIONS)
-        raise DTypeError(f"dtype: expected one of {', '.join(_PRECISIONS)}, got {shown(dtype)}{close}")
+        raise DTypeError(f"dtype: expected one of {', '.join(_PRECISIONS)}, got {as_given(dtype)}{close}")
     return name
 
 

@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from multimlp._naming import LARGEST, check_items, check_whole, refuse
 from multimlp.backend import Array, Namespace, array_namespace, is_array, op, owner, select
 from multimlp.errors import InputError, ShapeError
+from multimlp.errors.checks import LARGEST, check_items, check_whole, refuse
 
 Shape: TypeAlias = Sequence[int]
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from multimlp import losses
-from multimlp._naming import check_whole
-from multimlp._shown import short_repr
 from multimlp.backend import Array, Backend, Target, host, owner
 from multimlp.callbacks import Callback, Run
+from multimlp.errors.checks import check_whole
+from multimlp.errors.shown import short_repr
 from multimlp.mlp import MLP, Params, check_params
 from multimlp.training import check_rows, place
 from multimlp.transforms import value_and_grad

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multimlp._shown import short_repr
+from multimlp.errors.shown import short_repr
 from multimlp.structure._pieces import HostLayer
 
 _SAME = 1e-12

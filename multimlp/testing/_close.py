@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from multimlp import tree
-from multimlp._naming import check_number, flag, refuse
 from multimlp.backend import host, is_array, owner
 from multimlp.errors import InputError, ParityError
+from multimlp.errors.checks import check_number, flag, refuse
 from multimlp.parity.formats import FORMATS
 
 DEFAULT_EPS = 16.0

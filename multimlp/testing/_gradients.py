@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from multimlp import transforms, tree
-from multimlp._naming import check_choice, check_function, check_items, check_number, check_whole
 from multimlp.backend import Array, Backend, common_owner, get_backend, is_array, owner
 from multimlp.errors import InputError, ParityError
+from multimlp.errors.checks import check_choice, check_function, check_items, check_number, check_whole
 from multimlp.tree import Tree
 
 STEP = 1e-3

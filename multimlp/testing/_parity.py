@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from multimlp import transforms, tree
-from multimlp._naming import check_choice, check_function, check_items, check_number, flag
 from multimlp.backend import BUILTIN, Backend, array_namespace, entry_points, is_installed, load_backend
 from multimlp.errors import InputError, MultimlpError, ParityError
+from multimlp.errors.checks import check_choice, check_function, check_items, check_number, flag
 from multimlp.parity.formats import FORMATS
 from multimlp.testing._close import assert_close, comparable, on_host
 from multimlp.tree import Tree

@@ -27,10 +27,6 @@ _DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, Recursio
 
 def check_place(path: Any) -> None:
     """`InputError` unless a checkpoint can be written there: before training, and not after an epoch of it."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise InputError(
-            f"checkpoint: expected the path of a file, got {path!r} of type {type(path).__name__}"
-        )
     files.check_writable(path, "checkpoint")
     files.require_package()
 

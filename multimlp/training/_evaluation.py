@@ -13,9 +13,9 @@ import numpy as np
 
 from multimlp import metrics as metric_table
 from multimlp import tree
-from multimlp._naming import check_function, check_whole
 from multimlp.backend import Array, Backend, array_namespace, host, is_array, owner, owner_of_type
 from multimlp.errors import DTypeError
+from multimlp.errors.checks import check_function, check_whole
 from multimlp.losses import batch_mean
 from multimlp.mlp import MLP, Params
 from multimlp.training.engines import Chunk

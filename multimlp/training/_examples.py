@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from multimlp import random
-from multimlp._naming import check_number, refuse
 from multimlp.backend import Array, host, owner
 from multimlp.errors import DataError, InputError, ShapeError
+from multimlp.errors.checks import check_number, refuse
 from multimlp.training._rows import all_finite, take_rows
 from multimlp.training._sources import LABELS, Rows, is_streamed
 

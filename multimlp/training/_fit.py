@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from multimlp import losses, optimizers, regularizers, tree
-from multimlp._naming import check_path, check_whole, flag, refuse
-from multimlp._shown import shown, size_of
 from multimlp._terminal import progress as progress_bar
 from multimlp.backend import Array, Backend, select
 from multimlp.callbacks import Run, as_callbacks, watched
 from multimlp.errors import NonFiniteLossError
+from multimlp.errors.checks import check_whole, flag, refuse
+from multimlp.errors.shown import shown
 from multimlp.mlp import MLP, Params, is_ensemble
 from multimlp.training._checkpoint import Checkpoint, check_place
 from multimlp.training._evaluation import Evaluator
@@ -86,7 +86,11 @@ class FitResult:
             f"backend={self.backend!r}",
             f"dtype={self.dtype!r}",
         ]
-        parts += [f"engine={self.engine!r}", f"seconds={self.seconds:.4g}", f"params={size_of(self.params)}"]
+        parts += [
+            f"engine={self.engine!r}",
+            f"seconds={self.seconds:.4g}",
+            f"params={tree.size_of(self.params)}",
+        ]
         return f"FitResult({', '.join(parts)})"
 
 
@@ -196,7 +200,6 @@ def fit(
     _check_model(mlp, params)
     epochs, seed = check_whole("epochs", epochs, low=0), check_whole("seed", seed, low=0)
     shuffle, progress = flag("shuffle", shuffle), flag("progress", progress)
-    checkpoint = None if checkpoint is None else check_path("checkpoint", checkpoint)
     if checkpoint is not None:
         check_place(checkpoint)
     watchers = as_callbacks(callbacks)

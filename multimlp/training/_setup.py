@@ -9,9 +9,9 @@ import numpy as np
 
 from multimlp import metrics as metric_table
 from multimlp import tree
-from multimlp._naming import check_choice, check_items, check_whole, refuse
 from multimlp.backend import Array, Target, owner
 from multimlp.errors import InputError, MultimlpError, ShapeError
+from multimlp.errors.checks import check_choice, check_items, check_whole, refuse
 from multimlp.losses import Loss
 from multimlp.mlp import MLP
 from multimlp.training._examples import Examples, Pair, check_rows

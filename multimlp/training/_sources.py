@@ -16,9 +16,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from multimlp import random
-from multimlp._naming import refuse
 from multimlp.backend import Array, Target, host, is_array, owner
 from multimlp.errors import DataError, InputError
+from multimlp.errors.checks import refuse
 from multimlp.losses import Loss
 from multimlp.training.engines import Chunk
 

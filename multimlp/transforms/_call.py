@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
-from multimlp._naming import LARGEST, check_function, check_items, check_whole
 from multimlp.backend import Array, Backend, common_owner, get_backend, is_array, select
 from multimlp.errors import (
     DTypeError,
@@ -16,6 +15,7 @@ from multimlp.errors import (
     NotDifferentiableError,
     TracedValueError,
 )
+from multimlp.errors.checks import LARGEST, check_function, check_items, check_whole
 from multimlp.tree import Tree
 
 ArgNums = int | Sequence[int]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
-from multimlp._naming import refuse
 from multimlp.backend import Array, Backend, is_array, is_traced, owner_of_type, select
 from multimlp.errors import InputError
+from multimlp.errors.checks import refuse
 from multimlp.transforms._call import (
     ArgNums,
     Outputs,

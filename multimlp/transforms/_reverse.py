@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
-from multimlp._naming import check_whole, flag
 from multimlp.backend import Array, Backend, array_namespace, is_array, owner
 from multimlp.errors import InputError, NonScalarError, NotDifferentiableError
+from multimlp.errors.checks import check_whole, flag
 from multimlp.transforms._call import ArgNums, Call, Outputs, check_transformed, explained, positions_given
 from multimlp.transforms._directions import directions
 from multimlp.transforms._transformed import Transformed

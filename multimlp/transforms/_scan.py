@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
-from multimlp._naming import check_whole
 from multimlp.backend import Array, Backend, array_namespace, is_array, select
 from multimlp.errors import DTypeError, InputError, ShapeError
+from multimlp.errors.checks import check_whole
 from multimlp.transforms._call import Outputs, backend_of, check_transformed, explained
 from multimlp.tree import Tree
 

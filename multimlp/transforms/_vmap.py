@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
-from multimlp._naming import check_whole, refuse
 from multimlp.backend import Array, array_namespace, is_array, owner
 from multimlp.errors import InputError, ShapeError
+from multimlp.errors.checks import check_whole, refuse
 from multimlp.transforms._call import Outputs, check_transformed, explained
 from multimlp.transforms._transformed import Transformed
 from multimlp.tree import Tree

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from multimlp._shown import short_repr
 from multimlp.backend import Array, Backend, Function
+from multimlp.errors.shown import short_repr
 from multimlp.tree import Tree
 
 

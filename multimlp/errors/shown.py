@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from multimlp import tree
-
 MOST_ITEMS, MOST_CHARACTERS = 6, 60
 
 
@@ -16,7 +14,7 @@ def shown(value: Any) -> str:
     Examples
     --------
     >>> import numpy as np
-    >>> from multimlp._shown import shown
+    >>> from multimlp.errors.shown import shown
     >>> shown((np.zeros((3, 4), dtype=np.float32), 0.123456, [1] * 20))
     '(float32[3, 4], 0.1235, [1, 1, 1, 1, 1, 1, ... 20 in all])'
     """
@@ -36,26 +34,6 @@ def shown(value: Any) -> str:
         return str(value.__name__) if " at 0x" in text else text
     text = " ".join(repr(value).split())
     return text if len(text) <= MOST_CHARACTERS or dataclasses.is_dataclass(value) else text[:57] + "..."
-
-
-def size_of(value: tree.Tree) -> str:
-    """How much a tree of arrays holds.
-
-    Examples
-    --------
-    >>> import multimlp as mm
-    >>> from multimlp._shown import size_of
-    >>> size_of(mm.MLP(4, 5, 3).init(seed=0))
-    '43 numbers in 4 arrays'
-    """
-    arrays = [leaf for leaf in tree.leaves(value) if hasattr(leaf, "shape")]
-    numbers = 0
-    for array in arrays:
-        size = 1
-        for extent in array.shape:
-            size *= int(extent)
-        numbers += size
-    return f"{numbers} numbers in {len(arrays)} array{'s' * (len(arrays) != 1)}"
 
 
 def short_repr(thing: Any) -> str:

@@ -13,13 +13,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from multimlp._naming._close import did_you_mean
 from multimlp.errors import InputError, MultimlpError
+from multimlp.errors.close import did_you_mean
 
 Check: TypeAlias = Callable[[str, Any], Any]
 
 
-def shown(value: object) -> str:
+def as_given(value: object) -> str:
     """A value as a message shows it: its ``repr`` on one line, cut off where it is long, and its type where that says more."""
     text = " ".join(repr(value).split())
     text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
@@ -33,8 +33,8 @@ _PLAIN = (int, float, str, bytes, type(None))
 def refuse(where: str, expected: str, value: object, advice: str = "") -> InputError:
     """The error for an argument: what was expected, what was given, and what to do."""
     if isinstance(value, str) and "number" in expected:
-        return InputError(f"{where}: expected {expected}, got {shown(value)} of type str")
-    return InputError(f"{where}: expected {expected}, got {shown(value)}{advice and f'; {advice}'}")
+        return InputError(f"{where}: expected {expected}, got {as_given(value)} of type str")
+    return InputError(f"{where}: expected {expected}, got {as_given(value)}{advice and f'; {advice}'}")
 
 
 _NO_NUMBERS = ("bool", "complex", "object", "datetime", "timedelta")
@@ -81,7 +81,7 @@ def check_number(
 
     Examples
     --------
-    >>> from multimlp._naming import check_number
+    >>> from multimlp.errors.checks import check_number
     >>> check_number("rate", 0, low=0, high=1, high_open=True)
     0.0
     """
@@ -110,7 +110,7 @@ def check_whole(
 
     Examples
     --------
-    >>> from multimlp._naming import check_whole
+    >>> from multimlp.errors.checks import check_whole
     >>> check_whole("epochs", 3.0, low=0)
     3
     """
@@ -155,7 +155,7 @@ def flag(where: str, value: Any) -> bool:
 
     Examples
     --------
-    >>> from multimlp._naming import flag
+    >>> from multimlp.errors.checks import flag
     >>> flag("shuffle", 0)
     False
     """
@@ -175,7 +175,7 @@ def flag(where: str, value: Any) -> bool:
 def check_choice(where: str, value: Any, values: Sequence[str]) -> str:
     """The value, if it is one of some words; `InputError` with the closest of them otherwise."""
     if not isinstance(value, str) or value not in values:
-        given = repr(value) if isinstance(value, str) else shown(value)
+        given = repr(value) if isinstance(value, str) else as_given(value)
         quoted = [repr(word) for word in values]
         listed = f"{', '.join(quoted[:-1])} or {quoted[-1]}" if len(quoted) > 1 else quoted[0]
         raise InputError(f"{where}: expected {listed}, got {given}{did_you_mean(value, values)}")
@@ -214,10 +214,11 @@ def check_function(where: str, value: Any, expected: str = "a function") -> Any:
     return value
 
 
-def check_path(where: str, value: Any) -> str:
-    """A path as text; `InputError` for what is none, since a number would be taken for an open file."""
-    if not isinstance(value, (str, os.PathLike)) or not (path := os.fspath(value)):
-        raise refuse(where, "a path, as text or a pathlib.Path", value)
-    if isinstance(path, bytes) or "\0" in path:
-        raise refuse(where, "a path without a null character, as text", value)
-    return path
+def check_path(where: str, value: Any, of: str = "file") -> str:
+    """The name of a file, or of a folder, as text; `InputError` for what is none, since a number would be taken for an open file."""
+    name = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if isinstance(name, bytes):
+        raise refuse(where, f"the name of a {of} as text", value, "decode it (os.fsdecode)")
+    if not name or "\0" in name:
+        raise refuse(where, f"the name of a {of}", value)
+    return name

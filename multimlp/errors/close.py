@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -11,12 +10,14 @@ def did_you_mean(given: object, known: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> from multimlp._naming import did_you_mean
+    >>> from multimlp.errors.close import did_you_mean
     >>> did_you_mean("torhc", ["numpy", "torch"]), did_you_mean("x", ["numpy"])
     ("; did you mean 'torch'?", '')
     """
     if not isinstance(given, str):
         return ""
+    import difflib  # by the few who misspell, not by everybody who imports
+
     names = {name.lower(): name for name in known}
     close = difflib.get_close_matches(given.strip().lower(), names, n=1)
     return f"; did you mean {names[close[0]]!r}?" if close else ""
