@@ -71,7 +71,7 @@ def _joined(line: Sequence[str], part: Part, colours: Sequence[str | None] | Non
     shown = []
     for n, (text, width) in enumerate(zip(line[: last + 1], part.widths, strict=False)):
         padding = "" if n == last else " " * (width - len(text))
-        shown.append(painted(text, colours and colours[n], sys.stdout) + padding)
+        shown.append(painted(text, None if colours is None else colours[n], sys.stdout) + padding)
     return (" " * GAP).join(shown)
 
 

@@ -23,7 +23,8 @@ class Dense(NamedTuple):
     weight: Array
     bias: Array | None
 
-    __repr__ = short_repr
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 class ParametricDense(NamedTuple):
@@ -33,7 +34,8 @@ class ParametricDense(NamedTuple):
     bias: Array | None
     activation: dict[str, Array]
 
-    __repr__ = short_repr
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 Params = tuple[Dense | ParametricDense, ...]

@@ -36,7 +36,8 @@ class LBFGSState(NamedTuple):
     message: str
     """Why there is nothing left to do; empty while there is."""
 
-    __repr__ = short_repr
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 class LBFGSResult(NamedTuple):

@@ -28,7 +28,8 @@ class Chunk(NamedTuple):
     weights: Array | None
     """Sample weights of shape (n,), or None."""
 
-    __repr__ = short_repr
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 @dataclass(frozen=True)
