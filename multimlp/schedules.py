@@ -222,8 +222,8 @@ def get(schedule: float | str | Schedule | Mapping[str, Any] | Callable[[Any], A
         return found
     if isinstance(schedule, (int, float)) and not isinstance(schedule, bool):
         return constant(schedule)
-    SCHEDULES.own(schedule, "a number, a schedule or a callable of the step")
-    return Schedule(getattr(schedule, "__name__", type(schedule).__name__), _OfStep(schedule))
+    function = SCHEDULES.own(schedule, "a number, a schedule or a callable of the step")
+    return Schedule(getattr(schedule, "__name__", type(schedule).__name__), _OfStep(function))
 
 
 def names() -> tuple[str, ...]:

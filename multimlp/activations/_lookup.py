@@ -83,7 +83,10 @@ def get(name: str | Callable[..., Any]) -> Callable[..., Array]:
     >>> activations.get("relu")(np.asarray([-1.0, 2.0])).tolist()
     [0.0, 2.0]
     """
-    return name if callable(name) and not isinstance(name, type) else describe(name).function
+    if callable(name) and not isinstance(name, type):
+        return name
+    found: Any = name
+    return describe(found).function
 
 
 def derivative(name: str | ActivationOp) -> ActivationOp:

@@ -136,19 +136,15 @@ class Loss(Named):
             given = host(targets, "targets")
             values = owner(given).to_numpy(given)
             sizes = check_items("outputs_shape", outputs_shape, "of integers")
-            outputs_shape = tuple(
-                None if n is None else check_whole("outputs_shape", n, low=0) for n in sizes
-            )
-            if len(outputs_shape) < 2:
-                raise ShapeError(
-                    f"outputs: expected shape (..., n, k), one row an example, got {outputs_shape}"
-                )
+            known: Any = tuple(None if n is None else check_whole("outputs_shape", n, low=0) for n in sizes)
+            if len(known) < 2:
+                raise ShapeError(f"outputs: expected shape (..., n, k), one row an example, got {known}")
             weights = self.options.get("class_weights")
-            if weights is not None and len(weights) != outputs_shape[-1]:
+            if weights is not None and len(weights) != known[-1]:
                 raise ShapeError(
-                    f"class_weights: expected {outputs_shape[-1]} weights, one an output, got {len(weights)}"
+                    f"class_weights: expected {known[-1]} weights, one an output, got {len(weights)}"
                 )
-            self.check(outputs_shape, values)
+            self.check(known, values)
 
     def predict(self, outputs: Array) -> Array:
         """What the outputs say: class indices, 0 / 1 decisions, rates (poisson), else the outputs.

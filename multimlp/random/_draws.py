@@ -175,10 +175,11 @@ def bernoulli(key: Array, p: float | Array, shape: Shape) -> Array:
     """
     xp, shape = words_of(key)[0], shape_of(shape)
     if is_array(p):
-        if not owner(key, p).is_floating(p):
+        chances: Any = p
+        if not owner(key, chances).is_floating(chances):
             raise refuse("p", "a number, or a floating array of probabilities", p)
-        _check_broadcast(tuple(p.shape), shape)
-        return uniform(key, shape, "float32") < p
+        _check_broadcast(tuple(chances.shape), shape)
+        return uniform(key, shape, "float32") < chances
     probability = check_number("p", p, low=0, high=1)
     # Signed words are uniform on [-2^31, 2^31).
     threshold = round(probability * 2**32) - 2**31
@@ -207,7 +208,8 @@ def permutation(key: Array, x: int | Array) -> Array:
     array([0, 1, 4, 3, 2], dtype=int32)
     """
     xp = words_of(key)[0]
-    rows = x if is_array(x) and tuple(x.shape) else None
+    given: Any = x
+    rows = given if is_array(given) and tuple(given.shape) else None
     if rows is None:
         n = check_whole("x", x, low=0, high=LARGEST)
     else:

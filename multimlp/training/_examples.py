@@ -95,9 +95,9 @@ def _fraction(given: Any) -> float:
         raise refuse("validation", "a fraction in [0, 1), a pair (X, y) or None", given) from None
 
 
-def _rows_held_out(fraction: Any, rows: int) -> int:
-    fraction = _fraction(fraction)
-    held = round(rows * fraction)
+def _rows_held_out(given: Any, rows: int) -> int:
+    fraction = _fraction(given)
+    held: int = round(rows * fraction)
     if rows - held < 1:
         raise DataError(
             f"validation: {fraction!r} of {rows} rows leaves nothing to train on; use validation=None"
