@@ -167,7 +167,12 @@ def test_what_packs_well_is_still_read(tmp_path):
     np.testing.assert_array_equal(data.read_table(tmp_path / "X.npy").X, X[:, :3])
 
 
-def test_images_that_unpack_to_much(tmp_path):
+def test_images_that_unpack_to_much_or_have_impossible_axes(tmp_path):
+    for axes in ((0, *[2**32 - 1] * 3), (1,) * 100, (0,) * 70):
+        (tmp_path / "a").write_bytes(
+            bytes([0, 0, 8, len(axes)]) + struct.pack(f">{len(axes)}I", *axes) + b"x" * (0 not in axes)
+        )
+        refused(data.read_idx, tmp_path / "a", "no arrays of")
     with gzip.open(tmp_path / "a.gz", "wb") as file:
         file.write(bytes([0, 0, 8, 1]) + struct.pack(">I", 100 << 20) + bytes(100 << 20))
     refused(data.read_idx, tmp_path / "a.gz", "at most 67108864 are read")
@@ -240,6 +245,14 @@ def test_one_long_label_among_many_takes_its_own_length(tmp_path):
     tracemalloc.stop()
     assert [len(label) for label in found.classes] == [1, 100_000]
     assert peak < 32 << 20
+
+
+def test_an_empty_line_among_rows_of_one_column_is_a_missing_value(tmp_path):
+    """Passed over, it would move all predictions after it up by a row."""
+    (tmp_path / "t.csv").write_text("a\n1\n\n3\n")
+    refused(lambda path: data.read_features(path, ["a"]), tmp_path / "t.csv", "line 3 is empty")
+    (tmp_path / "t.csv").write_text("\na\n1\n3\n\n\n")
+    assert data.read_features(tmp_path / "t.csv", ["a"])[0].tolist() == [[1], [3]]
 
 
 def test_underscores_in_names_and_labels_are_text(tmp_path):
@@ -743,6 +756,7 @@ ROW = {
         json.dumps({**REPORT, "versions": []}),
         json.dumps({**REPORT, "versions": {"torch": 2}}),
         json.dumps({**REPORT, "settings": {"compilers": 3}}),
+        json.dumps({**REPORT, "settings": {"compilers": {"torch": [[]]}}}),
         json.dumps({**REPORT, "rows": [{**ROW, "backend": 3}]}),
         json.dumps({**REPORT, "rows": [{**ROW, "passed": "yes"}]}),
         json.dumps({**REPORT, "rows": [3]}),

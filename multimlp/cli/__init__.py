@@ -66,24 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        name = _command_name(arguments)
-        command = importlib.import_module(COMMANDS[name].module)
-        parser = Parser(
-            prog=f"multimlp {name}",
-            description=command.__doc__,
-            formatter_class=HelpFormatter,
-            allow_abbrev=False,
-        )
-        command.add_arguments(parser)
-        with warnings.catch_warnings():
-            if not sys.warnoptions:  # what is wrong is said in one line, at the end
-                warnings.simplefilter("ignore")
-            code = int(command.run(parser.parse_args(arguments[1:])))
+        code = _run(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()  # what cannot be written is said here, and not when the process ends
         return code
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 0
     except MultimlpError as error:
         note(f"error: {error}")
         return CHECK_FAILED if isinstance(error, (ParityError, TrainingError)) else BAD_USAGE
@@ -106,6 +92,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         note(f"error: cannot use {where}: {error.strerror or error}")
         _discard_output()
         return BAD_USAGE
+
+
+def _run(arguments: list[str]) -> int:
+    """The subcommand's exit code, or argparse's."""
+    try:
+        name = _command_name(arguments)
+        command = importlib.import_module(COMMANDS[name].module)
+        parser = Parser(
+            prog=f"multimlp {name}",
+            description=command.__doc__,
+            formatter_class=HelpFormatter,
+            allow_abbrev=False,
+        )
+        command.add_arguments(parser)
+        with warnings.catch_warnings():
+            if not sys.warnoptions:  # what is wrong is said in one line, at the end
+                warnings.simplefilter("ignore")
+            return int(command.run(parser.parse_args(arguments[1:])))
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
 
 
 def _discard_output() -> None:

@@ -54,6 +54,8 @@ def note(message: str) -> None:
 
 def say(message: str) -> None:
     """A message on stderr: in lines that fit a terminal, in one line elsewhere."""
+    if sys.stderr is None:  # print would take standard output
+        return
     text = " ".join(message.split())
     text = text if len(text) <= 1000 else text[:997] + "..."
     width = room(sys.stderr) if is_terminal(sys.stderr) else None

@@ -46,6 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     rules = [activations.describe(name).name for name in args.activation]
+    if args.final_activation is not None:
+        activations.describe(args.final_activation)
     check_writable(args.output)
     check_apart(args.output, args.file)
     how = Reading(

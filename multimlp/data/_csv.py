@@ -46,7 +46,7 @@ def read_csv(path: str | os.PathLike[str], select: Select) -> Columns:
             first = next(lines, "")
             delimiter = max(",;\t", key=first.count)
             reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
-            return _read(where, lines, _records(reader), select)
+            return _read(where, lines, _records(where, lines, reader), select)
     except OSError as error:
         raise DataError(f"cannot read {where!r}: {error.strerror or error}") from None
     except UnicodeDecodeError:
@@ -85,9 +85,19 @@ class _Lines:
         return line
 
 
-def _records(reader: Iterator[list[str]]) -> Iterator[list[str]]:
-    """The rows, blank lines passed over."""
-    return (row for row in reader if row)
+def _records(where: str, lines: _Lines, reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """The rows, blank lines passed over, but for those that are a missing value between others: of the one column that there is."""
+    width, blank = 0, 0
+    for row in reader:
+        if not row:
+            blank = lines.count
+            continue
+        if blank and width == 1:
+            raise DataError(
+                f"{where}: line {blank} is empty, so the value of its row is missing; drop the line or fill it"
+            )
+        width, blank = width or len(row), 0
+        yield row
 
 
 def _read(where: str, lines: _Lines, rows: Iterator[list[str]], select: Select) -> Columns:

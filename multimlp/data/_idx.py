@@ -83,7 +83,10 @@ def _parse(path: str, file: gzip.GzipFile | BufferedReader, ndim: int | None, li
     if len(content) != size:
         found = f"only {len(content)}" if len(content) < size else "more"
         raise _damaged(path, f"its header states {size} bytes for the shape {shape}, and there are {found}")
-    return np.frombuffer(content, dtype=np.uint8).reshape(shape)
+    try:
+        return np.frombuffer(content, dtype=np.uint8).reshape(shape)
+    except ValueError:  # more axes than NumPy has, or one of none among huge ones
+        raise _damaged(path, f"there are no arrays of {axes} axes with the sizes {shape[:8]}") from None
 
 
 def _damaged(path: str | os.PathLike[str], why: str) -> DataError:

@@ -241,6 +241,9 @@ def _estimator_of(arrays: dict[str, np.ndarray]) -> MLPClassifier | MLPRegressor
         reading.dense(arrays[f"coefs_{i}"], arrays[f"intercepts_{i}"])
         reading.activation(names[activation] if i < last else finals[final])
     mlp, params = reading.build("numpy")
+    if not isinstance(task, str):
+        raise FileFormatError(f"its description has the task {task!r}")
     if task == "classification" and ("classes" not in arrays or arrays["classes"].dtype.kind not in "biufU"):
         raise FileFormatError("it is a classifier, and has no array 'classes' of numbers or text")
-    return to_sklearn(mlp, params, task, arrays["classes"] if task == "classification" else None)
+    classes: Any = arrays["classes"] if task == "classification" else None
+    return to_sklearn(mlp, params, task, classes)

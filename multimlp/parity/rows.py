@@ -217,7 +217,10 @@ def _check_kinds(plain: Mapping[str, Any]) -> None:
     if not all(isinstance(version, str) for version in plain["versions"].values()):
         raise ValueError("versions are not all text")
     compilers = plain["settings"].get("compilers", {})
-    if not isinstance(compilers, dict) or not all(isinstance(names, list) for names in compilers.values()):
+    if not isinstance(compilers, dict) or not all(
+        isinstance(names, list) and all(isinstance(name, str) for name in names)
+        for names in compilers.values()
+    ):
         raise ValueError("settings: compilers are no lists of names")
 
 
