@@ -20,6 +20,7 @@ from compositions import Composition
 from multimlp import activations, random, regularizers
 from multimlp.activations import _lookup
 from multimlp.backend import array_namespace, load_backend
+from multimlp.backends.torch import namespace
 from multimlp.backends.torch._programs import has_cxx_compiler
 from multimlp.errors import MultimlpError
 from multimlp.initializers import INITIALIZERS, Initializer, _scaled
@@ -457,7 +458,10 @@ def _portable(name):
 
 
 def _expm1_as_a_constant(x):
-    return torch.expm1(x.detach() if torch.compiler.is_compiling() else x)
+    return torch.expm1(x.detach())
+
+
+_expm1 = namespace.expm1
 
 
 def _erf_by_the_compiler(x):
@@ -481,12 +485,14 @@ _uniform = random.uniform
 
 
 COMPILED = {
-    "expm1 left to inductor": CompiledMutant("inductor", "float64", "elu", names={"expm1": torch.expm1}),
+    "expm1 left to inductor": CompiledMutant(
+        "inductor", "float64", "elu", names={"expm1": _compiled_only(torch.expm1, _expm1)}
+    ),
     "erf left to inductor": CompiledMutant(
         "inductor", "float32", "erf", kernels={"erf": _erf_by_the_compiler}
     ),
     "expm1 cut off from its derivative": CompiledMutant(
-        "aot_eager", "float64", "selu", names={"expm1": _expm1_as_a_constant}
+        "aot_eager", "float64", "selu", names={"expm1": _compiled_only(_expm1_as_a_constant, _expm1)}
     ),
     "relu through maximum": CompiledMutant(
         "aot_eager", "float64", "relu", kernels={"relu": _compiled_only(_maximum_relu, torch.relu)}

@@ -33,7 +33,7 @@ def elu(x: Array, alpha: float | Array = 1.0) -> Array:
 
     Derivative: 1 for :math:`x > 0`, else :math:`\alpha e^x`. At 0 it is the left-hand one, :math:`\alpha`: a
     kink unless :math:`\alpha = 1`. :math:`-\alpha` at -inf; NaN stays NaN. Accurate for tiny negative x
-    (``expm1``).
+    (``expm1``); the derivative keeps its digits in the tail, but in training in place, which computes it from the output.
 
     Parameters
     ----------

@@ -46,8 +46,8 @@ def gelu(x: Array, approximate: str = "none") -> Array:
     ``approximate="tanh"``: :math:`f(x) = \frac{x}{2} (1 + \tanh u)`,
     :math:`u = \sqrt{2/\pi} (x + 0.044715 x^3)`, computed as :math:`x / (1 + e^{-2u})`. Derivatives:
     :math:`\Phi(x) + x \varphi(x)` with the normal density :math:`\varphi`; and with
-    :math:`s = 1 / (1 + e^{-2u})`, :math:`s + 2 x s (1 - s) u'`. No kinks. +inf at +inf, NaN at -inf and NaN.
-    :math:`\Phi` is computed with `multimlp.activations.erfc`, so the left tail does not cancel.
+    :math:`s = 1 / (1 + e^{-2u})`, :math:`s + 2 x s (1 - s) u'`. No kinks. +inf at +inf, NaN at -inf and NaN; the
+    derivative is 1 and 0 at the infinities. :math:`\Phi` is computed with `multimlp.activations.erfc`, so the left tail does not cancel.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def gelu_derivative(x: Array, approximate: str = "none") -> Array:
     xp = array_namespace(x)
     if approximate == "tanh":
         bounded = cut_off(xp, x, GELU_END)
-        z = 2 * gelu_argument(xp, bounded)
+        z = 2 * gelu_argument(xp, x)
         e = decay(xp, z)
         slope = (1 + bounded * bounded * exact(xp, 3 * 44715, 1000000)) * (2 * (2 / xp.pi) ** 0.5)
         return logistic(xp, z, e) + bounded * slope * logistic_slope(e)
@@ -94,7 +94,8 @@ def gelu_derivative(x: Array, approximate: str = "none") -> Array:
 
 
 def gelu_argument(xp: Namespace, x: Array) -> Array:
-    """u of the tanh form, for x that is not beyond `GELU_END`."""
+    """u of the tanh form, for x cut off where the gate has long been 0 or 1."""
+    x = cut_off(xp, x, GELU_END)
     return (x + x * x * x * exact(xp, 44715, 1000000)) * (2 / xp.pi) ** 0.5
 
 
@@ -103,7 +104,7 @@ def silu(x: Array) -> Array:
     r"""Sigmoid linear unit, :math:`f(x) = x / (1 + e^{-x})`: `swish` with :math:`\beta = 1`.
 
     Derivative: :math:`s + x s (1 - s)` with :math:`s = 1 / (1 + e^{-x})`. No kinks. +inf at +inf, NaN at -inf
-    and NaN.
+    and NaN; the derivative is 1 and 0 at the infinities.
 
     Parameters
     ----------
@@ -143,7 +144,7 @@ def swish(x: Array, beta: float | Array = 1.0) -> Array:
 
     Derivatives: with :math:`s = 1 / (1 + e^{-\beta x})`, :math:`s + \beta x s (1 - s)` in x and
     :math:`x^2 s (1 - s)` in :math:`\beta`. No kinks. +inf at +inf, NaN at -inf (for :math:`\beta > 0`) and
-    NaN.
+    NaN; the derivative is 1 and 0 at the infinities.
 
     Parameters
     ----------
@@ -187,7 +188,7 @@ def mish(x: Array) -> Array:
     Computed with one exponential: :math:`\tanh(\log(1 + u)) = (u^2 + 2u) / (u^2 + 2u + 2)` for
     :math:`u = e^x`, both divided by :math:`u^2` on the right. Derivative:
     :math:`t + x (1 - t^2) / (1 + e^{-x})` with :math:`t = f(x)/x`. No kinks. +inf at +inf, NaN at -inf and
-    NaN.
+    NaN; the derivative is 1 and 0 at the infinities.
 
     Parameters
     ----------

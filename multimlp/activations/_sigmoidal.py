@@ -40,7 +40,8 @@ def logistic_slope(e: Array) -> Array:
 def sigmoid(x: Array) -> Array:
     r"""The logistic function, :math:`f(x) = 1 / (1 + e^{-x})`.
 
-    Derivative: :math:`f(x) (1 - f(x))`. No kinks; 0 at -inf, 1 at +inf, NaN at NaN.
+    Derivative: :math:`f(x) (1 - f(x))`, from the exponential, so that both tails keep their digits; torch's autodiff, and training
+    in place, compute it from the output: there its error is relative to 1 on the right. No kinks; 0 at -inf, 1 at +inf, NaN at NaN.
 
     Parameters
     ----------
@@ -119,7 +120,9 @@ def log_sigmoid_from_output(y: Array) -> Array:
 def tanh(x: Array) -> Array:
     r"""Hyperbolic tangent, :math:`f(x) = (e^x - e^{-x}) / (e^x + e^{-x})`.
 
-    Derivative: :math:`1 - f(x)^2`. No kinks; -1 and 1 at the infinities, NaN at NaN.
+    Derivative: :math:`1 - f(x)^2`, computed as :math:`4 e / (1 + e)^2` with :math:`e = \exp(-2 |x|)`, so that the tails keep their
+    digits; the autodiff of torch and TensorFlow, and training in place, compute it from the output: there its error is relative to 1.
+    No kinks; -1 and 1 at the infinities, NaN at NaN.
 
     Parameters
     ----------
@@ -161,7 +164,7 @@ def tanhshrink(x: Array) -> Array:
     r"""What tanh leaves over, :math:`f(x) = x - \tanh x`.
 
     Derivative: :math:`\tanh^2 x`. No kinks; infinite at the infinities, NaN at NaN. Near 0, where f is about
-    :math:`x^3/3`, the error is relative to x, not to f.
+    :math:`x^3/3`, the error is relative to x, not to f, and that of the derivative by autodiff to 1.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from multimlp.parity.rows import Report, Row
 
-SLOPES = ("derivative", "autodiff", "portable autodiff", "second")
+SLOPES = ("derivative", "autodiff", "portable autodiff", "second", "slopes at infinity")
 
 
 def _is_slope(row: Row) -> bool:
