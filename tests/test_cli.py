@@ -343,7 +343,8 @@ BAD_TRAINING = {
     "whole test": (["iris", *FAST, "--test-size", "1"], r"test: expected a number in \(0, 1\)"),
     "no folder": (["iris", *FAST, "--save", "no/m.safetensors"], "folder .* does not exist"),
     "a folder": (["iris", *FAST, "--save", "."], "it is a folder"),
-    "too wide": (["iris", *FAST, "--hidden", "100000000000"], "not enough memory"),
+    "too wide": (["digits", *FAST, "--hidden", "2147483647"], "not enough memory"),
+    "wider still": (["iris", *FAST, "--hidden", "100000000000"], "up to 2147483647"),
     "images not there": (["mnist", "--folder", ".", "--backend", "numpy"], "download .* from https"),
 }
 
