@@ -74,7 +74,7 @@ def gelu(x: Array, approximate: str = "none") -> Array:
     """
     xp = array_namespace(x)
     if approximate == "tanh":
-        return gated(xp, x, x, GELU_END, lambda x: _logistic(xp, 2 * gelu_argument(xp, x)))
+        return gated(xp, x, x, GELU_END, lambda x: _logistic(xp, 2 * gelu_argument(xp, x)), bounded=True)
     return gated(xp, x, x, DENSITY_END, lambda x: 0.5 * erfc(x * -(exact(xp, 1, 2) ** 0.5)))
 
 
@@ -84,7 +84,7 @@ def gelu_derivative(x: Array, approximate: str = "none") -> Array:
     xp = array_namespace(x)
     if approximate == "tanh":
         bounded = cut_off(xp, x, GELU_END)
-        z = 2 * gelu_argument(xp, x)
+        z = 2 * gelu_argument(xp, bounded)
         e = decay(xp, z)
         slope = (1 + bounded * bounded * exact(xp, 3 * 44715, 1000000)) * (2 * (2 / xp.pi) ** 0.5)
         return logistic(xp, z, e) + bounded * slope * logistic_slope(e)
@@ -94,8 +94,7 @@ def gelu_derivative(x: Array, approximate: str = "none") -> Array:
 
 
 def gelu_argument(xp: Namespace, x: Array) -> Array:
-    """u of the tanh form, for x cut off where the gate has long been 0 or 1."""
-    x = cut_off(xp, x, GELU_END)
+    """u of the tanh form, for x that is not beyond `GELU_END`."""
     return (x + x * x * x * exact(xp, 44715, 1000000)) * (2 / xp.pi) ** 0.5
 
 

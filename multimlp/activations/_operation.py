@@ -145,13 +145,16 @@ def cut_off(xp: Namespace, x: Array, end: float) -> Array:
     return xp.where(x > end, xp.full_like(x, end), xp.where(x < -end, xp.full_like(x, -end), x))
 
 
-def gated(xp: Namespace, x: Array, z: Array, end: float, gate: Callable[[Array], Array]) -> Array:
+def gated(
+    xp: Namespace, x: Array, z: Array, end: float, gate: Callable[[Array], Array], bounded: bool = False
+) -> Array:
     """x times a gate of z that is 0 below -``end`` and 1 above ``end`` in every format.
 
     There the gate is a constant: else its derivative, zero, would meet the factor x, infinite, and make NaN of the limits 0 and 1.
-    At -inf itself the product is infinity times zero, NaN. Where nobody differentiates the product alone has the same values.
+    At -inf itself the product is infinity times zero, NaN. Where nobody differentiates the product alone has the same values, unless
+    the gate is only for ``bounded`` z.
     """
-    if _is_constant(x) and (z is x or _is_constant(z)):
+    if not bounded and _is_constant(x) and (z is x or _is_constant(z)):
         return x * gate(z)
     above = z > end
     outside = xp.logical_or(above, z < -end)

@@ -68,7 +68,8 @@ def _relative(x: np.ndarray, of: str, slope: str) -> Relative:
     def sizes(reference: Callable[[str], np.ndarray]) -> np.ndarray:
         with np.errstate(all="ignore"):
             moved: np.ndarray = np.nan_to_num(np.abs(x * reference(slope)), nan=0.0)
-            return np.maximum(np.abs(reference(of)), moved)
+            larger: np.ndarray = np.maximum(np.abs(reference(of)), moved)
+        return larger
 
     return sizes
 

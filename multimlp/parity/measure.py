@@ -100,7 +100,7 @@ def worst(
     errors = _errors(actual, reference, form, scale, k, relative)
     if also is not None:
         others = _errors(actual, reference.at(also), form, scale, k, relative)
-        errors = tuple(np.minimum(a, b) for a, b in zip(errors, others, strict=True))  # type: ignore[assignment]
+        errors = tuple(np.minimum(a, b) for a, b in zip(errors, others, strict=True))
     if demanded is not None:
         errors = tuple(np.where(demanded, e, 0.0) for e in errors)  # type: ignore[assignment]
     in_k, in_ulp, in_relative = errors

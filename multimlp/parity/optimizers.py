@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from multimlp import optimizers
 from multimlp.backend import Array, Arrays, Backend
 from multimlp.optimizers import Optimizer
-from multimlp.parity.cases import Aspect, Case, Compute, label
+from multimlp.parity.cases import Aspect, Case, Compute, Relative, label
 from multimlp.parity.formats import Format
 
 STEPS = 12
@@ -54,9 +54,19 @@ def cases(form: Format, quick: bool) -> Iterator[Case]:
             inputs=given,
             aspects=(Aspect("value", after),),
             references={"value": after},
-            relative={"value": lambda reference, given=given: np.abs(reference("value")) + np.abs(given[0])},
+            relative={"value": _beside(given[0])},
             tolerance=name,
         )
+
+
+def _beside(start: np.ndarray) -> Relative:
+    """What the updates add is small beside the parameters, which may cancel it."""
+
+    def sizes(reference: Callable[[str], np.ndarray]) -> np.ndarray:
+        size: np.ndarray = np.abs(reference("value")) + np.abs(start)
+        return size
+
+    return sizes
 
 
 def _after(optimizer: Optimizer) -> Compute:

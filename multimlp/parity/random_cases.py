@@ -43,7 +43,8 @@ def _signed(found: object) -> np.ndarray:
 def _order() -> np.ndarray:
     """Of `permutation`: so few rows take one round of sorting by words of a key folded in."""
     low, high = _block(SEED, 0, FOLD)
-    return np.argsort(_signed(words(low | high << 32, COUNT)), kind="stable").astype(np.float64)
+    order: np.ndarray = np.argsort(_signed(words(low | high << 32, COUNT)), kind="stable").astype(np.float64)
+    return order
 
 
 def _normal(form: Format) -> Compute:
@@ -65,7 +66,8 @@ def _classes(form: Format) -> np.ndarray:
     u = _uniform(form, COUNT * CLASSES).reshape(COUNT, CLASSES)
     step = 2.0**-54 if form.name == "float64" else 2.0**-25
     noise = -np.log(-np.log(u + step))
-    return np.argmax(form.round(LOGITS) + noise, axis=-1).astype(np.float64)
+    drawn: np.ndarray = np.argmax(form.round(LOGITS) + noise, axis=-1).astype(np.float64)
+    return drawn
 
 
 def _leading(found: np.ndarray, count: int) -> np.ndarray:
