@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from multimlp.parity.plan import mode_of
 from multimlp.parity.rows import Report
 
 
@@ -34,6 +35,6 @@ def modes(report: Report) -> str:
         f"{compiler} of {name}"
         for name, compilers in report.settings.get("compilers", {}).items()
         for compiler in compilers
-        if name not in found.get(compiler, {})
+        if name not in found.get(mode_of(compiler), {})
     ]
     return " ".join([*eager, *compiled, *([f"Not run: {', '.join(unused)}."] if unused else [])])

@@ -90,5 +90,10 @@ class Plan:
         )
 
 
+def mode_of(compiler: str) -> str:
+    """What rows call it: torch's compiler ``"eager"`` is not the mode."""
+    return "traced" if compiler in TRACING else compiler
+
+
 def has_xla(backend: Backend) -> bool:
     return "xla" in backend.capabilities.compilers

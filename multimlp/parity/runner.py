@@ -26,7 +26,7 @@ from multimlp.parity import (
 from multimlp.parity.cases import Case
 from multimlp.parity.formats import FORMATS, Format
 from multimlp.parity.measure import Reference, Worst, worst
-from multimlp.parity.plan import Job, Plan
+from multimlp.parity.plan import Job, Plan, mode_of
 from multimlp.parity.rows import Report, Row
 
 CHUNK = 40
@@ -171,7 +171,7 @@ def _compare(
         for compiler in plan.compilers_of(backend, form):
             chosen = [job for job in jobs if plan.compiles(job)]
             for job, result in compiled(backend, compiler, chosen, inputs):
-                report.rows.append(row(job, backend, device, form, compiler, result, references))
+                report.rows.append(row(job, backend, device, form, mode_of(compiler), result, references))
                 keep(report, job, form, backend, result)
 
 
