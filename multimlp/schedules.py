@@ -50,6 +50,8 @@ class Schedule(Named):
                 raise refuse("step", "an integer, or an integer array of shape ()", step)
             try:
                 name = backend.dtype_name(kind)
+                if "float" not in name:
+                    raise TypeError(name)
                 with backend.scope(name):
                     time = xp.astype(step, kind)
             except MultimlpError:
