@@ -29,8 +29,8 @@ class Row:
         What was compared: ``"value"``, ``"portable"``, ``"derivative"`` (closed form), ``"autodiff"``, ...
     backend, device, dtype : str
     mode : str
-        ``"eager"``, the name of a compiler (``"traced"`` for torch's ``"eager"``), or ``"definition"`` for the definition itself against the textbook's
-        formula.
+        ``"eager"``, the name of a compiler (``"traced"`` for torch's ``"eager"``), or ``"definition"`` for the definition itself
+        against the textbook's formula.
     worst_error_in_k : float
         Largest |error| / (eps max(1, |reference|)).
     limit_in_k : float
