@@ -44,3 +44,9 @@ def _fresh_selection(monkeypatch):
     for name in ("MULTIMLP_BACKEND", "MULTIMLP_DEVICE", "MULTIMLP_DTYPE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(selection, "_process", selection.Selection())
+
+
+@pytest.fixture(autouse=True)
+def no_width_of_the_terminal(monkeypatch):
+    """Output is laid out for the tests, and not for the terminal that they are started from."""
+    monkeypatch.delenv("COLUMNS", raising=False)

@@ -157,7 +157,7 @@ def test_a_state_dict_that_does_not_fit_together():
     with pytest.raises(
         ShapeError, match=r"state_dict does not fit together: params\[1\]\.bias has shape \(1,\)"
     ):
-        torch_interop.from_state_dict({**state, "2.bias": torch.ones(1)})
+        torch_interop.from_state_dict({**state, "2.bias": torch.ones(1, dtype=state["2.bias"].dtype)})
 
 
 def test_foreign_parameters_make_no_module():

@@ -70,12 +70,7 @@ def convert(x: Tree, backend: str | Backend, device: str | None = None, dtype: s
         if library is None:
             return leaf
         kind = dtype or library.dtype_name(leaf.dtype)
-        if kind in FLOAT_DTYPES and kind not in target.capabilities.dtypes:
-            has = ", ".join(target.capabilities.dtypes)
-            raise DTypeError(
-                f"dtype: {kind!r} is not supported by the {target.name} backend (it has {has}); "
-                "choose one with dtype=..."
-            )
+        _check_supported(target, kind)
         if library is target:
             return target.asarray(leaf, dtype=dtype, device=place)
         narrow = None if dtype else _narrowing(target, kind)
@@ -100,8 +95,18 @@ def convert(x: Tree, backend: str | Backend, device: str | None = None, dtype: s
     return moved
 
 
+def _check_supported(target: Backend, kind: Any) -> None:
+    if kind in FLOAT_DTYPES and kind not in target.capabilities.dtypes:
+        has = ", ".join(target.capabilities.dtypes)
+        raise DTypeError(
+            f"dtype: {kind!r} is not supported by the {target.name} backend (it has {has}); choose one with dtype=..."
+        )
+
+
 def _dtype_of(target: Backend, dtype: Any) -> str:
     """The name of a dtype that the backend has, given by name or as the library's own."""
+    if isinstance(dtype, str):
+        _check_supported(target, dtype)
     try:
         name = dtype if isinstance(dtype, str) else target.dtype_name(dtype)
         target.dtype(name)

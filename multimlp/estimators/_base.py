@@ -230,11 +230,10 @@ class BaseMLP(BaseEstimator):
         weights = None
         if sample_weight is not None:
             with _inputs.explained("sample_weight"):
-                if np.iscomplexobj(_inputs.to_host(sample_weight)):
+                given = _inputs.to_host(sample_weight)
+                if np.asarray(given).dtype.kind == "c":
                     raise DataError("sample_weight: expected real numbers, got complex ones")
-                weights = _check_sample_weight(
-                    _inputs.to_host(sample_weight), np.empty((len(labels), 1)), ensure_non_negative=True
-                )
+                weights = _check_sample_weight(given, np.empty((len(labels), 1)), ensure_non_negative=True)
         weights, targets = self._weighted(labels, weights), self._encode(labels)
         if weights is not None and not np.all(weights > 0):
             kept = np.flatnonzero(weights > 0)
