@@ -16,7 +16,7 @@ test-all: $(VENV)/.test ## the slow tests too
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not fuzz"
 
 fuzz: $(VENV)/.test ## random calls and damaged files, 10 minutes
-	MULTIMLP_FUZZ_SECONDS=300 $(BIN)/python -m pytest -n 2 --dist worksteal -m fuzz
+	MULTIMLP_FUZZ_SECONDS=600 $(BIN)/python -m pytest -n 2 --dist worksteal -m fuzz
 
 MXNET_TESTS := $(wildcard tests/backends/test_mxnet*.py) $(addprefix tests/test_,$(addsuffix .py,\
 	initializers losses metrics mlp optimizers registry regularizers selection tape transforms tree))

@@ -40,13 +40,7 @@ def _compiled_programs_are_dropped():
 
 @pytest.fixture(autouse=True)
 def _fresh_selection(monkeypatch):
-    """No test sees another's selection, nor the developer's environment."""
-    for name in ("MULTIMLP_BACKEND", "MULTIMLP_DEVICE", "MULTIMLP_DTYPE"):
+    """No test sees another's selection, nor the developer's environment and width of the terminal."""
+    for name in ("MULTIMLP_BACKEND", "MULTIMLP_DEVICE", "MULTIMLP_DTYPE", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(selection, "_process", selection.Selection())
-
-
-@pytest.fixture(autouse=True)
-def no_width_of_the_terminal(monkeypatch):
-    """Output is laid out for the tests, and not for the terminal that they are started from."""
-    monkeypatch.delenv("COLUMNS", raising=False)

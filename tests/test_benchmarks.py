@@ -390,6 +390,7 @@ def test_choosing_cases():
     assert others == ("growth",)
 
 
+@pytest.mark.slow
 def test_a_small_run_from_the_command_line(tmp_path, capsys):
     arguments = ["--case", "tiny", "--backend", "numpy", "--rounds", "1", "--threads", "1", "--quick"]
     path = tmp_path / "run.json"

@@ -49,8 +49,17 @@ def check(composition: Composition, library: str, compiler: str | None) -> None:
     assert np.max(np.abs(found - wanted)) <= TOLERANCE * np.max(np.abs(wanted)), (found, wanted)
 
 
-@pytest.mark.parametrize(("library", "compiler"), MODES)
-@pytest.mark.parametrize("composition", FEW, ids=str)
+@pytest.mark.parametrize(
+    ("composition", "library", "compiler"),
+    [
+        pytest.param(
+            composition, *mode, id=f"{composition}-{'-'.join(map(str, mode))}",
+            marks=[pytest.mark.slow] * (len(composition.steps) == 3 and mode[1] == "aot_eager"),
+        )
+        for composition in FEW
+        for mode in MODES
+    ],
+)  # fmt: skip
 def test_composition(composition, library, compiler):
     check(composition, library, compiler)
 

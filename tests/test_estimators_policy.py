@@ -159,8 +159,17 @@ RATES = [
 ]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("settings", RATES, ids=lambda s: f"{s['learning_rate']} {s.get('momentum', '')}")
+@pytest.mark.parametrize(
+    ("settings", "backend"),
+    [
+        pytest.param(rates, name, marks=pytest.mark.slow if name in COMPILED and i in (1, 2) else ())
+        for i, rates in enumerate(RATES)
+        for name in BACKENDS
+    ],
+    ids=lambda value: (
+        value if isinstance(value, str) else f"{value['learning_rate']} {value.get('momentum', '')}"
+    ),
+)
 def test_changing_rates_are_scikit_learns(settings, backend):
     """Several warm-started fits of several epochs, and partial fits of changing numbers of rows after them."""
     mixed = np.random.default_rng(0).permutation(150)

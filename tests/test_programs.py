@@ -29,7 +29,16 @@ QUICK = {
 }
 SLOW = {"torch": ("inductor",)}
 
-LONG = {("hamiltonian_monte_carlo", "torch", "aot_eager"), ("ensemble", "torch", "aot_eager")}
+LONG = {
+    (name, "torch", "aot_eager")
+    for name in (
+        "ensemble",
+        "hamiltonian_monte_carlo",
+        "laplace_approximation",
+        "predator_prey",
+        "quantile_regression",
+    )
+}
 """Loops in loops, which torch's compilers unroll."""
 
 MODES = [(library, compiler) for library in NAMES for compiler in QUICK[library]]
