@@ -90,7 +90,11 @@ def test_a_trained_classifier_keeps_its_classes_in_scikit_learn(tmp_path, capsys
         (["import", "bad.npz", "-o", "y.safetensors"], "bad.npz"),
         (["import", "bad.params", "-o", "y.safetensors"], "bad.params"),
         (["import", "bad.msgpack", "-o", "y.safetensors"], "bad.msgpack"),
-        (["import", "bad.onnx", "--activation", "tnah", "-o", "y.safetensors"], "tanh"),
+        (
+            ["import", "bad.onnx", "--activation", "tanh", "-o", "y.safetensors"],
+            "onnx models tell their activations",
+        ),
+        (["import", "bad.pt", "--activation", "tnah", "-o", "y.safetensors"], "tanh"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(saved, arguments, says, capsys, monkeypatch):

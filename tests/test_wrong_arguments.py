@@ -243,6 +243,8 @@ ROWS = {
         InputError,
         "X: the callable of batches: .*got None",
     ),
+    # decorators
+    "op without its parentheses": (lambda: mm.op(lambda x: x), InputError, r"write @op\(\)"),
     # paths
     "a number for a checkpoint": (
         lambda: fit(checkpoint=3),

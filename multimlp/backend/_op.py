@@ -325,7 +325,7 @@ def op(arrays: int = 1) -> Callable[[Callable[..., Any]], Op]:
     Raises
     ------
     InputError
-        If what is decorated is no function with a name.
+        If what is decorated is no function with a name, or the parentheses of ``@op()`` are missing.
 
     Examples
     --------
@@ -337,5 +337,7 @@ def op(arrays: int = 1) -> Callable[[Callable[..., Any]], Op]:
     >>> float(cube(np.asarray(2.0)))
     8.0
     """
+    if callable(arrays):
+        raise InputError("op: it is called for a decorator; write @op(), or op()(function)")
     count = check_whole("arrays", arrays, low=1)
     return lambda portable: Op(portable, count)

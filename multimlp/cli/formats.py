@@ -138,6 +138,8 @@ READERS: dict[str, Callable[[Path, Reading], Model]] = {
     "sklearn": read_sklearn,
     "gluon": read_gluon,
 }
+WITH_ACTIVATIONS = frozenset(("onnx", "keras", "sklearn"))
+"""Formats that hold whole models, and not weights alone."""
 
 SUFFIXES = {
     ".onnx": "onnx",

@@ -17,7 +17,8 @@ from pathlib import Path
 from multimlp import activations, files
 from multimlp._terminal import print_text
 from multimlp.cli.common import add_common, file_name, print_json
-from multimlp.cli.formats import READERS, Reading, format_of
+from multimlp.cli.formats import READERS, WITH_ACTIVATIONS, Reading, format_of
+from multimlp.errors import InputError
 from multimlp.files import check_apart, check_writable
 
 
@@ -36,7 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--activation",
         nargs="+",
-        default=["relu"],
         metavar="NAME",
         help="of the hidden layers: one, or one a layer (default: relu); for weights alone",
     )
@@ -45,7 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    rules = [activations.describe(name).name for name in args.activation]
+    source = args.source or format_of(args.file)
+    if source in WITH_ACTIVATIONS and (args.activation or args.final_activation):
+        raise InputError(
+            f"--activation: {source} models tell their activations themselves; leave it and --final-activation out"
+        )
+    rules = [activations.describe(name).name for name in args.activation or ["relu"]]
     if args.final_activation is not None:
         activations.describe(args.final_activation)
     check_writable(args.output)
@@ -53,7 +58,6 @@ def run(args: argparse.Namespace) -> int:
     how = Reading(
         rules[0] if len(rules) == 1 else rules, args.final_activation, args.backend, args.device, args.dtype
     )
-    source = args.source or format_of(args.file)
     mlp, params = READERS[source](Path(args.file), how)
     files.save(args.output, mlp, params)
     if args.json:
