@@ -21,7 +21,7 @@ from multimlp.errors import MultimlpError
 SECONDS = float(os.environ.get("MULTIMLP_FUZZ_SECONDS", "20"))
 SEED = int(os.environ.get("MULTIMLP_FUZZ_SEED", str(time.time_ns() % 10**6)))
 LIBRARIES = [name for name in ("numpy", "torch", "jax", "tensorflow", "strict") if is_installed(name)]
-LONG = {"epochs", "max_iter", "every", "order"}
+LONG = {"epochs", "max_iter", "every", "order", "length"}
 """Arguments of which a huge value is right, and takes for ever."""
 WORDS = (
     "relu",

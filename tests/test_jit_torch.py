@@ -394,15 +394,21 @@ def test_what_other_libraries_have_called_before_is_compiled():
     """What is remembered of one library's arrays must not come in the way of another's compiler."""
     functions = [activations.get(name) for name in activations.names()]
     functions += [activations.derivative(name) for name in ELEMENTWISE]
+    regression = [mm.losses.get(name) for name in mm.losses.names() if name != "cross_entropy"]
+
+    def everything(x):
+        values = [function(x) for function in functions]
+        outputs = array_namespace(x).reshape(activations.sigmoid(x), (-1, 2))
+        return values + [loss(outputs, outputs) for loss in regression]
+
     for name in NAMES:
         backend = load_backend(name)
         for dtype in ("float32", "float64"):
             x = backend.asarray(V[:36], dtype=dtype)
             with backend.scope_of(x), np.errstate(all="ignore"):
-                for function in functions:
-                    function(x)
+                everything(x)
     torch._dynamo.utils.counters.clear()
-    mm.jit(lambda x: [function(x) for function in functions], compiler="eager")(BACKEND.asarray(V[:36]))
+    mm.jit(everything, compiler="eager")(BACKEND.asarray(V[:36]))
     assert not torch._dynamo.utils.counters["graph_break"]
 
 
@@ -410,6 +416,8 @@ def test_what_other_libraries_have_called_before_is_compiled():
 def test_all_that_parity_calls_compiled_is_compiled():
     from multimlp.parity import Plan, run
 
+    others = tuple(name for name in NAMES if name != "torch")
+    assert run(Plan(others, dtypes=("float64",), quick=True, compiled=False)).passed
     torch._dynamo.utils.counters.clear()
     report = run(Plan(("torch",), dtypes=("float64",), quick=True, eager=False, compilers=("eager",)))
     assert report.passed

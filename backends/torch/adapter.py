@@ -17,6 +17,8 @@ from multimlp.backends.torch._quiet import load_forward_mode
 from multimlp.backends.torch._threads import torch_threads
 from multimlp.errors import CapabilityError, MultimlpError, shape_unknown, value_taken
 
+_FLOATING = frozenset((torch.float64, torch.float32, torch.bfloat16, torch.float16))
+
 
 class TorchBackend(Backend):
     """Adapter for `torch.Tensor`."""
@@ -52,6 +54,9 @@ class TorchBackend(Backend):
         return issubclass(cls, torch.Tensor)
 
     # ---- arrays, dtypes, devices
+
+    def is_floating(self, x: Array) -> bool:
+        return x.dtype in _FLOATING  # nothing that dynamo would see change
 
     def dtype(self, name: str) -> Any:
         return getattr(torch, name) if hasattr(torch, name) else super().dtype(name)

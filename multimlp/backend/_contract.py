@@ -20,6 +20,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from multimlp import tape
+from multimlp._lazy import lazy
 from multimlp._typing import Array, Arrays, Namespace
 from multimlp.errors import CapabilityError, DeviceError, DTypeError, MultimlpError, value_taken
 from multimlp.errors.checks import as_given
@@ -360,7 +361,17 @@ class Backend:
 
     def is_floating(self, x: Array) -> bool:
         """Whether an array is of a real floating-point dtype; some namespaces do not count bfloat16 among them."""
-        return self.xp.isdtype(x.dtype, "real floating") or self.dtype_name(x.dtype) == "bfloat16"
+        dtype = x.dtype
+        known = self._floating.get(dtype)
+        if known is None:  # asking takes as long as a small loss
+            known = self.xp.isdtype(dtype, "real floating") or self.dtype_name(dtype) == "bfloat16"
+            self._floating[dtype] = known
+        return known
+
+    @lazy
+    def _floating(self) -> dict[Any, bool]:
+        """By dtypes of this library alone: a compiler of one must not have to look at those of another."""
+        return {}
 
     def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A portable function to be called with this library's arrays: under their `scope_of`, where the adapter has one."""

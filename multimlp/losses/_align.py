@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from multimlp.backend import Array, Namespace, array_namespace, owner
@@ -48,20 +46,13 @@ def aligned(outputs: Array, targets: Array) -> tuple[Namespace, Array]:
     return xp, targets if targets.dtype == outputs.dtype else xp.astype(targets, outputs.dtype)
 
 
-_floating: dict[Any, bool] = {}
-"""Dtypes that outputs have had: asking the library takes as long as a small loss."""
-
-
 def require_floating(outputs: Array) -> None:
     """`DTypeError` for outputs that are no real floating-point numbers, such as complex ones, whose loss would be complex."""
-    dtype = outputs.dtype
-    if dtype not in _floating:
-        backend = owner(outputs)
-        if not backend.is_floating(outputs):
-            raise DTypeError(
-                f"outputs: expected a real floating-point dtype, got {backend.dtype_name(dtype)}"
-            )
-        _floating[dtype] = True
+    backend = owner(outputs)
+    if not backend.is_floating(outputs):
+        raise DTypeError(
+            f"outputs: expected a real floating-point dtype, got {backend.dtype_name(outputs.dtype)}"
+        )
 
 
 def check_values(outputs_shape: tuple[int, ...], targets: np.ndarray) -> None:
