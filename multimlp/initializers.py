@@ -43,7 +43,7 @@ import numpy as np
 
 from multimlp._naming import Named, Table
 from multimlp.errors import InputError, ShapeError
-from multimlp.errors.checks import check_items, check_whole, number, refuse
+from multimlp.errors.checks import LARGEST, check_items, check_whole, number, refuse
 
 Shape: TypeAlias = tuple[int, ...]
 # In quotes, because numpy.random is loaded only when it is needed.
@@ -81,11 +81,19 @@ class Initializer(Named):
 
 def _checked_shape(shape: Any) -> Shape:
     try:
-        return tuple(
-            check_whole("shape", extent, low=0) for extent in check_items("shape", shape, "of sizes")
+        sizes = tuple(
+            check_whole("shape", extent, low=0, high=LARGEST)
+            for extent in check_items("shape", shape, "of sizes")
         )
     except InputError as error:
         raise ShapeError(str(error)) from None
+    if math.prod(sizes) > _MOST_NUMBERS:
+        raise ShapeError(f"shape: expected one of at most {_MOST_NUMBERS} numbers, got {sizes}")
+    return sizes
+
+
+_MOST_NUMBERS = 2**59
+"""More of eight bytes cannot be addressed."""
 
 
 def _initializer(

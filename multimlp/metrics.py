@@ -194,7 +194,9 @@ def top_k_accuracy(outputs: Array, targets: Array, k: Annotated[int, whole(1)] =
     if not 1 <= k <= classes:
         raise InputError(f"k: expected an integer from 1 to {classes}, the number of outputs, got {k!r}")
     truth = one_hot(xp, _true_classes(xp, outputs, targets), classes)
-    own = xp.sum(xp.where(truth, outputs, xp.zeros_like(outputs)), axis=-1, keepdims=True)
+    own = xp.sum(
+        xp.where(truth, outputs, xp.zeros_like(outputs)), axis=-1, keepdims=True, dtype=outputs.dtype
+    )
     higher = xp.sum(xp.astype(outputs > own, xp.int32), axis=-1)
     return _average(xp, higher < k, outputs.dtype)
 

@@ -83,7 +83,7 @@ class Op:
             implementation = self._implementations[types] = self._choose(types)
         try:
             return implementation(*args, **kwargs)
-        except _OF_LIBRARIES as error:
+        except Exception as error:  # libraries have types of their own
             ours = self._misuse(error, args)
             if ours is None:
                 raise
@@ -240,10 +240,6 @@ class Op:
 
     def __reduce__(self) -> str:
         return self.portable.__qualname__
-
-
-_OF_LIBRARIES = (TypeError, ValueError, IndexError, AttributeError, RuntimeError, ArithmeticError)
-"""What libraries raise for arrays that they cannot compute with."""
 
 
 def _described(x: Any) -> str:

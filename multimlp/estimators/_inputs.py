@@ -68,7 +68,7 @@ def explained(name: str) -> Iterator[None]:
         raise
     except TypeError as error:
         raise DTypeError(f"{name}: {error}") from error
-    except ValueError as error:
+    except (ValueError, LookupError) as error:
         raise DataError(f"{name}: {error}") from error
 
 

@@ -89,12 +89,22 @@ RULES: Mapping[str, Rule] = {
     "max_fun": _at_least(1),
     "dropout": _between(0, 1, high_open=True),
     "class_weight": Rule(
-        lambda v: v is None or v == "balanced" or isinstance(v, (Mapping, list)), "None, 'balanced' or a dict"
+        lambda v: (
+            v is None
+            or isinstance(v, Mapping)
+            or (isinstance(v, str) and v == "balanced")
+            or _is_list_of_mappings(v)
+        ),
+        "None, 'balanced' or a dict",
     ),
     "n_members": Rule(
         lambda v: v is None or (_is_integer(v) and 1 <= v <= LARGEST), "None or an integer >= 1"
     ),
 }
+
+
+def _is_list_of_mappings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, Mapping) for item in value)
 
 
 def check(parameters: Mapping[str, Any]) -> None:

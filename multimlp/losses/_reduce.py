@@ -59,7 +59,7 @@ def batch_mean(per_example: Array, sample_weight: Array | None = None) -> Array:
             return xp.mean(per_example, axis=-1)
         weights = _weights(xp, per_example, sample_weight)
         return xp.sum(per_example * weights, axis=-1) / xp.sum(weights, axis=-1)
-    except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError):
+    except Exception:  # libraries have types of their own
         _require(per_example, sample_weight)
         raise
 
@@ -74,7 +74,10 @@ def _require(per_example: Any, sample_weight: Any) -> None:
         return
     if not is_array(sample_weight):
         raise refuse("sample_weight", "an array of shape (n,) or None", sample_weight)
-    owner(per_example, sample_weight)
+    backend = owner(per_example, sample_weight)
+    numbers = ("bool", "integral", "real floating")
+    if not backend.xp.isdtype(sample_weight.dtype, numbers) and not backend.is_floating(sample_weight):
+        raise DTypeError(f"sample_weight: expected numbers, got {backend.dtype_name(sample_weight.dtype)}")
     given, shape = tuple(sample_weight.shape), tuple(per_example.shape)
     if None not in (*given, *shape) and (not given or given != shape[len(shape) - len(given) :]):
         raise ShapeError(f"sample_weight: expected shape ({shape[-1]},) or {shape}, got {given}")

@@ -105,8 +105,8 @@ class Optimizer(Named):
 
         Raises
         ------
-        InputError
-            If the trees do not fit.
+        InputError, DTypeError
+            If the trees do not fit, or gradients are no floating arrays.
         """
         leaves, rebuild = tree.flatten(params)
         gradients = _leaves_like(params, leaves, grads, "grads")
@@ -114,6 +114,11 @@ class Optimizer(Named):
             raise refuse("state", "the state that init or an update of this optimizer returned", state)
         slots = [_leaves_like(params, leaves, slot, "state") for slot in state.slots]
         backend, xp = owner(*leaves), array_namespace(*leaves, *gradients)
+        for gradient in gradients:
+            if not backend.is_floating(gradient):
+                raise DTypeError(
+                    f"grads: expected floating arrays, got dtype {backend.dtype_name(gradient.dtype)}"
+                )
         parts = self.for_leaves(params)
         with backend.scope_of(*leaves):
             work = _work_dtype(backend, leaves)

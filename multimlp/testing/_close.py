@@ -71,7 +71,7 @@ def assert_close(
     multimlp.errors.ParityError: 1 of 2 elements differs by more than 0.001 |expected|. The worst:
       [1]  actual 2.0  expected 2.1  difference 0.1  relative 0.0476  2.25e+14 ULP
     """
-    _check_tolerances(ulp, rtol, atol)
+    ulp, rtol, atol = _checked_tolerances(ulp, rtol, atol)
     flags = {"equal_nan": equal_nan, "check_dtype": check_dtype, "check_shape": check_shape}
     for name, value in {**flags, "check_device": check_device, "check_namespace": check_namespace}.items():
         flag(name, value)
@@ -84,12 +84,16 @@ def assert_close(
         _check_values(a, e, where, ulp, rtol, atol, equal_nan)
 
 
-def _check_tolerances(ulp: float | None, rtol: float | None, atol: float) -> None:
+def _checked_tolerances(
+    ulp: float | None, rtol: float | None, atol: float
+) -> tuple[float | None, float | None, float]:
     if ulp is not None and rtol is not None:
         raise InputError("ulp, rtol: give one of the two tolerances, not both")
-    for name, value in (("ulp", ulp), ("rtol", rtol), ("atol", atol)):
-        if value is not None or name == "atol":
-            check_number(name, value, low=0)
+    return (
+        None if ulp is None else check_number("ulp", ulp, low=0),
+        None if rtol is None else check_number("rtol", rtol, low=0),
+        check_number("atol", atol, low=0),
+    )
 
 
 def _pairs(actual: Any, expected: Any, label: str) -> tuple[list[Any], list[Any]]:

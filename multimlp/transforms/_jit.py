@@ -67,7 +67,7 @@ def jit(
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = tree.keyed((args, kwargs))
-        held = {id(leaf) for p in fixed if p < len(args) for leaf in tree.leaves(args[p])}
+        held = {id(leaf) for p in fixed if -len(args) <= p < len(args) for leaf in tree.leaves(args[p])}
         kinds = tuple([_kind(leaf, id(leaf) in held) for leaf in leaves])
         backend = backend_of(
             [leaf for leaf, kind in zip(leaves, kinds, strict=True) if kind[0] is not _CONSTANT]
