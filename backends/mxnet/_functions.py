@@ -233,7 +233,16 @@ def _promoted(arrays: Sequence[Array]) -> list[Array]:
 
 
 def sum(x: Array, /, *, axis: Any = None, dtype: DType | None = None, keepdims: bool = False) -> Array:  # noqa: A001
-    return _np.sum(_accumulator(x, dtype), axis=axis, keepdims=keepdims)
+    return _infinite_too("sum", _accumulator(x, dtype), axis=axis, keepdims=keepdims)
+
+
+def _infinite_too(name: str, x: Array, **options: Any) -> Array:
+    """MXNet's sum compensates its rounding errors, and so makes NaN of infinities: the host adds those up."""
+    total = getattr(_np, name)(x, **options)
+    if x.dtype.kind != "f" or not np.isnan(total.asnumpy()).any():
+        return total
+    with np.errstate(invalid="ignore", over="ignore"):
+        return asarray(np.asarray(getattr(np, name)(x.asnumpy(), **options), dtype=x.dtype), device=x.device)
 
 
 def prod(x: Array, /, *, axis: Any = None, dtype: DType | None = None, keepdims: bool = False) -> Array:
@@ -249,12 +258,12 @@ def _accumulator(x: Array, dtype: DType | None) -> Array:
 
 def mean(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
     """In the array's own dtype; MXNet's gives float32 for float64."""
-    return _np.mean(x, axis=axis, keepdims=keepdims, dtype=x.dtype)
+    return _infinite_too("mean", x, axis=axis, keepdims=keepdims, dtype=x.dtype)
 
 
 def var(x: Array, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Array:
     centred = x - mean(x, axis=axis, keepdims=True)
-    total = _np.sum(centred * centred, axis=axis, keepdims=keepdims)
+    total = sum(centred * centred, axis=axis, keepdims=keepdims)
     return total / (x.size // (total.size or 1) - correction)
 
 

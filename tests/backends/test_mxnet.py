@@ -166,6 +166,23 @@ def test_functions_agree_with_numpy_in_value_and_dtype(name, arguments, keywords
     np.testing.assert_allclose(got, expected, rtol=8 * eps, atol=8 * eps)
 
 
+INFINITE = np.asarray(
+    [[1.0, np.inf, 2.0], [1.0, 2.0, -np.inf], [np.inf, -np.inf, 0.0], [np.nan, np.inf, 1.0]]
+)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@pytest.mark.parametrize("axis", [None, 0, 1])
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "prod"])
+def test_reductions_of_infinities(name, axis, dtype):
+    """MXNet's own sum makes NaN of them."""
+    x = INFINITE.astype(dtype)
+    for rows in (x, x[:1], x[1:2]):
+        with np.errstate(invalid="ignore"):
+            expected = getattr(np, name)(rows, axis=axis)
+        np.testing.assert_array_equal(host(getattr(xp, name)(moved(rows), axis=axis)), expected)
+
+
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
