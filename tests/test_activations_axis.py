@@ -27,14 +27,13 @@ X = np.concatenate(
 
 
 def reference(name: str, x: np.ndarray) -> np.ndarray:
-    return _reference(name, tuple(map(tuple, x.tolist())))
+    return np.asarray([_reference(name, tuple(row)) for row in x.tolist()])
 
 
 @functools.cache  # thousands of digits take their time, and every library is compared with the same numbers
-def _reference(name: str, rows: tuple[tuple[float, ...], ...]) -> np.ndarray:
-    x = np.asarray(rows)
-    with mp.workdps(50 if np.max(np.abs(x)) < 1e3 else 10000):
-        return np.asarray([[float(v) for v in ROWS[name]([mp.mpf(float(v)) for v in row])] for row in x])
+def _reference(name: str, row: tuple[float, ...]) -> list[float]:
+    with mp.workdps(50 if max(map(abs, row)) < 1e3 else 10000):
+        return [float(v) for v in ROWS[name]([mp.mpf(v) for v in row])]
 
 
 @functools.cache

@@ -30,6 +30,13 @@ SLOW_MODES = [(library, compiler) for library in NAMES for compiler in SLOW.get(
 FEW = [*every(1), *some(2, 24), *some(3, 24)]
 
 
+def is_slow(composition: Composition, library: str, compiler: str | None) -> bool:
+    """What compiles, or nests tapes, for many seconds; `test_every_pair_and_many_triples` has more of its kind."""
+    if len(composition.steps) < 3:
+        return False
+    return compiler == "aot_eager" or (library == "tensorflow" and composition.steps.count("hessian") > 1)
+
+
 @functools.cache
 def expected(composition: Composition) -> np.ndarray:
     return composition.expected()
@@ -54,7 +61,7 @@ def check(composition: Composition, library: str, compiler: str | None) -> None:
     [
         pytest.param(
             composition, *mode, id=f"{composition}-{'-'.join(map(str, mode))}",
-            marks=[pytest.mark.slow] * (len(composition.steps) == 3 and mode[1] == "aot_eager"),
+            marks=[pytest.mark.slow] * is_slow(composition, *mode),
         )
         for composition in FEW
         for mode in MODES

@@ -120,8 +120,9 @@ class ScaledOptimizer:
         halved = xp.where(state.scale > 1, state.scale / 2, state.scale)
         due = waited >= PATIENCE
         none = xp.zeros_like(state.calm)
+        scale = xp.where(finite, xp.where(due, doubled, state.scale), halved)
         return tree.map(keep_if_finite, new_params, params), ScaledState(
-            xp.where(finite, xp.where(due, doubled, state.scale), halved),
+            xp.astype(scale, state.scale.dtype),  # NumPy 1 makes float64 of a 0-d float32 and a Python number
             xp.where(xp.logical_and(finite, xp.logical_not(due)), waited, none),
             tree.map(keep_if_finite, new_inner, state.inner),
         )
