@@ -9,13 +9,13 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 demo: $(VENV)/.demo ## train one network on every backend and compare
 	$(BIN)/multimlp train digits
 
-test: $(VENV)/.test ## the default tests, under 10 minutes on 2 cores
+test: $(VENV)/.test ## the default tests, about 12 minutes on 2 cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all: $(VENV)/.test ## the slow tests too
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not fuzz"
 
-fuzz: $(VENV)/.test ## random calls and damaged files, 10 minutes
+fuzz: $(VENV)/.test ## random calls and damaged files, 10 minutes each
 	MULTIMLP_FUZZ_SECONDS=600 $(BIN)/python -m pytest -n 2 --dist worksteal -m fuzz
 
 MXNET_TESTS := $(wildcard tests/backends/test_mxnet*.py) $(addprefix tests/test_,$(addsuffix .py,\

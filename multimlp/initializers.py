@@ -42,8 +42,8 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeAlias
 import numpy as np
 
 from multimlp._naming import Named, Table
-from multimlp.errors import InputError, ShapeError
-from multimlp.errors.checks import LARGEST, check_items, check_whole, number, refuse
+from multimlp.errors import ShapeError
+from multimlp.errors.checks import LARGEST, check_shape, number, refuse
 
 Shape: TypeAlias = tuple[int, ...]
 # In quotes, because numpy.random is loaded only when it is needed.
@@ -80,13 +80,7 @@ class Initializer(Named):
 
 
 def _checked_shape(shape: Any) -> Shape:
-    try:
-        sizes = tuple(
-            check_whole("shape", extent, low=0, high=LARGEST)
-            for extent in check_items("shape", shape, "of sizes")
-        )
-    except InputError as error:
-        raise ShapeError(str(error)) from None
+    sizes = check_shape("shape", shape, LARGEST)
     if math.prod(sizes) > _MOST_NUMBERS:
         raise ShapeError(f"shape: expected one of at most {_MOST_NUMBERS} numbers, got {sizes}")
     return sizes

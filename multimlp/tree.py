@@ -6,6 +6,7 @@ disagree about ``None``, about the order of dict keys and about named tuples, an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
@@ -66,8 +67,12 @@ def _matching_children(tree: Tree, other: Tree) -> tuple[Any, ...]:
     children = _children(other)
     size = len(_children(tree) or ())
     if isinstance(tree, dict) or isinstance(other, dict) or children is None or len(children) != size:
-        raise InputError(f"trees of different structure: {structure(tree)} against {structure(other)}")
+        raise _different(tree, other)
     return children
+
+
+def _different(tree: Tree, other: Tree) -> InputError:
+    return InputError(f"trees of different structure: {structure(tree)} against {structure(other)}")
 
 
 def leaves(tree: Tree) -> list[Any]:
@@ -115,20 +120,16 @@ def leaves_like(tree: Tree, other: Tree) -> list[Any]:
 
 
 def _collect_like(tree: Tree, other: Tree, found: list[Any]) -> None:
-    if isinstance(tree, (tuple, list)):
-        if not isinstance(other, (tuple, list)) or len(tree) != len(other):
-            raise InputError(f"trees of different structure: {structure(tree)} against {structure(other)}")
-        for child, twin in zip(tree, other, strict=True):
-            _collect_like(child, twin, found)
-    elif isinstance(tree, dict):
-        for child, twin in zip(tree.values(), _matching_children(tree, other), strict=True):
-            _collect_like(child, twin, found)
-    elif tree is not None:
-        if isinstance(other, (tuple, list, dict)) or other is None:
-            raise InputError(f"trees of different structure: {structure(tree)} against {structure(other)}")
+    children = _children(tree)
+    if children is None:
+        if _children(other) is not None:
+            raise _different(tree, other)
         found.append(other)
-    elif other is not None:
-        raise InputError(f"trees of different structure: {structure(tree)} against {structure(other)}")
+        return
+    if (tree is None) != (other is None):
+        raise _different(tree, other)
+    for child, twin in zip(children, _matching_children(tree, other), strict=True):
+        _collect_like(child, twin, found)
 
 
 def paths(tree: Tree) -> list[tuple[str, ...]]:
@@ -245,10 +246,5 @@ def size_of(value: Tree) -> str:
     '43 numbers in 4 arrays'
     """
     arrays = [leaf for leaf in leaves(value) if hasattr(leaf, "shape")]
-    numbers = 0
-    for array in arrays:
-        size = 1
-        for extent in array.shape:
-            size *= int(extent)
-        numbers += size
+    numbers = sum(math.prod(int(extent) for extent in array.shape) for array in arrays)
     return f"{numbers} numbers in {len(arrays)} array{'s' * (len(arrays) != 1)}"

@@ -10,6 +10,15 @@ import struct
 import warnings
 import zipfile
 
+PIPELINE = {
+    "task": "classification",
+    "feature_names": ["a", "b"],
+    "classes": ["x", "y"],
+    "loss": {"name": "cross_entropy", "options": {}},
+    "inputs": {"mean": [0.0, 1.0], "scale": [1.0, 2.0]},
+    "targets": None,
+}
+"""What a sound model file says of its inputs and classes."""
 HEADERS = (
     b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"\x93NUMPY\x01\x00", b"\x80\x02", b"\x89HDF\r\n\x1a\n", b"\x1f\x8b\x08",
     b"{", b"[" * 2000, b'{"__metadata__":{}}', b"\xef\xbb\xbf", b"\xff\xfe", b"\0" * 64,

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from damage import damaged, damaged_inside, invented_table
+from damage import PIPELINE, damaged, damaged_inside, invented_table
 
 import multimlp as mm
 from multimlp import data, files
@@ -37,14 +37,6 @@ CASE_SECONDS, CASE_BYTES = 20, 768 << 20
 
 MLP = mm.MLP(2, 3, 2, activation="elu")
 PARAMS = MLP.init(seed=0, backend="numpy", dtype="float32")
-PIPELINE = {
-    "task": "classification",
-    "feature_names": ["a", "b"],
-    "classes": ["x", "y"],
-    "loss": {"name": "cross_entropy", "options": {}},
-    "inputs": {"mean": [0.0, 1.0], "scale": [1.0, 2.0]},
-    "targets": None,
-}
 CSV = "a,b,y\n" + "".join(f"{i},{i / 3},{'xy'[i % 2]}\n" for i in range(8))
 
 

@@ -15,6 +15,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from damage import PIPELINE
 
 import multimlp as mm
 from multimlp import data, files
@@ -263,14 +264,6 @@ def test_underscores_in_names_and_labels_are_text(tmp_path):
 
 # ---- models of our own ----------------------------------------
 
-PIPELINE = {
-    "task": "classification",
-    "feature_names": ["a", "b"],
-    "classes": ["x", "y"],
-    "loss": {"name": "cross_entropy", "options": {}},
-    "inputs": {"mean": [0.0, 1.0], "scale": [1.0, 2.0]},
-    "targets": None,
-}
 LIES = {
     "no task": ({"task": "ranking"}, "task: expected"),
     "a name too few": ({"feature_names": ["a"]}, "1 feature_names, 2 means"),

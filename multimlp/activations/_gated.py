@@ -30,8 +30,7 @@ LOGISTIC_END = 800.0
 
 
 def _logistic(xp: Namespace, z: Array) -> Array:
-    e = decay(xp, z)
-    return xp.where(z >= 0, 1 / (1 + e), e / (1 + e))
+    return logistic(xp, z, decay(xp, z))
 
 
 def _beside(xp: Namespace, x: Array, e: Array) -> Array:

@@ -9,7 +9,7 @@ another. The adapters themselves live in `multimlp.backends`.
 from multimlp._typing import Array, Arrays, Namespace
 from multimlp.backend._catalog import CHECKERS, BackendInfo, available_backends
 from multimlp.backend._contract import Backend, Capabilities, Function
-from multimlp.backend._convert import convert, host
+from multimlp.backend._convert import convert, host, host_values
 from multimlp.backend._inplace import Call, FusedUpdate, InPlaceActivation, Kernels, Scalars, UpdateRule
 from multimlp.backend._op import OPS, Op, op, prepare_all
 from multimlp.backend._registry import (
@@ -65,6 +65,7 @@ __all__ = [
     "entry_points",
     "get_backend",
     "host",
+    "host_values",
     "is_array",
     "is_installed",
     "is_traced",

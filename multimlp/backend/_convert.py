@@ -161,13 +161,7 @@ def host(x: Any, name: str, advice: str = "convert it first, e.g. X.astype(float
             f"{name}: expected real numbers, got {values.dtype}; give real and imaginary parts as columns of their own"
         )
     if values.dtype.kind in "USMmV" or (values.dtype == object and _holds_text(values)):
-        kind = (
-            "dates or times"
-            if values.dtype.kind in "Mm"
-            else "text"
-            if values.dtype.kind != "V"
-            else "records"
-        )
+        kind = {"M": "dates or times", "m": "dates or times", "V": "records"}.get(values.dtype.kind, "text")
         raise DataError(
             f"{name}: expected numbers, got {type(x).__name__} of {values.dtype} ({kind}); {advice}"
         )
@@ -179,6 +173,13 @@ def host(x: Any, name: str, advice: str = "convert it first, e.g. X.astype(float
                 f"{name}: expected numbers, got {type(x).__name__} of {values.dtype}: {error}"
             ) from None
     return values
+
+
+def host_values(x: Any, name: str) -> np.ndarray:
+    """`host`, and from there to NumPy."""
+    values = host(x, name)
+    library = owner_of_type(type(values))
+    return values if library is None else np.asarray(library.to_numpy(values))
 
 
 def _holds_text(values: np.ndarray) -> bool:

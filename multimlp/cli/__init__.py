@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import difflib
 import importlib
 import os
 import sys
@@ -21,6 +20,7 @@ from typing import NamedTuple, NoReturn
 from multimlp.cli.common import note, say
 from multimlp.cli.help import HelpFormatter
 from multimlp.errors import MultimlpError, ParityError, TrainingError
+from multimlp.errors.close import did_you_mean
 
 CHECK_FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130
 
@@ -137,9 +137,8 @@ def _command_name(arguments: list[str]) -> str:
         parser.error(f"which command? {', '.join(COMMANDS)}")
     name = arguments[0]
     if name not in COMMANDS:
-        close = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(COMMANDS)}"
-        parser.error(f"unknown command {name!r}; {hint}")
+        hint = did_you_mean(name, COMMANDS) or f"; there are {', '.join(COMMANDS)}"
+        parser.error(f"unknown command {name!r}{hint}")
     return name
 
 

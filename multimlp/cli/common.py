@@ -11,6 +11,7 @@ from typing import Any
 
 from multimlp._terminal import is_terminal, room, wrapped
 from multimlp.backend import FLOAT_DTYPES
+from multimlp.errors.shown import cut
 
 
 def add_common(parser: argparse.ArgumentParser, backend_help: str = "name of a backend") -> None:
@@ -56,8 +57,7 @@ def say(message: str) -> None:
     """A message on stderr: in lines that fit a terminal, in one line elsewhere."""
     if sys.stderr is None:  # print would take standard output
         return
-    text = " ".join(message.split())
-    text = text if len(text) <= 1000 else text[:997] + "..."
+    text = cut(" ".join(message.split()), 1000)
     width = room(sys.stderr) if is_terminal(sys.stderr) else None
     with contextlib.suppress(OSError):  # nobody is left to be told
         for line in wrapped(text, width, indent="  "):

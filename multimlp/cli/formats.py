@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from multimlp.errors import InputError
-from multimlp.files import check_writable, replacing
+from multimlp.files import replacing
 from multimlp.mlp import MLP, Params
 
 Model = tuple[MLP, Params]
@@ -45,7 +45,6 @@ def write_keras(path: Path, model: Writing) -> None:
 
     if path.suffix != ".keras":
         raise InputError(f"output: a Keras model needs a name that ends in .keras, got {path.name!r}")
-    check_writable(path)
     with replacing(path) as beside, tempfile.TemporaryDirectory() as folder:
         to_keras(model.mlp, model.params).save(Path(folder) / "model.keras")
         beside.write_bytes((Path(folder) / "model.keras").read_bytes())

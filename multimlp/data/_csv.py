@@ -16,6 +16,7 @@ from typing import NamedTuple, TextIO
 import numpy as np
 
 from multimlp.errors import DataError
+from multimlp.errors.shown import cut
 
 _BLOCK = 4096
 _LONGEST_LINE = 16 << 20
@@ -154,9 +155,8 @@ def _numbers(
 def _number(where: str, cell: str, column: str, row: int) -> float:
     value = parse(cell)
     if value is None:
-        shown = cell if len(cell) <= 80 else f"{cell[:80]}..."
         raise DataError(
-            f"{where}: column {column!r}, row {row}: {shown!r} is not a number; "
+            f"{where}: column {column!r}, row {row}: {cut(cell, 83)!r} is not a number; "
             "leave the column out, or turn its text into numbers first"
         )
     return value

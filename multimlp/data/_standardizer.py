@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.backend import host, owner
+from multimlp.backend import host_values
 from multimlp.errors import InputError, ShapeError
 from multimlp.errors.checks import flag
 from multimlp.errors.shown import short_repr
@@ -110,9 +110,7 @@ def _column_values(plain: Mapping[str, Any], key: str) -> np.ndarray:
 
 def _numbers(name: str, X: Any) -> np.ndarray:
     """A host array of real numbers; `DataError` for anything else."""
-    values = host(X, name)
-    library = owner(values)
-    found = np.asarray(library.to_numpy(values))
+    found = host_values(X, name)
     return found.astype(np.float64) if found.dtype == object else found
 
 

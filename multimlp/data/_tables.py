@@ -13,6 +13,7 @@ import numpy as np
 from multimlp.data._csv import parse, read_csv
 from multimlp.data._dataset import Dataset, check_features, make
 from multimlp.errors import DataError, FileFormatError
+from multimlp.errors.shown import cut
 from multimlp.files import array_names, as_path, read_array, read_arrays, why_unreadable
 
 USUAL_TARGETS = ("target", "label", "class", "y")
@@ -190,13 +191,9 @@ def _target_values(where: str, cells: list[str], task: str | None) -> np.ndarray
             return np.asarray(whole, dtype=dtype)
     row = next(i for i, number in enumerate(whole) if not -(2**63) <= number < 2**63)
     raise DataError(
-        f"{where}: the target in row {row + 1}, {_cut(cells[row])}, is a whole number beyond 64 bits; if it is a label, write a letter "
+        f"{where}: the target in row {row + 1}, {cut(cells[row], 43)}, is a whole number beyond 64 bits; if it is a label, write a letter "
         "before it in every row; if it is a quantity, say task='regression' (--task regression)"
     )
-
-
-def _cut(cell: str) -> str:
-    return cell if len(cell) <= 40 else f"{cell[:40]}..."
 
 
 # ---- .npz and .npy

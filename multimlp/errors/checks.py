@@ -13,16 +13,16 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from multimlp.errors import InputError, MultimlpError
+from multimlp.errors import InputError, MultimlpError, ShapeError
 from multimlp.errors.close import did_you_mean
+from multimlp.errors.shown import cut
 
 Check: TypeAlias = Callable[[str, Any], Any]
 
 
 def as_given(value: object) -> str:
     """A value as a message shows it: its ``repr`` on one line, cut off where it is long, and its type where that says more."""
-    text = " ".join(repr(value).split())
-    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    text = cut(" ".join(repr(value).split()), _LONGEST)
     return text if isinstance(value, _PLAIN) else f"{text} of type {type(value).__name__}"
 
 
@@ -205,6 +205,16 @@ def check_items(where: str, value: Any, of: str = "") -> list[Any]:
         except TypeError:
             pass
     raise refuse(where, f"a sequence{of and f' {of}'}", value)
+
+
+def check_shape(where: str, value: Any, high: int | None = None) -> tuple[int, ...]:
+    """A shape as a tuple of Python's integers, each at most ``high``; `ShapeError` for anything else."""
+    try:
+        return tuple(
+            check_whole(where, extent, low=0, high=high) for extent in check_items(where, value, "of sizes")
+        )
+    except InputError as error:
+        raise ShapeError(str(error)) from None
 
 
 def check_function(where: str, value: Any, expected: str = "a function") -> Any:

@@ -33,7 +33,19 @@ def shown(value: Any) -> str:
         text = repr(value)
         return str(value.__name__) if " at 0x" in text else text
     text = " ".join(repr(value).split())
-    return text if len(text) <= MOST_CHARACTERS or dataclasses.is_dataclass(value) else text[:57] + "..."
+    return text if dataclasses.is_dataclass(value) else cut(text, MOST_CHARACTERS)
+
+
+def cut(text: str, most: int) -> str:
+    """A text of at most so many characters, the last three of them dots where something is left out.
+
+    Examples
+    --------
+    >>> from multimlp.errors.shown import cut
+    >>> cut("as it is", 8), cut("far too long", 8)
+    ('as it is', 'far t...')
+    """
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def short_repr(thing: Any) -> str:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from multimlp.errors import FileFormatError, InputError, MultimlpError
+from multimlp.errors.shown import cut
 from multimlp.files._paths import check_readable
 
 
@@ -39,5 +40,4 @@ def opening(path: str | os.PathLike[str], otherwise: str) -> Iterator[Path]:
 
 def one_line(error: Exception) -> str:
     """What an error says, in at most 300 characters of one line; its type, if it says nothing."""
-    said = " ".join(str(error).split()) or type(error).__name__
-    return said if len(said) <= 300 else f"{said[:297]}..."
+    return cut(" ".join(str(error).split()) or type(error).__name__, 300)

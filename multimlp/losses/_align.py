@@ -8,7 +8,8 @@ from multimlp.backend import Array, Namespace, array_namespace, owner
 from multimlp.errors import DataError, DTypeError, ShapeError
 
 
-def _check_outputs(shape: tuple[int, ...]) -> None:
+def check_outputs(shape: tuple[int | None, ...]) -> None:
+    """`ShapeError` unless outputs have a row an example (sizes that are not known, None, pass)."""
     if len(shape) < 2:
         raise ShapeError(f"outputs: expected shape (..., n, k), one row an example, got {shape}")
 
@@ -38,7 +39,7 @@ def aligned(outputs: Array, targets: Array) -> tuple[Namespace, Array]:
     xp = array_namespace(outputs, targets)
     require_floating(outputs)
     outputs_shape, targets_shape = tuple(outputs.shape), tuple(targets.shape)
-    _check_outputs(outputs_shape)
+    check_outputs(outputs_shape)
     if _is_column(outputs_shape, targets_shape):
         targets = xp.expand_dims(targets, axis=-1)
     else:
@@ -57,7 +58,7 @@ def require_floating(outputs: Array) -> None:
 
 def check_values(outputs_shape: tuple[int, ...], targets: np.ndarray) -> None:
     """Targets are finite numbers of the outputs' shape."""
-    _check_outputs(outputs_shape)
+    check_outputs(outputs_shape)
     if not _is_column(outputs_shape, targets.shape):
         check_trailing(outputs_shape, targets.shape)
     check_numbers(targets)
@@ -80,7 +81,7 @@ def check_range(targets: np.ndarray, low: float, high: float, expected: str) -> 
 
 def check_classes(outputs_shape: tuple[int, ...], targets: np.ndarray) -> None:
     """Targets are labels (n,) in 0 .. k-1, or probabilities of shape (..., n, k)."""
-    _check_outputs(outputs_shape)
+    check_outputs(outputs_shape)
     n, k = outputs_shape[-2:]
     if targets.ndim != 1:
         also = f" (probabilities) or ({n},) (class labels)"

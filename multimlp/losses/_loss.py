@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from multimlp._naming import Named, Options, Table, document_as
-from multimlp.backend import Array, host, is_array, owner
+from multimlp.backend import Array, host_values, is_array, owner
 from multimlp.errors import InputError, ShapeError
 from multimlp.errors.checks import check_items, check_number, check_whole, refuse
+from multimlp.losses._align import check_outputs
 
 Shape = tuple[int, ...]
 LOSSES: Table[Loss] = Table("loss")
@@ -133,12 +134,10 @@ class Loss(Named):
             If a value is impossible: a label outside 0 .. k-1, a fraction as a label, a negative count, NaN.
         """
         if self.check is not None:
-            given = host(targets, "targets")
-            values = owner(given).to_numpy(given)
+            values = host_values(targets, "targets")
             sizes = check_items("outputs_shape", outputs_shape, "of integers")
             known: Any = tuple(None if n is None else check_whole("outputs_shape", n, low=0) for n in sizes)
-            if len(known) < 2:
-                raise ShapeError(f"outputs: expected shape (..., n, k), one row an example, got {known}")
+            check_outputs(known)
             weights = self.options.get("class_weights")
             if weights is not None and len(weights) != known[-1]:
                 raise ShapeError(

@@ -9,12 +9,12 @@ from typing import Annotated, Any, NamedTuple, TypeAlias
 
 from multimlp import tree
 from multimlp._naming import Named, Options
-from multimlp.backend import Array, array_namespace, is_array, owner
+from multimlp.backend import Array, array_namespace, owner
 from multimlp.errors import DTypeError
-from multimlp.errors.checks import check_function, check_whole, number, refuse, whole
+from multimlp.errors.checks import check_function, check_whole, number, whole
 from multimlp.errors.shown import short_repr
 from multimlp.optimizers._line_search import Point, strong_wolfe
-from multimlp.optimizers._optimizer import OPTIMIZERS
+from multimlp.optimizers._optimizer import OPTIMIZERS, require_arrays
 from multimlp.tree import Tree
 
 ValueAndGrad: TypeAlias = Callable[[Tree], tuple[Array, Tree]]
@@ -115,9 +115,7 @@ class LBFGS(Named):
     def init(self, params: Tree) -> LBFGSState:
         """The state before the first step; checks that the parameters are floating arrays of one dtype."""
         leaves = tree.leaves(params)
-        for leaf in leaves:
-            if not is_array(leaf):
-                raise refuse("params", "a tree of floating arrays", leaf)
+        require_arrays(leaves)
         backend = owner(*leaves)
         names = sorted({backend.dtype_name(leaf.dtype) for leaf in leaves})
         if len(names) > 1 or "float" not in names[0]:

@@ -72,7 +72,7 @@ class Optimizer(Named):
             If one of them is not floating.
         """
         leaves, rebuild = tree.flatten(params)
-        _require_arrays(leaves)
+        require_arrays(leaves)
         backend = owner(*leaves)
         for leaf in leaves:
             if "float" not in backend.dtype_name(leaf.dtype):
@@ -110,7 +110,8 @@ class Optimizer(Named):
         """
         leaves, rebuild = tree.flatten(params)
         gradients = _leaves_like(params, leaves, grads, "grads")
-        if len(getattr(state, "slots", (None,) * 99)) != len(self.rule.slots):
+        given = getattr(state, "slots", None)
+        if given is None or len(given) != len(self.rule.slots):
             raise refuse("state", "the state that init or an update of this optimizer returned", state)
         slots = [_leaves_like(params, leaves, slot, "state") for slot in state.slots]
         backend, xp = owner(*leaves), array_namespace(*leaves, *gradients)
@@ -211,7 +212,8 @@ def optimizer(rule_of: Callable[P, Rule]) -> Callable[P, Optimizer]:
 _NO_SHAPE = object()
 
 
-def _require_arrays(leaves: Sequence[Any]) -> None:
+def require_arrays(leaves: Sequence[Any]) -> None:
+    """`InputError` for parameters that are no arrays."""
     for leaf in leaves:
         if not is_array(leaf):
             raise refuse("params", "a tree of floating arrays", leaf)
@@ -227,7 +229,7 @@ def _leaves_like(params: Tree, leaves: Sequence[Array], other: Tree, name: str) 
         ) from None
     for leaf, array in zip(leaves, found, strict=True):
         if getattr(array, "shape", None) != getattr(leaf, "shape", _NO_SHAPE):
-            _require_arrays(leaves)
+            require_arrays(leaves)
             got = f"shape {tuple(array.shape)}" if is_array(array) else f"{shown(array)}"
             raise (ShapeError if is_array(array) else InputError)(
                 f"{name}: expected an array of shape {tuple(leaf.shape)} for each like it among the parameters, got {got}"

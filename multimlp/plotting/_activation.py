@@ -9,7 +9,7 @@ import numpy as np
 
 from multimlp import activations
 from multimlp.activations import Activation
-from multimlp.backend import Array, Backend, array_namespace, get_backend, host, owner, select
+from multimlp.backend import Array, Backend, array_namespace, get_backend, host_values, select
 from multimlp.errors import InputError, ShapeError
 from multimlp.errors.checks import check_choice, check_items, flag
 from multimlp.plotting._style import COLOURS, LINES, axes_or_new
@@ -60,8 +60,7 @@ def activation_curve(
 
 
 def _points(x: Any) -> np.ndarray:
-    given = host(x, "x")
-    values = np.asarray(owner(given).to_numpy(given))
+    values = host_values(x, "x")
     if values.ndim != 1 or not values.size:
         raise ShapeError(f"x: expected points of shape (n,), got {values.shape}")
     return values

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from multimlp.backend import host, owner
+from multimlp.backend import host_values
 from multimlp.errors import DataError, InputError, ShapeError
 from multimlp.errors.checks import as_given, check_whole
 from multimlp.mlp import MLP, Params, check_params
@@ -56,7 +56,7 @@ def plot_decision_boundary(
     check_params(mlp, params, single=True)
     if mlp.in_features != 2:
         raise InputError(f"mlp: expected 2 inputs for a picture in the plane, got {mlp.in_features}")
-    points, labels = _on_host(X, "X"), _on_host(y, "y").reshape(-1)
+    points, labels = host_values(X, "X"), host_values(y, "y").reshape(-1)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) != len(labels):
         raise ShapeError(f"X, y: expected shapes (n, 2) and (n,), got {points.shape} and {labels.shape}")
     resolution = check_whole("resolution", resolution, low=2, high=10_000)
@@ -68,7 +68,9 @@ def plot_decision_boundary(
         np.linspace(start, stop, resolution) for start, stop in zip(low - margin, high + margin, strict=True)
     )
     grid = np.stack(np.meshgrid(x1, x2), axis=-1)
-    classes = _decide(_on_host(predict(mlp, params, grid.reshape(-1, 2)), "outputs")).reshape(grid.shape[:2])
+    classes = _decide(host_values(predict(mlp, params, grid.reshape(-1, 2)), "outputs")).reshape(
+        grid.shape[:2]
+    )
     count = int(max(classes.max(), labels.max())) + 1
     shades = [str(0.93 - 0.42 * i / max(count - 1, 1)) for i in range(count)]
     axes.contourf(x1, x2, classes, levels=np.arange(count + 1) - 0.5, colors=shades)
@@ -85,11 +87,6 @@ def plot_decision_boundary(
     axes.set_ylabel("x2")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=min(count, 5))
     return axes
-
-
-def _on_host(x: Any, name: str) -> np.ndarray:
-    values = host(x, name)
-    return owner(values).to_numpy(values)
 
 
 def _class_indices(labels: np.ndarray) -> np.ndarray:

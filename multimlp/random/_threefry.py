@@ -14,7 +14,7 @@ import numpy as np
 
 from multimlp.backend import Array, Namespace, array_namespace, is_array, op, owner, select
 from multimlp.errors import InputError, ShapeError
-from multimlp.errors.checks import LARGEST, check_items, check_whole, refuse
+from multimlp.errors.checks import LARGEST, check_items, check_shape, check_whole, refuse
 
 Shape: TypeAlias = Sequence[int]
 
@@ -176,18 +176,9 @@ def shape_of(shape: Shape) -> tuple[int, ...]:
         shape = check_items("shape", shape, "of integers >= 0")
     for extent in shape:
         if type(extent) is not int or extent < 0:
-            return _unusual(shape)
+            return shape_of(check_shape("shape", shape))
     if math.prod(shape) >= 1 << 32:
         raise ShapeError(
             f"shape: one key makes fewer than 2**32 words, {tuple(shape)} needs {math.prod(shape)}; split the key"
         )
     return tuple(shape)
-
-
-def _unusual(shape: Shape) -> tuple[int, ...]:
-    try:
-        return shape_of([check_whole("shape", extent, low=0) for extent in shape])
-    except ShapeError:
-        raise
-    except InputError as error:
-        raise ShapeError(str(error)) from None

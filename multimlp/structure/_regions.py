@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.backend import host, owner
+from multimlp.backend import host_values
 from multimlp.errors import InputError, ShapeError
 from multimlp.mlp import MLP, Params
 from multimlp.structure._line import LineRegions, split_line
@@ -62,8 +62,7 @@ def linear_regions(mlp: MLP, params: Params, points: Any) -> LineRegions | Plane
     ([[0.0], [1.0]], [[0.0], [1.0], [-1.0]])
     """
     layers = host_layers(mlp, params)
-    given = host(points, "points")
-    corners = np.asarray(owner(given).to_numpy(given), dtype=np.float64)
+    corners = host_values(points, "points").astype(np.float64)
     if corners.ndim != 2 or corners.shape[0] not in (2, 3) or corners.shape[1] != mlp.in_features:
         raise ShapeError(
             f"points: expected shape (2, {mlp.in_features}), a segment's ends, or (3, {mlp.in_features}), "

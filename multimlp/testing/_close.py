@@ -72,8 +72,11 @@ def assert_close(
       [1]  actual 2.0  expected 2.1  difference 0.1  relative 0.0476  2.25e+14 ULP
     """
     ulp, rtol, atol = _checked_tolerances(ulp, rtol, atol)
-    flags = {"equal_nan": equal_nan, "check_dtype": check_dtype, "check_shape": check_shape}
-    for name, value in {**flags, "check_device": check_device, "check_namespace": check_namespace}.items():
+    flags = {
+        "equal_nan": equal_nan, "check_dtype": check_dtype, "check_shape": check_shape, "check_device": check_device,
+        "check_namespace": check_namespace,
+    }  # fmt: skip
+    for name, value in flags.items():
         flag(name, value)
     if not isinstance(label, str):
         raise refuse("label", "text", label)

@@ -18,10 +18,11 @@ from multimlp import files, tree
 from multimlp.backend import Target, is_array, owner
 from multimlp.callbacks import Callback, Run
 from multimlp.errors import FileFormatError, InputError
+from multimlp.errors.shown import cut
 from multimlp.tree import Tree
 
 FORMAT = "2"
-_LONGEST_SHOWN = 120
+_LONGEST_SHOWN = 123
 _DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 
 
@@ -155,12 +156,7 @@ def _difference(where: str, theirs: Any, ours: Any) -> tuple[str, str, str]:
     if isinstance(theirs, dict) and isinstance(ours, dict) and theirs.keys() == ours.keys():
         key = next(key for key in theirs if theirs[key] != ours[key])
         return _difference(f"{where}.{key}", theirs[key], ours[key])
-    return where, _shown(theirs), _shown(ours)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+    return where, cut(repr(theirs), _LONGEST_SHOWN), cut(repr(ours), _LONGEST_SHOWN)
 
 
 def _count(value: Any) -> int:

@@ -79,19 +79,9 @@ class FitResult:
         """The last figures and where it ran; the parameters by their number alone."""
         last = [f"{name}={values[-1]:.4g}" for name, values in self.history.items() if values]
         stopped = [] if self.stopped is None else [f"stopped={shown(self.stopped)}"]
-        parts = [
-            f"epochs={self.epochs}",
-            *last[:4],
-            *stopped,
-            f"backend={self.backend!r}",
-            f"dtype={self.dtype!r}",
-        ]
-        parts += [
-            f"engine={self.engine!r}",
-            f"seconds={self.seconds:.4g}",
-            f"params={tree.size_of(self.params)}",
-        ]
-        return f"FitResult({', '.join(parts)})"
+        where = f"backend={self.backend!r}, dtype={self.dtype!r}, engine={self.engine!r}"
+        parts = (f"epochs={self.epochs}", *last[:4], *stopped, where, f"seconds={self.seconds:.4g}")
+        return f"FitResult({', '.join(parts)}, params={tree.size_of(self.params)})"
 
 
 def fit(
@@ -225,7 +215,7 @@ def fit(
     figures = [] if held is None else figures
     keeper, state, steps, member_loss = None, None, 0, None
     if checkpoint is not None:
-        settings = settings_of(problem, start, examples, figures, watchers, shuffle, last_batch)
+        settings = settings_of(problem, start, examples, held, figures, watchers, shuffle, last_batch)
         keeper = Checkpoint(checkpoint, settings)
         resumed = keeper.load(run, target, start, initial_state(problem, start), watchers)
         start, state, steps, member_loss = resumed or (start, None, 0, None)

@@ -12,7 +12,7 @@ from typing import Any
 from multimlp.callbacks import Callback
 from multimlp.losses import Loss
 from multimlp.training._described import described, mark, mark_tree
-from multimlp.training._examples import Examples
+from multimlp.training._examples import Examples, Pair
 from multimlp.training._sources import target_dtype
 from multimlp.training.engines import Problem, master_dtype
 from multimlp.tree import Tree
@@ -22,37 +22,37 @@ def settings_of(
     problem: Problem,
     start: Tree,
     examples: Examples,
+    held: Pair | None,
     metrics: Sequence[Any],
     callbacks: Sequence[Callback],
     shuffle: bool,
     last_batch: str,
 ) -> dict[str, Any]:
-    """By the names of the arguments of `fit`, as plain values."""
+    """By the names of the arguments of `fit`, as plain values; ``held`` is the validation pair, already checked."""
     return {
         "mlp": described(problem.model),
         "loss": described(problem.loss),
         "optimizer": described(problem.optimizer),
-        "seed": int(problem.seed),
+        "seed": problem.seed,
         "dtype": problem.dtype,
         "batch_size": int(problem.batch_size),
-        "shuffle": bool(shuffle),
+        "shuffle": shuffle,
         "last_batch": last_batch,
         "regularizer": described(problem.regularizer),
-        **_data(examples, problem.loss, master_dtype(problem.dtype)),
+        **_data(examples, held, problem.loss, master_dtype(problem.dtype)),
         "params": mark_tree(start, master_dtype(problem.dtype)),
         "metrics": described(list(metrics)),
         "callbacks": [{"type": type(c).__qualname__, **described(c.settings())} for c in callbacks],
     }
 
 
-def _data(examples: Examples, loss: Loss, dtype: str) -> dict[str, Any]:
+def _data(examples: Examples, held: Pair | None, loss: Loss, dtype: str) -> dict[str, Any]:
     """Marks of the arrays. Of batches nothing is known before they come, and they need not come in the same order."""
-    held = examples.validation
-    if isinstance(held, (tuple, list)):
-        X, y = examples.validation_pair(None) or (None, None)
-        validation: Any = {"X": mark(X, dtype), "y": mark(y, target_dtype(loss, y, dtype))}
-    else:
-        validation = None if examples.streamed else held or None
+    given = examples.validation
+    validation: Any = None if examples.streamed else given or None
+    if isinstance(given, (tuple, list)) and held is not None:
+        X, y = held
+        validation = {"X": mark(X, dtype), "y": mark(y, target_dtype(loss, y, dtype))}
     if examples.streamed:
         return {"X": "batches", "validation": validation}
     X, y, weights = examples.X, examples.y, examples.weights
