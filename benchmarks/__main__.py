@@ -4,6 +4,7 @@ examples:
   python -m benchmarks --quick
   python -m benchmarks --case digits --case inference --backend numpy --rounds 7
   python -m benchmarks --compare benchmarks/results/old.json
+  python -m benchmarks --verdict
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from multimlp.bench import print_table, progress
 from multimlp.errors import InputError, MultimlpError
 
 RESULTS = ROOT / "benchmarks" / "results"
+BEFORE = "-before"
+"""Ends the name of the run before the newest: a target counts as reached when both have reached it."""
 SCRATCH = ROOT / "build" / "benchmarks"
 CHECK_FAILED, BAD_USAGE = 1, 2
 
@@ -36,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             path = Path(args.markdown) if args.markdown else _latest()
             print(markdown.section(Results.read(path), _plots_of(path)), end="")
             return 0
+        if args.verdict is not None:
+            return _verdict([Path(path) for path in args.verdict])
         old = None if args.compare is None else Results.read(Path(args.compare))
         results, stem = _measure(args)
     except MultimlpError as error:
@@ -43,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BAD_USAGE
     code = _show(results)
     path = stem.with_suffix(".json")
+    if args.output is None and path.exists():
+        path.replace(path.with_stem(path.stem + BEFORE))
     results.write(path)
     drawn = plots.draw(results, stem)
     text = stem.with_suffix(".md")
@@ -79,7 +86,28 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="measure nothing; print the section of docs/benchmarks.md from a results file",
     )
+    parser.add_argument(
+        "--verdict",
+        nargs="*",
+        metavar="FILE",
+        help="measure nothing; which targets all of these results files reached, default: the last two complete runs",
+    )
     return parser
+
+
+def _verdict(paths: list[Path]) -> int:
+    """0 if every target is reached in each of the runs, else 1."""
+    if not paths:
+        newest = _latest()
+        paths = [newest, newest.with_stem(newest.stem + BEFORE)]
+    runs = [Results.read(path) for path in paths]
+    for other in runs[1:]:
+        for sentence in compare.differences(other.machine, runs[0].machine):
+            print(f"warning: another machine: {sentence}")
+    table = report.target_table(*runs)
+    print_table(table.columns, table.rows, table.title)
+    print(*table.remarks, sep="\n")
+    return 0 if table.rows and all(row[-1] == "reached" for row in table.rows) else CHECK_FAILED
 
 
 def _measure(args: argparse.Namespace) -> tuple[Results, Path]:
@@ -184,7 +212,8 @@ def _compare(old: Results, new: Results) -> int:
 
 
 def _latest() -> Path:
-    found = sorted(RESULTS.glob("*.json"), key=lambda path: path.stat().st_mtime)
+    found = [path for path in RESULTS.glob("*.json") if not path.stem.endswith(BEFORE)]
+    found.sort(key=lambda path: path.stat().st_mtime)
     if not found:
         raise InputError(f"markdown: there are no results in {RESULTS}; run python -m benchmarks first")
     return found[-1]

@@ -15,6 +15,7 @@ BACKENDS = ("numpy", "torch", "jax", "tensorflow", "cupy")
 ROLES: dict[str, str] = {
     "ours": "multimlp",
     "ours-jit": "multimlp under mm.jit",
+    "ours-relu": "multimlp with relu",
     "loop": "hand-written loop",
     "best": "best loop known",
     "keras": "Keras 3",
@@ -36,7 +37,8 @@ class Implementation:
     role : str
         A key of `ROLES`.
     kinds : tuple of str
-        ``training``, ``ensemble``, ``inference``, ``activation``, ``transform``, ``cold``, ``growth``.
+        ``training``, ``smooth`` (training with another activation than relu), ``ensemble``, ``inference``, ``activation``,
+        ``transform``, ``cold``, ``growth``.
     target : str
         ``module:function`` under `benchmarks.peers`.
     packages : tuple of str
@@ -82,6 +84,7 @@ class Implementation:
 
 TRAINING = ("training", "cold")
 LOOP = ("training", "ensemble", "cold")
+SMOOTH = (*LOOP, "smooth")
 CALLS = ("inference", "activation", "transform")
 
 
@@ -89,9 +92,8 @@ def _all() -> tuple[Implementation, ...]:
     found: list[Implementation] = []
     for backend in BACKENDS:
         found += [
-            Implementation(
-                backend, "ours", ("training", "ensemble", "cold", "growth"), "ours:training", (), True
-            ),
+            Implementation(backend, "ours", (*SMOOTH, "growth"), "ours:training", (), True),
+            Implementation(backend, "ours-relu", ("smooth",), "ours:training", (), True),
             Implementation(backend, "ours", CALLS, "ours:call", (), True),
         ]
     for backend in ("jax", "tensorflow"):
@@ -105,7 +107,7 @@ def _all() -> tuple[Implementation, ...]:
         found.append(Implementation(backend, "loop", LOOP, "numpy_loops:idiomatic", (), True))
     found += [
         Implementation("numpy", "best", ("training",), "numpy_loops:best"),
-        Implementation("torch", "loop", LOOP, "torch_loops:idiomatic"),
+        Implementation("torch", "loop", SMOOTH, "torch_loops:idiomatic"),
         Implementation("torch", "best", ("training",), "torch_loops:best"),
         Implementation("numpy", "sklearn", TRAINING, "sklearn_fit:training", ("sklearn",)),
         Implementation("numpy", "sklearn", ("inference",), "sklearn_fit:inference", ("sklearn",)),
@@ -113,7 +115,7 @@ def _all() -> tuple[Implementation, ...]:
     ]
     for backend in ("jax", "tensorflow"):
         found += [
-            Implementation(backend, "loop", LOOP, f"{backend}_loops:idiomatic"),
+            Implementation(backend, "loop", SMOOTH, f"{backend}_loops:idiomatic"),
             Implementation(backend, "best", ("training", "ensemble"), f"{backend}_loops:best"),
         ]
     for backend in ("torch", "jax", "tensorflow"):

@@ -82,12 +82,11 @@ class Training:
             return "", None
         X, y = self.case.data()
         X, y = X[:EVALUATED_ROWS].astype(np.float64), y[:EVALUATED_ROWS]
-        loss, start = (_mean_loss(networks, X, y) for networks in (read(), self.initial()))
+        loss, start = (self._mean_loss(networks, X, y) for networks in (read(), self.initial()))
         return compare_losses(loss, start, self.expected), loss
 
-
-def _mean_loss(networks: list[Network], X: np.ndarray, y: np.ndarray) -> float:
-    return float(np.mean([reference.loss(network, X, y) for network in networks]))
+    def _mean_loss(self, networks: list[Network], X: np.ndarray, y: np.ndarray) -> float:
+        return float(np.mean([reference.loss(network, X, y, self.case.activation) for network in networks]))
 
 
 def compare_losses(loss: float, start: float, expected: float | None) -> str:

@@ -48,9 +48,9 @@ def _log_softmax(z: np.ndarray) -> np.ndarray:
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
-def loss(network: Network, X: np.ndarray, y: np.ndarray) -> float:
-    """The mean cross-entropy of a network with relu."""
-    outputs = forward(network, X, ACTIVATIONS["relu"])[-1]
+def loss(network: Network, X: np.ndarray, y: np.ndarray, activation: str = "relu") -> float:
+    """The mean cross-entropy."""
+    outputs = forward(network, X, ACTIVATIONS[activation])[-1]
     return float(-_log_softmax(outputs)[np.arange(len(y)), y].mean())
 
 

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from benchmarks import targets
+from benchmarks.busy import SPINNERS
 from benchmarks.compare import Change
 from benchmarks.implementations import ROLES
 from benchmarks.machine import BUSY
 from benchmarks.results import Curve, Measurement, Memory, Results, ratio
+from benchmarks.tasks import SMOOTH
 
 _MARKS = {"reached": "✓", "close": "≈", "missed": "✗"}
 
@@ -46,6 +48,7 @@ def tables(results: Results) -> list[Table]:
     for one in results.measurements:
         groups.setdefault(_group(one.case), []).append(one)
     found = [_contest(title, some, results) for title, some in groups.items()]
+    found.append(_busy(results))
     if results.curves:
         found.append(_growth(results.curves))
     if results.memory:
@@ -54,7 +57,9 @@ def tables(results: Results) -> list[Table]:
 
 
 def _group(case: str) -> str:
-    head = case.partition("-")[0]
+    head, _, rest = case.partition("-")
+    if rest in SMOOTH:
+        return "Training with other activations"
     return {
         "ensemble": "Ensemble: 64 networks trained together, against one after another",
         "inference": "Inference",
@@ -95,12 +100,33 @@ def _against(case: str, backend: str, role: str, ours: Measurement, results: Res
     if not ours.counts:
         return duration(peer.median)
     found = ratio(peer, ours)
-    limit = role in ("products", "copy")
+    limit = role in ("products", "copy", "ours-relu")
     text = f"{100 * found.value:.0f}%" if limit else f"{found.value:.3g}x"
     wanted = None if results.machine.get("gpu") else targets.target(case, backend, role)
     if wanted is None:
         return text
     return f"{text} {_MARKS[targets.verdict(found, wanted)]}"
+
+
+def _busy(results: Results) -> Table:
+    measured = [one for one in results.measurements if one.slowdown is not None]
+    roles = [role for role in ROLES if any(one.role == role for one in measured)]
+    rows = []
+    for case, backend in dict.fromkeys((one.case, one.backend) for one in measured):
+        cells = []
+        for role in roles:
+            one = results.find(case, backend, role)
+            slowdown = None if one is None else one.slowdown
+            text = "-" if slowdown is None else f"{slowdown:.3g}x"
+            if role == "ours" and slowdown is not None:
+                text += " ✓" if slowdown <= targets.SLOWDOWN else " ✗"
+            cells.append(text)
+        rows.append((case, backend, *cells))
+    return Table(
+        f"Busy machine: how many times as long a step takes beside {SPINNERS} other processes at full load",
+        ("case", "backend", *(ROLES[role] for role in roles)),
+        rows,
+    )
 
 
 def _growth(curves: list[Curve]) -> Table:
@@ -142,29 +168,23 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:.0f} MB"
 
 
-def target_table(results: Results) -> Table:
-    """Every target for which there is a measurement."""
+def target_table(*runs: Results) -> Table:
+    """Every target that was measured in all of the runs, the newest first: reached is what each of them reached."""
     rows = []
     for case, backend, role, wanted in targets.rows():
-        ours, peer = results.find(case, backend, "ours"), results.find(case, backend, role)
-        if ours is None or peer is None:
+        pairs = [(run.find(case, backend, role), run.find(case, backend, "ours")) for run in runs]
+        found = [ratio(peer, ours) for peer, ours in pairs if peer is not None and ours is not None]
+        if len(found) < len(runs):
             continue
-        found = ratio(peer, ours)
-        span = f"{found.low:.2f} to {found.high:.2f}"
-        rows.append(
-            (
-                case,
-                backend,
-                ROLES[role],
-                f"{wanted:g}",
-                f"{found.value:.2f}",
-                span,
-                targets.verdict(found, wanted),
-            )
-        )
-    columns = ("case", "backend", "against", "target", "ratio", "rounds", "verdict")
+        spans = [f"{one.value:.2f} ({one.low:.2f} to {one.high:.2f})" for one in found]
+        verdicts = {targets.verdict(one, wanted) for one in found}
+        worst = next(verdict for verdict in ("missed", "close", "reached") if verdict in verdicts)
+        rows.append((case, backend, ROLES[role], f"{wanted:.3g}", *spans, worst))
+    ratios = ("ratio",) if len(runs) == 1 else ("ratio now", *("ratio before" for _ in runs[1:]))
+    columns = ("case", "backend", "against", "target", *ratios, "verdict")
     reached = sum(row[-1] == "reached" for row in rows)
-    return Table("Targets", columns, rows, (f"{reached} of {len(rows)} targets reached",))
+    in_all = "" if len(runs) == 1 else f" in each of {len(runs)} runs"
+    return Table("Targets", columns, rows, (f"{reached} of {len(rows)} targets reached{in_all}",))
 
 
 def change_table(found: Iterable[Change]) -> Table:

@@ -27,6 +27,8 @@ class Measurement:
         See `benchmarks.implementations.ROLES`.
     rounds : list of float
         The median of each round, in seconds; round i of all roles of a backend ran one after another.
+    busy : list of float
+        The same while other processes keep the machine busy (`benchmarks.busy`).
     first : float or None
         Seconds to the end of the first epoch or call, with set-up and compilation.
     figure : float or None
@@ -42,6 +44,7 @@ class Measurement:
     backend: str
     role: str
     rounds: list[float] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)
     first: float | None = None
     figure: float | None = None
     problem: str = ""
@@ -54,6 +57,11 @@ class Measurement:
     @property
     def median(self) -> float:
         return statistics.median(self.rounds)
+
+    @property
+    def slowdown(self) -> float | None:
+        """How many times as long it takes on a busy machine; None where that was not measured."""
+        return statistics.median(self.busy) / self.median if self.counts and self.busy else None
 
     @property
     def spread(self) -> float:

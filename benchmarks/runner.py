@@ -7,12 +7,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from benchmarks import machine
+from benchmarks.busy import busy_machine
 from benchmarks.channel import Prepare, Ready, Release, Released, Round, Samples
 from benchmarks.implementations import Implementation, taking_part
 from benchmarks.jobs import Job, Training
 from benchmarks.process import Worker, WorkerError
 from benchmarks.results import Measurement
 from benchmarks.tasks import Task
+
+BUSY_ROLES = ("ours", "loop", "keras", "sklearn")
+BUSY_ROUNDS = 2
+BUSY_SECONDS = 1.0
+"""Of a round on a busy machine: many times the scheduler's slice."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ class Pool:
 
 def run_tasks(tasks: Sequence[Task], run: Run) -> None:
     """Measure tasks on every backend; tasks that share implementations keep their processes."""
-    for kinds in (("training", "ensemble"), ("inference", "activation", "transform")):
+    for kinds in (("training", "smooth", "ensemble"), ("inference", "activation", "transform")):
         chosen = [task for task in tasks if task.kind in kinds]
         for backend in run.options.backends:
             with Pool(run) as pool:
@@ -117,14 +123,23 @@ class _Contest:
         self._entrants, self._problems = entrants, problems
         self._ready: dict[Implementation, Ready] = {}
         self._rounds: dict[Implementation, list[float]] = {one: [] for one in entrants}
+        self._busy: dict[Implementation, list[float]] = {one: [] for one in entrants}
         self._notes: dict[Implementation, str] = {}
 
     def measure(self) -> None:
         self._problems.update(self._pool.start(one for one in self._entrants if one not in self._problems))
         self._prepare()
         for number in range(self._run.options.rounds):
-            self._round(number)
+            for one in self._turns(number):
+                self._run.settle()
+                self._time(one, self._run.options.round_seconds, self._rounds[one])
             self._run.advance(f"{self._task.name} {self._entrants[0].backend}")
+        if self._task.kind == "training":
+            with busy_machine():
+                for number in range(BUSY_ROUNDS):
+                    for one in self._turns(number):
+                        if one.role in BUSY_ROLES:
+                            self._time(one, BUSY_SECONDS, self._busy[one])
         self._release()
         for one in self._entrants:
             ready = self._ready.get(one)
@@ -136,6 +151,7 @@ class _Contest:
                     backend=one.backend,
                     role=one.role,
                     rounds=self._rounds[one],
+                    busy=self._busy[one],
                     first=None if ready is None else ready.first,
                     figure=None if ready is None else ready.figure,
                     problem=self._problems.get(one, ""),
@@ -161,17 +177,19 @@ class _Contest:
             if one.role == "ours" and not ready.verdict:
                 expected = ready.figure
 
-    def _round(self, number: int) -> None:
+    def _turns(self, number: int) -> list[Implementation]:
+        """Whoever still takes part, in each round another one first."""
         able = [one for one in self._ready if one not in self._problems]
         shift = number % max(len(able), 1)
-        for one in (*able[shift:], *able[:shift]):
-            self._run.settle()
-            try:
-                samples = self._pool[one].ask(Round(self._run.options.round_seconds), Samples)
-            except WorkerError as error:
-                self._give_up(one, error)
-                continue
-            self._rounds[one].append(statistics.median(samples.seconds))
+        return [*able[shift:], *able[:shift]]
+
+    def _time(self, one: Implementation, seconds: float, found: list[float]) -> None:
+        try:
+            samples = self._pool[one].ask(Round(seconds), Samples)
+        except WorkerError as error:
+            self._give_up(one, error)
+        else:
+            found.append(statistics.median(samples.seconds))
 
     def _release(self) -> None:
         for one in self._ready:
@@ -191,5 +209,7 @@ def job_for(one: Implementation, job: Job, device: str | None, expected: float |
     if isinstance(job, Training):
         if one.role == "products":
             return replace(job, device=device, checked=False)
+        if one.role == "ours-relu":
+            return replace(job, device=device, case=replace(job.case, activation="relu"))
         return replace(job, device=device, expected=expected)
     return replace(job, device=device, name="copy" if one.role == "copy" else job.name)

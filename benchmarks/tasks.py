@@ -13,6 +13,7 @@ ELEMENTS = 10_000_000
 ACTIVATIONS = ("relu", "sigmoid", "tanh", "gelu", "silu", "softplus")
 TRANSFORMS = {"grad": 64, "hvp": 64, "per-example": 64, "jacobian": 1, "hessian": 1}
 MEMBERS = 64
+SMOOTH = ("gelu", "silu")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,10 @@ def _all() -> tuple[Task, ...]:
         )
         for case in CASES.values()
     ]
+    for case in CASES.values():
+        for activation in SMOOTH:
+            other = replace(case, name=f"{case.name}-{activation}", activation=activation)
+            found.append(Task(other.name, "smooth", "smooth", Training(other), other.title, "step"))
     ensemble = replace(CASES["tiny"], name="ensemble", rows=512, members=MEMBERS)
     found.append(
         Task("ensemble", "ensemble", "ensemble", Training(ensemble), ensemble.title, "step of all members")

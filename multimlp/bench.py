@@ -65,6 +65,8 @@ class Case:
         Of an ensemble.
     rate : float
         Adam's; so small that the first few steps already lower the loss.
+    activation : str
+        Of the hidden layers.
 
     Examples
     --------
@@ -79,11 +81,13 @@ class Case:
     rows: int
     members: int | None = None
     rate: float = 1e-3
+    activation: str = "relu"
 
     @property
     def mlp(self) -> MLP:
         """With weights that keep gradients alive through many layers: else the loss of a deep network says little."""
-        return MLP(self.sizes[0], self.sizes[1:-1], self.sizes[-1], kernel_init="he_uniform")
+        inputs, *hidden, outputs = self.sizes
+        return MLP(inputs, hidden, outputs, activation=self.activation, kernel_init="he_uniform")
 
     @property
     def steps(self) -> int:
@@ -98,7 +102,8 @@ class Case:
             layers = f"{self.sizes[0]} → {len(inner)} × {inner[0]} → {self.sizes[-1]}"
         else:
             layers = "-".join(map(str, self.sizes))
-        return f"{'' if self.members is None else f'{self.members} × '}{layers}, batch {self.batch}"
+        smooth = "" if self.activation == "relu" else f", {self.activation}"
+        return f"{'' if self.members is None else f'{self.members} × '}{layers}{smooth}, batch {self.batch}"
 
     @property
     def operations(self) -> int:
@@ -254,8 +259,8 @@ def _time_products(case: Case, target: Target, seconds: float) -> float:
     while not times or sum(times) < seconds:
         began = time.perf_counter()
         call()
-        times.append((time.perf_counter() - began) / case.steps)
-    return statistics.median(times)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times) / case.steps
 
 
 def products(case: Case, target: Target) -> Callable[[], None]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import subprocess
 import sys
@@ -20,12 +21,15 @@ sys.path.append(str(ROOT))  # the package is not installed; it is run from the r
 
 from benchmarks import compare, growth, machine, markdown, memory, reference, report, targets
 from benchmarks.__main__ import main as benchmarks_main
+from benchmarks.busy import busy_machine
 from benchmarks.channel import Prepare, Ready, Release, Released, Round, Samples
 from benchmarks.implementations import IMPLEMENTATIONS, Implementation, taking_part
 from benchmarks.jobs import Call, Training, compare_losses
 from benchmarks.process import Worker, WorkerError
 from benchmarks.results import Curve, Measurement, Memory, Ratio, Results, ratio
-from benchmarks.tasks import TASKS, choose
+from benchmarks.runner import job_for
+from benchmarks.tasks import SMOOTH, TASKS, choose
+from multimlp import bench
 from multimlp.backend import load_backend, select
 from multimlp.bench import CASES, Case, find_case, products, time_fit
 from multimlp.cli import main
@@ -68,6 +72,16 @@ def test_products_make_every_product_of_an_epoch(name, monkeypatch):
     step = [(16, 16), (16, 3), (16, 3), (16, 16), (8, 16)]
     made = shapes[: len(step)] if name == "jax" else shapes
     assert made == step * (1 if name == "jax" else SMALL.steps)
+
+
+def test_products_are_timed_for_as_long_as_asked(monkeypatch):
+    """Every epoch takes a second of this clock, whatever the number of its steps."""
+    seconds = iter(range(10**6))
+    calls = []
+    monkeypatch.setattr(bench.time, "perf_counter", lambda: float(next(seconds)))
+    monkeypatch.setattr(bench, "products", lambda case, target: lambda: calls.append(case))
+    assert bench._time_products(SMALL, select("numpy"), 5.0) == 1 / SMALL.steps
+    assert len(calls) == bench.WARM_UP + 5
 
 
 # ---- what is right
@@ -142,12 +156,48 @@ def test_verdicts_on_targets(value, high, wanted, expected):
 
 
 def test_targets_name_what_is_measured():
-    known = {(one.backend, one.role) for one in IMPLEMENTATIONS if "training" in one.kinds}
+    kinds = {task.name: task.kind for task in TASKS}
+    known = {(kind, one.backend, one.role) for one in IMPLEMENTATIONS for kind in one.kinds}
     for case, backend, role, _ in targets.rows():
-        assert case in CASES
-        assert (backend, role) in known
+        assert (kinds[case], backend, role) in known
     assert targets.target("tiny", "numpy", "loop") == targets.FLOOR
     assert targets.target("inference-1", "torch", "loop") is None
+    assert targets.target("tiny-gelu", "torch", "loop") is None
+
+
+def test_a_target_counts_as_reached_when_each_run_has_reached_it(tmp_path, capsys):
+    peers = {"lucky": 160.0, "late": 140.0}
+    for name, ratio_of_times in peers.items():
+        some = [measured([1e-6] * 3), measured([ratio_of_times * 1e-6] * 3, "loop")]
+        replace(results(), measurements=some).write(tmp_path / f"{name}.json")
+    paths = {name: str(tmp_path / f"{name}.json") for name in peers}
+    assert benchmarks_main(["--verdict", paths["lucky"]]) == 0
+    assert "1 of 1 targets reached" in capsys.readouterr().out
+    assert benchmarks_main(["--verdict", *paths.values()]) == 1
+    shown = capsys.readouterr().out
+    assert "0 of 1 targets reached in each of 2 runs" in shown
+    assert "160.00" in shown
+    assert "140.00" in shown
+
+
+def test_a_busy_machine_is_quiet_again_afterwards():
+    before = set(children())
+    with busy_machine(2):
+        spinning = set(children()) - before
+        assert len(spinning) == 2
+    assert not spinning & set(children())
+
+
+def children() -> list[str]:
+    """The processes that this one has started and not seen the end of."""
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii").split()
+
+
+def test_the_slowdown_of_a_busy_machine_is_marked():
+    one = replace(measured([1.0, 1.0, 1.0]), busy=[2.0, 2.2])
+    other = replace(measured([1.0, 1.0, 1.0], "loop"), busy=[30.0])
+    text = markdown.page(replace(results(), measurements=[one, other]), [])
+    assert "| tiny | torch | 2.1x ✓ | 30x |" in text
 
 
 @pytest.mark.parametrize(
@@ -212,7 +262,7 @@ def test_a_foreign_file_is_refused(tmp_path, text):
 def test_markdown_shows_times_ratios_and_failures():
     text = markdown.page(results(), [Path("plot.svg")])
     assert "![plot](plot.svg)" in text
-    assert "| tiny: 8-16-2, batch 32 | torch | 100 us ±5% | 8.18x ✓ | failed |" in text
+    assert "| tiny: 8-16-2, batch 32 | torch | 100 us ±5% | 8.18x ✗ | failed |" in text
     assert "torch Keras 3, tiny: died" in text
     assert "not quiet" in text
     assert "| a case | torch | 2 MB | 3 MB | 150% |" in text
@@ -312,6 +362,22 @@ def test_every_implementation_reaches_our_loss(one, members):
     assert ready.verdict == ""
     assert samples.seconds
     assert min(samples.seconds) > 0
+
+
+@pytest.mark.parametrize("activation", SMOOTH)
+@pytest.mark.parametrize(
+    "one",
+    [
+        pytest.param(one, id=one.name, marks=() if one.backend in FAST else pytest.mark.slow)
+        for one in IMPLEMENTATIONS
+        if "smooth" in one.kinds and one.is_installed()
+    ],
+)
+def test_every_implementation_reaches_our_loss_with_other_activations(one, activation):
+    case = replace(SMALL, activation=activation)
+    job = job_for(one, Training(case), None, None)
+    assert train(one, replace(job, expected=our_loss(job.case)))[0].verdict == ""
+    assert (job.case.activation == "relu") == (one.role == "ours-relu")
 
 
 def test_scikit_learn_reaches_our_loss_with_two_classes():

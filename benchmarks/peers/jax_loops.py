@@ -12,6 +12,12 @@ import numpy as np
 from benchmarks.channel import Clock
 from benchmarks.jobs import Network, Training
 
+ACTIVATIONS = {
+    "relu": jax.nn.relu,
+    "gelu": partial(jax.nn.gelu, approximate=False),
+    "silu": jax.nn.silu,
+}
+
 State = tuple[Any, Any, Any, jax.Array]
 
 
@@ -56,10 +62,11 @@ def idiomatic(job: Training, clock: Clock) -> None:
     case = job.case
     X, Y = case.data()
     states = [_start(network) for network in job.initial()]
+    slope = jax.grad(partial(loss, activation=ACTIVATIONS[case.activation]))
 
     @partial(jax.jit, donate_argnums=0)
     def step(state: State, x: jax.Array, y: jax.Array) -> State:
-        return _adam(state, jax.grad(loss)(state[0], x, y), job.rate)
+        return _adam(state, slope(state[0], x, y), job.rate)
 
     for order in job.orders():
         for member in range(len(states)):

@@ -14,6 +14,8 @@ import tensorflow as tf
 from benchmarks.channel import Clock
 from benchmarks.jobs import Network, Training
 
+ACTIVATIONS = {"relu": tf.nn.relu, "gelu": tf.nn.gelu, "silu": tf.nn.silu}
+
 
 def outputs(params: Sequence[Any], x: Any, activation: Any = tf.nn.relu) -> Any:
     """The network as a user of TensorFlow writes it: ``params`` are weight, bias, weight, bias, ..."""
@@ -41,11 +43,12 @@ def idiomatic(job: Training, clock: Clock) -> None:
     case = job.case
     X, Y = case.data()
     members = [_variables(network) for network in job.initial()]
+    activation = ACTIVATIONS[case.activation]
 
     @tf.function(jit_compile=True)
     def step(params: Any, m: Any, v: Any, t: Any, x: Any, y: Any) -> Any:
         with tf.GradientTape() as tape:
-            value = loss(params, x, y)
+            value = loss(params, x, y, activation)
         gradients = tape.gradient(value, params)
         t.assign_add(1.0)
         first, second = 1 - 0.9**t, 1 - 0.999**t

@@ -11,6 +11,8 @@ import torch
 from benchmarks.channel import Clock
 from benchmarks.jobs import Network, Training
 
+ACTIVATIONS = {"relu": torch.nn.ReLU, "gelu": torch.nn.GELU, "silu": torch.nn.SiLU}
+
 
 def _device(job: Training) -> torch.device:
     return torch.device(job.device or "cpu")
@@ -40,7 +42,8 @@ def idiomatic(job: Training, clock: Clock) -> None:
     device, case = _device(job), job.case
     inputs, targets = case.data()
     X, Y = torch.from_numpy(inputs).to(device), torch.from_numpy(targets).long().to(device)
-    models = [sequential(network, torch.nn.ReLU, device) for network in job.initial()]
+    activation = ACTIVATIONS[case.activation]
+    models = [sequential(network, activation, device) for network in job.initial()]
     optimizers = [torch.optim.Adam(model.parameters(), lr=job.rate) for model in models]
 
     def read() -> list[Network]:
