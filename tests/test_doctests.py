@@ -14,8 +14,9 @@ _ELSEWHERE = (
     "multimlp.backends.mxnet",
     "multimlp.testing.plugin",
     "multimlp.cli.__main__",
+    "multimlp.interop._verify.gluon",
 )
-"""They need a GPU, another NumPy, or are no modules to import."""
+"""They need a GPU, MXNet and its older NumPy, or are no modules to import."""
 
 MODULES = sorted(
     module.name

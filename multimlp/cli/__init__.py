@@ -43,6 +43,9 @@ COMMANDS: dict[str, Command] = {
     "export": Command(
         "multimlp.cli.export", "write a saved model for ONNX, torch, Keras, Flax or scikit-learn"
     ),
+    "convert": Command(
+        "multimlp.cli.convert", "turn a model of one library into another's, and prove that nothing changed"
+    ),
     "import": Command("multimlp.cli.import_", "read a model of another library"),
 }
 

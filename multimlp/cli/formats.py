@@ -140,6 +140,61 @@ READERS: dict[str, Callable[[Path, Reading], Model]] = {
 WITH_ACTIVATIONS = frozenset(("onnx", "keras", "sklearn"))
 """Formats that hold whole models, and not weights alone."""
 
+OURS = "multimlp"
+"""The format of `multimlp.save`, which is no other library's."""
+
+
+def open_torch(path: Path, mlp: MLP, params: Params) -> Any:
+    from multimlp.interop.torch import read_state, to_torch
+
+    module = to_torch(mlp, params)
+    state = read_state(path)
+    module.load_state_dict(dict(zip(module.state_dict(), state.values(), strict=True)))  # by their order
+    return module
+
+
+def open_flax(path: Path, mlp: MLP, params: Params) -> Any:
+    from multimlp.interop.flax import in_order, read_variables, to_flax
+
+    module, variables = to_flax(mlp, params)
+    read = in_order(read_variables(path)["params"])
+    return module, {"params": dict(zip(in_order(variables["params"]), read.values(), strict=True))}
+
+
+def open_onnx(path: Path, mlp: MLP, params: Params) -> Any:
+    import onnx
+
+    return onnx.load(path, load_external_data=False)
+
+
+def open_keras(path: Path, mlp: MLP, params: Params) -> Any:
+    from multimlp.interop.keras import load_keras
+
+    return load_keras(path)
+
+
+def open_sklearn(path: Path, mlp: MLP, params: Params) -> Any:
+    from multimlp.interop.sklearn import read_npz
+
+    return read_npz(path)
+
+
+def open_ours(path: Path, mlp: MLP, params: Params) -> Any:
+    return mlp, params
+
+
+OPENERS: dict[str, Callable[[Path, MLP, Params], Any]] = {
+    "onnx": open_onnx,
+    "torch": open_torch,
+    "keras": open_keras,
+    "flax": open_flax,
+    "sklearn": open_sklearn,
+    "gluon": open_ours,  # what a file of weights holds; MXNet itself cannot live beside current NumPy
+    OURS: open_ours,
+}
+"""The model in a file as the library itself has it, for `multimlp.interop.verify`; formats that hold weights alone get the layers of
+``mlp``."""
+
 SUFFIXES = {
     ".onnx": "onnx",
     ".pt": "torch",

@@ -11,6 +11,8 @@ first used.
 * ``sklearn``: `to_sklearn`; back `from_sklearn`
 * ``onnx``: `to_onnx`; back `from_onnx`
 * ``gluon``: `to_gluon`; back `from_gluon`
+
+`verify` runs two models, each in its own library, and says whether they compute the same.
 """
 
 from __future__ import annotations
@@ -18,11 +20,14 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["equinox", "flax", "gluon", "keras", "onnx", "sklearn", "tensorflow", "torch"]
+_MODULES = ("equinox", "flax", "gluon", "keras", "onnx", "sklearn", "tensorflow", "torch")
+__all__ = [*_MODULES, "Verification", "verify"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
+    if name in ("Verification", "verify"):
+        return getattr(importlib.import_module("multimlp.interop._verify"), name)
+    if name in _MODULES:
         return importlib.import_module(f"multimlp.interop.{name}")
     raise AttributeError(f"module 'multimlp.interop' has no attribute {name!r}")
 

@@ -28,6 +28,7 @@ except ImportError:
 __all__ = [
     "from_flax",
     "from_nnx",
+    "in_order",
     "read_variables",
     "supported_activations",
     "to_flax",
@@ -125,7 +126,7 @@ def from_flax(
         raise InputError(
             "variables: expected {layer: {'kernel': ..., 'bias': ...}}; nested modules cannot be converted"
         )
-    flat = {f"{name}.{part}": tree[name][part] for name in sorted(tree, key=_number) for part in tree[name]}
+    flat = {f"{name}.{part}": layer[part] for name, layer in in_order(tree).items() for part in layer}
     for name, value in flat.items():
         if not hasattr(value, "shape") or not hasattr(value, "dtype"):
             raise InputError(f"variables: {name!r} is {type(value).__name__}, expected an array")
@@ -138,6 +139,11 @@ def from_flax(
         reading = Builder("Flax module")
         _read_linen(module, arrays, reading)
     return reading.build(backend, device, dtype, flat.values(), _dtype_name(next(iter(flat.values()), None)))
+
+
+def in_order(layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Linen's layers by the number at the end of their names, which is the order in which they were made."""
+    return {name: layers[name] for name in sorted(layers, key=_number)}
 
 
 def _number(name: str) -> tuple[int, str]:

@@ -179,7 +179,7 @@ def from_keras(
     MLP(2, [3], 1, activation='gelu')
     """
     if isinstance(model, (str, os.PathLike)):
-        model = _load(Path(model))
+        model = load_keras(model)
     if not isinstance(model, keras.Sequential):
         raise InputError(f"model: expected keras.Sequential, got {type(model).__name__}")
     if not model.built:
@@ -190,7 +190,15 @@ def from_keras(
     return reading.build(backend, device, dtype, stored_dtype=str(model.variable_dtype))
 
 
-def _load(path: Path) -> Any:
+def load_keras(path: str | os.PathLike[str]) -> Any:
+    """The model in a ``.keras`` file, as Keras has it: what would run code, or is larger than its weights, is refused.
+
+    Raises
+    ------
+    FileFormatError
+        If the file cannot be read as a Keras model.
+    """
+    path = Path(path)
     with opening(path, "cannot be read as a Keras model"):
         if path.suffix != ".keras":
             raise FileFormatError("its name does not end in .keras, and no other format of Keras is read")

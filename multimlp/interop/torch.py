@@ -81,6 +81,11 @@ _FIXED: dict[type, dict[str, float]] = {
 """Attributes that must have these values, because the activation here has no such option."""
 
 
+_ATTRIBUTES: dict[str, dict[str, float]] = {"softplus": {"threshold": 40.0}}
+"""Written with the module: above torch's own 20 it takes x for softplus, whose slope is off by 2e-9 there; from 37 on it is x in
+float64."""
+
+
 def supported_activations() -> tuple[str, ...]:
     """The names of the activations that have a module."""
     return (*_MODULES, "prelu", "swish")
@@ -149,9 +154,8 @@ def _module(rule: Activation, learned: Mapping[str, Any]) -> nn.Module:
     if rule.parameters or name not in _MODULES:
         raise unsupported_activation("torch", rule, supported_activations())
     make, attributes = _MODULES[name]
-    return make(
-        **{attributes[option]: value for option, value in rule.options.items() if option in attributes}
-    )
+    options = {attributes[option]: value for option, value in rule.options.items() if option in attributes}
+    return make(**options, **_ATTRIBUTES.get(name, {}))
 
 
 def from_torch(

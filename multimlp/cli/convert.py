@@ -1,0 +1,175 @@
+"""Turn a model file of one library into that of another, and prove that nothing changed.
+
+The formats go by the endings of the names, or by --from and --to: onnx, torch (a state_dict), keras, flax
+(variables), sklearn, gluon, multimlp. With --verify both files are opened again, each model is run by its own
+library on the same rows, and outputs, gradients and layers are compared; exit code 1 if they differ by more
+than rounding. Formats that hold weights alone (torch, flax, gluon) tell no activations: say them with
+--activation.
+
+example:
+  multimlp convert model.keras model.onnx --verify
+  multimlp convert weights.pt model.safetensors --activation tanh --verify --data rows.csv --report report.html
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multimlp import activations, files
+from multimlp._terminal import print_text
+from multimlp.cli.common import add_common, file_name, note, print_json
+from multimlp.cli.formats import (
+    OPENERS,
+    OURS,
+    READERS,
+    WITH_ACTIVATIONS,
+    WRITERS,
+    Model,
+    Reading,
+    Writing,
+    format_of,
+)
+from multimlp.cli.pipeline import meaning
+from multimlp.data import read_features
+from multimlp.errors import FileFormatError, InputError
+from multimlp.files import check_apart, check_writable, opening, replacing
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("source", type=file_name, metavar="SOURCE", help="the model to read")
+    add("target", type=file_name, metavar="TARGET", help="the file to write")
+    add("--from", dest="source_format", choices=tuple(OPENERS), metavar="FORMAT", help="of SOURCE")
+    add("--to", dest="target_format", choices=tuple(OPENERS), metavar="FORMAT", help="of TARGET")
+    add(
+        "--activation",
+        nargs="+",
+        metavar="NAME",
+        help="of the hidden layers: one, or one a layer (default: relu)",
+    )
+    add("--final-activation", metavar="NAME", help="of the last layer")
+    add("--verify", action="store_true", help="run both models and compare outputs, gradients and layers")
+    add(
+        "--data",
+        type=file_name,
+        metavar="FILE",
+        help="rows to compare on: .csv, .npy or .npz (X); default: drawn",
+    )
+    add("--rows", type=int, default=256, metavar="N", help="how many rows are drawn (default: 256)")
+    add("--tolerance", type=float, metavar="ULP", help="units in the last place that count as equal")
+    add("--report", type=file_name, metavar="FILE", help="write the comparison as .html or .json")
+    add_common(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    verifying = args.verify or args.report is not None or args.data is not None
+    source = args.source_format or _format_of_source(args.source)
+    target = args.target_format or _format_of_target(args.target)
+    check_writable(args.target)
+    check_apart(args.target, args.source)
+    if args.report is not None:
+        _check_report(args)
+    (mlp, params), task, classes = _read(args, source)
+    if target == OURS:
+        files.save(args.target, mlp, params)
+    else:
+        WRITERS[target](Path(args.target), Writing(mlp, params, task, classes))
+    if not verifying:
+        if args.json:
+            print_json(
+                {
+                    "source": args.source,
+                    "from": source,
+                    "target": args.target,
+                    "to": target,
+                    "mlp": mlp.to_spec(),
+                }
+            )
+        else:
+            print_text(f"wrote {args.target} ({target}, {mlp.num_parameters} parameters): {mlp!r}")
+        return 0
+    return _verified(args, source, target, mlp)
+
+
+def _verified(args: argparse.Namespace, source: str, target: str, mlp: Any) -> int:
+    from multimlp.interop import verify
+
+    before = OPENERS[source](Path(args.source), *_read(args, source)[0])
+    after = OPENERS[target](Path(args.target), *_read(args, target, args.target, mlp)[0])
+    X = None if args.data is None else _rows(args.data, mlp.in_features)
+    report = verify(before, after, X, rows=args.rows, tolerance=args.tolerance)
+    if args.report is not None:
+        text = report.to_json() if args.report.endswith(".json") else report.to_html()
+        with replacing(args.report, "--report") as beside:
+            beside.write_text(text, encoding="utf-8")
+    if args.json:
+        print_json(
+            {"source": args.source, "from": source, "target": args.target, "to": target, **report.to_dict()}
+        )
+    else:
+        print_text(f"wrote {args.target} ({target}, {mlp.num_parameters} parameters): {mlp!r}")
+        print(report)
+    return 0 if report.ok else 1
+
+
+def _read(
+    args: argparse.Namespace, source: str, path: str | None = None, like: Any = None
+) -> tuple[Model, str, Any]:
+    """The model in a file, and what is known of its task; ``like`` tells the activations that the file does not."""
+    where = Path(args.source if path is None else path)
+    if source == OURS:
+        mlp, params = files.load(where, args.backend or "numpy", args.device, args.dtype)
+        task, classes, prepared = meaning(str(where), files.load_extra(where), mlp)
+        if prepared and path is None:
+            note(
+                "the file holds the network alone: standardise inputs as `multimlp train` did (multimlp.files.load_extra)"
+            )
+        return (mlp, params), task, classes
+    rules: Any
+    if like is not None:
+        rules, final = list(like.activations), like.final_activation
+    else:
+        if source in WITH_ACTIVATIONS and (args.activation or args.final_activation):
+            raise InputError(
+                f"--activation: {source} models tell their activations themselves; leave it and --final-activation out"
+            )
+        names = [activations.describe(name).name for name in args.activation or ["relu"]]
+        rules, final = names[0] if len(names) == 1 else names, args.final_activation
+    how = Reading(rules, final, args.backend, args.device, args.dtype)
+    return READERS[source](where, how), "classification", None
+
+
+def _format_of_source(path: str) -> str:
+    """A .safetensors file is a model of multimlp if it says so, else a state_dict."""
+    if Path(path).suffix.lower() == ".safetensors":
+        try:
+            files.load_extra(path)
+        except FileFormatError:
+            return "torch"
+        return OURS
+    return format_of(path)
+
+
+def _format_of_target(path: str) -> str:
+    return OURS if Path(path).suffix.lower() == ".safetensors" else format_of(path)
+
+
+def _check_report(args: argparse.Namespace) -> None:
+    if Path(args.report).suffix not in (".html", ".json"):
+        raise InputError(f"--report: expected a name that ends in .html or .json, got {args.report!r}")
+    check_writable(args.report, "--report")
+    check_apart(args.report, args.source, args.target, what="--report")
+
+
+def _rows(path: str, in_features: int) -> np.ndarray:
+    """All columns of a file, in their order."""
+    names = [str(i) for i in range(in_features)]
+    if Path(path).suffix in (".csv", ".tsv"):
+        with opening(path, "cannot be read") as where, where.open(newline="", encoding="utf-8-sig") as file:
+            names = next(csv.reader(file, delimiter="\t" if where.suffix == ".tsv" else ","), [])
+    return read_features(path, names)[0]

@@ -1,0 +1,45 @@
+"""The library that a model belongs to, found by its type; nothing is imported that is not there already."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from multimlp.errors import InputError
+from multimlp.interop._verify.run import Opened
+
+_MODULES = {
+    "multimlp": "ours",
+    "torch": "torch",
+    "keras": "keras",
+    "flax": "flax",
+    "equinox": "equinox",
+    "sklearn": "sklearn",
+    "onnx": "onnx",
+    "mxnet": "gluon",
+}
+"""Root module of a model's type, in the order in which they are looked for, to the module here that runs it."""
+_EXPECTED = (
+    "(mlp, params), a torch.nn.Module, a keras.Model, (linen module, variables), an nnx.Module, an equinox Module, a fitted "
+    "scikit-learn estimator, an onnx.ModelProto, or a Gluon block"
+)
+
+
+def opened(name: str, model: Any) -> Opened:
+    """A model of any library, ready to be run.
+
+    Raises
+    ------
+    InputError
+        For anything else; ``name`` says for which argument.
+    """
+    first = model[0] if isinstance(model, tuple) and len(model) == 2 else model
+    roots = {kind.__module__.partition(".")[0] for kind in type(first).__mro__}
+    for root, module in _MODULES.items():
+        if root in roots:
+            open_model: Callable[[str, Any], Opened] = importlib.import_module(
+                f"multimlp.interop._verify.{module}"
+            ).opened
+            return open_model(name, model)
+    raise InputError(f"{name}: expected {_EXPECTED}; got {type(model).__name__}")

@@ -1,0 +1,81 @@
+"""What a model did with a batch, whatever library ran it, and what `verify` must be told of a library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+AFTER, BEFORE = "after its activation", "before its activation"
+
+
+class Place(NamedTuple):
+    """Where in a model a value was seen: layers are counted from 0, as fully connected ones come."""
+
+    layer: int
+    stage: str
+    """`BEFORE` or `AFTER`."""
+
+    @property
+    def order(self) -> tuple[int, bool]:
+        """By which places are sorted, from the inputs on."""
+        return self.layer, self.stage == AFTER
+
+
+class Seen(NamedTuple):
+    """A value, and what the model's own library calls the layer."""
+
+    name: str
+    values: np.ndarray
+
+
+@dataclass
+class Run:
+    """Everything on the host.
+
+    Attributes
+    ----------
+    outputs : array, shape (n, k)
+    layers : mapping of Place to Seen
+        What could be seen on the way; libraries that fuse an activation into its layer show less.
+    gradients : mapping of str to array, or None
+        Of ``sum(outputs * cotangent)`` in ``"inputs"``, ``"weight 0"`` (in, out), ``"bias 0"``, ...; None where the library has none.
+    probabilities : bool
+        Whether the outputs are probabilities of classes, which other libraries leave to the loss.
+    """
+
+    outputs: np.ndarray
+    layers: dict[Place, Seen] = field(default_factory=dict)
+    gradients: Mapping[str, np.ndarray] | None = None
+    probabilities: bool = False
+
+    def chain(self, names: list[str], before: list[np.ndarray | None], inputs: list[np.ndarray]) -> Run:
+        """Fill in `layers` from what went into each fully connected layer and, where it is known, what came out of it: the inputs of
+        one are the outputs of the one below, activation included."""
+        after = [*inputs[1:], self.outputs]
+        for i, (name, linear, out) in enumerate(zip(names, before, after, strict=True)):
+            if linear is not None:
+                self.layers[Place(i, BEFORE)] = Seen(name, linear)
+            self.layers[Place(i, AFTER)] = Seen(name, out)
+        return self
+
+
+class Opened(NamedTuple):
+    """A model, ready to be run.
+
+    Attributes
+    ----------
+    library : str
+    in_features : int
+    dtype : str
+    run : callable
+        ``run(X, cotangent)``: a `Run` of the rows ``X``, shape (n, in_features), in the model's dtype; ``cotangent`` has the shape of the
+        outputs, or is None where gradients are not asked for.
+    """
+
+    library: str
+    in_features: int
+    dtype: str
+    run: Callable[[np.ndarray, np.ndarray | None], Run]

@@ -1,0 +1,109 @@
+"""A ``torch.nn.Module``: what its Linear layers take and give is seen by hooks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from multimlp.errors import InputError
+from multimlp.interop._verify.run import Opened, Run
+from multimlp.interop.torch import TorchMLP
+
+
+def opened(name: str, model: Any) -> Opened:
+    """See `multimlp.interop._verify.opened`."""
+    if not isinstance(model, nn.Module):
+        raise InputError(f"{name}: expected a torch.nn.Module, got {type(model).__name__}")
+    tensors = list(model.parameters())
+    linear = next((m for m in model.modules() if isinstance(m, nn.Linear)), None)
+    if not tensors or not (linear is not None or isinstance(model, TorchMLP)):
+        raise InputError(f"{name}: the torch model has no Linear layer, so that its inputs are not known")
+    dtype, device = tensors[0].dtype, tensors[0].device
+    width = model.mlp.in_features if isinstance(model, TorchMLP) else _first_width(model, tensors[0])
+
+    def run(X: np.ndarray, cotangent: np.ndarray | None) -> Run:
+        with _evaluating(model):
+            return _run(model, torch.tensor(X, dtype=dtype, device=device), cotangent)
+
+    return Opened("torch", int(width), str(dtype).removeprefix("torch."), run)
+
+
+@contextlib.contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Dropout and the like off, and each module as it was afterwards."""
+    training = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, was in training.items():
+            module.training = was
+
+
+def _first_width(model: nn.Module, like: torch.Tensor) -> int:
+    """Inputs of the layer that is called first; widths are tried, since a module's layers need not stand in the order of calls."""
+    widths = list(dict.fromkeys(m.in_features for m in model.modules() if isinstance(m, nn.Linear)))
+    for width in widths if len(widths) > 1 else ():
+        with (
+            contextlib.suppress(Exception),
+            torch.no_grad(),
+            _evaluating(model),
+        ):  # whatever a module says of a width that does not fit
+            model(like.new_zeros((2, width)))
+            return width
+    return widths[0]
+
+
+def _run(model: nn.Module, X: torch.Tensor, cotangent: np.ndarray | None) -> Run:
+    names: list[str] = []
+    linears: list[nn.Linear] = []
+    before: list[np.ndarray | None] = []
+    inputs: list[np.ndarray] = []
+    called = {module: name for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+
+    def watch(module: nn.Module, arguments: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        assert isinstance(module, nn.Linear)
+        names.append(f"Linear {called[module]!r}")
+        linears.append(module)
+        inputs.append(_host(arguments[0]))
+        before.append(_host(output))
+
+    hooks = [module.register_forward_hook(watch) for module in called]
+    try:
+        X.requires_grad_(cotangent is not None)
+        outputs = model(X)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    found = Run(_host(outputs)).chain(names, before, inputs)
+    if cotangent is not None:
+        found.gradients = _gradients(X, outputs, linears, cotangent)
+    return found
+
+
+def _gradients(
+    X: torch.Tensor, outputs: torch.Tensor, linears: list[nn.Linear], cotangent: np.ndarray
+) -> dict[str, np.ndarray]:
+    wanted = {"inputs": X}
+    for i, linear in enumerate(linears):
+        wanted[f"weight {i}"] = linear.weight
+        if linear.bias is not None:
+            wanted[f"bias {i}"] = linear.bias
+    along = torch.tensor(cotangent, dtype=outputs.dtype, device=outputs.device)
+    trained = {name: tensor for name, tensor in wanted.items() if tensor.requires_grad}
+    values = torch.autograd.grad(outputs, list(trained.values()), along, allow_unused=True)
+    return {
+        name: _host(value.T if name.startswith("weight") else value)
+        for name, value in zip(trained, values, strict=True)
+        if value is not None
+    }
+
+
+def _host(tensor: torch.Tensor) -> np.ndarray:
+    tensor = tensor.detach().cpu()
+    return np.asarray((tensor.float() if tensor.dtype is torch.bfloat16 else tensor).contiguous().numpy())

@@ -1,0 +1,164 @@
+"""The comparison of two models."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from multimlp import random
+from multimlp.backend import host_values
+from multimlp.errors import InputError, ShapeError
+from multimlp.errors.checks import check_number, check_whole
+from multimlp.interop._verify.opened import opened
+from multimlp.interop._verify.report import Row, Verification
+from multimlp.interop._verify.run import Opened, Run
+
+_PER_TERM = 4.0
+"""Units in the last place by which a layer may differ, times the square root of the terms of its longest sum: rounding in another
+order makes a random walk of half a unit a step, seen over thousands of outputs."""
+_EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
+_SCALES = (1.0, 1.0, 0.1, 10.0)
+"""Of rows that are drawn: ordinary ones, some near zero, some where activations saturate."""
+
+
+def verify(
+    a: Any, b: Any, X: Any = None, *, rows: int = 256, seed: int = 0, tolerance: float | None = None
+) -> Verification:
+    """Whether two models, of whatever libraries, compute the same: each is run by its own library, on the same rows.
+
+    Differences are in units in the last place of the less precise dtype: ``|a - b| / (eps max(|a|, |b|, r))``, with r the root
+    mean square of the array, because a sum's rounding is as large as its terms and not as its value.
+
+    Parameters
+    ----------
+    a, b : model
+        ``(mlp, params)``, a ``torch.nn.Module``, a ``keras.Model``, ``(linen module, variables)``, an
+        ``nnx.Sequential``, an Equinox module, a fitted network of scikit-learn, an ``onnx.ModelProto``, or a Gluon block. Dropout is off.
+    X : array_like, shape (n, in_features), optional
+        Default: ``rows`` rows drawn from normal distributions of several widths.
+    rows, seed : int
+        Of what is drawn: the rows, and the direction along which gradients are taken.
+    tolerance : float, optional
+        Units in the last place that count as equal; default 4 sqrt(longest sum) times the number of layers.
+
+    Returns
+    -------
+    Verification
+        ``ok``, ``outputs_ulp``, ``gradients_ulp``, ``first_difference``, ...; of gradients in the inputs and in every weight and bias,
+        where both libraries have them.
+
+    Raises
+    ------
+    InputError
+        For something that is no model, or two that differ in their inputs or outputs.
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> from multimlp.interop import torch as interop
+    >>> mlp = mm.MLP(4, [8], 3, activation="gelu")
+    >>> params = mlp.init(seed=0)
+    >>> report = mm.interop.verify((mlp, params), interop.to_torch(mlp, params))
+    >>> report.ok, report.first_difference
+    (True, None)
+    >>> other = mm.MLP(4, [8], 3, activation={"name": "gelu", "approximate": "tanh"})
+    >>> mm.interop.verify((other, params), interop.to_torch(mlp, params)).first_difference
+    'hidden 1 | Linear \\'0\\', after its activation'
+    """
+    one, other = opened("a", a), opened("b", b)
+    if one.in_features != other.in_features:
+        raise ShapeError(
+            f"a takes {one.in_features} inputs ({one.library}), b takes {other.in_features} ({other.library})"
+        )
+    eps = max(_EPS.get(model.dtype, math.nan) for model in (one, other))
+    if not eps > 0:
+        raise InputError(f"models of dtypes {one.dtype} and {other.dtype} cannot be compared")
+    if tolerance is not None:
+        tolerance = check_number("tolerance", tolerance, low=0)
+    inputs = _inputs(X, one, other, check_whole("rows", rows, low=1), check_whole("seed", seed, low=0))
+    first, second = _run(one, inputs, None), _run(other, inputs, None)
+    here, there = (run.outputs for run in (first, second))
+    if first.probabilities is not second.probabilities:
+        here, there = (
+            run.outputs if run.probabilities else _probabilities(run.outputs) for run in (first, second)
+        )
+        compared = "probabilities"
+    else:
+        compared = "outputs"
+    if here.shape != there.shape:
+        raise ShapeError(f"a gives outputs of shape {here.shape}, b of shape {there.shape}")
+    layers = []
+    for place in sorted(first.layers.keys() & second.layers.keys(), key=lambda place: place.order):
+        one_seen, other_seen = first.layers[place], second.layers[place]
+        name = f"{one_seen.name} | {other_seen.name}, {place.stage}"
+        layers.append(Row.of(name, one_seen.values, other_seen.values, eps))
+    gradients, missing = _gradients(one, other, inputs, here.shape, seed, eps, compared)
+    return Verification(
+        a=one.library,
+        b=other.library,
+        dtypes=(one.dtype, other.dtype),
+        rows=len(inputs),
+        tolerance=_tolerance(first, second, inputs.shape[1]) if tolerance is None else tolerance,
+        outputs=Row.of(compared, here, there, eps),
+        layers=tuple(layers),
+        gradients=gradients,
+        gradients_missing=missing,
+        worst_input=tuple(float(x) for x in inputs[Row.worst_row(here, there, eps)]),
+    )
+
+
+def _inputs(X: Any, one: Opened, other: Opened, rows: int, seed: int) -> np.ndarray:
+    if X is None:
+        generator = random.host_generator(seed, "verify")
+        scales = np.resize(np.asarray(_SCALES), rows)[:, None]
+        found = generator.standard_normal((rows, one.in_features)) * scales
+    else:
+        found = np.asarray(host_values(X, "X"), dtype=np.float64)
+        if found.ndim != 2 or found.shape[1] != one.in_features or not len(found):
+            raise ShapeError(f"X: expected shape (n, {one.in_features}), got {found.shape}")
+    narrow = min((one.dtype, other.dtype), key=lambda name: list(_EPS).index(name) * -1)
+    # bfloat16 is no dtype of the host: what it holds, float32 does.
+    return found.astype("float32" if narrow == "bfloat16" else narrow)
+
+
+def _run(model: Opened, X: np.ndarray, cotangent: np.ndarray | None) -> Run:
+    dtype = "float32" if model.dtype == "bfloat16" else model.dtype
+    return model.run(X.astype(dtype), None if cotangent is None else cotangent.astype(dtype))
+
+
+def _probabilities(scores: np.ndarray) -> np.ndarray:
+    """Of classes, as a classifier of scikit-learn makes them: the sigmoid of one score, the softmax of several."""
+    if scores.shape[1] == 1:
+        scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
+    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+
+def _gradients(
+    one: Opened, other: Opened, X: np.ndarray, shape: tuple[int, ...], seed: int, eps: float, compared: str
+) -> tuple[tuple[Row, ...] | None, str]:
+    if compared == "probabilities":
+        return None, "scikit-learn has no gradients"
+    along = random.host_generator(seed, "along").standard_normal(shape).astype(X.dtype)
+    found = [_run(model, X, along).gradients for model in (one, other)]
+    without = [
+        model.library for model, gradients in zip((one, other), found, strict=True) if gradients is None
+    ]
+    first, second = found
+    if first is None or second is None:
+        return None, f"{' and '.join(without)} {'has' if len(without) == 1 else 'have'} no gradients"
+    rows = []
+    for name in first:
+        if name in second:
+            here, there = first[name], second[name]
+            if here.shape == there.shape:
+                rows.append(Row.of(f"gradient in {name}", here, there, eps))
+    return tuple(rows), ""
+
+
+def _tolerance(first: Run, second: Run, in_features: int) -> float:
+    widths = [seen.values.shape[-1] for run in (first, second) for seen in run.layers.values()]
+    depth = max(1, *(1 + place.layer for run in (first, second) for place in run.layers), 1)
+    return _PER_TERM * math.sqrt(max(in_features, 16, *widths)) * depth
