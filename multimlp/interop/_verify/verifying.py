@@ -65,7 +65,7 @@ def verify(
     (True, None)
     >>> other = mm.MLP(4, [8], 3, activation={"name": "gelu", "approximate": "tanh"})
     >>> mm.interop.verify((other, params), interop.to_torch(mlp, params)).first_difference
-    'hidden 1 | Linear \\'0\\', after its activation'
+    "hidden 1 | Linear '0', after its activation"
     """
     one, other = opened("a", a), opened("b", b)
     if one.in_features != other.in_features:
