@@ -34,7 +34,7 @@ from multimlp.transforms import (
 if TYPE_CHECKING:
     from multimlp import callbacks, metrics, optimizers, schedules
     from multimlp.backend import available_backends
-    from multimlp.files import load, save
+    from multimlp.files import load, load_tree, save, save_tree
     from multimlp.interop.keras import as_keras_layer
     from multimlp.interop.tensorflow import as_tf_module
     from multimlp.interop.torch import as_torch_module
@@ -68,8 +68,10 @@ _LAZY_NAMES = {
     "gradient_flow": "structure",
     "linear_regions": "structure",
     "load": "files",
+    "load_tree": "files",
     "predict": "training",
     "save": "files",
+    "save_tree": "files",
     "to_sigmoid": "structure",
     "to_tanh": "structure",
 }
@@ -119,6 +121,7 @@ __all__ = [
     "jvp",
     "linear_regions",
     "load",
+    "load_tree",
     "losses",
     "metrics",
     "op",
@@ -127,6 +130,7 @@ __all__ = [
     "random",
     "regularizers",
     "save",
+    "save_tree",
     "scan",
     "schedules",
     "set_backend",

@@ -10,6 +10,7 @@ from multimlp.files._model import FORMAT_VERSION, load, load_extra, save
 from multimlp.files._opening import one_line, opening
 from multimlp.files._paths import as_path, check_apart, check_folder, check_readable, why_unreadable
 from multimlp.files._safetensors import read_tensors, require_package, write_tensors
+from multimlp.files._tree import load_tree, save_tree
 
 __all__ = [
     "FORMAT_VERSION",
@@ -23,6 +24,7 @@ __all__ = [
     "check_writable",
     "load",
     "load_extra",
+    "load_tree",
     "one_line",
     "opening",
     "read_array",
@@ -31,6 +33,7 @@ __all__ = [
     "replacing",
     "require_package",
     "save",
+    "save_tree",
     "why_unreadable",
     "write_tensors",
 ]

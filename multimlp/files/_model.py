@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from multimlp import tree
-from multimlp.backend import FLOAT_DTYPES, Array, owner, select
+from multimlp.backend import FLOAT_DTYPES, Array, select
 from multimlp.errors import DTypeError, FileFormatError, InputError
+from multimlp.files._hosted import hosted
 from multimlp.files._opening import one_line
 from multimlp.files._safetensors import opened, read_opened, stored_dtype, write_hosted
 from multimlp.mlp import (
@@ -75,7 +76,7 @@ def save(
         metadata[_EXTRA_KEY] = _as_json(extra)
     check_params(mlp, params)
     arrays = {
-        f"{layer.name}.{part}": _host(array)
+        f"{layer.name}.{part}": hosted(array)
         for layer, own in zip(mlp.layers, params, strict=True)
         for part, array in named_arrays(own).items()
     }
@@ -87,15 +88,6 @@ def _as_json(extra: Mapping[str, Any]) -> str:
         return json.dumps(dict(extra))
     except (TypeError, ValueError) as error:
         raise InputError(f"extra: only what JSON can hold can be stored: {error}") from None
-
-
-def _host(leaf: Any) -> tuple[np.ndarray, str]:
-    """The values on the host and the dtype that they have on their own library."""
-    backend = owner(leaf)
-    dtype, host = backend.dtype_name(leaf.dtype), backend.to_numpy(leaf)
-    if dtype == "bfloat16":  # the upper half of the float32 of the same value
-        host = (host.astype(np.float32, order="C").view(np.uint32) >> 16).astype(np.uint16)
-    return host, dtype
 
 
 def load(

@@ -1,0 +1,183 @@
+"""`save_tree` and `load_tree`: any tree, to the bit, on any library; nothing that a file names is imported."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+import multimlp as mm
+from multimlp import tree
+from multimlp.errors import DTypeError, FileFormatError, InputError
+from multimlp.files import read_tensors, write_tensors
+
+RNG = np.random.default_rng(0)
+
+
+class Pair(NamedTuple):
+    first: object
+    second: object
+
+
+TREES = {
+    "a leaf": np.arange(3.0),
+    "none": None,
+    "empty": {"a": (), "b": [], "c": {}},
+    "numbers": [1, -(10**30), 0.1, float("inf"), -0.0, True, False, "text", ""],
+    "0-d and empty": (np.asarray(1.5), np.zeros((0, 3)), np.float32(2.0)),
+    "keys with dots": {"a.b": np.ones(1), "a": {"b": np.zeros(1)}, 7: np.ones(2)},
+    "order": {"z": np.ones(1), "a": np.zeros(1)},
+    "dtypes": [
+        np.ones(2, dtype=d) for d in ("float16", "float32", "float64", "int8", "int64", "uint32", "bool")
+    ],
+    "nan": np.asarray([np.nan, -np.nan, np.inf, -0.0, 5e-324]),
+    "strided": RNG.normal(size=(4, 6))[::2, ::-3].T,
+}
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_a_tree_comes_back_to_the_bit(name, tmp_path):
+    mm.save_tree(tmp_path / "t.safetensors", TREES[name])
+    found = mm.load_tree(tmp_path / "t.safetensors", backend="numpy")
+    assert tree.structure(found) == tree.structure(TREES[name])
+    if isinstance(TREES[name], dict):
+        assert list(found) == list(TREES[name])
+    for one, other in zip(tree.leaves(TREES[name]), tree.leaves(found), strict=True):
+        if hasattr(one, "dtype"):
+            assert (one.dtype, one.shape) == (other.dtype, other.shape)
+            assert np.ascontiguousarray(one).tobytes() == other.tobytes()
+        else:
+            assert (type(one), repr(one)) == (type(other), repr(other))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch", "jax", "tensorflow"])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_arrays_of_every_library_keep_their_dtype(backend, dtype, tmp_path):
+    library = pytest.importorskip(backend) and mm.get_backend(backend)
+    if dtype not in library.capabilities.dtypes:
+        pytest.skip(f"{backend} has no {dtype}")
+    mlp = mm.MLP(3, [4], 2, activation="prelu")
+    params = mlp.init(seed=0, backend=backend, dtype=dtype)
+    state = mm.optimizers.adam().init(params)
+    mm.save_tree(tmp_path / "t.safetensors", (params, state))
+    found = mm.load_tree(tmp_path / "t.safetensors", backend=backend)
+    assert type(found[0][0]) is mm.ParametricDense
+    assert type(found[1]) is type(state)
+    for one, other in zip(tree.leaves((params, state)), tree.leaves(found), strict=True):
+        assert type(one) is type(other)
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(library.to_numpy(one), library.to_numpy(other))
+
+
+def test_a_run_goes_on_from_a_tree(tmp_path):
+    """Two updates, with a file between them, are the two updates."""
+    optimizer = mm.optimizers.adam(0.1)
+    params = mm.MLP(2, [3], 1).init(seed=0, backend="numpy", dtype="float64")
+    gradients = tree.map(lambda leaf: leaf + 1, params)
+    once, state = optimizer.update(gradients, optimizer.init(params), params)
+    mm.save_tree(tmp_path / "t.safetensors", {"params": once, "state": state})
+    again = mm.load_tree(tmp_path / "t.safetensors", backend="numpy")
+    for start in ((once, state), (again["params"], again["state"])):
+        result = optimizer.update(gradients, start[1], start[0])
+        if start[0] is once:
+            expected = result
+    for one, other in zip(tree.leaves(expected), tree.leaves(result), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_named_tuples_of_others(tmp_path):
+    """Without `like` a new class of the same fields; with it, that of `like`. optax's states are such."""
+    value = Pair(np.ones(2), {"inner": Pair(1, None)})
+    mm.save_tree(tmp_path / "t.safetensors", value)
+    found = mm.load_tree(tmp_path / "t.safetensors", backend="numpy")
+    assert type(found).__name__ == "Pair"
+    assert type(found) is not Pair
+    assert found.second["inner"].first == 1
+    like = mm.load_tree(tmp_path / "t.safetensors", backend="numpy", like=value)
+    assert type(like) is Pair
+    assert type(like.second["inner"]) is Pair
+    with pytest.raises(InputError, match="trees of different structure"):
+        mm.load_tree(tmp_path / "t.safetensors", backend="numpy", like={"a": 1})
+
+
+def test_the_state_of_optax_goes_on(tmp_path):
+    optax, jnp = pytest.importorskip("optax"), pytest.importorskip("jax.numpy")
+    optimizer = optax.adam(1e-2)
+    params = {"w": jnp.arange(3.0)}
+    updates, state = optimizer.update(params, optimizer.init(params), params)
+    mm.save_tree(tmp_path / "t.safetensors", state)
+    again = mm.load_tree(tmp_path / "t.safetensors", backend="jax", like=state)
+    for one, other in zip(
+        *(optimizer.update(updates, s, params)[0]["w"] for s in (state, again)), strict=True
+    ):
+        assert one == other
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (
+            {"a": [1, object()]},
+            InputError,
+            r"tree\.a\[1\]: expected an array, a number, text or None, got <object",
+        ),
+        ({"a": {1.5: 2}}, InputError, r"tree\.a: expected keys that are text or whole numbers, got 1\.5"),
+        ({"a": {True: 2}}, InputError, "got True"),
+        ([1j], InputError, r"tree\[0\]: expected an array"),
+        (np.ones(2, dtype=complex), DTypeError, "complex128"),
+        (np.asarray(["a"]), DTypeError, "str"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(value, error, message, tmp_path):
+    with pytest.raises(error, match=message):
+        mm.save_tree(tmp_path / "t.safetensors", value)
+    assert not list(tmp_path.iterdir())
+
+
+DAMAGED = [
+    {"array": "b"},
+    {"named": "multimlp.mlp.Dense", "fields": ["weight"], "items": [1, 2]},
+    {"named": "os.system", "fields": ["not a name"], "items": [1]},
+    {"dict": [[1.5, None]]},
+    {"tuple": 1},
+    {"set": []},
+    {"int": "x"},
+    {"tuple": [], "list": []},
+    7.5,
+]
+
+
+@pytest.mark.parametrize("described", DAMAGED, ids=str)
+def test_a_damaged_tree_is_refused(described, tmp_path):
+    path = tmp_path / "t.safetensors"
+    write_tensors(
+        path, {"a": np.ones(1)}, {"multimlp.tree_version": "1", "multimlp.tree": json.dumps(described)}
+    )
+    with pytest.raises(FileFormatError, match=r"t\.safetensors' is damaged"):
+        mm.load_tree(path, backend="numpy")
+
+
+def test_other_files_are_refused(tmp_path):
+    mlp = mm.MLP(2, 3, 1)
+    mm.save(tmp_path / "model.safetensors", mlp, mlp.init(seed=0, backend="numpy"))
+    with pytest.raises(FileFormatError, match="is no tree that multimlp.save_tree wrote"):
+        mm.load_tree(tmp_path / "model.safetensors")
+    mm.save_tree(tmp_path / "t.safetensors", {"a": 1})
+    arrays, metadata = read_tensors(tmp_path / "t.safetensors")
+    write_tensors(tmp_path / "t.safetensors", arrays, metadata | {"multimlp.tree_version": "9"})
+    with pytest.raises(FileFormatError, match="has version '9'"):
+        mm.load_tree(tmp_path / "t.safetensors")
+
+
+@pytest.mark.parametrize("name", ["antigravity.Dense", "multimlp.cli.__main__.Dense", "this.Pair"])
+def test_nothing_that_a_file_names_is_imported(name, tmp_path):
+    described = {"named": name, "fields": ["weight", "bias"], "items": [{"int": "1"}, None]}
+    path = tmp_path / "t.safetensors"
+    write_tensors(path, {}, {"multimlp.tree_version": "1", "multimlp.tree": json.dumps(described)})
+    for module in ("antigravity", "this", "multimlp.cli.__main__"):
+        sys.modules.pop(module, None)
+    assert mm.load_tree(path, backend="numpy")._fields == ("weight", "bias")
+    assert not {"antigravity", "this", "multimlp.cli.__main__"} & sys.modules.keys()
