@@ -212,9 +212,16 @@ class Backend:
         return tape.stop_gradient(x)
 
     def vmap(self, function: Function) -> Function:
-        """Vectorise: the result takes arrays with one more leading axis, the same size on each, and returns such arrays."""
+        """Vectorise: the result takes arrays with one more leading axis, the same size on each, and returns such arrays.
+
+        The function is called once, with arrays that hide the axis; where that cannot be, once for each row.
+        """
 
         def mapped(arrays: Arrays) -> Arrays:
+            found = tape.vmap(function, arrays, self) if arrays[0].shape[0] > 1 else None
+            return loop(arrays) if found is None else found
+
+        def loop(arrays: Arrays) -> Arrays:
             arrays = tape.constants_for(self, arrays)
             rows = [function(tuple(a[i, ...] for a in arrays)) for i in range(arrays[0].shape[0])]
             return self._stacked(rows)

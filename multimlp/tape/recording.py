@@ -2,7 +2,7 @@
 signature.
 
 Each function here returns a `Maker`. The tables in ``rules_*.py`` are dicts of makers by name; the traced
-namespace calls a maker once, when the name is first asked for, with the raw function and itself.
+namespace calls a maker once, when the name is first asked for, with the `Source` and itself.
 """
 
 from __future__ import annotations
@@ -13,11 +13,53 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from multimlp.errors import InputError
-from multimlp.tape.core import Node, Rule, Traced, any_traced, raw
+from multimlp.tape._array import Wrapped, any_wrapped
+from multimlp.tape.batching import BatchRule, Function, level_of
+from multimlp.tape.core import Node, Rule, Traced, raw
 
-Function: TypeAlias = Callable[..., Any]
-Maker: TypeAlias = "Callable[[Function, Any], Function]"
-"""From the raw function and the traced namespace to the function that records."""
+Maker: TypeAlias = "Callable[[Source, Any], Function]"
+"""From what is below differentiation, and the traced namespace, to the function that records."""
+
+
+class Source:
+    """What a recording function calls where nothing is to be recorded.
+
+    Parameters
+    ----------
+    plain : callable
+        The raw function.
+    name : str
+    rule : callable
+        How it is applied to batched arrays.
+    xp : namespace
+        The traced namespace.
+
+    Attributes
+    ----------
+    batched : callable
+        The function where the highest level among the arguments is a batch.
+    record : callable
+        The function that records, for arguments of any kind.
+    """
+
+    __slots__ = ("batched", "name", "plain", "record")
+
+    def __init__(self, plain: Function, name: str, rule: BatchRule, xp: Any) -> None:
+        self.plain = plain
+        self.name = name
+        self.record: Function = plain
+        self.batched = rule(lambda *args, **params: self.record(*args, **params), xp)
+
+    def recorded_by(self, maker: Maker, xp: Any) -> Function:
+        """The recording function."""
+        self.record = maker(self, xp)
+        return self.record
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        """The function of arguments that are not traced, or batched at a higher level than they are traced."""
+        if any_wrapped(args) or any_wrapped(params.values()):
+            return self.batched(*args, **params)
+        return self.plain(*args, **params)
 
 
 def pointwise(*rules: Rule) -> Maker:
@@ -26,14 +68,16 @@ def pointwise(*rules: Rule) -> Maker:
 
 
 def _unary(rules: tuple[Rule, ...]) -> Maker:
-    def make(function: Function, xp: Any) -> Function:
-        traced = xp.traced
+    def make(source: Source, xp: Any) -> Function:
+        traced, wrapped, function, batch = xp.traced, xp.wrapped, source.plain, source.batched
 
         def record(x: Any, /) -> Any:
-            if type(x) is not traced:
-                return function(x)
-            value = x.value
-            return traced(record(value), x.level, (x,), rules, (value,))
+            cls = type(x)
+            if cls is traced:
+                value = x.value
+                below = record(value) if type(value) in wrapped else function(value)
+                return traced(below, x.level, ((x,), rules, (value,), None))
+            return batch(x) if cls in wrapped else function(x)
 
         return record
 
@@ -43,23 +87,33 @@ def _unary(rules: tuple[Rule, ...]) -> Maker:
 def _binary(rules: tuple[Rule, ...]) -> Maker:
     left, right = rules[:1], rules[1:]
 
-    def make(function: Function, xp: Any) -> Function:
-        traced = xp.traced
+    def make(source: Source, xp: Any) -> Function:
+        traced, wrapped, function, batch = xp.traced, xp.wrapped, source.plain, source.batched
 
         def record(a: Any, b: Any, /) -> Any:
-            if type(a) is traced:
-                level = a.level
-                if type(b) is traced and b.level >= level:
-                    if b.level == level:
-                        args = (a.value, b.value)
-                        return traced(record(*args), level, (a, b), rules, args)
+            first, second = type(a), type(b)
+            if first in wrapped:
+                if second in wrapped and b.level >= a.level:
+                    if b.level == a.level and first is traced:
+                        x, y = args = a.value, b.value
+                        plain = type(x) not in wrapped and type(y) not in wrapped
+                        below = function(x, y) if plain else record(x, y)
+                        return traced(below, a.level, ((a, b), rules, args, None))
+                elif first is traced:
+                    x = a.value
+                    plain = type(x) not in wrapped and second not in wrapped
+                    below = function(x, b) if plain else record(x, b)
+                    return traced(below, a.level, ((a,), left, (x, b), None))
                 else:
-                    args = (a.value, b)
-                    return traced(record(*args), level, (a,), left, args)
-            elif type(b) is not traced:
+                    return batch(a, b)
+            elif second not in wrapped:
                 return function(a, b)
-            args = (a, b.value)
-            return traced(record(*args), b.level, (b,), right, args)
+            if second is traced:
+                y = b.value
+                plain = first not in wrapped and type(y) not in wrapped
+                below = function(a, y) if plain else record(a, y)
+                return traced(below, b.level, ((b,), right, (a, y), None))
+            return batch(a, b)
 
         return record
 
@@ -67,26 +121,34 @@ def _binary(rules: tuple[Rule, ...]) -> Maker:
 
 
 def _nary(rules: tuple[Rule, ...]) -> Maker:
-    def make(function: Function, xp: Any) -> Function:
+    def make(source: Source, xp: Any) -> Function:
         traced = xp.traced
 
         def record(*args: Any) -> Any:
-            level, which, below = _take_off(args, traced)
+            level, which, below = _take_off(args)
             if not which:
-                return function(*args)
-            parents = tuple(args[i] for i in which)
-            return traced(record(*below), level, parents, tuple(rules[i] for i in which), below)
+                return source.batched(*args) if level else source.plain(*args)
+            step = tuple(args[i] for i in which), tuple(rules[i] for i in which), below, None
+            return traced(record(*below), level, step)
 
         return record
 
     return make
 
 
-def _take_off(args: tuple[Any, ...], traced: type[Traced]) -> tuple[int, list[int], tuple[Any, ...]]:
-    """The highest level among the arguments, the places where it occurs, and the arguments without it."""
-    level = max((a.level for a in args if type(a) is traced), default=0)
-    which = [i for i, a in enumerate(args) if type(a) is traced and a.level == level]
-    return level, which, tuple(a.value if i in which else a for i, a in enumerate(args)) if which else args
+def _take_off(args: tuple[Any, ...]) -> tuple[int, list[int], tuple[Any, ...]]:
+    """The highest level among the arguments, the places where it is traced, and the arguments without it.
+
+    No places: the level is a batch, or 0 if there is none.
+    """
+    level, top = 0, None
+    for a in args:
+        if isinstance(a, Wrapped) and (top is None or a.level > level):
+            level, top = a.level, a
+    if not isinstance(top, Traced):
+        return level if top is not None else 0, [], args
+    which = [i for i, a in enumerate(args) if isinstance(a, Traced) and a.level == level]
+    return level, which, tuple(a.value if i in which else a for i, a in enumerate(args))
 
 
 def _parameter_check(rule: Rule, skip: int) -> Function:
@@ -109,20 +171,54 @@ def parametric(rule: Rule) -> Maker:
     rules = (rule,)
     check = _parameter_check(rule, skip=4)
 
-    def make(function: Function, xp: Any) -> Function:
-        traced = xp.traced
+    def make(source: Source, xp: Any) -> Function:
+        traced, wrapped, function, batch = xp.traced, xp.wrapped, source.plain, source.batched
 
         def record(x: Any, /, *rest: Any, **params: Any) -> Any:
-            if type(x) is not traced:
-                return function(x, *rest, **params)
+            cls = type(x)
+            if cls is not traced:
+                return (batch if cls in wrapped else function)(x, *rest, **params)
             if params:
                 check(getattr(function, "__name__", "function"), params)
             value = x.value
-            return traced(record(value, *rest, **params), x.level, (x,), rules, (value, *rest), params)
+            below = (record if type(value) in wrapped else function)(value, *rest, **params)
+            return traced(below, x.level, ((x,), rules, (value, *rest), params))
 
         return record
 
     return make
+
+
+def selecting(rule: Rule) -> Maker:
+    """A function of an array, of where to look in it (a key, or an array of indices), and of parameters. The array is
+    differentiated; what says where may be batched.
+    """
+    rules = (rule,)
+    check = _parameter_check(rule, skip=4)
+
+    def make(source: Source, xp: Any) -> Function:
+        traced, wrapped, function = xp.traced, xp.wrapped, source.plain
+
+        def record(x: Any, where: Any, /, *rest: Any, **params: Any) -> Any:
+            batch = 0 if type(where) in _PLAIN_KEYS else level_of((where,))
+            cls = type(x)
+            if cls is not traced or x.level < batch:
+                if batch or cls in wrapped:
+                    return source.batched(x, where, *rest, **params)
+                return function(x, where, *rest, **params)
+            if params:
+                check(getattr(function, "__name__", "function"), params)
+            value = x.value
+            below = record if batch or type(value) in wrapped else function
+            step = (x,), rules, (value, where, *rest), params
+            return traced(below(value, where, *rest, **params), x.level, step)
+
+        return record
+
+    return make
+
+
+_PLAIN_KEYS = frozenset((int, slice))
 
 
 def of_sequence(rule: Rule) -> Maker:
@@ -131,18 +227,17 @@ def of_sequence(rule: Rule) -> Maker:
     """
     check = _parameter_check(rule, skip=5)
 
-    def make(function: Function, xp: Any) -> Function:
-        traced = xp.traced
+    def make(source: Source, xp: Any) -> Function:
+        traced, function = xp.traced, source.plain
 
         def record(arrays: Any, /, **params: Any) -> Any:
             arrays = tuple(arrays)
-            level, which, below = _take_off(arrays, traced)
+            level, which, below = _take_off(arrays)
             if not which:
-                return function(arrays, **params)
+                return (source.batched if level else function)(arrays, **params)
             check(getattr(function, "__name__", "function"), params)
-            parents = tuple(arrays[i] for i in which)
-            rules = tuple(partial(rule, i) for i in which)
-            return traced(record(below, **params), level, parents, rules, (below,), params)
+            step = tuple(arrays[i] for i in which), tuple(partial(rule, i) for i in which), (below,), params
+            return traced(record(below, **params), level, step)
 
         return record
 
@@ -154,17 +249,17 @@ def several_results(rule: Rule) -> Maker:
 
     rules = (rule,)
 
-    def make(function: Function, xp: Any) -> Function:
+    def make(source: Source, xp: Any) -> Function:
         traced = xp.traced
 
         def record(x: Any, /, **params: Any) -> Any:
             if type(x) is not traced:
-                return function(x, **params)
+                return source(x, **params)
             value = x.value
             results = record(value, **params)
-            node = Node(tuple(results), x.level, (x,), rules, (value,), params)
+            node = Node(tuple(results), x.level, ((x,), rules, (value,), params))
             items = [
-                traced(item, x.level, (node,), (partial(_nth_cotangent, i, len(results)),))
+                traced(item, x.level, ((node,), (partial(_nth_cotangent, i, len(results)),), (), None))
                 for i, item in enumerate(results)
             ]
             return type(results)(*items) if hasattr(results, "_fields") else tuple(items)
@@ -181,9 +276,11 @@ def _nth_cotangent(i: int, size: int, xp: Any, g: Any, y: Any) -> tuple[Any, ...
 def composed(definition: Function) -> Maker:
     """A function defined by others of the traced namespace: ``definition(xp, *args, **kwargs)``."""
 
-    def make(function: Function, xp: Any) -> Function:
+    def make(source: Source, xp: Any) -> Function:
+        function = source.plain
+
         def record(*args: Any, **kwargs: Any) -> Any:
-            if any_traced(args) or any_traced(kwargs.values()):
+            if any_wrapped(args) or any_wrapped(kwargs.values()):
                 return definition(xp, *args, **kwargs)
             return function(*args, **kwargs)
 
@@ -192,13 +289,13 @@ def composed(definition: Function) -> Maker:
     return make
 
 
-def constant(function: Function, xp: Any) -> Function:
+def constant(source: Source, xp: Any) -> Function:
     """The maker of functions whose derivative is zero wherever it exists, or whose result is no real array:
     they see raw values.
     """
 
     def compute(*args: Any, **kwargs: Any) -> Any:
-        return function(*map(_lower, args), **{name: _lower(value) for name, value in kwargs.items()})
+        return source(*map(_lower, args), **{name: _lower(value) for name, value in kwargs.items()})
 
     return compute
 

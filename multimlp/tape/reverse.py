@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from multimlp._typing import Array, Arrays, Library
 from multimlp.errors import InputError, NonScalarError, NotDifferentiableError, ShapeError
-from multimlp.tape._state import RECORDING, call_with
-from multimlp.tape.core import Node, Traced
+from multimlp.tape._state import RECORDING, call_with, new_level
+from multimlp.tape.core import Node, Step, Traced
 from multimlp.tape.namespace import TracedNamespace, namespace_for, traced_type
-
-_levels = itertools.count(1)
 
 
 def value_and_grad(
@@ -189,7 +186,7 @@ def _open(arrays: Arrays, library: Library) -> tuple[TracedNamespace, int, tuple
                 f"argument {i} is {what}: derivatives exist with respect to real floating-point arrays. "
                 "Convert it with xp.astype(x, xp.float64), or keep it out of the arguments to differentiate"
             )
-    level = next(_levels)
+    level = new_level()
     return xp, level, tuple(xp.traced(array, level) for array in arrays)
 
 
@@ -237,13 +234,10 @@ def _backward(xp: TracedNamespace, seeds: Sequence[tuple[Node, Any]], release: b
     nodes = _reachable(node for node, _ in seeds)
     while nodes:
         node = nodes.pop()
-        parents = node.parents
-        if not parents:
-            continue
-        g, y, args, params = cotangents.pop(node.order), node.value, node.args, node.params
-        rules = node.rules
+        g, y = cotangents.pop(node.order), node.value
+        parents, rules, args, params = node.step or _NOTHING
         if release:
-            node.forget()
+            node.step = None
         several = type(g) is tuple
         if several:
             g = tuple(xp.zeros_like(b) if a is None else a for a, b in zip(g, y, strict=True))
@@ -251,10 +245,18 @@ def _backward(xp: TracedNamespace, seeds: Sequence[tuple[Node, Any]], release: b
             g, y, args = _lift(xp, (g, y, args))
         for parent, rule in zip(parents, rules, strict=True):
             c = rule(xp, g, y, *args, **params) if params else rule(xp, g, y, *args)
-            if isinstance(parent, Traced) and c.shape != parent.value.shape:
-                c = _sum_to(xp, c, parent.value.shape)
-            _accumulate(cotangents, parent.order, c)
+            if type(c) is tuple:
+                _accumulate(cotangents, parent.order, c)
+                continue
+            shape = parent.value.shape
+            if c.shape != shape:
+                c = _sum_to(xp, c, shape)
+            known = cotangents.get(parent.order)
+            cotangents[parent.order] = c if known is None else known + c
     return cotangents
+
+
+_NOTHING: Step = ((), (), (), None)
 
 
 def _lift(xp: TracedNamespace, values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -268,7 +270,8 @@ def _lift(xp: TracedNamespace, values: tuple[Any, ...]) -> tuple[Any, ...]:
     def lift(x: Any) -> Any:
         if isinstance(x, tuple):
             return type(x)(*map(lift, x)) if hasattr(x, "_fields") else tuple(map(lift, x))
-        return xp.traced(x, level) if type(x) is not xp.traced and _differentiable(xp, x) else x
+        above = type(x) is xp.traced or (type(x) is xp.batched and x.level > level)
+        return x if above or not _differentiable(xp, x) else xp.traced(x, level)
 
     return lift(values) if level else values
 
@@ -283,13 +286,14 @@ def _levels_in(values: tuple[Any, ...]) -> Iterator[int]:
 
 def _reachable(outputs: Iterable[Node]) -> list[Node]:
     """All operations behind the outputs, the earliest first."""
-    found = {node.order: node for node in outputs}
-    stack = list(found.values())
+    found: dict[int, Node] = {}
+    stack = [node for node in outputs if node.step is not None]
     while stack:
-        for parent in stack.pop().parents:
-            if parent.order not in found:
-                found[parent.order] = parent
-                stack.append(parent)
+        node = stack.pop()
+        order = node.order
+        if order not in found:
+            found[order] = node
+            stack.extend([parent for parent in node.step[0] if parent.step is not None])  # type: ignore[index]
     return [found[order] for order in sorted(found)]
 
 

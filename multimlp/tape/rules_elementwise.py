@@ -20,8 +20,8 @@ import math
 from typing import Any
 
 from multimlp._typing import Array, Namespace
-from multimlp.tape.core import device_of
-from multimlp.tape.recording import Maker, parametric, pointwise
+from multimlp.tape._array import device_of
+from multimlp.tape.recording import Maker, Source, parametric, pointwise
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
 
@@ -94,9 +94,9 @@ def _clip_high(xp: Namespace, g: Array, y: Array, x: Any, low: Any, high: Array)
     return xp.where(cut if low is None else cut | (low > high), g, xp.zeros_like(g))
 
 
-def _clip(function: Any, xp: Any) -> Any:
+def _clip(source: Source, xp: Any) -> Any:
     """The maker of clip: its bounds may be given by position or by name."""
-    record = pointwise(_clip_x, _clip_low, _clip_high)(function, xp)
+    record = pointwise(_clip_x, _clip_low, _clip_high)(source, xp)
 
     def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:  # noqa: A002 - the standard's names
         return record(x, min, max)
@@ -104,10 +104,8 @@ def _clip(function: Any, xp: Any) -> Any:
     return clip
 
 
-def _to_device(function: Any, xp: Any) -> Any:
-    """The maker of the method to_device, which is no function of the raw namespace."""
-    rule = parametric(lambda xp, g, y, x, device: xp._to_device(g, device_of(x)))
-    return rule(lambda x, device: x.to_device(device), xp)
+def _to_device(xp: Namespace, g: Array, y: Array, x: Array, device: Any) -> Array:
+    return xp._to_device(g, device_of(x))
 
 
 def _tanh(xp: Namespace, g: Array, y: Array, x: Array) -> Array:
@@ -173,5 +171,5 @@ RULES: dict[str, Maker] = {
         lambda xp, g, y, c, a, b: xp.where(c, xp.zeros_like(g), g),
     ),
     "clip": _clip,
-    "_to_device": _to_device,
+    "_to_device": parametric(_to_device),
 }

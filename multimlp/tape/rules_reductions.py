@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from multimlp._typing import Array, Namespace
-from multimlp.tape.core import Rule, Traced
-from multimlp.tape.recording import Function, Maker, composed, parametric
+from multimlp.tape.core import Rule
+from multimlp.tape.recording import Function, Maker, Source, composed, parametric
 
 Axis = int | Sequence[int] | None
 
@@ -113,15 +113,15 @@ def _with_dtype(rule: Rule) -> Maker:
     """A reduction that takes ``dtype``: the array is cast first, which has a rule of its own."""
     plain = parametric(rule)
 
-    def make(function: Function, xp: Any) -> Function:
-        traced, record = xp.traced, plain(function, xp)
+    def make(source: Source, xp: Any) -> Function:
+        wrapped, record = xp.wrapped, plain(source, xp)
 
         def reduce(x: Any, /, *args: Any, dtype: Any = None, **params: Any) -> Any:
             if dtype is None:
                 return record(x, *args, **params)
-            if type(x) is traced:
+            if type(x) in wrapped:
                 return reduce(xp.astype(x, dtype), *args, **params)
-            return function(x, *args, dtype=dtype, **params)
+            return source.plain(x, *args, dtype=dtype, **params)
 
         return reduce
 
@@ -129,14 +129,14 @@ def _with_dtype(rule: Rule) -> Maker:
 
 
 def _var(
-    xp: Namespace, x: Traced, axis: Axis = None, correction: float = 0.0, keepdims: bool = False
+    xp: Namespace, x: Array, axis: Axis = None, correction: float = 0.0, keepdims: bool = False
 ) -> Array:
     centred = x - xp.mean(x, axis=axis, keepdims=True)
     return xp.sum(centred * centred, axis=axis, keepdims=keepdims) / max(_count(x, axis) - correction, 0.0)
 
 
 def _std(
-    xp: Namespace, x: Traced, axis: Axis = None, correction: float = 0.0, keepdims: bool = False
+    xp: Namespace, x: Array, axis: Axis = None, correction: float = 0.0, keepdims: bool = False
 ) -> Array:
     return xp.sqrt(_var(xp, x, axis, correction, keepdims))
 
