@@ -4,7 +4,6 @@ Each mutant is a mistake that a library or a textbook really makes.
 """
 
 import functools
-import itertools
 import math
 import sys
 from collections.abc import Callable
@@ -17,6 +16,7 @@ import test_programs
 import torch
 from compositions import Composition
 
+import multimlp as mm
 from multimlp import activations, random, regularizers
 from multimlp.activations import _lookup
 from multimlp.backend import array_namespace, load_backend
