@@ -334,6 +334,14 @@ def _tangents_with_the_other_sign(jvp):
     return transformed
 
 
+def _pullback_with_the_other_sign(vjp):
+    def transformed(function, arrays):
+        outputs, pullback = vjp(function, arrays)
+        return outputs, lambda cotangents: tuple(-c for c in pullback(cotangents))
+
+    return transformed
+
+
 def _pullback_of_ones(vjp):
     def transformed(function, arrays):
         outputs, pullback = vjp(function, arrays)
@@ -393,7 +401,7 @@ BROKEN_TRANSFORMS = {
         NUMPY, "jvp", _tangents_with_the_other_sign, _program("logistic_map")
     ),
     "hvp with the other sign": BrokenTransform(
-        NUMPY, "jvp", _tangents_with_the_other_sign, _composition("hvp")
+        NUMPY, "vjp", _pullback_with_the_other_sign, _composition("hvp")
     ),
     "a pullback that does not look at its cotangent": BrokenTransform(
         NUMPY, "vjp", _pullback_of_ones, _program("heat_equation")

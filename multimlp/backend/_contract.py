@@ -69,6 +69,8 @@ class Backend:
         ``"package.module.function"`` for an operation of somebody else's. A kernel has the operation's signature, agrees with its
         portable body in value and derivative, and may return ``NotImplemented`` for arguments it does not cover. Users add their
         own with `multimlp.backend.Op.kernel`.
+    functions : mapping of str to callable
+        By the standard's name (``"sum"``), what does the same as the function of ``xp`` and is called faster: the tape calls it.
     capabilities : Capabilities
         What is printed and asked; must be true.
     scatter_add : callable or None
@@ -93,6 +95,7 @@ class Backend:
     name: ClassVar[str]
     xp: Namespace
     kernels: Mapping[str, Callable[..., Any]] = {}
+    functions: Mapping[str, Callable[..., Any]] = {}
     capabilities: Capabilities = Capabilities()
     scatter_add: Callable[[Array, Any, Array], Array] | None = None
 

@@ -116,7 +116,7 @@ class TracedNamespace:
         elif name in OWN:
             found = OWN[name](self.library)
         else:
-            found = getattr(self._source, name)
+            found = self.library.functions.get(full) or getattr(self._source, name)
         if maker is None:
             if not callable(found) or isinstance(found, type) or name.startswith("__"):
                 return found
