@@ -7,7 +7,6 @@ disagree about ``None``, about the order of dict keys and about named tuples, an
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
@@ -193,7 +192,11 @@ def flatten(tree: Tree) -> tuple[list[Any], Callable[[Iterable[Any]], Tree]]:
     (10, {'a': 20})
     """
     flat = leaves(tree)
-    plain = type(tree) is tuple and len(flat) == len(tree) and all(map(operator.is_, flat, tree))
+    plain = (
+        type(tree) is tuple
+        and len(flat) == len(tree)
+        and all(a is b for a, b in zip(flat, tree, strict=True))
+    )
 
     def unflatten(new_leaves: Iterable[Any]) -> Tree:
         try:

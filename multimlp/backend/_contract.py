@@ -1,7 +1,7 @@
 """The adapter contract: what a library must offer so that portable code can run, differentiate, vectorise, compile and train on it.
 
 Written for the author of an adapter. Two attributes are required, ``name`` and ``xp``; every method has a default that works on any
-*eager* array-API namespace, because differentiation falls back on `multimlp.tape`, ``vmap`` and ``scan`` on Python loops, and
+*eager* array-API namespace, because differentiation and ``vmap`` fall back on `multimlp.tape`, ``scan`` on a Python loop, and
 ``compile`` on nothing. An adapter overrides what its library does better.
 
 Adapters never see trees: the portable transforms flatten them, so each function below takes and returns flat tuples of arrays.
@@ -43,8 +43,8 @@ class Capabilities:
     """Whether derivatives of derivatives work."""
     forward_mode: str = "double-vjp"
     """``"native"`` or ``"double-vjp"`` (the derivative of the reverse mode in its cotangent)."""
-    vmap: str = "loop"
-    """``"native"`` or ``"loop"`` (one call per element, results stacked)."""
+    vmap: str = "tape"
+    """``"native"`` or ``"tape"`` (one call with arrays that hide an axis; where that cannot be, one per element, results stacked)."""
     compilers: tuple[str, ...] = ()
     """Names for ``jit(..., compiler=)``, the default first; empty: ``jit`` returns the function as it is."""
     scan: str = "loop"

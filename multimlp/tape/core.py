@@ -24,36 +24,27 @@ the result ``y``.
 the shape that its argument was broadcast to: the backward pass sums it down.
 """
 
-Step: TypeAlias = "tuple[tuple[Node, ...], tuple[Rule, ...], tuple[Any, ...], dict[str, Any] | None]"
-"""How a value was computed: the arguments traced at its level, beside each its rule; all arguments, as values of the level below;
-and parameters."""
+Node: TypeAlias = list[Any]
+"""What the backward pass knows of a value: ``[order, shape, parents, rules, y, args, params]``.
 
-_orders = itertools.count()
+Its number, by which later values have larger ones; its shape, None for a tuple; the nodes of the arguments traced at its level, and
+beside each its rule; then what the rules look at: the result, and all arguments, as values of the level below (None where no rule
+does, so that their memory is free), and parameters. A plain list, since one is made for every operation.
+"""
 
-
-class Node:
-    """One recorded operation: its result, and what the backward pass needs (None for a variable)."""
-
-    __slots__ = ("level", "order", "step", "value")
-
-    def __init__(
-        self,
-        value: Any,
-        level: int,
-        step: Step | None = None,
-        next_order: Callable[[], int] = _orders.__next__,
-    ) -> None:
-        self.value = value
-        self.level = level
-        self.step = step
-        self.order = next_order()
+next_order: Callable[[], int] = itertools.count().__next__
 
 
-class Traced(Node, Wrapped):
+class Traced(Wrapped):
     """An array whose computation is recorded: the array object of the standard, immutable."""
 
-    __slots__ = ()
+    __slots__ = ("level", "node", "value")
     __array_ufunc__ = None  # so that ndarray + Traced comes to Traced.__radd__
+
+    def __init__(self, value: Any, level: int, node: Node | None = None) -> None:
+        self.value = value
+        self.level = level
+        self.node = [next_order(), value.shape, (), (), None, (), None] if node is None else node
 
     def __bool__(self) -> bool:
         return bool(raw(self))

@@ -14,9 +14,9 @@ from multimlp._typing import Array, Library, Namespace
 from multimlp.tape._array import device_of
 
 
-def _raw_put(xp: Namespace, g: Array, key: Any, shape: tuple[int, ...]) -> Array:
+def _raw_put(zeros: Callable[..., Array], xp: Namespace, g: Array, key: Any, shape: tuple[int, ...]) -> Array:
     """Zeros of a shape with g at the key."""
-    out = xp.zeros(shape, dtype=g.dtype, device=device_of(g))
+    out = zeros(shape, dtype=g.dtype, device=device_of(g))
     if isinstance(key, tuple) and any(k is None for k in key):  # the standard has no newaxis in assignment
         key = tuple(k for k in key if k is not None)
         g = xp.reshape(g, out[key].shape)
@@ -59,7 +59,7 @@ def _add_segments(xp: Namespace, g: Array, indices: Array, size: int) -> Array:
 
 OWN: dict[str, Callable[[Library], Callable[..., Any]]] = {
     "_getitem": lambda library: lambda x, key: x[key],
-    "_put": lambda library: partial(_raw_put, library.xp),
+    "_put": lambda library: partial(_raw_put, library.functions.get("zeros", library.xp.zeros), library.xp),
     "_add_at": lambda library: partial(_raw_add_at, library),
     "_to_device": lambda library: lambda x, device: x.to_device(device),
 }

@@ -10,12 +10,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from multimlp.errors import InputError
-from multimlp.tape._array import Wrapped, any_wrapped
+from multimlp.tape._array import Wrapped, any_wrapped, device_of
 from multimlp.tape.batching import BatchRule, Function, level_of
-from multimlp.tape.core import Node, Rule, Traced, raw
+from multimlp.tape.core import Node, Rule, Traced, next_order, raw
 
 Maker: TypeAlias = "Callable[[Source, Any], Function]"
 """From what is below differentiation, and the traced namespace, to the function that records."""
@@ -68,6 +68,8 @@ def pointwise(*rules: Rule) -> Maker:
 
 
 def _unary(rules: tuple[Rule, ...]) -> Maker:
+    keeps_y, (keeps_x,) = _kept(rules, 1)
+
     def make(source: Source, xp: Any) -> Function:
         traced, wrapped, function, batch = xp.traced, xp.wrapped, source.plain, source.batched
 
@@ -75,8 +77,10 @@ def _unary(rules: tuple[Rule, ...]) -> Maker:
             cls = type(x)
             if cls is traced:
                 value = x.value
-                below = record(value) if type(value) in wrapped else function(value)
-                return traced(below, x.level, ((x,), rules, (value,), None))
+                y = record(value) if type(value) in wrapped else function(value)
+                args = (value if keeps_x else None,)
+                node = [next_order(), y.shape, (x.node,), rules, y if keeps_y else None, args, None]
+                return traced(y, x.level, node)
             return batch(x) if cls in wrapped else function(x)
 
         return record
@@ -86,33 +90,34 @@ def _unary(rules: tuple[Rule, ...]) -> Maker:
 
 def _binary(rules: tuple[Rule, ...]) -> Maker:
     left, right = rules[:1], rules[1:]
+    keeps = {chosen: _kept(chosen, 2) for chosen in (rules, left, right)}
 
     def make(source: Source, xp: Any) -> Function:
         traced, wrapped, function, batch = xp.traced, xp.wrapped, source.plain, source.batched
+
+        def made(a: Any, b: Any, level: int, parents: tuple[Node, ...], rules: tuple[Rule, ...]) -> Any:
+            plain = type(a) not in wrapped and type(b) not in wrapped
+            y = function(a, b) if plain else record(a, b)
+            keeps_y, (keeps_a, keeps_b) = keeps[rules]
+            args = (a if keeps_a else None, b if keeps_b else None)
+            return traced(
+                y, level, [next_order(), y.shape, parents, rules, y if keeps_y else None, args, None]
+            )
 
         def record(a: Any, b: Any, /) -> Any:
             first, second = type(a), type(b)
             if first in wrapped:
                 if second in wrapped and b.level >= a.level:
                     if b.level == a.level and first is traced:
-                        x, y = args = a.value, b.value
-                        plain = type(x) not in wrapped and type(y) not in wrapped
-                        below = function(x, y) if plain else record(x, y)
-                        return traced(below, a.level, ((a, b), rules, args, None))
+                        return made(a.value, b.value, a.level, (a.node, b.node), rules)
                 elif first is traced:
-                    x = a.value
-                    plain = type(x) not in wrapped and second not in wrapped
-                    below = function(x, b) if plain else record(x, b)
-                    return traced(below, a.level, ((a,), left, (x, b), None))
+                    return made(a.value, b, a.level, (a.node,), left)
                 else:
                     return batch(a, b)
             elif second not in wrapped:
                 return function(a, b)
             if second is traced:
-                y = b.value
-                plain = first not in wrapped and type(y) not in wrapped
-                below = function(a, y) if plain else record(a, y)
-                return traced(below, b.level, ((b,), right, (a, y), None))
+                return made(a, b.value, b.level, (b.node,), right)
             return batch(a, b)
 
         return record
@@ -128,12 +133,22 @@ def _nary(rules: tuple[Rule, ...]) -> Maker:
             level, which, below = _take_off(args)
             if not which:
                 return source.batched(*args) if level else source.plain(*args)
-            step = tuple(args[i] for i in which), tuple(rules[i] for i in which), below, None
-            return traced(record(*below), level, step)
+            y = record(*below)
+            parents, chosen = tuple(args[i].node for i in which), tuple(rules[i] for i in which)
+            return traced(y, level, [next_order(), y.shape, parents, chosen, y, below, None])
 
         return record
 
     return make
+
+
+def _kept(rules: tuple[Rule, ...], arguments: int) -> tuple[bool, tuple[bool, ...]]:
+    """Whether a rule looks at the result, and at each argument: not where its parameter begins with an underscore."""
+    names = [tuple(inspect.signature(rule).parameters)[2 : 3 + arguments] for rule in rules]
+    looked_at = [
+        any(i >= len(given) or not given[i].startswith("_") for given in names) for i in range(1 + arguments)
+    ]
+    return looked_at[0], tuple(looked_at[1:])
 
 
 def _take_off(args: tuple[Any, ...]) -> tuple[int, list[int], tuple[Any, ...]]:
@@ -151,25 +166,41 @@ def _take_off(args: tuple[Any, ...]) -> tuple[int, list[int], tuple[Any, ...]]:
     return level, which, tuple(a.value if i in which else a for i, a in enumerate(args))
 
 
-def _parameter_check(rule: Rule, skip: int) -> Function:
-    """A function that raises for keyword arguments that the rule does not know, such as ``where=``."""
+class Like:
+    """What is known of an array when its numbers are gone: a rule gets it for a parameter named ``x_like``."""
+
+    __slots__ = ("device", "dtype", "ndim", "shape", "size")
+
+    def __init__(self, x: Any) -> None:
+        self.shape = x.shape
+        self.ndim = len(x.shape)
+        self.size = x.size
+        self.dtype = x.dtype
+        self.device = device_of(x)
+
+
+def _parameters(
+    rule: Rule, skip: int
+) -> tuple[frozenset[str], Callable[[Function, dict[str, Any]], NoReturn]]:
+    """The keyword arguments that the rule knows, and what raises for others, such as ``where=``."""
     allowed = frozenset(list(inspect.signature(rule).parameters)[skip:])
 
-    def check(name: str, params: dict[str, Any]) -> None:
-        if not allowed.issuperset(params):
-            unknown = ", ".join(sorted(set(params) - allowed))
-            raise InputError(
-                f"{name}: no derivative with the argument(s) {unknown}; "
-                f"the array API standard has: {', '.join(sorted(allowed)) or 'none'}"
-            )
+    def refuse(function: Function, params: dict[str, Any]) -> NoReturn:
+        name, unknown = getattr(function, "__name__", "function"), ", ".join(sorted(set(params) - allowed))
+        raise InputError(
+            f"{name}: no derivative with the argument(s) {unknown}; "
+            f"the array API standard has: {', '.join(sorted(allowed)) or 'none'}"
+        )
 
-    return check
+    return allowed, refuse
 
 
 def parametric(rule: Rule) -> Maker:
     """A function of one array, which comes first, and of parameters."""
     rules = (rule,)
-    check = _parameter_check(rule, skip=4)
+    keeps_y, (keeps_x,) = _kept(rules, 1)
+    looks_like = "_like" in tuple(inspect.signature(rule).parameters)[3]
+    allowed, refuse = _parameters(rule, skip=4)
 
     def make(source: Source, xp: Any) -> Function:
         traced, wrapped, function, batch = xp.traced, xp.wrapped, source.plain, source.batched
@@ -178,11 +209,14 @@ def parametric(rule: Rule) -> Maker:
             cls = type(x)
             if cls is not traced:
                 return (batch if cls in wrapped else function)(x, *rest, **params)
-            if params:
-                check(getattr(function, "__name__", "function"), params)
+            if params and not allowed.issuperset(params):
+                refuse(function, params)
             value = x.value
-            below = (record if type(value) in wrapped else function)(value, *rest, **params)
-            return traced(below, x.level, ((x,), rules, (value, *rest), params))
+            y = (record if type(value) in wrapped else function)(value, *rest, **params)
+            kept = Like(value) if looks_like else value if keeps_x else None
+            args = (kept, *rest)
+            node = [next_order(), y.shape, (x.node,), rules, y if keeps_y else None, args, params]
+            return traced(y, x.level, node)
 
         return record
 
@@ -191,10 +225,11 @@ def parametric(rule: Rule) -> Maker:
 
 def selecting(rule: Rule) -> Maker:
     """A function of an array, of where to look in it (a key, or an array of indices), and of parameters. The array is
-    differentiated; what says where may be batched.
+    differentiated; what says where may be batched. The rule looks at no numbers but those of the cotangent.
     """
     rules = (rule,)
-    check = _parameter_check(rule, skip=4)
+    looks_like = "_like" in tuple(inspect.signature(rule).parameters)[3]
+    allowed, refuse = _parameters(rule, skip=4)
 
     def make(source: Source, xp: Any) -> Function:
         traced, wrapped, function = xp.traced, xp.wrapped, source.plain
@@ -206,12 +241,13 @@ def selecting(rule: Rule) -> Maker:
                 if batch or cls in wrapped:
                     return source.batched(x, where, *rest, **params)
                 return function(x, where, *rest, **params)
-            if params:
-                check(getattr(function, "__name__", "function"), params)
+            if params and not allowed.issuperset(params):
+                refuse(function, params)
             value = x.value
             below = record if batch or type(value) in wrapped else function
-            step = (x,), rules, (value, where, *rest), params
-            return traced(below(value, where, *rest, **params), x.level, step)
+            y = below(value, where, *rest, **params)
+            args = (Like(value) if looks_like else None, where, *rest)
+            return traced(y, x.level, [next_order(), y.shape, (x.node,), rules, None, args, params])
 
         return record
 
@@ -225,7 +261,7 @@ def of_sequence(rule: Rule) -> Maker:
     """A function of a list of arrays and of parameters; the rule's first argument is the position in the
     list.
     """
-    check = _parameter_check(rule, skip=5)
+    allowed, refuse = _parameters(rule, skip=5)
 
     def make(source: Source, xp: Any) -> Function:
         traced, function = xp.traced, source.plain
@@ -235,9 +271,12 @@ def of_sequence(rule: Rule) -> Maker:
             level, which, below = _take_off(arrays)
             if not which:
                 return (source.batched if level else function)(arrays, **params)
-            check(getattr(function, "__name__", "function"), params)
-            step = tuple(arrays[i] for i in which), tuple(partial(rule, i) for i in which), (below,), params
-            return traced(record(below, **params), level, step)
+            if params and not allowed.issuperset(params):
+                refuse(function, params)
+            y = record(below, **params)
+            parents, rules = tuple(arrays[i].node for i in which), tuple(partial(rule, i) for i in which)
+            likes = tuple(map(Like, below))
+            return traced(y, level, [next_order(), y.shape, parents, rules, Like(y), (likes,), params])
 
         return record
 
@@ -257,9 +296,21 @@ def several_results(rule: Rule) -> Maker:
                 return source(x, **params)
             value = x.value
             results = record(value, **params)
-            node = Node(tuple(results), x.level, ((x,), rules, (value,), params))
+            node = [next_order(), None, (x.node,), rules, tuple(results), (value,), params]
             items = [
-                traced(item, x.level, ((node,), (partial(_nth_cotangent, i, len(results)),), (), None))
+                traced(
+                    item,
+                    x.level,
+                    [
+                        next_order(),
+                        item.shape,
+                        (node,),
+                        (partial(_nth_cotangent, i, len(results)),),
+                        None,
+                        (),
+                        None,
+                    ],
+                )
                 for i, item in enumerate(results)
             ]
             return type(results)(*items) if hasattr(results, "_fields") else tuple(items)
@@ -294,7 +345,13 @@ def constant(source: Source, xp: Any) -> Function:
     they see raw values.
     """
 
+    wrapped, function = xp.wrapped, source.plain
+
     def compute(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            args = tuple([raw(x) if type(x) in wrapped else x for x in args])
+            if wrapped.isdisjoint(map(type, args)) and list not in map(type, args):
+                return function(*args)
         return source(*map(_lower, args), **{name: _lower(value) for name, value in kwargs.items()})
 
     return compute

@@ -8,8 +8,8 @@ from typing import Any
 from multimlp._typing import Array, Arrays, Library
 from multimlp.errors import InputError, NonScalarError, NotDifferentiableError, ShapeError
 from multimlp.tape._state import RECORDING, call_with, new_level
-from multimlp.tape.core import Node, Step, Traced
-from multimlp.tape.namespace import TracedNamespace, namespace_for, traced_type
+from multimlp.tape.core import Node, Traced
+from multimlp.tape.namespace import TracedNamespace, namespace_for, refuses_traced, traced_type
 
 
 def value_and_grad(
@@ -64,8 +64,9 @@ def value_and_grad(
         auxiliary = tuple(_lower(a, level) for a in auxiliary)
         if not _is_at(value, level):
             return value, auxiliary, _gradients(xp, {}, leaves, arrays)
-        result = value.value
-        cotangents = _backward(xp, [(value, xp.ones_like(result))], release=True)
+        result, node = value.value, value.node
+        del value
+        cotangents = _backward(xp, [(node, xp.ones_like(result))], release=True)
         return result, auxiliary, _gradients(xp, cotangents, leaves, arrays)
 
     return run
@@ -110,7 +111,7 @@ def vjp(
 
     def pullback(cotangents: Arrays) -> Arrays:
         _check_cotangents(outputs, cotangents)
-        seeds = [(y, g) for y, g in zip(traced_outputs, cotangents, strict=True) if _is_at(y, level)]
+        seeds = [(y.node, g) for y, g in zip(traced_outputs, cotangents, strict=True) if _is_at(y, level)]
         return _gradients(xp, _backward(xp, seeds, release=False), leaves, arrays)
 
     return outputs, pullback
@@ -227,43 +228,50 @@ def _backward(xp: TracedNamespace, seeds: Sequence[tuple[Node, Any]], release: b
     With ``release``, each operation is forgotten as soon as it is done with, so that memory is freed on the
     way back.
     """
-    traced = xp.traced
+    traced, refusing = xp.traced, refuses_traced(xp.library)
     cotangents: dict[int, Any] = {}
+    own: set[int] = set()  # sums made here, which nobody else holds
     for node, g in seeds:
-        _accumulate(cotangents, node.order, g)
+        _accumulate(cotangents, node[0], g)
     nodes = _reachable(node for node, _ in seeds)
     while nodes:
         node = nodes.pop()
-        g, y = cotangents.pop(node.order), node.value
-        parents, rules, args, params = node.step or _NOTHING
+        order, shape, parents, rules, y, args, params = node
+        g = cotangents.pop(order)
         if release:
-            node.step = None
-        several = type(g) is tuple
-        if several:
+            node[2:] = (), (), None, (), None
+        if shape is None:  # several results, of which g is None for those that do not count
             g = tuple(xp.zeros_like(b) if a is None else a for a, b in zip(g, y, strict=True))
-        if several or type(g) is traced or type(y) is traced:
+        if refusing and (
+            shape is None or type(g) is traced or type(y) is traced or traced in map(type, args)
+        ):
             g, y, args = _lift(xp, (g, y, args))
         for parent, rule in zip(parents, rules, strict=True):
             c = rule(xp, g, y, *args, **params) if params else rule(xp, g, y, *args)
+            to, wanted = parent[0], parent[1]
+            known = cotangents.get(to)
             if type(c) is tuple:
-                _accumulate(cotangents, parent.order, c)
+                _accumulate(cotangents, to, c)
                 continue
-            shape = parent.value.shape
-            if c.shape != shape:
-                c = _sum_to(xp, c, shape)
-            known = cotangents.get(parent.order)
-            cotangents[parent.order] = c if known is None else known + c
+            if c.shape != wanted:
+                c = _sum_to(xp, c, wanted)
+            if known is None:
+                cotangents[to] = c
+            elif to in own and type(known) is type(c) and known.dtype == c.dtype:
+                known += c
+                cotangents[to] = known
+            else:
+                cotangents[to] = total = known + c
+                (own.discard if type(total) in xp.wrapped else own.add)(to)
+        g = y = args = c = known = None
     return cotangents
-
-
-_NOTHING: Step = ((), (), (), None)
 
 
 def _lift(xp: TracedNamespace, values: tuple[Any, ...]) -> tuple[Any, ...]:
     """Values for a rule, all traced if one of them is.
 
-    A rule uses operators, and the plain array on the left of a traced one is free to refuse it, as
-    array-api-strict does.
+    A rule uses operators, and the plain array on the left of a traced one is free to refuse it, as MLX's do. Where they do not,
+    constants stay plain: nobody wants their cotangents.
     """
     level = max(_levels_in(values), default=0)
 
@@ -287,13 +295,13 @@ def _levels_in(values: tuple[Any, ...]) -> Iterator[int]:
 def _reachable(outputs: Iterable[Node]) -> list[Node]:
     """All operations behind the outputs, the earliest first."""
     found: dict[int, Node] = {}
-    stack = [node for node in outputs if node.step is not None]
+    stack = [node for node in outputs if node[2]]
     while stack:
         node = stack.pop()
-        order = node.order
+        order = node[0]
         if order not in found:
             found[order] = node
-            stack.extend([parent for parent in node.step[0] if parent.step is not None])  # type: ignore[index]
+            stack.extend([parent for parent in node[2] if parent[2]])
     return [found[order] for order in sorted(found)]
 
 
@@ -317,7 +325,9 @@ def _sum_to(xp: TracedNamespace, g: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _gradients(xp: TracedNamespace, cotangents: dict[int, Any], leaves: Arrays, arrays: Arrays) -> Arrays:
-    return tuple(_gradient(xp, cotangents.get(leaf.order), x) for leaf, x in zip(leaves, arrays, strict=True))
+    return tuple(
+        _gradient(xp, cotangents.get(leaf.node[0]), x) for leaf, x in zip(leaves, arrays, strict=True)
+    )
 
 
 def _gradient(xp: TracedNamespace, g: Any, x: Array) -> Array:

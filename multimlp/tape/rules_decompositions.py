@@ -17,7 +17,8 @@ from typing import Any
 from multimlp._typing import Array, Namespace
 from multimlp.errors import MissingRuleError
 from multimlp.tape._array import device_of
-from multimlp.tape.recording import Function, Maker, Source, composed, parametric, several_results
+from multimlp.tape.batching import Function
+from multimlp.tape.recording import Maker, Source, composed, parametric, several_results
 
 
 def _t(xp: Namespace, x: Array) -> Array:
@@ -47,7 +48,7 @@ def _lower_half(xp: Namespace, x: Array) -> Array:
     return 0.5 * (xp.tril(x) + xp.tril(x, k=-1))
 
 
-def _cholesky(xp: Namespace, g: Array, y: Array, x: Array, upper: bool = False) -> Array:
+def _cholesky(xp: Namespace, g: Array, y: Array, _x: Array, upper: bool = False) -> Array:
     l, g = (_t(xp, y), _t(xp, g)) if upper else (y, g)
     middle = _lower_half(xp, xp.matmul(_t(xp, l), xp.tril(g)))
     solved = xp.linalg.solve(_t(xp, l), _t(xp, xp.linalg.solve(_t(xp, l), _t(xp, middle))))

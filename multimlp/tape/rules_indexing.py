@@ -13,10 +13,11 @@ from multimlp.tape._array import Wrapped, device_of
 from multimlp.tape.recording import Maker, composed, parametric, selecting
 
 
-def _getitem(xp: Namespace, g: Array, y: Array, x: Array, key: Any) -> Array:
+def _getitem(xp: Namespace, g: Array, _y: Array, x_like: Array, key: Any) -> Array:
     if _picks_once(xp, key):
-        return xp._put(g, key, x.shape)
-    return _scatter_flat(xp, g, xp._getitem(_positions(xp, x.shape, device_of(x)), key), x.shape)
+        return xp._put(g, key, x_like.shape)
+    places = xp._getitem(_positions(xp, x_like.shape, x_like.device), key)
+    return _scatter_flat(xp, g, places, x_like.shape)
 
 
 def _picks_once(xp: Namespace, key: Any) -> bool:
@@ -40,29 +41,33 @@ def _scatter_flat(xp: Namespace, g: Array, positions: Array, shape: tuple[int, .
     return xp.reshape(flat, shape)
 
 
-def _take(xp: Namespace, g: Array, y: Array, x: Array, indices: Array, axis: int | None = None) -> Array:
-    shape = (x.size,) if axis is None else tuple(x.shape)
+def _take(
+    xp: Namespace, g: Array, _y: Array, x_like: Array, indices: Array, axis: int | None = None
+) -> Array:
+    shape = (x_like.size,) if axis is None else tuple(x_like.shape)
     axis = 0 if axis is None else axis % len(shape)
     indices = xp.reshape(indices, (-1,))
     g = xp.reshape(g, shape[:axis] + tuple(indices.shape) + shape[axis + 1 :])
     out = xp._add_at(xp.moveaxis(g, axis, 0), indices, shape[axis])
-    return xp.reshape(xp.moveaxis(out, 0, axis), x.shape)
+    return xp.reshape(xp.moveaxis(out, 0, axis), x_like.shape)
 
 
-def _take_along_axis(xp: Namespace, g: Array, y: Array, x: Array, indices: Array, axis: int = -1) -> Array:
-    axis %= x.ndim
-    size = x.shape[axis]
+def _take_along_axis(
+    xp: Namespace, g: Array, _y: Array, x_like: Array, indices: Array, axis: int = -1
+) -> Array:
+    axis %= x_like.ndim
+    size = x_like.shape[axis]
     place = xp.where(indices < 0, indices + size, indices)
     stride = 1
     positions = xp.zeros_like(place)
-    for d in reversed(range(x.ndim)):
+    for d in reversed(range(x_like.ndim)):
         along = place
         if d != axis:
-            count = xp.arange(x.shape[d], dtype=place.dtype, device=device_of(place))
-            along = xp.reshape(count, tuple(x.shape[d] if i == d else 1 for i in range(x.ndim)))
+            count = xp.arange(x_like.shape[d], dtype=place.dtype, device=device_of(place))
+            along = xp.reshape(count, tuple(x_like.shape[d] if i == d else 1 for i in range(x_like.ndim)))
         positions = positions + along * stride
-        stride *= x.shape[d]
-    return _scatter_flat(xp, g, xp.broadcast_to(positions, y.shape), x.shape)
+        stride *= x_like.shape[d]
+    return _scatter_flat(xp, g, xp.broadcast_to(positions, g.shape), x_like.shape)
 
 
 def _sort(xp: Namespace, x: Array, axis: int = -1, descending: bool = False, stable: bool = True) -> Array:
@@ -70,11 +75,11 @@ def _sort(xp: Namespace, x: Array, axis: int = -1, descending: bool = False, sta
     return xp.take_along_axis(x, order, axis=axis)
 
 
-def _put(xp: Namespace, g: Array, y: Array, x: Array, key: Any, shape: Any) -> Array:
+def _put(xp: Namespace, g: Array, _y: Array, _x: Array, key: Any, shape: Any) -> Array:
     return g[key]
 
 
-def _add_at(xp: Namespace, g: Array, y: Array, x: Array, indices: Array, size: int) -> Array:
+def _add_at(xp: Namespace, g: Array, _y: Array, _x: Array, indices: Array, size: int) -> Array:
     return xp.take(g, indices, axis=0)
 
 

@@ -18,7 +18,7 @@ from multimlp.tape.recording import Maker, Source, composed, parametric, pointwi
 from multimlp.tape.rules_reductions import axes_of, restore_axes
 
 
-def _matmul_left(xp: Namespace, g: Array, y: Array, a: Array, b: Array) -> Array:
+def _matmul_left(xp: Namespace, g: Array, _y: Array, a: Array, b: Array) -> Array:
     if len(b.shape) == 1:
         return (g if len(a.shape) == 1 else g[..., None]) * b
     if len(a.shape) == 1:
@@ -26,7 +26,7 @@ def _matmul_left(xp: Namespace, g: Array, y: Array, a: Array, b: Array) -> Array
     return xp.matmul(g, xp.matrix_transpose(b))
 
 
-def _matmul_right(xp: Namespace, g: Array, y: Array, a: Array, b: Array) -> Array:
+def _matmul_right(xp: Namespace, g: Array, _y: Array, a: Array, b: Array) -> Array:
     if len(a.shape) == 1:
         return a * g if len(b.shape) == 1 else a[:, None] * g[..., None, :]
     if len(b.shape) == 1:
@@ -37,7 +37,7 @@ def _matmul_right(xp: Namespace, g: Array, y: Array, a: Array, b: Array) -> Arra
     return xp.matmul(xp.matrix_transpose(a), g)
 
 
-def _matrix_transpose(xp: Namespace, g: Array, y: Array, x: Array) -> Array:
+def _matrix_transpose(xp: Namespace, g: Array, _y: Array, _x: Array) -> Array:
     return xp.matrix_transpose(g)
 
 
@@ -101,7 +101,7 @@ def _matrix_power(xp: Namespace, x: Array, n: int) -> Array:
     return xp.matmul(square, x) if n % 2 else square
 
 
-def _inv(xp: Namespace, g: Array, y: Array, x: Array) -> Array:
+def _inv(xp: Namespace, g: Array, y: Array, _x: Array) -> Array:
     t = xp.matrix_transpose(y)
     return -xp.matmul(t, xp.matmul(g, t))
 

@@ -8,32 +8,33 @@ from typing import Any
 from multimlp._typing import Array, Namespace
 from multimlp.errors import NotDifferentiableError, ShapeError
 from multimlp.tape._array import Wrapped, device_of
+from multimlp.tape.batching import Function
 from multimlp.tape.core import raw
-from multimlp.tape.recording import Function, Maker, Source, composed, of_sequence, parametric
+from multimlp.tape.recording import Maker, Source, composed, of_sequence, parametric
 
 Axes = int | tuple[int, ...] | None
 
 
 def _reshape_back(
-    xp: Namespace, g: Array, y: Array, x: Array, shape: Any = None, copy: Any = None, axis: Axes = None
+    xp: Namespace, g: Array, _y: Array, x_like: Array, shape: Any = None, copy: Any = None, axis: Axes = None
 ) -> Array:
-    return xp.reshape(g, x.shape)
+    return xp.reshape(g, x_like.shape)
 
 
-def _permute_dims(xp: Namespace, g: Array, y: Array, x: Array, axes: tuple[int, ...]) -> Array:
-    positive = [a % x.ndim for a in axes]
-    return xp.permute_dims(g, tuple(sorted(range(x.ndim), key=positive.__getitem__)))
+def _permute_dims(xp: Namespace, g: Array, _y: Array, _x: Array, axes: tuple[int, ...]) -> Array:
+    positive = [a % len(axes) for a in axes]
+    return xp.permute_dims(g, tuple(sorted(range(len(axes)), key=positive.__getitem__)))
 
 
-def _moveaxis(xp: Namespace, g: Array, y: Array, x: Array, source: Any, destination: Any) -> Array:
+def _moveaxis(xp: Namespace, g: Array, _y: Array, _x: Array, source: Any, destination: Any) -> Array:
     return xp.moveaxis(g, destination, source)
 
 
-def _flip(xp: Namespace, g: Array, y: Array, x: Array, axis: Axes = None) -> Array:
+def _flip(xp: Namespace, g: Array, _y: Array, _x: Array, axis: Axes = None) -> Array:
     return xp.flip(g, axis=axis)
 
 
-def _roll(xp: Namespace, g: Array, y: Array, x: Array, shift: Any, axis: Axes = None) -> Array:
+def _roll(xp: Namespace, g: Array, _y: Array, _x: Array, shift: Any, axis: Axes = None) -> Array:
     back = -shift if isinstance(shift, int) else tuple(-s for s in shift)
     return xp.roll(g, back, axis=axis)
 
@@ -147,9 +148,9 @@ def _asarray(xp: Namespace, obj: Any, dtype: Any = None, device: Any = None, cop
 
 
 def _astype_back(
-    xp: Namespace, g: Array, y: Array, x: Array, dtype: Any, copy: bool = True, device: Any = None
+    xp: Namespace, g: Array, _y: Array, x_like: Array, dtype: Any, copy: bool = True, device: Any = None
 ) -> Array:
-    return xp.astype(g, x.dtype)
+    return xp.astype(g, x_like.dtype)
 
 
 def _astype(source: Source, xp: Any) -> Function:
@@ -173,13 +174,13 @@ RULES: dict[str, Maker] = {
     "reshape": parametric(_reshape_back),
     "squeeze": parametric(_reshape_back),
     "expand_dims": parametric(_reshape_back),
-    "broadcast_to": parametric(lambda xp, g, y, x, shape: g),
+    "broadcast_to": parametric(lambda xp, g, _y, _x, shape: g),
     "permute_dims": parametric(_permute_dims),
     "moveaxis": parametric(_moveaxis),
     "flip": parametric(_flip),
     "roll": parametric(_roll),
-    "tril": parametric(lambda xp, g, y, x, k=0: xp.tril(g, k=k)),
-    "triu": parametric(lambda xp, g, y, x, k=0: xp.triu(g, k=k)),
+    "tril": parametric(lambda xp, g, _y, _x, k=0: xp.tril(g, k=k)),
+    "triu": parametric(lambda xp, g, _y, _x, k=0: xp.triu(g, k=k)),
     "concat": of_sequence(_concat),
     "stack": of_sequence(_stack),
     "unstack": composed(_unstack),
