@@ -487,3 +487,15 @@ def test_gradients_of_examples_of_a_network(taken: list[bool]) -> None:
         lambda whole, *parts: np.testing.assert_allclose(whole, np.stack(parts), rtol=1e-12), found, *rows
     )
     assert taken == [True]
+
+
+@pytest.mark.parametrize("piece", [1, 7, 20, 1000])
+def test_jacobians_in_pieces(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def f(x: Any) -> Any:
+        xp = array_namespace(x)
+        return {"a": xp.sin(x) * xp.sum(x), "b": xp.sum(x * x)}
+
+    wanted = mm.jacobian(f)(X[0]), mm.hessian(lambda x: f(x)["b"] ** 2)(X[0])
+    monkeypatch.setattr("multimlp.transforms._jacobian._PIECE", piece)
+    found = mm.jacobian(f)(X[0]), mm.hessian(lambda x: f(x)["b"] ** 2)(X[0])
+    mm.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-14), found, wanted)

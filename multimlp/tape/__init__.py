@@ -1,10 +1,10 @@
-"""Reverse-mode differentiation over any eager array-API namespace, for the libraries that have none of their
-own.
+"""Reverse-mode differentiation and vectorisation over any eager array-API namespace, for the libraries that have
+none of their own.
 
-What is computed is recorded through ``x.__array_namespace__()``, and the rules are written on the standard
-alone: they work on NumPy, CuPy, array-api-strict and whatever else follows it. Rules are recorded too, so
-that there are derivatives of any order. Of what the standard gained in 2024.12 they use two functions only:
-``cumulative_prod``, for products, and ``take_along_axis``, for sorting.
+What is computed is recorded, or batched, through ``x.__array_namespace__()``, and the rules are written on the
+standard alone: they work on NumPy, CuPy, array-api-strict and whatever else follows it. Rules are recorded too, so
+that there are derivatives of any order, and derivatives and `vmap` nest in any order. Of what the standard gained in
+2024.12 they use two functions only: ``cumulative_prod``, for products, and ``take_along_axis``, for sorting.
 """
 
 from multimlp.tape._array import Wrapped

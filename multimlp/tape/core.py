@@ -21,7 +21,9 @@ Rule: TypeAlias = Callable[..., Any]
 the result ``y``.
 
 ``xp`` is the traced namespace, so that what a rule computes can be differentiated again. A rule may return
-the shape that its argument was broadcast to: the backward pass sums it down.
+the shape that its argument was broadcast to: the backward pass sums it down. What a rule does not look at it names with an
+underscore in front, ``_y``: it is not kept, and the rule gets None. For a first argument named ``x_like`` a rule of one array gets a
+`multimlp.tape.recording.Like`, since the shape is all that it looks at.
 """
 
 Node: TypeAlias = list[Any]

@@ -203,7 +203,8 @@ def primitive(name: str, forward: Callable[..., Any], *rules: Rule, elementwise:
     *rules : callable
         For each array argument ``rule(xp, g, y, *arrays)``: its cotangent, from the cotangent ``g`` of the
         result ``y``. Here ``xp`` is the traced namespace, so that the derivative can be differentiated again.
-        The shape to which the argument was broadcast will do.
+        The shape to which the argument was broadcast will do. A parameter whose name begins with an underscore is not looked at:
+        None is given for it, and its memory is free.
     elementwise : bool
         Whether the arguments are broadcast and each element of the result depends on one of each alone, so that it may be called
         once under `vmap`; any other function is called once for each example.

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeAlias
 from multimlp.errors import InputError
 from multimlp.tape._array import Wrapped, any_wrapped, device_of
 from multimlp.tape.batching import BatchRule, Function, level_of
-from multimlp.tape.core import Node, Rule, Traced, next_order, raw
+from multimlp.tape.core import Rule, Traced, next_order, raw
 
 Maker: TypeAlias = "Callable[[Source, Any], Function]"
 """From what is below differentiation, and the traced namespace, to the function that records."""
@@ -89,36 +89,34 @@ def _unary(rules: tuple[Rule, ...]) -> Maker:
 
 
 def _binary(rules: tuple[Rule, ...]) -> Maker:
-    left, right = rules[:1], rules[1:]
-    keeps = {chosen: _kept(chosen, 2) for chosen in (rules, left, right)}
+    both, left, right = [(chosen, *_kept(chosen, 2)) for chosen in (rules, rules[:1], rules[1:])]
 
     def make(source: Source, xp: Any) -> Function:
         traced, wrapped, function, batch = xp.traced, xp.wrapped, source.plain, source.batched
 
-        def made(a: Any, b: Any, level: int, parents: tuple[Node, ...], rules: tuple[Rule, ...]) -> Any:
-            plain = type(a) not in wrapped and type(b) not in wrapped
-            y = function(a, b) if plain else record(a, b)
-            keeps_y, (keeps_a, keeps_b) = keeps[rules]
+        def record(a: Any, b: Any, /) -> Any:
+            first, second = type(a), type(b)
+            if first is traced and (second not in wrapped or b.level <= a.level):
+                level = a.level
+                if second is traced and b.level == level:
+                    parents: Any = a.node, b.node
+                    way = both
+                    b = b.value
+                else:
+                    parents = (a.node,)
+                    way = left
+                a = a.value
+            elif second is traced and (first not in wrapped or a.level < b.level):
+                level, parents, way = b.level, (b.node,), right
+                b = b.value
+            else:
+                return batch(a, b) if first in wrapped or second in wrapped else function(a, b)
+            y = function(a, b) if type(a) not in wrapped and type(b) not in wrapped else record(a, b)
+            rules, keeps_y, (keeps_a, keeps_b) = way
             args = (a if keeps_a else None, b if keeps_b else None)
             return traced(
                 y, level, [next_order(), y.shape, parents, rules, y if keeps_y else None, args, None]
             )
-
-        def record(a: Any, b: Any, /) -> Any:
-            first, second = type(a), type(b)
-            if first in wrapped:
-                if second in wrapped and b.level >= a.level:
-                    if b.level == a.level and first is traced:
-                        return made(a.value, b.value, a.level, (a.node, b.node), rules)
-                elif first is traced:
-                    return made(a.value, b, a.level, (a.node,), left)
-                else:
-                    return batch(a, b)
-            elif second not in wrapped:
-                return function(a, b)
-            if second is traced:
-                return made(a, b.value, b.level, (b.node,), right)
-            return batch(a, b)
 
         return record
 

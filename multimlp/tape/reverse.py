@@ -239,7 +239,7 @@ def _backward(xp: TracedNamespace, seeds: Sequence[tuple[Node, Any]], release: b
         order, shape, parents, rules, y, args, params = node
         g = cotangents.pop(order)
         if release:
-            node[2:] = (), (), None, (), None
+            node[2:] = _FORGOTTEN
         if shape is None:  # several results, of which g is None for those that do not count
             g = tuple(xp.zeros_like(b) if a is None else a for a, b in zip(g, y, strict=True))
         if refusing and (
@@ -250,7 +250,7 @@ def _backward(xp: TracedNamespace, seeds: Sequence[tuple[Node, Any]], release: b
             c = rule(xp, g, y, *args, **params) if params else rule(xp, g, y, *args)
             to, wanted = parent[0], parent[1]
             known = cotangents.get(to)
-            if type(c) is tuple:
+            if wanted is None:
                 _accumulate(cotangents, to, c)
                 continue
             if c.shape != wanted:
@@ -265,6 +265,10 @@ def _backward(xp: TracedNamespace, seeds: Sequence[tuple[Node, Any]], release: b
                 (own.discard if type(total) in xp.wrapped else own.add)(to)
         g = y = args = c = known = None
     return cotangents
+
+
+_FORGOTTEN = ((), (), None, (), None)
+"""The second half of a node without parents."""
 
 
 def _lift(xp: TracedNamespace, values: tuple[Any, ...]) -> tuple[Any, ...]:
