@@ -117,8 +117,10 @@ def _tanh(xp: Namespace, g: Array, _y: Array, x: Array) -> Array:
 
 
 def _slope_of_tanh(xp: Namespace, x: Array) -> Array:
-    """With derivatives of its own; those of |x| would be wrong at 0."""
-    e = xp.exp(xp.where(x >= 0, -2 * x, 2 * x))
+    """With derivatives of its own; those of |x| would be wrong at 0. The sign is a constant, since the slope is even, and no choice,
+    which takes longer than an exponential on random signs."""
+    away = 2 - 4 * xp.astype(x >= 0, x.dtype)
+    e = xp.exp(away * x)
     return 4 * e / ((1 + e) * (1 + e))
 
 
