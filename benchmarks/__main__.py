@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import cold, compare, growth, machine, markdown, memory, plots, report
+from benchmarks import cold, compare, growth, machine, markdown, memory, plots, report, transforms
 from benchmarks.implementations import BACKENDS
 from benchmarks.process import ROOT, cores_available
 from benchmarks.results import Results
@@ -124,6 +124,8 @@ def _measure(args: argparse.Namespace) -> tuple[Results, Path]:
         if "cold" in others:
             cold.measure(run)
         figures = memory.measure(run) if "memory" in others else []
+        if "derivatives" in others:
+            transforms.measure_all(run)
         curves = growth.measure(run) if "growth" in others else []
     described = machine.describe(len(options.cores), list(options.cores), options.device, run.versions)
     plain = {"rounds": options.rounds, "round_seconds": options.round_seconds, "quick": args.quick}
@@ -144,7 +146,8 @@ def _steps(tasks: list[Task], others: tuple[str, ...], options: Options) -> int:
     cold_steps = options.cold_rounds * backends if "cold" in others else 0
     memory_steps = backends if "memory" in others else 0
     growth_steps = len(growth.AXES) * backends if "growth" in others else 0
-    return len(tasks) * backends * options.rounds + cold_steps + memory_steps + growth_steps
+    transform_steps = backends if "derivatives" in others else 0
+    return len(tasks) * backends * options.rounds + cold_steps + memory_steps + growth_steps + transform_steps
 
 
 def _options(args: argparse.Namespace) -> Options:

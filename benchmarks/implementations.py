@@ -21,6 +21,7 @@ ROLES: dict[str, str] = {
     "keras": "Keras 3",
     "sklearn": "scikit-learn",
     "native": "the library's own",
+    "autograd": "HIPS autograd",
     "products": "matrix products alone",
     "copy": "a copy",
 }

@@ -65,6 +65,7 @@ def _group(case: str) -> str:
         "inference": "Inference",
         "activation": "Activations over 1e7 elements",
         "transform": "Gradient transforms",
+        "derivative": "Transforms of ten functions, float64",
         "cold": "Cold start",
     }.get(head, "Training: time of a step")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 Array: TypeAlias = Any
@@ -24,6 +24,10 @@ class Library(Protocol):
     @property
     def xp(self) -> Namespace:
         """The namespace that computes with its plain arrays."""
+
+    @property
+    def functions(self) -> Mapping[str, Callable[..., Any]]:
+        """By the standard's name, what does the same as its function in the namespace and is called faster."""
 
     @property
     def scatter_add(self) -> Callable[[Array, Any, Array], Array] | None:

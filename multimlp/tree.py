@@ -192,6 +192,11 @@ def flatten(tree: Tree) -> tuple[list[Any], Callable[[Iterable[Any]], Tree]]:
     (10, {'a': 20})
     """
     flat = leaves(tree)
+    plain = (
+        type(tree) is tuple
+        and len(flat) == len(tree)
+        and all(a is b for a, b in zip(flat, tree, strict=True))
+    )
 
     def unflatten(new_leaves: Iterable[Any]) -> Tree:
         try:
@@ -201,6 +206,8 @@ def flatten(tree: Tree) -> tuple[list[Any], Callable[[Iterable[Any]], Tree]]:
             raise InputError(f"leaves: expected {len(flat)} in a sequence, got {kind}") from None
         if len(supply) != len(flat):
             raise InputError(f"expected {len(flat)} leaves for the tree {structure(tree)}, got {len(supply)}")
+        if plain:  # arguments that are arrays: nothing to walk through
+            return tuple(supply)
         iterator = iter(supply)
         return _map(lambda _: next(iterator), tree)
 

@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # the package is not installed; it is run from the repository
 
-from benchmarks import compare, growth, machine, markdown, memory, reference, report, targets
+from benchmarks import compare, growth, machine, markdown, memory, reference, report, targets, transforms
 from benchmarks.__main__ import main as benchmarks_main
 from benchmarks.busy import busy_machine
 from benchmarks.channel import Prepare, Ready, Release, Released, Round, Samples
@@ -418,6 +418,28 @@ def test_every_call_returns_the_values_of_the_reference(task, backend):
             assert worker.ask(Prepare(asked), Ready).verdict == "", one.name
         finally:
             worker.close()
+
+
+@pytest.mark.parametrize(
+    ("library", "peer"),
+    [
+        ("numpy", "autograd"),
+        *(pytest.param(name, name, marks=pytest.mark.slow) for name in ("torch", "jax", "tensorflow")),
+    ],
+)
+def test_every_transform_gives_what_the_peer_gives(library, peer):
+    pytest.importorskip(library)
+    pytest.importorskip(peer)
+    found = list(transforms.measure(library, sizes=["small"], rounds=1))
+    assert {row.transform for row in found} == set(transforms.TRANSFORMS)
+    assert [(row.function, row.transform, row.problem) for row in found if row.problem] == []
+
+
+def test_a_wrong_derivative_is_no_time():
+    right, wrong = np.arange(3.0), np.arange(3.0) + 1e-6
+    assert transforms.difference([right], [right]) == ""
+    assert "differ" in transforms.difference([wrong], [right])
+    assert "shapes" in transforms.difference([right[:2]], [right])
 
 
 def test_an_error_in_a_process_is_one_line_with_its_place():

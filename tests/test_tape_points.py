@@ -59,7 +59,9 @@ AT_POINTS = [
     ("function", "points", "slopes"), [row[1:] for row in AT_POINTS], ids=[r[0] for r in AT_POINTS]
 )
 def test_derivative_at_special_points(asarray: Any, function: Any, points: Any, slopes: Any) -> None:
-    np.testing.assert_allclose(numbers(slope(function)(asarray(points))), slopes, rtol=1e-14)
+    with np.errstate(invalid="ignore"):  # the sum of infinities, of which only the slope counts
+        found = numbers(slope(function)(asarray(points)))
+    np.testing.assert_allclose(found, slopes, rtol=1e-14)
 
 
 def test_second_derivative_stays_finite_far_out() -> None:

@@ -13,6 +13,7 @@ from multimlp.backend import Array, Backend, Capabilities
 from multimlp.backends import _dlpack
 from multimlp.backends._host_threefry import threefry2x32
 from multimlp.backends._threads import blas_threads
+from multimlp.backends.numpy._functions import FUNCTIONS
 
 
 def _relu(x: np.ndarray) -> np.ndarray:
@@ -32,6 +33,7 @@ class NumpyBackend(Backend):
     name = "numpy"
     xp = xp
     module = "numpy"
+    functions = FUNCTIONS
     capabilities = Capabilities(epoch="inplace", dtypes=("float64", "float32", "float16"))
 
     @staticmethod

@@ -178,5 +178,5 @@ def _slope_of_erf(xp: Namespace, x: Array) -> Array:
     return xp.exp(-bounded * bounded) * (2 / xp.pi**0.5)
 
 
-tape.primitive("erf", lambda xp, x: erf(x), lambda xp, g, y, x: g * _slope_of_erf(xp, x))
-tape.primitive("erfc", lambda xp, x: erfc(x), lambda xp, g, y, x: -g * _slope_of_erf(xp, x))
+tape.primitive("erf", lambda xp, x: erf(x), lambda xp, g, y, x: g * _slope_of_erf(xp, x), elementwise=True)
+tape.primitive("erfc", lambda xp, x: erfc(x), lambda xp, g, y, x: -g * _slope_of_erf(xp, x), elementwise=True)

@@ -1,7 +1,7 @@
 """The adapter contract: what a library must offer so that portable code can run, differentiate, vectorise, compile and train on it.
 
 Written for the author of an adapter. Two attributes are required, ``name`` and ``xp``; every method has a default that works on any
-*eager* array-API namespace, because differentiation falls back on `multimlp.tape`, ``vmap`` and ``scan`` on Python loops, and
+*eager* array-API namespace, because differentiation and ``vmap`` fall back on `multimlp.tape`, ``scan`` on a Python loop, and
 ``compile`` on nothing. An adapter overrides what its library does better.
 
 Adapters never see trees: the portable transforms flatten them, so each function below takes and returns flat tuples of arrays.
@@ -43,8 +43,8 @@ class Capabilities:
     """Whether derivatives of derivatives work."""
     forward_mode: str = "double-vjp"
     """``"native"`` or ``"double-vjp"`` (the derivative of the reverse mode in its cotangent)."""
-    vmap: str = "loop"
-    """``"native"`` or ``"loop"`` (one call per element, results stacked)."""
+    vmap: str = "tape"
+    """``"native"`` or ``"tape"`` (one call with arrays that hide an axis; where that cannot be, one per element, results stacked)."""
     compilers: tuple[str, ...] = ()
     """Names for ``jit(..., compiler=)``, the default first; empty: ``jit`` returns the function as it is."""
     scan: str = "loop"
@@ -69,6 +69,8 @@ class Backend:
         ``"package.module.function"`` for an operation of somebody else's. A kernel has the operation's signature, agrees with its
         portable body in value and derivative, and may return ``NotImplemented`` for arguments it does not cover. Users add their
         own with `multimlp.backend.Op.kernel`.
+    functions : mapping of str to callable
+        By the standard's name (``"sum"``), what does the same as the function of ``xp`` and is called faster: the tape calls it.
     capabilities : Capabilities
         What is printed and asked; must be true.
     scatter_add : callable or None
@@ -93,6 +95,7 @@ class Backend:
     name: ClassVar[str]
     xp: Namespace
     kernels: Mapping[str, Callable[..., Any]] = {}
+    functions: Mapping[str, Callable[..., Any]] = {}
     capabilities: Capabilities = Capabilities()
     scatter_add: Callable[[Array, Any, Array], Array] | None = None
 
@@ -212,9 +215,16 @@ class Backend:
         return tape.stop_gradient(x)
 
     def vmap(self, function: Function) -> Function:
-        """Vectorise: the result takes arrays with one more leading axis, the same size on each, and returns such arrays."""
+        """Vectorise: the result takes arrays with one more leading axis, the same size on each, and returns such arrays.
+
+        The function is called once, with arrays that hide the axis; where that cannot be, once for each row.
+        """
 
         def mapped(arrays: Arrays) -> Arrays:
+            found = tape.vmap(function, arrays, self) if arrays[0].shape[0] > 1 else None
+            return loop(arrays) if found is None else found
+
+        def loop(arrays: Arrays) -> Arrays:
             arrays = tape.constants_for(self, arrays)
             rows = [function(tuple(a[i, ...] for a in arrays)) for i in range(arrays[0].shape[0])]
             return self._stacked(rows)

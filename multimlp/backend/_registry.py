@@ -305,5 +305,5 @@ def array_namespace(*arrays: object) -> Namespace:
 
 
 def is_traced(*arrays: object) -> bool:
-    """Whether the tape records what is computed with one of the arrays."""
-    return any(isinstance(array, tape.Traced) for array in arrays)
+    """Whether the tape records, or batches, what is computed with one of the arrays."""
+    return any(isinstance(array, tape.Wrapped) for array in arrays)

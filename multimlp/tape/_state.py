@@ -1,12 +1,15 @@
-"""Whose arrays this thread is recording."""
+"""Whose arrays this thread is recording or batching."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from multimlp._typing import Library
+
+_numbers = itertools.count(1)
 
 Levels: TypeAlias = tuple[tuple[Library, int], ...]
 
@@ -22,6 +25,16 @@ class _Recording(threading.local):
 
 
 RECORDING = _Recording()
+
+
+def new_level() -> int:
+    """A number above those of all levels before."""
+    return next(_numbers)
+
+
+def is_open(level: int) -> bool:
+    """Whether this thread is inside the function that the level was opened for."""
+    return any(other == level for _, other in RECORDING.levels)
 
 
 def outermost_level(library: Library) -> int | None:

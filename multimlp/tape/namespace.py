@@ -1,4 +1,4 @@
-"""The traced namespace of a library: every function of the raw namespace, recording where it must."""
+"""The traced namespace of a library: every function of the raw namespace, recording or batching where it must."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any
 
 from multimlp._typing import Library, Namespace
 from multimlp.errors import MissingRuleError
+from multimlp.tape._array import any_wrapped
 from multimlp.tape._state import call_with, outermost_level
-from multimlp.tape.core import Rule, Traced, any_traced
-from multimlp.tape.recording import Function, Maker, pointwise
-
-_OWN = frozenset(("_getitem", "_put", "_add_at", "_to_device"))  # not in the raw namespace
+from multimlp.tape.batched import Batched
+from multimlp.tape.batching import Function, elementwise, no_rule
+from multimlp.tape.core import Rule, Traced, raw
+from multimlp.tape.raw_selection import OWN
+from multimlp.tape.recording import Maker, Source, pointwise
 
 _EXTENSIONS = ("linalg", "fft")
 
@@ -27,6 +29,13 @@ _BINARY_OPERATORS: dict[str, tuple[str, Function | None]] = {
     "remainder": ("mod", operator.mod),
     "pow": ("pow", operator.pow),
     "matmul": ("matmul", None),
+}
+_BIT_OPERATORS: dict[str, tuple[str, Function]] = {
+    "bitwise_and": ("and", operator.and_),
+    "bitwise_or": ("or", operator.or_),
+    "bitwise_xor": ("xor", operator.xor),
+    "bitwise_left_shift": ("lshift", operator.lshift),
+    "bitwise_right_shift": ("rshift", operator.rshift),
 }
 _OPERATORS: dict[str, tuple[str, Function]] = {
     "negative": ("neg", operator.neg),
@@ -48,8 +57,18 @@ def _rule(name: str) -> Maker | None:
     return _added.get(name) or RULES.get(name)
 
 
+def _source(name: str, plain: Function, xp: TracedNamespace) -> Source:
+    """A raw function and how it is applied to batched arrays."""
+    from multimlp.tape.batch_rules import BATCH_RULES
+
+    added = _added.get(name)
+    if added is not None:
+        return Source(plain, name, elementwise if added.elementwise else no_rule(name), xp)
+    return Source(plain, name, BATCH_RULES.get(name) or no_rule(name), xp)
+
+
 class TracedNamespace:
-    """What portable code computes with when it is differentiated.
+    """What portable code computes with when it is differentiated or batched.
 
     Attributes are made when they are first asked for: a function with a rule records, one without derivative
     by nature sees the raw values, any other raises `multimlp.errors.MissingRuleError` on a traced array;
@@ -58,6 +77,10 @@ class TracedNamespace:
 
     traced: type[Traced]
     """The type of the arrays that this namespace records."""
+    batched: type[Batched]
+    """The type of the arrays that it batches."""
+    wrapped: frozenset[type]
+    """Both."""
 
     def __init__(self, library: Library, source: Namespace, prefix: str = "", main: Any = None) -> None:
         self.library = library
@@ -69,7 +92,9 @@ class TracedNamespace:
         self.__name__ = f"multimlp.tape({getattr(source, '__name__', library.name)})"
 
     def __getattr__(self, name: str) -> Any:
-        if name == "traced" or (name.startswith("__") and not name.startswith("__array")):
+        if name in ("traced", "batched", "wrapped") or (
+            name.startswith("__") and not name.startswith("__array")
+        ):
             raise AttributeError(name)
         found = self._make(name)
         setattr(self, name, found)
@@ -82,17 +107,21 @@ class TracedNamespace:
         return f"<namespace {self.__name__}>"
 
     def _make(self, name: str) -> Any:
-        maker = _rule(self._prefix + name)
+        full = self._prefix + name
+        maker = _rule(full)
         if name in _EXTENSIONS and not self._prefix:
             return _extension(self, name)
-        if maker is not None and (name in _OWN or isinstance(maker, _Registered)):
-            return maker(_no_function, self._main)
-        found = getattr(self._source, name)
-        if maker is not None:
-            return maker(found, self._main)
-        if callable(found) and not isinstance(found, type) and not name.startswith("__"):
-            return _without_rule(self._prefix + name, found)
-        return found
+        if isinstance(maker, _Registered):
+            found: Any = maker.on_raw(self.library)
+        elif name in OWN:
+            found = OWN[name](self.library)
+        else:
+            found = self.library.functions.get(full) or getattr(self._source, name)
+        if maker is None:
+            if not callable(found) or isinstance(found, type) or name.startswith("__"):
+                return found
+            maker = _without_rule
+        return _source(full, found, self._main).recorded_by(maker, self._main)
 
     def owns(self, x: Any) -> bool:
         """Whether ``x`` is an array of this library, plain or traced."""
@@ -100,7 +129,7 @@ class TracedNamespace:
         try:
             return self._types[cls]
         except KeyError:
-            known = self._types[cls] = cls is self.traced or self.library.is_array_type(cls)
+            known = self._types[cls] = cls in self.wrapped or self.library.is_array_type(cls)
             return known
 
     def is_real_floating(self, dtype: Any) -> bool:
@@ -117,39 +146,52 @@ def _extension(xp: TracedNamespace, name: str) -> TracedNamespace:
     return extension
 
 
-def _no_function(*args: Any, **kwargs: Any) -> Any:
-    raise AssertionError("this name has no raw function")
+def _without_rule(source: Source, xp: TracedNamespace) -> Function:
+    """The maker of what has no derivative, though it might: with batched arrays it may still be called."""
 
-
-def _without_rule(name: str, function: Function) -> Function:
     def refuse_traced(*args: Any, **kwargs: Any) -> Any:
-        if any_traced(args) or any_traced(kwargs.values()):
+        values = (*args, *kwargs.values())
+        if not any_wrapped(values):
+            return source.plain(*args, **kwargs)
+        if _any_traced(values):
             raise MissingRuleError(
-                f"{name}: the tape has no derivative rule for this function. Add one with "
-                f"multimlp.tape.primitive({name!r}, forward, *rules) or a row in multimlp/tape/rules_*.py, "
+                f"{source.name}: the tape has no derivative rule for this function. Add one with "
+                f"multimlp.tape.primitive({source.name!r}, forward, *rules) or a row in multimlp/tape/rules_*.py, "
                 f"or pass multimlp.stop_gradient(x) where a constant is meant"
             )
-        return function(*args, **kwargs)
+        return source.batched(*args, **kwargs)
 
     return refuse_traced
+
+
+def _any_traced(values: Iterable[Any]) -> bool:
+    """Whether something among the values is differentiated, under whatever levels."""
+    return any(
+        raw(value) is not value or (isinstance(value, (list, tuple)) and _any_traced(value))
+        for value in values
+    )
 
 
 class _Registered:
     """The maker of a function added by `primitive`."""
 
-    def __init__(self, forward: Callable[..., Any], rules: tuple[Rule, ...]) -> None:
+    def __init__(self, forward: Callable[..., Any], rules: tuple[Rule, ...], elementwise: bool) -> None:
         self.forward = forward
+        self.elementwise = elementwise
         self.make = pointwise(*rules)
 
-    def __call__(self, function: Function, xp: TracedNamespace) -> Function:
-        return self.make(partial(call_with, (), self.forward, xp.library.xp), xp)
+    def on_raw(self, library: Library) -> Function:
+        return partial(call_with, (), self.forward, library.xp)
+
+    def __call__(self, source: Source, xp: TracedNamespace) -> Function:
+        return self.make(source, xp)
 
 
 _added: dict[str, _Registered] = {}
 """What `primitive` added, by name."""
 
 
-def primitive(name: str, forward: Callable[..., Any], *rules: Rule) -> None:
+def primitive(name: str, forward: Callable[..., Any], *rules: Rule, elementwise: bool = False) -> None:
     """Give every traced namespace one more differentiable function, ``xp.<name>``.
 
     Parameters
@@ -161,7 +203,11 @@ def primitive(name: str, forward: Callable[..., Any], *rules: Rule) -> None:
     *rules : callable
         For each array argument ``rule(xp, g, y, *arrays)``: its cotangent, from the cotangent ``g`` of the
         result ``y``. Here ``xp`` is the traced namespace, so that the derivative can be differentiated again.
-        The shape to which the argument was broadcast will do.
+        The shape to which the argument was broadcast will do. A parameter whose name begins with an underscore is not looked at:
+        None is given for it, and its memory is free.
+    elementwise : bool
+        Whether the arguments are broadcast and each element of the result depends on one of each alone, so that it may be called
+        once under `vmap`; any other function is called once for each example.
 
     Examples
     --------
@@ -175,7 +221,7 @@ def primitive(name: str, forward: Callable[..., Any], *rules: Rule) -> None:
     >>> float(tape.value_and_grad(f, mm.get_backend("numpy"))((np.asarray(2.0),))[2][0])
     12.0
     """
-    _added[name] = _Registered(forward, rules)
+    _added[name] = _Registered(forward, rules, elementwise)
     for traced in _traced_types.values():
         space: Any = traced.__multimlp_namespace__
         for part in name.split(".")[:-1]:
@@ -198,7 +244,7 @@ def constants_for(library: Library, arrays: Iterable[Any]) -> tuple[Any, ...]:
     """The arrays, as constants that meet traced ones if the library's plain arrays refuse to (MLX's do)."""
     arrays = tuple(arrays)
     level = outermost_level(library)
-    if level is None or any_traced(arrays) or not _refuses_traced(library):
+    if level is None or any_wrapped(arrays) or not refuses_traced(library):
         return arrays
     traced = traced_type(library)
     space = traced.__multimlp_namespace__
@@ -208,7 +254,8 @@ def constants_for(library: Library, arrays: Iterable[Any]) -> tuple[Any, ...]:
 _refusing: dict[Library, bool] = {}
 
 
-def _refuses_traced(library: Library) -> bool:
+def refuses_traced(library: Library) -> bool:
+    """Whether a plain array on the left of a traced one raises."""
     if library not in _refusing:
         one = library.xp.ones(())
         try:
@@ -221,8 +268,8 @@ def _refuses_traced(library: Library) -> bool:
 
 
 def namespace_for(library: Library, arrays: Iterable[Any]) -> Namespace:
-    """What computes with these arrays of a library: its namespace, or the traced one if an array is traced."""
-    return traced_type(library).__multimlp_namespace__ if any_traced(arrays) else library.xp
+    """What computes with these arrays of a library: its namespace, or the traced one if an array is traced or batched."""
+    return traced_type(library).__multimlp_namespace__ if any_wrapped(arrays) else library.xp
 
 
 def _make_traced_type(library: Library) -> type[Traced]:
@@ -234,19 +281,41 @@ def _make_traced_type(library: Library) -> type[Traced]:
         "__hash__": None,
     }
     xp.traced = type("Traced", (Traced,), members)
+    xp.batched = type("Batched", (Batched,), members | {"__array_ufunc__": _ufunc_protocol(library)})
+    xp.wrapped = frozenset((xp.traced, xp.batched))
     for name, (method, function) in _OPERATORS.items():
-        setattr(xp.traced, f"__{method}__", _recording(name, function, xp))
+        _set(f"__{method}__", _recording(name, function, xp), *xp.wrapped)
     for name, (method, operation) in _BINARY_OPERATORS.items():
         record = getattr(xp, name) if operation is None else _recording(name, operation, xp)
-        setattr(xp.traced, f"__{method}__", record)
-        setattr(xp.traced, f"__r{method}__", _reflected(record))
+        _set(f"__{method}__", record, *xp.wrapped)
+        _set(f"__r{method}__", _reflected(record), *xp.wrapped)
+    for name, (method, function) in _BIT_OPERATORS.items():
+        record = _source(name, function, xp).recorded_by(_without_rule, xp)
+        _set(f"__{method}__", record, xp.batched)
+        _set(f"__r{method}__", _reflected(record), xp.batched)
+    _set(
+        "__invert__",
+        _source("bitwise_invert", operator.invert, xp).recorded_by(_without_rule, xp),
+        xp.batched,
+    )
     return xp.traced
+
+
+def _set(method: str, function: Function, *types: type) -> None:
+    for cls in types:
+        setattr(cls, method, function)
+
+
+def _ufunc_protocol(library: Library) -> Any:
+    """How NumPy's functions and operators meet a batched array: where the library's arrays are NumPy's they call it, so that
+    ``array += batched`` is seen; the operators of other libraries give way to None."""
+    return Batched._by_ufunc if hasattr(library.xp.zeros(()), "__array_function__") else None
 
 
 def _recording(name: str, function: Function, xp: TracedNamespace) -> Function:
     maker = _rule(name)
     assert maker is not None, name
-    return maker(function, xp)
+    return _source(name, function, xp).recorded_by(maker, xp)
 
 
 def _reflected(record: Function) -> Function:

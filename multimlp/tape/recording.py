@@ -2,7 +2,7 @@
 signature.
 
 Each function here returns a `Maker`. The tables in ``rules_*.py`` are dicts of makers by name; the traced
-namespace calls a maker once, when the name is first asked for, with the raw function and itself.
+namespace calls a maker once, when the name is first asked for, with the `Source` and itself.
 """
 
 from __future__ import annotations
@@ -10,14 +10,56 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from multimlp.errors import InputError
-from multimlp.tape.core import Node, Rule, Traced, any_traced, raw
+from multimlp.tape._array import Wrapped, any_wrapped, device_of
+from multimlp.tape.batching import BatchRule, Function, level_of
+from multimlp.tape.core import Rule, Traced, next_order, raw
 
-Function: TypeAlias = Callable[..., Any]
-Maker: TypeAlias = "Callable[[Function, Any], Function]"
-"""From the raw function and the traced namespace to the function that records."""
+Maker: TypeAlias = "Callable[[Source, Any], Function]"
+"""From what is below differentiation, and the traced namespace, to the function that records."""
+
+
+class Source:
+    """What a recording function calls where nothing is to be recorded.
+
+    Parameters
+    ----------
+    plain : callable
+        The raw function.
+    name : str
+    rule : callable
+        How it is applied to batched arrays.
+    xp : namespace
+        The traced namespace.
+
+    Attributes
+    ----------
+    batched : callable
+        The function where the highest level among the arguments is a batch.
+    record : callable
+        The function that records, for arguments of any kind.
+    """
+
+    __slots__ = ("batched", "name", "plain", "record")
+
+    def __init__(self, plain: Function, name: str, rule: BatchRule, xp: Any) -> None:
+        self.plain = plain
+        self.name = name
+        self.record: Function = plain
+        self.batched = rule(lambda *args, **params: self.record(*args, **params), xp)
+
+    def recorded_by(self, maker: Maker, xp: Any) -> Function:
+        """The recording function."""
+        self.record = maker(self, xp)
+        return self.record
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        """The function of arguments that are not traced, or batched at a higher level than they are traced."""
+        if any_wrapped(args) or any_wrapped(params.values()):
+            return self.batched(*args, **params)
+        return self.plain(*args, **params)
 
 
 def pointwise(*rules: Rule) -> Maker:
@@ -26,14 +68,20 @@ def pointwise(*rules: Rule) -> Maker:
 
 
 def _unary(rules: tuple[Rule, ...]) -> Maker:
-    def make(function: Function, xp: Any) -> Function:
-        traced = xp.traced
+    keeps_y, (keeps_x,) = _kept(rules, 1)
+
+    def make(source: Source, xp: Any) -> Function:
+        traced, wrapped, function, batch = xp.traced, xp.wrapped, source.plain, source.batched
 
         def record(x: Any, /) -> Any:
-            if type(x) is not traced:
-                return function(x)
-            value = x.value
-            return traced(record(value), x.level, (x,), rules, (value,))
+            cls = type(x)
+            if cls is traced:
+                value = x.value
+                y = record(value) if type(value) in wrapped else function(value)
+                args = (value if keeps_x else None,)
+                node = [next_order(), y.shape, (x.node,), rules, y if keeps_y else None, args, None]
+                return traced(y, x.level, node)
+            return batch(x) if cls in wrapped else function(x)
 
         return record
 
@@ -41,25 +89,34 @@ def _unary(rules: tuple[Rule, ...]) -> Maker:
 
 
 def _binary(rules: tuple[Rule, ...]) -> Maker:
-    left, right = rules[:1], rules[1:]
+    both, left, right = [(chosen, *_kept(chosen, 2)) for chosen in (rules, rules[:1], rules[1:])]
 
-    def make(function: Function, xp: Any) -> Function:
-        traced = xp.traced
+    def make(source: Source, xp: Any) -> Function:
+        traced, wrapped, function, batch = xp.traced, xp.wrapped, source.plain, source.batched
 
         def record(a: Any, b: Any, /) -> Any:
-            if type(a) is traced:
+            first, second = type(a), type(b)
+            if first is traced and (second not in wrapped or b.level <= a.level):
                 level = a.level
-                if type(b) is traced and b.level >= level:
-                    if b.level == level:
-                        args = (a.value, b.value)
-                        return traced(record(*args), level, (a, b), rules, args)
+                if second is traced and b.level == level:
+                    parents: Any = a.node, b.node
+                    way = both
+                    b = b.value
                 else:
-                    args = (a.value, b)
-                    return traced(record(*args), level, (a,), left, args)
-            elif type(b) is not traced:
-                return function(a, b)
-            args = (a, b.value)
-            return traced(record(*args), b.level, (b,), right, args)
+                    parents = (a.node,)
+                    way = left
+                a = a.value
+            elif second is traced and (first not in wrapped or a.level < b.level):
+                level, parents, way = b.level, (b.node,), right
+                b = b.value
+            else:
+                return batch(a, b) if first in wrapped or second in wrapped else function(a, b)
+            y = function(a, b) if type(a) not in wrapped and type(b) not in wrapped else record(a, b)
+            rules, keeps_y, (keeps_a, keeps_b) = way
+            args = (a if keeps_a else None, b if keeps_b else None)
+            return traced(
+                y, level, [next_order(), y.shape, parents, rules, y if keeps_y else None, args, None]
+            )
 
         return record
 
@@ -67,82 +124,157 @@ def _binary(rules: tuple[Rule, ...]) -> Maker:
 
 
 def _nary(rules: tuple[Rule, ...]) -> Maker:
-    def make(function: Function, xp: Any) -> Function:
+    def make(source: Source, xp: Any) -> Function:
         traced = xp.traced
 
         def record(*args: Any) -> Any:
-            level, which, below = _take_off(args, traced)
+            level, which, below = _take_off(args)
             if not which:
-                return function(*args)
-            parents = tuple(args[i] for i in which)
-            return traced(record(*below), level, parents, tuple(rules[i] for i in which), below)
+                return source.batched(*args) if level else source.plain(*args)
+            y = record(*below)
+            parents, chosen = tuple(args[i].node for i in which), tuple(rules[i] for i in which)
+            return traced(y, level, [next_order(), y.shape, parents, chosen, y, below, None])
 
         return record
 
     return make
 
 
-def _take_off(args: tuple[Any, ...], traced: type[Traced]) -> tuple[int, list[int], tuple[Any, ...]]:
-    """The highest level among the arguments, the places where it occurs, and the arguments without it."""
-    level = max((a.level for a in args if type(a) is traced), default=0)
-    which = [i for i, a in enumerate(args) if type(a) is traced and a.level == level]
-    return level, which, tuple(a.value if i in which else a for i, a in enumerate(args)) if which else args
+def _kept(rules: tuple[Rule, ...], arguments: int) -> tuple[bool, tuple[bool, ...]]:
+    """Whether a rule looks at the result, and at each argument: not where its parameter begins with an underscore."""
+    names = [tuple(inspect.signature(rule).parameters)[2 : 3 + arguments] for rule in rules]
+    looked_at = [
+        any(i >= len(given) or not given[i].startswith("_") for given in names) for i in range(1 + arguments)
+    ]
+    return looked_at[0], tuple(looked_at[1:])
 
 
-def _parameter_check(rule: Rule, skip: int) -> Function:
-    """A function that raises for keyword arguments that the rule does not know, such as ``where=``."""
+def _take_off(args: tuple[Any, ...]) -> tuple[int, list[int], tuple[Any, ...]]:
+    """The highest level among the arguments, the places where it is traced, and the arguments without it.
+
+    No places: the level is a batch, or 0 if there is none.
+    """
+    level, top = 0, None
+    for a in args:
+        if isinstance(a, Wrapped) and (top is None or a.level > level):
+            level, top = a.level, a
+    if not isinstance(top, Traced):
+        return level if top is not None else 0, [], args
+    which = [i for i, a in enumerate(args) if isinstance(a, Traced) and a.level == level]
+    return level, which, tuple(a.value if i in which else a for i, a in enumerate(args))
+
+
+class Like:
+    """What is known of an array when its numbers are gone: a rule gets it for a parameter named ``x_like``."""
+
+    __slots__ = ("device", "dtype", "ndim", "shape", "size")
+
+    def __init__(self, x: Any) -> None:
+        self.shape = x.shape
+        self.ndim = len(x.shape)
+        self.size = x.size
+        self.dtype = x.dtype
+        self.device = device_of(x)
+
+
+def _parameters(
+    rule: Rule, skip: int
+) -> tuple[frozenset[str], Callable[[Function, dict[str, Any]], NoReturn]]:
+    """The keyword arguments that the rule knows, and what raises for others, such as ``where=``."""
     allowed = frozenset(list(inspect.signature(rule).parameters)[skip:])
 
-    def check(name: str, params: dict[str, Any]) -> None:
-        if not allowed.issuperset(params):
-            unknown = ", ".join(sorted(set(params) - allowed))
-            raise InputError(
-                f"{name}: no derivative with the argument(s) {unknown}; "
-                f"the array API standard has: {', '.join(sorted(allowed)) or 'none'}"
-            )
+    def refuse(function: Function, params: dict[str, Any]) -> NoReturn:
+        name, unknown = getattr(function, "__name__", "function"), ", ".join(sorted(set(params) - allowed))
+        raise InputError(
+            f"{name}: no derivative with the argument(s) {unknown}; "
+            f"the array API standard has: {', '.join(sorted(allowed)) or 'none'}"
+        )
 
-    return check
+    return allowed, refuse
 
 
 def parametric(rule: Rule) -> Maker:
     """A function of one array, which comes first, and of parameters."""
     rules = (rule,)
-    check = _parameter_check(rule, skip=4)
+    keeps_y, (keeps_x,) = _kept(rules, 1)
+    looks_like = "_like" in tuple(inspect.signature(rule).parameters)[3]
+    allowed, refuse = _parameters(rule, skip=4)
 
-    def make(function: Function, xp: Any) -> Function:
-        traced = xp.traced
+    def make(source: Source, xp: Any) -> Function:
+        traced, wrapped, function, batch = xp.traced, xp.wrapped, source.plain, source.batched
 
         def record(x: Any, /, *rest: Any, **params: Any) -> Any:
-            if type(x) is not traced:
-                return function(x, *rest, **params)
-            if params:
-                check(getattr(function, "__name__", "function"), params)
+            cls = type(x)
+            if cls is not traced:
+                return (batch if cls in wrapped else function)(x, *rest, **params)
+            if params and not allowed.issuperset(params):
+                refuse(function, params)
             value = x.value
-            return traced(record(value, *rest, **params), x.level, (x,), rules, (value, *rest), params)
+            y = (record if type(value) in wrapped else function)(value, *rest, **params)
+            kept = Like(value) if looks_like else value if keeps_x else None
+            args = (kept, *rest)
+            node = [next_order(), y.shape, (x.node,), rules, y if keeps_y else None, args, params]
+            return traced(y, x.level, node)
 
         return record
 
     return make
+
+
+def selecting(rule: Rule) -> Maker:
+    """A function of an array, of where to look in it (a key, or an array of indices), and of parameters. The array is
+    differentiated; what says where may be batched. The rule looks at no numbers but those of the cotangent.
+    """
+    rules = (rule,)
+    looks_like = "_like" in tuple(inspect.signature(rule).parameters)[3]
+    allowed, refuse = _parameters(rule, skip=4)
+
+    def make(source: Source, xp: Any) -> Function:
+        traced, wrapped, function = xp.traced, xp.wrapped, source.plain
+
+        def record(x: Any, where: Any, /, *rest: Any, **params: Any) -> Any:
+            batch = 0 if type(where) in _PLAIN_KEYS else level_of((where,))
+            cls = type(x)
+            if cls is not traced or x.level < batch:
+                if batch or cls in wrapped:
+                    return source.batched(x, where, *rest, **params)
+                return function(x, where, *rest, **params)
+            if params and not allowed.issuperset(params):
+                refuse(function, params)
+            value = x.value
+            below = record if batch or type(value) in wrapped else function
+            y = below(value, where, *rest, **params)
+            args = (Like(value) if looks_like else None, where, *rest)
+            return traced(y, x.level, [next_order(), y.shape, (x.node,), rules, None, args, params])
+
+        return record
+
+    return make
+
+
+_PLAIN_KEYS = frozenset((int, slice))
 
 
 def of_sequence(rule: Rule) -> Maker:
     """A function of a list of arrays and of parameters; the rule's first argument is the position in the
     list.
     """
-    check = _parameter_check(rule, skip=5)
+    allowed, refuse = _parameters(rule, skip=5)
 
-    def make(function: Function, xp: Any) -> Function:
-        traced = xp.traced
+    def make(source: Source, xp: Any) -> Function:
+        traced, function = xp.traced, source.plain
 
         def record(arrays: Any, /, **params: Any) -> Any:
             arrays = tuple(arrays)
-            level, which, below = _take_off(arrays, traced)
+            level, which, below = _take_off(arrays)
             if not which:
-                return function(arrays, **params)
-            check(getattr(function, "__name__", "function"), params)
-            parents = tuple(arrays[i] for i in which)
-            rules = tuple(partial(rule, i) for i in which)
-            return traced(record(below, **params), level, parents, rules, (below,), params)
+                return (source.batched if level else function)(arrays, **params)
+            if params and not allowed.issuperset(params):
+                refuse(function, params)
+            y = record(below, **params)
+            parents, rules = tuple(arrays[i].node for i in which), tuple(partial(rule, i) for i in which)
+            likes = tuple(map(Like, below))
+            return traced(y, level, [next_order(), y.shape, parents, rules, Like(y), (likes,), params])
 
         return record
 
@@ -154,17 +286,29 @@ def several_results(rule: Rule) -> Maker:
 
     rules = (rule,)
 
-    def make(function: Function, xp: Any) -> Function:
+    def make(source: Source, xp: Any) -> Function:
         traced = xp.traced
 
         def record(x: Any, /, **params: Any) -> Any:
             if type(x) is not traced:
-                return function(x, **params)
+                return source(x, **params)
             value = x.value
             results = record(value, **params)
-            node = Node(tuple(results), x.level, (x,), rules, (value,), params)
+            node = [next_order(), None, (x.node,), rules, tuple(results), (value,), params]
             items = [
-                traced(item, x.level, (node,), (partial(_nth_cotangent, i, len(results)),))
+                traced(
+                    item,
+                    x.level,
+                    [
+                        next_order(),
+                        item.shape,
+                        (node,),
+                        (partial(_nth_cotangent, i, len(results)),),
+                        None,
+                        (),
+                        None,
+                    ],
+                )
                 for i, item in enumerate(results)
             ]
             return type(results)(*items) if hasattr(results, "_fields") else tuple(items)
@@ -181,9 +325,11 @@ def _nth_cotangent(i: int, size: int, xp: Any, g: Any, y: Any) -> tuple[Any, ...
 def composed(definition: Function) -> Maker:
     """A function defined by others of the traced namespace: ``definition(xp, *args, **kwargs)``."""
 
-    def make(function: Function, xp: Any) -> Function:
+    def make(source: Source, xp: Any) -> Function:
+        function = source.plain
+
         def record(*args: Any, **kwargs: Any) -> Any:
-            if any_traced(args) or any_traced(kwargs.values()):
+            if any_wrapped(args) or any_wrapped(kwargs.values()):
                 return definition(xp, *args, **kwargs)
             return function(*args, **kwargs)
 
@@ -192,13 +338,19 @@ def composed(definition: Function) -> Maker:
     return make
 
 
-def constant(function: Function, xp: Any) -> Function:
+def constant(source: Source, xp: Any) -> Function:
     """The maker of functions whose derivative is zero wherever it exists, or whose result is no real array:
     they see raw values.
     """
 
+    wrapped, function = xp.wrapped, source.plain
+
     def compute(*args: Any, **kwargs: Any) -> Any:
-        return function(*map(_lower, args), **{name: _lower(value) for name, value in kwargs.items()})
+        if not kwargs:
+            args = tuple([raw(x) if type(x) in wrapped else x for x in args])
+            if wrapped.isdisjoint(map(type, args)) and list not in map(type, args):
+                return function(*args)
+        return source(*map(_lower, args), **{name: _lower(value) for name, value in kwargs.items()})
 
     return compute
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from multimlp._typing import Array, Arrays, Library
 from multimlp.errors import InputError, NonScalarError, NotDifferentiableError, ShapeError
-from multimlp.tape._state import RECORDING, call_with
+from multimlp.tape._state import RECORDING, call_with, new_level
 from multimlp.tape.core import Node, Traced
-from multimlp.tape.namespace import TracedNamespace, namespace_for, traced_type
-
-_levels = itertools.count(1)
+from multimlp.tape.namespace import TracedNamespace, namespace_for, refuses_traced, traced_type
 
 
 def value_and_grad(
@@ -67,8 +64,9 @@ def value_and_grad(
         auxiliary = tuple(_lower(a, level) for a in auxiliary)
         if not _is_at(value, level):
             return value, auxiliary, _gradients(xp, {}, leaves, arrays)
-        result = value.value
-        cotangents = _backward(xp, [(value, xp.ones_like(result))], release=True)
+        result, node = value.value, value.node
+        del value
+        cotangents = _backward(xp, [(node, xp.ones_like(result))], release=True)
         return result, auxiliary, _gradients(xp, cotangents, leaves, arrays)
 
     return run
@@ -113,7 +111,7 @@ def vjp(
 
     def pullback(cotangents: Arrays) -> Arrays:
         _check_cotangents(outputs, cotangents)
-        seeds = [(y, g) for y, g in zip(traced_outputs, cotangents, strict=True) if _is_at(y, level)]
+        seeds = [(y.node, g) for y, g in zip(traced_outputs, cotangents, strict=True) if _is_at(y, level)]
         return _gradients(xp, _backward(xp, seeds, release=False), leaves, arrays)
 
     return outputs, pullback
@@ -189,7 +187,7 @@ def _open(arrays: Arrays, library: Library) -> tuple[TracedNamespace, int, tuple
                 f"argument {i} is {what}: derivatives exist with respect to real floating-point arrays. "
                 "Convert it with xp.astype(x, xp.float64), or keep it out of the arguments to differentiate"
             )
-    level = next(_levels)
+    level = new_level()
     return xp, level, tuple(xp.traced(array, level) for array in arrays)
 
 
@@ -230,45 +228,62 @@ def _backward(xp: TracedNamespace, seeds: Sequence[tuple[Node, Any]], release: b
     With ``release``, each operation is forgotten as soon as it is done with, so that memory is freed on the
     way back.
     """
-    traced = xp.traced
+    traced, refusing = xp.traced, refuses_traced(xp.library)
     cotangents: dict[int, Any] = {}
+    own: set[int] = set()  # sums made here, which nobody else holds
     for node, g in seeds:
-        _accumulate(cotangents, node.order, g)
+        _accumulate(cotangents, node[0], g)
     nodes = _reachable(node for node, _ in seeds)
     while nodes:
         node = nodes.pop()
-        parents = node.parents
-        if not parents:
-            continue
-        g, y, args, params = cotangents.pop(node.order), node.value, node.args, node.params
-        rules = node.rules
+        order, shape, parents, rules, y, args, params = node
+        g = cotangents.pop(order)
         if release:
-            node.forget()
-        several = type(g) is tuple
-        if several:
+            node[2:] = _FORGOTTEN
+        if shape is None:  # several results, of which g is None for those that do not count
             g = tuple(xp.zeros_like(b) if a is None else a for a, b in zip(g, y, strict=True))
-        if several or type(g) is traced or type(y) is traced:
+        if refusing and (
+            shape is None or type(g) is traced or type(y) is traced or traced in map(type, args)
+        ):
             g, y, args = _lift(xp, (g, y, args))
         for parent, rule in zip(parents, rules, strict=True):
             c = rule(xp, g, y, *args, **params) if params else rule(xp, g, y, *args)
-            if isinstance(parent, Traced) and c.shape != parent.value.shape:
-                c = _sum_to(xp, c, parent.value.shape)
-            _accumulate(cotangents, parent.order, c)
+            to, wanted = parent[0], parent[1]
+            known = cotangents.get(to)
+            if wanted is None:
+                _accumulate(cotangents, to, c)
+                continue
+            if c.shape != wanted:
+                c = _sum_to(xp, c, wanted)
+            if known is None:
+                cotangents[to] = c
+            elif to in own and type(known) is type(c) and known.dtype == c.dtype:
+                known += c
+                cotangents[to] = known
+            else:
+                cotangents[to] = total = known + c
+                (own.discard if type(total) in xp.wrapped else own.add)(to)
+        g = y = args = c = known = None
     return cotangents
+
+
+_FORGOTTEN = ((), (), None, (), None)
+"""The second half of a node without parents."""
 
 
 def _lift(xp: TracedNamespace, values: tuple[Any, ...]) -> tuple[Any, ...]:
     """Values for a rule, all traced if one of them is.
 
-    A rule uses operators, and the plain array on the left of a traced one is free to refuse it, as
-    array-api-strict does.
+    A rule uses operators, and the plain array on the left of a traced one is free to refuse it, as MLX's do. Where they do not,
+    constants stay plain: nobody wants their cotangents.
     """
     level = max(_levels_in(values), default=0)
 
     def lift(x: Any) -> Any:
         if isinstance(x, tuple):
             return type(x)(*map(lift, x)) if hasattr(x, "_fields") else tuple(map(lift, x))
-        return xp.traced(x, level) if type(x) is not xp.traced and _differentiable(xp, x) else x
+        above = type(x) is xp.traced or (type(x) is xp.batched and x.level > level)
+        return x if above or not _differentiable(xp, x) else xp.traced(x, level)
 
     return lift(values) if level else values
 
@@ -283,13 +298,14 @@ def _levels_in(values: tuple[Any, ...]) -> Iterator[int]:
 
 def _reachable(outputs: Iterable[Node]) -> list[Node]:
     """All operations behind the outputs, the earliest first."""
-    found = {node.order: node for node in outputs}
-    stack = list(found.values())
+    found: dict[int, Node] = {}
+    stack = [node for node in outputs if node[2]]
     while stack:
-        for parent in stack.pop().parents:
-            if parent.order not in found:
-                found[parent.order] = parent
-                stack.append(parent)
+        node = stack.pop()
+        order = node[0]
+        if order not in found:
+            found[order] = node
+            stack.extend([parent for parent in node[2] if parent[2]])
     return [found[order] for order in sorted(found)]
 
 
@@ -313,7 +329,9 @@ def _sum_to(xp: TracedNamespace, g: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _gradients(xp: TracedNamespace, cotangents: dict[int, Any], leaves: Arrays, arrays: Arrays) -> Arrays:
-    return tuple(_gradient(xp, cotangents.get(leaf.order), x) for leaf, x in zip(leaves, arrays, strict=True))
+    return tuple(
+        _gradient(xp, cotangents.get(leaf.node[0]), x) for leaf, x in zip(leaves, arrays, strict=True)
+    )
 
 
 def _gradient(xp: TracedNamespace, g: Any, x: Array) -> Array:

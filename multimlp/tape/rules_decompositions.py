@@ -16,8 +16,9 @@ from typing import Any
 
 from multimlp._typing import Array, Namespace
 from multimlp.errors import MissingRuleError
-from multimlp.tape.core import Traced, device_of
-from multimlp.tape.recording import Function, Maker, composed, parametric, several_results
+from multimlp.tape._array import device_of
+from multimlp.tape.batching import Function
+from multimlp.tape.recording import Maker, Source, composed, parametric, several_results
 
 
 def _t(xp: Namespace, x: Array) -> Array:
@@ -47,7 +48,7 @@ def _lower_half(xp: Namespace, x: Array) -> Array:
     return 0.5 * (xp.tril(x) + xp.tril(x, k=-1))
 
 
-def _cholesky(xp: Namespace, g: Array, y: Array, x: Array, upper: bool = False) -> Array:
+def _cholesky(xp: Namespace, g: Array, y: Array, _x: Array, upper: bool = False) -> Array:
     l, g = (_t(xp, y), _t(xp, g)) if upper else (y, g)
     middle = _lower_half(xp, xp.matmul(_t(xp, l), xp.tril(g)))
     solved = xp.linalg.solve(_t(xp, l), _t(xp, xp.linalg.solve(_t(xp, l), _t(xp, middle))))
@@ -65,7 +66,7 @@ def _without_diagonal(xp: Namespace, x: Array) -> Array:
     return xp.tril(x, k=-1) + xp.triu(x, k=1)
 
 
-def _eigvalsh(xp: Namespace, x: Traced) -> Array:
+def _eigvalsh(xp: Namespace, x: Array) -> Array:
     return xp.linalg.eigh(x)[0]
 
 
@@ -83,15 +84,15 @@ def _qr_tall(
     return _t(xp, xp.linalg.solve(r, _t(xp, gq + xp.matmul(q, symmetric))))
 
 
-def _qr(function: Function, xp: Any) -> Function:
+def _qr(source: Source, xp: Any) -> Function:
     """The maker of qr: a wide matrix is a square one with columns appended; of a tall one, only the reduced
     form has a derivative.
     """
-    record, traced = several_results(_qr_tall)(function, xp), xp.traced
+    record, traced = several_results(_qr_tall)(source, xp), xp.traced
 
     def qr(x: Any, /, *, mode: str = "reduced") -> Any:
         if type(x) is not traced:
-            return function(x, mode=mode)
+            return source(x, mode=mode)
         rows, columns = x.shape[-2:]
         if rows >= columns:
             if mode != "reduced" and rows > columns:
@@ -133,9 +134,9 @@ def _svd_reduced(
     return result
 
 
-def _svd(function: Function, xp: Any) -> Function:
+def _svd(source: Source, xp: Any) -> Function:
     """The maker of svd: the vectors that full_matrices adds are arbitrary and have no derivative."""
-    record, traced = several_results(_svd_reduced)(function, xp), xp.traced
+    record, traced = several_results(_svd_reduced)(source, xp), xp.traced
 
     def svd(x: Any, /, *, full_matrices: bool = True) -> Any:
         if type(x) is traced and full_matrices and x.shape[-1] != x.shape[-2]:
@@ -148,7 +149,7 @@ def _svd(function: Function, xp: Any) -> Function:
     return svd
 
 
-def _svdvals(xp: Namespace, x: Traced) -> Array:
+def _svdvals(xp: Namespace, x: Array) -> Array:
     return xp.linalg.svd(x, full_matrices=False)[1]
 
 

@@ -20,8 +20,8 @@ import math
 from typing import Any
 
 from multimlp._typing import Array, Namespace
-from multimlp.tape.core import device_of
-from multimlp.tape.recording import Maker, parametric, pointwise
+from multimlp.tape._array import Wrapped
+from multimlp.tape.recording import Maker, Source, parametric, pointwise
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
 
@@ -31,7 +31,7 @@ def _array_like(xp: Namespace, x: Any, like: Array) -> Array:
     return x if hasattr(x, "dtype") else xp.full_like(like, x)
 
 
-def _pow_base(xp: Namespace, g: Array, y: Array, a: Any, b: Any) -> Array:
+def _pow_base(xp: Namespace, g: Array, _y: Array, a: Any, b: Any) -> Array:
     if isinstance(b, (int, float)):
         return (
             xp.zeros_like(g) if b == 0 else g * b if b == 1 else g * (b * a if b == 2 else b * a ** (b - 1))
@@ -64,7 +64,7 @@ def _hypot(xp: Namespace, g: Array, y: Array, a: Any) -> Array:
     return xp.where(origin, xp.zeros_like(g), g * (a / xp.where(origin, xp.ones_like(y), y)))
 
 
-def _atan2_first(xp: Namespace, g: Array, y: Array, a: Any, b: Any) -> Array:
+def _atan2_first(xp: Namespace, g: Array, _y: Array, a: Any, b: Any) -> Array:
     r = xp.hypot(a, b)
     return g * (b / r / r)
 
@@ -94,9 +94,9 @@ def _clip_high(xp: Namespace, g: Array, y: Array, x: Any, low: Any, high: Array)
     return xp.where(cut if low is None else cut | (low > high), g, xp.zeros_like(g))
 
 
-def _clip(function: Any, xp: Any) -> Any:
+def _clip(source: Source, xp: Any) -> Any:
     """The maker of clip: its bounds may be given by position or by name."""
-    record = pointwise(_clip_x, _clip_low, _clip_high)(function, xp)
+    record = pointwise(_clip_x, _clip_low, _clip_high)(source, xp)
 
     def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:  # noqa: A002 - the standard's names
         return record(x, min, max)
@@ -104,68 +104,84 @@ def _clip(function: Any, xp: Any) -> Any:
     return clip
 
 
-def _to_device(function: Any, xp: Any) -> Any:
-    """The maker of the method to_device, which is no function of the raw namespace."""
-    rule = parametric(lambda xp, g, y, x, device: xp._to_device(g, device_of(x)))
-    return rule(lambda x, device: x.to_device(device), xp)
+def _to_device(xp: Namespace, g: Array, _y: Array, x_like: Array, device: Any) -> Array:
+    return xp._to_device(g, x_like.device)
 
 
-def _tanh(xp: Namespace, g: Array, y: Array, x: Array) -> Array:
+def _tanh(xp: Namespace, g: Array, _y: Array, x: Array) -> Array:
     """By 4 e / (1 + e)^2 with e = exp(-2 |x|): 1 - y^2 has no digit left where y is nearly 1. Of complex numbers, by 1 - y^2."""
-    if xp.isdtype(x.dtype, "complex floating"):
+    if not xp.is_real_floating(x.dtype):
+        y = xp.tanh(x)
         return g * (1 - y * y)
-    e = xp.exp(xp.where(x >= 0, -2 * x, 2 * x))
-    return g * (4 * e / ((1 + e) * (1 + e)))
+    return g * (_slope_of_tanh if isinstance(x, Wrapped) else _plain_slope_of_tanh)(xp, x)
+
+
+def _slope_of_tanh(xp: Namespace, x: Array) -> Array:
+    """With derivatives of its own; those of |x| would be wrong at 0. The sign is a constant, since the slope is even, and no choice,
+    which takes longer than an exponential on random signs."""
+    away = 2 - 4 * xp.astype(x >= 0, x.dtype)
+    e = xp.exp(away * x)
+    return 4 * e / ((1 + e) * (1 + e))
+
+
+def _plain_slope_of_tanh(xp: Namespace, x: Array) -> Array:
+    """The same numbers where nobody differentiates them, without a choice and in two arrays."""
+    e = xp.exp(-2 * xp.abs(x))
+    below = 1 + e
+    below *= below
+    e *= 4
+    e /= below
+    return e
 
 
 # The rules of one row: the cotangent of the first argument, of the second, ...
 RULES: dict[str, Maker] = {
-    "abs": pointwise(lambda xp, g, y, x: g * xp.sign(x)),
-    "acos": pointwise(lambda xp, g, y, x: -g / xp.sqrt((1 - x) * (1 + x))),
-    "acosh": pointwise(lambda xp, g, y, x: g / (xp.sqrt(x - 1) * xp.sqrt(x + 1))),
-    "asin": pointwise(lambda xp, g, y, x: g / xp.sqrt((1 - x) * (1 + x))),
-    "asinh": pointwise(lambda xp, g, y, x: g / xp.hypot(x, xp.ones_like(x))),
-    "atan": pointwise(lambda xp, g, y, x: g / (1 + x * x)),
-    "atanh": pointwise(lambda xp, g, y, x: g / ((1 - x) * (1 + x))),
-    "conj": pointwise(lambda xp, g, y, x: g),
-    "cos": pointwise(lambda xp, g, y, x: -g * xp.sin(x)),
-    "cosh": pointwise(lambda xp, g, y, x: g * xp.sinh(x)),
-    "exp": pointwise(lambda xp, g, y, x: g * y),
-    "expm1": pointwise(lambda xp, g, y, x: g * xp.exp(x)),
-    "log": pointwise(lambda xp, g, y, x: g / x),
-    "log10": pointwise(lambda xp, g, y, x: g / (LN10 * x)),
-    "log1p": pointwise(lambda xp, g, y, x: g / (1 + x)),
-    "log2": pointwise(lambda xp, g, y, x: g / (LN2 * x)),
-    "negative": pointwise(lambda xp, g, y, x: -g),
-    "positive": pointwise(lambda xp, g, y, x: g),
-    "real": pointwise(lambda xp, g, y, x: g),
-    "reciprocal": pointwise(lambda xp, g, y, x: -g * y * y),
-    "sin": pointwise(lambda xp, g, y, x: g * xp.cos(x)),
-    "sinh": pointwise(lambda xp, g, y, x: g * xp.cosh(x)),
-    "sqrt": pointwise(lambda xp, g, y, x: 0.5 * g / y),
-    "square": pointwise(lambda xp, g, y, x: 2 * g * x),
-    "tan": pointwise(lambda xp, g, y, x: g * (1 + y * y)),
+    "abs": pointwise(lambda xp, g, _y, x: g * xp.sign(x)),
+    "acos": pointwise(lambda xp, g, _y, x: -g / xp.sqrt((1 - x) * (1 + x))),
+    "acosh": pointwise(lambda xp, g, _y, x: g / (xp.sqrt(x - 1) * xp.sqrt(x + 1))),
+    "asin": pointwise(lambda xp, g, _y, x: g / xp.sqrt((1 - x) * (1 + x))),
+    "asinh": pointwise(lambda xp, g, _y, x: g / xp.hypot(x, xp.ones_like(x))),
+    "atan": pointwise(lambda xp, g, _y, x: g / (1 + x * x)),
+    "atanh": pointwise(lambda xp, g, _y, x: g / ((1 - x) * (1 + x))),
+    "conj": pointwise(lambda xp, g, _y, _x: g),
+    "cos": pointwise(lambda xp, g, _y, x: -g * xp.sin(x)),
+    "cosh": pointwise(lambda xp, g, _y, x: g * xp.sinh(x)),
+    "exp": pointwise(lambda xp, g, y, _x: g * y),
+    "expm1": pointwise(lambda xp, g, _y, x: g * xp.exp(x)),
+    "log": pointwise(lambda xp, g, _y, x: g / x),
+    "log10": pointwise(lambda xp, g, _y, x: g / (LN10 * x)),
+    "log1p": pointwise(lambda xp, g, _y, x: g / (1 + x)),
+    "log2": pointwise(lambda xp, g, _y, x: g / (LN2 * x)),
+    "negative": pointwise(lambda xp, g, _y, _x: -g),
+    "positive": pointwise(lambda xp, g, _y, _x: g),
+    "real": pointwise(lambda xp, g, _y, _x: g),
+    "reciprocal": pointwise(lambda xp, g, y, _x: -g * y * y),
+    "sin": pointwise(lambda xp, g, _y, x: g * xp.cos(x)),
+    "sinh": pointwise(lambda xp, g, _y, x: g * xp.cosh(x)),
+    "sqrt": pointwise(lambda xp, g, y, _x: 0.5 * g / y),
+    "square": pointwise(lambda xp, g, _y, x: 2 * g * x),
+    "tan": pointwise(lambda xp, g, y, _x: g * (1 + y * y)),
     "tanh": pointwise(_tanh),
-    "add": pointwise(lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: g),
-    "subtract": pointwise(lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: -g),
-    "multiply": pointwise(lambda xp, g, y, a, b: g * b, lambda xp, g, y, a, b: g * a),
-    "divide": pointwise(lambda xp, g, y, a, b: g / b, lambda xp, g, y, a, b: -g * y / b),
+    "add": pointwise(lambda xp, g, _y, _a, _b: g, lambda xp, g, _y, _a, _b: g),
+    "subtract": pointwise(lambda xp, g, _y, _a, _b: g, lambda xp, g, _y, _a, _b: -g),
+    "multiply": pointwise(lambda xp, g, _y, _a, b: g * b, lambda xp, g, _y, a, _b: g * a),
+    "divide": pointwise(lambda xp, g, _y, _a, b: g / b, lambda xp, g, y, _a, b: -g * y / b),
     "pow": pointwise(_pow_base, _pow_exponent),
-    "remainder": pointwise(lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: -g * (a // b)),
-    "atan2": pointwise(_atan2_first, lambda xp, g, y, a, b: -_atan2_first(xp, g, y, b, a)),
+    "remainder": pointwise(lambda xp, g, _y, _a, _b: g, lambda xp, g, _y, a, b: -g * (a // b)),
+    "atan2": pointwise(_atan2_first, lambda xp, g, _y, a, b: -_atan2_first(xp, g, None, b, a)),
     "hypot": pointwise(
-        lambda xp, g, y, a, b: _hypot(xp, g, y, a), lambda xp, g, y, a, b: _hypot(xp, g, y, b)
+        lambda xp, g, y, a, _b: _hypot(xp, g, y, a), lambda xp, g, y, _a, b: _hypot(xp, g, y, b)
     ),
     "logaddexp": pointwise(_logaddexp, lambda xp, g, y, a, b: _logaddexp(xp, g, y, b, a)),
-    "nextafter": pointwise(lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: xp.zeros_like(g)),
-    "copysign": pointwise(_copysign, lambda xp, g, y, a, b: xp.zeros_like(g)),
+    "nextafter": pointwise(lambda xp, g, _y, _a, _b: g, lambda xp, g, _y, _a, _b: xp.zeros_like(g)),
+    "copysign": pointwise(_copysign, lambda xp, g, _y, _a, _b: xp.zeros_like(g)),
     "maximum": pointwise(
-        lambda xp, g, y, a, b: _taken(xp, g, a > b, a == b),
-        lambda xp, g, y, a, b: _taken(xp, g, b > a, a == b),
+        lambda xp, g, _y, a, b: _taken(xp, g, a > b, a == b),
+        lambda xp, g, _y, a, b: _taken(xp, g, b > a, a == b),
     ),
     "minimum": pointwise(
-        lambda xp, g, y, a, b: _taken(xp, g, a < b, a == b),
-        lambda xp, g, y, a, b: _taken(xp, g, b < a, a == b),
+        lambda xp, g, _y, a, b: _taken(xp, g, a < b, a == b),
+        lambda xp, g, _y, a, b: _taken(xp, g, b < a, a == b),
     ),
     "where": pointwise(
         lambda xp, g, y, c, a, b: xp.zeros_like(g),
@@ -173,5 +189,5 @@ RULES: dict[str, Maker] = {
         lambda xp, g, y, c, a, b: xp.where(c, xp.zeros_like(g), g),
     ),
     "clip": _clip,
-    "_to_device": _to_device,
+    "_to_device": parametric(_to_device),
 }

@@ -12,30 +12,32 @@ from typing import Any
 
 from multimlp._typing import Array, Namespace
 from multimlp.errors import InputError, ShapeError
-from multimlp.tape.core import device_of, raw
-from multimlp.tape.recording import Maker, composed, parametric, pointwise
+from multimlp.tape._array import device_of
+from multimlp.tape.core import raw
+from multimlp.tape.recording import Maker, Source, composed, parametric, pointwise
 from multimlp.tape.rules_reductions import axes_of, restore_axes
 
 
-def _matmul_left(xp: Namespace, g: Array, y: Array, a: Array, b: Array) -> Array:
+def _matmul_left(xp: Namespace, g: Array, _y: Array, a: Array, b: Array) -> Array:
     if len(b.shape) == 1:
         return (g if len(a.shape) == 1 else g[..., None]) * b
     if len(a.shape) == 1:
-        return xp.matmul(b, g[..., None])[..., 0]
+        return xp.matmul(b, g) if len(b.shape) == 2 else xp.matmul(b, g[..., None])[..., 0]
     return xp.matmul(g, xp.matrix_transpose(b))
 
 
-def _matmul_right(xp: Namespace, g: Array, y: Array, a: Array, b: Array) -> Array:
+def _matmul_right(xp: Namespace, g: Array, _y: Array, a: Array, b: Array) -> Array:
     if len(a.shape) == 1:
         return a * g if len(b.shape) == 1 else a[:, None] * g[..., None, :]
     if len(b.shape) == 1:
-        return xp.matmul(xp.matrix_transpose(a), g[..., None])[..., 0]
+        t = xp.matrix_transpose(a)
+        return xp.matmul(t, g) if len(a.shape) == 2 else xp.matmul(t, g[..., None])[..., 0]
     if len(b.shape) == 2 and len(a.shape) > 2:  # one product over the whole batch
         a, g = xp.reshape(a, (-1, a.shape[-1])), xp.reshape(g, (-1, g.shape[-1]))
     return xp.matmul(xp.matrix_transpose(a), g)
 
 
-def _matrix_transpose(xp: Namespace, g: Array, y: Array, x: Array) -> Array:
+def _matrix_transpose(xp: Namespace, g: Array, _y: Array, _x: Array) -> Array:
     return xp.matrix_transpose(g)
 
 
@@ -99,7 +101,7 @@ def _matrix_power(xp: Namespace, x: Array, n: int) -> Array:
     return xp.matmul(square, x) if n % 2 else square
 
 
-def _inv(xp: Namespace, g: Array, y: Array, x: Array) -> Array:
+def _inv(xp: Namespace, g: Array, y: Array, _x: Array) -> Array:
     t = xp.matrix_transpose(y)
     return -xp.matmul(t, xp.matmul(g, t))
 
@@ -127,9 +129,9 @@ def _pinv(xp: Namespace, g: Array, y: Array, x: Array, rtol: Any = None) -> Arra
     return outer + (left - xp.matmul(x, xp.matmul(y, left))) + (right - xp.matmul(right, xp.matmul(y, x)))
 
 
-def _pinv_maker(function: Any, xp: Any) -> Any:
+def _pinv_maker(source: Source, xp: Any) -> Any:
     """The maker of pinv: the tolerance decides the rank, no number of the result."""
-    record = parametric(_pinv)(function, xp)
+    record = parametric(_pinv)(source, xp)
 
     def pinv(x: Any, /, *, rtol: Any = None) -> Any:
         return record(x) if rtol is None else record(x, rtol=raw(rtol))
@@ -153,9 +155,9 @@ def _power_norm(
     return xp.where(origin, xp.zeros_like(x), g * slope)
 
 
-def _vector_norm(function: Any, xp: Any) -> Any:
+def _vector_norm(source: Source, xp: Any) -> Any:
     """The maker of vector_norm: the orders 0 and ±inf are other functions in disguise."""
-    record = parametric(_power_norm)(function, xp)
+    record = parametric(_power_norm)(source, xp)
     traced = xp.traced
 
     def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:  # noqa: A002

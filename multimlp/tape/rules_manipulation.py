@@ -7,32 +7,34 @@ from typing import Any
 
 from multimlp._typing import Array, Namespace
 from multimlp.errors import NotDifferentiableError, ShapeError
-from multimlp.tape.core import Traced, device_of, raw
-from multimlp.tape.recording import Function, Maker, composed, of_sequence, parametric
+from multimlp.tape._array import Wrapped, device_of
+from multimlp.tape.batching import Function
+from multimlp.tape.core import raw
+from multimlp.tape.recording import Maker, Source, composed, of_sequence, parametric
 
 Axes = int | tuple[int, ...] | None
 
 
 def _reshape_back(
-    xp: Namespace, g: Array, y: Array, x: Array, shape: Any = None, copy: Any = None, axis: Axes = None
+    xp: Namespace, g: Array, _y: Array, x_like: Array, shape: Any = None, copy: Any = None, axis: Axes = None
 ) -> Array:
-    return xp.reshape(g, x.shape)
+    return xp.reshape(g, x_like.shape)
 
 
-def _permute_dims(xp: Namespace, g: Array, y: Array, x: Array, axes: tuple[int, ...]) -> Array:
-    positive = [a % x.ndim for a in axes]
-    return xp.permute_dims(g, tuple(sorted(range(x.ndim), key=positive.__getitem__)))
+def _permute_dims(xp: Namespace, g: Array, _y: Array, _x: Array, axes: tuple[int, ...]) -> Array:
+    positive = [a % len(axes) for a in axes]
+    return xp.permute_dims(g, tuple(sorted(range(len(axes)), key=positive.__getitem__)))
 
 
-def _moveaxis(xp: Namespace, g: Array, y: Array, x: Array, source: Any, destination: Any) -> Array:
+def _moveaxis(xp: Namespace, g: Array, _y: Array, _x: Array, source: Any, destination: Any) -> Array:
     return xp.moveaxis(g, destination, source)
 
 
-def _flip(xp: Namespace, g: Array, y: Array, x: Array, axis: Axes = None) -> Array:
+def _flip(xp: Namespace, g: Array, _y: Array, _x: Array, axis: Axes = None) -> Array:
     return xp.flip(g, axis=axis)
 
 
-def _roll(xp: Namespace, g: Array, y: Array, x: Array, shift: Any, axis: Axes = None) -> Array:
+def _roll(xp: Namespace, g: Array, _y: Array, _x: Array, shift: Any, axis: Axes = None) -> Array:
     back = -shift if isinstance(shift, int) else tuple(-s for s in shift)
     return xp.roll(g, back, axis=axis)
 
@@ -53,7 +55,7 @@ def _stack(i: int, xp: Namespace, g: Array, y: Array, arrays: tuple[Array, ...],
     return g[(slice(None),) * (axis % y.ndim) + (i, ...)]
 
 
-def _unstack(xp: Namespace, x: Traced, axis: int = 0) -> tuple[Array, ...]:
+def _unstack(xp: Namespace, x: Array, axis: int = 0) -> tuple[Array, ...]:
     before = (slice(None),) * (axis % x.ndim)
     return tuple(x[(*before, i, ...)] for i in range(x.shape[axis]))
 
@@ -84,7 +86,7 @@ def _meshgrid(xp: Namespace, *arrays: Array, indexing: str = "xy") -> tuple[Arra
     return _broadcast_arrays(xp, *columns)
 
 
-def _tile(xp: Namespace, x: Traced, repetitions: tuple[int, ...]) -> Array:
+def _tile(xp: Namespace, x: Array, repetitions: tuple[int, ...]) -> Array:
     ndim = max(x.ndim, len(repetitions))
     shape = (1,) * (ndim - x.ndim) + tuple(x.shape)
     times = (1,) * (ndim - len(repetitions)) + tuple(repetitions)
@@ -94,7 +96,7 @@ def _tile(xp: Namespace, x: Traced, repetitions: tuple[int, ...]) -> Array:
     return xp.reshape(xp.broadcast_to(xp.reshape(x, apart), repeated), together)
 
 
-def _repeat(xp: Namespace, x: Traced, repeats: Any, axis: int | None = None) -> Array:
+def _repeat(xp: Namespace, x: Array, repeats: Any, axis: int | None = None) -> Array:
     if axis is None:
         x, axis = xp.reshape(x, (-1,)), 0
     return xp.take(x, xp.repeat(xp.arange(x.shape[axis], device=device_of(x)), repeats), axis=axis)
@@ -118,8 +120,9 @@ def _full(xp: Namespace, shape: Any, fill_value: Array, dtype: Any = None, devic
 
 
 def _full_like(xp: Namespace, x: Array, /, fill_value: Any, dtype: Any = None, device: Any = None) -> Array:
-    if not isinstance(fill_value, Traced):  # the shape of x counts, not its values
-        return xp.full_like(raw(x), fill_value, dtype=dtype, device=device)
+    if not isinstance(fill_value, Wrapped):  # the shape of x counts, not its values
+        place = device_of(x) if device is None else device
+        return xp.full(x.shape, fill_value, dtype=x.dtype if dtype is None else dtype, device=place)
     return _full(xp, x.shape, fill_value, x.dtype if dtype is None else dtype, device)
 
 
@@ -139,20 +142,20 @@ def _stacked(xp: Namespace, nested: Any, dtype: Any) -> Array:
 
 
 def _asarray(xp: Namespace, obj: Any, dtype: Any = None, device: Any = None, copy: Any = None) -> Array:
-    if not isinstance(obj, Traced):
+    if not isinstance(obj, Wrapped):
         obj = _stacked(xp, obj, xp.result_type(*_arrays_in(obj)))
     return obj if dtype is None else xp.astype(obj, dtype)
 
 
 def _astype_back(
-    xp: Namespace, g: Array, y: Array, x: Array, dtype: Any, copy: bool = True, device: Any = None
+    xp: Namespace, g: Array, _y: Array, x_like: Array, dtype: Any, copy: bool = True, device: Any = None
 ) -> Array:
-    return xp.astype(g, x.dtype)
+    return xp.astype(g, x_like.dtype)
 
 
-def _astype(function: Function, xp: Any) -> Function:
+def _astype(source: Source, xp: Any) -> Function:
     """The maker of astype: integers and booleans are constants, complex numbers are refused."""
-    record = parametric(_astype_back)(function, xp)
+    record = parametric(_astype_back)(source, xp)
     traced = xp.traced
 
     def astype(x: Any, dtype: Any, /, **params: Any) -> Any:
@@ -162,7 +165,7 @@ def _astype(function: Function, xp: Any) -> Function:
             raise NotDifferentiableError(
                 f"astype: derivatives are those of real numbers; a traced array cannot become {dtype}"
             )
-        return function(raw(x), dtype, **params)
+        return source(raw(x), dtype, **params)
 
     return astype
 
@@ -171,13 +174,13 @@ RULES: dict[str, Maker] = {
     "reshape": parametric(_reshape_back),
     "squeeze": parametric(_reshape_back),
     "expand_dims": parametric(_reshape_back),
-    "broadcast_to": parametric(lambda xp, g, y, x, shape: g),
+    "broadcast_to": parametric(lambda xp, g, _y, _x, shape: g),
     "permute_dims": parametric(_permute_dims),
     "moveaxis": parametric(_moveaxis),
     "flip": parametric(_flip),
     "roll": parametric(_roll),
-    "tril": parametric(lambda xp, g, y, x, k=0: xp.tril(g, k=k)),
-    "triu": parametric(lambda xp, g, y, x, k=0: xp.triu(g, k=k)),
+    "tril": parametric(lambda xp, g, _y, _x, k=0: xp.tril(g, k=k)),
+    "triu": parametric(lambda xp, g, _y, _x, k=0: xp.triu(g, k=k)),
     "concat": of_sequence(_concat),
     "stack": of_sequence(_stack),
     "unstack": composed(_unstack),

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from multimlp._typing import Array, Namespace
-from multimlp.tape.core import Rule, Traced
-from multimlp.tape.recording import Function, Maker, composed, parametric
+from multimlp.tape.batching import Function
+from multimlp.tape.core import Rule
+from multimlp.tape.recording import Maker, Source, composed, parametric
 
 Axis = int | Sequence[int] | None
 
@@ -26,6 +27,10 @@ def axes_of(x: Array, axis: Axis) -> tuple[int, ...]:
 
 def restore_axes(xp: Namespace, g: Array, x: Array, axis: Axis) -> Array:
     """A reduced array with its axes back, of length 1."""
+    if isinstance(axis, int):
+        shape = list(x.shape)
+        shape[axis] = 1
+        return xp.reshape(g, tuple(shape))
     axes = axes_of(x, axis)
     return xp.reshape(g, tuple(1 if i in axes else n for i, n in enumerate(x.shape)))
 
@@ -34,24 +39,30 @@ def _count(x: Array, axis: Axis) -> int:
     return math.prod(x.shape[a] for a in axes_of(x, axis))
 
 
-def _sum(xp: Namespace, g: Array, y: Array, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    return xp.broadcast_to(restore_axes(xp, g, x, axis), x.shape)
+def _sum(
+    xp: Namespace, g: Array, _y: Array, x_like: Array, axis: Axis = None, keepdims: bool = False
+) -> Array:
+    if axis is not None and not keepdims:
+        g = restore_axes(xp, g, x_like, axis)
+    return xp.broadcast_to(g, x_like.shape)
 
 
-def _mean(xp: Namespace, g: Array, y: Array, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    return xp.broadcast_to(restore_axes(xp, g / _count(x, axis), x, axis), x.shape)
+def _mean(
+    xp: Namespace, g: Array, _y: Array, x_like: Array, axis: Axis = None, keepdims: bool = False
+) -> Array:
+    return _sum(xp, g / _count(x_like, axis), _y, x_like, axis, keepdims)
 
 
 def _extremum(
     xp: Namespace, g: Array, y: Array, x: Array, axis: Axis = None, keepdims: bool = False
 ) -> Array:
     reached = (x == restore_axes(xp, y, x, axis)) | (x != x)
-    share = xp.astype(reached, x.dtype)
-    share = share / xp.sum(share, axis=axes_of(x, axis), keepdims=True)
-    return xp.where(reached, restore_axes(xp, g, x, axis) * share, xp.zeros_like(x))
+    count = xp.sum(xp.astype(reached, x.dtype), axis=axes_of(x, axis), keepdims=True)
+    share = restore_axes(xp, g, x, axis) * (1 / count)
+    return xp.where(reached, share, xp.zeros_like(share))
 
 
-def _prod(xp: Namespace, g: Array, y: Array, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+def _prod(xp: Namespace, g: Array, _y: Array, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     if x.size == 0:
         return xp.zeros_like(x)
     axes = axes_of(x, axis)
@@ -83,15 +94,15 @@ def _without_initial(g: Array, axis: int, include_initial: bool) -> Array:
 
 
 def _cumulative_sum(
-    xp: Namespace, g: Array, y: Array, x: Array, axis: int | None = None, include_initial: bool = False
+    xp: Namespace, g: Array, _y: Array, x_like: Array, axis: int | None = None, include_initial: bool = False
 ) -> Array:
-    axis = _running_axis(x, axis)
+    axis = _running_axis(x_like, axis)
     g = _without_initial(g, axis, include_initial)
     return xp.flip(xp.cumulative_sum(xp.flip(g, axis=axis), axis=axis), axis=axis)
 
 
 def _cumulative_prod(
-    xp: Namespace, g: Array, y: Array, x: Array, axis: int | None = None, include_initial: bool = False
+    xp: Namespace, g: Array, _y: Array, x: Array, axis: int | None = None, include_initial: bool = False
 ) -> Array:
     """With P_i the product before i: P_i S_i, where S_i = g_i + x_(i+1) S_(i+1), solved by doubling."""
     if x.size == 0:
@@ -113,15 +124,15 @@ def _with_dtype(rule: Rule) -> Maker:
     """A reduction that takes ``dtype``: the array is cast first, which has a rule of its own."""
     plain = parametric(rule)
 
-    def make(function: Function, xp: Any) -> Function:
-        traced, record = xp.traced, plain(function, xp)
+    def make(source: Source, xp: Any) -> Function:
+        wrapped, record = xp.wrapped, plain(source, xp)
 
         def reduce(x: Any, /, *args: Any, dtype: Any = None, **params: Any) -> Any:
             if dtype is None:
                 return record(x, *args, **params)
-            if type(x) is traced:
+            if type(x) in wrapped:
                 return reduce(xp.astype(x, dtype), *args, **params)
-            return function(x, *args, dtype=dtype, **params)
+            return source.plain(x, *args, dtype=dtype, **params)
 
         return reduce
 
@@ -129,14 +140,14 @@ def _with_dtype(rule: Rule) -> Maker:
 
 
 def _var(
-    xp: Namespace, x: Traced, axis: Axis = None, correction: float = 0.0, keepdims: bool = False
+    xp: Namespace, x: Array, axis: Axis = None, correction: float = 0.0, keepdims: bool = False
 ) -> Array:
     centred = x - xp.mean(x, axis=axis, keepdims=True)
     return xp.sum(centred * centred, axis=axis, keepdims=keepdims) / max(_count(x, axis) - correction, 0.0)
 
 
 def _std(
-    xp: Namespace, x: Traced, axis: Axis = None, correction: float = 0.0, keepdims: bool = False
+    xp: Namespace, x: Array, axis: Axis = None, correction: float = 0.0, keepdims: bool = False
 ) -> Array:
     return xp.sqrt(_var(xp, x, axis, correction, keepdims))
 

@@ -95,7 +95,10 @@ def _floating(backend: Backend, leaf: Any, where: str) -> Array:
 
 
 def _same_dtype(backend: Backend, arrays: Sequence[Array], others: Sequence[Any], name: str) -> None:
-    kinds = {backend.dtype_name(a.dtype) for a in (*arrays, *(o for o in others if is_array(o)))}
+    dtypes = {a.dtype for a in (*arrays, *(o for o in others if is_array(o)))}
+    if len(dtypes) == 1:
+        return
+    kinds = {backend.dtype_name(dtype) for dtype in dtypes}
     floats = sorted(kind for kind in kinds if kind.startswith(("float", "bfloat")))
     if len(floats) > 1:
         raise DTypeError(
@@ -105,6 +108,8 @@ def _same_dtype(backend: Backend, arrays: Sequence[Array], others: Sequence[Any]
 
 
 def _positions(argnums: ArgNums, count: int, name: str) -> tuple[int, ...]:
+    if isinstance(argnums, int) and 0 <= argnums < count:
+        return (argnums,)
     given = (argnums,) if isinstance(argnums, int) else argnums
     for position in given:
         if not -count <= position < count:
@@ -155,9 +160,15 @@ class Call:
             raise NotDifferentiableError(
                 f"{name}, argument {argnums}: there is no array in it to differentiate with respect to"
             )
-        rest = tree.leaves((tuple(a for p, a in enumerate(args) if p not in positions), kwargs))
+        others = kwargs or len(args) > len(positions)
+        rest = (
+            tree.leaves((tuple(a for p, a in enumerate(args) if p not in positions), kwargs))
+            if others
+            else []
+        )
         self.backend = backend_of((*chosen, *rest))
-        self.arrays = tuple(_floating(self.backend, leaf, f"{name}, argument {argnums}") for leaf in chosen)
+        where = f"{name}, argument {argnums}"
+        self.arrays = tuple([_floating(self.backend, leaf, where) for leaf in chosen])
         _same_dtype(self.backend, self.arrays, rest, name)
         self._function, self._positions, self._args, self._kwargs = function, positions, args, kwargs
 

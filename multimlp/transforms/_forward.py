@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from multimlp.backend import Array
+from multimlp.backend import Array, Backend
 from multimlp.errors import InputError, NotDifferentiableError
 from multimlp.transforms._call import Call, Outputs, check_transformed, explained
 from multimlp.transforms._directions import directions
@@ -34,6 +34,18 @@ def jvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
     array([ 2., 40.])
     """
     check_transformed("jvp", f)
+    return _directional(f, primals, tangents, lambda backend: backend.jvp)
+
+
+Derivative = Callable[[Callable[..., Any], tuple[Array, ...], tuple[Array, ...]], tuple[Any, Any]]
+
+
+def _directional(
+    f: Callable[..., Any],
+    primals: Sequence[Tree],
+    tangents: Sequence[Tree],
+    choose: Callable[[Backend], Derivative],
+) -> tuple[Tree, Tree]:
     primals, tangents = _arguments(primals, "primals"), _arguments(tangents, "tangents")
     call = Call(f, tuple(range(len(primals))), primals, {}, "jvp")
     backend, outputs = call.backend, Outputs()
@@ -47,7 +59,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
 
     with backend.scope_of(*call.arrays):
         along = directions(backend, tangents, call.gradients(call.arrays), ("jvp: a tangent", "primal"))
-        values, derivatives = explained(backend, backend.jvp, flat, call.arrays, along)
+        values, derivatives = explained(backend, choose(backend), flat, call.arrays, along)
     return outputs.join(values), outputs.join(derivatives)
 
 
@@ -60,7 +72,8 @@ def _arguments(given: Sequence[Tree], name: str) -> tuple[Tree, ...]:
 
 
 def hvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]) -> Tree:
-    """Hessian-vector product H v of a scalar function, without forming H (forward over reverse).
+    """Hessian-vector product H v of a scalar function, without forming H: forward over reverse where the library has a forward mode
+    of its own, else reverse over reverse, since H is symmetric.
 
     Examples
     --------
@@ -71,5 +84,19 @@ def hvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
     """
     check_transformed("hvp", f)
     positions = tuple(range(len(_arguments(primals, "primals"))))
-    products = jvp(lambda *args: grad(f, positions)(*args), primals, tangents)[1]
+    products = _directional(lambda *args: grad(f, positions)(*args), primals, tangents, _of_gradient)[1]
     return products[0] if len(positions) == 1 else products
+
+
+def _of_gradient(backend: Backend) -> Derivative:
+    """The directional derivative of a gradient."""
+    if backend.capabilities.forward_mode == "native":
+        return backend.jvp
+
+    def transposed(
+        function: Callable[..., Any], arrays: tuple[Array, ...], along: tuple[Array, ...]
+    ) -> tuple[Any, Any]:
+        outputs, pullback = backend.vjp(function, arrays)
+        return outputs, pullback(along)
+
+    return transposed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -84,6 +85,23 @@ class _Leaf(Sequence[Any]):
         return len(self._items)
 
 
+_PIECE = 2**20
+"""Numbers that one array of the vectorised pullbacks may hold on the tape, whose intermediate results are all in memory at once."""
+
+
+def _in_pieces(backend: Backend, row: Callable[..., Any], units: Array, width: int) -> tuple[Array, ...]:
+    """The function of all rows, on the tape so many at a time that memory is bounded."""
+    count, step = int(units.shape[0]), max(1, _PIECE // max(width, 1))
+    mapped = backend.vmap(row)
+    if count <= step or backend.capabilities.vmap != "tape":
+        found: tuple[Array, ...] = mapped((units,))
+        return found
+    pieces = [mapped((units[start : start + step, ...],)) for start in range(0, count, step)]
+    return tuple(
+        array_namespace(*column).concat(list(column), axis=0) for column in zip(*pieces, strict=True)
+    )
+
+
 def _rows(
     backend: Backend,
     pullback: Callable[..., Any],
@@ -112,7 +130,7 @@ def _rows(
         rows: tuple[Array, ...] = pullback(cotangents)
         return rows
 
-    columns = backend.vmap(row)((units,))
+    columns = _in_pieces(backend, row, units, max(size, *(math.prod(x.shape) for x in inputs)))
     return tuple(
         array_namespace(c).reshape(c, (*shape, *tuple(x.shape))) for c, x in zip(columns, inputs, strict=True)
     )

@@ -53,7 +53,9 @@ def value_and_grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = 
 
         def scalar_and_aux(arrays: Sequence[Array]) -> tuple[Array, tuple[Array, ...]]:
             result = call(arrays)
-            value, aux = _unpack_aux(result) if has_aux else (result, None)
+            if not has_aux:
+                return _scalar(backend, result, "grad"), ()
+            value, aux = _unpack_aux(result)
             return _scalar(backend, value, "grad"), outputs.split(aux)
 
         with backend.scope_of(*call.arrays):

@@ -28,6 +28,12 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
         Where the mapped axis stands in all arrays of the output; negative ones count from the end. What is no array is returned as
         one call returned it.
 
+    Notes
+    -----
+    The function is called once, with arrays that hide the mapped axis, so that what it does besides returning values is done once. On
+    libraries without a ``vmap`` of their own it is called again, once for each element, where it asks for the numbers of one (``if``,
+    ``float``, assignment) or for a function without a batching rule; on others these are refused.
+
     Raises
     ------
     InputError

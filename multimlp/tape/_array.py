@@ -1,0 +1,123 @@
+"""The array object of the standard around a value of a lower level: what recorded and batched arrays have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, NoReturn
+
+from multimlp._typing import Library
+from multimlp.errors import DifferentiationError, ShapeError
+
+
+class Wrapped:
+    """An array of the standard, immutable, whose ``value`` belongs to a lower level.
+
+    Each backend has subclasses of its own (made by `multimlp.tape.namespace`), which carry the operators, so that the type alone
+    says which namespace computes with it.
+    """
+
+    __slots__ = ()
+    __array_priority__ = 1e6
+    __hash__ = None  # type: ignore[assignment]
+    __multimlp_backend__: ClassVar[Library]
+    __multimlp_namespace__: ClassVar[Any]
+    level: int
+    value: Any
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        return self.__multimlp_namespace__
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        shape: tuple[int, ...] = self.value.shape
+        return shape
+
+    @property
+    def dtype(self) -> Any:
+        return self.value.dtype
+
+    @property
+    def device(self) -> Any:
+        return device_of(self)
+
+    @property
+    def size(self) -> int:
+        size = 1
+        for extent in self.shape:
+            size *= extent
+        return size
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def T(self) -> Any:  # noqa: N802 - the standard's name
+        if self.ndim != 2:
+            raise ShapeError(
+                f"T: expected a matrix, got an array of shape {self.shape}; mT transposes a stack of matrices"
+            )
+        return self.mT
+
+    @property
+    def mT(self) -> Any:  # noqa: N802 - the standard's name
+        return self.__multimlp_namespace__.matrix_transpose(self)
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
+        if stream is not None:
+            raise DifferentiationError(
+                "to_device: a traced array is moved without a stream; leave stream=None"
+            )
+        return self.__multimlp_namespace__._to_device(self, device)
+
+    def __getitem__(self, key: Any, /) -> Any:
+        return self.__multimlp_namespace__._getitem(self, key)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.__multimlp_namespace__.unstack(self))
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a 0-d array")
+        return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
+        self._refuse_conversion()
+
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> NoReturn:
+        self._refuse_conversion()
+
+    def __dlpack_device__(self) -> NoReturn:
+        self._refuse_conversion()
+
+    def __setitem__(self, key: Any, value: Any, /) -> NoReturn:
+        self._refuse_mutation()
+
+    def _refuse_in_place(self, other: Any, /) -> NoReturn:
+        self._refuse_mutation()
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = _refuse_in_place
+    __ipow__ = __imod__ = __imatmul__ = _refuse_in_place
+
+    def _refuse_conversion(self) -> NoReturn:
+        raise NotImplementedError
+
+    def _refuse_mutation(self) -> NoReturn:
+        raise NotImplementedError
+
+
+def device_of(x: Any) -> Any:
+    """The device of an array, None for arrays that name none (those of NumPy 1)."""
+    while isinstance(x, Wrapped):
+        x = x.value
+    return getattr(x, "device", None)
+
+
+def any_wrapped(values: Iterable[Any]) -> bool:
+    """Whether a recorded or batched array is among the values or in a list or tuple among them."""
+    return any(
+        isinstance(value, Wrapped) or (isinstance(value, (list, tuple)) and any_wrapped(value))
+        for value in values
+    )

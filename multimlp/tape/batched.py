@@ -1,0 +1,115 @@
+"""The batched array, which hides an axis.
+
+A batched array has a *level*, as a traced one, and wraps a value with one more axis, the first. An operation on it is done by the
+rule in ``batch_rules.py`` on the values below, which may be traced or batched themselves. What has no rule, and what needs the
+numbers of one example (``if``, ``float``, assignment, NumPy's own functions), raises `NeedsLoop`: whoever batches then calls the
+function once for each example.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from multimlp.errors import TracedValueError
+from multimlp.tape._array import Wrapped
+from multimlp.tape._state import is_open
+
+
+class NeedsLoop(BaseException):
+    """What is asked for differs from example to example, or has no batching rule.
+
+    No `Exception`, so that a function that catches those does not take it for one of its own.
+    """
+
+    def __init__(self, level: int, reason: str) -> None:
+        super().__init__(reason)
+        self.level = level
+
+
+class Batched(Wrapped):
+    """An array with a hidden first axis. It may hold any dtype."""
+
+    __slots__ = ("level", "value")
+
+    def __init__(self, value: Any, level: int) -> None:
+        self.value = value
+        self.level = level
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        shape: tuple[int, ...] = self.value.shape[1:]
+        return shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self.value.shape) - 1
+
+    def __bool__(self) -> bool:
+        need_loop(self, "bool()")
+
+    def __float__(self) -> float:
+        need_loop(self, "float()")
+
+    def __int__(self) -> int:
+        need_loop(self, "int()")
+
+    def __complex__(self) -> complex:
+        need_loop(self, "complex()")
+
+    def __index__(self) -> int:
+        need_loop(self, "an index")
+
+    def __repr__(self) -> str:
+        return f"Batched(level={self.level}, {self.value!r})"
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if not name.startswith("__") and hasattr(_plain(self), name):
+            need_loop(self, f".{name}")
+        raise AttributeError(f"an array has no {name!r}")
+
+    def _refuse_conversion(self) -> NoReturn:
+        need_loop(self, "a plain array")
+
+    def _refuse_mutation(self) -> NoReturn:
+        need_loop(self, "assignment")
+
+    def _by_ufunc(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """NumPy's protocol: ``array + batched`` and ``numpy.exp(batched)`` come here, and so does ``array += batched``."""
+        name = _OF_NUMPY.get(ufunc.__name__, ufunc.__name__)
+        function = getattr(self.__multimlp_namespace__, name, None)
+        if method != "__call__" or options or function is None:
+            need_loop(self, f"numpy.{ufunc.__name__}")
+        return function(*inputs)
+
+
+_OF_NUMPY = {
+    "absolute": "abs",
+    "arccos": "acos",
+    "arccosh": "acosh",
+    "arcsin": "asin",
+    "arcsinh": "asinh",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "arctanh": "atanh",
+    "conjugate": "conj",
+    "invert": "bitwise_invert",
+    "left_shift": "bitwise_left_shift",
+    "power": "pow",
+    "right_shift": "bitwise_right_shift",
+}
+
+
+def _plain(x: Any) -> Any:
+    while isinstance(x, Wrapped):
+        x = x.value
+    return x
+
+
+def need_loop(x: Batched, what: str) -> NoReturn:
+    """Leave the batched call that x belongs to; `TracedValueError` if it has ended."""
+    if not is_open(x.level):
+        raise TracedValueError(
+            f"{what} of an array that was kept from inside a vmap: it stood for all examples at once, and the call has ended. "
+            "Return it from the function instead"
+        )
+    raise NeedsLoop(x.level, f"{what} of a batched array")
