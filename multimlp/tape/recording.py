@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from multimlp.errors import InputError
+from multimlp.tape._state import call_with
 from multimlp.tape.core import Node, Rule, Traced, any_traced, raw
 
 Function: TypeAlias = Callable[..., Any]
@@ -190,6 +191,30 @@ def composed(definition: Function) -> Maker:
         return record
 
     return make
+
+
+def elementwise(function: Function, derivative: Function, x: Traced) -> Traced:
+    """``function(x)`` as one operation, of which both are known; each computes with what is under ``x``, and records if that is
+    traced in its turn, so that there are derivatives of any order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> from multimlp import tape
+    >>> value_and_grad = tape.value_and_grad(
+    ...     lambda xs: (tape.elementwise(lambda x: x * x * x, lambda x: 3 * x * x, xs[0]), ()), mm.get_backend("numpy")
+    ... )
+    >>> value, _, (g,) = value_and_grad((np.asarray(2.0),))
+    >>> float(value), float(g)
+    (8.0, 12.0)
+    """
+    below = x.value
+
+    def rule(xp: Any, g: Any, y: Any) -> Any:
+        return xp.multiply(g, derivative(below))
+
+    return type(x)(call_with((), function, below), x.level, (x,), (rule,))
 
 
 def constant(function: Function, xp: Any) -> Function:
