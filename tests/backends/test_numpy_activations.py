@@ -11,7 +11,7 @@ import pytest
 import multimlp as mm
 from multimlp import activations, tape
 from multimlp.backend import OPS, load_backend
-from multimlp.backends.numpy.activations import FORMULAS, PAIRS, PIECE, elementwise, paired
+from multimlp.backends.numpy.activations import CACHE, FORMULAS, PAIRS, elementwise, paired
 
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "leaky_relu": [{"negative_slope": 0.25}, {"negative_slope": -0.5}, {"negative_slope": 0.0}],
@@ -109,7 +109,7 @@ def test_gelu_against_fifty_digits(order: int, dtype: Any) -> None:
 @every_dtype
 @pytest.mark.parametrize("name", ["gelu", "silu_derivative", "hard_swish_derivative", "relu6"])
 def test_large_arrays_are_computed_piece_by_piece(name: str, dtype: Any) -> None:
-    kernel, size = elementwise(FORMULAS[name]), PIECE // np.dtype(dtype).itemsize
+    kernel, size = elementwise(FORMULAS[name]), CACHE // 2 // np.dtype(dtype).itemsize
     x = np.random.default_rng(1).normal(scale=3, size=2 * size + 22 - (2 * size + 22) % 6).astype(dtype)
     whole = kernel(x)
     np.testing.assert_allclose(whole, np.concatenate([kernel(x[:7]), kernel(x[7:])]), rtol=1e-5, atol=1e-6)
@@ -166,7 +166,7 @@ def test_options_that_are_arrays_are_the_portable_bodys() -> None:
 
 def _views(dtype: Any) -> list[np.ndarray]:
     """A vector of several pieces; members without a gap between them alone, small and larger than a piece."""
-    size, random = PIECE // np.dtype(dtype).itemsize, np.random.default_rng(2)
+    size, random = CACHE // 4 // np.dtype(dtype).itemsize, np.random.default_rng(2)
     shapes = ((2, 3), (1, 2 * size + 5), (5, 4, size // 16), (2, 3, size))
     return [
         random.normal(scale=2, size=shape).astype(dtype)[..., : shape[-2] - 1 or 1, :] for shape in shapes

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from multimlp.backends.numpy.activations.numbers import NUMBERS, TRAINING
-from multimlp.backends.numpy.activations.pieces import PIECE, pieces
+from multimlp.backends.numpy.activations.pieces import piece_bytes, pieces
 from multimlp.backends.numpy.activations.table import FORMULAS, PAIRS, Formula
 
 _PLAIN = (float, int, str)
@@ -18,6 +18,7 @@ _PLAIN = (float, int, str)
 def elementwise(formula: Formula) -> Callable[..., Any]:
     """The kernel of a formula: NotImplemented for half precision, 0-d arrays, subclasses, and options that are arrays."""
     call, count = formula
+    small = piece_bytes(count)
 
     @functools.wraps(call)
     def kernel(x: np.ndarray, *args: Any, **options: Any) -> Any:
@@ -34,7 +35,7 @@ def elementwise(formula: Formula) -> Callable[..., Any]:
                 return result if result is NotImplemented else result.T
             x = np.ascontiguousarray(x)
         result = np.empty_like(x)
-        if x.nbytes <= PIECE:
+        if x.nbytes <= small:
             work = (np.empty_like(x),) if count == 1 else [np.empty_like(x) for _ in range(count)]
             done = call(numbers, x, result, work, *args, **options)
             return done if done is NotImplemented else result

@@ -6,13 +6,21 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-PIECE = 1 << 16
-"""Bytes of a piece: the arrays that a formula works in stay in the second-level cache, and a call takes longer than its overhead."""
+CACHE = 1 << 19
+"""Bytes of all arrays that a formula touches at a time: half of a second-level cache; smaller pieces take longer in calls."""
+
+_PAGE = 4096
+"""Arrays at distances of pages do not make a load wait for a store, as those do whose addresses differ a little in the last bits."""
+
+
+def piece_bytes(count: int) -> int:
+    """Of a piece of each array, if there are so many to work in beside input and output."""
+    return CACHE // (count + 2) // _PAGE * _PAGE
 
 
 def pieces(count: int, *arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
     """Views of arrays of one shape, piece by piece, and beside each so many arrays like it to work in, the same memory for all."""
-    size = PIECE // arrays[0].itemsize
+    size = piece_bytes(count) // arrays[0].itemsize
     work = np.empty((count, min(size, arrays[0].size)), dtype=arrays[0].dtype)
     for views in _cut(arrays, size):
         like = views[0]
