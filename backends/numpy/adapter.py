@@ -13,7 +13,7 @@ from multimlp.backend import Array, Backend, Capabilities
 from multimlp.backends import _dlpack
 from multimlp.backends._host_threefry import threefry2x32
 from multimlp.backends._threads import blas_threads
-from multimlp.backends.numpy.activations import KERNELS
+from multimlp.backends.numpy import activations, losses
 
 
 def _relu(x: np.ndarray) -> np.ndarray:
@@ -42,7 +42,8 @@ class NumpyBackend(Backend):
 
     def __init__(self) -> None:
         self.kernels = {
-            **KERNELS,
+            **activations.KERNELS,
+            **losses.KERNELS,
             "dense": _dense,
             "relu": _relu,
             "tanh": np.tanh,

@@ -106,11 +106,11 @@ class ActivationOp(Op):
         def recorded(x: Any, *args: Any, **options: Any) -> Any:
             if not all(isinstance(option, _PLAIN) for option in (*args, *options.values())):
                 return portable(x, *args, **options)  # an array among them may be what is differentiated
-            return tape.elementwise(
-                lambda below: self.apply(below, *args, **options),
-                lambda below: slope.apply(below, *args, **options),
-                x,
-            )
+
+            def pullback(xp: Namespace, g: Array, below: Array) -> Array:
+                return xp.multiply(g, slope.apply(below, *args, **options))
+
+            return tape.operation(lambda below: self.apply(below, *args, **options), pullback, x)
 
         return recorded
 

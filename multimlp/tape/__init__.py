@@ -8,18 +8,19 @@ that there are derivatives of any order. Of what the standard gained in 2024.12 
 """
 
 from multimlp.tape._state import RECORDING, outermost_level
-from multimlp.tape.core import Traced, raw, stop_gradient
+from multimlp.tape.core import Traced, any_traced, raw, stop_gradient
 from multimlp.tape.namespace import constants_for, namespace_for, primitive, traced_type
-from multimlp.tape.recording import elementwise
+from multimlp.tape.recording import operation
 from multimlp.tape.reverse import jvp, value_and_grad, vjp
 
 __all__ = [
     "RECORDING",
     "Traced",
+    "any_traced",
     "constants_for",
-    "elementwise",
     "jvp",
     "namespace_for",
+    "operation",
     "outermost_level",
     "primitive",
     "raw",

@@ -193,18 +193,27 @@ def composed(definition: Function) -> Maker:
     return make
 
 
-def elementwise(function: Function, derivative: Function, x: Traced) -> Traced:
-    """``function(x)`` as one operation, of which both are known; each computes with what is under ``x``, and records if that is
-    traced in its turn, so that there are derivatives of any order.
+def operation(function: Function, pullback: Function, x: Traced) -> Traced:
+    """``function(x)`` as one operation of which the derivative is known.
+
+    Both compute with what is under ``x`` and record if that is traced in its turn, so that there are derivatives of any order.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(x)``
+    pullback : callable
+        ``pullback(xp, g, x)``: the cotangent of x, from the cotangent ``g`` of the result, with the traced namespace ``xp``.
+    x : traced array
 
     Examples
     --------
     >>> import numpy as np
     >>> import multimlp as mm
     >>> from multimlp import tape
-    >>> value_and_grad = tape.value_and_grad(
-    ...     lambda xs: (tape.elementwise(lambda x: x * x * x, lambda x: 3 * x * x, xs[0]), ()), mm.get_backend("numpy")
-    ... )
+    >>> def cube(x):
+    ...     return tape.operation(lambda x: x * x * x, lambda xp, g, x: xp.multiply(g, 3 * x * x), x)
+    >>> value_and_grad = tape.value_and_grad(lambda xs: (cube(xs[0]), ()), mm.get_backend("numpy"))
     >>> value, _, (g,) = value_and_grad((np.asarray(2.0),))
     >>> float(value), float(g)
     (8.0, 12.0)
@@ -212,7 +221,7 @@ def elementwise(function: Function, derivative: Function, x: Traced) -> Traced:
     below = x.value
 
     def rule(xp: Any, g: Any, y: Any) -> Any:
-        return xp.multiply(g, derivative(below))
+        return pullback(xp, g, below)
 
     return type(x)(call_with((), function, below), x.level, (x,), (rule,))
 

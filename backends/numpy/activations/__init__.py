@@ -6,7 +6,8 @@ bounded where it no longer counts; so nothing overflows on its way. The formulas
 
 from multimlp.backends.numpy.activations import pairs, smooth, straight  # noqa: F401 - they fill the tables
 from multimlp.backends.numpy.activations.kernels import KERNELS, elementwise, paired
+from multimlp.backends.numpy.activations.numbers import NUMBERS, Numbers
 from multimlp.backends.numpy.activations.pieces import CACHE
 from multimlp.backends.numpy.activations.table import FORMULAS, PAIRS
 
-__all__ = ["CACHE", "FORMULAS", "KERNELS", "PAIRS", "elementwise", "paired"]
+__all__ = ["CACHE", "FORMULAS", "KERNELS", "NUMBERS", "PAIRS", "Numbers", "elementwise", "paired"]

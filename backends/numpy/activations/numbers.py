@@ -33,7 +33,7 @@ class Numbers:
             return np.asarray(value, dtype=dtype)
 
         self.zero, self.half, self.one, self.two = map(number, (0, 0.5, 1, 2))
-        self.three, self.four, self.six = map(number, (3, 4, 6))
+        self.three, self.four, self.six, self.twenty = map(number, (3, 4, 6, 20))
         self.minus_half, self.minus_one, self.minus_three = map(number, (-0.5, -1, -3))
         self.top, self.bottom = number(42), number(-800)
         self.density_end, self.gaussian_end = number(40), number(30)
