@@ -48,7 +48,7 @@ def _mean_of(terms: _Terms, count: int) -> Callable[..., Any]:
             return NotImplemented
         n, o, t = found
         means, work = np.empty(len(o), dtype=o.dtype), None
-        for rows in _blocks(*o.shape, o.itemsize):
+        for rows in _blocks(len(o), o.shape[1], o.itemsize):
             part = o[rows]
             if work is None or len(part) != len(work[0]):
                 work = [np.empty_like(part) for _ in range(count + 1)]
@@ -81,7 +81,7 @@ def _each(terms: _Terms, count: int) -> Callable[..., Any]:
             return NotImplemented
         n, o, t = found
         out = np.empty(o.shape, dtype=o.dtype)
-        for rows in _blocks(*o.shape, o.itemsize):
+        for rows in _blocks(len(o), o.shape[1], o.itemsize):
             part = o[rows]
             work = [np.empty_like(part) for _ in range(count)]
             terms(n, part, t[rows], out[rows], *work, *args, **options)
@@ -175,7 +175,7 @@ def _hinge_gradient(n: Numbers, o: Any, t: Any, out: Any, slack: Any) -> None:
     out /= o.shape[-1]
 
 
-def _of_classes(fill: Callable[[Array, Array, Array], None], per_example: bool) -> Callable[..., Any]:
+def _of_classes(fill: Callable[[Array, Any, Array], None], per_example: bool) -> Callable[..., Any]:
     """The kernel of what ``fill(z, chosen, out)`` does to rows of outputs, their largest subtracted, and the labels of their classes.
 
     In z each example is a column, since NumPy reduces along rows; ``chosen`` picks the labels' elements.

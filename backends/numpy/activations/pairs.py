@@ -1,4 +1,4 @@
-"""Value and derivative together where they share an exponential, for training: x is finite, and overflow is no warning."""
+"""Value and derivative together where the derivative is cheap beside the value, for training: x is finite, overflow no warning."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from multimlp.backends.numpy.activations import gates
 from multimlp.backends.numpy.activations.numbers import Numbers
-from multimlp.backends.numpy.activations.smooth import elu, elu_derivative
+from multimlp.backends.numpy.activations.smooth import elu, elu_derivative, log_sigmoid, softplus
 from multimlp.backends.numpy.activations.table import Array, Work, pair
 
 
@@ -73,3 +73,18 @@ def gelu_pair(n: Numbers, x: Array, value: Array, slope: Array, w: Work, approxi
         gates.normal(n, x, gate, rest, slope)
         gates.normal_slope(n, x, gate, rest, slope)
     np.multiply(x, gate, out=value)
+
+
+@pair("softplus", 1)
+def softplus_pair(n: Numbers, x: Array, value: Array, slope: Array, w: Work) -> Any:
+    softplus(n, x, value, w)
+    np.negative(value, out=slope)
+    np.expm1(slope, out=slope)
+    np.negative(slope, out=slope)
+
+
+@pair("log_sigmoid", 1)
+def log_sigmoid_pair(n: Numbers, x: Array, value: Array, slope: Array, w: Work) -> Any:
+    log_sigmoid(n, x, value, w)
+    np.expm1(value, out=slope)
+    np.negative(slope, out=slope)

@@ -111,7 +111,8 @@ def hard_swish(n: Numbers, x: Array, out: Array, w: Work) -> Any:
     gate = w[0]
     hard_sigmoid(n, x, gate, w)
     np.maximum(x, n.minus_three, out=out)
-    return np.multiply(out, gate, out=out)
+    np.multiply(out, gate, out=out)
+    return np.add(out, n.zero, out=out)  # -0 becomes 0
 
 
 @formula(2)
@@ -143,7 +144,8 @@ def softshrink_derivative(n: Numbers, x: Array, out: Array, w: Work, lambd: Any 
 def hardshrink(n: Numbers, x: Array, out: Array, w: Work, lambd: Any = 0.5) -> Any:
     kept = w[0]
     softshrink_derivative(n, x, kept, w, lambd)
-    return np.multiply(x, kept, out=out)
+    np.multiply(x, kept, out=out)
+    return np.add(out, n.zero, out=out)  # -0 becomes 0
 
 
 @formula(0, "sparse_plus_derivative")
