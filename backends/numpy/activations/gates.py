@@ -19,8 +19,8 @@ def logistic(n: Numbers, z: np.ndarray, s: np.ndarray, rest: np.ndarray) -> None
     """s = 1 / (1 + exp(-z)) and rest = 1 - s, neither by cancellation, for z up to `Numbers.top`; s may be z."""
     np.exp(z, out=s)
     np.add(s, n.one, out=rest)
+    np.divide(s, rest, out=s)
     np.reciprocal(rest, out=rest)
-    s *= rest
 
 
 def logistic_slope(n: Numbers, s: np.ndarray, rest: np.ndarray, moved: np.ndarray, out: np.ndarray) -> None:

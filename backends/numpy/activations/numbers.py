@@ -16,8 +16,8 @@ class Numbers:
         1 + exp(top) is exp(top), exp(2 top) is finite, and top exp(-top) vanishes beside 1: where a gate has long been 1.
     bottom : 0-d array
         exp(bottom) is zero.
-    density_end, gaussian_end : 0-d array
-        exp(-end^2 / 2) and exp(-end^2) are zero.
+    density_end, gaussian_end, tanh_end : 0-d array
+        exp(-end^2 / 2), exp(-end^2) and exp(-2 end) are zero.
     tanh_top, tanh_bottom : 0-d array
         Of x, what top and bottom are of the argument 2 u of the tanh form of GELU.
     linear, cubic, cubic_slope : 0-d array
@@ -34,9 +34,9 @@ class Numbers:
 
         self.zero, self.half, self.one, self.two = map(number, (0, 0.5, 1, 2))
         self.three, self.four, self.six, self.twenty = map(number, (3, 4, 6, 20))
-        self.minus_half, self.minus_one, self.minus_three = map(number, (-0.5, -1, -3))
+        self.minus_half, self.minus_one, self.minus_two, self.minus_three = map(number, (-0.5, -1, -2, -3))
         self.top, self.bottom = number(42), number(-800)
-        self.density_end, self.gaussian_end = number(40), number(30)
+        self.density_end, self.gaussian_end, self.tanh_end = number(40), number(30), number(400)
         self.tanh_top, self.tanh_bottom = number(7.5), number(-25)
         linear = 2 * (2 / np.pi) ** 0.5
         self.linear, self.cubic = number(linear), number(linear * 0.044715)

@@ -87,7 +87,7 @@ def gaussian_derivative(n: Numbers, x: Array, out: Array, w: Work) -> Any:
     bounded = w[0]
     gates.bounded(x, -n.gaussian_end, n.gaussian_end, bounded)
     gaussian(n, x, out, w)
-    bounded *= -n.two
+    bounded *= n.minus_two
     return np.multiply(out, bounded, out=out)
 
 
@@ -162,8 +162,10 @@ def softsign_derivative(n: Numbers, x: Array, out: Array, w: Work) -> Any:
 @formula(1)
 def tanh_derivative(n: Numbers, x: Array, out: Array, w: Work) -> Any:
     total = w[0]
-    _decay(x, out)
-    np.multiply(out, out, out=out)
+    np.absolute(x, out=out)
+    np.minimum(out, n.tanh_end, out=out)
+    np.multiply(out, n.minus_two, out=out)
+    np.exp(out, out=out)
     np.add(out, n.one, out=total)
     total *= total
     np.divide(out, total, out=out)
