@@ -9,13 +9,10 @@ import numpy as np
 CACHE = 1 << 19
 """Bytes of all arrays that a formula touches at a time: half of a second-level cache; smaller pieces take longer in calls."""
 
-_PAGE = 4096
-"""Arrays at distances of pages do not make a load wait for a store, as those do whose addresses differ a little in the last bits."""
-
 
 def piece_bytes(count: int) -> int:
     """Of a piece of each array, if there are so many to work in beside input and output."""
-    return CACHE // (count + 2) // _PAGE * _PAGE
+    return CACHE // (count + 2)
 
 
 def pieces(count: int, *arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:

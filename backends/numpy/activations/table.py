@@ -1,7 +1,7 @@
 """The table of the formulas.
 
 ``formula(n, x, out, w, **options)`` takes the `Numbers` of x's dtype, where the result goes, which may be x, and arrays like x to work
-in: new ones would cost as much as the arithmetic. It answers NotImplemented to options that it does not cover.
+in, the same for every piece. It answers NotImplemented to options that it does not cover.
 """
 
 from __future__ import annotations
