@@ -7,15 +7,16 @@ as few calls as it can.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 import numpy as np
 
-from multimlp.backend import Call, FusedUpdate, Kernels, UpdateRule
+from multimlp.backend import Call, FusedUpdate, Kernels, Op, UpdateRule
 from multimlp.backends._threads import blas_threads, threads_for
 from multimlp.backends.numpy import _updates
+from multimlp.backends.numpy.activations import paired
 
 _OPENBLAS_ONE_THREAD = 1 << 19
 """Products of fewer floating-point operations run on one thread in OpenBLAS anyway."""
@@ -47,6 +48,17 @@ class NumpyKernels(Kernels):
         "relu": Kernels.activations["relu"]._replace(backward=_relu_backward),
     }
     chunk = _updates.CHUNK
+
+    def activation(
+        self, function: Callable[..., np.ndarray], y: np.ndarray, d: np.ndarray, **options: Any
+    ) -> tuple[Call, Call] | None:
+        """Where the outputs do not tell the derivative at less cost, the forward call computes it beside them."""
+        found = super().activation(function, y, d, **options)
+        if found is not None or not isinstance(function, Op) or self.backend.name in function.kernels:
+            return found
+        slope, multiply = np.empty(y.shape, y.dtype), np.multiply
+        forward = paired(function.name, y, slope, options)
+        return None if forward is None else (forward, lambda: multiply(d, slope, d))
 
     def indices(self, rows: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(rows, dtype=np.intp)

@@ -13,6 +13,7 @@ from multimlp.backend import Array, Backend, Capabilities
 from multimlp.backends import _dlpack
 from multimlp.backends._host_threefry import threefry2x32
 from multimlp.backends._threads import blas_threads
+from multimlp.backends.numpy import activations, losses
 from multimlp.backends.numpy._functions import FUNCTIONS
 
 
@@ -43,6 +44,8 @@ class NumpyBackend(Backend):
 
     def __init__(self) -> None:
         self.kernels = {
+            **activations.KERNELS,
+            **losses.KERNELS,
             "dense": _dense,
             "relu": _relu,
             "tanh": np.tanh,
@@ -53,7 +56,7 @@ class NumpyBackend(Backend):
         except ImportError:  # the portable erf serves
             pass
         else:
-            names = {"erf": special.erf, "erfc": special.erfc, "sigmoid": special.expit}
+            names = {"erf": special.erf, "erfc": special.erfc}
             self.kernels |= {name: _at_least_single(kernel) for name, kernel in names.items()}
 
     @contextlib.contextmanager

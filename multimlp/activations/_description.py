@@ -145,7 +145,10 @@ def derivative_of(function: ActivationOp) -> Callable[[Portable], ActivationOp]:
 
     def decorate(portable: Portable) -> ActivationOp:
         operation = ActivationOp(portable, function.arrays, function.checks)
-        ROWS[function.name] = Description(function, operation, **_FACTS.pop(function.name))
+        row = ROWS[function.name] = Description(function, operation, **_FACTS.pop(function.name))
+        if row.elementwise:
+            function.derivative = operation
+            function.elementwise = operation.elementwise = True
         return operation
 
     return decorate

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from multimlp import tape
 from multimlp.backend import (
     Array,
     Namespace,
@@ -17,6 +18,8 @@ from multimlp.backend import (
     owner_of_type,
 )
 from multimlp.errors import DTypeError, InputError
+
+_PLAIN = (float, int, str)
 
 Check = Callable[[Any], str | None]
 """Says what was expected if the value of an option cannot be used, else returns None."""
@@ -62,6 +65,11 @@ def _is_real(value: Any) -> bool:
 class ActivationOp(Op):
     """An operation on one floating-point array, with options. Made by the decorators of `_description`."""
 
+    derivative: ActivationOp | None = None
+    """Of an activation of single numbers, its derivative in x."""
+    elementwise: bool = False
+    """Whether it computes each number from one number of ``x``."""
+
     def __init__(self, portable: Callable[..., Any], arrays: int, checks: Mapping[str, Check]) -> None:
         super().__init__(portable, arrays)
         self.checks = checks
@@ -86,6 +94,38 @@ class ActivationOp(Op):
         if not accepted:
             self._accept(x)
         return super().__call__(x, *args, **kwargs)
+
+    def _choose(self, types: Any) -> Callable[..., Any]:
+        """The tape records it as one operation where the backend has a kernel for its derivative, which is the rule then; what is
+        batched is computed with as it is."""
+        portable, slope = super()._choose(types), self.derivative
+        cls = types[0] if isinstance(types, tuple) else types
+        if self.elementwise and issubclass(cls, tape.Batched):
+            return self._of_batches(portable)
+        backend = owner_of_type(cls)
+        if slope is None or backend is None or not issubclass(cls, tape.Traced):
+            return portable
+        if slope.kernel_for(backend) is None:
+            return portable
+
+        def recorded(x: Any, *args: Any, **options: Any) -> Any:
+            if not all(isinstance(option, _PLAIN) for option in (*args, *options.values())):
+                return portable(x, *args, **options)  # an array among them may be what is differentiated
+
+            def pullback(xp: Namespace, g: Array, below: Array) -> Array:
+                return xp.multiply(g, slope.apply(below, *args, **options))
+
+            return tape.operation(lambda below: self.apply(below, *args, **options), pullback, x)
+
+        return recorded
+
+    def _of_batches(self, portable: Callable[..., Any]) -> Callable[..., Any]:
+        def batched(x: Any, *args: Any, **options: Any) -> Any:
+            if not all(isinstance(option, _PLAIN) for option in (*args, *options.values())):
+                return portable(x, *args, **options)
+            return type(x)(self.apply(x.value, *args, **options), x.level)
+
+        return batched
 
     def _accept(self, x: Any) -> None:
         backend = owner_of_type(type(x))

@@ -116,7 +116,7 @@ class Kernels:
     Attributes
     ----------
     activations : mapping of str to InPlaceActivation
-        By the name of the operation (`Op.name`); those with options are not asked for.
+        By the name of the operation (`Op.name`), with its default options.
     updates : mapping of str to callable
         Hand-written updates by the name of an `UpdateRule`: ``make(rule, p, g, *slots)`` -> the update.
     """
@@ -183,10 +183,12 @@ class Kernels:
         multiply = self.module.multiply
         return lambda: multiply(a, b, out=out)
 
-    def activation(self, function: Callable[..., Array], y: Array, d: Array) -> tuple[Call, Call] | None:
+    def activation(
+        self, function: Callable[..., Array], y: Array, d: Array, **options: Any
+    ) -> tuple[Call, Call] | None:
         """The calls ``y = f(y)`` and ``d *= f'``, or None for a function that has no such kernel, as none of a user's own has,
         whatever it is called."""
-        found = self.activations.get(function.name) if isinstance(function, Op) else None
+        found = self.activations.get(function.name) if isinstance(function, Op) and not options else None
         return None if found is None else (found.forward(self, y), found.backward(self, y, d))
 
     def softmax_cross_entropy(

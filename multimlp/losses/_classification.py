@@ -21,6 +21,7 @@ from multimlp.losses._align import (
     require_floating,
 )
 from multimlp.losses._loss import define
+from multimlp.losses._op import per_example
 
 __all__ = ["binary_cross_entropy", "cross_entropy", "hinge", "one_hot"]
 
@@ -80,7 +81,7 @@ def one_hot(xp: Namespace, labels: Array, k: int) -> Array:
     return xp.expand_dims(labels, axis=-1) == classes
 
 
-@op(arrays=2)
+@per_example
 def softmax_cross_entropy(
     outputs: Array,
     targets: Array,
@@ -143,7 +144,7 @@ def softmax_cross_entropy_gradient(
     return activations.softmax(outputs) * xp.sum(q, axis=-1, keepdims=True) - q
 
 
-@op(arrays=2)
+@per_example
 def sigmoid_cross_entropy(outputs: Array, targets: Array) -> Array:
     """Binary cross-entropy with the sigmoid of the outputs (logits), the mean over k independent decisions.
 
@@ -194,7 +195,7 @@ def sigmoid_cross_entropy_gradient(outputs: Array, targets: Array) -> Array:
     return (activations.sigmoid(outputs) - targets) / outputs.shape[-1]
 
 
-@op(arrays=2)
+@per_example
 def hinge_loss(outputs: Array, targets: Array) -> Array:
     """The margin loss of support vector machines: ``mean_k max(0, 1 - s o)`` with s = 1 where t > 0, else -1.
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from multimlp._naming import Named, Options, Table, document_as
-from multimlp.backend import Array, host_values, is_array, owner
+from multimlp.backend import Array, Op, host_values, is_array, owner
 from multimlp.errors import InputError, ShapeError
 from multimlp.errors.checks import check_items, check_number, check_whole, refuse
 from multimlp.losses._align import check_outputs
+from multimlp.losses._op import LossOp
 
 Shape = tuple[int, ...]
 LOSSES: Table[Loss] = Table("loss")
@@ -180,8 +181,8 @@ def _require_outputs(outputs: Any) -> None:
 
 def define(
     name: str,
-    function: Callable[..., Array],
-    gradient_function: Callable[..., Array],
+    function: LossOp,
+    gradient_function: Op,
     check: Callable[[Shape, np.ndarray], None],
     predict_function: Callable[[Array], Array] | None = None,
     activation_function: Callable[[Array], Array] | None = None,
@@ -189,6 +190,7 @@ def define(
     aliases: tuple[str, ...] = (),
 ) -> Loss:
     """Put a loss into the table; its options are the parameters of ``function`` after the two arrays."""
+    function.gradient = gradient_function
     known = Options(function, skip=2)
     loss = Loss(
         name,

@@ -11,6 +11,7 @@ from multimlp.backend import Array, Namespace, array_namespace, op
 from multimlp.errors.checks import number
 from multimlp.losses._align import aligned, check_range, check_values
 from multimlp.losses._loss import define
+from multimlp.losses._op import per_example
 
 __all__ = ["huber", "log_cosh", "mae", "mse", "poisson"]
 
@@ -22,7 +23,7 @@ def _magnitude(xp: Namespace, r: Array) -> Array:
     return xp.where(r == 0, xp.zeros_like(r), xp.where(r < 0, -r, r))
 
 
-@op(arrays=2)
+@per_example
 def mean_squared_error(outputs: Array, targets: Array) -> Array:
     """Squared error, ``mean_k (o_k - t_k)^2`` (no factor 1/2).
 
@@ -64,7 +65,7 @@ def mean_squared_error_gradient(outputs: Array, targets: Array) -> Array:
     return (outputs - targets) * (2 / outputs.shape[-1])
 
 
-@op(arrays=2)
+@per_example
 def mean_absolute_error(outputs: Array, targets: Array) -> Array:
     """Absolute error, ``mean_k |o_k - t_k|``; its derivative where o = t is 0.
 
@@ -101,7 +102,7 @@ def mean_absolute_error_gradient(outputs: Array, targets: Array) -> Array:
     return xp.sign(outputs - targets) / outputs.shape[-1]
 
 
-@op(arrays=2)
+@per_example
 def huber_loss(outputs: Array, targets: Array, delta: Positive = 1.0) -> Array:
     """Huber's loss: quadratic up to ``delta``, linear beyond.
 
@@ -153,7 +154,7 @@ def huber_loss_gradient(outputs: Array, targets: Array, delta: Positive = 1.0) -
     return xp.where(_magnitude(xp, r) <= delta, r, xp.sign(r) * delta) / outputs.shape[-1]
 
 
-@op(arrays=2)
+@per_example
 def log_cosh_loss(outputs: Array, targets: Array) -> Array:
     """``mean_k log(cosh(o_k - t_k))``: about r^2 / 2 near 0 and |r| - log 2 far away, without a kink.
 
@@ -197,7 +198,7 @@ def log_cosh_loss_gradient(outputs: Array, targets: Array) -> Array:
     return xp.tanh(outputs - targets) / outputs.shape[-1]
 
 
-@op(arrays=2)
+@per_example
 def poisson_loss(outputs: Array, targets: Array) -> Array:
     """Poisson negative log-likelihood of counts: ``mean_k (exp(o_k) - t_k o_k)``, outputs being log-rates.
 

@@ -7,11 +7,12 @@ that there are derivatives of any order, and derivatives and `vmap` nest in any 
 2024.12 they use two functions only: ``cumulative_prod``, for products, and ``take_along_axis``, for sorting.
 """
 
-from multimlp.tape._array import Wrapped
+from multimlp.tape._array import Wrapped, any_wrapped
 from multimlp.tape._state import RECORDING, outermost_level
 from multimlp.tape.batched import Batched, NeedsLoop
 from multimlp.tape.core import Traced, raw, stop_gradient
 from multimlp.tape.namespace import constants_for, namespace_for, primitive, traced_type
+from multimlp.tape.recording import operation
 from multimlp.tape.reverse import jvp, value_and_grad, vjp
 from multimlp.tape.vectorized import vmap
 
@@ -21,9 +22,11 @@ __all__ = [
     "NeedsLoop",
     "Traced",
     "Wrapped",
+    "any_wrapped",
     "constants_for",
     "jvp",
     "namespace_for",
+    "operation",
     "outermost_level",
     "primitive",
     "raw",

@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from multimlp.errors import InputError
 from multimlp.tape._array import Wrapped, any_wrapped, device_of
+from multimlp.tape._state import RECORDING, call_with
 from multimlp.tape.batching import BatchRule, Function, level_of
 from multimlp.tape.core import Rule, Traced, next_order, raw
 
@@ -336,6 +337,41 @@ def composed(definition: Function) -> Maker:
         return record
 
     return make
+
+
+def operation(function: Function, pullback: Function, x: Traced) -> Traced:
+    """``function(x)`` as one operation of which the derivative is known.
+
+    Both compute with what is under ``x`` and record if that is traced in its turn, so that there are derivatives of any order.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(x)``
+    pullback : callable
+        ``pullback(xp, g, x)``: the cotangent of x, from the cotangent ``g`` of the result, with the traced namespace ``xp``.
+    x : traced array
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> from multimlp import tape
+    >>> def cube(x):
+    ...     return tape.operation(lambda x: x * x * x, lambda xp, g, x: xp.multiply(g, 3 * x * x), x)
+    >>> value_and_grad = tape.value_and_grad(lambda xs: (cube(xs[0]), ()), mm.get_backend("numpy"))
+    >>> value, _, (g,) = value_and_grad((np.asarray(2.0),))
+    >>> float(value), float(g)
+    (8.0, 12.0)
+    """
+    below = x.value
+    under = tuple((library, level) for library, level in RECORDING.levels if level < x.level)
+
+    def rule(xp: Any, g: Any, _y: Any) -> Any:
+        return pullback(xp, g, below)
+
+    y = call_with(under, function, below)
+    return type(x)(y, x.level, [next_order(), y.shape, (x.node,), (rule,), None, (), None])
 
 
 def constant(source: Source, xp: Any) -> Function:

@@ -71,7 +71,7 @@ def hidden_layer(
 def _in_place(kernels: Kernels, rule: Activation, y: Array, signal: Array) -> Hidden | None:
     if rule.function is activations.identity:
         return Hidden(y, [], [])
-    calls = None if rule.bound else kernels.activation(rule.function, y, signal)
+    calls = kernels.activation(rule.function, y, signal, **dict(rule.bound))
     return None if calls is None else Hidden(y, [calls[0]], [calls[1]])
 
 
