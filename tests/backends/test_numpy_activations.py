@@ -226,9 +226,9 @@ def test_it_is_one_operation_with_the_derivatives_of_the_portable_body(
     function, x = activations.get(name), np.random.default_rng(3).normal(scale=2, size=50)
     leaf = tape.traced_type(load_backend("numpy"))(x, 1)
     node = function(leaf, **options)
-    assert [parent is leaf for parent in node.node[2]] == [True]
+    assert [parent is leaf.node for parent in node.node[2]] == [True]
     if options:  # by position too
-        assert [parent is leaf for parent in function(leaf, *options.values()).node[2]] == [True]
+        assert [parent is leaf.node for parent in function(leaf, *options.values()).node[2]] == [True]
     ours, portable = (lambda x, f=f: f(x, **options) for f in (function, function.portable))
     for order in range(1, 4):
         ours, portable = mm.elementwise_grad(ours), mm.elementwise_grad(portable)
@@ -270,4 +270,4 @@ def test_transforms_go_through_the_one_operation() -> None:
 def test_libraries_without_kernels_of_the_derivatives_record_the_portable_body() -> None:
     backend = load_backend("strict")
     leaf = tape.traced_type(backend)(backend.asarray([1.0, 2.0], dtype="float64"), 1)
-    assert all(parent is not leaf for parent in activations.silu(leaf).node[2])
+    assert all(parent is not leaf.node for parent in activations.silu(leaf).node[2])
