@@ -12,6 +12,7 @@ import torch
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function, prepare_all
 from multimlp.backends import _dlpack
 from multimlp.backends.torch import namespace
+from multimlp.backends.torch._activations import kernels as activations
 from multimlp.backends.torch._programs import Programs, has_cxx_compiler, warn_of_no_cxx_compiler
 from multimlp.backends.torch._quiet import load_forward_mode
 from multimlp.backends.torch._threads import torch_threads
@@ -45,6 +46,7 @@ class TorchBackend(Backend):
             "erfc": torch.special.erfc,
             "softmax": lambda x, axis=-1: torch.softmax(x, axis),
             "log_softmax": lambda x, axis=-1: torch.log_softmax(x, axis),
+            **activations(),
         }
 
     def all_threads(self) -> contextlib.AbstractContextManager[None]:
