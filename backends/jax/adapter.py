@@ -14,6 +14,7 @@ import numpy as np
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends import _dlpack
 from multimlp.backends.jax import namespace
+from multimlp.backends.jax._slopes import SMOOTH, with_closed_slope
 from multimlp.backends.jax._wide import NARROWER, WIDE, switch_is_on
 from multimlp.errors import MultimlpError, shape_unknown, value_taken
 
@@ -39,6 +40,8 @@ class JaxBackend(Backend):
             "erf": jax.scipy.special.erf,
             "erfc": jax.scipy.special.erfc,
         }
+        for name in SMOOTH:
+            self.kernels[name] = self.compile_operation(with_closed_slope(name), 1)
 
     def is_array_type(self, cls: type) -> bool:
         return issubclass(cls, (jax.Array, jax.core.Tracer))
@@ -46,7 +49,7 @@ class JaxBackend(Backend):
     def compile_operation(self, portable: Callable[..., Any], arrays: int) -> Callable[..., Any]:
         """Compiled, as the functions of `jax.nn` are: one call of the device in place of one for each step."""
 
-        @functools.partial(jax.jit, static_argnums=(0, 1), inline=True)
+        @functools.partial(jax.jit, static_argnums=(0, 1))
         def compiled(positional: tuple[Any, ...], named: tuple[tuple[str, Any], ...], *given: Array) -> Any:
             return portable(*given, *positional, **dict(named))
 

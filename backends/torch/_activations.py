@@ -1,7 +1,8 @@
 """Activations of CPU tensors: torch's own where they agree with the portable definitions, else chains of its operations in place.
 
-A chain is ``both(x, y, d, *scratch)``, which writes values into ``y`` and derivatives into ``d``, and a shorter one of the same bits
-for values alone. Arguments of gates are cut off where the gate is constant: its slope, zero, must not meet an infinity.
+A chain is ``both(x, y, d, *scratch)``, which writes values into ``y`` and derivatives into ``d``, and a shorter one of the same
+bits for values alone. ``y`` is written when ``x`` has been read for the last time, so that training may give one array for both.
+Arguments of gates are cut off where the gate is constant: its slope, zero, must not meet an infinity.
 """
 
 from __future__ import annotations
@@ -16,17 +17,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from multimlp.backend import OPS
-from multimlp.backends.torch._pieces import in_pieces
+from multimlp.backends.torch._pieces import filled
 from multimlp.backends.torch._smooth import Function, forward_derivatives_nest, is_recorded, smooth
 
 _END = 800.0
 """The logistic function is 0 or 1 there in both formats."""
 _MISH_END = 40.0
 """tanh(log(1 + exp x)) is 1 there in both formats, and exp(2 x) overflows in neither."""
-_GELU_END = 40.0
+_GELU_END = 30.0
+"""erfc is 0 or 2 there in both formats."""
 _GELU_TANH_END = 25.0
 _INNER = -math.sqrt(0.5)
-_DENSITY = 1 / math.sqrt(2 * math.pi)
+_DENSITY = -1 / math.sqrt(math.pi)
 _LINEAR = 2 * math.sqrt(2 / math.pi)
 _CUBIC = _LINEAR * 0.044715
 
@@ -53,13 +55,14 @@ def _softsign_both(x: Tensor, y: Tensor, d: Tensor) -> None:
     d.mul_(d)
 
 
-def _silu_both(x: Tensor, y: Tensor, d: Tensor, t: Tensor) -> None:
-    """``s (1 + x (1 - s))``, with 1 - s from the other side, where its digits are; torch's own subtracts."""
-    torch.clamp(x, -_END, _END, out=y)
-    torch.neg(y, out=t)
-    t.sigmoid_().mul_(y).add_(1)
+def _silu_both(x: Tensor, y: Tensor, d: Tensor, c: Tensor, t: Tensor) -> None:
+    """``s + x s (1 - s)``, with 1 - s from the other side, where its digits are; torch's own subtracts."""
+    torch.clamp(x, -_END, _END, out=c)
+    torch.neg(c, out=t)
+    t.sigmoid_()
     torch.sigmoid(x, out=d)
-    d.mul_(t)
+    c.mul_(d)
+    torch.addcmul(d, c, t, out=d)
     _sigmoid_linear(x, out=y)
 
 
@@ -79,33 +82,33 @@ def _mish(x: Tensor, y: Tensor, u: Tensor, n: Tensor) -> None:
 
 
 def _mish_both(x: Tensor, y: Tensor, d: Tensor, c: Tensor, u: Tensor) -> None:
-    """The slope is the gate and ``4 c u (u + 1) / (n + 2)^2``."""
+    """The slope is the gate and ``4 c (n - u) / (n + 2)^2``."""
     _mish_gate(x, c, u, d)
-    c.mul_(u)
-    u.add_(1)
+    torch.sub(d, u, out=u)
     c.mul_(u)
     torch.add(d, 2, out=u)
-    torch.div(d, u, out=y)
-    c.div_(u).div_(u)
-    torch.add(y, c, alpha=4, out=d)
-    y.mul_(x)
+    d.div_(u)
+    c.div_(u)
+    torch.mul(d, x, out=y)
+    torch.addcdiv(d, c, u, value=4, out=d)
 
 
 def _gelu(x: Tensor, y: Tensor) -> None:
     torch.mul(x, _INNER, out=y)
     torch.special.erfc(y, out=y)
-    y.mul_(x).mul_(0.5)
+    y.mul_(0.5).mul_(x)
 
 
-def _gelu_both(x: Tensor, y: Tensor, d: Tensor, t: Tensor) -> None:
-    torch.clamp(x, -_GELU_END, _GELU_END, out=t)
-    torch.mul(t, t, out=y)
-    y.mul_(-0.5).exp_().mul_(t).mul_(_DENSITY)
-    torch.mul(x, _INNER, out=t)
-    torch.special.erfc(t, out=t)
-    torch.add(y, t, alpha=0.5, out=d)
+def _gelu_both(x: Tensor, y: Tensor, d: Tensor, c: Tensor, t: Tensor) -> None:
+    """With ``c = -x / sqrt 2`` the slope is ``erfc(c) / 2 - c exp(-c^2) / sqrt pi``."""
+    torch.mul(x, _INNER, out=c)
+    c.clamp_(-_GELU_END, _GELU_END)
+    torch.mul(c, c, out=d)
+    d.neg_().exp_()
+    torch.special.erfc(c, out=t)
+    t.mul_(0.5)
+    torch.addcmul(t, c, d, value=_DENSITY, out=d)
     torch.mul(t, x, out=y)
-    y.mul_(0.5)
 
 
 def _gelu_tanh(x: Tensor, y: Tensor) -> None:
@@ -123,8 +126,9 @@ def _gelu_tanh_both(x: Tensor, y: Tensor, d: Tensor, c: Tensor, t: Tensor) -> No
     c.mul_(t)
     torch.neg(d, out=t)
     t.sigmoid_().mul_(c).add_(1)
-    d.sigmoid_().mul_(t)
-    _gelu_tanh(x, y)
+    d.sigmoid_()
+    torch.mul(d, x, out=y)
+    d.mul_(t)
 
 
 def _leaky_both(slope: float, x: Tensor, y: Tensor, d: Tensor) -> None:
@@ -143,13 +147,13 @@ def _inside(x: Tensor, d: Tensor, t: Tensor, end: float, slope: float) -> None:
     _zero_where_not_above(d, t, -end, grad_input=d)
 
 
-def _hard_tanh_both(x: Tensor, y: Tensor, d: Tensor) -> None:
-    _inside(x, d, y, 1.0, 1.0)
+def _hard_tanh_both(x: Tensor, y: Tensor, d: Tensor, t: Tensor) -> None:
+    _inside(x, d, t, 1.0, 1.0)
     torch.clamp(x, -1, 1, out=y)
 
 
-def _hard_sigmoid_both(x: Tensor, y: Tensor, d: Tensor) -> None:
-    _inside(x, d, y, 3.0, 1 / 6)
+def _hard_sigmoid_both(x: Tensor, y: Tensor, d: Tensor, t: Tensor) -> None:
+    _inside(x, d, t, 3.0, 1 / 6)
     _hard_sigmoid_into(x, out=y)
 
 
@@ -192,27 +196,27 @@ def _leaky(negative_slope: Any = 0.01) -> Chain | None:
 def _either_gelu(approximate: str = "none") -> Chain:
     if approximate == "tanh":
         return Chain(_gelu_tanh, 0, _gelu_tanh_both, 2)
-    return Chain(_gelu, 0, _gelu_both, 1)
+    return Chain(_gelu, 0, _gelu_both, 2)
 
 
 CHAINS: dict[str, Callable[..., Chain | None]] = {
     "softsign": lambda: Chain(_softsign, 0, _softsign_both, 0),
-    "silu": lambda: Chain(functional.silu, None, _silu_both, 1),
+    "silu": lambda: Chain(functional.silu, None, _silu_both, 2),
     "mish": lambda: Chain(_mish, 2, _mish_both, 2),
     "gelu": _either_gelu,
     "leaky_relu": _leaky,
-    "hard_tanh": lambda: Chain(functional.hardtanh, None, _hard_tanh_both, 0),
-    "hard_sigmoid": lambda: Chain(functional.hardsigmoid, None, _hard_sigmoid_both, 0),
+    "hard_tanh": lambda: Chain(functional.hardtanh, None, _hard_tanh_both, 1),
+    "hard_sigmoid": lambda: Chain(functional.hardsigmoid, None, _hard_sigmoid_both, 1),
     "hard_swish": lambda: Chain(_hard_swish, 1, _hard_swish_both, 1),
 }
 """By operation; called with its options. None: these options are not covered."""
 
-_LINEAR_FROM = {torch.float32: 88.0, torch.float64: 709.0}
+LINEAR_FROM = {torch.float32: 88.0, torch.float64: 709.0}
 """log(1 + exp x) is x there. torch's default, 20, is 2e-9 off, and has no slope of its own below it."""
 
 
 def _softplus(x: Tensor) -> Tensor:
-    return functional.softplus(x, 1.0, _LINEAR_FROM[x.dtype])
+    return functional.softplus(x, 1.0, LINEAR_FROM[x.dtype])
 
 
 def _elu(x: Tensor, alpha: Any = 1.0) -> Tensor:
@@ -280,6 +284,6 @@ def _function(name: str, chain: Callable[..., Chain | None], args: Any, named: A
     def function(x: Tensor) -> Tensor:
         if is_recorded(x):
             return NotImplemented if forward_derivatives_nest() else differentiable(x)
-        return value(x) if scratch is None else in_pieces(value, x, 1, scratch)[0]
+        return value(x) if scratch is None else filled(value, x, 1, scratch)[0]
 
     return function

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.autograd import forward_ad
 
-from multimlp.backends.torch._pieces import in_pieces
+from multimlp.backends.torch._pieces import filled
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 
@@ -52,7 +52,7 @@ def smooth(both: Callable[..., Any], scratch: int, slope: Function) -> Function:
     class Smooth(torch.autograd.Function):
         @staticmethod
         def forward(x: torch.Tensor) -> Any:
-            return tuple(in_pieces(both, x, 2, scratch))
+            return tuple(filled(both, x, 2, scratch))
 
         @staticmethod
         def setup_context(ctx: Any, inputs: Any, output: Any) -> None:

@@ -140,6 +140,6 @@ def test_shapes_strides_and_dtypes(name, options, monkeypatch):
 def test_a_trace_holds_for_other_shapes(name, options, monkeypatch):
     monkeypatch.setattr(_pieces, "_BYTES", 64)
     ours, portable = both(name, options)
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="torch.jit.trace"):
         traced = torch.jit.trace(ours, numbers(60))
     equal(traced(numbers(200)), portable(numbers(200)))
