@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import cold, compare, growth, machine, markdown, memory, plots, report
+from benchmarks import alone, cold, compare, growth, machine, markdown, memory, plots, report
 from benchmarks.implementations import BACKENDS
 from benchmarks.process import ROOT, cores_available
 from benchmarks.results import Results
@@ -125,9 +125,10 @@ def _measure(args: argparse.Namespace) -> tuple[Results, Path]:
             cold.measure(run)
         figures = memory.measure(run) if "memory" in others else []
         curves = growth.measure(run) if "growth" in others else []
+        by_themselves = alone.measure(run) if "alone" in others else []
     described = machine.describe(len(options.cores), list(options.cores), options.device, run.versions)
     plain = {"rounds": options.rounds, "round_seconds": options.round_seconds, "quick": args.quick}
-    results = Results(described, plain, run.measurements, curves, figures, run.loads)
+    results = Results(described, plain, run.measurements, curves, figures, by_themselves, run.loads)
     complete = not (args.quick or args.case or args.backend)
     default = (RESULTS if complete else SCRATCH) / machine.slug(described)
     return results, default if args.output is None else Path(args.output).with_suffix("")
@@ -144,7 +145,9 @@ def _steps(tasks: list[Task], others: tuple[str, ...], options: Options) -> int:
     cold_steps = options.cold_rounds * backends if "cold" in others else 0
     memory_steps = backends if "memory" in others else 0
     growth_steps = len(growth.AXES) * backends if "growth" in others else 0
-    return len(tasks) * backends * options.rounds + cold_steps + memory_steps + growth_steps
+    alone_steps = backends if "alone" in others else 0
+    steps = len(tasks) * backends * options.rounds
+    return steps + cold_steps + memory_steps + growth_steps + alone_steps
 
 
 def _options(args: argparse.Namespace) -> Options:

@@ -83,8 +83,8 @@ def _all() -> tuple[Task, ...]:
 
 
 TASKS = _all()
-OTHER_GROUPS = ("cold", "memory", "growth")
-"""Measured in another way: see `benchmarks.cold`, `benchmarks.memory` and `benchmarks.growth`."""
+OTHER_GROUPS = ("cold", "memory", "growth", "alone")
+"""Measured in another way: see the modules of these names."""
 GROUPS = (*dict.fromkeys(task.group for task in TASKS), *OTHER_GROUPS)
 
 

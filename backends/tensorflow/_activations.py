@@ -240,11 +240,13 @@ NATIVE: dict[str, Callable[[Array], Array]] = {
 
 def kernels() -> dict[str, Callable[..., Array]]:
     """All of them, by operation; what they are not made for is left to the portable body."""
-    found = {name: _for_eager_tensors(function) for name, function in NATIVE.items()}
-    return found | {name: _for_eager_tensors(_ruled(rule)) for name, rule in RULES.items()}
+    found = {name: for_eager_tensors(function) for name, function in NATIVE.items()}
+    return found | {name: for_eager_tensors(_ruled(rule)) for name, rule in RULES.items()}
 
 
-def _for_eager_tensors(function: Callable[..., Array]) -> Callable[..., Array]:
+def for_eager_tensors(function: Callable[..., Array]) -> Callable[..., Array]:
+    """A kernel that leaves to the portable body what is in a graph, of half precision, or on another device."""
+
     def kernel(x: Array, *args: Any, **options: Any) -> Array:
         if (
             not tf.executing_eagerly()

@@ -237,11 +237,13 @@ NATIVE: dict[str, Callable[..., Tensor]] = {
 
 def kernels() -> dict[str, Callable[..., Tensor]]:
     """All of them, by operation, for whatever tensor: what they are not made for is left to the portable body."""
-    found = {name: _where_made_for(function) for name, function in NATIVE.items()}
-    return found | {name: _where_made_for(_chained(name, chain)) for name, chain in CHAINS.items()}
+    found = {name: where_made_for(function) for name, function in NATIVE.items()}
+    return found | {name: where_made_for(_chained(name, chain)) for name, chain in CHAINS.items()}
 
 
-def _where_made_for(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def where_made_for(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A kernel that leaves to the portable body what is compiled or traced, of half precision, or on another device."""
+
     @functools.wraps(function)
     def kernel(x: Tensor, *args: Any, **options: Any) -> Tensor:
         if (

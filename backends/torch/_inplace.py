@@ -129,13 +129,13 @@ class TorchKernels(Kernels):
     # ---- pieces of a step
 
     def activation(
-        self, function: Callable[..., Any], y: torch.Tensor, d: torch.Tensor
+        self, function: Callable[..., Any], y: torch.Tensor, d: torch.Tensor, **options: Any
     ) -> tuple[Call, Call] | None:
         """Of a chain, values and slopes together, so that the way back is one product."""
         make = CHAINS.get(function.name) if isinstance(function, Op) and y.is_cpu else None
-        chain = None if make is None else make()
+        chain = None if make is None else make(**options)
         if chain is None:
-            return super().activation(function, y, d)
+            return None if options else super().activation(function, y, d)
         slopes = torch.empty_like(y)
         return in_pieces(chain.both, (y, y, slopes), chain.scratch_of_both), lambda: d.mul_(slopes)
 
