@@ -128,7 +128,7 @@ def _measure(args: argparse.Namespace) -> tuple[Results, Path]:
         by_themselves = alone.measure(run) if "alone" in others else []
     described = machine.describe(len(options.cores), list(options.cores), options.device, run.versions)
     plain = {"rounds": options.rounds, "round_seconds": options.round_seconds, "quick": args.quick}
-    results = Results(described, plain, run.measurements, curves, figures, by_themselves, run.loads)
+    results = Results(described, plain, run.measurements, curves, figures, run.loads, by_themselves)
     complete = not (args.quick or args.case or args.backend)
     default = (RESULTS if complete else SCRATCH) / machine.slug(described)
     return results, default if args.output is None else Path(args.output).with_suffix("")

@@ -120,9 +120,9 @@ class Results:
     measurements: list[Measurement] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
-    alone: list[Alone] = field(default_factory=list)
     loads: list[float] = field(default_factory=list)
     """Processors that others kept busy just before each round."""
+    alone: list[Alone] = field(default_factory=list)
 
     def find(self, case: str, backend: str, role: str) -> Measurement | None:
         """A measurement that counts, or None."""

@@ -271,11 +271,10 @@ def _ruled(rule: Callable[..., Rule | None]) -> Callable[..., Array]:
         if found is None:
             return None, None
 
-        @tf.custom_gradient
-        def recorded(x: Array) -> Any:
+        def with_its_slope(x: Array) -> Any:
             return found.value(tf.stop_gradient(x)), lambda g: found.back(g, x)
 
-        return found.value, recorded
+        return found.value, tf.custom_gradient(with_its_slope)
 
     def function(x: Array, *args: Any, **options: Any) -> Array:
         if any(not isinstance(option, (int, float, str)) for option in (*args, *options.values())):

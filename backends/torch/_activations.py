@@ -32,9 +32,9 @@ _DENSITY = -1 / math.sqrt(math.pi)
 _LINEAR = 2 * math.sqrt(2 / math.pi)
 _CUBIC = _LINEAR * 0.044715
 
-_sigmoid_linear = torch._C._nn.silu  # type: ignore[attr-defined]
-_hard_sigmoid_into = torch._C._nn.hardsigmoid  # type: ignore[attr-defined]
-_leaky_into = torch._C._nn.leaky_relu  # type: ignore[attr-defined]
+_sigmoid_linear: Any = torch._C._nn.silu
+_hard_sigmoid_into: Any = torch._C._nn.hardsigmoid
+_leaky_into: Any = torch._C._nn.leaky_relu
 _zero_where_not_above = torch.ops.aten.threshold_backward.grad_input
 
 
@@ -251,7 +251,7 @@ def where_made_for(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
             or (x.dtype is not torch.float32 and x.dtype is not torch.float64)
             or not x.is_cpu
             or x.layout is not torch.strided
-            or torch.jit.is_tracing()
+            or torch._C._is_tracing()
         ):
             return NotImplemented
         return function(x, *args, **options)

@@ -43,7 +43,8 @@ def _elu_like(forward: Callable[[torch.Tensor], Any], alpha: float, scale: float
 
 
 def _softplus(y: torch.Tensor) -> None:
-    torch._C._nn.softplus(y, 1.0, LINEAR_FROM[y.dtype], out=y)
+    into: Any = torch._C._nn.softplus
+    into(y, 1.0, LINEAR_FROM[y.dtype], out=y)
 
 
 def _adam(

@@ -74,19 +74,20 @@ def smooth(both: Callable[..., Any], scratch: int, slope: Function) -> Function:
         def jvp(ctx: Any, *tangents: Any) -> Any:
             # Forward derivatives of ours may nest, those of torch may not; and each slope stands on the diagonal.
             (t,) = tangents
-            d, pullback = torch.func.vjp(slope, ctx.saved_tensors[0])
+            d, pullback = torch.func.vjp(slope, ctx.saved_tensors[0])  # type: ignore[misc]
             return t * d, pullback(t)[0]
 
         @staticmethod
         def vmap(info: Any, in_dims: Any, x: torch.Tensor) -> Any:
-            return Smooth.apply(x), (in_dims[0], in_dims[0])
+            return record(x), (in_dims[0], in_dims[0])
 
+    record: Any = Smooth.apply
     # The public `apply` binds defaults by the signature, anew in each call, which takes longer than the rest.
-    directly = super(torch.autograd.Function, Smooth).apply
+    directly: Any = super(torch.autograd.Function, Smooth).apply
 
     def apply(x: torch.Tensor) -> torch.Tensor:
         if torch._C._are_functorch_transforms_active():
-            value: torch.Tensor = Smooth.apply(x)[0]
+            value: torch.Tensor = record(x)[0]
         else:
             value = directly(torch._C._functorch.unwrap_if_dead(x))[0]
         return value
