@@ -15,13 +15,13 @@ import jax.numpy as jnp
 
 from multimlp.backend import OPS, Array
 
-SMOOTH = ("gelu", "log_sigmoid", "mish", "sigmoid", "silu", "softplus", "softsign")
+_SMOOTH = ("gelu", "log_sigmoid", "mish", "sigmoid", "silu", "softplus", "softsign")
 
 
 def _gelu(x: Array, approximate: str = "none") -> Array:
     if approximate == "tanh":
         return OPS["gelu"].portable(x, approximate)
-    return x * (jax.scipy.special.erfc(x * -math.sqrt(0.5)) * 0.5)
+    return x * (OPS["erfc"](x * -math.sqrt(0.5)) * 0.5)
 
 
 def _silu(x: Array) -> Array:
@@ -38,13 +38,14 @@ _VALUES: dict[str, Callable[..., Array]] = {
 """Where they are cheaper than the portable definition."""
 
 
-def with_closed_slope(name: str) -> Callable[..., Array]:
-    """An activation of `SMOOTH`, with the derivative that its closed form gives."""
+def with_closed_slope(portable: Callable[..., Any]) -> Callable[..., Any]:
+    """A smooth activation with the derivative that its closed form gives; other operations as they are."""
+    name = portable.__qualname__
+    if name not in _SMOOTH or name not in OPS or OPS[name].portable is not portable:
+        return portable
+    value, slope = _VALUES.get(name, portable), OPS[f"{name}_derivative"].portable
 
     def activation(x: Array, *args: Any, **options: Any) -> Array:
-        value = _VALUES.get(name, OPS[name].portable)
-        slope = OPS[f"{name}_derivative"].portable
-
         @jax.custom_jvp
         def function(x: Array) -> Array:
             return value(x, *args, **options)
@@ -53,5 +54,4 @@ def with_closed_slope(name: str) -> Callable[..., Array]:
         result: Array = function(x)
         return result
 
-    activation.__name__ = activation.__qualname__ = name
     return activation
