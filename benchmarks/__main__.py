@@ -14,7 +14,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import cold, compare, growth, machine, markdown, memory, plots, report, transforms
+from benchmarks import (
+    alone,
+    cold,
+    compare,
+    growth,
+    machine,
+    markdown,
+    memory,
+    plots,
+    report,
+    transforms,
+)
 from benchmarks.implementations import BACKENDS
 from benchmarks.process import ROOT, cores_available
 from benchmarks.results import Results
@@ -127,9 +138,10 @@ def _measure(args: argparse.Namespace) -> tuple[Results, Path]:
         if "derivatives" in others:
             transforms.measure_all(run)
         curves = growth.measure(run) if "growth" in others else []
+        by_themselves = alone.measure(run) if "alone" in others else []
     described = machine.describe(len(options.cores), list(options.cores), options.device, run.versions)
     plain = {"rounds": options.rounds, "round_seconds": options.round_seconds, "quick": args.quick}
-    results = Results(described, plain, run.measurements, curves, figures, run.loads)
+    results = Results(described, plain, run.measurements, curves, figures, run.loads, by_themselves)
     complete = not (args.quick or args.case or args.backend)
     default = (RESULTS if complete else SCRATCH) / machine.slug(described)
     return results, default if args.output is None else Path(args.output).with_suffix("")
@@ -146,8 +158,10 @@ def _steps(tasks: list[Task], others: tuple[str, ...], options: Options) -> int:
     cold_steps = options.cold_rounds * backends if "cold" in others else 0
     memory_steps = backends if "memory" in others else 0
     growth_steps = len(growth.AXES) * backends if "growth" in others else 0
+    alone_steps = backends if "alone" in others else 0
     transform_steps = backends if "derivatives" in others else 0
-    return len(tasks) * backends * options.rounds + cold_steps + memory_steps + growth_steps + transform_steps
+    steps = len(tasks) * backends * options.rounds
+    return steps + cold_steps + memory_steps + growth_steps + alone_steps + transform_steps
 
 
 def _options(args: argparse.Namespace) -> Options:

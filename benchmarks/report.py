@@ -11,7 +11,7 @@ from benchmarks.busy import SPINNERS
 from benchmarks.compare import Change
 from benchmarks.implementations import ROLES
 from benchmarks.machine import BUSY
-from benchmarks.results import Curve, Measurement, Memory, Results, ratio
+from benchmarks.results import Alone, Curve, Measurement, Memory, Results, ratio
 from benchmarks.tasks import SMOOTH
 
 _MARKS = {"reached": "✓", "close": "≈", "missed": "✗"}
@@ -53,7 +53,31 @@ def tables(results: Results) -> list[Table]:
         found.append(_growth(results.curves))
     if results.memory:
         found.append(_memory(results.memory))
+    return [*found, *_alone(results.alone)]
+
+
+def _alone(some: list[Alone]) -> list[Table]:
+    """A table for each library and dtype, a row for each function."""
+    found = []
+    for backend, dtype in dict.fromkeys((one.backend, one.dtype) for one in some):
+        chosen = [one for one in some if (one.backend, one.dtype) == (backend, dtype)]
+        ways = list(dict.fromkeys((one.way, one.elements) for one in chosen))
+        rows = []
+        for function in dict.fromkeys(one.function for one in chosen):
+            by_way = {(one.way, one.elements): one for one in chosen if one.function == function}
+            rows.append((function, *(_alone_cell(by_way.get(way)) for way in ways)))
+        remarks = dict.fromkeys(f"{one.function}: {one.problem}" for one in chosen if one.problem)
+        columns = ("function", *(f"{way} {size:.0e}".replace("e+0", "e") for way, size in ways))
+        title = f"Activations and losses by themselves: {backend}, {dtype}; the time of its own function over ours"
+        found.append(Table(title, columns, rows, tuple(remarks)))
     return found
+
+
+def _alone_cell(one: Alone | None) -> str:
+    if one is None or not one.ours:
+        return "-"
+    found = one.peer / one.ours
+    return f"{found:.2f} {_MARKS['reached' if found >= targets.ALONE else 'missed']}"
 
 
 def _group(case: str) -> str:

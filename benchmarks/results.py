@@ -94,6 +94,23 @@ class Memory:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class Alone:
+    """An activation or loss by itself: the seconds of a call of ours and of the library's own, which took turns.
+
+    ``way`` is ``"value"``, ``"gradient"`` (of a value that is there) or ``"both"``.
+    """
+
+    function: str
+    backend: str
+    dtype: str
+    elements: int
+    way: str
+    ours: float
+    peer: float
+    problem: str = ""
+
+
 @dataclass
 class Results:
     """A whole run."""
@@ -105,6 +122,7 @@ class Results:
     memory: list[Memory] = field(default_factory=list)
     loads: list[float] = field(default_factory=list)
     """Processors that others kept busy just before each round."""
+    alone: list[Alone] = field(default_factory=list)
 
     def find(self, case: str, backend: str, role: str) -> Measurement | None:
         """A measurement that counts, or None."""
@@ -146,6 +164,7 @@ class Results:
             measurements=[Measurement(**one) for one in plain["measurements"]],
             curves=[Curve(**one) for one in plain["curves"]],
             memory=[Memory(**one) for one in plain["memory"]],
+            alone=[Alone(**one) for one in plain.get("alone", [])],
             loads=plain["loads"],
         )
 

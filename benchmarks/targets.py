@@ -11,6 +11,8 @@ FLOOR = 0.97
 """Never slower than the loop written by hand; less counts as noise."""
 SLOWDOWN = 3.0
 """How many times as long a step may take beside other processes at full load."""
+ALONE = 0.9
+"""An activation or loss by itself: the time of the library's own over ours."""
 _CASES = ("tiny", "digits", "d2l", "deep", "wide")
 
 _TABLE: dict[tuple[str, str], tuple[float | None, ...]] = {

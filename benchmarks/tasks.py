@@ -83,8 +83,8 @@ def _all() -> tuple[Task, ...]:
 
 
 TASKS = _all()
-OTHER_GROUPS = ("cold", "memory", "growth", "derivatives")
-"""Measured in another way: see `benchmarks.cold`, `benchmarks.memory`, `benchmarks.growth` and `benchmarks.transforms`."""
+OTHER_GROUPS = ("cold", "memory", "growth", "derivatives", "alone")
+"""Measured in another way: see the modules of these names, and `benchmarks.transforms`."""
 GROUPS = (*dict.fromkeys(task.group for task in TASKS), *OTHER_GROUPS)
 
 

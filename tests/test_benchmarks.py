@@ -19,7 +19,18 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # the package is not installed; it is run from the repository
 
-from benchmarks import compare, growth, machine, markdown, memory, reference, report, targets, transforms
+from benchmarks import (
+    alone,
+    compare,
+    growth,
+    machine,
+    markdown,
+    memory,
+    reference,
+    report,
+    targets,
+    transforms,
+)
 from benchmarks.__main__ import main as benchmarks_main
 from benchmarks.busy import busy_machine
 from benchmarks.channel import Prepare, Ready, Release, Released, Round, Samples
@@ -540,6 +551,22 @@ def test_timing_stops_when_the_time_is_over():
     began = time_fit(SMALL, "numpy", seconds=0.02)
     assert began.engine == "inplace"
     assert began.first_epoch < 5
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_activations_and_losses_by_themselves_have_the_values_of_their_peers(backend):
+    """And a row and a mark in the table."""
+    pytest.importorskip(backend)
+    found = list(alone.measured(backend, 1000, 0.0))
+    assert [one.problem for one in found if one.problem] == []
+    assert len(found) == len(list(alone.functions())) * len(alone.DTYPES) * len(alone.WAYS)
+    results = Results({"gpu": None}, {}, alone=found)
+    (table, other) = report.tables(results)[-2:]
+    assert "float32" in table.title
+    assert "float64" in other.title
+    assert [row[0] for row in table.rows] == [one.name for one in alone.functions()]
+    assert all(cell[-1] in "✓✗" for row in table.rows for cell in row[1:])
+    assert table.columns[1:] == ("value 1e3", "gradient 1e3", "both 1e3")
 
 
 def test_memory_that_fit_needs():

@@ -14,6 +14,7 @@ import numpy as np
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends import _dlpack
 from multimlp.backends.jax import namespace
+from multimlp.backends.jax._slopes import with_closed_slope
 from multimlp.backends.jax._wide import NARROWER, WIDE, switch_is_on
 from multimlp.errors import MultimlpError, shape_unknown, value_taken
 
@@ -45,10 +46,11 @@ class JaxBackend(Backend):
 
     def compile_operation(self, portable: Callable[..., Any], arrays: int) -> Callable[..., Any]:
         """Compiled, as the functions of `jax.nn` are: one call of the device in place of one for each step."""
+        definition = with_closed_slope(portable)
 
-        @functools.partial(jax.jit, static_argnums=(0, 1), inline=True)
+        @functools.partial(jax.jit, static_argnums=(0, 1))
         def compiled(positional: tuple[Any, ...], named: tuple[tuple[str, Any], ...], *given: Array) -> Any:
-            return portable(*given, *positional, **dict(named))
+            return definition(*given, *positional, **dict(named))
 
         def run(*args: Any, **options: Any) -> Any:
             positional, named = args[arrays:], tuple(options.items())
@@ -56,7 +58,7 @@ class JaxBackend(Backend):
                 try:
                     hash((positional, named))
                 except TypeError:  # an option is an array, or a list
-                    return portable(*args, **options)
+                    return definition(*args, **options)
                 return compiled(positional, named, *args[:arrays])
 
         return functools.wraps(portable)(run)

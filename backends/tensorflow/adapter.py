@@ -13,7 +13,9 @@ import tensorflow as tf
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends import _dlpack
 from multimlp.backends.tensorflow import namespace as xp
+from multimlp.backends.tensorflow._activations import kernels as activations
 from multimlp.backends.tensorflow._explain import explain
+from multimlp.backends.tensorflow._losses import cross_entropy
 from multimlp.backends.tensorflow._tracing import for_vmap, for_xla, is_for_vmap, is_for_xla
 from multimlp.errors import MultimlpError
 
@@ -47,7 +49,7 @@ class TensorFlowBackend(Backend):
     )
 
     def __init__(self) -> None:
-        self.kernels = {"erf": _erf}
+        self.kernels = {"erf": _erf, "softmax_cross_entropy": cross_entropy, **activations()}
 
     def is_array_type(self, cls: type) -> bool:
         return issubclass(cls, tf.Tensor)

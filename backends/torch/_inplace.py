@@ -12,10 +12,13 @@ from typing import Any, ClassVar
 
 import torch
 
-from multimlp.backend import Call, FusedUpdate, InPlaceActivation, Kernels, Scalars, UpdateRule
+from multimlp.backend import Call, FusedUpdate, InPlaceActivation, Kernels, Op, Scalars, UpdateRule
 from multimlp.backends._threads import threads_for
+from multimlp.backends.torch._activations import CHAINS, LINEAR_FROM
+from multimlp.backends.torch._pieces import in_pieces
 from multimlp.backends.torch._threads import torch_threads
 
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 _ALL_THREADS_FROM = 1 << 22
 """Operations of the largest product; see `multimlp.backends._threads`."""
 
@@ -32,6 +35,16 @@ def _in_place(
 def _by_autograd(step: Callable[..., Any]) -> Callable[[torch.Tensor, torch.Tensor], Any]:
     """autograd's own step back from a gradient and the outputs, into the gradient."""
     return lambda y, d: step(d, y, grad_input=d)
+
+
+def _elu_like(forward: Callable[[torch.Tensor], Any], alpha: float, scale: float) -> InPlaceActivation:
+    step = torch.ops.aten.elu_backward.grad_input
+    return _in_place(forward, lambda y, d: step(d, alpha, scale, 1.0, True, y, grad_input=d))
+
+
+def _softplus(y: torch.Tensor) -> None:
+    into: Any = torch._C._nn.softplus
+    into(y, 1.0, LINEAR_FROM[y.dtype], out=y)
 
 
 def _adam(
@@ -87,6 +100,10 @@ class TorchKernels(Kernels):
         "relu": _in_place(torch.relu_, lambda y, d: d.mul_(torch.sign(y, out=y))),
         "tanh": _in_place(torch.tanh_, _by_autograd(torch.ops.aten.tanh_backward.grad_input)),
         "sigmoid": _in_place(torch.sigmoid_, _by_autograd(torch.ops.aten.sigmoid_backward.grad_input)),
+        "elu": _elu_like(torch.nn.functional.elu_, 1.0, 1.0),
+        "celu": _elu_like(torch.nn.functional.elu_, 1.0, 1.0),
+        "selu": _elu_like(torch.selu_, _SELU_ALPHA, _SELU_SCALE),
+        "softplus": _in_place(_softplus, lambda y, d: d.mul_(y.neg_().expm1_().neg_())),
     }
     updates: ClassVar = {"adam": _adam, "adamw": _adam, "sgd": _sgd}
 
@@ -111,6 +128,17 @@ class TorchKernels(Kernels):
         return torch_threads(threads_for(operations, _ALL_THREADS_FROM))
 
     # ---- pieces of a step
+
+    def activation(
+        self, function: Callable[..., Any], y: torch.Tensor, d: torch.Tensor, **options: Any
+    ) -> tuple[Call, Call] | None:
+        """Of a chain, values and slopes together, so that the way back is one product."""
+        make = CHAINS.get(function.name) if isinstance(function, Op) and y.is_cpu else None
+        chain = None if make is None else make(**options)
+        if chain is None:
+            return None if options else super().activation(function, y, d)
+        slopes = torch.empty_like(y)
+        return in_pieces(chain.both, (y, y, slopes), chain.scratch_of_both), lambda: d.mul_(slopes)
 
     def product(self, a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> Call:
         product = torch.mm if out.ndim == 2 else torch.matmul

@@ -12,6 +12,8 @@ import torch
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function, prepare_all
 from multimlp.backends import _dlpack
 from multimlp.backends.torch import namespace
+from multimlp.backends.torch._activations import kernels as activations
+from multimlp.backends.torch._losses import kernels as losses
 from multimlp.backends.torch._programs import Programs, has_cxx_compiler, warn_of_no_cxx_compiler
 from multimlp.backends.torch._quiet import load_forward_mode
 from multimlp.backends.torch._threads import torch_threads
@@ -45,6 +47,8 @@ class TorchBackend(Backend):
             "erfc": torch.special.erfc,
             "softmax": lambda x, axis=-1: torch.softmax(x, axis),
             "log_softmax": lambda x, axis=-1: torch.log_softmax(x, axis),
+            **activations(),
+            **losses(),
         }
 
     def all_threads(self) -> contextlib.AbstractContextManager[None]:

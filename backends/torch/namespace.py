@@ -78,6 +78,13 @@ def atanh(x: Array, /) -> Array:
     return (torch.log1p(x) - torch.log1p(-x)) / 2
 
 
+def sign(x: Array, /) -> Array:
+    """-1, 0, 1, and NaN at NaN; array-api-compat assigns by a mask, which `torch.func.vmap` refuses."""
+    if not x.dtype.is_floating_point:
+        return _compat.sign(x)
+    return torch.where(torch.isnan(x), x, torch.sign(x))
+
+
 def erf(x: Array, /) -> Array:
     """The error function; of 16 bits in float32, because torch gives 0 for tiny x in bfloat16; compiled, of float32 in float64:
     inductor takes an approximation there that is off by up to 4e-7, and gives 0 for tiny x."""

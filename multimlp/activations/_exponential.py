@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from multimlp.activations._description import activation, derivative_from_output_of, derivative_of
 from multimlp.activations._operation import cut_off, namespace, nonzero, number, positive
-from multimlp.backend import Array, array_namespace
+from multimlp.backend import Array, Namespace, array_namespace
 
 __all__ = [
     "celu",
@@ -27,13 +27,19 @@ GAUSSIAN_END = 30.0
 """exp(-30 * 30) is zero in every IEEE format, and 30 * 30 overflows in none."""
 
 
+def _left(xp: Namespace, x: Array) -> Array:
+    """x where the exponential is taken, else 0."""
+    return xp.where(x <= 0, x, xp.zeros_like(x))
+
+
 @activation(2, alpha=number, kinks=lambda alpha: () if alpha == 1 else (0.0,), learnable="alpha")
 def elu(x: Array, alpha: float | Array = 1.0) -> Array:
     r"""Exponential linear unit, :math:`f(x) = x` for :math:`x > 0`, else :math:`\alpha (e^x - 1)`.
 
     Derivative: 1 for :math:`x > 0`, else :math:`\alpha e^x`. At 0 it is the left-hand one, :math:`\alpha`: a
-    kink unless :math:`\alpha = 1`. :math:`-\alpha` at -inf; NaN stays NaN. Accurate for tiny negative x
-    (``expm1``); the derivative keeps its digits in the tail, but in training in place, which computes it from the output.
+    kink unless :math:`\alpha = 1`; the second derivative there is that of either side. :math:`-\alpha` at -inf;
+    NaN stays NaN with derivative 1. Accurate for tiny negative x (``expm1``); the derivative keeps its digits in
+    the tail, but in training in place, which computes it from the output.
 
     Parameters
     ----------
@@ -57,21 +63,21 @@ def elu(x: Array, alpha: float | Array = 1.0) -> Array:
     [-0.6321, 0.0, 2.0]
     """
     xp = namespace(x, alpha)
-    return xp.where(x > 0, x, xp.expm1(xp.where(x > 0, xp.zeros_like(x), x)) * alpha)
+    return xp.where(x <= 0, xp.expm1(_left(xp, x)) * alpha, x)
 
 
 @derivative_of(elu)
 def elu_derivative(x: Array, alpha: float | Array = 1.0) -> Array:
-    """1 where x > 0, else alpha exp(x)."""
+    """alpha exp(x) where x <= 0, else 1."""
     xp = namespace(x, alpha)
-    return xp.where(x > 0, xp.ones_like(x), xp.exp(xp.where(x > 0, xp.zeros_like(x), x)) * alpha)
+    return xp.where(x <= 0, xp.exp(_left(xp, x)) * alpha, xp.ones_like(x))
 
 
 @derivative_from_output_of(elu, alpha=positive)
 def elu_from_output(y: Array, alpha: float | Array = 1.0) -> Array:
-    """1 where y > 0, else y + alpha; for alpha above zero."""
+    """y + alpha where y <= 0, else 1; for alpha above zero."""
     xp = namespace(y, alpha)
-    return xp.where(y > 0, xp.ones_like(y), y + alpha)
+    return xp.where(y <= 0, y + alpha, xp.ones_like(y))
 
 
 @activation(kinks=(0.0,))
@@ -80,8 +86,8 @@ def selu(x: Array) -> Array:
 
     :math:`\lambda = 1.0507009873554805`, :math:`\alpha = 1.6732632423543772`. Derivative: :math:`\lambda` for
     :math:`x > 0`, else :math:`\lambda \alpha e^x`. At the kink 0 it is the left-hand one,
-    :math:`\lambda \alpha = 1.7581` (TensorFlow's own gives :math:`\lambda`). :math:`-\lambda\alpha` at -inf;
-    NaN stays NaN.
+    :math:`\lambda \alpha = 1.7581` (TensorFlow's own gives :math:`\lambda`); the second derivative there is that of either side.
+    :math:`-\lambda\alpha` at -inf; NaN stays NaN with derivative :math:`\lambda`.
 
     Parameters
     ----------
@@ -103,31 +109,31 @@ def selu(x: Array) -> Array:
     [-1.1113, 0.0, 1.0507]
     """
     xp = array_namespace(x)
-    negative = xp.expm1(xp.where(x > 0, xp.zeros_like(x), x))
-    return xp.where(x > 0, x * SELU_SCALE, negative * (SELU_SCALE * SELU_ALPHA))
+    negative = xp.expm1(_left(xp, x))
+    return xp.where(x <= 0, negative * (SELU_SCALE * SELU_ALPHA), x * SELU_SCALE)
 
 
 @derivative_of(selu)
 def selu_derivative(x: Array) -> Array:
-    """scale where x > 0, else scale alpha exp(x)."""
+    """scale alpha exp(x) where x <= 0, else scale."""
     xp = array_namespace(x)
-    left = xp.exp(xp.where(x > 0, xp.zeros_like(x), x)) * (SELU_SCALE * SELU_ALPHA)
-    return xp.where(x > 0, xp.full_like(x, SELU_SCALE), left)
+    left = xp.exp(_left(xp, x)) * (SELU_SCALE * SELU_ALPHA)
+    return xp.where(x <= 0, left, xp.full_like(x, SELU_SCALE))
 
 
 @derivative_from_output_of(selu)
 def selu_from_output(y: Array) -> Array:
-    """scale where y > 0, else y + scale alpha."""
+    """y + scale alpha where y <= 0, else scale."""
     xp = array_namespace(y)
-    return xp.where(y > 0, xp.full_like(y, SELU_SCALE), y + SELU_SCALE * SELU_ALPHA)
+    return xp.where(y <= 0, y + SELU_SCALE * SELU_ALPHA, xp.full_like(y, SELU_SCALE))
 
 
 @activation(2, alpha=nonzero, learnable="alpha")
 def celu(x: Array, alpha: float | Array = 1.0) -> Array:
     r"""Differentiable ELU, :math:`f(x) = x` for :math:`x > 0`, else :math:`\alpha (e^{x/\alpha} - 1)`.
 
-    Derivative: 1 for :math:`x > 0`, else :math:`e^{x/\alpha}`, continuous; no kinks. :math:`-\alpha` at -inf
-    (for :math:`\alpha > 0`); NaN stays NaN.
+    Derivative: 1 for :math:`x > 0`, else :math:`e^{x/\alpha}`, continuous; no kinks. The second derivative
+    jumps at 0, where it is that of either side. :math:`-\alpha` at -inf (for :math:`\alpha > 0`); NaN stays NaN with derivative 1.
 
     Parameters
     ----------
@@ -150,21 +156,21 @@ def celu(x: Array, alpha: float | Array = 1.0) -> Array:
     [-0.7869, 0.0, 2.0]
     """
     xp = namespace(x, alpha)
-    return xp.where(x > 0, x, xp.expm1(xp.where(x > 0, xp.zeros_like(x), x) / alpha) * alpha)
+    return xp.where(x <= 0, xp.expm1(_left(xp, x) / alpha) * alpha, x)
 
 
 @derivative_of(celu)
 def celu_derivative(x: Array, alpha: float | Array = 1.0) -> Array:
-    """1 where x > 0, else exp(x / alpha)."""
+    """exp(x / alpha) where x <= 0, else 1."""
     xp = namespace(x, alpha)
-    return xp.where(x > 0, xp.ones_like(x), xp.exp(xp.where(x > 0, xp.zeros_like(x), x) / alpha))
+    return xp.where(x <= 0, xp.exp(_left(xp, x) / alpha), xp.ones_like(x))
 
 
 @derivative_from_output_of(celu, alpha=positive)
 def celu_from_output(y: Array, alpha: float | Array = 1.0) -> Array:
-    """1 where y > 0, else y / alpha + 1; for alpha above zero."""
+    """y / alpha + 1 where y <= 0, else 1; for alpha above zero."""
     xp = namespace(y, alpha)
-    return xp.where(y > 0, xp.ones_like(y), y / alpha + 1)
+    return xp.where(y <= 0, y / alpha + 1, xp.ones_like(y))
 
 
 @activation(aliases=("exp",))

@@ -40,8 +40,9 @@ def logistic_slope(e: Array) -> Array:
 def sigmoid(x: Array) -> Array:
     r"""The logistic function, :math:`f(x) = 1 / (1 + e^{-x})`.
 
-    Derivative: :math:`f(x) (1 - f(x))`, from the exponential, so that both tails keep their digits; torch's autodiff, and training
-    in place, compute it from the output: there its error is relative to 1 on the right. No kinks; 0 at -inf, 1 at +inf, NaN at NaN.
+    Derivative: :math:`f(x) (1 - f(x))`, from the exponential, so that both tails keep their digits; the autodiff of torch and
+    TensorFlow, and training in place, compute it from the output: there its error is relative to 1 on the right. No kinks;
+    0 at -inf, 1 at +inf, NaN at NaN.
 
     Parameters
     ----------

@@ -25,6 +25,9 @@ VARIANTS: dict[str, tuple[Options, ...]] = {
 }
 """Further options at which a function is compared, beside its defaults."""
 
+EITHER_CURVATURE: dict[str, float] = {"elu": 0.0, "selu": 0.0, "celu": 0.0}
+"""Where the second derivative jumps and may be that of either side: libraries' own kernels take the right one, `where` the left one."""
+
 
 def functions() -> Iterator[tuple[str, Options]]:
     """The element-wise activations with the options at which they are compared."""
@@ -96,6 +99,7 @@ def _case(
     x = points(form, kinks, quick)
     # A second derivative may overflow on its way where the function itself has long been a straight line.
     smooth = ~is_subnormal(x, form) & np.isfinite(x) & (np.abs(x) <= 1000)
+    smooth &= x != EITHER_CURVATURE.get(name, np.nan)
     function = _bound(operation, options)
 
     def has_kernel(backend: Backend) -> bool:

@@ -84,15 +84,14 @@ RELATIVE: dict[str, float] = {"activation": 6, "special": 4.5, "loss": 5, "optim
 """In eps of sizes that are about the result's own, by family: what `Case.relative` says. Missing: only k counts."""
 
 _OWN_TANH = "the derivative of the library's tanh is 1 - y^2: eps beside 1, so that far out no digit is left"
-_OWN_SIGMOID = (
-    "the derivative of torch's sigmoid is y (1 - y): eps beside 1, so that on the right no digit is left"
-)
+_OWN_SIGMOID = "the derivative of the library's sigmoid is y (1 - y): eps beside 1, so that on the right no digit is left"
 _SHRINK = "x - tanh x, and by autodiff 1 - tanh'(x), near 0: the error is relative to x, and to 1"
 
 NOT_RELATIVE: dict[tuple[str, str, str | None], str] = {
     ("tanh", "autodiff", "torch"): _OWN_TANH,
     ("tanh", "autodiff", "tensorflow"): _OWN_TANH,
     ("sigmoid", "autodiff", "torch"): _OWN_SIGMOID,
+    ("sigmoid", "autodiff", "tensorflow"): _OWN_SIGMOID,
     ("tanhshrink", "value", None): _SHRINK,
     ("tanhshrink", "autodiff", None): _SHRINK,
 }
