@@ -357,3 +357,11 @@ def test_good_targets_pass(case):
 def test_bad_calls(call, words):
     with pytest.raises(InputError, match=words):
         call()
+
+
+@pytest.mark.parametrize("label", [3, -4, -100, 1000])
+def test_torch_refuses_labels_that_there_are_not(label):
+    """-100 too, which torch by itself leaves out without a word."""
+    torch = pytest.importorskip("torch")
+    with pytest.raises(InputError, match="softmax_cross_entropy: these arguments do not fit"):
+        mm.losses.cross_entropy(torch.zeros(2, 3), torch.tensor([0, label]))

@@ -18,9 +18,13 @@ def _cross_entropy(
     usual = outputs.ndim == 2 and targets.ndim == 1 and targets.shape[0] == outputs.shape[0]
     if not usual or label_smoothing or class_weights is not None or targets.dtype not in _LABELS:
         return NotImplemented
-    return functional.cross_entropy(outputs, targets.to(torch.int64), reduction="none")
+    return functional.cross_entropy(
+        outputs, targets.to(torch.int64), reduction="none", ignore_index=_NO_LABEL
+    )
 
 
+_NO_LABEL = -(2**63)
+"""torch's default, -100, would be a label without a loss."""
 _LABELS = frozenset((torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8))
 
 
