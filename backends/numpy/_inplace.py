@@ -13,14 +13,23 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from multimlp.backend import Call, FusedUpdate, Kernels, UpdateRule
-from multimlp.backends._threads import blas_threads, threads_for
+from multimlp.backend import Call, FusedUpdate, Kernels, Phase, UpdateRule
+from multimlp.backends._team import Team
+from multimlp.backends._threads import blas_threads, can_limit_blas, threads_for
 from multimlp.backends.numpy import _updates
 
 _OPENBLAS_ONE_THREAD = 1 << 19
 """Products of fewer floating-point operations run on one thread in OpenBLAS anyway."""
 _ALL_THREADS_FROM = 1 << 24
 """Operations of the largest product; see `multimlp.backends._threads`."""
+
+
+def _overflow_quietly() -> None:
+    """As in the adapter's ``scope``, which the thread that leads is in."""
+    np.seterr(over="ignore", invalid="ignore", divide="ignore")
+
+
+_TEAM = Team(_overflow_quietly)
 
 
 def _relu_backward(kernels: Kernels, y: np.ndarray, d: np.ndarray) -> Call:
@@ -57,7 +66,16 @@ class NumpyKernels(Kernels):
         else:
             out[...] = np.take(source, rows, axis=0)
 
-    def threads(self, operations: int) -> AbstractContextManager[None]:
+    @property
+    def cuts(self) -> bool:  # type: ignore[override]
+        return can_limit_blas()
+
+    def run(self, phases: Sequence[Phase]) -> None:
+        _TEAM.run(phases)
+
+    def threads(self, operations: int, own: bool = False) -> AbstractContextManager[None]:
+        if own:
+            return blas_threads(1)
         if operations < _OPENBLAS_ONE_THREAD:  # setting a limit takes as long as several small steps
             return nullcontext()
         return blas_threads(threads_for(operations, _ALL_THREADS_FROM))
@@ -68,6 +86,10 @@ class NumpyKernels(Kernels):
             return lambda: dot(a, b, out)
         matmul = np.matmul
         return lambda: matmul(a, b, out)
+
+    def copying(self, a: np.ndarray, out: np.ndarray) -> Call:
+        copyto = np.copyto
+        return lambda: copyto(out, a)
 
     def times(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Call:
         multiply = np.multiply
