@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 import torch
 
-from multimlp.backend import Call, FusedUpdate, InPlaceActivation, Kernels, Op, Scalars, UpdateRule
+from multimlp.backend import Call, FusedUpdate, InPlaceActivation, Kernels, Op, Phase, Scalars, UpdateRule
+from multimlp.backends._team import Team
 from multimlp.backends._threads import threads_for
 from multimlp.backends.torch._activations import CHAINS, LINEAR_FROM
 from multimlp.backends.torch._pieces import in_pieces
@@ -21,6 +22,15 @@ from multimlp.backends.torch._threads import torch_threads
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 _ALL_THREADS_FROM = 1 << 22
 """Operations of the largest product; see `multimlp.backends._threads`."""
+
+
+def _settle() -> None:
+    """What the thread that leads has set for itself; see `TorchKernels.running` and `TorchKernels.threads`."""
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(1)
+
+
+_TEAM = Team(_settle)
 
 
 def _in_place(
@@ -107,6 +117,8 @@ class TorchKernels(Kernels):
     }
     updates: ClassVar = {"adam": _adam, "adamw": _adam, "sgd": _sgd}
 
+    own_threads = True
+
     def zeros(self, shape: Sequence[int]) -> torch.Tensor:
         return torch.zeros(tuple(shape), dtype=getattr(torch, self.dtype), device=self.device)
 
@@ -122,10 +134,17 @@ class TorchKernels(Kernels):
     def running(self) -> contextlib.AbstractContextManager[None]:
         return torch.no_grad()
 
-    def threads(self, operations: int) -> contextlib.AbstractContextManager[None]:
-        if self.device not in (None, "cpu"):
+    @property
+    def cuts(self) -> bool:  # type: ignore[override]
+        return self.device in (None, "cpu")
+
+    def run(self, phases: Sequence[Phase]) -> None:
+        _TEAM.run(phases)
+
+    def threads(self, operations: int, own: bool = False) -> contextlib.AbstractContextManager[None]:
+        if not self.cuts:
             return contextlib.nullcontext()
-        return torch_threads(threads_for(operations, _ALL_THREADS_FROM))
+        return torch_threads(1 if own else threads_for(operations, _ALL_THREADS_FROM))
 
     # ---- pieces of a step
 
@@ -143,6 +162,9 @@ class TorchKernels(Kernels):
     def product(self, a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> Call:
         product = torch.mm if out.ndim == 2 else torch.matmul
         return lambda: product(a, b, out=out)
+
+    def copying(self, a: torch.Tensor, out: torch.Tensor) -> Call:
+        return lambda: out.copy_(a)
 
     def softmax_cross_entropy(
         self,

@@ -10,7 +10,16 @@ from multimlp._typing import Array, Arrays, Namespace
 from multimlp.backend._catalog import CHECKERS, BackendInfo, available_backends
 from multimlp.backend._contract import Backend, Capabilities, Function
 from multimlp.backend._convert import convert, host, host_values
-from multimlp.backend._inplace import Call, FusedUpdate, InPlaceActivation, Kernels, Scalars, UpdateRule
+from multimlp.backend._inplace import (
+    Call,
+    FusedUpdate,
+    InPlaceActivation,
+    Kernels,
+    Phase,
+    Scalars,
+    Task,
+    UpdateRule,
+)
 from multimlp.backend._op import OPS, Op, op, prepare_all
 from multimlp.backend._registry import (
     BUILTIN,
@@ -53,9 +62,11 @@ __all__ = [
     "Kernels",
     "Namespace",
     "Op",
+    "Phase",
     "Scalars",
     "Selection",
     "Target",
+    "Task",
     "UpdateRule",
     "array_namespace",
     "available_backends",
