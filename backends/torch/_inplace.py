@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from multimlp.backend import Call, FusedUpdate, InPlaceActivation, Kernels, Scalars, UpdateRule
@@ -99,6 +100,9 @@ class TorchKernels(Kernels):
     def copied(self, x: torch.Tensor) -> torch.Tensor:
         return x.clone(memory_format=torch.contiguous_format)
 
+    def host_view(self, x: torch.Tensor) -> np.ndarray | None:
+        return x.numpy() if x.device.type == "cpu" else None
+
     def gather(self, source: torch.Tensor, rows: torch.Tensor, out: torch.Tensor) -> None:
         torch.index_select(source, 0, rows, out=out)
 
@@ -145,6 +149,9 @@ class TorchKernels(Kernels):
 
     def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return torch.dot(a, b)
+
+    def add_scaled(self, a: torch.Tensor, factor: float, b: torch.Tensor) -> torch.Tensor:
+        return a.add_(b, alpha=factor)
 
     # ---- updates
 

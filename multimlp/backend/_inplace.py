@@ -152,6 +152,10 @@ class Kernels:
     def copied(self, x: Array) -> Array:
         return x.copy()
 
+    def host_view(self, x: Array) -> np.ndarray | None:
+        """The same memory as a NumPy array, or None where it is not the host's."""
+        return None
+
     def indices(self, rows: np.ndarray) -> Array:
         """Row numbers from the host, as `gather` wants them."""
         return self.backend.asarray(rows, dtype="int64", device=self.device)
@@ -246,6 +250,11 @@ class Kernels:
     def dot(self, a: Array, b: Array) -> Any:
         """The inner product of two vectors."""
         return self.module.dot(a, b)
+
+    def add_scaled(self, a: Array, factor: float, b: Array) -> Array:
+        """``a + factor b`` for two vectors; ``a`` is spent."""
+        a += factor * b
+        return a
 
     def clip(self, g: Array, limit: float) -> Call:
         """``g *= min(1, limit / |g|)``"""

@@ -1,4 +1,4 @@
-"""The engine of optimisers that need the loss of all data as a function (L-BFGS): one iteration of theirs is one step."""
+"""The engines of optimisers that need the loss of all data as a function (L-BFGS): one iteration of theirs is one step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from multimlp.tree import Tree
 
 
 class FullBatchEngine:
-    """Hands the optimiser a compiled ``params -> (value, gradient)``; decisions are made on the host."""
+    """What is common to the ways of computing the loss of all data; decisions are made on the host."""
 
     name = "full-batch"
     steps_per_call = math.inf
@@ -27,33 +27,22 @@ class FullBatchEngine:
                 f"optimizer: {problem.optimizer.name!r} searches one step length for all parameters, so it cannot train the "
                 "members of an ensemble apart; train them one by one, or use a first-order optimizer"
             )
-        self._problem = problem
-        self._params = params
+        self._problem, self._params = problem, params
         self._state = problem.optimizer.init(params) if optimizer_state is None else optimizer_state
-        self._key = random.key(problem.seed, like=tree.leaves(params)[0])
         self._random = getattr(problem.model, "dropout", 0.0) > 0
-        self._program = compile_program(problem, self._evaluate)
 
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         rows = int(chunk.inputs.shape[0])
         if len(order) != rows:
             raise InputError(f"optimizer: {self._problem.optimizer.name!r} needs all data in memory at once")
-        backend = self._problem.backend
-        leaves, rebuild = tree.flatten(self._params)
-        with backend.all_threads(), backend.scope_of(*leaves):
-            step = backend.asarray(np.asarray(first_step), dtype="int32", device=self._problem.device)
-            data = tuple(tree.leaves(chunk))
-
-            def value_and_grad(params: Tree) -> tuple[Array, Tree]:
-                value, *gradients = self._program((*tree.leaves(params), self._key, step, *data))
-                return value, rebuild(gradients)
-
-            if self._random:  # another mask, another objective: the value found under the last one is void
-                self._state = self._state._replace(value=None, gradient=None, message="")
-            self._params, self._state = self._problem.optimizer.step(
-                value_and_grad, self._params, self._state
-            )
+        if self._random:  # another mask, another objective: the value found under the last one is void
+            self._state = self._state._replace(value=None, gradient=None, message="")
+        self._iterate(chunk, first_step)
         return ChunkResult(np.asarray(self._state.value * rows), rows)
+
+    def search(self) -> tuple[str, int]:
+        """The optimiser's message and its number of evaluations."""
+        return self._state.message, self._state.evaluations
 
     def params(self) -> Tree:
         return self._params
@@ -63,6 +52,34 @@ class FullBatchEngine:
 
     def finish(self) -> tuple[Tree, Tree]:
         return self._params, self._state
+
+    def _iterate(self, chunk: Chunk, step: int) -> None:
+        """One iteration of the optimiser; ``step`` is the key of dropout."""
+        raise NotImplementedError
+
+
+class TreeEngine(FullBatchEngine):
+    """By automatic differentiation, for any model, loss and optimiser."""
+
+    def __init__(self, problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> None:
+        super().__init__(problem, params, optimizer_state)
+        self._key = random.key(problem.seed, like=tree.leaves(params)[0])
+        self._program = compile_program(problem, self._evaluate)
+
+    def _iterate(self, chunk: Chunk, step: int) -> None:
+        backend = self._problem.backend
+        leaves, rebuild = tree.flatten(self._params)
+        with backend.all_threads(), backend.scope_of(*leaves):
+            number = backend.asarray(np.asarray(step), dtype="int32", device=self._problem.device)
+            data = tuple(tree.leaves(chunk))
+
+            def value_and_grad(params: Tree) -> tuple[Array, Tree]:
+                value, *gradients = self._program((*tree.leaves(params), self._key, number, *data))
+                return value, rebuild(gradients)
+
+            self._params, self._state = self._problem.optimizer.step(
+                value_and_grad, self._params, self._state
+            )
 
     def _evaluate(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         leaves, rebuild = tree.flatten(self._params)

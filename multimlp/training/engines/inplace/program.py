@@ -11,7 +11,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from operator import call as make
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,11 +22,20 @@ from multimlp.training.engines.inplace.heads import Head, head_for
 from multimlp.training.engines.inplace.layers import Dropout, Hidden, hidden_layer
 from multimlp.training.engines.inplace.layout import Block
 from multimlp.training.engines.inplace.penalty import Penalty
-from multimlp.training.engines.inplace.updates import Update
 
 _BLOCK_BYTES = 1 << 18
 """About how much data a block gathers: little enough to stay in the cache until the steps read it."""
 _MOST_STEPS = 64
+
+
+class Ending(Protocol):
+    """What a step does with its gradient: an update of the parameters, or something else."""
+
+    def prepare(self, steps: int) -> None:
+        """Before so many steps."""
+
+    def calls(self, position: int) -> Sequence[Call]:
+        """The calls of a block's ``position``-th step."""
 
 
 class Program:
@@ -38,12 +47,15 @@ class Program:
     kernels : Kernels
     blocks, gradients : sequence of Block
         The layers' places in the flat parameters and the flat gradient.
-    update : Update
+    ending : Ending
+        What is done with each step's gradient.
     penalty : callable
         ``penalty(steps)`` makes the `Penalty` for a block of so many steps, or None.
     batch : int
     labels, weighted : bool
         Whether targets are class labels, and whether the examples have weights.
+    steps : int, optional
+        The length of a block; by default as much as the cache holds.
     """
 
     def __init__(
@@ -52,14 +64,15 @@ class Program:
         kernels: Kernels,
         blocks: Sequence[Block],
         gradients: Sequence[Block],
-        update: Update,
+        ending: Ending,
         penalty: Callable[[int], Penalty | None],
         batch: int,
         labels: bool,
         weighted: bool,
+        steps: int | None = None,
     ) -> None:
         self._problem, self._kernels, self._blocks, self._gradients = problem, kernels, blocks, gradients
-        self._update, self.batch = update, batch
+        self._ending, self.batch = ending, batch
         self._lead = () if problem.members is None else (problem.members,)
         model: Any = problem.model  # an `MLP`: see `coverage`
         self._rules: tuple[Activation, ...] = model.activations
@@ -67,7 +80,7 @@ class Program:
         fan_in, k = blocks[0].weight.shape[-2], self._widths[-1]
         numbers = batch * (fan_in + k + 1)
         itemsize = np.dtype(kernels.dtype).itemsize
-        self.steps = min(_MOST_STEPS, max(1, _BLOCK_BYTES // (numbers * itemsize)))
+        self.steps = steps or min(_MOST_STEPS, max(1, _BLOCK_BYTES // (numbers * itemsize)))
         kind = head_for(problem.loss)
         self._head: Head = kind(
             kernels,
@@ -92,26 +105,31 @@ class Program:
         """Steps on the examples in ``rows``, at most a block of whole batches; the sum of their mean losses,
         shape (...)."""
         steps = rows.shape[0] // self.batch
-        self._load(chunk, rows, steps)
+        weights = None
+        if chunk.weights is not None:
+            xp = array_namespace(chunk.weights)
+            weights = xp.reshape(xp.take(chunk.weights, rows, axis=0), (steps, self.batch))
+            weights = weights / xp.sum(weights, axis=1, keepdims=True)
+        self.load(chunk, rows, weights)
+        return self.run_loaded(steps, first_step)
+
+    def run_loaded(self, steps: int, first_step: int) -> Array:
+        """`run` for the first steps of what was loaded."""
         self._first_step = first_step
-        self._update.prepare(steps)
+        self._ending.prepare(steps)
         for calls in self._calls[:steps]:
             deque(map(make, calls), maxlen=0)
         losses = self._head.losses(steps)
         if self._penalty is not None:
             losses = losses + self._penalty.values(steps)
-        return array_namespace(self._inputs).sum(losses, axis=0)
+        return losses.sum(0)
 
-    def _load(self, chunk: Chunk, rows: Array, steps: int) -> None:
-        fan_in = chunk.inputs.shape[1]
+    def load(self, chunk: Chunk, rows: Array, weights: Array | None) -> None:
+        """Gather the examples in ``rows``; ``weights`` (steps, batch) say how much each counts in its step's loss."""
+        steps, fan_in = rows.shape[0] // self.batch, chunk.inputs.shape[1]
         flat = self._inputs[:steps].reshape((steps * self.batch, self._inputs.shape[-1]))
         self._kernels.gather(chunk.inputs, rows, flat[:, :fan_in])
-        xp = array_namespace(chunk.inputs)
-        weights = None
-        if chunk.weights is not None:
-            weights = xp.reshape(xp.take(chunk.weights, rows, axis=0), (steps, self.batch))
-            weights = weights / xp.sum(weights, axis=1, keepdims=True)
-        self._head.load(xp.take(chunk.targets, rows, axis=0), weights)
+        self._head.load(array_namespace(chunk.inputs).take(chunk.targets, rows, axis=0), weights)
 
     # ---- laying out
 
@@ -163,7 +181,7 @@ class Program:
             *backward,
             kernels.product(x, kernels.transposed(signals[0]), self._gradients[0].matrix),
             *([] if penalty is None else [penalty.call(position)]),
-            *self._update.calls(position),
+            *self._ending.calls(position),
         )
 
     def _signals(self) -> list[Array]:
