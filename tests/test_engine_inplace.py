@@ -460,7 +460,7 @@ def test_steps_allocate_nothing_in_the_steady_state(loss: str) -> None:
     program = next(iter(engine._programs.values()))
     engine._update.prepare(program.steps)
     tracemalloc.start()
-    for call in program._calls[0]:
+    for call in program._runs.calls[0]:
         call()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

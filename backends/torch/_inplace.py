@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from multimlp.backend import Call, FusedUpdate, InPlaceActivation, Kernels, Scalars, UpdateRule
+from multimlp.backend import Backend, Call, FusedUpdate, InPlaceActivation, Kernels, Scalars, UpdateRule
 from multimlp.backends._threads import threads_for
+from multimlp.backends.torch._graphs import CudaGraphs
 from multimlp.backends.torch._threads import torch_threads
 
 _ALL_THREADS_FROM = 1 << 22
@@ -41,13 +42,14 @@ def _adam(
     fused = torch._fused_adamw_ if rule.decoupled else torch._fused_adam_
     options = rule.options
     beta1, beta2, eps, decay = (options[name] for name in ("beta1", "beta2", "eps", "weight_decay"))
-    step = torch.zeros((), dtype=torch.float32, device=p.device)
-    lists: tuple[list[torch.Tensor], ...] = ([p], [g], [m], [v], [], [step])
+    own = torch.zeros((), dtype=torch.float32, device=p.device)
+    no_largest: list[torch.Tensor] = []
+    lists = ([p], [g], [m], [v], no_largest)
 
-    def update(scalars: Scalars, number: int) -> None:
-        step.fill_(number)
+    def update(scalars: Scalars, number: Any) -> None:
         fused(
             *lists,
+            [number if isinstance(number, torch.Tensor) else own.fill_(number)],
             lr=scalars["learning_rate"],
             beta1=beta1,
             beta2=beta2,
@@ -64,7 +66,7 @@ def _sgd(rule: UpdateRule, p: torch.Tensor, g: torch.Tensor, *velocity: torch.Te
     options = rule.options
     momentum, nesterov, decay = options["momentum"], options["nesterov"], options["weight_decay"]
 
-    def update(scalars: Scalars, number: int) -> None:
+    def update(scalars: Scalars, number: Any) -> None:
         torch._fused_sgd_(
             [p],
             [g],
@@ -90,6 +92,12 @@ class TorchKernels(Kernels):
         "sigmoid": _in_place(torch.sigmoid_, _by_autograd(torch.ops.aten.sigmoid_backward.grad_input)),
     }
     updates: ClassVar = {"adam": _adam, "adamw": _adam, "sgd": _sgd}
+
+    def __init__(self, backend: Backend, dtype: str, device: str | None, module: Any) -> None:
+        super().__init__(backend, dtype, device, module)
+        if device is not None and device.startswith("cuda"):
+            self.recorder = CudaGraphs(device)
+            self.block_bytes = 1 << 24  # no cache to stay in, but launches to save
 
     def zeros(self, shape: Sequence[int]) -> torch.Tensor:
         return torch.zeros(tuple(shape), dtype=getattr(torch, self.dtype), device=self.device)
@@ -154,6 +162,14 @@ class TorchKernels(Kernels):
         return a.add_(b, alpha=factor)
 
     # ---- updates
+
+    def fused_update(
+        self, rule: UpdateRule, p: torch.Tensor, g: torch.Tensor, slots: Sequence[torch.Tensor]
+    ) -> FusedUpdate | None:
+        constant = isinstance(rule.options["learning_rate"], (int, float))
+        if self.recorder is not None and not constant and self.dtype == "float64":
+            return None  # a rate in an array must be float32 for the fused kernels
+        return super().fused_update(rule, p, g, slots)
 
     def clip(self, g: torch.Tensor, limit: float) -> Call:
         def call() -> None:

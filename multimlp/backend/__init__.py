@@ -7,10 +7,11 @@ another. The adapters themselves live in `multimlp.backends`.
 """
 
 from multimlp._typing import Array, Arrays, Namespace
+from multimlp.backend._capture import Call, Recorder
 from multimlp.backend._catalog import CHECKERS, BackendInfo, available_backends
 from multimlp.backend._contract import Backend, Capabilities, Function
 from multimlp.backend._convert import convert, host, host_values
-from multimlp.backend._inplace import Call, FusedUpdate, InPlaceActivation, Kernels, Scalars, UpdateRule
+from multimlp.backend._inplace import FusedUpdate, InPlaceActivation, Kernels, Scalars, UpdateRule
 from multimlp.backend._op import OPS, Op, op, prepare_all
 from multimlp.backend._registry import (
     BUILTIN,
@@ -53,6 +54,7 @@ __all__ = [
     "Kernels",
     "Namespace",
     "Op",
+    "Recorder",
     "Scalars",
     "Selection",
     "Target",

@@ -18,15 +18,14 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import numpy as np
 
 from multimlp._typing import Array
+from multimlp.backend._capture import Call, Captured, Recorder, in_turn
 from multimlp.backend._contract import Backend
 from multimlp.backend._op import Op
 
-Call: TypeAlias = Callable[[], Any]
-"""One piece of a step, everything bound."""
-Scalars: TypeAlias = dict[str, float]
-"""What ``Optimizer.scalars`` returns."""
-FusedUpdate: TypeAlias = Callable[[Scalars, int], None]
-"""One update, from the step's scalars and its number, 1 at the first."""
+Scalars: TypeAlias = dict[str, Any]
+"""What ``Optimizer.scalars`` returns; where steps are recorded, those that change are arrays of shape ()."""
+FusedUpdate: TypeAlias = Callable[[Scalars, Any], None]
+"""One update, from the step's scalars and its number, 1 at the first; where steps are recorded, a float32 array of shape ()."""
 
 
 class UpdateRule(NamedTuple):
@@ -128,6 +127,12 @@ class Kernels:
     }
     updates: ClassVar[Mapping[str, Callable[..., FusedUpdate]]] = {}
 
+    recorder: Recorder | None = None
+    """How steps are recorded and replayed, where that pays."""
+
+    block_bytes = 1 << 18
+    """About how much data a block of steps gathers at once: little enough to stay in the cache until the steps read it."""
+
     chunk = 1 << 62
     """How many numbers of a flat buffer an element-wise rule takes at a time; bounded where caches count."""
 
@@ -169,6 +174,11 @@ class Kernels:
     def running(self) -> contextlib.AbstractContextManager[Any]:
         """The setting in which calls run."""
         return contextlib.nullcontext()
+
+    def capture(self, calls: Sequence[Call]) -> Call:
+        """All of these calls as one, recorded where there is a `recorder`."""
+        run = in_turn(calls)
+        return run if self.recorder is None else Captured(run, self.recorder)
 
     def threads(self, operations: int) -> contextlib.AbstractContextManager[Any]:
         """The setting of the library's threads that suits a largest product of so many operations; undone at

@@ -8,9 +8,7 @@ calls, one after the other.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Sequence
-from operator import call as make
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,10 +20,8 @@ from multimlp.training.engines.inplace.heads import Head, head_for
 from multimlp.training.engines.inplace.layers import Dropout, Hidden, hidden_layer
 from multimlp.training.engines.inplace.layout import Block
 from multimlp.training.engines.inplace.penalty import Penalty
-
-_BLOCK_BYTES = 1 << 18
-"""About how much data a block gathers: little enough to stay in the cache until the steps read it."""
-_MOST_STEPS = 64
+from multimlp.training.engines.inplace.runs import Runs
+from multimlp.training.engines.inplace.scalars import MOST_STEPS
 
 
 class Ending(Protocol):
@@ -80,7 +76,7 @@ class Program:
         fan_in, k = blocks[0].weight.shape[-2], self._widths[-1]
         numbers = batch * (fan_in + k + 1)
         itemsize = np.dtype(kernels.dtype).itemsize
-        self.steps = steps or min(_MOST_STEPS, max(1, _BLOCK_BYTES // (numbers * itemsize)))
+        self.steps = steps or min(MOST_STEPS, max(1, kernels.block_bytes // (numbers * itemsize)))
         kind = head_for(problem.loss)
         self._head: Head = kind(
             kernels,
@@ -95,9 +91,8 @@ class Program:
         self._penalty = penalty(self.steps)
         self._dropout = None
         if model.dropout:
-            self._dropout = Dropout(kernels, problem.seed, model.dropout, self._inputs)
-        self._first_step = 0
-        self._calls = self._lay_out()
+            self._dropout = Dropout(kernels, problem.seed, model.dropout, self._inputs, self.steps)
+        self._runs = Runs(kernels, self._lay_out())
 
     # ---- running
 
@@ -115,10 +110,10 @@ class Program:
 
     def run_loaded(self, steps: int, first_step: int) -> Array:
         """`run` for the first steps of what was loaded."""
-        self._first_step = first_step
         self._ending.prepare(steps)
-        for calls in self._calls[:steps]:
-            deque(map(make, calls), maxlen=0)
+        if self._dropout is not None:
+            self._dropout.prepare(first_step, steps)
+        self._runs(steps)
         losses = self._head.losses(steps)
         if self._penalty is not None:
             losses = losses + self._penalty.values(steps)
@@ -172,7 +167,7 @@ class Program:
     ) -> tuple[Call, ...]:
         kernels, dropout, penalty = self._kernels, self._dropout, self._penalty
         x = kernels.transposed(self._inputs[position])
-        begin = [] if dropout is None else [lambda: dropout.begin(self._first_step + position)]
+        begin = [] if dropout is None else [lambda: dropout.begin(position)]
         return (
             *begin,
             kernels.product(kernels.transposed(self._blocks[0].matrix), x, first),

@@ -3,14 +3,15 @@ chunk."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
-from multimlp.backend import Array, Call, FusedUpdate, Kernels, Scalars, UpdateRule, array_namespace
+from multimlp.backend import Array, Call, FusedUpdate, Kernels, Scalars, UpdateRule
 from multimlp.optimizers import Optimizer, OptimizerState
-from multimlp.schedules import Schedule
 from multimlp.training.engines.inplace.layout import Layout
+from multimlp.training.engines.inplace.scalars import LiveScalars, scalars
 from multimlp.tree import Tree
 
 
@@ -45,13 +46,19 @@ class Update:
             (part, self._rule(part, *views)) for part, views in layout.pieces(parts, (p, g, *self._slots))
         ]
         self._scalars: list[list[Scalars]] = []
+        self._live: LiveScalars | None = None
+        if kernels.recorder is not None:
+            self._live = LiveScalars(kernels, [part for part, _ in self._rules])
         limit = optimizer.options["clip_norm"]
         self._clip = None if limit is None else kernels.clip(g, limit)
 
     def prepare(self, steps: int) -> None:
         """Set the scalars of the next steps; the optimiser's counter moves on by so many."""
-        found = {id(part): scalars(part, self._step, steps) for part, _ in self._rules}
-        self._scalars = [found[id(part)] for part, _ in self._rules]
+        if self._live is not None:
+            self._live.write(self._step, steps)
+        else:
+            found = {id(part): scalars(part, self._step, steps) for part, _ in self._rules}
+            self._scalars = [found[id(part)] for part, _ in self._rules]
         self._done = self._step
         self._step += steps
 
@@ -59,6 +66,8 @@ class Update:
         """The update of the ``position``-th of the steps prepared."""
 
         def updating(number: int, rule: FusedUpdate) -> Call:
+            if self._live is not None:
+                return functools.partial(rule, *self._live.at(number, position))
             return lambda: rule(self._scalars[number][position], self._done + position + 1)
 
         clip = [] if self._clip is None else [self._clip]
@@ -81,33 +90,10 @@ class Update:
         size = self._kernels.chunk
         chunks = [[b[start : start + size] for b in (p, g, *slots)] for start in range(0, p.shape[0], size)]
 
-        def update(numbers: Scalars, number: int) -> None:
+        def update(numbers: Scalars, number: Any) -> None:
             for values, gradient, *own in chunks:
                 results = part.update_array(values, gradient, own, numbers)
                 for target, result in zip((values, *own), results, strict=True):
                     target[...] = result
 
         return update
-
-
-def scalars(optimizer: Optimizer, step: int, count: int) -> list[Scalars]:
-    """``optimizer.scalars`` of ``count`` updates from the one after ``step`` updates on, worked out
-    together."""
-    rule, options = optimizer.rule, optimizer.options
-    steps = np.arange(step, step + count, dtype=np.float64)
-    xp = array_namespace(steps)
-    found: dict[str, Any] = {"learning_rate": _rates(options["learning_rate"], steps)}
-    found.update(rule.constants(options))
-    if rule.corrections is not None:
-        found.update(rule.corrections(xp, steps + 1, options))
-    columns = [v.tolist() if isinstance(v, np.ndarray) else [v] * count for v in found.values()]
-    return [dict(zip(found, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _rates(rate: Any, steps: np.ndarray) -> Any:
-    if not isinstance(rate, Schedule):
-        return rate
-    if rate.is_known:
-        return rate.function(array_namespace(steps), steps, **rate.options)
-    # A schedule of the user's own need not work on many steps at once.
-    return np.asarray([rate(int(step)) for step in steps])
