@@ -15,7 +15,7 @@ import multimlp as mm
 from multimlp import losses, optimizers, regularizers, tree
 from multimlp.backend import load_backend, owner
 from multimlp.training.engines import Chunk, Problem, choose
-from multimlp.training.engines.full_batch import TreeEngine
+from multimlp.training.engines.full_batch import HostEngine, TreeEngine
 from multimlp.training.engines.inplace import pieces
 
 BACKENDS = ("numpy", "torch")
@@ -111,6 +111,22 @@ def test_as_automatic_differentiation(backend, cut, monkeypatch):
         engine, reason = choose(problem, params)
         assert "in-place" in reason, case
         assert_same(trained(engine, chunk, 6), reference(case))
+
+
+@pytest.mark.parametrize("backend", ["jax", pytest.param("tensorflow", marks=pytest.mark.slow)])
+def test_vectors_on_the_host_beside_a_compiled_gradient(backend):
+    pytest.importorskip(backend)
+    case = Case(weighted=True, dropout=0.3, soft=True, use_bias=False)
+    problem, params, chunk = case.start(backend)
+    with problem.backend.scope("float64"):
+        engine, reason = choose(problem, params)
+        assert type(engine) is HostEngine
+        assert reason.endswith(f"the {backend} backend compiles it")
+        found = trained(engine, chunk, 6)
+        arrays = [x for x in tree.leaves((engine.params(), engine.optimizer_state())) if hasattr(x, "shape")]
+    assert_same(found, reference(case))
+    assert {owner(x).name for x in arrays} == {backend}
+    assert {owner(x).dtype_name(x.dtype) for x in arrays} == {"float64"}
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

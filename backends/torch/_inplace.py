@@ -49,7 +49,9 @@ def _adam(
     def update(scalars: Scalars, number: Any) -> None:
         fused(
             *lists,
-            [number if isinstance(number, torch.Tensor) else own.fill_(number)],
+            [
+                own.fill_(number) if type(number) is int else number
+            ],  # isinstance of a tensor takes a micro-second
             lr=scalars["learning_rate"],
             beta1=beta1,
             beta2=beta2,

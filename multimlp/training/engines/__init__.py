@@ -33,7 +33,7 @@ def choose(problem: Problem, params: Tree, optimizer_state: Tree | None = None) 
         built = _in_place(problem, params, optimizer_state)
         if not isinstance(built, str):
             return built, f"{why}, and every layer and the loss have an in-place rule"
-        return full_batch.TreeEngine(problem, params, optimizer_state), f"{why}; {built}"
+        return full_batch.build(problem, params, optimizer_state), f"{why}; {built}"
     if mixed.is_scaled(problem):
         return mixed.ScaledEngine(problem, params, optimizer_state), "float16 needs a loss scale"
     built = _in_place(problem, params, optimizer_state)
@@ -47,7 +47,8 @@ def _in_place(problem: Problem, params: Tree, optimizer_state: Tree | None) -> E
     if problem.compiler is not None:
         return f"compiler={problem.compiler!r} was asked for"
     if problem.backend.capabilities.epoch != "inplace":
-        return f"the {problem.backend.name} backend compiles whole epochs"
+        what = "it" if full_batch.covers(problem.optimizer) else "whole epochs"
+        return f"the {problem.backend.name} backend compiles {what}"
     from multimlp.training.engines import inplace
 
     build = inplace.build_full_batch if full_batch.covers(problem.optimizer) else inplace.build

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from multimlp import random, tree
-from multimlp.backend import Array
+from multimlp.backend import Array, Target
 from multimlp.errors import InputError
+from multimlp.optimizers import LBFGS
 from multimlp.training.engines.base import Chunk, ChunkResult, Problem, compile_program
 from multimlp.training.engines.objective import batch_objective
+from multimlp.training.engines.vectors import BufferVectors, host_kernels
 from multimlp.tree import Tree
 
 
@@ -77,9 +80,11 @@ class TreeEngine(FullBatchEngine):
                 value, *gradients = self._program((*tree.leaves(params), self._key, number, *data))
                 return value, rebuild(gradients)
 
-            self._params, self._state = self._problem.optimizer.step(
-                value_and_grad, self._params, self._state
-            )
+            self._advance(value_and_grad)
+
+    def _advance(self, value_and_grad: Callable[[Tree], tuple[Array, Tree]]) -> None:
+        optimizer = self._problem.optimizer
+        self._params, self._state = optimizer.step(value_and_grad, self._params, self._state)
 
     def _evaluate(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         leaves, rebuild = tree.flatten(self._params)
@@ -87,6 +92,61 @@ class TreeEngine(FullBatchEngine):
         objective = batch_objective(self._problem, rebuild, random.fold_in(key, step), data)
         value, _, gradients = self._problem.backend.final_value_and_grad(objective)(tuple(params))
         return (value, *gradients)
+
+
+class HostEngine(TreeEngine):
+    """L-BFGS whose loss and gradient are one compiled call and whose vectors are the host's.
+
+    A library that compiles takes tens of micro-seconds for each call outside of a program, and the two-loop recursion makes sixty.
+    """
+
+    def __init__(self, problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> None:
+        super().__init__(problem, params, optimizer_state)
+        self._shapes = [tuple(leaf.shape) for leaf in tree.leaves(params)]
+        self._home = Target(problem.backend, problem.device, problem.dtype)
+        self._vector = self._packed(params)
+        self._vectors = BufferVectors(host_kernels(problem.dtype), self._vector.size, self._home)
+        self._state = self._vectors.taken(self._state)
+
+    def params(self) -> Tree:
+        return self._unpacked(self._vector)
+
+    def optimizer_state(self) -> Tree:
+        return self._vectors.given(self._state)
+
+    def finish(self) -> tuple[Tree, Tree]:
+        return self.params(), self.optimizer_state()
+
+    def _advance(self, value_and_grad: Callable[[Tree], tuple[Array, Tree]]) -> None:
+        def evaluate(vector: np.ndarray) -> tuple[float, np.ndarray]:
+            value, gradients = value_and_grad(self._unpacked(vector))
+            return float(value), self._packed(gradients)
+
+        self._vector, self._state = self._problem.optimizer.flat_step(
+            evaluate, self._vector, self._state, self._vectors
+        )
+
+    def _packed(self, arrays: Tree) -> np.ndarray:
+        host = self._home.backend.to_numpy
+        return np.concatenate([np.ravel(host(leaf)) for leaf in tree.leaves(arrays)])
+
+    def _unpacked(self, vector: np.ndarray) -> Tree:
+        pieces, start, home = [], 0, self._home
+        for shape in self._shapes:
+            stop = start + math.prod(shape)
+            piece = vector[start:stop].reshape(shape)
+            pieces.append(home.backend.asarray(piece, dtype=home.dtype, device=home.device))
+            start = stop
+        return tree.flatten(self._params)[1](pieces)
+
+
+def build(problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> FullBatchEngine:
+    """The engine that differentiates automatically."""
+    on_host = problem.backend.device_name(tree.leaves(params)[0]).startswith("cpu")
+    compiled = problem.compiled and problem.backend.capabilities.epoch == "compiled"
+    known = type(problem.optimizer) is LBFGS and problem.dtype in ("float32", "float64")
+    kind = HostEngine if on_host and compiled and known else TreeEngine
+    return kind(problem, params, optimizer_state)
 
 
 def covers(optimizer: Any) -> bool:

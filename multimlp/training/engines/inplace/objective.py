@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from multimlp.backend import Array, Kernels
+from multimlp.backend import Array, Kernels, Target
 from multimlp.training.engines.base import Chunk, Problem
 from multimlp.training.engines.inplace.coverage import why_no_gradient
 from multimlp.training.engines.inplace.layout import Layout
 from multimlp.training.engines.inplace.penalty import Penalty
 from multimlp.training.engines.inplace.pieces import Pieces
-from multimlp.training.engines.inplace.vectors import BufferVectors
+from multimlp.training.engines.vectors import BufferVectors, host_kernels
 from multimlp.tree import Tree
 
 
@@ -33,11 +33,17 @@ class FlatObjective:
         with kernels.running():
             self.layout = Layout(params, kernels)
             self._p, self._g = kernels.zeros((self.layout.size,)), kernels.zeros((self.layout.size,))
-            self.vectors = BufferVectors(kernels, self._p, self._g)
+            self._views: tuple[Any, Any] = kernels.host_view(self._p), kernels.host_view(self._g)
+            home = Target(problem.backend, problem.device, problem.dtype)
+            if self._views[0] is None:
+                self._views = self._p, self._g
+                self.vectors = BufferVectors(kernels, self.layout.size)
+            else:
+                self.vectors = BufferVectors(host_kernels(problem.dtype), self.layout.size, home)
             self._penalty = None
             regularizer: Any = problem.regularizer  # a `Regularizer`: see `coverage`
             if regularizer is not None:
-                inside, (p, g) = self.vectors.kernels, self.vectors.views
+                inside, (p, g) = self.vectors.kernels, self._views
                 self._penalty = Penalty(regularizer, inside, Layout(params, inside), p, g, 1)
                 self._add_penalty = self._penalty.call(0)
         self._chunk: Chunk | None = None
@@ -53,7 +59,7 @@ class FlatObjective:
 
     def __call__(self, vector: Array, step: int) -> tuple[float, Array]:
         vectors = self.vectors
-        p, g = vectors.views
+        p, g = self._views
         p[...] = vector
         value: float = self._pieces.run(step)
         if self._penalty is not None:

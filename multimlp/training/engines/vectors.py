@@ -1,62 +1,66 @@
-"""The arithmetic of L-BFGS on flat buffers: on the host wherever their memory is there, since NumPy's calls are the shortest."""
+"""The arithmetic of L-BFGS on buffers: on the host wherever their memory is there, since NumPy's calls are the shortest."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from multimlp import tree
-from multimlp.backend import Array, Kernels, owner
+from multimlp.backend import Array, Kernels, Target, owner
 from multimlp.optimizers import Vectors
 from multimlp.tree import Tree
 
 
+def host_kernels(dtype: str) -> Kernels:
+    """NumPy's."""
+    library: Any = owner(np.empty(0))
+    found: Kernels = library.inplace_kernels(dtype, None)
+    return found
+
+
 class BufferVectors(Vectors):
-    """Vectors of one library, of the size of a flat buffer.
+    """Vectors of one size.
 
     Parameters
     ----------
     kernels : Kernels
-        Of the library that the buffers belong to; the vectors are NumPy's if their memory is on the host.
-    *buffers : array, shape (size,)
-
-    Attributes
-    ----------
-    views : tuple of array
-        The buffers as such vectors.
-    kernels : Kernels
-        Of the vectors.
+        Of the library whose arrays the vectors are.
+    size : int
+    home : Target, optional
+        Where arrays come from and go to, if they are not such as the vectors.
     """
 
-    def __init__(self, kernels: Kernels, *buffers: Array) -> None:
-        views: tuple[Any, ...] = tuple(kernels.host_view(buffer) for buffer in buffers)
-        self._outside = self.kernels = kernels
-        self.views: tuple[Array, ...] = buffers
-        if views[0] is not None:
-            inside: Any = owner(views[0]).inplace_kernels(kernels.dtype, None)
-            self.kernels = kernels = inside
-            self.views = views
+    def __init__(self, kernels: Kernels, size: int, home: Target | None = None) -> None:
+        self.kernels, self._home = kernels, home
         self.copied = kernels.copied
         self.add = kernels.add_scaled  # type: ignore[method-assign]
         self._dot, self._absolute = kernels.dot, kernels.module.abs
-        self._work = kernels.zeros(buffers[0].shape)
+        self._work = kernels.zeros((size,))
         self._curvatures: dict[int, tuple[Array, float]] = {}
 
     # ---- to and fro
 
     def taken(self, state: Tree) -> Tree:
-        """A tree whose arrays are the kernels' library's, with vectors in their place."""
-        return tree.map(lambda x: self._moved_to(self.kernels, x), state)
+        """A tree with vectors in the places of its arrays."""
+        kernels = self.kernels
+        return self._elsewhere(state, Target(kernels.backend, kernels.device, kernels.dtype))
 
     def given(self, state: Tree) -> Tree:
         """The inverse of `taken`."""
-        return tree.map(lambda x: self._moved_to(self._outside, x), state)
+        return self._elsewhere(state, self._home)
 
-    def _moved_to(self, kernels: Kernels, x: Any) -> Any:
-        if self.kernels is self._outside or not hasattr(x, "shape"):
-            return x
-        backend = owner(x)
-        return kernels.backend.asarray(backend.to_numpy(x), dtype=kernels.dtype, device=kernels.device)
+    def _elsewhere(self, state: Tree, target: Target | None) -> Tree:
+        if self._home is None or target is None:
+            return state
+
+        def move(x: Any) -> Any:
+            if not hasattr(x, "shape"):
+                return x
+            return target.backend.asarray(owner(x).to_numpy(x), dtype=target.dtype, device=target.device)
+
+        return tree.map(move, state)
 
     # ---- arithmetic
 
