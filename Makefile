@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo fuzz test test-all test-lowest test-mxnet test-wheel lint types docs bench clean
+.PHONY: demo fuzz test test-all test-lowest test-mxnet test-wheel lint types docs bench bench-gpu clean
 
 demo: $(VENV)/.demo ## train one network on every backend and compare
 	$(BIN)/multimlp train digits
@@ -55,6 +55,9 @@ docs: $(VENV)/.test ## the documentation site, warnings as errors
 
 bench: $(VENV)/.test ## the benchmark tables of docs/benchmarks.md
 	$(BIN)/python -m benchmarks
+
+bench-gpu: $(VENV)/.test ## the benchmarks on a CUDA GPU, in pieces: whoever interrupts it goes on later
+	$(BIN)/python -m benchmarks.gpu
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

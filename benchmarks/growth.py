@@ -47,10 +47,10 @@ AXES = (
 )
 
 
-def measure(run: Run) -> list[Curve]:
+def measure(run: Run, axes: Sequence[Axis] = AXES) -> list[Curve]:
     """A curve for every axis and backend."""
     curves = []
-    for axis in AXES:
+    for axis in axes:
         for backend in run.options.backends:
             for one in taking_part(backend, "growth", axis.name):
                 run.settle()
@@ -63,7 +63,7 @@ def _curve(axis: Axis, one: Implementation, run: Run) -> Curve:
     sizes: list[int] = []
     seconds: list[float] = []
     problem = ""
-    worker = Worker(one, run.options.cores, run.options.device)
+    worker = Worker(one, run.options.cores, run.options.device, run.options.tf32)
     try:
         worker.wait_until_ready()
         began, size, last = time.perf_counter(), axis.start, 0.0
@@ -93,7 +93,8 @@ def _time(worker: Worker, axis: Axis, size: int, run: Run) -> float:
 
 def fits(case: Case) -> bool:
     """Whether parameters and data stay within bounds, so that a small machine is not driven into its swap."""
-    return FLOAT32 * max(COPIES * case.mlp.num_parameters, case.rows * case.sizes[0]) <= _LARGEST
+    parameters = case.mlp.num_parameters * (case.members or 1)
+    return FLOAT32 * max(COPIES * parameters, case.rows * case.sizes[0]) <= _LARGEST
 
 
 def exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float | None:

@@ -41,16 +41,23 @@ def cores_available() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def environment(threads: int, device: str | None) -> dict[str, str]:
-    """The variables of a worker: threads, device, full float32 precision on a GPU, no chatter."""
+TF32_OFF = {"NVIDIA_TF32_OVERRIDE": "0", "JAX_DEFAULT_MATMUL_PRECISION": "highest"}
+TF32_ON = {
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "1",
+    "CUPY_TF32": "1",
+    "JAX_DEFAULT_MATMUL_PRECISION": "tensorfloat32",
+}
+
+
+def environment(threads: int, device: str | None, tf32: bool = False) -> dict[str, str]:
+    """The variables of a worker: threads, device, the precision of float32 products on a GPU, no chatter."""
     given = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", PYTHONPATH=str(ROOT), PYTHONWARNINGS="ignore")
     given.update({name: str(threads) for name in THREAD_VARIABLES})
     if device in (None, "cpu"):
         given.update(CUDA_VISIBLE_DEVICES="", JAX_PLATFORMS="cpu")
     else:
         given.update(
-            NVIDIA_TF32_OVERRIDE="0",
-            JAX_DEFAULT_MATMUL_PRECISION="highest",
+            TF32_ON if tf32 else TF32_OFF,
             XLA_PYTHON_CLIENT_PREALLOCATE="false",
             TF_FORCE_GPU_ALLOW_GROWTH="true",
         )
@@ -66,6 +73,8 @@ class Worker:
     cores : sequence of int
         The processors that it is pinned to.
     device : str or None
+    tf32 : bool
+        Whether products of float32 on a GPU may be rounded to 10 bits.
 
     Attributes
     ----------
@@ -74,7 +83,11 @@ class Worker:
     """
 
     def __init__(
-        self, implementation: Implementation, cores: Sequence[int], device: str | None = None
+        self,
+        implementation: Implementation,
+        cores: Sequence[int],
+        device: str | None = None,
+        tf32: bool = False,
     ) -> None:
         self.implementation = implementation
         self.versions: dict[str, str] = {}
@@ -90,7 +103,7 @@ class Worker:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.worker", *arguments],
                 cwd=ROOT,
-                env=environment(len(cores), device) | implementation.environment,
+                env=environment(len(cores), device, tf32) | implementation.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=self._errors,
                 stderr=self._errors,

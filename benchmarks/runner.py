@@ -33,6 +33,8 @@ class Options:
     """Of a round; an epoch that takes longer is a round of its own."""
     growth_seconds: float
     cold_rounds: int
+    tf32: bool = False
+    """Whether products of float32 on a GPU may be rounded to 10 bits."""
 
 
 Advance = Callable[[str], None]
@@ -75,7 +77,7 @@ class Pool:
         options = self._run.options
         new = [one for one in implementations if one not in self._workers]
         for one in new:
-            self._workers[one] = Worker(one, options.cores, options.device)
+            self._workers[one] = Worker(one, options.cores, options.device, options.tf32)
         failed: dict[Implementation, str] = {}
         for one in new:
             try:

@@ -73,8 +73,8 @@ def test_a_problem_too_small_to_be_cut_is_one_task() -> None:
     engine: Any = inplace.build(Case().problem("numpy"), Case().params())
     engine.run(Case().chunk("numpy"), np.arange(22), 0)
     program = next(iter(engine._programs.values()))
-    assert [len(phases) for phases in program._phases] == [1] * program.steps
-    assert [len(phase) for phase in program._phases[0]] == [1]
+    assert [len(phases) for phases in program._runs.phases] == [1] * program.steps
+    assert [len(phase) for phase in program._runs.phases[0]] == [1]
 
 
 # ---- the same numbers

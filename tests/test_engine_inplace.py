@@ -440,7 +440,7 @@ def test_steps_allocate_nothing_in_the_steady_state(loss: str) -> None:
     program = next(iter(engine._programs.values()))
     engine._update.prepare(program.steps)
     tracemalloc.start()
-    program._kernels.run(program._phases[1])  # the first one loads the data of all
+    program._kernels.run(program._runs.phases[0])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     # One layer's activations take 128 KiB, the gradient of its weight 64 KiB; NumPy buffers what broadcasts.

@@ -10,12 +10,24 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
-from multimlp.backend import Call, FusedUpdate, InPlaceActivation, Kernels, Op, Phase, Scalars, UpdateRule
+from multimlp.backend import (
+    Backend,
+    Call,
+    FusedUpdate,
+    InPlaceActivation,
+    Kernels,
+    Op,
+    Phase,
+    Scalars,
+    UpdateRule,
+)
 from multimlp.backends._team import Team
 from multimlp.backends._threads import threads_for
 from multimlp.backends.torch._activations import CHAINS, LINEAR_FROM
+from multimlp.backends.torch._graphs import CudaGraphs
 from multimlp.backends.torch._pieces import in_pieces
 from multimlp.backends.torch._threads import torch_threads
 
@@ -63,13 +75,16 @@ def _adam(
     fused = torch._fused_adamw_ if rule.decoupled else torch._fused_adam_
     options = rule.options
     beta1, beta2, eps, decay = (options[name] for name in ("beta1", "beta2", "eps", "weight_decay"))
-    step = torch.zeros((), dtype=torch.float32, device=p.device)
-    lists: tuple[list[torch.Tensor], ...] = ([p], [g], [m], [v], [], [step])
+    own = torch.zeros((), dtype=torch.float32, device=p.device)
+    no_largest: list[torch.Tensor] = []
+    lists = ([p], [g], [m], [v], no_largest)
 
-    def update(scalars: Scalars, number: int) -> None:
-        step.fill_(number)
+    def update(scalars: Scalars, number: Any) -> None:
         fused(
             *lists,
+            [
+                own.fill_(number) if type(number) is int else number
+            ],  # isinstance of a tensor takes a micro-second
             lr=scalars["learning_rate"],
             beta1=beta1,
             beta2=beta2,
@@ -86,7 +101,7 @@ def _sgd(rule: UpdateRule, p: torch.Tensor, g: torch.Tensor, *velocity: torch.Te
     options = rule.options
     momentum, nesterov, decay = options["momentum"], options["nesterov"], options["weight_decay"]
 
-    def update(scalars: Scalars, number: int) -> None:
+    def update(scalars: Scalars, number: Any) -> None:
         torch._fused_sgd_(
             [p],
             [g],
@@ -119,6 +134,12 @@ class TorchKernels(Kernels):
 
     own_threads = True
 
+    def __init__(self, backend: Backend, dtype: str, device: str | None, module: Any) -> None:
+        super().__init__(backend, dtype, device, module)
+        if device is not None and device.startswith("cuda"):
+            self.recorder = CudaGraphs(device)
+            self.block_bytes = 1 << 24  # no cache to stay in, but launches to save
+
     def zeros(self, shape: Sequence[int]) -> torch.Tensor:
         return torch.zeros(tuple(shape), dtype=getattr(torch, self.dtype), device=self.device)
 
@@ -127,6 +148,9 @@ class TorchKernels(Kernels):
 
     def copied(self, x: torch.Tensor) -> torch.Tensor:
         return x.clone(memory_format=torch.contiguous_format)
+
+    def host_view(self, x: torch.Tensor) -> np.ndarray | None:
+        return x.numpy() if x.device.type == "cpu" else None
 
     def gather(self, source: torch.Tensor, rows: torch.Tensor, out: torch.Tensor) -> None:
         torch.index_select(source, 0, rows, out=out)
@@ -196,7 +220,18 @@ class TorchKernels(Kernels):
     def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return torch.dot(a, b)
 
+    def add_scaled(self, a: torch.Tensor, factor: float, b: torch.Tensor) -> torch.Tensor:
+        return a.add_(b, alpha=factor)
+
     # ---- updates
+
+    def fused_update(
+        self, rule: UpdateRule, p: torch.Tensor, g: torch.Tensor, slots: Sequence[torch.Tensor]
+    ) -> FusedUpdate | None:
+        constant = isinstance(rule.options["learning_rate"], (int, float))
+        if self.recorder is not None and not constant and self.dtype == "float64":
+            return None  # a rate in an array must be float32 for the fused kernels
+        return super().fused_update(rule, p, g, slots)
 
     def clip(self, g: torch.Tensor, limit: float) -> Call:
         def call() -> None:

@@ -7,11 +7,11 @@ another. The adapters themselves live in `multimlp.backends`.
 """
 
 from multimlp._typing import Array, Arrays, Namespace
+from multimlp.backend._capture import Call, Recorder
 from multimlp.backend._catalog import CHECKERS, BackendInfo, available_backends
 from multimlp.backend._contract import Backend, Capabilities, Function
 from multimlp.backend._convert import convert, host, host_values
 from multimlp.backend._inplace import (
-    Call,
     FusedUpdate,
     InPlaceActivation,
     Kernels,
@@ -63,6 +63,7 @@ __all__ = [
     "Namespace",
     "Op",
     "Phase",
+    "Recorder",
     "Scalars",
     "Selection",
     "Target",

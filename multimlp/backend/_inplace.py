@@ -20,19 +20,18 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import numpy as np
 
 from multimlp._typing import Array
+from multimlp.backend._capture import Call, Captured, Recorder, in_turn
 from multimlp.backend._contract import Backend
 from multimlp.backend._op import Op
 
-Call: TypeAlias = Callable[[], Any]
-"""One piece of a step, everything bound."""
 Task: TypeAlias = tuple[Call, ...]
 """Calls in their order."""
 Phase: TypeAlias = tuple[Task, ...]
 """Tasks that do not touch each other's results, so that they may be made in any order, or at once."""
-Scalars: TypeAlias = dict[str, float]
-"""What ``Optimizer.scalars`` returns."""
-FusedUpdate: TypeAlias = Callable[[Scalars, int], None]
-"""One update, from the step's scalars and its number, 1 at the first."""
+Scalars: TypeAlias = dict[str, Any]
+"""What ``Optimizer.scalars`` returns; where steps are recorded, those that change are arrays of shape ()."""
+FusedUpdate: TypeAlias = Callable[[Scalars, Any], None]
+"""One update, from the step's scalars and its number, 1 at the first; where steps are recorded, a float32 array of shape ()."""
 
 
 class UpdateRule(NamedTuple):
@@ -140,6 +139,12 @@ class Kernels:
     own_threads = False
     """Whether the library gives element-wise work to threads of its own where `threads` leaves them to it."""
 
+    recorder: Recorder | None = None
+    """How steps are recorded and replayed, where that pays."""
+
+    block_bytes = 1 << 18
+    """About how much data a block of steps gathers at once: little enough to stay in the cache until the steps read it."""
+
     chunk = 1 << 62
     """How many numbers of a flat buffer an element-wise rule takes at a time; bounded where caches count."""
 
@@ -164,6 +169,10 @@ class Kernels:
     def copied(self, x: Array) -> Array:
         return x.copy()
 
+    def host_view(self, x: Array) -> np.ndarray | None:
+        """The same memory as a NumPy array, or None where it is not the host's."""
+        return None
+
     def indices(self, rows: np.ndarray) -> Array:
         """Row numbers from the host, as `gather` wants them."""
         return self.backend.asarray(rows, dtype="int64", device=self.device)
@@ -177,6 +186,11 @@ class Kernels:
     def running(self) -> contextlib.AbstractContextManager[Any]:
         """The setting in which calls run."""
         return contextlib.nullcontext()
+
+    def capture(self, calls: Sequence[Call]) -> Call:
+        """All of these calls as one, recorded where there is a `recorder`."""
+        run = in_turn(calls)
+        return run if self.recorder is None else Captured(run, self.recorder)
 
     def threads(self, operations: int, own: bool = False) -> contextlib.AbstractContextManager[Any]:
         """The setting of the library's threads that suits a largest product of so many operations, or with ``own`` tasks that are
@@ -274,6 +288,11 @@ class Kernels:
     def dot(self, a: Array, b: Array) -> Any:
         """The inner product of two vectors."""
         return self.module.dot(a, b)
+
+    def add_scaled(self, a: Array, factor: float, b: Array) -> Array:
+        """``a + factor b`` for two vectors; ``a`` is spent."""
+        a += factor * b
+        return a
 
     def clip(self, g: Array, limit: float) -> Call:
         """``g *= min(1, limit / |g|)``"""

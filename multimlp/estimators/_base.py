@@ -293,7 +293,8 @@ class BaseMLP(BaseEstimator):
         self, problem: Problem, X: Array, y: np.ndarray, weights: np.ndarray | None, seed: int
     ) -> InMemory:
         target = Target(problem.backend, problem.device, master_dtype(problem.dtype))
-        ordering = Ordering(seed, problem.batch_size, self.shuffle, drop_last=False)
+        shuffle = self.shuffle and not full_batch(self.solver)  # all rows at once have no order
+        ordering = Ordering(seed, problem.batch_size, shuffle, drop_last=False)
         return InMemory(place(target, problem.loss, X, y, weights), ordering)
 
     def _mlp(self, features: int) -> MLP:

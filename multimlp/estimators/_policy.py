@@ -187,11 +187,11 @@ class Convergence:
         return {}
 
     def verdict(self) -> str | None:
-        state = self._training.optimizer_state()
-        if state.message:
-            return state.message
-        self.gave_up = state.evaluations >= self._estimator.max_fun
-        return f"The loss was computed {state.evaluations} times." if self.gave_up else None
+        message, evaluations = self._training.search()
+        if message:
+            return message
+        self.gave_up = evaluations >= self._estimator.max_fun
+        return f"The loss was computed {evaluations} times." if self.gave_up else None
 
     def unfinished(self) -> str:
         return (

@@ -32,6 +32,7 @@ from multimlp.optimizers._lion import *
 from multimlp.optimizers._optimizer import OPTIMIZERS, Optimizer, OptimizerState
 from multimlp.optimizers._rule import Rule
 from multimlp.optimizers._sgd import *
+from multimlp.optimizers._vectors import Vectors
 
 __all__ = [
     "LBFGS",
@@ -41,6 +42,7 @@ __all__ = [
     "Optimizer",
     "OptimizerState",
     "Rule",
+    "Vectors",
     "get",
     "grouped",
     "lbfgs",

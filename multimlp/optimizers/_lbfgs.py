@@ -15,9 +15,12 @@ from multimlp.errors.checks import check_function, check_whole, number, whole
 from multimlp.errors.shown import short_repr
 from multimlp.optimizers._line_search import Point, strong_wolfe
 from multimlp.optimizers._optimizer import OPTIMIZERS, require_arrays
+from multimlp.optimizers._vectors import Vectors
 from multimlp.tree import Tree
 
 ValueAndGrad: TypeAlias = Callable[[Tree], tuple[Array, Tree]]
+FlatObjective: TypeAlias = Callable[[Array], tuple[float, Array]]
+_PORTABLE = Vectors()
 
 
 class LBFGSState(NamedTuple):
@@ -158,48 +161,68 @@ class LBFGS(Named):
 
         with backend.scope_of(*leaves):
             flat = _flat(params)
-            if state.value is None:
-                value, gradient = evaluate(flat)
-                state = state._replace(value=value, gradient=gradient, evaluations=1)
-            new_flat, new_state = self._iterate(evaluate, flat, state)
+            new_flat, new_state = self.flat_step(evaluate, flat, state)
             return (params if new_flat is flat else unflatten(new_flat)), new_state
 
-    def _iterate(
-        self, evaluate: Callable[[Array], tuple[float, Array]], flat: Array, state: LBFGSState
+    def flat_step(
+        self, evaluate: FlatObjective, flat: Array, state: LBFGSState, vectors: Vectors = _PORTABLE
     ) -> tuple[Array, LBFGSState]:
+        """`step` on one vector of all parameters, one after the other; for those who keep them so.
+
+        Parameters
+        ----------
+        evaluate : callable
+            ``flat -> (value, gradient)``: a float, and a vector that stays as it is.
+        flat : array, shape (size,)
+            It is not changed.
+        state : LBFGSState
+        vectors : Vectors
+            Does the arithmetic.
+
+        Returns
+        -------
+        flat, state
+        """
+        if state.message:
+            return flat, state
+        if state.value is None:
+            first_value, first_gradient = evaluate(flat)
+            state = state._replace(value=first_value, gradient=first_gradient, evaluations=1)
         value, gradient = state.value, state.gradient
         assert value is not None
         assert gradient is not None
         if not math.isfinite(value):
             return flat, state._replace(message="the objective is not finite")
-        if _largest(gradient) <= self.tolerance_gradient:
+        if vectors.largest(gradient) <= self.tolerance_gradient:
             return flat, state._replace(message="gradient below tolerance")
-        direction = _direction(gradient, state.steps, state.changes)
-        slope = _dot(gradient, direction)
+        direction = _direction(vectors, gradient, state.steps, state.changes)
+        slope = vectors.dot(gradient, direction)
         if not slope < 0:  # rounding spoilt the curvature pairs: start again from steepest descent
             state = state._replace(steps=(), changes=())
-            direction, slope = -gradient, -_dot(gradient, gradient)
+            direction, slope = vectors.times(gradient, -1.0), -vectors.dot(gradient, gradient)
         first = self.learning_rate
         if not state.steps:
-            first *= min(1.0, 1.0 / _dot(gradient, array_namespace(gradient).sign(gradient)))
+            first *= min(1.0, 1.0 / vectors.size(gradient))
 
         def along(length: float) -> Point:
-            new_flat = flat + length * direction
+            new_flat = vectors.moved(flat, length, direction)
             new_value, new_gradient = evaluate(new_flat)
-            return Point(length, new_value, _dot(new_gradient, direction), new_flat, new_gradient)
+            return Point(length, new_value, vectors.dot(new_gradient, direction), new_flat, new_gradient)
 
         start = Point(0.0, value, slope, flat, gradient)
         found, used = strong_wolfe(along, start, first, self.max_line_search)
         state = state._replace(iterations=state.iterations + 1, evaluations=state.evaluations + used)
         if found is start:
             return flat, state._replace(message="the line search found no lower value")
-        step, change = found.position - flat, found.gradient - gradient
-        if _dot(step, change) > 1e-10 * _dot(change, change) ** 0.5 * _dot(step, step) ** 0.5:
+        step = vectors.moved(found.position, -1.0, flat)
+        change = vectors.moved(found.gradient, -1.0, gradient)
+        least = 1e-10 * vectors.dot(change, change) ** 0.5 * vectors.dot(step, step) ** 0.5
+        if vectors.dot(step, change) > least:
             state = state._replace(
                 steps=(*state.steps, step)[-self.history :], changes=(*state.changes, change)[-self.history :]
             )
         message = ""
-        if _largest(found.gradient) <= self.tolerance_gradient:
+        if vectors.largest(found.gradient) <= self.tolerance_gradient:
             message = "gradient below tolerance"
         elif abs(found.value - value) < self.tolerance_change * max(1.0, abs(value)):
             message = "change of the value below tolerance"
@@ -226,26 +249,19 @@ def _flat(params: Tree) -> Array:
     return xp.concat([xp.reshape(leaf, (-1,)) for leaf in leaves])
 
 
-def _dot(a: Array, b: Array) -> float:
-    return float(array_namespace(a, b).sum(a * b))
-
-
-def _largest(a: Array) -> float:
-    xp = array_namespace(a)
-    return float(xp.max(xp.abs(a)))
-
-
-def _direction(gradient: Array, steps: tuple[Array, ...], changes: tuple[Array, ...]) -> Array:
+def _direction(
+    vectors: Vectors, gradient: Array, steps: tuple[Array, ...], changes: tuple[Array, ...]
+) -> Array:
     """``-H g`` by the two-loop recursion (Nocedal, Wright, algorithm 7.4)."""
-    q = -gradient
-    remembered = []
-    for s, y in zip(reversed(steps), reversed(changes), strict=True):
-        curvature = _dot(s, y)
-        weight = _dot(s, q) / curvature
-        q = q - weight * y
-        remembered.append((s, y, curvature, weight))
-    if steps:
-        q = q * (_dot(steps[-1], changes[-1]) / _dot(changes[-1], changes[-1]))
-    for s, y, curvature, weight in reversed(remembered):
-        q = q + (weight - _dot(y, q) / curvature) * s
+    dot, add = vectors.dot, vectors.add
+    pairs = list(zip(steps, changes, vectors.curvatures(steps, changes), strict=True))
+    q = vectors.times(gradient, -1.0)
+    weights = []
+    for s, y, curvature in reversed(pairs):
+        weights.append(dot(s, q) / curvature)
+        q = add(q, -weights[-1], y)
+    if pairs:
+        q = vectors.scale(q, pairs[-1][2] / dot(changes[-1], changes[-1]))
+    for (s, y, curvature), weight in zip(pairs, reversed(weights), strict=True):
+        q = add(q, weight - dot(y, q) / curvature, s)
     return q

@@ -200,7 +200,14 @@ def fit(
     chosen.backend.check_compiler(compile)
     target = replace(chosen, dtype=master_dtype(chosen.dtype))
     source, rows, held = source_and_rows(
-        mlp, loss_rule, examples, target, batch_size, shuffle, last_batch == "drop", seed
+        mlp,
+        loss_rule,
+        examples,
+        target,
+        batch_size,
+        shuffle and not rule.full_batch,
+        last_batch == "drop",
+        seed,
     )
     start: Any = initial_params(mlp, params, seed, target)
     members = is_ensemble(start) if isinstance(mlp, MLP) else None

@@ -85,6 +85,13 @@ class Training:
         """The optimiser's state as ``optimizer.init`` makes it; safe to keep."""
         return self._engine.optimizer_state()
 
+    def search(self) -> tuple[str, int]:
+        """Of an optimiser that needs the loss of all data as a function: why there is nothing left to do, empty while there is, and how
+        often it has computed the loss."""
+        engine: Any = self._engine
+        found: tuple[str, int] = engine.search()
+        return found
+
     def finish(self) -> tuple[Tree, Tree]:
         """`params` and `optimizer_state`, without copies where they can be spared; the end of this training."""
         return self._engine.finish()

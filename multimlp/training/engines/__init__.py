@@ -29,20 +29,27 @@ def choose(problem: Problem, params: Tree, optimizer_state: Tree | None = None) 
     """
     problem = mixed.prepared(problem)
     if full_batch.covers(problem.optimizer):
-        return full_batch.FullBatchEngine(problem, params, optimizer_state), (
-            f"{problem.optimizer.name} needs the loss of all data as a function"
-        )
+        why = f"{problem.optimizer.name} needs the loss of all data as a function"
+        built = _in_place(problem, params, optimizer_state)
+        if not isinstance(built, str):
+            return built, f"{why}, and every layer and the loss have an in-place rule"
+        return full_batch.build(problem, params, optimizer_state), f"{why}; {built}"
     if mixed.is_scaled(problem):
         return mixed.ScaledEngine(problem, params, optimizer_state), "float16 needs a loss scale"
-    if problem.backend.capabilities.epoch == "inplace" and problem.compiler is None:
-        from multimlp.training.engines import inplace
+    built = _in_place(problem, params, optimizer_state)
+    if not isinstance(built, str):
+        return built, "every layer, loss and optimiser has an in-place rule"
+    return PortableEngine(problem, params, optimizer_state), built
 
-        built = inplace.build(problem, params, optimizer_state)
-        if not isinstance(built, str):
-            return built, "every layer, loss and optimiser has an in-place rule"
-        reason = built
-    elif problem.compiler is not None:
-        reason = f"compiler={problem.compiler!r} was asked for"
-    else:
-        reason = f"the {problem.backend.name} backend compiles whole epochs"
-    return PortableEngine(problem, params, optimizer_state), reason
+
+def _in_place(problem: Problem, params: Tree, optimizer_state: Tree | None) -> Engine | str:
+    """An engine on preallocated buffers, or why there is none."""
+    if problem.compiler is not None:
+        return f"compiler={problem.compiler!r} was asked for"
+    if problem.backend.capabilities.epoch != "inplace":
+        what = "it" if full_batch.covers(problem.optimizer) else "whole epochs"
+        return f"the {problem.backend.name} backend compiles {what}"
+    from multimlp.training.engines import inplace
+
+    build = inplace.build_full_batch if full_batch.covers(problem.optimizer) else inplace.build
+    return build(problem, params, optimizer_state)

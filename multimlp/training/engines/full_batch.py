@@ -1,22 +1,25 @@
-"""The engine of optimisers that need the loss of all data as a function (L-BFGS): one iteration of theirs is one step."""
+"""The engines of optimisers that need the loss of all data as a function (L-BFGS): one iteration of theirs is one step."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from multimlp import random, tree
-from multimlp.backend import Array
+from multimlp.backend import Array, Target
 from multimlp.errors import InputError
+from multimlp.optimizers import LBFGS
 from multimlp.training.engines.base import Chunk, ChunkResult, Problem, compile_program
 from multimlp.training.engines.objective import batch_objective
+from multimlp.training.engines.vectors import BufferVectors, host_kernels
 from multimlp.tree import Tree
 
 
 class FullBatchEngine:
-    """Hands the optimiser a compiled ``params -> (value, gradient)``; decisions are made on the host."""
+    """What is common to the ways of computing the loss of all data; decisions are made on the host."""
 
     name = "full-batch"
     steps_per_call = math.inf
@@ -27,33 +30,22 @@ class FullBatchEngine:
                 f"optimizer: {problem.optimizer.name!r} searches one step length for all parameters, so it cannot train the "
                 "members of an ensemble apart; train them one by one, or use a first-order optimizer"
             )
-        self._problem = problem
-        self._params = params
+        self._problem, self._params = problem, params
         self._state = problem.optimizer.init(params) if optimizer_state is None else optimizer_state
-        self._key = random.key(problem.seed, like=tree.leaves(params)[0])
         self._random = getattr(problem.model, "dropout", 0.0) > 0
-        self._program = compile_program(problem, self._evaluate)
 
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         rows = int(chunk.inputs.shape[0])
         if len(order) != rows:
             raise InputError(f"optimizer: {self._problem.optimizer.name!r} needs all data in memory at once")
-        backend = self._problem.backend
-        leaves, rebuild = tree.flatten(self._params)
-        with backend.all_threads(), backend.scope_of(*leaves):
-            step = backend.asarray(np.asarray(first_step), dtype="int32", device=self._problem.device)
-            data = tuple(tree.leaves(chunk))
-
-            def value_and_grad(params: Tree) -> tuple[Array, Tree]:
-                value, *gradients = self._program((*tree.leaves(params), self._key, step, *data))
-                return value, rebuild(gradients)
-
-            if self._random:  # another mask, another objective: the value found under the last one is void
-                self._state = self._state._replace(value=None, gradient=None, message="")
-            self._params, self._state = self._problem.optimizer.step(
-                value_and_grad, self._params, self._state
-            )
+        if self._random:  # another mask, another objective: the value found under the last one is void
+            self._state = self._state._replace(value=None, gradient=None, message="")
+        self._iterate(chunk, first_step)
         return ChunkResult(np.asarray(self._state.value * rows), rows)
+
+    def search(self) -> tuple[str, int]:
+        """The optimiser's message and its number of evaluations."""
+        return self._state.message, self._state.evaluations
 
     def params(self) -> Tree:
         return self._params
@@ -64,12 +56,97 @@ class FullBatchEngine:
     def finish(self) -> tuple[Tree, Tree]:
         return self._params, self._state
 
+    def _iterate(self, chunk: Chunk, step: int) -> None:
+        """One iteration of the optimiser; ``step`` is the key of dropout."""
+        raise NotImplementedError
+
+
+class TreeEngine(FullBatchEngine):
+    """By automatic differentiation, for any model, loss and optimiser."""
+
+    def __init__(self, problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> None:
+        super().__init__(problem, params, optimizer_state)
+        self._key = random.key(problem.seed, like=tree.leaves(params)[0])
+        self._program = compile_program(problem, self._evaluate)
+
+    def _iterate(self, chunk: Chunk, step: int) -> None:
+        backend = self._problem.backend
+        leaves, rebuild = tree.flatten(self._params)
+        with backend.all_threads(), backend.scope_of(*leaves):
+            number = backend.asarray(np.asarray(step), dtype="int32", device=self._problem.device)
+            data = tuple(tree.leaves(chunk))
+
+            def value_and_grad(params: Tree) -> tuple[Array, Tree]:
+                value, *gradients = self._program((*tree.leaves(params), self._key, number, *data))
+                return value, rebuild(gradients)
+
+            self._advance(value_and_grad)
+
+    def _advance(self, value_and_grad: Callable[[Tree], tuple[Array, Tree]]) -> None:
+        optimizer = self._problem.optimizer
+        self._params, self._state = optimizer.step(value_and_grad, self._params, self._state)
+
     def _evaluate(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         leaves, rebuild = tree.flatten(self._params)
         params, (key, step, *data) = arrays[: len(leaves)], arrays[len(leaves) :]
         objective = batch_objective(self._problem, rebuild, random.fold_in(key, step), data)
         value, _, gradients = self._problem.backend.final_value_and_grad(objective)(tuple(params))
         return (value, *gradients)
+
+
+class HostEngine(TreeEngine):
+    """L-BFGS whose loss and gradient are one compiled call and whose vectors are the host's.
+
+    A library that compiles takes tens of micro-seconds for each call outside of a program, and the two-loop recursion makes sixty.
+    """
+
+    def __init__(self, problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> None:
+        super().__init__(problem, params, optimizer_state)
+        self._shapes = [tuple(leaf.shape) for leaf in tree.leaves(params)]
+        self._home = Target(problem.backend, problem.device, problem.dtype)
+        self._vector = self._packed(params)
+        self._vectors = BufferVectors(host_kernels(problem.dtype), self._vector.size, self._home)
+        self._state = self._vectors.taken(self._state)
+
+    def params(self) -> Tree:
+        return self._unpacked(self._vector)
+
+    def optimizer_state(self) -> Tree:
+        return self._vectors.given(self._state)
+
+    def finish(self) -> tuple[Tree, Tree]:
+        return self.params(), self.optimizer_state()
+
+    def _advance(self, value_and_grad: Callable[[Tree], tuple[Array, Tree]]) -> None:
+        def evaluate(vector: np.ndarray) -> tuple[float, np.ndarray]:
+            value, gradients = value_and_grad(self._unpacked(vector))
+            return float(value), self._packed(gradients)
+
+        self._vector, self._state = self._problem.optimizer.flat_step(
+            evaluate, self._vector, self._state, self._vectors
+        )
+
+    def _packed(self, arrays: Tree) -> np.ndarray:
+        host = self._home.backend.to_numpy
+        return np.concatenate([np.ravel(host(leaf)) for leaf in tree.leaves(arrays)])
+
+    def _unpacked(self, vector: np.ndarray) -> Tree:
+        pieces, start, home = [], 0, self._home
+        for shape in self._shapes:
+            stop = start + math.prod(shape)
+            piece = vector[start:stop].reshape(shape)
+            pieces.append(home.backend.asarray(piece, dtype=home.dtype, device=home.device))
+            start = stop
+        return tree.flatten(self._params)[1](pieces)
+
+
+def build(problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> FullBatchEngine:
+    """The engine that differentiates automatically."""
+    on_host = problem.backend.device_name(tree.leaves(params)[0]).startswith("cpu")
+    compiled = problem.compiled and problem.backend.capabilities.epoch == "compiled"
+    known = type(problem.optimizer) is LBFGS and problem.dtype in ("float32", "float64")
+    kind = HostEngine if on_host and compiled and known else TreeEngine
+    return kind(problem, params, optimizer_state)
 
 
 def covers(optimizer: Any) -> bool:

@@ -12,6 +12,14 @@ from multimlp.tree import Tree
 
 def why_not(problem: Problem, params: Tree) -> str | None:
     """Why the problem is not covered, or None if it is."""
+    reason = why_no_gradient(problem, params)
+    if reason is None and not isinstance(problem.optimizer, Optimizer):
+        return f"{getattr(problem.optimizer, 'name', problem.optimizer)} is no element-wise update rule"
+    return reason
+
+
+def why_no_gradient(problem: Problem, params: Tree) -> str | None:
+    """Why there are no in-place rules for loss and gradient, whatever the optimiser; or None if there are."""
     model, loss = problem.model, problem.loss
     if problem.dtype not in ("float32", "float64"):
         return f"in-place rules are written for float32 and float64, not {problem.dtype}"
@@ -30,8 +38,6 @@ def why_not(problem: Problem, params: Tree) -> str | None:
             return f"the activation {rule.name} {kind}"
     if not isinstance(loss, Loss) or loss.gradient_function is None:
         return f"the loss {getattr(loss, 'name', loss)} has no gradient in closed form"
-    if not isinstance(problem.optimizer, Optimizer):
-        return f"{getattr(problem.optimizer, 'name', problem.optimizer)} is no element-wise update rule"
     if problem.regularizer is not None and not isinstance(problem.regularizer, Regularizer):
         return "the regularizer has no gradient in closed form"
     return None

@@ -8,6 +8,7 @@ the sample weights over their sum) are folded into the targets beforehand.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol
 
 from multimlp import losses
@@ -153,7 +154,11 @@ class ClosedFormHead:
         return False
 
     def load(self, targets: Array, weights: Array | None) -> None:
-        self._targets = targets
+        if self._targets is None:  # only now are their shape and dtype known; they stay where they are
+            xp, rows = array_namespace(targets), math.prod(self._weights.shape)
+            shape = (rows, *targets.shape[1:])
+            self._targets = xp.zeros(shape, dtype=targets.dtype, device=getattr(targets, "device", None))
+        self._targets[: targets.shape[0]] = targets
         if weights is not None:
             self._weights[: weights.shape[0]] = weights
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from multimlp import activations, random
 from multimlp.activations import Activation
 from multimlp.backend import Array, Call, Kernels
@@ -24,13 +26,29 @@ class Hidden(NamedTuple):
 class Dropout:
     """Draws the masks of a step, with the keys that the model's own call would fold."""
 
-    def __init__(self, kernels: Kernels, seed: int, rate: float, like: Array) -> None:
+    def __init__(self, kernels: Kernels, seed: int, rate: float, like: Array, steps: int) -> None:
         self._kernels, self._keep = kernels, 1.0 - rate
         self._base = self._key = random.key(seed, like=like)
+        self._first = 0
+        self._numbers: Array | None = None
+        if kernels.recorder is not None:
+            self._numbers = self._of(np.zeros(steps))
 
-    def begin(self, step: int) -> None:
-        """Set the step, counted over the whole run."""
-        self._key = random.fold_in(self._base, step)
+    def prepare(self, first: int, steps: int) -> None:
+        """Before so many steps, the first of which has this number, counted over the whole run."""
+        self._first = first
+        if self._numbers is not None:
+            self._numbers[:steps] = self._of(np.arange(first, first + steps))
+
+    def begin(self, position: int) -> None:
+        """At the beginning of the ``position``-th of the steps prepared."""
+        number = self._first + position if self._numbers is None else self._numbers[position, ...]
+        self._key = random.fold_in(self._base, number)
+
+    def _of(self, numbers: np.ndarray) -> Array:
+        return self._kernels.backend.asarray(
+            numbers.astype(np.int32), dtype="int32", device=self._kernels.device
+        )
 
     def mask(self, layer: int, shape: Sequence[int]) -> tuple[Array, Call]:
         """An array (..., features, batch) of 0 and 1 / (1 - rate), and the call that draws it anew."""

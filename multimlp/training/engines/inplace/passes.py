@@ -84,23 +84,19 @@ class Pass:
             below = layers[i] if i < len(layers) else None
             self._outputs = hidden.z
 
-    def load(self, chunk: Chunk, rows: Array, steps: int) -> None:
-        """Take the data of a block of steps from the ``rows`` of whole batches."""
+    def load(self, chunk: Chunk, rows: Array, weights: Array | None) -> None:
+        """Take the data of a block of steps from the ``rows`` of whole batches, of weights (steps, batch)."""
         kernels, fan_in = self._kernels, chunk.inputs.shape[1]
-        of_steps = rows.reshape((steps, self._inputs.shape[1]))
-        mine = of_steps[:, self._columns]
+        mine = rows.reshape((-1, self._inputs.shape[1]))[:, self._columns]
+        steps = mine.shape[0]
         if self._gradients is not None:  # all columns
             flat = self._inputs[:steps].reshape((rows.shape[0], self._inputs.shape[-1]))
             kernels.gather(chunk.inputs, rows, flat[:, :fan_in])
         else:
             for step in range(steps):
                 kernels.gather(chunk.inputs, mine[step], self._inputs[step, self._columns, :fan_in])
-        xp = array_namespace(chunk.inputs)
-        weights = None
-        if chunk.weights is not None:
-            weights = xp.reshape(xp.take(chunk.weights, rows, axis=0), of_steps.shape)
-            weights = (weights / xp.sum(weights, axis=1, keepdims=True))[:, self._columns]
-        self.head.load(xp.take(chunk.targets, mine.reshape((-1,)), axis=0), weights)
+        targets = array_namespace(chunk.inputs).take(chunk.targets, mine.reshape((-1,)), axis=0)
+        self.head.load(targets, None if weights is None else weights[:, self._columns])
 
     def calls(self, position: int) -> list[Call]:
         """Those of the ``position``-th step of a block."""

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,12 +24,22 @@ from multimlp.training.engines.inplace.layers import Dropout
 from multimlp.training.engines.inplace.layout import Block
 from multimlp.training.engines.inplace.passes import Arrays, Pass
 from multimlp.training.engines.inplace.penalty import Penalty
-from multimlp.training.engines.inplace.updates import Update
+from multimlp.training.engines.inplace.runs import Runs
+from multimlp.training.engines.inplace.scalars import MOST_STEPS
 from multimlp.training.engines.slices import Rows
 
-_BLOCK_BYTES = 1 << 18
-"""About how much data a block gathers: little enough to stay in the cache until the steps read it."""
-_MOST_STEPS = 64
+
+class Ending(Protocol):
+    """What a step does with its gradient: an update of the parameters, or something else."""
+
+    clip: Call | None
+    """What comes before, with the gradient of all weights."""
+
+    def prepare(self, steps: int) -> None:
+        """Before so many steps."""
+
+    def calls(self, position: int, share: int) -> Sequence[Call]:
+        """The calls of a block's ``position``-th step for a share of the weights."""
 
 
 class Program:
@@ -40,15 +51,18 @@ class Program:
     kernels : Kernels
     blocks, gradients : sequence of Block
         The layers' places in the flat parameters and the flat gradient.
-    update : Update
+    ending : Ending
+        What is done with each step's gradient.
     penalties : callable
         ``penalties(steps)`` makes the penalties of a block of so many steps: one a share, one for all weights, or none.
     slices : sequence of slice
         Of the batch.
     shares : sequence of sequence of Rows
-        Of the weights, in the order of the update's.
+        Of the weights, in the order of the ending's.
     labels, weighted : bool
         Whether targets are class labels, and whether the examples have weights.
+    steps : int, optional
+        The length of a block; by default as much as the cache holds.
     """
 
     def __init__(
@@ -57,15 +71,16 @@ class Program:
         kernels: Kernels,
         blocks: Sequence[Block],
         gradients: Sequence[Block],
-        update: Update,
+        ending: Ending,
         penalties: Callable[[int], Sequence[Penalty]],
         slices: Sequence[slice],
         shares: Sequence[Sequence[Rows]],
         labels: bool,
         weighted: bool,
+        steps: int | None = None,
     ) -> None:
         self._kernels, self._gradients = kernels, gradients
-        self._update, self._shares = update, shares
+        self._ending, self._shares = ending, shares
         self.batch = batch = slices[-1].stop
         self._cut = len(slices) > 1
         lead = () if problem.members is None else (problem.members,)
@@ -73,12 +88,13 @@ class Program:
         widths = [block.weight.shape[-1] for block in blocks]
         fan_in, k = blocks[0].weight.shape[-2], widths[-1]
         itemsize = np.dtype(kernels.dtype).itemsize
-        self.steps = min(_MOST_STEPS, max(1, _BLOCK_BYTES // (batch * (fan_in + k + 1) * itemsize)))
+        block = kernels.block_bytes // (batch * (fan_in + k + 1) * itemsize)
+        self.steps = steps or min(MOST_STEPS, max(1, block))
         inputs = kernels.filled((self.steps, batch, blocks[0].matrix.shape[-2]), 1.0)
         layers = [kernels.filled((*lead, block.matrix.shape[-2], batch), 1.0) for block in blocks[1:]]
         self._dropout, masks = None, []
         if model.dropout:
-            self._dropout = Dropout(kernels, problem.seed, model.dropout, inputs)
+            self._dropout = Dropout(kernels, problem.seed, model.dropout, inputs, self.steps)
             masks = [self._dropout.mask(i, (*lead, width, batch)) for i, width in enumerate(widths[:-1])]
         self._draws = [draw for _, draw in masks]
         signals = _signals(kernels, [(*lead, width, batch) for width in widths], kept=self._cut)
@@ -100,37 +116,48 @@ class Program:
             for columns in slices
         ]
         self._penalties = penalties(self.steps)
-        self._block: Any = None
-        self._first_step = 0
-        self._phases = [self._step(position) for position in range(self.steps)]
+        self._runs = Runs(kernels, [self._step(position) for position in range(self.steps)])
 
     # ---- running
 
     def run(self, chunk: Chunk, rows: Array, first_step: int) -> Array:
         """Steps on the examples in ``rows``, at most a block of whole batches; the sum of their mean losses,
         shape (...)."""
-        steps = rows.shape[0] // self.batch
-        self._block, self._first_step = (chunk, rows, steps), first_step
-        self._update.prepare(steps)
-        self._kernels.run([phase for phases in self._phases[:steps] for phase in phases])
-        self._block = None
+        weights = None
+        if chunk.weights is not None:
+            xp = array_namespace(chunk.weights)
+            weights = xp.reshape(xp.take(chunk.weights, rows, axis=0), (-1, self.batch))
+            weights = weights / xp.sum(weights, axis=1, keepdims=True)
+        self.load(chunk, rows, weights)
+        return self.run_loaded(rows.shape[0] // self.batch, first_step)
+
+    def load(self, chunk: Chunk, rows: Array, weights: Array | None) -> None:
+        """Gather the examples in ``rows``; ``weights`` (steps, batch) say how much each counts in its step's loss."""
+        self._kernels.run([tuple((partial(part.load, chunk, rows, weights),) for part in self._passes)])
+
+    def run_loaded(self, steps: int, first_step: int) -> Array:
+        """`run` for the first steps of what was loaded."""
+        self._ending.prepare(steps)
+        if self._dropout is not None:
+            self._dropout.prepare(first_step, steps)
+        self._runs(steps)
         kept = [part.head.losses(steps) for part in self._passes]
         kept += [penalty.values(steps) for penalty in self._penalties]
         losses = kept[0]
         for more in kept[1:]:
             losses = losses + more
-        return array_namespace(self._arrays.inputs).sum(losses, axis=0)
+        return losses.sum(0)
 
     # ---- laying out
 
     def _step(self, position: int) -> list[Phase]:
         """The phases of a block's ``position``-th step."""
         phases: list[list[list[Call]]] = []
-        dropout, update, penalties = self._dropout, self._update, self._penalties
+        dropout, ending, penalties = self._dropout, self._ending, self._penalties
         if dropout is not None:
             draws = [[draw] for draw in self._draws] if self._cut else [self._draws]
-            phases += [[[lambda: dropout.begin(self._first_step + position)]], draws]
-        phases.append([[*self._loading(position, part), *part.calls(position)] for part in self._passes])
+            phases += [[[lambda: dropout.begin(position)]], draws]
+        phases.append([part.calls(position) for part in self._passes])
         shares: list[list[Call]] = [[] for _ in self._shares]
         if self._cut:
             shares = [[self._gradient(part, position) for part in rows] for rows in self._shares]
@@ -138,14 +165,11 @@ class Program:
             shares = [[*calls, each.call(position)] for calls, each in zip(shares, penalties, strict=True)]
         elif penalties:
             phases.append([[each.call(position) for each in penalties]])
-        if update.clip is not None:
-            phases += [shares, [[update.clip]]]
+        if ending.clip is not None:
+            phases += [shares, [[ending.clip]]]
             shares = [[] for _ in shares]
-        phases.append([[*calls, *update.calls(position, i)] for i, calls in enumerate(shares)])
+        phases.append([[*calls, *ending.calls(position, i)] for i, calls in enumerate(shares)])
         return _joined(phases)
-
-    def _loading(self, position: int, part: Pass) -> list[Call]:
-        return [lambda: part.load(*self._block)] if position == 0 else []
 
     def _gradient(self, rows: Rows, position: int) -> Call:
         """The call that makes the gradient of some rows from the whole batch."""

@@ -4,15 +4,16 @@ chunk."""
 from __future__ import annotations
 
 import bisect
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from multimlp.backend import Array, Call, FusedUpdate, Kernels, Scalars, UpdateRule, array_namespace
+from multimlp.backend import Array, Call, FusedUpdate, Kernels, Scalars, UpdateRule
 from multimlp.optimizers import Optimizer, OptimizerState
-from multimlp.schedules import Schedule
 from multimlp.training.engines.inplace.layout import Layout
+from multimlp.training.engines.inplace.scalars import LiveScalars, scalars
 from multimlp.tree import Tree
 
 
@@ -50,22 +51,31 @@ class Update:
         cuts = [share.start for share in shares]
         for part, start, views in layout.pieces(parts, (p, g, *self._slots), cuts):
             self._rules[bisect.bisect(cuts, start) - 1].append((part, self._rule(part, *views)))
+        self._parts = {id(part): part for rules in self._rules for part, _ in rules}
         self._scalars: dict[int, list[Scalars]] = {}
+        self._live: LiveScalars | None = None
+        if kernels.recorder is not None:
+            self._live = LiveScalars(kernels, [*self._parts.values()])
         limit = optimizer.options["clip_norm"]
         self.clip: Call | None = None if limit is None else kernels.clip(g, limit)
         """The call that bounds the gradient, before all updates."""
 
     def prepare(self, steps: int) -> None:
         """Set the scalars of the next steps; the optimiser's counter moves on by so many."""
-        parts = {id(part): part for rules in self._rules for part, _ in rules}
-        self._scalars = {key: scalars(part, self._step, steps) for key, part in parts.items()}
+        if self._live is not None:
+            self._live.write(self._step, steps)
+        else:
+            self._scalars = {key: scalars(part, self._step, steps) for key, part in self._parts.items()}
         self._done = self._step
         self._step += steps
 
     def calls(self, position: int, share: int) -> list[Call]:
         """The update of a share in the ``position``-th of the steps prepared."""
+        places = [*self._parts]
 
         def updating(key: int, rule: FusedUpdate) -> Call:
+            if self._live is not None:
+                return functools.partial(rule, *self._live.at(places.index(key), position))
             return lambda: rule(self._scalars[key][position], self._done + position + 1)
 
         return [updating(id(part), rule) for part, rule in self._rules[share]]
@@ -87,33 +97,10 @@ class Update:
         size = self._kernels.chunk
         chunks = [[b[start : start + size] for b in (p, g, *slots)] for start in range(0, p.shape[0], size)]
 
-        def update(numbers: Scalars, number: int) -> None:
+        def update(numbers: Scalars, number: Any) -> None:
             for values, gradient, *own in chunks:
                 results = part.update_array(values, gradient, own, numbers)
                 for target, result in zip((values, *own), results, strict=True):
                     target[...] = result
 
         return update
-
-
-def scalars(optimizer: Optimizer, step: int, count: int) -> list[Scalars]:
-    """``optimizer.scalars`` of ``count`` updates from the one after ``step`` updates on, worked out
-    together."""
-    rule, options = optimizer.rule, optimizer.options
-    steps = np.arange(step, step + count, dtype=np.float64)
-    xp = array_namespace(steps)
-    found: dict[str, Any] = {"learning_rate": _rates(options["learning_rate"], steps)}
-    found.update(rule.constants(options))
-    if rule.corrections is not None:
-        found.update(rule.corrections(xp, steps + 1, options))
-    columns = [v.tolist() if isinstance(v, np.ndarray) else [v] * count for v in found.values()]
-    return [dict(zip(found, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _rates(rate: Any, steps: np.ndarray) -> Any:
-    if not isinstance(rate, Schedule):
-        return rate
-    if rate.is_known:
-        return rate.function(array_namespace(steps), steps, **rate.options)
-    # A schedule of the user's own need not work on many steps at once.
-    return np.asarray([rate(int(step)) for step in steps])
