@@ -22,6 +22,7 @@ from multimlp.activations import _lookup
 from multimlp.backend import array_namespace, load_backend
 from multimlp.backends.torch import namespace
 from multimlp.backends.torch._programs import has_cxx_compiler
+from multimlp.backends.torch._tracing import is_compiling as torch_is_compiling
 from multimlp.errors import MultimlpError
 from multimlp.initializers import INITIALIZERS, Initializer, _scaled
 from multimlp.optimizers import _adam
@@ -436,7 +437,7 @@ class CompiledMutant:
 
 
 def _is_compiling():
-    if torch.compiler.is_compiling():
+    if torch_is_compiling():
         return True
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and not tensorflow.executing_eagerly()

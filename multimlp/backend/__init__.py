@@ -11,7 +11,7 @@ from multimlp.backend._catalog import CHECKERS, BackendInfo, available_backends
 from multimlp.backend._contract import Backend, Capabilities, Function
 from multimlp.backend._convert import convert, host, host_values
 from multimlp.backend._inplace import Call, FusedUpdate, InPlaceActivation, Kernels, Scalars, UpdateRule
-from multimlp.backend._op import OPS, Op, op, prepare_all
+from multimlp.backend._op import OPS, Op, op, prepare_all, when_kernels_change
 from multimlp.backend._registry import (
     BUILTIN,
     array_namespace,
@@ -78,4 +78,5 @@ __all__ = [
     "select",
     "set_backend",
     "use_backend",
+    "when_kernels_change",
 ]
