@@ -320,6 +320,14 @@ def _carry_not_carried(scan):
     return scanned
 
 
+def _products_with_the_other_sign(hessian_products):
+    def products(gradient, arrays):
+        product = hessian_products(gradient, arrays)
+        return lambda v: tuple(-h for h in product(v))
+
+    return products
+
+
 def _tangents_with_the_other_sign(jvp):
     def transformed(function, arrays, tangents):
         values, derivatives = jvp(function, arrays, tangents)
@@ -387,7 +395,7 @@ BROKEN_TRANSFORMS = {
         NUMPY, "jvp", _tangents_with_the_other_sign, _program("logistic_map")
     ),
     "hvp with the other sign": BrokenTransform(
-        NUMPY, "jvp", _tangents_with_the_other_sign, _composition("hvp")
+        NUMPY, "hessian_products", _products_with_the_other_sign, _composition("hvp")
     ),
     "a pullback that does not look at its cotangent": BrokenTransform(
         NUMPY, "vjp", _pullback_of_ones, _program("heat_equation")

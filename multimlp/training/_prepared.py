@@ -45,7 +45,7 @@ class Prepared:
         self._affine = _quickest(dense, self._type)
         self._activations = [_call_of(rule, self._type) for rule in mlp.layer_activations]
 
-    def __call__(self, mlp: MLP, params: Params, X: Any, most: int) -> Array | None:
+    def __call__(self, mlp: Any, params: Any, X: Any, most: int) -> Array | None:
         """The outputs; None where anything differs from what was seen, or does not fit, so that the long way says why."""
         if type(X) is not self._type or X.dtype != self._dtype or self._mlp() is not mlp:
             return None
@@ -60,7 +60,7 @@ class Prepared:
             return None
         return None if outputs is NotImplemented else outputs
 
-    def _layer_by_layer(self, params: Params, X: Array) -> Array | None:
+    def _layer_by_layer(self, params: Any, X: Array) -> Array | None:
         cls, affine, hidden = self._type, self._affine, X
         for (weight, bias), activation in zip(params, self._activations, strict=True):
             if type(weight) is not cls or type(bias) is not cls:
@@ -70,8 +70,8 @@ class Prepared:
                 hidden = activation(hidden)
         return hidden
 
-    def _at_once(self, params: Params, X: Array, most: int) -> Array | None:
-        cls, leaves = self._type, []
+    def _at_once(self, params: Any, X: Array, most: int) -> Array | None:
+        cls, leaves = self._type, list[Array]()
         for weight, bias in params:
             if type(weight) is not cls or type(bias) is not cls or weight.dtype != self._dtype:
                 return None
