@@ -7,7 +7,7 @@ disagree about ``None``, about the order of dict keys and about named tuples, an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from multimlp.errors import InputError
@@ -192,11 +192,6 @@ def flatten(tree: Tree) -> tuple[list[Any], Callable[[Iterable[Any]], Tree]]:
     (10, {'a': 20})
     """
     flat = leaves(tree)
-    plain = (
-        type(tree) is tuple
-        and len(flat) == len(tree)
-        and all(a is b for a, b in zip(flat, tree, strict=True))
-    )
 
     def unflatten(new_leaves: Iterable[Any]) -> Tree:
         try:
@@ -206,12 +201,19 @@ def flatten(tree: Tree) -> tuple[list[Any], Callable[[Iterable[Any]], Tree]]:
             raise InputError(f"leaves: expected {len(flat)} in a sequence, got {kind}") from None
         if len(supply) != len(flat):
             raise InputError(f"expected {len(flat)} leaves for the tree {structure(tree)}, got {len(supply)}")
-        if plain:  # arguments that are arrays: nothing to walk through
-            return tuple(supply)
-        iterator = iter(supply)
-        return _map(lambda _: next(iterator), tree)
+        return _filled(tree, iter(supply))
 
     return flat, unflatten
+
+
+def _filled(tree: Tree, supply: Iterator[Any]) -> Tree:
+    """As `_map` of what comes next, without its generators: each call of a transform does this."""
+    if isinstance(tree, (tuple, list)):
+        children = [_filled(child, supply) for child in tree]
+        return tuple(children) if type(tree) is tuple else _rebuild(tree, children)
+    if isinstance(tree, dict):
+        return {key: _filled(child, supply) for key, child in tree.items()}
+    return None if tree is None else next(supply)
 
 
 def rebuilder(tree: Tree) -> Callable[[Iterable[Any]], Tree]:

@@ -28,6 +28,7 @@ COMPILERS = [
         "inductor", marks=pytest.mark.skipif(not has_cxx_compiler(), reason="there is no C++ compiler")
     ),
     "aot_eager",
+    "fx",
 ]
 
 RNG = np.random.default_rng(7)
@@ -475,7 +476,7 @@ def _without_a_compiler(tmp_path, program):
     )  # fmt: skip
 
 
-def test_without_a_cxx_compiler_functions_run_as_they_are_and_say_so(tmp_path):
+def test_without_a_cxx_compiler_functions_of_large_arrays_are_recorded_and_say_so(tmp_path):
     done = _without_a_compiler(
         tmp_path,
         """
@@ -485,9 +486,10 @@ def test_without_a_cxx_compiler_functions_run_as_they_are_and_say_so(tmp_path):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             for i in range(2):
-                assert float(mm.jit(lambda x: x * i)(torch.tensor(3.0))) == 3.0 * i
+                for n in (3, 20_000):
+                    assert float(mm.jit(lambda x: x * i)(torch.full((n,), 3.0))[0]) == 3.0 * i
         said = [str(w.message) for w in caught if "C++ compiler" in str(w.message)]
-        assert len(said) == 1 and "run as they are" in said[0], said
+        assert len(said) == 1 and "compiled by 'fx'" in said[0], said
         try:
             mm.jit(lambda x: x, compiler="inductor")(torch.tensor(3.0))
         except mm.errors.CapabilityError as error:
@@ -511,7 +513,7 @@ def test_a_cxx_compiler_that_fails_gives_a_clear_error(tmp_path):
         import torch
         import multimlp as mm
         try:
-            print(mm.jit(lambda x: x.sin() + 17.125)(torch.ones(40)))
+            print(mm.jit(lambda x: x.sin() + 17.125, compiler="inductor")(torch.ones(40)))
         except mm.errors.CapabilityError as error:
             print(error)
         """,

@@ -22,6 +22,7 @@ from multimlp.activations import _lookup
 from multimlp.backend import array_namespace, load_backend
 from multimlp.backends.torch import namespace
 from multimlp.backends.torch._programs import has_cxx_compiler
+from multimlp.backends.torch._tracing import is_compiling as torch_is_compiling
 from multimlp.errors import MultimlpError
 from multimlp.initializers import INITIALIZERS, Initializer, _scaled
 from multimlp.optimizers import _adam
@@ -326,6 +327,14 @@ def _carry_not_carried(scan):
     return scanned
 
 
+def _products_with_the_other_sign(hessian_products):
+    def products(gradient, arrays):
+        product = hessian_products(gradient, arrays)
+        return lambda v: tuple(-h for h in product(v))
+
+    return products
+
+
 def _tangents_with_the_other_sign(jvp):
     def transformed(function, arrays, tangents):
         values, derivatives = jvp(function, arrays, tangents)
@@ -401,7 +410,7 @@ BROKEN_TRANSFORMS = {
         NUMPY, "jvp", _tangents_with_the_other_sign, _program("logistic_map")
     ),
     "hvp with the other sign": BrokenTransform(
-        NUMPY, "vjp", _pullback_with_the_other_sign, _composition("hvp")
+        NUMPY, "hessian_products", _products_with_the_other_sign, _composition("hvp")
     ),
     "a pullback that does not look at its cotangent": BrokenTransform(
         NUMPY, "vjp", _pullback_of_ones, _program("heat_equation")
@@ -451,7 +460,7 @@ class CompiledMutant:
 
 
 def _is_compiling():
-    if torch.compiler.is_compiling():
+    if torch_is_compiling():
         return True
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and not tensorflow.executing_eagerly()

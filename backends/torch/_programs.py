@@ -12,7 +12,15 @@ import torch
 
 from multimlp.backend import Arrays, Function
 from multimlp.backends.torch._quiet import quiet_inside
+from multimlp.backends.torch._tracing import is_seen, is_tracing, surroundings, traced
 from multimlp.errors import CapabilityError
+
+RECORD = "fx"
+"""The compiler that runs what `traced` has recorded, with torch's own kernels."""
+
+LARGE = 1 << 14
+"""With so many numbers among its arrays a program is inductor's where no compiler is named. Below, the seconds that inductor takes are
+those of ten thousands of calls."""
 
 _numbers = itertools.count()
 
@@ -20,34 +28,53 @@ _numbers = itertools.count()
 class Programs:
     """A function compiled once for each kind of arrays, and run by the program of its kind.
 
+    It is recorded first, so that dynamo, which looks at each Python object of a function again at each call, sees tensors alone.
+    What cannot be recorded is dynamo's as it is. Where a transform sees the call, the function runs as it is: dynamo's programs have no
+    second derivative.
+
     Dynamo keeps programs by *code object*, and runs every further one eagerly after `recompile_limit` (8): closures of one
     function would share them. So each program is compiled from a code object of its own, for one shape and dtype.
     """
 
-    def __init__(self, function: Function, compiler: str) -> None:
+    def __init__(self, function: Function, compiler: str | None) -> None:
         self._function, self._compiler = function, compiler
         self._programs: dict[Any, Function] = {}
 
     def __call__(self, arrays: Arrays) -> Arrays:
-        if torch.compiler.is_compiling():
+        if is_tracing() or is_seen():
             return self._function(arrays)
-        key = tuple([(x.shape, x.dtype, x.device) for x in arrays])
+        around = surroundings(arrays)
+        key = around, tuple([(x.shape, x.dtype, x.device) for x in arrays])
         program = self._programs.get(key)
         try:
             results: Arrays = self._first(key, arrays) if program is None else program(arrays)
         except _compiler_errors() as error:
             raise CapabilityError(
-                f"jit: torch's compiler {self._compiler!r} could not compile the function: {_first_line(error)}; "
+                f"jit: torch's compiler {self._compiler or 'inductor'!r} could not compile the function: {_first_line(error)}; "
                 "compiler='none' runs it as it is"
             ) from error
         return results
 
     def _first(self, key: Any, arrays: Arrays) -> Arrays:
-        own = _with_own_code(self._function)
+        compiler = self._compiler or _compiler_for(arrays)
         with quiet_inside():
-            program = self._programs[key] = torch.compile(own, backend=self._compiler, dynamic=False)
+            record = None if key[0] is None else traced(self._function, arrays, compiler != RECORD)
+            program = record or self._function
+            if compiler != RECORD:
+                program = torch.compile(_with_own_code(program), backend=compiler, dynamic=False)
+            self._programs[key] = program
             results: Arrays = program(arrays)
         return results
+
+
+def _compiler_for(arrays: Arrays) -> str:
+    """The compiler where none was named."""
+    if sum([a.numel() for a in arrays]) < LARGE:
+        return RECORD
+    if has_cxx_compiler():
+        return "inductor"
+    warn_of_no_cxx_compiler()
+    return RECORD
 
 
 def _with_own_code(function: Function) -> Function:
@@ -94,8 +121,8 @@ def has_cxx_compiler() -> bool:
 def warn_of_no_cxx_compiler() -> None:
     """Once a process."""
     warnings.warn(
-        "torch: no C++ compiler (g++ or clang++) was found on PATH, so that compiled functions run as they are; "
-        "install one, or ask for compiler='aot_eager' or 'none'",
+        "torch: no C++ compiler (g++ or clang++) was found on PATH, so that functions of large arrays are compiled by 'fx', and not by "
+        "inductor; install one, or ask for compiler='fx'",
         RuntimeWarning,
         stacklevel=4,
     )

@@ -11,12 +11,13 @@ import torch
 
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function, prepare_all
 from multimlp.backends import _dlpack
-from multimlp.backends.torch import namespace
+from multimlp.backends.torch import _reverse, namespace
 from multimlp.backends.torch._activations import kernels as activations
 from multimlp.backends.torch._losses import kernels as losses
-from multimlp.backends.torch._programs import Programs, has_cxx_compiler, warn_of_no_cxx_compiler
+from multimlp.backends.torch._programs import Programs, has_cxx_compiler
 from multimlp.backends.torch._quiet import load_forward_mode
 from multimlp.backends.torch._threads import torch_threads
+from multimlp.backends.torch._tracing import is_tracing
 from multimlp.errors import CapabilityError, MultimlpError, shape_unknown, value_taken
 
 _FLOATING = frozenset((torch.float64, torch.float32, torch.bfloat16, torch.float16))
@@ -32,13 +33,14 @@ class TorchBackend(Backend):
         autodiff="native",
         forward_mode="native",
         vmap="native",
-        compilers=("inductor", "aot_eager", "eager"),
+        compilers=("fx", "inductor", "aot_eager", "eager"),
         epoch="inplace",
         dtypes=("float64", "float32", "bfloat16", "float16"),
     )
 
     def __init__(self) -> None:
         self.kernels = {
+            "dense": _dense,
             "relu": torch.relu,
             "sigmoid": torch.sigmoid,
             "log_sigmoid": torch.nn.functional.logsigmoid,
@@ -135,10 +137,10 @@ class TorchBackend(Backend):
     def value_and_grad(
         self, function: Callable[[Arrays], tuple[Array, Arrays]]
     ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
-        transformed = torch.func.grad_and_value(function, has_aux=True)
-
         def value_and_grad(arrays: Arrays) -> tuple[Array, Arrays, Arrays]:
-            gradients, (value, auxiliary) = transformed(arrays)
+            if _reverse.is_outermost(arrays):
+                return _reverse.value_and_grad(function, arrays)
+            gradients, (value, auxiliary) = torch.func.grad_and_value(function, has_aux=True)(arrays)
             return value, auxiliary, gradients
 
         return value_and_grad
@@ -146,19 +148,12 @@ class TorchBackend(Backend):
     def final_value_and_grad(
         self, function: Callable[[Arrays], tuple[Array, Arrays]]
     ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
-        def value_and_grad(arrays: Arrays) -> tuple[Array, Arrays, Arrays]:
-            leaves = tuple(a.detach().requires_grad_() for a in arrays)
-            with torch.enable_grad():
-                value, auxiliary = function(leaves)
-            if not value.requires_grad:
-                return value, auxiliary, tuple(torch.zeros_like(a) for a in arrays)
-            gradients = torch.autograd.grad(value, leaves, allow_unused=True, materialize_grads=True)
-            return value.detach(), tuple(a.detach() for a in auxiliary), gradients
-
-        return value_and_grad
+        return lambda arrays: _reverse.value_and_grad(function, arrays, final=True)
 
     def vjp(self, function: Function, arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
         """`torch.func.vjp` takes floating outputs alone: the others come along as auxiliary ones."""
+        if _reverse.is_outermost(arrays):
+            return _reverse.vjp(function, arrays)
         floating: tuple[bool, ...] = ()
 
         def parts(*xs: Array) -> tuple[Arrays, Arrays]:
@@ -173,7 +168,7 @@ class TorchBackend(Backend):
         return outputs, lambda cotangents: pullback(_where(floating, cotangents))
 
     def jvp(self, function: Function, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
-        if torch.compiler.is_compiling():
+        if is_tracing():
             # dynamo's stand-ins for tensors fail where forward derivatives nest
             return super().jvp(function, arrays, tangents)
         load_forward_mode()
@@ -181,27 +176,31 @@ class TorchBackend(Backend):
         return outputs, derivatives
 
     def vmap(self, function: Function) -> Function:
+        if isinstance(function, _reverse.Pullback) and _reverse.is_outermost(()):
+            return function.many
         return torch.func.vmap(function)
 
     def compile(self, function: Function, compiler: str | None = None) -> Function:
         if compiler == "none":
             return function
         super().compile(function, compiler)
-        chosen = compiler or self.capabilities.compilers[0]
-        if chosen == "inductor" and not has_cxx_compiler():
-            if compiler is not None:
-                raise CapabilityError(
-                    "compiler: 'inductor' needs a C++ compiler (g++ or clang++), and none was found on PATH"
-                )
-            warn_of_no_cxx_compiler()
-            return function
+        if compiler == "inductor" and not has_cxx_compiler():
+            raise CapabilityError(
+                "compiler: 'inductor' needs a C++ compiler (g++ or clang++), and none was found on PATH"
+            )
         prepare_all(torch.Tensor, [self.dtype(name) for name in self.capabilities.dtypes])
-        programs: Function = Programs(function, chosen)
+        programs: Function = Programs(function, compiler)
         return programs
 
     def stop_gradient(self, x: Array) -> Array:
-        differentiated = torch.compiler.is_compiling() or namespace.may_be_differentiated(x)
+        differentiated = is_tracing() or namespace.may_be_differentiated(x)
         return x.detach() if differentiated else x
+
+
+def _dense(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> Any:
+    if bias is None or x.ndim != 2 or weight.ndim != 2 or bias.ndim != 1:
+        return NotImplemented
+    return torch.addmm(bias, x, weight)
 
 
 def _where(chosen: Sequence[bool], arrays: Arrays) -> Arrays:

@@ -12,6 +12,7 @@ import torch
 from array_api_compat.torch import *
 
 from multimlp.backend import Array
+from multimlp.backends.torch._tracing import is_compiling
 
 _compat: Any = importlib.import_module("array_api_compat.torch")  # its types say less than it has
 __array_api_version__ = _compat.__array_api_version__
@@ -52,7 +53,7 @@ def expm1(x: Array, /) -> Array:
     tanh(x / 2) (exp(x) + 1), which has no cancellation. What is differentiated is the difference: the derivatives of all
     orders are exp(x), also where it overflows, and not torch's expm1(x) + 1, of which no digit is left below -17 or -37.
     """
-    compiling = torch.compiler.is_compiling()
+    compiling = is_compiling()
     if not x.dtype.is_floating_point or not (compiling or may_be_differentiated(x)):
         return torch.expm1(x)
     e = torch.exp(x)
@@ -73,7 +74,7 @@ def may_be_differentiated(x: torch.Tensor) -> bool:
 
 def atanh(x: Array, /) -> Array:
     """The inverse of tanh; inductor writes the logarithm of a quotient, of which tiny x have no digit left."""
-    if not torch.compiler.is_compiling() or not x.dtype.is_floating_point:
+    if not is_compiling() or not x.dtype.is_floating_point:
         return torch.atanh(x)
     return (torch.log1p(x) - torch.log1p(-x)) / 2
 
@@ -89,7 +90,7 @@ def erf(x: Array, /) -> Array:
     """The error function; of 16 bits in float32, because torch gives 0 for tiny x in bfloat16; compiled, of float32 in float64:
     inductor takes an approximation there that is off by up to 4e-7, and gives 0 for tiny x."""
     on_cpu = x.device.type == "cpu"
-    if on_cpu and x.dtype is not torch.float64 and torch.compiler.is_compiling():
+    if on_cpu and x.dtype is not torch.float64 and is_compiling():
         return torch.special.erf(x.to(torch.float64)).to(x.dtype)
     if on_cpu and x.dtype in (torch.bfloat16, torch.float16):
         return torch.special.erf(x.to(torch.float32)).to(x.dtype)

@@ -20,7 +20,7 @@ from multimlp.backend._inplace import (
     Task,
     UpdateRule,
 )
-from multimlp.backend._op import OPS, Op, op, prepare_all
+from multimlp.backend._op import OPS, Op, op, prepare_all, when_kernels_change
 from multimlp.backend._registry import (
     BUILTIN,
     array_namespace,
@@ -90,4 +90,5 @@ __all__ = [
     "select",
     "set_backend",
     "use_backend",
+    "when_kernels_change",
 ]

@@ -210,6 +210,12 @@ class Backend:
         """``(outputs, tangents of the outputs)``; by two reverse passes of `vjp`, unless the library's forward mode is better."""
         return tape.jvp(function, arrays, tangents, self)
 
+    def hessian_products(self, gradient: Function, arrays: Arrays) -> Callable[[Arrays], Arrays]:
+        """``v -> H v``, where H is the derivative of ``gradient``, the gradient of a scalar function; also called under `vmap`.
+
+        H is symmetric, so that the pullback of the gradient has these products. Override it where forward mode is faster."""
+        return self.vjp(gradient, arrays)[1]
+
     def stop_gradient(self, x: Array) -> Array:
         """The same values, as a constant to every derivative."""
         return tape.stop_gradient(x)

@@ -228,6 +228,13 @@ class Op:
         given = self._kernels.get(backend.name)
         return backend.kernels.get(self.name) if given is None else given
 
+    def implementation(self, types: tuple[type, ...]) -> Callable[..., Any]:
+        """What a call with arrays of these types runs, without the call's checks; right until `when_kernels_change` says otherwise."""
+        key = types[0] if self.arrays == 1 else types
+        if key not in self._implementations:
+            self._implementations[key] = self._choose(key)
+        return self._implementations[key]
+
     def prepare(self, cls: type, dtypes: Sequence[Any]) -> None:
         """Decide now for arrays of type ``cls``, so that a compiler that traces a call sees no cache change."""
         for optional in (cls, *_BESIDE_ARRAYS):
@@ -286,12 +293,24 @@ def _choose_again() -> None:
     for operation in _everything():
         for types in list(operation._implementations):
             operation._implementations[types] = operation._choose(types)
+    for forget in _when_changed:
+        forget()
 
 
 def _forget() -> None:
     """Adapters have changed, so that arrays may have other owners."""
     for operation in _everything():
         operation._implementations.clear()
+    for forget in _when_changed:
+        forget()
+
+
+_when_changed: list[Callable[[], None]] = []
+
+
+def when_kernels_change(forget: Callable[[], None]) -> None:
+    """Call ``forget`` whenever what `Op.implementation` gave may no longer be right."""
+    _when_changed.append(forget)
 
 
 _registry.when_registered.append(_forget)

@@ -10,7 +10,7 @@ from multimlp.backend import Backend
 from multimlp.parity.cases import Aspect, Case
 from multimlp.parity.formats import Format
 
-TRACING = ("eager",)
+TRACING = ("eager", "fx")
 """The compilers that run what they have traced as it is."""
 
 
@@ -63,7 +63,7 @@ class Plan:
     def compilers_of(self, backend: Backend, form: Format) -> tuple[str, ...]:
         """The compilers that programs are compiled with.
 
-        All that the backend has in float64 and float32, but the one that only traces and compiles nothing in float64 alone; in 16
+        All that the backend has in float64 and float32, but those that only trace and compile nothing in float64 alone; in 16
         bits XLA alone; in a quick run XLA in float32 alone, because inductor takes minutes."""
         if not self.compiled:
             return ()
@@ -92,7 +92,7 @@ class Plan:
 
 def mode_of(compiler: str) -> str:
     """What rows call it: torch's compiler ``"eager"`` is not the mode."""
-    return "traced" if compiler in TRACING else compiler
+    return "traced" if compiler == "eager" else compiler
 
 
 def has_xla(backend: Backend) -> bool:

@@ -6,6 +6,7 @@ batch sizes needs a handful of compilations, not one each.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from multimlp.errors import DTypeError
 from multimlp.errors.checks import check_function, check_whole
 from multimlp.losses import batch_mean
 from multimlp.mlp import MLP, Params
+from multimlp.training._prepared import PREPARED, prepare
 from multimlp.training.engines import Chunk
 from multimlp.tree import Tree
 
@@ -35,6 +37,10 @@ def bucket(rows: int, largest: int) -> int:
     (1, 16, 128, 65536)
     """
     return 1 if rows == 1 else min(largest, max(_SMALLEST_BUCKET, 1 << (rows - 1).bit_length()))
+
+
+def _is_bucket(rows: int, largest: int) -> bool:
+    return rows == 1 or rows == bucket(rows, largest)
 
 
 def predict(mlp: Callable[..., Array], params: Params, X: Any, batch_size: int = PREDICT_ROWS) -> Array:
@@ -60,6 +66,11 @@ def predict(mlp: Callable[..., Array], params: Params, X: Any, batch_size: int =
     >>> mm.predict(mlp, mlp.init(seed=0), [[0.0, 0.0, 0.0, 0.0]]).shape
     (1, 3)
     """
+    ready = PREPARED.get(id(mlp))
+    if ready is not None:
+        outputs = ready(mlp, params, X, batch_size)
+        if outputs is not None:
+            return outputs
     leaves = tree.leaves(params)
     check_function("mlp", mlp, "an MLP, or a function (params, X) -> outputs")
     backend = owner(*leaves)
@@ -69,14 +80,19 @@ def predict(mlp: Callable[..., Array], params: Params, X: Any, batch_size: int =
         return mlp(params, rows)
     if backend.capabilities.epoch != "compiled":
         if rows.shape[0] <= batch_size:
-            return mlp(params, rows)
+            outputs = mlp(params, rows)
+            prepare(mlp, backend, params, X)
+            return outputs
         count = int(rows.shape[0])
         starts = range(0, count, batch_size)
         pieces = [mlp(params, rows[i : min(i + batch_size, count), ...]) for i in starts]
         return array_namespace(pieces[0]).concat(pieces, axis=-2)
     program = _predictor(mlp, backend, params)
     with backend.scope_of(*leaves):
-        return _in_buckets(backend, lambda piece: program((*leaves, piece))[0], rows, batch_size)
+        outputs = _in_buckets(backend, lambda piece: program((*leaves, piece))[0], rows, batch_size)
+        if backend.dtype_name(rows.dtype) != "float64":  # which may need the scope
+            prepare(mlp, backend, params, X, program, _is_bucket)
+        return outputs
 
 
 def _on_device(backend: Backend, like: Array, X: Any) -> Array:
@@ -111,6 +127,8 @@ def _in_buckets(backend: Backend, run: Callable[[Array], Array], rows: Array, ba
 
 
 _predictors: dict[tuple[MLP, Backend], Callable[..., Any]] = {}
+_of_objects: dict[tuple[int, Backend], tuple[weakref.ref[MLP], Callable[..., Any]]] = {}
+"""The same by identity: to hash an MLP takes as long as to run a small one."""
 _MOST_PREDICTORS = 64
 
 
@@ -121,11 +139,17 @@ def _predictor(mlp: Any, backend: Backend, params: Params) -> Callable[..., Any]
     """
     if not isinstance(mlp, MLP):
         return _compile_forward(mlp, backend, params)
+    known = _of_objects.get((id(mlp), backend))
+    if known is not None and known[0]() is mlp:
+        return known[1]
     found = _predictors.get((mlp, backend))
     if found is None:
         if len(_predictors) >= _MOST_PREDICTORS:
             _predictors.pop(next(iter(list(_predictors))), None)  # another thread may be doing the same
         found = _predictors[mlp, backend] = _compile_forward(mlp, backend, params)
+    if len(_of_objects) >= _MOST_PREDICTORS:
+        _of_objects.clear()
+    _of_objects[id(mlp), backend] = weakref.ref(mlp), found
     return found
 
 

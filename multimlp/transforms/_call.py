@@ -77,25 +77,21 @@ def check_transformed(name: str, f: Any) -> None:
     check_function(f"{name}: f", f, "a function of arrays")
 
 
-def _floating(backend: Backend, leaf: Any, where: str) -> Array:
-    """``leaf`` as an array that can be differentiated, or a clear error that says where it stood."""
-    if isinstance(leaf, float) and not is_array(leaf):
-        return backend.asarray(leaf, dtype=select(backend).dtype)
+def _refused(backend: Backend, leaf: Any, where: str) -> NotDifferentiableError:
+    """Why a leaf that stood there cannot be differentiated."""
     if not is_array(leaf):
-        raise NotDifferentiableError(
+        return NotDifferentiableError(
             f"{where}: cannot differentiate with respect to {leaf!r} of type {type(leaf).__name__}; "
             "give a floating-point array, or leave this argument out of argnums"
         )
-    if not backend.is_floating(leaf):
-        raise NotDifferentiableError(
-            f"{where}: cannot differentiate with respect to an array of dtype {backend.dtype_name(leaf.dtype)}; "
-            "convert it to a real floating-point dtype first"
-        )
-    return leaf
+    return NotDifferentiableError(
+        f"{where}: cannot differentiate with respect to an array of dtype {backend.dtype_name(leaf.dtype)}; "
+        "convert it to a real floating-point dtype first"
+    )
 
 
 def _same_dtype(backend: Backend, arrays: Sequence[Array], others: Sequence[Any], name: str) -> None:
-    dtypes = {a.dtype for a in (*arrays, *(o for o in others if is_array(o)))}
+    dtypes = {a.dtype for a in arrays} | {o.dtype for o in others if is_array(o)}
     if len(dtypes) == 1:
         return
     kinds = {backend.dtype_name(dtype) for dtype in dtypes}
@@ -126,15 +122,20 @@ class Outputs:
     """Splits a function's output tree into arrays for the adapter, and puts the tree together again afterwards."""
 
     def __init__(self) -> None:
-        self._rebuild: Callable[[Any], Tree] = lambda leaves: leaves
+        self._rebuild: Callable[[Any], Tree] = _alone
         self._constants: dict[int, Any] = {}
 
     def split(self, outputs: Tree) -> tuple[Array, ...]:
+        if is_array(outputs):
+            self._rebuild, self._constants = _alone, {}
+            return (outputs,)
         leaves, self._rebuild = tree.flatten(outputs)
         self._constants = {i: leaf for i, leaf in enumerate(leaves) if not is_array(leaf)}
         return tuple(leaf for i, leaf in enumerate(leaves) if i not in self._constants)
 
     def join(self, arrays: Sequence[Array]) -> Tree:
+        if not self._constants:
+            return self._rebuild(arrays)
         supply = iter(arrays)
         count = len(arrays) + len(self._constants)
         return self._rebuild(
@@ -142,8 +143,16 @@ class Outputs:
         )
 
 
+def _alone(leaves: Sequence[Any]) -> Any:
+    """The tree that is one leaf."""
+    return leaves[0]
+
+
 class Call:
-    """One call of a transformed function: its differentiated leaves, its backend, and how to call with other leaves."""
+    """One call of a transformed function: its differentiated leaves, its backend, and how to call with other leaves.
+
+    Every call of a derivative makes one, so that an argument that is an array goes the short way.
+    """
 
     def __init__(
         self,
@@ -155,21 +164,21 @@ class Call:
     ) -> None:
         self.single = isinstance(argnums, int)
         positions = _positions(argnums, len(args), name)
-        chosen, self._rebuild = tree.flatten(tuple(args[p] for p in positions))
+        chosen, self._rebuild = _flattened([args[p] for p in positions])
         if not chosen:
             raise NotDifferentiableError(
                 f"{name}, argument {argnums}: there is no array in it to differentiate with respect to"
             )
-        others = kwargs or len(args) > len(positions)
-        rest = (
-            tree.leaves((tuple(a for p, a in enumerate(args) if p not in positions), kwargs))
-            if others
-            else []
-        )
-        self.backend = backend_of((*chosen, *rest))
-        where = f"{name}, argument {argnums}"
-        self.arrays = tuple([_floating(self.backend, leaf, where) for leaf in chosen])
-        _same_dtype(self.backend, self.arrays, rest, name)
+        rest = tree.leaves(([a for p, a in enumerate(args) if p not in positions], kwargs))
+        self.backend = backend = backend_of((*chosen, *rest) if rest else chosen)
+        for i, leaf in enumerate(chosen):
+            if not is_array(leaf) and isinstance(leaf, float):
+                chosen[i] = backend.asarray(leaf, dtype=select(backend).dtype)
+            elif not is_array(leaf) or not backend.is_floating(leaf):
+                raise _refused(backend, leaf, f"{name}, argument {argnums}")
+        self.arrays = tuple(chosen)
+        if len(chosen) > 1 or rest:
+            _same_dtype(backend, self.arrays, rest, name)
         self._function, self._positions, self._args, self._kwargs = function, positions, args, kwargs
 
     def __call__(self, arrays: Sequence[Array]) -> Any:
@@ -181,4 +190,16 @@ class Call:
     def gradients(self, arrays: Sequence[Array]) -> Tree:
         """Arrays as a tree like the argument (or a tuple of trees like the arguments) differentiated."""
         trees = self._rebuild(arrays)
-        return trees[0] if self.single else trees
+        return trees[0] if self.single else tuple(trees)
+
+
+def _flattened(arguments: list[Tree]) -> tuple[list[Any], Callable[[Sequence[Any]], Sequence[Tree]]]:
+    """As `tree.flatten`; arguments that are arrays are leaves, which need not be put together."""
+    for argument in arguments:
+        if not is_array(argument):
+            return tree.flatten(arguments)
+    return arguments, _same
+
+
+def _same(leaves: Sequence[Any]) -> Sequence[Tree]:
+    return leaves

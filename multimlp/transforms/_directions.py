@@ -38,14 +38,20 @@ def directions(backend: Backend, given: Tree, of: Tree, names: tuple[str, str]) 
         raise InputError(
             f"{names[0]} is missing, or one too many: {names[1]}s and these are {error}"
         ) from None
-    places = [f" [{'.'.join(path)}]" if path else "" for path in tree.paths(of)]
-    return tuple(
-        [
-            _direction(backend, direction, array, f"{names[0]}{place}", names[1])
-            for (direction, array), place in zip(pairs, places, strict=True)
-            if is_array(array)
-        ]
-    )
+    found = []
+    for i, (direction, array) in enumerate(pairs):
+        if not is_array(array):
+            continue
+        if not _fits(direction, array):
+            path = tree.paths(of)[i]
+            place = f" [{'.'.join(path)}]" if path else ""
+            direction = _direction(backend, direction, array, f"{names[0]}{place}", names[1])
+        found.append(direction)
+    return tuple(found)
+
+
+def _fits(given: Any, array: Array) -> bool:
+    return type(given) is type(array) and given.shape == array.shape and bool(given.dtype == array.dtype)
 
 
 def _direction(backend: Backend, given: Any, array: Array, where: str, of: str) -> Array:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from multimlp.backend import Array, Backend
+from multimlp.backend import Array
 from multimlp.errors import InputError, NotDifferentiableError
 from multimlp.transforms._call import Call, Outputs, check_transformed, explained
 from multimlp.transforms._directions import directions
-from multimlp.transforms._reverse import grad, no_floats
+from multimlp.transforms._reverse import gradient_of, no_floats
 from multimlp.tree import Tree
 
 
@@ -34,20 +34,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
     array([ 2., 40.])
     """
     check_transformed("jvp", f)
-    return _directional(f, primals, tangents, lambda backend: backend.jvp)
-
-
-Derivative = Callable[[Callable[..., Any], tuple[Array, ...], tuple[Array, ...]], tuple[Any, Any]]
-
-
-def _directional(
-    f: Callable[..., Any],
-    primals: Sequence[Tree],
-    tangents: Sequence[Tree],
-    choose: Callable[[Backend], Derivative],
-) -> tuple[Tree, Tree]:
-    primals, tangents = _arguments(primals, "primals"), _arguments(tangents, "tangents")
-    call = Call(f, tuple(range(len(primals))), primals, {}, "jvp")
+    call, along = _call(f, primals, tangents, "jvp")
     backend, outputs = call.backend, Outputs()
 
     def flat(arrays: Sequence[Array]) -> tuple[Array, ...]:
@@ -58,22 +45,19 @@ def _directional(
         return found
 
     with backend.scope_of(*call.arrays):
-        along = directions(backend, tangents, call.gradients(call.arrays), ("jvp: a tangent", "primal"))
-        values, derivatives = explained(backend, choose(backend), flat, call.arrays, along)
+        values, derivatives = explained(backend, backend.jvp, flat, call.arrays, along)
     return outputs.join(values), outputs.join(derivatives)
 
 
-def _arguments(given: Sequence[Tree], name: str) -> tuple[Tree, ...]:
-    if not isinstance(given, (tuple, list)):
-        raise InputError(
-            f"jvp: {name} must be a tuple with an entry for each argument, got {type(given).__name__}; write ({name[:-1]},)"
-        )
-    return tuple(given)
-
-
 def hvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]) -> Tree:
-    """Hessian-vector product H v of a scalar function, without forming H: forward over reverse where the library has a forward mode
-    of its own, else reverse over reverse, since H is symmetric.
+    """Hessian-vector product H v of a scalar function, without forming H.
+
+    Arguments and errors are those of `jvp`; the result is like the primals, of one primal like that.
+
+    Raises
+    ------
+    NonScalarError
+        If ``f`` does not return a floating-point scalar.
 
     Examples
     --------
@@ -83,20 +67,31 @@ def hvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
     array([ 6., 12.])
     """
     check_transformed("hvp", f)
-    positions = tuple(range(len(_arguments(primals, "primals"))))
-    products = _directional(lambda *args: grad(f, positions)(*args), primals, tangents, _of_gradient)[1]
-    return products[0] if len(positions) == 1 else products
+    call, along = _call(f, primals, tangents, "hvp")
+    backend = call.backend
+
+    def product() -> tuple[Array, ...]:
+        return backend.hessian_products(gradient_of(call, "hvp"), call.arrays)(along)
+
+    with backend.scope_of(*call.arrays):
+        products = call.gradients(explained(backend, product))
+    return products[0] if len(products) == 1 else products
 
 
-def _of_gradient(backend: Backend) -> Derivative:
-    """The directional derivative of a gradient."""
-    if backend.capabilities.forward_mode == "native":
-        return backend.jvp
+def _call(
+    f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree], name: str
+) -> tuple[Call, tuple[Array, ...]]:
+    """The call at the primals, and the arrays of the tangents."""
+    primals, tangents = _arguments(primals, name, "primals"), _arguments(tangents, name, "tangents")
+    call = Call(f, tuple(range(len(primals))), primals, {}, name)
+    with call.backend.scope_of(*call.arrays):
+        of = call.gradients(call.arrays)
+        return call, directions(call.backend, tangents, of, (f"{name}: a tangent", "primal"))
 
-    def transposed(
-        function: Callable[..., Any], arrays: tuple[Array, ...], along: tuple[Array, ...]
-    ) -> tuple[Any, Any]:
-        outputs, pullback = backend.vjp(function, arrays)
-        return outputs, pullback(along)
 
-    return transposed
+def _arguments(given: Sequence[Tree], transform: str, name: str) -> tuple[Tree, ...]:
+    if not isinstance(given, (tuple, list)):
+        raise InputError(
+            f"{transform}: {name} must be a tuple with an entry for each argument, got {type(given).__name__}; write ({name[:-1]},)"
+        )
+    return tuple(given)

@@ -10,7 +10,7 @@ from multimlp import tree
 from multimlp.backend import Array, Backend, array_namespace, is_array
 from multimlp.errors import NotDifferentiableError
 from multimlp.transforms._call import ArgNums, Call, Outputs, check_transformed, explained, positions_given
-from multimlp.transforms._reverse import grad, no_floats
+from multimlp.transforms._reverse import gradient_of, no_floats
 from multimlp.transforms._transformed import Transformed
 
 
@@ -59,7 +59,14 @@ def _floats(backend: Backend, result: Any) -> Any:
 
 
 def hessian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
-    """The function that returns the Hessian of a scalar function: ``jacobian(grad(f))``.
+    """The function that returns the Hessian of a scalar function, as ``jacobian(grad(f))``.
+
+    Raises
+    ------
+    NonScalarError
+        If ``f`` does not return a floating-point scalar.
+    NotDifferentiableError
+        If an argument to differentiate with respect to is not a floating-point array.
 
     Examples
     --------
@@ -69,7 +76,23 @@ def hessian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
     array([[0., 4.],
            [4., 2.]])
     """
-    return Transformed(jacobian(grad(f, argnums), argnums), hessian, f, argnums)
+    check_transformed("hessian", f)
+    argnums = positions_given("hessian: argnums", argnums)
+
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        call = Call(f, argnums, args, kwargs, "hessian")
+        backend, arrays = call.backend, call.arrays
+
+        def rows() -> list[_Leaf]:
+            products = backend.hessian_products(gradient_of(call, "hessian"), arrays)
+            columns = [_columns(backend, products, arrays, i) for i in range(len(arrays))]
+            return [_Leaf(row) for row in zip(*columns, strict=True)]
+
+        with backend.scope_of(*arrays):
+            found = explained(backend, rows)
+        return tree.map(call.gradients, call.gradients(found))
+
+    return Transformed(transformed, hessian, f, argnums)
 
 
 class _Leaf(Sequence[Any]):
@@ -111,26 +134,60 @@ def _rows(
 ) -> tuple[Array, ...]:
     """The derivative of output ``index`` with respect to every input: one unit cotangent per output element."""
     value = values[index]
-    shape = tuple(value.shape)
-    size = 1
-    for extent in shape:
-        size *= extent
-    xp = array_namespace(value)
-    if not size:  # an output without elements: no pullback would be called
-        return tuple(
-            array_namespace(x).zeros(
-                (*shape, *tuple(x.shape)), dtype=x.dtype, device=getattr(x, "device", None)
-            )
-            for x in inputs
-        )
-    units = xp.reshape(xp.eye(size, dtype=value.dtype), (size, *shape))
+    if 0 in tuple(value.shape):  # an output without elements: no pullback would be called
+        return tuple(_nothing(value, x, x) for x in inputs)
 
     def row(unit: tuple[Array, ...]) -> tuple[Array, ...]:
+        xp = array_namespace(value)
         cotangents = tuple(unit[0] if i == index else xp.zeros_like(v) for i, v in enumerate(values))
         rows: tuple[Array, ...] = pullback(cotangents)
         return rows
 
-    columns = _in_pieces(backend, row, units, max(size, *(math.prod(x.shape) for x in inputs)))
+    count = math.prod(value.shape)
+    width = max(count, *(math.prod(x.shape) for x in inputs))
+    columns = _in_pieces(backend, pullback if len(values) == 1 else row, _units(value), width)
     return tuple(
-        array_namespace(c).reshape(c, (*shape, *tuple(x.shape))) for c, x in zip(columns, inputs, strict=True)
+        array_namespace(c).reshape(c, (*tuple(value.shape), *tuple(x.shape)))
+        for c, x in zip(columns, inputs, strict=True)
     )
+
+
+def _columns(
+    backend: Backend, products: Callable[..., Any], arrays: Sequence[Array], index: int
+) -> tuple[Array, ...]:
+    """The blocks of a Hessian that belong to input ``index``: one product for each of its elements.
+
+    They are columns, and stand as such, though the matrix is symmetric: XLA runs the transpose three times as long.
+    """
+    one = arrays[index]
+    if 0 in tuple(one.shape):
+        return tuple(_nothing(x, one, x) for x in arrays)
+
+    def column(unit: tuple[Array, ...]) -> tuple[Array, ...]:
+        xp = array_namespace(one)
+        found: tuple[Array, ...] = products(
+            tuple(unit[0] if i == index else xp.zeros_like(x) for i, x in enumerate(arrays))
+        )
+        return found
+
+    width = max(math.prod(x.shape) for x in arrays)
+    found = _in_pieces(backend, products if len(arrays) == 1 else column, _units(one), width)
+    blocks = []
+    for block, x in zip(found, arrays, strict=True):
+        xp = array_namespace(block)
+        block = xp.permute_dims(block, (*range(1, block.ndim), 0))  # torch cannot map moveaxis
+        blocks.append(xp.reshape(block, (*tuple(x.shape), *tuple(one.shape))))
+    return tuple(blocks)
+
+
+def _units(like: Array) -> Array:
+    """The unit arrays of this shape, one for each of its elements."""
+    xp, shape = array_namespace(like), tuple(like.shape)
+    size = math.prod(shape)
+    return xp.reshape(xp.eye(size, dtype=like.dtype), (size, *shape))
+
+
+def _nothing(rows: Array, columns: Array, like: Array) -> Array:
+    """A block of which there is no element."""
+    shape = (*tuple(rows.shape), *tuple(columns.shape))
+    return array_namespace(like).zeros(shape, dtype=like.dtype, device=getattr(like, "device", None))

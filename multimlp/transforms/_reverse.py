@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
-from multimlp.backend import Array, Backend, array_namespace, is_array, owner
+from multimlp.backend import Array, Backend, array_namespace, is_array, owner, owner_of_type
 from multimlp.errors import InputError, NonScalarError, NotDifferentiableError
 from multimlp.errors.checks import check_whole, flag
 from multimlp.transforms._call import ArgNums, Call, Outputs, check_transformed, explained, positions_given
@@ -44,6 +44,11 @@ def value_and_grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = 
     >>> float(value), gradient
     (5.0, array([2., 4.]))
     """
+    return Transformed(_differentiated(f, argnums, has_aux), value_and_grad, f, argnums, has_aux)
+
+
+def _differentiated(f: Callable[..., Any], argnums: ArgNums, has_aux: bool) -> Callable[..., Any]:
+    """What `value_and_grad` and `grad` call."""
     check_transformed("grad", f)
     argnums, has_aux = positions_given("grad: argnums", argnums), flag("grad: has_aux", has_aux)
 
@@ -62,7 +67,7 @@ def value_and_grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = 
             value, aux, gradients = explained(backend, backend.value_and_grad(scalar_and_aux), call.arrays)
         return ((value, outputs.join(aux)) if has_aux else value), call.gradients(gradients)
 
-    return Transformed(transformed, value_and_grad, f, argnums, has_aux)
+    return transformed
 
 
 def grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -77,7 +82,7 @@ def grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> 
     >>> mm.grad(lambda x: mm.array_namespace(x).sum(mm.activations.relu(x)))(np.asarray([-1.0, 0.0, 2.0]))
     array([0., 0., 1.])
     """
-    value_and_gradient = value_and_grad(f, argnums, has_aux)
+    value_and_gradient = _differentiated(f, argnums, has_aux)
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
         value, gradient = value_and_gradient(*args, **kwargs)
@@ -163,8 +168,18 @@ def elementwise_grad(f: Callable[..., Any], argnums: int = 0) -> Callable[..., A
     return Transformed(grad(total, argnums), elementwise_grad, f, argnums)
 
 
+def gradient_of(call: Call, name: str) -> Callable[[Sequence[Array]], tuple[Array, ...]]:
+    """The gradient of the scalar function that is called, for an adapter."""
+    backend = call.backend
+    both = backend.value_and_grad(lambda arrays: (_scalar(backend, call(arrays), name), ()))
+    return lambda arrays: both(tuple(arrays))[2]
+
+
 def _scalar(backend: Backend, value: Any, name: str) -> Array:
-    if not is_array(value):
+    found = owner_of_type(type(value))
+    if found is backend and len(value.shape) == 0 and backend.is_floating(value):
+        return value
+    if found is None:
         if isinstance(value, tuple):
             raise NonScalarError(
                 f"{name}: the function returned a tuple; if it returns (value, aux), pass has_aux=True"
@@ -173,9 +188,9 @@ def _scalar(backend: Backend, value: Any, name: str) -> Array:
             f"{name}: the function returned {value!r}, not an array of the {backend.name} backend. float(), .item(), math's and NumPy's "
             "functions take a value out of its trace: use those of multimlp.array_namespace(x)"
         )
-    if owner(value) is not backend:
+    if found is not backend:
         raise NonScalarError(
-            f"{name}: the function returned an array of {owner(value).name}, its arguments belong to {backend.name}, so that the "
+            f"{name}: the function returned an array of {found.name}, its arguments belong to {backend.name}, so that the "
             "gradient is lost: use the functions of multimlp.array_namespace(x)"
         )
     if tuple(value.shape) != ():
@@ -183,11 +198,9 @@ def _scalar(backend: Backend, value: Any, name: str) -> Array:
             f"{name}: the function must return a scalar (shape ()), got shape {tuple(value.shape)}; "
             "reduce it (xp.sum, xp.mean), or use jacobian or vjp"
         )
-    if not backend.is_floating(value):
-        raise NonScalarError(
-            f"{name}: the function returned a scalar of dtype {backend.dtype_name(value.dtype)}; it must be floating-point"
-        )
-    return value
+    raise NonScalarError(
+        f"{name}: the function returned a scalar of dtype {backend.dtype_name(value.dtype)}; it must be floating-point"
+    )
 
 
 def no_floats(name: str, result: Any) -> str:
