@@ -11,6 +11,7 @@ import numpy as np
 
 from multimlp.backend import Array, Backend, Capabilities
 from multimlp.backends import _dlpack
+from multimlp.backends._host_draws import by_elements, left_over
 from multimlp.backends._host_threefry import threefry2x32
 from multimlp.backends._threads import blas_threads
 
@@ -41,7 +42,9 @@ class NumpyBackend(Backend):
 
     def __init__(self) -> None:
         self.kernels = {
+            "by_elements": by_elements,
             "dense": _dense,
+            "left_over": left_over,
             "relu": _relu,
             "tanh": np.tanh,
             "threefry2x32": threefry2x32,

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends import _dlpack
+from multimlp.backends._host_draws import on_the_host
 from multimlp.backends.tensorflow import namespace as xp
 from multimlp.backends.tensorflow._explain import explain
 from multimlp.backends.tensorflow._tracing import for_vmap, for_xla, is_for_vmap, is_for_xla
@@ -47,7 +48,7 @@ class TensorFlowBackend(Backend):
     )
 
     def __init__(self) -> None:
-        self.kernels = {"erf": _erf}
+        self.kernels = {"by_elements": _by_elements, "erf": _erf}
 
     def is_array_type(self, cls: type) -> bool:
         return issubclass(cls, tf.Tensor)
@@ -189,6 +190,35 @@ class TensorFlowBackend(Backend):
 
     def stop_gradient(self, x: Array) -> Array:
         return tf.stop_gradient(x)
+
+    def with_slopes(self, value: Array, slopes: Callable[..., Arrays], parameters: Arrays) -> Array:
+        value = tf.stop_gradient(value)
+
+        @tf.custom_gradient
+        def known(*parameters: Array) -> tuple[Array, Callable[[Array], list[Array]]]:
+            def pullback(g: Array) -> list[Array]:
+                again = self.with_slopes(
+                    value, slopes, parameters
+                )  # so that the slopes can be differentiated
+                return [g * slope for slope in slopes(again, *parameters)]
+
+            return tf.identity(value), pullback
+
+        return known(*parameters)
+
+
+_on_the_host = on_the_host(lambda x: x.numpy(), tf.constant)
+
+
+def _by_elements(key: Array, *parameters: Array | None, **options: Any) -> Any:
+    """NumPy's numbers where nothing is compiled or vectorised."""
+    if not tf.executing_eagerly() or any(
+        x is not None and not hasattr(x, "numpy") for x in (key, *parameters)
+    ):
+        return NotImplemented
+    if "CPU" not in key.device:
+        return NotImplemented
+    return _on_the_host(key, *parameters, **options)
 
 
 class _Rows(NamedTuple):

@@ -11,6 +11,7 @@ from multimlp.tape._state import RECORDING, outermost_level
 from multimlp.tape.core import Traced, raw, stop_gradient
 from multimlp.tape.namespace import constants_for, namespace_for, primitive, traced_type
 from multimlp.tape.reverse import jvp, value_and_grad, vjp
+from multimlp.tape.slopes import with_slopes
 
 __all__ = [
     "RECORDING",
@@ -25,4 +26,5 @@ __all__ = [
     "traced_type",
     "value_and_grad",
     "vjp",
+    "with_slopes",
 ]
