@@ -45,7 +45,7 @@ def randint(
     --------
     >>> from multimlp import random
     >>> random.randint(random.key(0), (5,), 1, 7)
-    array([6, 5, 1, 4, 5], dtype=int32)
+    array([6, 5, 6, 1, 2], dtype=int32)
     """
     xp, _, _ = words_of(key)
     shape, name, backend = shape_of(shape), integer_name(key, dtype), owner(key)

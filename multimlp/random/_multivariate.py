@@ -57,8 +57,8 @@ def multivariate_normal(
     --------
     >>> from multimlp import random
     >>> x = random.multivariate_normal(random.key(0), [1.0, -1.0], [[2.0, 0.5], [0.5, 1.0]], (10000,))
-    >>> (x.mean(axis=0) - [1, -1]).round(1).tolist()
-    [0.0, 0.0]
+    >>> bool(abs(x.mean(axis=0) - [1, -1]).max() < 0.05)
+    True
     """
     words_of(key)
     backend = owner(key)

@@ -63,7 +63,7 @@ def poisson(key: Array, lam: float | Array, shape: Shape | None = None, dtype: o
     --------
     >>> from multimlp import random
     >>> random.poisson(random.key(0), 3.0, (5,))
-    array([2, 3, 2, 5, 4], dtype=int32)
+    array([2, 2, 2, 4, 4], dtype=int32)
     """
     words_of(key)
     name = integer_name(key, dtype)
