@@ -21,7 +21,7 @@ def by_elements(
 ) -> np.ndarray:
     """The same numbers as the portable definition, whose elements do not depend on each other."""
     pieces = [(i, min(i + _PIECE, count)) for i in range(0, count, _PIECE)] or [(0, 0)]
-    result = np.empty(0)
+    result: np.ndarray = np.empty((0, 0))
     for start, stop in pieces:
         counter = np.arange(start, stop, dtype=np.int32)
         drawn = draw(

@@ -32,7 +32,15 @@ def by_elements(
     xp = array_namespace(key)
     counter = xp.arange(count, dtype=xp.int32, device=device_of(key))
     drawn = draw(key, counter, first, second, *options)
-    return drawn[0] if len(drawn) == 1 else xp.concat(list(drawn))
+    return drawn[0] if len(drawn) == 1 else joined(*drawn)
+
+
+def joined(first: Array, second: Array) -> Array:
+    """One behind the other, as a choice by rows: XLA fuses a concatenation with what it joins, and decides for each element which one to
+    compute, eight times as slowly."""
+    xp = array_namespace(first, second)
+    rows = xp.reshape(xp.arange(2, dtype=xp.int32, device=device_of(first)), (2, 1))
+    return xp.reshape(xp.where(rows == 0, first[None, :], second[None, :]), (-1,))
 
 
 def block(key: Array, counter: Array, purpose: int | Array) -> tuple[Array, Array]:
