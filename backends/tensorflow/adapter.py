@@ -15,6 +15,7 @@ from multimlp.backends import _dlpack
 from multimlp.backends._host_draws import on_the_host
 from multimlp.backends.tensorflow import namespace as xp
 from multimlp.backends.tensorflow._explain import explain
+from multimlp.backends.tensorflow._slopes import with_slopes
 from multimlp.backends.tensorflow._tracing import for_vmap, for_xla, is_for_vmap, is_for_xla
 from multimlp.errors import MultimlpError
 
@@ -192,19 +193,7 @@ class TensorFlowBackend(Backend):
         return tf.stop_gradient(x)
 
     def with_slopes(self, value: Array, slopes: Callable[..., Arrays], parameters: Arrays) -> Array:
-        value = tf.stop_gradient(value)
-
-        @tf.custom_gradient
-        def known(*parameters: Array) -> tuple[Array, Callable[[Array], list[Array]]]:
-            def pullback(g: Array) -> list[Array]:
-                again = self.with_slopes(
-                    value, slopes, parameters
-                )  # so that the slopes can be differentiated
-                return [g * slope for slope in slopes(again, *parameters)]
-
-            return tf.identity(value), pullback
-
-        return known(*parameters)
+        return with_slopes(value, slopes, parameters)
 
 
 _on_the_host = on_the_host(lambda x: x.numpy(), tf.constant)

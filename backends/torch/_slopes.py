@@ -17,7 +17,7 @@ from multimlp.errors import CapabilityError
 
 class _WithSlopes(torch.autograd.Function):
     @staticmethod
-    def forward(value: Array, slopes: Callable[..., Arrays], *parameters: Array) -> Array:  # type: ignore[override]
+    def forward(value: Array, slopes: Callable[..., Arrays], *parameters: Array) -> Array:
         return value.clone()
 
     @staticmethod
@@ -26,13 +26,13 @@ class _WithSlopes(torch.autograd.Function):
         ctx.save_for_backward(output, *parameters)
 
     @staticmethod
-    def backward(ctx: Any, g: Array) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, g: Array) -> Any:
         return (None, None, *(g * slope for slope in ctx.slopes(*ctx.saved_tensors)))
 
 
 def with_slopes(value: Array, slopes: Callable[..., Arrays], *parameters: Array) -> Array:
     if not torch._C._are_functorch_transforms_active():
-        result: Array = _WithSlopes.apply(value.detach(), slopes, *parameters)
+        result: Array = _WithSlopes.apply(value.detach(), slopes, *parameters)  # type: ignore[no-untyped-call]
         return result
     if _order() > 2:
         raise CapabilityError(

@@ -114,13 +114,13 @@ def cases(form: Format, quick: bool) -> Iterator[Case]:
     if form.name in ("float64", "float32"):
         from multimlp.parity import distributions  # of mpmath, which only reports need
 
-        for name, draw, arrays, truth in distributions.rows((SEED & 0xFFFFFFFF, SEED >> 32), form):
+        for name, draw, arrays, expected in distributions.rows((SEED & 0xFFFFFFFF, SEED >> 32), form):
             yield Case(
                 name,
                 "random",
                 (key, *arrays),
                 (Aspect("value", _of_distribution(draw, form)),),
-                {"value": np.asarray([float(x) for x in truth])},
+                {"value": np.asarray([float(x) for x in expected])},
             )
     for name in initializers.names():
         host = initializers.get(name)(random.host_generator(7, 0, 0), SHAPE)

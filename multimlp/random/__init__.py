@@ -6,7 +6,7 @@ wrapping int32 additions, xors and shifts, which every array library has. One ke
 and `fold_in` make new keys.
 
 **Bit-identical on every library**: `bits`, `bernoulli`, `permutation`, `randint`, `choice`, `uniform` on [0, 1),
-`split`, `fold_in`, and `poisson` of a number up to 10^4. `categorical`, `gamma` of shapes from 1 on in float64 and `poisson`
+`split`, `fold_in`, and `poisson` of a number up to 10^7. `categorical`, `gamma` of shapes from 1 on in float64 and `poisson`
 of arrays are so up to comparisons that hang on the last bit of a logarithm in float64, once in some 10^14 draws.
 **Equal to two units in the last place** of max(1, abs(x)): the other real numbers, in float32 and float64; each says where it is not.
 They are computed in float64 whatever dtype is asked for, with the library's logarithm and exponential, and rounded at the end.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from multimlp.activations import sigmoid
 from multimlp.backend import Array, array_namespace, owner
@@ -110,13 +111,14 @@ def dirichlet(
         with backend.scope("float64"):
             xp = array_namespace(key)
             alpha = xp.asarray(numbers, dtype=xp.float64, device=getattr(key, "device", None) or None)
-    own = tuple(alpha.shape)
+    vectors: Any = alpha
+    own = tuple(vectors.shape)
     if not own or not own[-1]:
         raise ShapeError(f"alpha: expected shape (..., k) with k >= 1, got {own}")
     if shape is not None:
         check_broadcast("alpha", own[:-1], shape_of(shape))
         own = (*shape_of(shape), own[-1])
-    given = parameters_of(key, own, default if dtype is None else dtype, alpha=(alpha, SHAPE_BOUNDS))
+    given = parameters_of(key, own, default if dtype is None else dtype, alpha=(vectors, SHAPE_BOUNDS))
     with given.backend.scope("float64"):
         logs = log_gamma_numbers(given)
         xp = array_namespace(logs)

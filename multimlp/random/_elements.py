@@ -37,7 +37,7 @@ def by_elements(
 
 def joined(first: Array, second: Array) -> Array:
     """One behind the other, as a choice by rows: XLA fuses a concatenation with what it joins, and decides for each element which one to
-    compute, eight times as slowly."""
+    compute: normal numbers took seven times as long."""
     xp = array_namespace(first, second)
     rows = xp.reshape(xp.arange(2, dtype=xp.int32, device=device_of(first)), (2, 1))
     return xp.reshape(xp.where(rows == 0, first[None, :], second[None, :]), (-1,))

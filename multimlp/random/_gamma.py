@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from multimlp.backend import Array, Arrays, Namespace, array_namespace
 from multimlp.random._elements import block, centred, exponential_of, positive, rounded
 from multimlp.random._gamma_slope import log_gamma_slope
@@ -9,7 +11,7 @@ from multimlp.random._parameters import Parameters, parameters_of
 from multimlp.random._rejection import accepted
 from multimlp.random._threefry import Shape
 
-SHAPE_BOUNDS = {"low": 0, "low_open": True}
+SHAPE_BOUNDS: dict[str, Any] = {"low": 0, "low_open": True}
 
 _BOOST = 3
 """The second counter word of the numbers that make small shapes of large ones."""

@@ -63,14 +63,14 @@ def multivariate_normal(
     words_of(key)
     backend = owner(key)
     with backend.scope("float64"):
-        arrays = {"mean": _array(backend, key, "mean", mean), "cov": _array(backend, key, "cov", cov)}
-        centre, spread = arrays.values()
+        centre, spread = _array(backend, key, "mean", mean), _array(backend, key, "cov", cov)
         array_namespace(key, centre, spread)
         own, square = tuple(centre.shape), tuple(spread.shape)
         if len(own) < 1 or len(square) < 2 or square[-2:] != (own[-1], own[-1]):
             raise ShapeError(f"mean, cov: expected shapes (..., k) and (..., k, k), got {own} and {square}")
         wanted = _batch(own[:-1], square[:-2], shape)
-        names = [backend.dtype_name(x.dtype) for x, given in ((centre, mean), (spread, cov)) if x is given]
+        pairs: list[tuple[Array, Any]] = [(centre, mean), (spread, cov)]
+        names = [backend.dtype_name(x.dtype) for x, given in pairs if x is given]
         default = max(names, key=lambda name: PRECISIONS.get(name, 0), default="float32")
         name = dtype_name(key, default if dtype is None else dtype)
         z = normal(key, (*wanted, own[-1], 1), "float64")

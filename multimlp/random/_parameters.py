@@ -77,7 +77,7 @@ class Parameters:
         """Constants in float64, of length `size` or 1. Called in the scope of float64, as are the methods below."""
         return tuple(self._flat(self.backend.stop_gradient(x) if is_array(x) else x) for x in self.values)
 
-    def _flat(self, x: float | Array) -> Array:
+    def _flat(self, x: Any) -> Array:
         xp = self.xp
         if not is_parameter_array(x):
             return xp.full((1,), float(x), dtype=xp.float64, device=getattr(self.key, "device", None) or None)
@@ -131,7 +131,9 @@ def parameters_of(
     words_of(key)
     backend, xp = owner(key), array_namespace(key)
     values = tuple(_checked(name, value, bounds, backend) for name, (value, bounds) in given.items())
-    arrays = {name: x for name, x in zip(given, values, strict=True) if is_parameter_array(x)}
+    arrays: dict[str, Array] = {
+        name: x for name, x in zip(given, values, strict=True) if is_parameter_array(x)
+    }
     if arrays:
         array_namespace(key, *arrays.values())  # an error for arrays of two libraries
     found = dtype_name(key, _widest(backend, arrays) if dtype is None else dtype)
