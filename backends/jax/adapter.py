@@ -217,6 +217,20 @@ class JaxBackend(Backend):
     def stop_gradient(self, x: Array) -> Array:
         return jax.lax.stop_gradient(x)
 
+    def with_slopes(self, value: Array, slopes: Callable[..., Arrays], parameters: Arrays) -> Array:
+        @jax.custom_jvp
+        def known(value: Array, *parameters: Array) -> Array:
+            return value
+
+        @known.defjvp
+        def _(primals: Arrays, tangents: Arrays) -> tuple[Array, Array]:
+            value = known(*primals)
+            with self.scope_of(value):
+                terms = map(jnp.multiply, slopes(value, *primals[1:]), tangents[1:])
+                return value, functools.reduce(jnp.add, terms)
+
+        return known(jax.lax.stop_gradient(value), *parameters)
+
 
 def _ordinary(derivative: Array, output: Array) -> Array:
     """Zeros of the output's dtype in place of JAX's float0, the derivative of integers."""

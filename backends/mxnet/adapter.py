@@ -9,7 +9,7 @@ import mxnet as mx
 import numpy as np
 
 from multimlp.backend import Array, Backend, Capabilities
-from multimlp.backends import _host_threefry
+from multimlp.backends import _host_draws, _host_threefry
 from multimlp.backends.mxnet import namespace as xp
 from multimlp.backends.mxnet._dtypes import asarray
 from multimlp.backends.mxnet._operators import give_way
@@ -25,7 +25,7 @@ class MXNetBackend(Backend):
 
     def __init__(self) -> None:
         give_way()
-        self.kernels = {"erf": mx.npx.erf, "threefry2x32": _threefry2x32}
+        self.kernels = {"by_elements": _by_elements, "erf": mx.npx.erf, "threefry2x32": _threefry2x32}
 
     def is_array_type(self, cls: type) -> bool:
         return issubclass(cls, mx.np.ndarray)
@@ -67,6 +67,13 @@ class MXNetBackend(Backend):
             "gelu": lambda x: leaky(x, act_type="gelu"),
             "softplus": lambda x: activation(x, act_type="softrelu"),
         }
+
+
+_on_the_host = _host_draws.on_the_host(lambda x: x.asnumpy(), asarray)
+
+
+def _by_elements(key: Array, *parameters: Array | None, **options: Any) -> Any:
+    return NotImplemented if key.device.device_type == "gpu" else _on_the_host(key, *parameters, **options)
 
 
 def _threefry2x32(*words: Array) -> tuple[Array, Array] | Any:

@@ -11,6 +11,7 @@ import numpy as np
 
 from multimlp.backend import Array, Backend, Capabilities
 from multimlp.backends import _dlpack
+from multimlp.backends._host_draws import by_elements, left_over
 from multimlp.backends._host_threefry import threefry2x32
 from multimlp.backends._threads import blas_threads
 from multimlp.backends.numpy import activations, losses
@@ -46,7 +47,9 @@ class NumpyBackend(Backend):
         self.kernels = {
             **activations.KERNELS,
             **losses.KERNELS,
+            "by_elements": by_elements,
             "dense": _dense,
+            "left_over": left_over,
             "relu": _relu,
             "tanh": np.tanh,
             "threefry2x32": threefry2x32,

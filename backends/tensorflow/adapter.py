@@ -12,11 +12,13 @@ import tensorflow as tf
 
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends import _dlpack
+from multimlp.backends._host_draws import on_the_host
 from multimlp.backends.tensorflow import namespace as xp
 from multimlp.backends.tensorflow._activations import kernels as activations
 from multimlp.backends.tensorflow._explain import explain
 from multimlp.backends.tensorflow._losses import cross_entropy
 from multimlp.backends.tensorflow._program import Program
+from multimlp.backends.tensorflow._slopes import with_slopes
 from multimlp.backends.tensorflow._tracing import for_vmap, for_xla, is_for_vmap, is_for_xla
 from multimlp.errors import MultimlpError
 
@@ -50,7 +52,12 @@ class TensorFlowBackend(Backend):
     )
 
     def __init__(self) -> None:
-        self.kernels = {"erf": _erf, "softmax_cross_entropy": cross_entropy, **activations()}
+        self.kernels = {
+            "by_elements": _by_elements,
+            "erf": _erf,
+            "softmax_cross_entropy": cross_entropy,
+            **activations(),
+        }
 
     def is_array_type(self, cls: type) -> bool:
         return issubclass(cls, tf.Tensor)
@@ -194,6 +201,23 @@ class TensorFlowBackend(Backend):
 
     def stop_gradient(self, x: Array) -> Array:
         return tf.stop_gradient(x)
+
+    def with_slopes(self, value: Array, slopes: Callable[..., Arrays], parameters: Arrays) -> Array:
+        return with_slopes(value, slopes, parameters)
+
+
+_on_the_host = on_the_host(lambda x: x.numpy(), tf.constant)
+
+
+def _by_elements(key: Array, *parameters: Array | None, **options: Any) -> Any:
+    """NumPy's numbers where nothing is compiled or vectorised."""
+    if not tf.executing_eagerly() or any(
+        x is not None and not hasattr(x, "numpy") for x in (key, *parameters)
+    ):
+        return NotImplemented
+    if "CPU" not in key.device:
+        return NotImplemented
+    return _on_the_host(key, *parameters, **options)
 
 
 class _Rows(NamedTuple):

@@ -19,6 +19,7 @@ from torch.nn import functional
 from multimlp.backend import OPS
 from multimlp.backends.torch._pieces import filled
 from multimlp.backends.torch._smooth import Function, forward_derivatives_nest, is_recorded, smooth
+from multimlp.backends.torch._tracing import is_compiling
 
 _END = 800.0
 """The logistic function is 0 or 1 there in both formats."""
@@ -247,7 +248,7 @@ def where_made_for(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     @functools.wraps(function)
     def kernel(x: Tensor, *args: Any, **options: Any) -> Tensor:
         if (
-            torch.compiler.is_compiling()  # the compiler makes one loop of the portable body
+            is_compiling()  # the compiler makes one loop of the portable body
             or (x.dtype is not torch.float32 and x.dtype is not torch.float64)
             or not x.is_cpu
             or x.layout is not torch.strided

@@ -11,11 +11,13 @@ import torch
 
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function, prepare_all
 from multimlp.backends import _dlpack
+from multimlp.backends._host_draws import on_the_host
 from multimlp.backends.torch import _reverse, namespace
 from multimlp.backends.torch._activations import kernels as activations
 from multimlp.backends.torch._losses import kernels as losses
 from multimlp.backends.torch._programs import Programs, has_cxx_compiler
 from multimlp.backends.torch._quiet import load_forward_mode
+from multimlp.backends.torch._slopes import with_slopes as _with_slopes
 from multimlp.backends.torch._threads import torch_threads
 from multimlp.backends.torch._tracing import is_tracing
 from multimlp.errors import CapabilityError, MultimlpError, shape_unknown, value_taken
@@ -41,6 +43,7 @@ class TorchBackend(Backend):
     def __init__(self) -> None:
         self.kernels = {
             "dense": _dense,
+            "by_elements": _by_elements,
             "relu": torch.relu,
             "sigmoid": torch.sigmoid,
             "log_sigmoid": torch.nn.functional.logsigmoid,
@@ -195,6 +198,26 @@ class TorchBackend(Backend):
     def stop_gradient(self, x: Array) -> Array:
         differentiated = is_tracing() or namespace.may_be_differentiated(x)
         return x.detach() if differentiated else x
+
+    def with_slopes(self, value: Array, slopes: Callable[..., Arrays], parameters: Arrays) -> Array:
+        if is_tracing():
+            if not any(p.requires_grad for p in parameters):
+                return value
+        elif not any(map(namespace.may_be_differentiated, parameters)):
+            return value
+        return _with_slopes(value, slopes, *parameters)
+
+
+_on_the_host = on_the_host(torch.Tensor.numpy, torch.from_numpy)
+
+
+def _by_elements(key: Array, first: Array | None = None, second: Array | None = None, **options: Any) -> Any:
+    """NumPy's numbers where nothing is compiled or vectorised."""
+    if is_tracing() or torch._C._are_functorch_transforms_active():
+        return NotImplemented
+    if key.device.type != "cpu" or any(x is not None and x.requires_grad for x in (first, second)):
+        return NotImplemented
+    return _on_the_host(key, first, second, **options)
 
 
 def _dense(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> Any:

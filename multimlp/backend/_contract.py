@@ -220,6 +220,12 @@ class Backend:
         """The same values, as a constant to every derivative."""
         return tape.stop_gradient(x)
 
+    def with_slopes(self, value: Array, slopes: Callable[..., Arrays], parameters: Arrays) -> Array:
+        """``value`` as an element-wise function of ``parameters``, arrays of its shape and dtype, with the derivatives
+        ``slopes(value, *parameters)``, one for each; ``value`` itself is a constant. `multimlp.random` needs it where numbers are found by
+        rejection. Whoever differentiates by means of its own overrides it; ``slopes`` is called where a derivative is asked for."""
+        return tape.with_slopes(value, slopes, parameters, self)
+
     def vmap(self, function: Function) -> Function:
         """Vectorise: the result takes arrays with one more leading axis, the same size on each, and returns such arrays.
 

@@ -17,9 +17,6 @@ COUNT = 33
 RATE = 0.25
 SHAPE = (24, 16)
 
-
-CLASSES = 5
-LOGITS = np.random.default_rng(62).normal(size=(COUNT, CLASSES))
 RANGE = (-2.0, 3.0)
 BITS, SPLIT, FOLD = 0, 1, 2
 """The second counter word, by purpose."""
@@ -59,15 +56,6 @@ def _normal(form: Format) -> Compute:
         return xp.concat([radius * xp.cos(angle), radius * xp.sin(angle)])[:COUNT]
 
     return compute
-
-
-def _classes(form: Format) -> np.ndarray:
-    """Of `categorical`; no two classes are near enough to a tie for rounding to decide."""
-    u = _uniform(form, COUNT * CLASSES).reshape(COUNT, CLASSES)
-    step = 2.0**-54 if form.name == "float64" else 2.0**-25
-    noise = -np.log(-np.log(u + step))
-    drawn: np.ndarray = np.argmax(form.round(LOGITS) + noise, axis=-1).astype(np.float64)
-    return drawn
 
 
 def _leading(found: np.ndarray, count: int) -> np.ndarray:
@@ -124,15 +112,16 @@ def cases(form: Format, quick: bool) -> Iterator[Case]:
     for name, (compute, reference) in known.items():
         yield Case(name, "random", (key, x), (Aspect("value", compute),), {"value": reference})
     if form.name in ("float64", "float32"):
-        logits = form.round(LOGITS)
-        drawn = _drawn(lambda k, x, f: random.categorical(k, x), form)
-        yield Case(
-            "random.categorical",
-            "random",
-            (key, logits),
-            (Aspect("value", drawn),),
-            {"value": _classes(form)},
-        )
+        from multimlp.parity import distributions  # of mpmath, which only reports need
+
+        for name, draw, arrays, expected in distributions.rows((SEED & 0xFFFFFFFF, SEED >> 32), form):
+            yield Case(
+                name,
+                "random",
+                (key, *arrays),
+                (Aspect("value", _of_distribution(draw, form)),),
+                {"value": np.asarray([float(x) for x in expected])},
+            )
     for name in initializers.names():
         host = initializers.get(name)(random.host_generator(7, 0, 0), SHAPE)
         truth = form.round(host)
@@ -150,6 +139,14 @@ def _drawn(function: Callable[[Array, Array, str], Array], form: Format) -> Comp
         result = function(arrays[0], arrays[1], form.name)
         xp = array_namespace(result)
         return xp.astype(result, xp.int32) if xp.isdtype(result.dtype, "bool") else result
+
+    return compute
+
+
+def _of_distribution(draw: Callable[..., Array], form: Format) -> Compute:
+    def compute(backend: Backend, arrays: Arrays) -> Array:
+        result = draw(arrays[0], form.name, *arrays[1:])
+        return array_namespace(result).reshape(result, (-1,))
 
     return compute
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.backend import Array, Namespace, array_namespace, is_array, owner
-from multimlp.errors import DTypeError, InputError, ShapeError
-from multimlp.errors.checks import LARGEST, as_given, check_number, check_whole, refuse
-from multimlp.errors.close import did_you_mean
+from multimlp.backend import Array, array_namespace, is_array, owner
+from multimlp.errors import InputError
+from multimlp.errors.checks import LARGEST, check_number, check_whole, refuse
+from multimlp.random._elements import leading
+from multimlp.random._parameters import PRECISIONS, check_broadcast, dtype_name
 from multimlp.random._threefry import (
     BITS,
     Shape,
@@ -22,8 +23,6 @@ from multimlp.random._threefry import (
     threefry2x32,
     words_of,
 )
-
-_PRECISIONS = {"float32": 24, "float64": 53, "float16": 11, "bfloat16": 8}
 
 
 def _flat_bits(key: Array, size: int) -> Array:
@@ -43,24 +42,6 @@ def bits(key: Array, shape: Shape) -> Array:
     """
     xp, shape = words_of(key)[0], shape_of(shape)
     return xp.reshape(_flat_bits(key, math.prod(shape)), shape)
-
-
-def _leading_bits(xp: Namespace, words: Array, count: int) -> Array:
-    """The ``count`` highest bits of each word as a non-negative int32."""
-    shifted = xp.bitwise_right_shift(words, constant(xp, words, 32 - count))
-    return xp.bitwise_and(shifted, constant(xp, words, (1 << count) - 1))
-
-
-def _dtype_name(key: Array, dtype: object) -> str:
-    words_of(key)  # says what is wrong with a key before its library is asked
-    try:
-        name = dtype if isinstance(dtype, str) else "" if dtype is None else owner(key).dtype_name(dtype)
-    except Exception:
-        name = ""
-    if name not in _PRECISIONS:
-        close = did_you_mean(name, _PRECISIONS)
-        raise DTypeError(f"dtype: expected one of {', '.join(_PRECISIONS)}, got {as_given(dtype)}{close}")
-    return name
 
 
 def uniform(
@@ -89,13 +70,13 @@ def uniform(
     >>> random.uniform(random.key(0), (2,))
     array([0.4184571 , 0.60049903], dtype=float32)
     """
-    dtype, shape = _dtype_name(key, dtype), shape_of(shape)
+    dtype, shape = dtype_name(key, dtype), shape_of(shape)
     low, high = check_number("minval", minval), check_number("maxval", maxval)
     if not low < high:
         raise InputError(f"minval, maxval: expected minval < maxval, got {minval!r} and {maxval!r}")
     backend = owner(key)
     with backend.scope(dtype):
-        u = _unit(key, math.prod(shape), backend.dtype(dtype), _PRECISIONS[dtype])
+        u = _unit(key, math.prod(shape), backend.dtype(dtype), PRECISIONS[dtype])
         if (low, high) != (0.0, 1.0):
             u = low + u * (high - low)
         return array_namespace(key).reshape(u, shape)
@@ -105,52 +86,12 @@ def _unit(key: Array, size: int, dtype: Any, precision: int) -> Array:
     """``size`` multiples of 2^-precision in [0, 1); every operation is exact."""
     xp = array_namespace(key)
     if precision != 53:
-        words = _leading_bits(xp, _flat_bits(key, size), precision)
+        words = leading(xp, _flat_bits(key, size), precision)
         return xp.astype(words, dtype) * 2.0**-precision
     words = _flat_bits(key, 2 * size)
-    high = xp.astype(_leading_bits(xp, words[:size], 26), dtype)
-    low = xp.astype(_leading_bits(xp, words[size:], 27), dtype)
+    high = xp.astype(leading(xp, words[:size], 26), dtype)
+    low = xp.astype(leading(xp, words[size:], 27), dtype)
     return high * 2.0**-26 + low * 2.0**-53
-
-
-def normal(key: Array, shape: Shape, dtype: object = "float32") -> Array:
-    """Standard normal numbers, by Box and Muller: ``sqrt(-2 log u1) cos(2 pi u2)``, and the sine.
-
-    Equal on all libraries to a few units in the last place of max(1, |x|). Computed in float32 for the
-    16-bit dtypes; the largest possible magnitude is 5.8 (8.6 in float64).
-
-    Parameters
-    ----------
-    key : array, shape (2,), int32
-    shape : sequence of int
-    dtype : str or dtype
-        As for `uniform`.
-
-    Returns
-    -------
-    array of that shape and dtype, of the key's library and device
-
-    References
-    ----------
-    Box, Muller, A note on the generation of random normal deviates, Annals of Mathematical Statistics 29
-    (1958).
-
-    Examples
-    --------
-    >>> from multimlp import random
-    >>> random.normal(random.key(0), (10000,)).std().round(1)
-    np.float32(1.0)
-    """
-    dtype, shape = _dtype_name(key, dtype), shape_of(shape)
-    size, backend, xp = math.prod(shape), owner(key), array_namespace(key)
-    with backend.scope(dtype):
-        half = (size + 1) // 2
-        work = "float64" if dtype == "float64" else "float32"
-        u = uniform(key, (2 * half,), work)
-        radius = xp.sqrt(-2.0 * xp.log(1.0 - u[:half]))
-        angle = u[half:] * (2 * math.pi)
-        flat = xp.concat([radius * xp.cos(angle), radius * xp.sin(angle)])[:size]
-        return xp.reshape(flat if dtype == work else xp.astype(flat, backend.dtype(dtype)), shape)
 
 
 def bernoulli(key: Array, p: float | Array, shape: Shape) -> Array:
@@ -178,7 +119,7 @@ def bernoulli(key: Array, p: float | Array, shape: Shape) -> Array:
         chances: Any = p
         if not owner(key, chances).is_floating(chances):
             raise refuse("p", "a number, or a floating array of probabilities", p)
-        _check_broadcast(tuple(chances.shape), shape)
+        check_broadcast("p", tuple(chances.shape), shape)
         return uniform(key, shape, "float32") < chances
     probability = check_number("p", p, low=0, high=1)
     # Signed words are uniform on [-2^31, 2^31).
@@ -186,13 +127,6 @@ def bernoulli(key: Array, p: float | Array, shape: Shape) -> Array:
     if threshold >= 2**31:
         return xp.full(shape, True, device=device_of(key))
     return bits(key, shape) < threshold
-
-
-def _check_broadcast(given: Shape, shape: Shape) -> None:
-    """`ShapeError` unless an array of probabilities leaves the shape as it is."""
-    aligned = tuple(shape)[len(shape) - len(given) :] if len(given) <= len(shape) else None
-    if aligned is None or any(a not in (1, b) for a, b in zip(given, aligned, strict=True)):
-        raise ShapeError(f"p: expected an array that broadcasts to shape {tuple(shape)}, got {tuple(given)}")
 
 
 def permutation(key: Array, x: int | Array) -> Array:
@@ -221,41 +155,6 @@ def permutation(key: Array, x: int | Array) -> Array:
         by = xp.argsort(bits(fold_in(key, i), (n,)), stable=True)
         order = xp.take(order, by, axis=0)
     return order if rows is None else xp.take(rows, order, axis=0)
-
-
-def categorical(key: Array, logits: Array, shape: Shape = ()) -> Array:
-    """Draw classes from softmax(logits), by the largest of logits plus Gumbel noise.
-
-    Parameters
-    ----------
-    key : array, shape (2,), int32
-    logits : array, shape (..., k), float32 or float64
-    shape : sequence of int
-        Of independent draws; leading axes of the result.
-
-    Returns
-    -------
-    array, shape (*shape, ...), integer
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from multimlp import random
-    >>> random.categorical(random.key(0), np.asarray([0.0, -np.inf]), (3,))
-    array([0, 0, 0])
-    """
-    words_of(key)
-    if not is_array(logits):
-        raise refuse("logits", "an array of the key's library", logits)
-    xp, backend, shape = array_namespace(key, logits), owner(key, logits), shape_of(shape)
-    if not backend.is_floating(logits) or not tuple(logits.shape) or not logits.shape[-1]:
-        kind = f"{backend.dtype_name(logits.dtype)} of shape {tuple(logits.shape)}"
-        raise InputError(f"logits: expected a floating array of shape (..., k) with k >= 1, got {kind}")
-    with backend.scope_of(logits):
-        u = uniform(key, (*shape, *logits.shape), backend.dtype_name(logits.dtype))
-        # Half a step keeps 0 out, where the logarithm is infinite.
-        step = 2.0**-54 if backend.dtype_name(logits.dtype) == "float64" else 2.0**-25
-        return xp.argmax(logits - xp.log(-xp.log(u + step)), axis=-1)
 
 
 # ---- on the host -----------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from multimlp.backend import Array, Namespace, array_namespace, is_array, op, owner, select
+from multimlp.backend import Array, Backend, Namespace, array_namespace, is_array, op, owner, select
 from multimlp.errors import InputError, ShapeError
 from multimlp.errors.checks import LARGEST, check_items, check_shape, check_whole, refuse
 
@@ -81,17 +81,25 @@ def threefry2x32(key0: Array, key1: Array, counter0: Array, counter1: Array) -> 
     return x0, x1
 
 
-def key(seed: int, xp: Namespace | None = None, like: Array | None = None) -> Array:
+def key(
+    seed: int,
+    backend: str | Backend | None = None,
+    *,
+    xp: Namespace | None = None,
+    like: Array | None = None,
+) -> Array:
     """A key from a seed.
 
     Parameters
     ----------
     seed : int
         0 <= seed < 2^64; its low and high 32 bits are the two words.
-    xp : namespace, optional
-        Array library of the key; else that of ``like`` (and its device); else the selected backend's
+    backend : str or Backend, optional
+        Whose array the key is, and so is everything that is drawn with it. Default: the selected one
         (`multimlp.set_backend`).
-    like : array, optional
+    xp, like : namespace, array, optional
+        In place of a backend: the key is an array of that namespace, or of that array's library and on its
+        device.
 
     Returns
     -------
@@ -104,6 +112,8 @@ def key(seed: int, xp: Namespace | None = None, like: Array | None = None) -> Ar
     array([7, 0], dtype=int32)
     """
     number = check_whole("seed", seed, low=0, high=(1 << 64) - 1)
+    if sum(given is not None for given in (backend, xp, like)) > 1:
+        raise InputError("backend, xp, like: each says whose array the key is; give one of them")
     words = np.asarray([number & 0xFFFFFFFF, number >> 32], dtype=np.uint32).view(np.int32)
     if xp is not None:
         if not hasattr(xp, "asarray") or not hasattr(xp, "int32"):
@@ -112,7 +122,7 @@ def key(seed: int, xp: Namespace | None = None, like: Array | None = None) -> Ar
     if like is not None:
         namespace = array_namespace(like)
         return namespace.asarray(words.tolist(), dtype=namespace.int32, device=device_of(like))
-    target = select()
+    target = select(backend)
     return target.backend.asarray(words, dtype="int32", device=target.device)
 
 

@@ -14,6 +14,7 @@ from multimlp.tape.core import Traced, raw, stop_gradient
 from multimlp.tape.namespace import constants_for, namespace_for, primitive, traced_type
 from multimlp.tape.recording import operation
 from multimlp.tape.reverse import jvp, value_and_grad, vjp
+from multimlp.tape.slopes import with_slopes
 from multimlp.tape.vectorized import vmap
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "value_and_grad",
     "vjp",
     "vmap",
+    "with_slopes",
 ]

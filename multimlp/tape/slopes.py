@@ -1,0 +1,66 @@
+"""Values whose derivative is known although nothing was recorded on the way to them, such as numbers drawn by rejection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from multimlp._typing import Array, Arrays, Library
+from multimlp.tape._array import Wrapped, any_wrapped
+from multimlp.tape.batched import Batched
+from multimlp.tape.core import Rule, next_order
+
+
+def with_slopes(value: Array, slopes: Callable[..., Arrays], parameters: Arrays, library: Library) -> Array:
+    """The value, an array, as an element-wise function of parameters of its shape, of which no other derivative is recorded.
+
+    Parameters
+    ----------
+    value : array
+    slopes : callable
+        ``slopes(value, *parameters)``: the derivative in each parameter. It is called if a derivative is asked for; it is differentiated
+        for higher ones, in the value too.
+    parameters : tuple of array
+    library : Library
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> from multimlp import tape
+    >>> library = mm.get_backend("numpy")
+    >>> def root(x):  # y * y = x, so that y' = 1 / (2 y)
+    ...     value = np.sqrt(tape.raw(x))
+    ...     return tape.with_slopes(value, lambda y, x: (0.5 / y,), (x,), library)
+    >>> [float(mm.grad(f)(np.asarray(4.0))) for f in (root, mm.grad(root))]
+    [0.25, -0.03125]
+    """
+    level = max((x.level for x in (value, *parameters) if isinstance(x, Wrapped)), default=None)
+    if level is None or not any_wrapped(parameters):
+        return value
+    top = [isinstance(x, Wrapped) and x.level == level for x in parameters]
+    below = tuple(x.value if of_level else x for x, of_level in zip(parameters, top, strict=True))
+    kind = next(type(x) for x in (value, *parameters) if isinstance(x, Wrapped) and x.level == level)
+    if issubclass(kind, Batched):
+        inside = value.value if isinstance(value, Batched) and value.level == level else value
+        count = next(
+            x.value.shape[0] for x in (value, *parameters) if isinstance(x, Wrapped) and x.level == level
+        )
+        rows = [
+            x if of_level else _repeated(library, x, count) for x, of_level in zip(below, top, strict=True)
+        ]
+        inside = inside if inside is not value else _repeated(library, value, count)
+        return kind(with_slopes(inside, slopes, tuple(rows), library), level)
+    y = with_slopes(value, slopes, below, library)
+
+    def slope_in(i: int) -> Rule:
+        return lambda xp, g, y, *arguments: g * slopes(y, *arguments)[i]
+
+    which = [i for i, of_level in enumerate(top) if of_level]
+    parents, rules = tuple(parameters[i].node for i in which), tuple(map(slope_in, which))
+    return kind(y, level, [next_order(), y.shape, parents, rules, y, below, None])
+
+
+def _repeated(library: Library, x: Array, count: int) -> Array:
+    """The same for each row of a batch."""
+    xp = x.__array_namespace__() if isinstance(x, Wrapped) else library.xp
+    return xp.broadcast_to(xp.expand_dims(x, axis=0), (count, *x.shape))
