@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from multimlp.errors import CapabilityError
 from multimlp.training.engines import full_batch, mixed
 from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
 from multimlp.training.engines.mixed import master_dtype
@@ -26,7 +27,14 @@ def choose(problem: Problem, params: Tree, optimizer_state: Tree | None = None) 
         In `master_dtype` of the problem's.
     optimizer_state : tree, optional
         To go on from; else as `initial_state` makes it.
+
+    Raises
+    ------
+    CapabilityError
+        If Numba was asked for and cannot train this; the message says why.
     """
+    if problem.compiler == "numba":
+        return _forced(problem, params, optimizer_state), "compile='numba' was asked for"
     problem = mixed.prepared(problem)
     if full_batch.covers(problem.optimizer):
         return full_batch.FullBatchEngine(problem, params, optimizer_state), (
@@ -35,14 +43,37 @@ def choose(problem: Problem, params: Tree, optimizer_state: Tree | None = None) 
     if mixed.is_scaled(problem):
         return mixed.ScaledEngine(problem, params, optimizer_state), "float16 needs a loss scale"
     if problem.backend.capabilities.epoch == "inplace" and problem.compiler is None:
-        from multimlp.training.engines import inplace
-
-        built = inplace.build(problem, params, optimizer_state)
-        if not isinstance(built, str):
-            return built, "every layer, loss and optimiser has an in-place rule"
-        reason = built
+        found = _on_flat_buffers(problem, params, optimizer_state)
+        if not isinstance(found, str):
+            return found
+        reason = found
     elif problem.compiler is not None:
         reason = f"compiler={problem.compiler!r} was asked for"
     else:
         reason = f"the {problem.backend.name} backend compiles whole epochs"
     return PortableEngine(problem, params, optimizer_state), reason
+
+
+def _on_flat_buffers(
+    problem: Problem, params: Tree, optimizer_state: Tree | None
+) -> tuple[Engine, str] | str:
+    """One of the two engines without automatic differentiation, or why neither covers the problem."""
+    from multimlp.training.engines import inplace, tables
+
+    reason = tables.not_worth(problem, params)
+    compiled = tables.build(problem, params, optimizer_state) if reason is None else reason
+    if not isinstance(compiled, str):
+        return compiled, "every layer, loss and optimiser can be compiled"
+    built = inplace.build(problem, params, optimizer_state)
+    if isinstance(built, str):
+        return built
+    return built, f"every layer, loss and optimiser has an in-place rule; not Numba: {compiled}"
+
+
+def _forced(problem: Problem, params: Tree, optimizer_state: Tree | None) -> Engine:
+    from multimlp.training.engines import tables
+
+    built = tables.build(problem, params, optimizer_state)
+    if isinstance(built, str):
+        raise CapabilityError(f"compile: 'numba' cannot train this: {built}")
+    return built

@@ -93,6 +93,13 @@ class Update:
 def scalars(optimizer: Optimizer, step: int, count: int) -> list[Scalars]:
     """``optimizer.scalars`` of ``count`` updates from the one after ``step`` updates on, worked out
     together."""
+    found = scalar_columns(optimizer, step, count)
+    columns = [v.tolist() if isinstance(v, np.ndarray) else [v] * count for v in found.values()]
+    return [dict(zip(found, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def scalar_columns(optimizer: Optimizer, step: int, count: int) -> dict[str, Any]:
+    """The same by name: an array over the updates, or what is equal for all."""
     rule, options = optimizer.rule, optimizer.options
     steps = np.arange(step, step + count, dtype=np.float64)
     xp = array_namespace(steps)
@@ -100,8 +107,7 @@ def scalars(optimizer: Optimizer, step: int, count: int) -> list[Scalars]:
     found.update(rule.constants(options))
     if rule.corrections is not None:
         found.update(rule.corrections(xp, steps + 1, options))
-    columns = [v.tolist() if isinstance(v, np.ndarray) else [v] * count for v in found.values()]
-    return [dict(zip(found, row, strict=True)) for row in zip(*columns, strict=True)]
+    return found
 
 
 def _rates(rate: Any, steps: np.ndarray) -> Any:

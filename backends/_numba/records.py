@@ -1,0 +1,234 @@
+"""The kernels as `multimlp.backend.CompiledKernels` wants them: which kernel, with which arguments."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from multimlp.backend import Argument, Late, Record
+from multimlp.backends._numba import compiling, formulas, kernels, store
+from multimlp.backends._threads import blas_threads, threads_for
+
+_ALIGNED = 64
+_ALL_THREADS_FROM = 1 << 24
+"""Operations of the largest product; see `multimlp.backends._threads`."""
+_WIDTH = 16
+"""Of a table: a kernel's address and its arguments."""
+_BITS = 32
+_ANY = "float64"
+"""Of kernels that do without the dtype."""
+
+
+class NumbaKernels:
+    """See `multimlp.backend.CompiledKernels`."""
+
+    name = "numba"
+
+    def __init__(self, dtype: str) -> None:
+        self._dtype = dtype
+
+    def zeros(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
+        kind = np.dtype(self._dtype if dtype is None else dtype)
+        count = int(np.prod(shape, dtype=np.int64))
+        memory = np.zeros(count + _ALIGNED // kind.itemsize, dtype=kind)
+        start = -memory.ctypes.data % _ALIGNED // kind.itemsize
+        return memory[start : start + count].reshape(tuple(shape))
+
+    def copied(self, x: np.ndarray) -> np.ndarray:
+        return x.copy()
+
+    def threads(self, operations: int) -> contextlib.AbstractContextManager[None]:
+        return blas_threads(threads_for(operations, _ALL_THREADS_FROM))
+
+    def table(self, records: Sequence[Record], by_member: Sequence[np.ndarray]) -> Table:
+        return Table(records, by_member)
+
+    def _record(self, kernel: Callable[..., None], *arguments: Argument, dtype: str | None = None) -> Record:
+        kind = self._dtype if dtype is None else dtype
+        place = store.address(f"{kernel.__name__} {kind}", lambda: compiling.of_kernel(kernel, kind))
+        return Record(place, arguments)
+
+    # ---- data
+
+    def gather(self, source: Argument, rows: Argument, out: np.ndarray) -> Record:
+        batch, width = out.shape
+        return self._record(kernels.gather, source, rows, out, batch, width, out.strides[0] // out.itemsize)
+
+    def gather_columns(self, source: Argument, rows: Argument, out: np.ndarray) -> Record:
+        width, batch = out.shape
+        return self._record(kernels.gather_columns, source, rows, out, batch, width)
+
+    def one_hot(self, labels: Argument, rows: Argument, out: np.ndarray) -> Record:
+        width, batch = out.shape
+        return self._record(kernels.one_hot, labels, rows, out, batch, width)
+
+    def shares(self, weights: Argument, rows: Argument, out: np.ndarray, scale: float) -> Record:
+        return self._record(kernels.shares, weights, rows, out, out.size, float(scale))
+
+    def smooth(self, q: np.ndarray, classes: np.ndarray, smoothing: float) -> Record:
+        width, batch = q.shape
+        return self._record(kernels.smooth, q, classes, batch, width, float(smoothing))
+
+    # ---- layers
+
+    def product(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Record:
+        # BLAS knows columns only, so it is told to make out' = b' a'.
+        (rows, inner), columns = a.shape, b.shape[1]
+        (flag_a, lead_a), (flag_b, lead_b) = _stored(a), _stored(b)
+        numbers = np.asarray(
+            [columns, rows, inner, lead_b, lead_a, out.strides[0] // out.itemsize], dtype=np.int32
+        )
+        factors, flags = np.asarray([1, 0], dtype=self._dtype), np.frombuffer(flag_b + flag_a, dtype=np.uint8)
+        return self._record(
+            kernels.product, flags, flags[1:], numbers, numbers[1:], numbers[2:], factors, b, numbers[3:], a, numbers[4:],
+            factors[1:], out, numbers[5:], _blas(self._dtype),
+        )  # fmt: skip
+
+    def multiply(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Record:
+        return self._record(kernels.multiply, a, b, out, out.size)
+
+    def activation(
+        self,
+        function: Callable[..., Any],
+        slope: Callable[..., Any] | None,
+        y: np.ndarray,
+        slopes: np.ndarray | None,
+    ) -> Record:
+        loop = formulas.activation(self._dtype, function, slope)
+        return self._formula(loop, y, *([] if slopes is None else [slopes]), y.size)
+
+    def activation_backward(self, from_output: Callable[..., Any], y: np.ndarray, d: np.ndarray) -> Record:
+        return self._formula(formulas.backward(self._dtype, from_output), y, d, y.size)
+
+    def dropout(
+        self, key: np.ndarray, layer: int, keep: float, members: int, factors: np.ndarray
+    ) -> list[Record]:
+        width, batch = factors.shape
+        words, folded = self.zeros((factors.size,), np.int32), self.zeros((2,), np.int32)
+        key0, key1 = (int(number) for number in key)
+        half = (members * factors.size + 1) // 2
+        threshold = round(keep * 2**_BITS) - 2 ** (_BITS - 1)
+        return [
+            self._record(kernels.fold, folded, Late("steps", 1), key0, key1, layer, dtype=_ANY),
+            self._record(kernels.draw, words, folded, Late("members"), factors.size, half, dtype=_ANY),
+            self._record(kernels.mask, factors, words, batch, width, threshold, 1.0 / keep),
+        ]
+
+    # ---- the loss
+
+    def softmax(
+        self, z: np.ndarray, d: np.ndarray, q: np.ndarray, share: np.ndarray, total: np.ndarray
+    ) -> Record:
+        width, batch = z.shape
+        return self._record(kernels.softmax, z, d, q, share, self.zeros((4, batch)), total, batch, width)
+
+    def softmax_of_labels(
+        self,
+        z: np.ndarray,
+        d: np.ndarray,
+        labels: Argument,
+        rows: Argument,
+        share: np.ndarray,
+        total: np.ndarray,
+    ) -> Record:
+        width, batch = z.shape
+        work = self.zeros((2, batch))
+        return self._record(kernels.softmax_of_labels, z, d, labels, rows, share, work, total, batch, width)
+
+    def loss(
+        self,
+        function: Callable[..., Any],
+        gradient: Callable[..., Any],
+        z: np.ndarray,
+        d: np.ndarray,
+        targets: np.ndarray,
+        share: np.ndarray,
+        total: np.ndarray,
+    ) -> Record:
+        width, batch = z.shape
+        loop = formulas.loss(self._dtype, function, gradient, width)
+        return self._formula(loop, z, d, targets, share, self.zeros((batch,)), total, batch, width)
+
+    # ---- between gradient and update
+
+    def penalty(self, p: np.ndarray, g: np.ndarray, total: np.ndarray, l1: float, l2: float) -> Record:
+        return self._record(kernels.penalty, p, g, total, p.size, float(l1), float(l2))
+
+    def clip(self, g: np.ndarray, limit: float) -> Record:
+        return self._record(kernels.clip, g, g.size, float(limit))
+
+    def update(
+        self, rule: Callable[..., Any], arrays: Sequence[np.ndarray], scalars: Late, names: Sequence[str]
+    ) -> Record:
+        loop = formulas.update(self._dtype, rule, len(arrays) - 2, names)
+        return self._formula(loop, *arrays, scalars, arrays[0].size)
+
+    def _formula(self, loop: formulas.Loop, *arguments: Argument) -> Record:
+        key = f"{self._dtype} {loop}"
+        return Record(store.address(key, lambda: compiling.of_lines(*loop, self._dtype)), arguments)
+
+
+class Table:
+    """See `multimlp.backend.Table`: rows of addresses and numbers, 64 bits each, and by how much they grow."""
+
+    def __init__(self, records: Sequence[Record], by_member: Sequence[np.ndarray]) -> None:
+        shape = (len(records), _WIDTH)
+        self._rows, self._by_step, self._by_member = (np.zeros(shape, dtype=np.int64) for _ in range(3))
+        self._late: list[tuple[int, int, Late]] = []
+        self._kept = [records, list(by_member)]  # addresses keep nothing alive
+        for i, (kernel, arguments) in enumerate(records):
+            self._rows[i, 0] = kernel
+            for j, argument in enumerate(arguments, 1):
+                if isinstance(argument, Late):
+                    self._late.append((i, j, argument))
+                else:
+                    self._rows[i, j] = _bits(argument)
+                if isinstance(argument, np.ndarray):
+                    self._by_member[i, j] = next(
+                        (a.strides[0] for a in by_member if np.shares_memory(a, argument)), 0
+                    )
+        self._kernel = store.function(
+            store.address("steps", lambda: compiling.of_kernel(kernels.steps, _ANY))
+        )
+
+    def run(self, late: Mapping[str, np.ndarray], steps: int, members: int) -> None:
+        numbers = np.arange(members)
+        for i, j, (name, by_step) in self._late:
+            array = numbers if name == "members" else late[name]
+            self._rows[i, j], self._by_step[i, j] = array.ctypes.data, by_step * array.itemsize
+            self._by_member[i, j] = array.itemsize if name == "members" else 0
+        parts = (self._rows, self._by_step, self._by_member, np.zeros(_WIDTH, dtype=np.int64))
+        given = np.asarray(
+            [0, *(a.ctypes.data for a in parts), *self._rows.shape, steps, members], dtype=np.int64
+        )
+        self._kernel(given.ctypes.data)
+
+
+def _bits(argument: np.ndarray | int | float) -> int:
+    if isinstance(argument, np.ndarray):
+        return argument.ctypes.data
+    return int(np.float64(argument).view(np.int64)) if isinstance(argument, float) else int(argument)
+
+
+def _stored(x: np.ndarray) -> tuple[bytes, int]:
+    """How BLAS is told of a matrix: as it is or transposed, and the length of a line."""
+    down, along = (stride // x.itemsize for stride in x.strides)
+    return (b"N", down) if along == 1 and down >= x.shape[1] else (b"T", along)
+
+
+@cache
+def _blas(dtype: str) -> int:
+    """The address of SciPy's matrix product."""
+    from scipy.linalg import cython_blas
+
+    capsule = cython_blas.__pyx_capi__["sgemm" if dtype == "float32" else "dgemm"]
+    name = ctypes.pythonapi.PyCapsule_GetName
+    name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    return int(pointer(capsule, name(capsule)))
