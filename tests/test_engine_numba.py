@@ -15,7 +15,7 @@ import multimlp as mm
 from multimlp import activations, losses, optimizers, regularizers, schedules, tree
 from multimlp.backend import array_namespace
 from multimlp.errors import CapabilityError, InputError
-from multimlp.training.engines import choose, tables
+from multimlp.training.engines import choose, slices, tables
 
 pytest.importorskip("numba")
 test_engine_inplace = pytest.importorskip("test_engine_inplace")  # it wants torch
@@ -102,6 +102,29 @@ def test_single_precision_stays_near_double(case):
     narrow = run_numba(dataclasses.replace(case, dtype="float32"))
     for found, wanted in zip(narrow[::2], run_numba(case)[::2], strict=True):
         assert_near(found, wanted, 2e-5)
+
+
+SLICED = [
+    Case(activation="gelu", dropout=0.4, weighted=True),
+    Case(regularizer=regularizers.elastic_net(0.1, 0.2), optimizer=optimizers.adam(clip_norm=0.1)),
+    Case(loss="mse", optimizer=GROUPED, use_bias=False),
+    Case(members=3, dropout=0.4),
+]
+
+
+@pytest.mark.parametrize("case", SLICED, ids=str)
+def test_the_number_of_threads_changes_no_bit(case, monkeypatch):
+    for name, value in {"EXAMPLES": 2, "OPERATIONS": 1, "WEIGHTS": 20}.items():
+        monkeypatch.setattr(slices, f"_FEWEST_{name}", value)
+    monkeypatch.setattr(slices, "_ALIGNED", 2)
+    check(case)
+    found = []
+    for workers in (1, 2, 3):
+        monkeypatch.setattr(NumbaKernels, "workers", lambda self, count=workers: count)
+        found.append(run_numba(case))
+    for other in found[1:]:
+        for a, b in zip(tree.leaves(found[0]), tree.leaves(other), strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_what_is_handed_out_is_not_written_to():
@@ -209,7 +232,7 @@ def values_of(function: str, x: np.ndarray) -> np.ndarray:
     y = kernels.zeros(x.shape)
     y[:] = x
     record = kernels.activation(lambda x: getattr(array_namespace(x), function)(x), None, y, None)
-    kernels.table([record], []).run({}, 1, 1)
+    kernels.table([record], []).bound({}, 1, range(1))()
     return y
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from multimlp.backends._numba.kernels import SUMS
+
 _READ = {"Given": "_", "int": "_[{i}]", "float": "number(_, {i})"}
 _POINTERS = {"Reals": "F", "Numbers": "float64", "Wholes": "int64", "Labels": "int32"}
 
@@ -20,7 +22,7 @@ def of_kernel(kernel: Callable[..., None], dtype: str) -> tuple[str, str]:
     """
     kinds = {p.name: str(p.annotation) for p in inspect.signature(kernel).parameters.values()}
     names = _names(dtype)
-    body = names["compiled"](kernel)
+    body = names["compiled"](kernel, loose=kernel in SUMS)
     return _text(_entry(kinds, f"body({', '.join(kinds)})"), {**names, "body": body})
 
 

@@ -17,6 +17,9 @@ class Loop(NamedTuple):
     text: str
 
 
+_SHAPE = {"width": "int", "batch": "int", "stride": "int"}
+
+
 def activation(dtype: str, function: Callable[..., Any], slope: Callable[..., Any] | None) -> Loop:
     """``y = f(y)``, and the slope in an array of its own if it is asked for."""
     graph = Graph(dtype)
@@ -39,7 +42,7 @@ def update(dtype: str, rule: Callable[..., Any], slots: int, names: Sequence[str
     graph = Graph(dtype)
     arrays = ["p", "g", *(f"slot{i}" for i in range(slots))]
     p, g, *own = (graph.input(f"{name}_") for name in arrays)
-    scalars = {name: graph.input(name, "scalar", true=True) for name in names}
+    scalars = {name: graph.input(name, "scalar", true=name == "weight_decay") for name in names}
     results = recorded(lambda: rule(p, g, own, scalars), rule)
     stores = dict(zip(["p", *arrays[2:]], results, strict=True))
     loop = _elementwise(graph, {name: f"{name}_" for name in arrays}, stores, {"scalars": "Numbers"})
@@ -61,27 +64,25 @@ for r in range(batch):
     work[r] = F(0)
 for j in range(width):
     for r in range(batch):
-        output = z[j * batch + r]
-        target = targets[j * batch + r]
+        output = z[j * stride + r]
+        target = targets[j * stride + r]
 {textwrap.indent(graph.text(), " " * 8)}
-        d[j * batch + r] = share[r] * {slope}
+        d[j * stride + r] = share[r] * {slope}
         work[r] += {term}
 for r in range(batch):
     total[0] += share[r] * work[r]{" / width" if value.mean else ""}
 """
     kinds = dict.fromkeys(("z", "d", "targets", "share", "work"), "Reals")
-    return Loop({**kinds, "total": "Numbers", "batch": "int", "width": "int"}, text)
+    return Loop({**kinds, "total": "Numbers", **_SHAPE}, text)
 
 
 def _elementwise(
     graph: Graph, loads: dict[str, str], stores: dict[str, Number], more: dict[str, str] | None = None
 ) -> Loop:
     """A loop over arrays: from each it reads a number of this name, and to each it writes one."""
-    lines = [f"{name} = {array}[j]" for array, name in loads.items()]
+    lines = [f"{name} = {array}[r]" for array, name in loads.items()]
     results = {array: graph.real(value) for array, value in stores.items()}
-    lines += [*graph.lines, *(f"{array}[j] = {result}" for array, result in results.items())]
+    lines += [*graph.lines, *(f"{array}[r] = {result}" for array, result in results.items())]
     kinds = dict.fromkeys((*loads, *(array for array in stores if array not in loads)), "Reals")
-    return Loop(
-        kinds | (more or {}) | {"count": "int"},
-        "for j in range(count):\n" + textwrap.indent("\n".join(lines), "    "),
-    )
+    loop = "for j in range(width):\n    for r in range(j * stride, j * stride + batch):\n"
+    return Loop({**kinds, **(more or {}), **_SHAPE}, loop + textwrap.indent("\n".join(lines), " " * 8))

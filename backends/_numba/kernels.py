@@ -1,6 +1,7 @@
 """The kernels that are no formula of one element, as plain Python over pointers; `compiling` turns them into machine code.
 
-Arrays are feature-major, (width, batch), and contiguous, but for gathered inputs, (batch, width). Parameters are annotated with what
+Arrays are feature-major, (width, batch), and may be columns of wider ones, whose lines are ``stride`` long; but for gathered inputs,
+(batch, width). Parameters are annotated with what
 they are: a pointer (`Reals` of the dtype that is trained in, `Numbers` in double precision, `Wholes`, `Labels`), all that is
 given, an int or a float.
 What a name such as ``exp`` means here, and `F`, the dtype, is settled when a kernel is compiled.
@@ -23,6 +24,9 @@ threefry: Any = None
 called: Any = None
 product_called: Any = None
 word: Any = None
+added: Any = None
+seen: Any = None
+yielded: Any = None
 
 
 # ---- data
@@ -35,33 +39,37 @@ def gather(source: Reals, rows: Wholes, out: Reals, batch: int, width: int, stri
             out[place + j] = source[start + j]
 
 
-def gather_columns(source: Reals, rows: Wholes, out: Reals, batch: int, width: int) -> None:
+def gather_columns(source: Reals, rows: Wholes, out: Reals, width: int, batch: int, stride: int) -> None:
     for r in range(batch):
         start = rows[r] * width
         for j in range(width):
-            out[j * batch + r] = source[start + j]
+            out[j * stride + r] = source[start + j]
 
 
-def shares(weights: Reals, rows: Wholes, out: Reals, batch: int, scale: float) -> None:
+def shares(
+    weights: Reals, rows: Wholes, out: Reals, first: int, count: int, batch: int, scale: float
+) -> None:
+    """Those of some examples, beginning with ``first``, of a batch."""
     total = F(0)
     for r in range(batch):
-        out[r] = weights[rows[r]]
-        total += out[r]
-    for r in range(batch):
-        out[r] = F(scale) * (out[r] / total)
+        total += weights[rows[r]]
+    for r in range(count):
+        out[r] = F(scale) * (weights[rows[first + r]] / total)
 
 
-def one_hot(labels: Labels, rows: Wholes, out: Reals, batch: int, width: int) -> None:
-    for j in range(width * batch):
-        out[j] = F(0)
-    for r in range(batch):
-        out[labels[rows[r]] * batch + r] = F(1)
-
-
-def smooth(q: Reals, classes: Numbers, batch: int, width: int, smoothing: float) -> None:
+def one_hot(labels: Labels, rows: Wholes, out: Reals, width: int, batch: int, stride: int) -> None:
     for j in range(width):
         for r in range(batch):
-            q[j * batch + r] = (q[j * batch + r] * F(1 - smoothing) + F(smoothing / width)) * F(classes[j])
+            out[j * stride + r] = F(0)
+    for r in range(batch):
+        out[labels[rows[r]] * stride + r] = F(1)
+
+
+def smooth(q: Reals, classes: Numbers, width: int, batch: int, stride: int, smoothing: float) -> None:
+    for j in range(width):
+        factor = F(classes[j])
+        for r in range(j * stride, j * stride + batch):
+            q[r] = (q[r] * F(1 - smoothing) + F(smoothing / width)) * factor
 
 
 # ---- layers
@@ -72,9 +80,10 @@ def product(given: Given) -> None:
     product_called(given)
 
 
-def multiply(a: Reals, b: Reals, out: Reals, count: int) -> None:
-    for j in range(count):
-        out[j] = a[j] * b[j]
+def multiply(a: Reals, b: Reals, out: Reals, width: int, batch: int, stride: int) -> None:
+    for j in range(width):
+        for r in range(j * stride, j * stride + batch):
+            out[r] = a[r] * b[r]
 
 
 def fold(key: Labels, steps: Wholes, key0: int, key1: int, layer: int) -> None:
@@ -84,83 +93,87 @@ def fold(key: Labels, steps: Wholes, key0: int, key1: int, layer: int) -> None:
     key[0], key[1] = word(first), word(second)
 
 
-def draw(words: Labels, key: Labels, members: Wholes, size: int, half: int) -> None:
-    """Of the words that `multimlp.random.bits` draws for all members those of one member."""
-    start = members[0] * size
-    for j in range(size):
+def draw(words: Labels, key: Labels, members: Wholes, first: int, count: int, size: int, half: int) -> None:
+    """Of the words that `multimlp.random.bits` draws for all members, ``size`` for each, some of one member's."""
+    start = members[0] * size + first
+    for j in range(count):
         early = start + j < half
         pair = threefry(key[0], key[1], start + j if early else start + j - half, 0)
         words[j] = word(pair[0] if early else pair[1])
 
 
-def mask(factors: Reals, words: Labels, batch: int, width: int, threshold: int, factor: float) -> None:
+def mask(
+    factors: Reals, words: Labels, width: int, batch: int, stride: int, threshold: int, factor: float
+) -> None:
     for j in range(width):
         for r in range(batch):
-            factors[j * batch + r] = F(factor) if words[r * width + j] < threshold else F(0)
+            factors[j * stride + r] = F(factor) if words[r * width + j] < threshold else F(0)
 
 
 # ---- the loss
 
 
 def softmax(
-    z: Reals, d: Reals, q: Reals, share: Reals, work: Reals, total: Numbers, batch: int, width: int
+    z: Reals,
+    d: Reals,
+    q: Reals,
+    share: Reals,
+    work: Reals,
+    total: Numbers,
+    width: int,
+    batch: int,
+    stride: int,
 ) -> None:
     """Cross-entropy with target probabilities; ``work`` has room for four numbers an example."""
-    exponentials(z, d, work, batch, width)
+    exponentials(z, d, work, width, batch, stride)
     for r in range(batch):
         work[2 * batch + r] = F(0)
         work[3 * batch + r] = F(0)
     for j in range(width):
         for r in range(batch):
-            probability = q[j * batch + r]
+            probability, relative = q[j * stride + r], z[j * stride + r] - work[r]
             work[2 * batch + r] += probability
-            work[3 * batch + r] += F(0) if probability == F(0) else probability * (z[j * batch + r] - work[r])
+            work[3 * batch + r] += F(0) if probability == F(0) else probability * relative
     for r in range(batch):
         mass = work[2 * batch + r]
         total[0] += share[r] * (mass * log(work[batch + r]) - work[3 * batch + r])
         work[batch + r] = mass / work[batch + r]
     for j in range(width):
         for r in range(batch):
-            d[j * batch + r] = share[r] * (d[j * batch + r] * work[batch + r] - q[j * batch + r])
+            at = j * stride + r
+            d[at] = share[r] * (d[at] * work[batch + r] - q[at])
 
 
 def softmax_of_labels(
-    z: Reals,
-    d: Reals,
-    labels: Labels,
-    rows: Wholes,
-    share: Reals,
-    work: Reals,
-    total: Numbers,
-    batch: int,
-    width: int,
-) -> None:
+    z: Reals, d: Reals, labels: Labels, rows: Wholes, share: Reals, work: Reals, total: Numbers,
+    width: int, batch: int, stride: int,
+) -> None:  # fmt: skip
     """Cross-entropy with class labels; ``work`` has room for two numbers an example."""
-    exponentials(z, d, work, batch, width)
+    exponentials(z, d, work, width, batch, stride)
     for r in range(batch):
         work[r] = log(work[batch + r]) + work[r]
         work[batch + r] = share[r] / work[batch + r]
     for j in range(width):
         for r in range(batch):
-            d[j * batch + r] *= work[batch + r]
+            d[j * stride + r] *= work[batch + r]
     for r in range(batch):
-        label = labels[rows[r]] * batch + r
+        label = labels[rows[r]] * stride + r
         total[0] += share[r] * (work[r] - z[label])
         d[label] -= share[r]
 
 
-def exponentials(z: Reals, d: Reals, work: Reals, batch: int, width: int) -> None:
+def exponentials(z: Reals, d: Reals, work: Reals, width: int, batch: int, stride: int) -> None:
     """exp(z - max z) into ``d``, the largest of each column into ``work``, and the sum behind it."""
     for r in range(batch):
         work[r] = z[r]
         work[batch + r] = F(0)
     for j in range(1, width):
         for r in range(batch):
-            work[r] = work[r] if work[r] > z[j * batch + r] else z[j * batch + r]
+            work[r] = work[r] if work[r] > z[j * stride + r] else z[j * stride + r]
     for j in range(width):
         for r in range(batch):
-            e = exp(z[j * batch + r] - work[r])
-            d[j * batch + r] = e
+            e = exp(z[j * stride + r] - work[r])
+            d[j * stride + r] = e
             work[batch + r] += e
 
 
@@ -189,21 +202,29 @@ def clip(g: Reals, count: int, limit: float) -> None:
             g[j] *= F(limit) / norm
 
 
+SUMS = (penalty, clip)
+"""Kernels whose sums may be made in any order, as a processor's vectors want them."""
+
+
 # ---- all steps
 
 
+def meet(arrived: Wholes, parties: int, patience: int, give_way: int) -> None:
+    """Wait until so many threads are here; who waits for long lets others have the core."""
+    wanted = (added(arrived, 1) // parties + 1) * parties
+    tries = 0
+    while seen(arrived) < wanted:
+        tries += 1
+        if tries > patience:
+            yielded(give_way)
+
+
 def steps(
-    table: Wholes,
-    by_step: Wholes,
-    by_member: Wholes,
-    arguments: Wholes,
-    calls: int,
-    width: int,
-    count: int,
-    members: int,
-) -> None:
+    table: Wholes, by_step: Wholes, by_member: Wholes, arguments: Wholes, calls: int, width: int, count: int,
+    first_member: int, members: int,
+) -> None:  # fmt: skip
     """Run a table of calls ``count`` times for each member: the address of a kernel, then its arguments, which move on."""
-    for m in range(members):
+    for m in range(first_member, first_member + members):
         for s in range(count):
             for i in range(calls):
                 row = i * width

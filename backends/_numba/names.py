@@ -78,6 +78,38 @@ def product_called(context: Any, arguments: Any) -> Any:
 
 
 @intrinsic
+def added(context: Any, place: Any, value: Any) -> Any:
+    """Add to a number that threads share; what it was before."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.atomic_rmw("add", values[0], values[1], "seq_cst")
+
+    return types.int64(place, types.int64), generate
+
+
+@intrinsic
+def seen(context: Any, place: Any) -> Any:
+    """A number that threads share."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.load_atomic(values[0], "acquire", 8)
+
+    return types.int64(place), generate
+
+
+@intrinsic
+def yielded(context: Any, address: Any) -> Any:
+    """Call the system's function without arguments that lets other threads have the core."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        function = builder.inttoptr(values[0], ir.FunctionType(ir.IntType(32), []).as_pointer())
+        builder.call(function, [])
+        return context.get_dummy_value()
+
+    return types.void(address), generate
+
+
+@intrinsic
 def word(context: Any, bits: Any) -> Any:
     """32 bits as a signed number."""
 
@@ -146,9 +178,15 @@ def namespace(dtype: str) -> dict[str, Any]:
         "int64": types.int64,
         "int32": types.int32,
     }
-    names |= {"OPTIONS": OPTIONS, "compiled": lambda kernel: numba.njit(**OPTIONS)(with_names(kernel, names))}
+
+    def compiled(function: Any, loose: bool = False) -> Any:
+        options = {**OPTIONS, "fastmath": {"contract", "reassoc"}} if loose else OPTIONS
+        return numba.njit(**options)(with_names(function, names))
+
+    names |= {"OPTIONS": OPTIONS, "compiled": compiled}
     names["exp_series"] = _polynomial(F, [1 / math.factorial(k) for k in range(2, terms)])
     names["log_series"] = _polynomial(F, [2 / (2 * k + 1) for k in range(1, odd_terms + 1)])
+    names |= {"added": added, "seen": seen, "yielded": yielded}
     names["erfc_series"] = _polynomial(F, _ERFC)
     for function in (
         elementary.sign, elementary.exp_of_sum, elementary.exp, elementary.expm1, elementary.erfc, elementary.log, elementary.log1p,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from multimlp.backend import Argument, Late, Record
+from multimlp.backend import Argument, Call, Late, Record
 from multimlp.backends._numba import compiling, formulas, kernels, store
-from multimlp.backends._threads import blas_threads, threads_for
+from multimlp.backends._threads import blas_threads, threads_available, threads_for
 
 _ALIGNED = 64
 _ALL_THREADS_FROM = 1 << 24
@@ -20,6 +21,8 @@ _ALL_THREADS_FROM = 1 << 24
 _WIDTH = 16
 """Of a table: a kernel's address and its arguments."""
 _BITS = 32
+_PATIENCE = 2000
+"""How often a thread that waits looks before it lets others have the core: some micro-seconds."""
 _ANY = "float64"
 """Of kernels that do without the dtype."""
 
@@ -60,19 +63,18 @@ class NumbaKernels:
         return self._record(kernels.gather, source, rows, out, batch, width, out.strides[0] // out.itemsize)
 
     def gather_columns(self, source: Argument, rows: Argument, out: np.ndarray) -> Record:
-        width, batch = out.shape
-        return self._record(kernels.gather_columns, source, rows, out, batch, width)
+        return self._record(kernels.gather_columns, source, rows, out, *out.shape, _line(out))
 
     def one_hot(self, labels: Argument, rows: Argument, out: np.ndarray) -> Record:
-        width, batch = out.shape
-        return self._record(kernels.one_hot, labels, rows, out, batch, width)
+        return self._record(kernels.one_hot, labels, rows, out, *out.shape, _line(out))
 
-    def shares(self, weights: Argument, rows: Argument, out: np.ndarray, scale: float) -> Record:
-        return self._record(kernels.shares, weights, rows, out, out.size, float(scale))
+    def shares(
+        self, weights: Argument, rows: Argument, out: np.ndarray, first: int, batch: int, scale: float
+    ) -> Record:
+        return self._record(kernels.shares, weights, rows, out, first, out.size, batch, float(scale))
 
     def smooth(self, q: np.ndarray, classes: np.ndarray, smoothing: float) -> Record:
-        width, batch = q.shape
-        return self._record(kernels.smooth, q, classes, batch, width, float(smoothing))
+        return self._record(kernels.smooth, q, classes, *q.shape, _line(q), float(smoothing))
 
     # ---- layers
 
@@ -90,7 +92,7 @@ class NumbaKernels:
         )  # fmt: skip
 
     def multiply(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Record:
-        return self._record(kernels.multiply, a, b, out, out.size)
+        return self._record(kernels.multiply, a, b, out, *_shape(a, b, out))
 
     def activation(
         self,
@@ -99,24 +101,33 @@ class NumbaKernels:
         y: np.ndarray,
         slopes: np.ndarray | None,
     ) -> Record:
-        loop = formulas.activation(self._dtype, function, slope)
-        return self._formula(loop, y, *([] if slopes is None else [slopes]), y.size)
+        arrays = [y] if slopes is None else [y, slopes]
+        return self._formula(formulas.activation(self._dtype, function, slope), *arrays, *_shape(*arrays))
 
     def activation_backward(self, from_output: Callable[..., Any], y: np.ndarray, d: np.ndarray) -> Record:
-        return self._formula(formulas.backward(self._dtype, from_output), y, d, y.size)
+        return self._formula(formulas.backward(self._dtype, from_output), y, d, *_shape(y, d))
 
     def dropout(
-        self, key: np.ndarray, layer: int, keep: float, members: int, factors: np.ndarray
+        self,
+        key: np.ndarray,
+        layer: int,
+        keep: float,
+        members: int,
+        factors: np.ndarray,
+        first: int,
+        batch: int,
     ) -> list[Record]:
-        width, batch = factors.shape
+        width, own = factors.shape
         words, folded = self.zeros((factors.size,), np.int32), self.zeros((2,), np.int32)
         key0, key1 = (int(number) for number in key)
-        half = (members * factors.size + 1) // 2
+        size = width * batch
+        half = (members * size + 1) // 2
         threshold = round(keep * 2**_BITS) - 2 ** (_BITS - 1)
+        begin, count = width * first, width * own
         return [
             self._record(kernels.fold, folded, Late("steps", 1), key0, key1, layer, dtype=_ANY),
-            self._record(kernels.draw, words, folded, Late("members"), factors.size, half, dtype=_ANY),
-            self._record(kernels.mask, factors, words, batch, width, threshold, 1.0 / keep),
+            self._record(kernels.draw, words, folded, Late("members"), begin, count, size, half, dtype=_ANY),
+            self._record(kernels.mask, factors, words, width, own, _line(factors), threshold, 1.0 / keep),
         ]
 
     # ---- the loss
@@ -124,8 +135,8 @@ class NumbaKernels:
     def softmax(
         self, z: np.ndarray, d: np.ndarray, q: np.ndarray, share: np.ndarray, total: np.ndarray
     ) -> Record:
-        width, batch = z.shape
-        return self._record(kernels.softmax, z, d, q, share, self.zeros((4, batch)), total, batch, width)
+        work = self.zeros((4, z.shape[1]))
+        return self._record(kernels.softmax, z, d, q, share, work, total, *z.shape, _line(z, d, q))
 
     def softmax_of_labels(
         self,
@@ -136,9 +147,10 @@ class NumbaKernels:
         share: np.ndarray,
         total: np.ndarray,
     ) -> Record:
-        width, batch = z.shape
-        work = self.zeros((2, batch))
-        return self._record(kernels.softmax_of_labels, z, d, labels, rows, share, work, total, batch, width)
+        work = self.zeros((2, z.shape[1]))
+        return self._record(
+            kernels.softmax_of_labels, z, d, labels, rows, share, work, total, *z.shape, _line(z, d)
+        )
 
     def loss(
         self,
@@ -150,9 +162,9 @@ class NumbaKernels:
         share: np.ndarray,
         total: np.ndarray,
     ) -> Record:
-        width, batch = z.shape
-        loop = formulas.loss(self._dtype, function, gradient, width)
-        return self._formula(loop, z, d, targets, share, self.zeros((batch,)), total, batch, width)
+        loop = formulas.loss(self._dtype, function, gradient, z.shape[0])
+        work = self.zeros((z.shape[1],))
+        return self._formula(loop, z, d, targets, share, work, total, *z.shape, _line(z, d, targets))
 
     # ---- between gradient and update
 
@@ -166,7 +178,17 @@ class NumbaKernels:
         self, rule: Callable[..., Any], arrays: Sequence[np.ndarray], scalars: Late, names: Sequence[str]
     ) -> Record:
         loop = formulas.update(self._dtype, rule, len(arrays) - 2, names)
-        return self._formula(loop, *arrays, scalars, arrays[0].size)
+        return self._formula(loop, *arrays, scalars, *_shape(*arrays))
+
+    # ---- threads
+
+    def workers(self) -> int:
+        return threads_available()
+
+    def meeting(self, parties: int) -> Record:
+        return self._record(
+            kernels.meet, self.zeros((8,), np.int64), parties, _PATIENCE, _give_way(), dtype=_ANY
+        )
 
     def _formula(self, loop: formulas.Loop, *arguments: Argument) -> Record:
         key = f"{self._dtype} {loop}"
@@ -180,7 +202,7 @@ class Table:
         shape = (len(records), _WIDTH)
         self._rows, self._by_step, self._by_member = (np.zeros(shape, dtype=np.int64) for _ in range(3))
         self._late: list[tuple[int, int, Late]] = []
-        self._kept = [records, list(by_member)]  # addresses keep nothing alive
+        self._kept = [records, list(by_member)]
         for i, (kernel, arguments) in enumerate(records):
             self._rows[i, 0] = kernel
             for j, argument in enumerate(arguments, 1):
@@ -189,24 +211,40 @@ class Table:
                 else:
                     self._rows[i, j] = _bits(argument)
                 if isinstance(argument, np.ndarray):
-                    self._by_member[i, j] = next(
-                        (a.strides[0] for a in by_member if np.shares_memory(a, argument)), 0
-                    )
-        self._kernel = store.function(
-            store.address("steps", lambda: compiling.of_kernel(kernels.steps, _ANY))
-        )
+                    owners = (a for a in by_member if np.may_share_memory(a, argument))
+                    self._by_member[i, j] = next((a.strides[0] for a in owners), 0)
+        place = store.address("steps", lambda: compiling.of_kernel(kernels.steps, _ANY))
+        self._kernel = store.function(place)
 
-    def run(self, late: Mapping[str, np.ndarray], steps: int, members: int) -> None:
-        numbers = np.arange(members)
-        for i, j, (name, by_step) in self._late:
-            array = numbers if name == "members" else late[name]
-            self._rows[i, j], self._by_step[i, j] = array.ctypes.data, by_step * array.itemsize
+    def bound(self, late: Mapping[str, np.ndarray], steps: int, members: range) -> Call:
+        numbers = np.arange(members.stop)
+        arrays = [
+            numbers if argument.name == "members" else late[argument.name] for _, _, argument in self._late
+        ]
+        for (i, j, (name, by_step, first)), array in zip(self._late, arrays, strict=True):
+            self._rows[i, j] = array.ctypes.data + first * array.itemsize
+            self._by_step[i, j] = by_step * array.itemsize
             self._by_member[i, j] = array.itemsize if name == "members" else 0
         parts = (self._rows, self._by_step, self._by_member, np.zeros(_WIDTH, dtype=np.int64))
+        places = (a.ctypes.data for a in parts)
         given = np.asarray(
-            [0, *(a.ctypes.data for a in parts), *self._rows.shape, steps, members], dtype=np.int64
+            [0, *places, *self._rows.shape, steps, members.start, len(members)], dtype=np.int64
         )
-        self._kernel(given.ctypes.data)
+        kernel, kept = self._kernel, (given, parts, arrays)  # addresses keep nothing alive
+        return lambda: kernel(kept[0].ctypes.data)
+
+
+def _line(*arrays: np.ndarray) -> int:
+    """How long the lines are whose columns arrays are: those of all arrays."""
+    (length,) = {array.strides[0] // array.itemsize for array in arrays}
+    return length
+
+
+def _shape(*arrays: np.ndarray) -> tuple[int, int, int]:
+    """The lines of arrays, the numbers in each, and its length; one long line where nothing is between."""
+    if all(array.flags.c_contiguous for array in arrays):
+        return 1, arrays[0].size, arrays[0].size
+    return *arrays[0].shape, _line(*arrays)
 
 
 def _bits(argument: np.ndarray | int | float) -> int:
@@ -232,3 +270,13 @@ def _blas(dtype: str) -> int:
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     return int(pointer(capsule, name(capsule)))
+
+
+@cache
+def _give_way() -> int:
+    """The address of the system's function that lets other threads have the core."""
+    windows = sys.platform == "win32"
+    system = ctypes.CDLL("kernel32" if windows else None)
+    return int(
+        ctypes.cast(system.SwitchToThread if windows else system.sched_yield, ctypes.c_void_p).value or 0
+    )

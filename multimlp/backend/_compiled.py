@@ -2,7 +2,8 @@
 
 A step is laid out once as `Record`s, each a kernel's address with its arguments, and a table of them is run for many steps, and for the
 members of an ensemble one after the other, without Python between. All memory is the host's, in NumPy arrays, feature-major as for
-`multimlp.backend.Kernels`.
+`multimlp.backend.Kernels`, and arrays may be columns of wider ones: a slice of a batch. Several threads may run a table each, which meet
+where records say so.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
+from multimlp.backend._inplace import Call
+
 
 class Late(NamedTuple):
     """An array that is given when the table is run."""
@@ -20,6 +23,8 @@ class Late(NamedTuple):
     name: str
     by_step: int = 0
     """How many of its elements a step takes."""
+    first: int = 0
+    """The element that the first step begins with."""
 
 
 Argument: TypeAlias = np.ndarray | Late | int | float
@@ -35,8 +40,9 @@ class Record(NamedTuple):
 class Table(Protocol):
     """A step, ready to run."""
 
-    def run(self, late: Mapping[str, np.ndarray], steps: int, members: int) -> None:
-        """So many steps of so many members, one member after the other."""
+    def bound(self, late: Mapping[str, np.ndarray], steps: int, members: range) -> Call:
+        """The call that makes so many steps of these members, one member after the other. Other threads run meanwhile, and it raises
+        nothing."""
 
 
 class UntranslatableError(Exception):
@@ -78,8 +84,10 @@ class CompiledKernels(Protocol):
     def one_hot(self, labels: Argument, rows: Argument, out: np.ndarray) -> Record:
         """``out[labels[rows], arange] = 1``, all else 0."""
 
-    def shares(self, weights: Argument, rows: Argument, out: np.ndarray, scale: float) -> Record:
-        """``out = scale w / sum(w)`` for ``w = weights[rows]``."""
+    def shares(
+        self, weights: Argument, rows: Argument, out: np.ndarray, first: int, batch: int, scale: float
+    ) -> Record:
+        """``out = scale w / sum(w)`` for the ``batch`` numbers ``w = weights[rows]``, of which ``out`` has those from ``first`` on."""
 
     def smooth(self, q: np.ndarray, classes: np.ndarray, smoothing: float) -> Record:
         """``q = (q (1 - smoothing) + smoothing / k) classes``, a factor for each of the k rows."""
@@ -105,10 +113,17 @@ class CompiledKernels(Protocol):
         """``d *= f'``, as the outputs tell it."""
 
     def dropout(
-        self, key: np.ndarray, layer: int, keep: float, members: int, factors: np.ndarray
+        self,
+        key: np.ndarray,
+        layer: int,
+        keep: float,
+        members: int,
+        factors: np.ndarray,
+        first: int,
+        batch: int,
     ) -> list[Record]:
         """Factors of 0 and ``1 / keep``, the bits of `multimlp.random.bernoulli` of (members, batch, width) under the key that is
-        folded with the step (`Late` ``"steps"``) and with the layer."""
+        folded with the step (`Late` ``"steps"``) and with the layer; those of the examples from ``first`` on."""
 
     # ---- the loss, added to ``total`` times the example's share, and its gradient, times that too
 
@@ -156,3 +171,11 @@ class CompiledKernels(Protocol):
         names: Sequence[str],
     ) -> Record:
         """``p, *slots = rule(p, g, slots, scalars)`` for ``arrays = (p, g, *slots)``; scalars are numbers in double precision, by name."""
+
+    # ---- threads
+
+    def workers(self) -> int:
+        """How many threads can compute at the same time."""
+
+    def meeting(self, parties: int) -> Record:
+        """A call that returns when so many threads have made it."""

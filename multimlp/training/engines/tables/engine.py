@@ -1,24 +1,26 @@
-"""The engine of tables: parameters, gradients and slots in flat host buffers, a step as a table of compiled calls."""
+"""The engine of tables: parameters and slots in flat host buffers, a step as a table of compiled calls for each thread."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import itertools
 from typing import Any
 
 import numpy as np
 
 from multimlp import tree
-from multimlp.backend import CompiledKernels, Late, Record, Table, UntranslatableError
-from multimlp.optimizers import Optimizer, OptimizerState
+from multimlp.backend import CompiledKernels, Record, UntranslatableError
+from multimlp.optimizers import OptimizerState
 from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
 from multimlp.training.engines.inplace.coverage import why_not
 from multimlp.training.engines.inplace.heads import SoftmaxHead, head_for
 from multimlp.training.engines.inplace.layout import Layout
-from multimlp.training.engines.inplace.updates import scalar_columns
-from multimlp.training.engines.tables.program import gradient_records
+from multimlp.training.engines.slices import Rows, example_slices, weight_shares
+from multimlp.training.engines.tables.crew import Crew, dealt
+from multimlp.training.engines.tables.program import Program
+from multimlp.training.engines.tables.updates import Updates
 from multimlp.tree import Tree
 
-_TABLES_KEPT = 4
+_CREWS_KEPT = 4
 """Batch sizes whose tables are kept: the full one, the last of an epoch, and what a stream brings."""
 
 
@@ -62,26 +64,19 @@ class TableEngine:
         first = tree.map(lambda leaf: host(leaf)[0] if problem.members else host(leaf), params)
         self._layout = Layout(first, kernels)
         self._p, *self._slots = (self._packed(part) for part in (params, *state.slots))
-        self._g = kernels.zeros((self._layout.size,))
-        self._total = kernels.zeros((self._members, 1), np.float64)
         self._step = int(state.step)
-        parts = problem.optimizer.for_leaves(first)
-        self._parts = self._layout.pieces(parts, (self._p[0], self._g, *(slot[0] for slot in self._slots)))
-        widths = [layer.weight.shape for layer in first]
-        self._operations = 2 * problem.batch_size * max(fan_in * fan_out for fan_in, fan_out in widths)
-        self._tables: dict[tuple[int, bool, bool], Table] = {}
-        self._after = [*self._penalties(), *self._updates()]
-        labels = head_for(problem.loss) is SoftmaxHead
-        self._table(problem.batch_size, labels, False)  # what cannot be translated is to be known now
+        self._updates = Updates(kernels, self._layout, problem.optimizer.for_leaves(first))
+        self._labels = head_for(problem.loss) is SoftmaxHead  # as far as targets have one axis
+        self._crews: dict[tuple[int, bool, bool], tuple[Crew, int, np.ndarray]] = {}
+        self._crew(problem.batch_size, self._labels, False)  # what cannot be translated is to be known now
 
     # ---- the Engine protocol
 
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         size, count = self._problem.batch_size, len(order)
         whole = count - count % size
-        with self._kernels.threads(self._operations):
-            losses = self._run(chunk, order[:whole], size, first_step)
-            losses += self._run(chunk, order[whole:], count - whole, first_step + whole // size)
+        losses = self._run(chunk, order[:whole], size, first_step)
+        losses += self._run(chunk, order[whole:], count - whole, first_step + whole // size)
         loss = losses if self._problem.members else losses[0]
         return ChunkResult(self._problem.backend.asarray(loss, device=self._problem.device), count)
 
@@ -101,65 +96,123 @@ class TableEngine:
 
     def _run(self, chunk: Chunk, order: np.ndarray, batch: int, first_step: int) -> np.ndarray:
         """Steps on whole batches; the sums of their mean losses times the batch's size, one number a member."""
-        self._total[:] = 0
-        if len(order):
-            steps = len(order) // batch
-            late = self._data(chunk)
-            late["rows"] = np.ascontiguousarray(order, dtype=np.int64)
-            late["steps"] = np.arange(first_step, first_step + steps)
-            late |= {f"scalars{i}": self._scalars(part, steps) for i, (part, _) in enumerate(self._parts)}
-            table = self._table(batch, chunk.targets.ndim == 1, chunk.weights is not None)
-            table.run(late, steps, self._members)
-            self._step += steps
-        return self._total[:, 0] * batch
+        if not len(order):
+            return np.zeros(self._members)
+        steps = len(order) // batch
+        late = self._data(chunk)
+        late["rows"] = np.ascontiguousarray(order, dtype=np.int64)
+        late["steps"] = np.arange(first_step, first_step + steps)
+        late |= self._updates.scalars(self._step, steps)
+        labels = self._labels and chunk.targets.ndim == 1
+        crew, operations, total = self._crew(batch, labels, chunk.weights is not None)
+        total[:] = 0
+        with self._kernels.threads(operations):
+            crew.run(late, steps)
+        self._step += steps
+        losses: np.ndarray = total.sum(axis=1) * batch
+        return losses
 
     def _data(self, chunk: Chunk) -> dict[str, np.ndarray]:
-        labels = chunk.targets.ndim == 1 and head_for(self._problem.loss) is SoftmaxHead
-        kinds = (self._problem.dtype, "int32" if labels else self._problem.dtype, self._problem.dtype)
-        names = ("inputs", "targets", "weights")
-        return {
-            name: np.ascontiguousarray(self._problem.backend.to_numpy(array), dtype=kind)
-            for name, array, kind in zip(names, chunk, kinds, strict=True)
-            if array is not None
-        }
-
-    def _scalars(self, part: Optimizer, steps: int) -> np.ndarray:
-        found = _numbers(part, self._step, steps)
-        rows = np.empty((steps, len(found)))
-        for i, value in enumerate(found.values()):
-            rows[:, i] = value
-        return rows
+        dtype, host = self._problem.dtype, self._problem.backend.to_numpy
+        labels = self._labels and chunk.targets.ndim == 1
+        found = {"inputs": (chunk.inputs, dtype), "targets": (chunk.targets, "int32" if labels else dtype)}
+        if chunk.weights is not None:
+            found["weights"] = (chunk.weights, dtype)
+        return {name: np.ascontiguousarray(host(x), dtype=kind) for name, (x, kind) in found.items()}
 
     # ---- laying out
 
-    def _table(self, batch: int, labels: bool, weighted: bool) -> Table:
-        key = (batch, labels, weighted)
-        if key not in self._tables:
-            if len(self._tables) >= _TABLES_KEPT:
-                del self._tables[next(k for k in self._tables if k[0] != self._problem.batch_size)]
-            blocks, gradients = self._layout.blocks(self._p[0]), self._layout.blocks(self._g)
-            records = gradient_records(self._problem, self._kernels, blocks, gradients, self._total[0], *key)
-            by_member = (self._p, *self._slots, self._total)
-            self._tables[key] = self._kernels.table([*records, *self._after], by_member)
-        return self._tables[key]
+    def _crew(self, *key: Any) -> tuple[Crew, int, np.ndarray]:
+        """Who makes the steps of a batch size, the operations of a product that BLAS may cut, and where the losses are added up."""
+        if key not in self._crews:
+            if len(self._crews) >= _CREWS_KEPT:
+                del self._crews[next(k for k in self._crews if k[0] != self._problem.batch_size)]
+            self._crews[key] = self._lay_out(*key)
+        return self._crews[key]
 
-    def _penalties(self) -> list[Record]:
-        regularizer: Any = self._problem.regularizer  # a `Regularizer`: see `inplace.coverage`
-        if regularizer is None:
-            return []
-        pairs = zip(self._layout.blocks(self._p[0]), self._layout.blocks(self._g), strict=True)
+    def _lay_out(self, batch: int, labels: bool, weighted: bool) -> tuple[Crew, int, np.ndarray]:
+        shapes = [block.weight.shape[-2:] for block in self._layout.blocks(self._p)]
+        widths = (shapes[0][0], *(fan_out for _, fan_out in shapes))
+        cuts = example_slices(batch, widths, self._problem.members, self._problem.dtype)
+        steps = (batch, labels, weighted)
+        if len(cuts) > 1:
+            records, total = self._in_slices(cuts, *steps)
+            jobs = [(self._table(own, total), range(1)) for own in records]
+            return Crew(jobs), 0, total
+        total = self._kernels.zeros((self._members, 1), np.float64)
+        hands = [range(own[0], own[-1] + 1) for own in dealt(range(self._members), self._kernels.workers())]
+        jobs = [(self._table(self._whole(total, *steps), total), members) for members in hands]
+        return Crew(jobs), 2 * batch * max(fan_in * fan_out for fan_in, fan_out in shapes), total
+
+    def _whole(self, total: np.ndarray, batch: int, labels: bool, weighted: bool) -> list[Record]:
+        """A step of one network, or of the first member."""
+        g = self._kernels.zeros((self._layout.size,))
+        program = self._program(g, batch, labels, weighted)
+        shapes = [block.matrix.shape for block in self._layout.blocks(g)]
+        share = [Rows(layer, 0, rows) for layer, (rows, _) in enumerate(shapes)]
+        gradient = self._gradient(program, g, share, total[0])
         return [
-            self._kernels.penalty(p.weight, g.weight, self._total[0], regularizer.l1, regularizer.l2)
-            for p, g in pairs
+            *program.examples(slice(0, batch), total[0]),
+            *gradient,
+            *self._clip(g),
+            *self._update(g, share),
         ]
 
-    def _updates(self) -> list[Record]:
-        limit = self._problem.optimizer.options["clip_norm"]
-        records = [] if limit is None else [self._kernels.clip(self._g, limit)]
-        for i, (part, arrays) in enumerate(self._parts):
-            names = list(_numbers(part, 0, 1))
-            records.append(self._kernels.update(_rule(part), arrays, Late(f"scalars{i}", len(names)), names))
+    def _in_slices(
+        self, cuts: tuple[slice, ...], batch: int, labels: bool, weighted: bool
+    ) -> tuple[list[list[Record]], np.ndarray]:
+        """A step for each of several threads, which meet between slices and shares: whose they are changes nothing."""
+        g = self._kernels.zeros((self._layout.size,))
+        program = self._program(g, batch, labels, weighted)
+        shares = weight_shares([block.matrix.shape for block in self._layout.blocks(g)])
+        total = self._kernels.zeros((1, max(len(cuts), len(shares))), np.float64)
+        forward = [program.examples(cut, total[0, i:]) for i, cut in enumerate(cuts)]
+        gradients = [self._gradient(program, g, share, total[0, i:]) for i, share in enumerate(shares)]
+        updates = [self._update(g, share) for share in shares]
+        clip = self._clip(g)
+        phases = (
+            [forward, gradients, [clip], updates]
+            if clip
+            else [forward, [a + b for a, b in zip(gradients, updates, strict=True)]]
+        )
+        workers = min(self._kernels.workers(), max(map(len, phases)))
+        meeting = [self._kernels.meeting(workers)] if workers > 1 else []
+        hands = [dealt(phase, workers) + [[]] * workers for phase in phases]
+        return [
+            [record for phase in hands for record in (*itertools.chain(*phase[worker]), *meeting)]
+            for worker in range(workers)
+        ], total
+
+    def _program(self, g: np.ndarray, batch: int, labels: bool, weighted: bool) -> Program:
+        blocks, gradients = self._layout.blocks(self._p[0]), self._layout.blocks(g)
+        return Program(self._problem, self._kernels, blocks, gradients, batch, labels, weighted)
+
+    def _table(self, records: list[Record], total: np.ndarray) -> Any:
+        return self._kernels.table(records, (self._p, *self._slots, total))
+
+    def _gradient(self, program: Program, g: np.ndarray, share: Any, total: np.ndarray) -> list[Record]:
+        """A share of the gradient, the regulariser's included."""
+        records = [program.gradient(rows) for rows in share]
+        regularizer: Any = self._problem.regularizer  # a `Regularizer`: see `inplace.coverage`
+        if regularizer is not None:
+            weights, gradients = ([b.weight for b in self._layout.blocks(flat)] for flat in (self._p[0], g))
+            for layer, start, stop in share:
+                p, of_p = weights[layer][start:stop], gradients[layer][start:stop]
+                records.append(self._kernels.penalty(p, of_p, total, regularizer.l1, regularizer.l2))
         return records
+
+    def _clip(self, g: np.ndarray) -> list[Record]:
+        limit = self._problem.optimizer.options["clip_norm"]
+        return [] if limit is None else [self._kernels.clip(g, limit)]
+
+    def _update(self, g: np.ndarray, share: Any) -> list[Record]:
+        shapes = [block.matrix.shape for block in self._layout.blocks(g)]
+        begin = [0, *itertools.accumulate(rows * columns for rows, columns in shapes)]
+        start = begin[share[0].layer] + share[0].start * shapes[share[0].layer][1]
+        stop = begin[share[-1].layer] + share[-1].stop * shapes[share[-1].layer][1]
+        return self._updates.records([self._p[0], g, *(slot[0] for slot in self._slots)], start, stop)
+
+    # ---- in and out
 
     def _packed(self, params: Tree) -> np.ndarray:
         values = tree.map(self._problem.backend.to_numpy, params)
@@ -172,24 +225,3 @@ class TableEngine:
         values = self._layout.unpacked(flat if self._problem.members else flat[0])
         backend, dtype, device = self._problem.backend, self._problem.dtype, self._problem.device
         return tree.map(lambda leaf: backend.asarray(leaf, dtype=dtype, device=device), values)
-
-
-def _numbers(part: Optimizer, step: int, count: int) -> dict[str, Any]:
-    """The scalars of updates that are numbers, a weight decay among them."""
-    found = {**scalar_columns(part, step, count), "weight_decay": part.options["weight_decay"]}
-    return {name: value for name, value in found.items() if not isinstance(value, bool)}
-
-
-def _rule(part: Optimizer) -> Any:
-    """The update of one array with a weight decay, if any, that is one of the scalars."""
-    flags = {
-        name: value for name, value in part.rule.constants(part.options).items() if isinstance(value, bool)
-    }
-
-    def rule(p: Any, g: Any, slots: Any, scalars: dict[str, Any]) -> Any:
-        given = dict(scalars)
-        decay = given.pop("weight_decay")
-        options = {**part.options, "weight_decay": decay if part.options["weight_decay"] else 0.0}
-        return replace(part, options=options).update_array(p, g, slots, {**given, **flags})
-
-    return rule

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from multimlp.backend import CompiledKernels, Late, Record
@@ -18,10 +16,6 @@ class Head:
     ----------
     kernels : CompiledKernels
     loss : Loss
-    total : array, shape (1,)
-        Where the mean losses are added up.
-    rows : Late
-        The rows of a step.
     width, batch : int
         Of the outputs.
     labels, weighted : bool
@@ -29,51 +23,44 @@ class Head:
     """
 
     def __init__(
-        self,
-        kernels: CompiledKernels,
-        loss: Loss,
-        total: np.ndarray,
-        rows: Late,
-        width: int,
-        batch: int,
-        labels: bool,
-        weighted: bool,
+        self, kernels: CompiledKernels, loss: Loss, width: int, batch: int, labels: bool, weighted: bool
     ) -> None:
-        self._kernels, self._loss, self._total, self._rows, self._labels = kernels, loss, total, rows, labels
+        self._kernels, self._loss, self._batch = kernels, loss, batch
+        self._labels, self._weighted = labels, weighted
         self._share = kernels.zeros((batch,))
         self._share[:] = loss.scale / batch
-        self._weighted = weighted
         self._softmax = head_for(loss) is SoftmaxHead
-        smoothing, classes = loss.options.get("label_smoothing", 0.0), loss.options.get("class_weights")
-        self._smoothing = (
-            smoothing,
-            np.ones(width) if classes is None else np.asarray(classes, dtype=np.float64),
-        )
-        self._smooth = self._softmax and (smoothing != 0 or classes is not None)
-        self._targets = (
-            None if self._softmax and labels and not self._smooth else kernels.zeros((width, batch))
-        )
+        self._smoothing, classes = loss.options.get("label_smoothing", 0.0), loss.options.get("class_weights")
+        self._classes = np.ones(width) if classes is None else np.asarray(classes, dtype=np.float64)
+        self._smooth = self._softmax and (self._smoothing != 0 or classes is not None)
+        by_label = self._softmax and labels and not self._smooth
+        self._targets = None if by_label else kernels.zeros((width, batch))
 
-    def load(self) -> list[Record]:
-        """Weights and targets of a step's examples."""
-        kernels, rows, records = self._kernels, self._rows, []
+    def load(self, part: slice) -> list[Record]:
+        """Weights and targets of a slice of a step's examples."""
+        kernels, records = self._kernels, []
         if self._weighted:
-            records.append(kernels.shares(Late("weights"), rows, self._share, self._loss.scale))
+            rows, weights = Late("rows", self._batch), Late("weights")
+            share = self._share[part]
+            records.append(kernels.shares(weights, rows, share, part.start, self._batch, self._loss.scale))
         if self._targets is not None:
+            targets = self._targets[:, part]
             take = kernels.one_hot if self._softmax and self._labels else kernels.gather_columns
-            records.append(take(Late("targets"), rows, self._targets))
+            records.append(take(Late("targets"), self._rows(part), targets))
             if self._smooth:
-                smoothing, classes = self._smoothing
-                records.append(kernels.smooth(self._targets, classes, smoothing))
+                records.append(kernels.smooth(targets, self._classes, self._smoothing))
         return records
 
-    def step(self, z: np.ndarray, d: np.ndarray) -> Sequence[Record]:
-        """From the outputs to their gradient."""
-        kernels, loss, share, total = self._kernels, self._loss, self._share, self._total
+    def step(self, part: slice, z: np.ndarray, d: np.ndarray, total: np.ndarray) -> Record:
+        """From the outputs of a slice to their gradient; the loss is added to ``total``."""
+        kernels, loss, share = self._kernels, self._loss, self._share[part]
         if self._targets is None:
-            return [kernels.softmax_of_labels(z, d, Late("targets"), self._rows, share, total)]
+            return kernels.softmax_of_labels(z, d, Late("targets"), self._rows(part), share, total)
+        targets = self._targets[:, part]
         if self._softmax:
-            return [kernels.softmax(z, d, self._targets, share, total)]
-        assert loss.gradient_function is not None  # see `inplace.coverage`
+            return kernels.softmax(z, d, targets, share, total)
         plain = loss if loss.scale == 1 else loss.scaled(1 / loss.scale)  # the shares have it
-        return [kernels.loss(plain, plain.gradient, z, d, self._targets, share, total)]
+        return kernels.loss(plain, plain.gradient, z, d, targets, share, total)
+
+    def _rows(self, part: slice) -> Late:
+        return Late("rows", self._batch, part.start)
