@@ -27,6 +27,8 @@ word: Any = None
 added: Any = None
 seen: Any = None
 yielded: Any = None
+flushing: Any = None
+restored: Any = None
 
 
 # ---- data
@@ -224,6 +226,7 @@ def steps(
     first_member: int, members: int,
 ) -> None:  # fmt: skip
     """Run a table of calls ``count`` times for each member: the address of a kernel, then its arguments, which move on."""
+    setting = flushing()
     for m in range(first_member, first_member + members):
         for s in range(count):
             for i in range(calls):
@@ -231,3 +234,4 @@ def steps(
                 for j in range(width):
                     arguments[j] = table[row + j] + s * by_step[row + j] + m * by_member[row + j]
                 called(arguments[0], arguments)
+    restored(setting)
