@@ -16,8 +16,9 @@ from multimlp.backends._numba import compiling, formulas, kernels, store
 from multimlp.backends._threads import blas_threads, threads_available, threads_for
 
 _ALIGNED = 64
+_ONE_THREAD = 1 << 19
 _ALL_THREADS_FROM = 1 << 24
-"""Operations of the largest product; see `multimlp.backends._threads`."""
+"""Operations of the largest product, 2 m n k; see `multimlp.backends._threads`."""
 _WIDTH = 16
 """Of a table: a kernel's address and its arguments."""
 _BITS = 32
@@ -45,8 +46,12 @@ class NumbaKernels:
     def copied(self, x: np.ndarray) -> np.ndarray:
         return x.copy()
 
-    def threads(self, operations: int) -> contextlib.AbstractContextManager[None]:
-        return blas_threads(threads_for(operations, _ALL_THREADS_FROM))
+    def threads(self, operations: int, own: bool) -> contextlib.AbstractContextManager[None]:
+        if (
+            operations < _ONE_THREAD
+        ):  # OpenBLAS takes one by itself, and setting a limit takes as long as several small steps
+            return contextlib.nullcontext()
+        return blas_threads(1 if own else threads_for(operations, _ALL_THREADS_FROM))
 
     def table(self, records: Sequence[Record], by_member: Sequence[np.ndarray]) -> Table:
         return Table(records, by_member)

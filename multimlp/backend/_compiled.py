@@ -66,8 +66,9 @@ class CompiledKernels(Protocol):
     def copied(self, x: np.ndarray) -> np.ndarray:
         """A copy, contiguous."""
 
-    def threads(self, operations: int) -> contextlib.AbstractContextManager[Any]:
-        """The setting of BLAS's threads for a largest product of so many operations."""
+    def threads(self, operations: int, own: bool) -> contextlib.AbstractContextManager[Any]:
+        """The setting of BLAS's threads for a largest product of so many operations; ``own``: on several threads of ours, so that it is
+        to have none of its own."""
 
     def table(self, records: Sequence[Record], by_member: Sequence[np.ndarray]) -> Table:
         """Records as a table. Of the arrays in ``by_member`` each member has its own part, along the first axis, and records hold the

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 import numpy as np
@@ -26,13 +27,21 @@ class Crew:
     ----------
     jobs : sequence of (Table, range)
         What each thread runs, for which members.
+    setting : callable
+        Makes the context in which they run.
     """
 
-    def __init__(self, jobs: Sequence[tuple[Table, range]]) -> None:
-        self._jobs = jobs
+    def __init__(
+        self, jobs: Sequence[tuple[Table, range]], setting: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        self._jobs, self._setting = jobs, setting
 
     def run(self, late: Mapping[str, np.ndarray], steps: int) -> None:
         """So many steps by all."""
+        with self._setting():
+            self._run(late, steps)
+
+    def _run(self, late: Mapping[str, np.ndarray], steps: int) -> None:
         first, *others = [table.bound(late, steps, members) for table, members in self._jobs]
         gate, begun = threading.Event(), []
         called_off = True

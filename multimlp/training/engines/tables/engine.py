@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import Any
 
@@ -67,7 +68,7 @@ class TableEngine:
         self._step = int(state.step)
         self._updates = Updates(kernels, self._layout, problem.optimizer.for_leaves(first))
         self._labels = head_for(problem.loss) is SoftmaxHead  # as far as targets have one axis
-        self._crews: dict[tuple[int, bool, bool], tuple[Crew, int, np.ndarray]] = {}
+        self._crews: dict[tuple[int, bool, bool], tuple[Crew, np.ndarray]] = {}
         self._crew(problem.batch_size, self._labels, False)  # what cannot be translated is to be known now
 
     # ---- the Engine protocol
@@ -104,10 +105,9 @@ class TableEngine:
         late["steps"] = np.arange(first_step, first_step + steps)
         late |= self._updates.scalars(self._step, steps)
         labels = self._labels and chunk.targets.ndim == 1
-        crew, operations, total = self._crew(batch, labels, chunk.weights is not None)
+        crew, total = self._crew(batch, labels, chunk.weights is not None)
         total[:] = 0
-        with self._kernels.threads(operations):
-            crew.run(late, steps)
+        crew.run(late, steps)
         self._step += steps
         losses: np.ndarray = total.sum(axis=1) * batch
         return losses
@@ -122,15 +122,15 @@ class TableEngine:
 
     # ---- laying out
 
-    def _crew(self, *key: Any) -> tuple[Crew, int, np.ndarray]:
-        """Who makes the steps of a batch size, the operations of a product that BLAS may cut, and where the losses are added up."""
+    def _crew(self, *key: Any) -> tuple[Crew, np.ndarray]:
+        """Who makes the steps of a batch size, and where the losses are added up."""
         if key not in self._crews:
             if len(self._crews) >= _CREWS_KEPT:
                 del self._crews[next(k for k in self._crews if k[0] != self._problem.batch_size)]
             self._crews[key] = self._lay_out(*key)
         return self._crews[key]
 
-    def _lay_out(self, batch: int, labels: bool, weighted: bool) -> tuple[Crew, int, np.ndarray]:
+    def _lay_out(self, batch: int, labels: bool, weighted: bool) -> tuple[Crew, np.ndarray]:
         shapes = [block.weight.shape[-2:] for block in self._layout.blocks(self._p)]
         widths = (shapes[0][0], *(fan_out for _, fan_out in shapes))
         cuts = example_slices(batch, widths, self._problem.members, self._problem.dtype)
@@ -138,11 +138,15 @@ class TableEngine:
         if len(cuts) > 1:
             records, total = self._in_slices(cuts, *steps)
             jobs = [(self._table(own, total), range(1)) for own in records]
-            return Crew(jobs), 0, total
-        total = self._kernels.zeros((self._members, 1), np.float64)
-        hands = [range(own[0], own[-1] + 1) for own in dealt(range(self._members), self._kernels.workers())]
-        jobs = [(self._table(self._whole(total, *steps), total), members) for members in hands]
-        return Crew(jobs), 2 * batch * max(fan_in * fan_out for fan_in, fan_out in shapes), total
+        else:
+            total = self._kernels.zeros((self._members, 1), np.float64)
+            hands = [
+                range(own[0], own[-1] + 1) for own in dealt(range(self._members), self._kernels.workers())
+            ]
+            jobs = [(self._table(self._whole(total, *steps), total), members) for members in hands]
+        largest = 2 * batch * max(fan_in * fan_out for fan_in, fan_out in shapes)
+        threads = functools.partial(self._kernels.threads, largest, own=max(len(cuts), self._members) > 1)
+        return Crew(jobs, threads), total
 
     def _whole(self, total: np.ndarray, batch: int, labels: bool, weighted: bool) -> list[Record]:
         """A step of one network, or of the first member."""
