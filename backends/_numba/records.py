@@ -97,6 +97,8 @@ class NumbaKernels:
         )  # fmt: skip
 
     def multiply(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Record:
+        if a is out:
+            return self._record(kernels.scale, a, b, *_shape(a, b))
         return self._record(kernels.multiply, a, b, out, *_shape(a, b, out))
 
     def activation(

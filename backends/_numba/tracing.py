@@ -204,8 +204,23 @@ class _Namespace:
         return np.finfo(dtype)
 
 
-def _erfc(x: Number) -> Any:
-    return x.graph.step("real", f"erfc({x.name})") if x.dtype == "float32" else NotImplemented
+def _gelu(x: Number, approximate: str = "none") -> Any:
+    """The portable body takes erfc by three rational functions; in single precision one series will do."""
+    return x * _normal(x, "normal") if _is_single_and_exact(x, approximate) else NotImplemented
+
+
+def _gelu_derivative(x: Number, approximate: str = "none") -> Any:
+    if not _is_single_and_exact(x, approximate):
+        return NotImplemented
+    return _normal(x, "normal") + _normal(x, "normal_slope")
+
+
+def _is_single_and_exact(x: Number, approximate: str) -> bool:
+    return x.dtype == "float32" and approximate == "none"
+
+
+def _normal(x: Number, name: str) -> Number:
+    return x.graph.step("real", f"{name}({x.name})")
 
 
 class _Recorder(Backend):
@@ -215,7 +230,7 @@ class _Recorder(Backend):
     xp = _Namespace()
 
     def __init__(self) -> None:
-        self.kernels = {"erfc": _erfc}
+        self.kernels = {"gelu": _gelu, "gelu_derivative": _gelu_derivative}
 
     def dtype_name(self, dtype: Any) -> str:
         return str(dtype)
