@@ -120,7 +120,8 @@ def test_the_number_of_threads_changes_no_bit(case, monkeypatch):
     check(case)
     found = []
     for workers in (1, 2, 3):
-        monkeypatch.setattr(NumbaKernels, "workers", lambda self, count=workers: count)
+        monkeypatch.setattr("multimlp.backends._numba.records.threads_available", lambda count=workers: count)
+        monkeypatch.setattr("multimlp.backends._numba.tables.threads_available", lambda count=workers: count)
         found.append(run_numba(case))
     for other in found[1:]:
         for a, b in zip(tree.leaves(found[0]), tree.leaves(other), strict=True):
@@ -232,7 +233,7 @@ def values_of(function: str, x: np.ndarray) -> np.ndarray:
     y = kernels.zeros(x.shape)
     y[:] = x
     record = kernels.activation(lambda x: getattr(array_namespace(x), function)(x), None, y, None)
-    kernels.table([record], []).bound({}, 1, range(1))()
+    kernels.in_turn([[record]], [], 1).bound({}, 1)[0]()
     return y
 
 

@@ -26,6 +26,7 @@ product_called: Any = None
 word: Any = None
 added: Any = None
 seen: Any = None
+swapped: Any = None
 yielded: Any = None
 flushing: Any = None
 restored: Any = None
@@ -218,27 +219,44 @@ SUMS = (penalty, clip)
 # ---- all steps
 
 
-def meet(arrived: Wholes, parties: int, patience: int, give_way: int) -> None:
-    """Wait until so many threads are here; who waits for long lets others have the core."""
-    wanted = (added(arrived, 1) // parties + 1) * parties
-    tries = 0
-    while seen(arrived) < wanted:
-        tries += 1
-        if tries > patience:
-            yielded(give_way)
-
-
-def steps(
-    table: Wholes, by_step: Wholes, by_member: Wholes, arguments: Wholes, calls: int, width: int, count: int,
-    first_member: int, members: int,
+def in_turn(
+    table: Wholes, by_step: Wholes, by_member: Wholes, arguments: Wholes, taken: Wholes, calls: int, width: int, count: int, members: int
 ) -> None:  # fmt: skip
-    """Run a table of calls ``count`` times for each member: the address of a kernel, then its arguments, which move on."""
+    """Run a table of calls ``count`` times for each member: the address of a kernel, then its arguments, which move on. Threads that run
+    tables of their own count in ``taken`` how many members have begun."""
     setting = flushing()
-    for m in range(first_member, first_member + members):
+    m = added(taken, 1)
+    while m < members:
         for s in range(count):
-            for i in range(calls):
-                row = i * width
+            for row in range(0, calls * width, width):
                 for j in range(width):
                     arguments[j] = table[row + j] + s * by_step[row + j] + m * by_member[row + j]
                 called(arguments[0], arguments)
+        m = added(taken, 1)
+    restored(setting)
+
+
+def in_phases(
+    table: Wholes, by_step: Wholes, arguments: Wholes, ends: Wholes, opens: Wholes, taken: Wholes, done: Wholes,
+    width: int, count: int, tasks: int, patience: int, give_way: int,
+) -> None:  # fmt: skip
+    """Run the tasks of ``count`` steps, together with other threads that do the same: the calls of task t are those from ``ends[t]`` to
+    ``ends[t + 1]``, and it may begin when ``opens[t]`` tasks of its step are done. Nobody holds a task that may not begin."""
+    setting = flushing()
+    tries = 0
+    number = seen(taken)
+    while number < count * tasks:
+        s, task = number // tasks, number % tasks
+        if seen(done) < s * tasks + opens[task]:
+            tries += 1
+            if tries > patience:
+                yielded(give_way)
+        elif swapped(taken, number, number + 1):
+            tries = 0
+            for row in range(ends[task] * width, ends[task + 1] * width, width):
+                for j in range(width):
+                    arguments[j] = table[row + j] + s * by_step[row + j]
+                called(arguments[0], arguments)
+            added(done, 1)
+        number = seen(taken)
     restored(setting)

@@ -100,6 +100,16 @@ def seen(context: Any, place: Any) -> Any:
 
 
 @intrinsic
+def swapped(context: Any, place: Any, old: Any, new: Any) -> Any:
+    """Put a number that threads share in the place of another, if that is there; whether it was."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.extract_value(builder.cmpxchg(*values, "seq_cst"), 1)
+
+    return types.boolean(place, types.int64, types.int64), generate
+
+
+@intrinsic
 def yielded(context: Any, address: Any) -> Any:
     """Call the system's function without arguments that lets other threads have the core."""
 
@@ -200,55 +210,70 @@ _TAIL_SERIES = [
 LOG_2 = Fraction("0.6931471805599453094172321214581765680755001343602553")
 
 
+_FUNCTIONS = ("sign", "exp_of_sum", "exp", "expm1", "bell", "normal", "normal_slope", "log", "log1p", "tanh")
+"""Of `multimlp.backends._numba.elementary`, each after those that it calls."""
+_PARTS = (
+    pointer,
+    number,
+    called,
+    product_called,
+    threefry,
+    word,
+    flushing,
+    restored,
+    added,
+    seen,
+    swapped,
+    yielded,
+)
+
+
 def namespace(dtype: str) -> dict[str, Any]:
     """What the names in kernels and in `multimlp.backends._numba.elementary` mean for a dtype."""
     F, bits, mantissa, terms, odd_terms = _FORMATS[dtype]
-    info = np.finfo(dtype)
+    real = ir.FloatType() if bits == 32 else ir.DoubleType()
     rounding = float(3 << (mantissa - 1))  # adding it leaves a whole number, in the lowest bits
-    high = round(LOG_2 * 2 ** (mantissa - 12)) / 2 ** (mantissa - 12)  # whole numbers times it are exact
-    names: dict[str, Any] = {
-        "F": F, "INF": np.inf, "NAN": np.nan, "LOG2E": 1 / math.log(2), "HIGH": high, "LOW": float(LOG_2 - Fraction(high)),
-        "ROUNDING": rounding, "BELL_END": 17.0, "DENSITY": (2 * math.pi) ** -0.5, "TAIL": _TAIL * 0.5**0.5, "TINY": float(info.tiny), "SHIFT": 2.0 ** (mantissa + 2), "SHIFTED": mantissa + 2.0,
-        "LARGEST": math.log(float(info.max)) + 1, "SMALLEST": math.log(float(info.tiny)) - 40,
-    }  # fmt: skip
     names = {
-        name: np.dtype(dtype).type(value) if isinstance(value, float) else value
-        for name, value in names.items()
+        name: np.dtype(dtype).type(value) for name, value in _constants(dtype, mantissa, rounding).items()
     }
-    names |= _pieces(
-        F, ir.FloatType() if bits == 32 else ir.DoubleType(), ir.IntType(bits), mantissa, rounding
-    )
-    names |= {"sqrt": math.sqrt, "floor": np.floor, "sin": math.sin, "cos": math.cos}
-    names |= {"called": called, "product_called": product_called, "threefry": threefry, "word": word}
-    names |= {
-        "pointer": pointer,
-        "number": number,
-        "float64": types.float64,
-        "int64": types.int64,
-        "int32": types.int32,
-    }
+    names |= {"F": F, "sqrt": math.sqrt, "floor": np.floor, "sin": math.sin, "cos": math.cos}
+    names |= {part.__name__: part for part in _PARTS}
+    names |= _pieces(F, real, ir.IntType(bits), mantissa, rounding)
+    names |= {"OPTIONS": OPTIONS, "float64": types.float64, "int64": types.int64, "int32": types.int32}
+    names["exp_series"] = _polynomial(F, [1 / math.factorial(k) for k in range(2, terms)])
+    names["log_series"] = _polynomial(F, [2 / (2 * k + 1) for k in range(1, odd_terms + 1)])
+    names["tail_series"] = _polynomial(F, _TAIL_SERIES)
 
     def compiled(function: Any, loose: bool = False) -> Any:
         options = {**OPTIONS, "fastmath": {"contract", "reassoc"}} if loose else OPTIONS
-        return numba.njit(**options)(with_names(function, names))
+        return numba.njit(**options)(FunctionType(function.__code__, names, function.__name__))
 
-    names |= {"OPTIONS": OPTIONS, "compiled": compiled}
-    names["exp_series"] = _polynomial(F, [1 / math.factorial(k) for k in range(2, terms)])
-    names["log_series"] = _polynomial(F, [2 / (2 * k + 1) for k in range(1, odd_terms + 1)])
-    names |= {"flushing": flushing, "restored": restored, "added": added, "seen": seen, "yielded": yielded}
-    names["tail_series"] = _polynomial(F, _TAIL_SERIES)
-    for function in (
-        elementary.sign, elementary.exp_of_sum, elementary.exp, elementary.expm1, elementary.bell, elementary.normal, elementary.normal_slope, elementary.log, elementary.log1p,
-        elementary.tanh,
-    ):  # fmt: skip
-        names[function.__name__] = names["compiled"](function)
-    names["exponentials"] = names["compiled"](kernels.exponentials)
+    for name in _FUNCTIONS:
+        names[name] = compiled(getattr(elementary, name))
+    names["exponentials"] = compiled(kernels.exponentials)
+    names["compiled"] = compiled
     return names
 
 
-def with_names(function: Any, names: dict[str, Any]) -> Any:
-    """The function with other globals."""
-    return FunctionType(function.__code__, names, function.__name__)
+def _constants(dtype: str, mantissa: int, rounding: float) -> dict[str, float]:
+    info = np.finfo(dtype)
+    high = round(LOG_2 * 2 ** (mantissa - 12)) / 2 ** (mantissa - 12)  # whole numbers times it are exact
+    return {
+        "INF": math.inf,
+        "NAN": math.nan,
+        "LOG2E": 1 / math.log(2),
+        "HIGH": high,
+        "LOW": float(LOG_2 - Fraction(high)),
+        "ROUNDING": rounding,
+        "TINY": float(info.tiny),
+        "SHIFT": 2.0 ** (mantissa + 2),
+        "SHIFTED": mantissa + 2.0,
+        "LARGEST": math.log(float(info.max)) + 1,
+        "SMALLEST": math.log(float(info.tiny)) - 40,
+        "BELL_END": 17.0,
+        "DENSITY": (2 * math.pi) ** -0.5,
+        "TAIL": _TAIL * 0.5**0.5,
+    }
 
 
 def _polynomial(F: Any, coefficients: list[float]) -> Any:

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from multimlp.backend import Argument, Call, Late, Record
+from multimlp.backend import Argument, Late, Record, Table
 from multimlp.backends._numba import compiling, formulas, kernels, store
+from multimlp.backends._numba.tables import InPhases, InTurn
 from multimlp.backends._threads import blas_threads, threads_available, threads_for
 
 _ALIGNED = 64
 _ONE_THREAD = 1 << 19
 _ALL_THREADS_FROM = 1 << 24
 """Operations of the largest product, 2 m n k; see `multimlp.backends._threads`."""
-_WIDTH = 16
-"""Of a table: a kernel's address and its arguments."""
 _BITS = 32
-_PATIENCE = 2000
-"""How often a thread that waits looks before it lets others have the core: some micro-seconds."""
 _ANY = "float64"
 """Of kernels that do without the dtype."""
 
@@ -52,9 +48,6 @@ class NumbaKernels:
         ):  # OpenBLAS takes one by itself, and setting a limit takes as long as several small steps
             return contextlib.nullcontext()
         return blas_threads(1 if own else threads_for(operations, _ALL_THREADS_FROM))
-
-    def table(self, records: Sequence[Record], by_member: Sequence[np.ndarray]) -> Table:
-        return Table(records, by_member)
 
     def _record(self, kernel: Callable[..., None], *arguments: Argument, dtype: str | None = None) -> Record:
         kind = self._dtype if dtype is None else dtype
@@ -133,7 +126,17 @@ class NumbaKernels:
         begin, count = width * first, width * own
         return [
             self._record(kernels.fold, folded, Late("steps", 1), key0, key1, layer, dtype=_ANY),
-            self._record(kernels.draw, words, folded, Late("members"), begin, count, size, half, dtype=_ANY),
+            self._record(
+                kernels.draw,
+                words,
+                folded,
+                Late("members", by_member=1),
+                begin,
+                count,
+                size,
+                half,
+                dtype=_ANY,
+            ),
             self._record(kernels.mask, factors, words, width, own, _line(factors), threshold, 1.0 / keep),
         ]
 
@@ -192,53 +195,17 @@ class NumbaKernels:
     def workers(self) -> int:
         return threads_available()
 
-    def meeting(self, parties: int) -> Record:
-        return self._record(
-            kernels.meet, self.zeros((8,), np.int64), parties, _PATIENCE, _give_way(), dtype=_ANY
-        )
+    def in_turn(
+        self, records: Sequence[Sequence[Record]], by_member: Sequence[np.ndarray], members: int
+    ) -> Table:
+        return InTurn(records, by_member, members)
+
+    def in_phases(self, phases: Sequence[Sequence[Sequence[Record]]]) -> Table:
+        return InPhases(phases)
 
     def _formula(self, loop: formulas.Loop, *arguments: Argument) -> Record:
         key = f"{self._dtype} {loop}"
         return Record(store.address(key, lambda: compiling.of_lines(*loop, self._dtype)), arguments)
-
-
-class Table:
-    """See `multimlp.backend.Table`: rows of addresses and numbers, 64 bits each, and by how much they grow."""
-
-    def __init__(self, records: Sequence[Record], by_member: Sequence[np.ndarray]) -> None:
-        shape = (len(records), _WIDTH)
-        self._rows, self._by_step, self._by_member = (np.zeros(shape, dtype=np.int64) for _ in range(3))
-        self._late: list[tuple[int, int, Late]] = []
-        self._kept = [records, list(by_member)]
-        for i, (kernel, arguments) in enumerate(records):
-            self._rows[i, 0] = kernel
-            for j, argument in enumerate(arguments, 1):
-                if isinstance(argument, Late):
-                    self._late.append((i, j, argument))
-                else:
-                    self._rows[i, j] = _bits(argument)
-                if isinstance(argument, np.ndarray):
-                    owners = (a for a in by_member if np.may_share_memory(a, argument))
-                    self._by_member[i, j] = next((a.strides[0] for a in owners), 0)
-        place = store.address("steps", lambda: compiling.of_kernel(kernels.steps, _ANY))
-        self._kernel = store.function(place)
-
-    def bound(self, late: Mapping[str, np.ndarray], steps: int, members: range) -> Call:
-        numbers = np.arange(members.stop)
-        arrays = [
-            numbers if argument.name == "members" else late[argument.name] for _, _, argument in self._late
-        ]
-        for (i, j, (name, by_step, first)), array in zip(self._late, arrays, strict=True):
-            self._rows[i, j] = array.ctypes.data + first * array.itemsize
-            self._by_step[i, j] = by_step * array.itemsize
-            self._by_member[i, j] = array.itemsize if name == "members" else 0
-        parts = (self._rows, self._by_step, self._by_member, np.zeros(_WIDTH, dtype=np.int64))
-        places = (a.ctypes.data for a in parts)
-        given = np.asarray(
-            [0, *places, *self._rows.shape, steps, members.start, len(members)], dtype=np.int64
-        )
-        kernel, kept = self._kernel, (given, parts, arrays)  # addresses keep nothing alive
-        return lambda: kernel(kept[0].ctypes.data)
 
 
 def _line(*arrays: np.ndarray) -> int:
@@ -252,12 +219,6 @@ def _shape(*arrays: np.ndarray) -> tuple[int, int, int]:
     if all(array.flags.c_contiguous for array in arrays):
         return 1, arrays[0].size, arrays[0].size
     return *arrays[0].shape, _line(*arrays)
-
-
-def _bits(argument: np.ndarray | int | float) -> int:
-    if isinstance(argument, np.ndarray):
-        return argument.ctypes.data
-    return int(np.float64(argument).view(np.int64)) if isinstance(argument, float) else int(argument)
 
 
 def _stored(x: np.ndarray) -> tuple[bytes, int]:
@@ -277,13 +238,3 @@ def _blas(dtype: str) -> int:
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     return int(pointer(capsule, name(capsule)))
-
-
-@cache
-def _give_way() -> int:
-    """The address of the system's function that lets other threads have the core."""
-    windows = sys.platform == "win32"
-    system = ctypes.CDLL("kernel32" if windows else None)
-    return int(
-        ctypes.cast(system.SwitchToThread if windows else system.sched_yield, ctypes.c_void_p).value or 0
-    )

@@ -2,8 +2,8 @@
 
 A step is laid out once as `Record`s, each a kernel's address with its arguments, and a table of them is run for many steps, and for the
 members of an ensemble one after the other, without Python between. All memory is the host's, in NumPy arrays, feature-major as for
-`multimlp.backend.Kernels`, and arrays may be columns of wider ones: a slice of a batch. Several threads may run a table each, which meet
-where records say so.
+`multimlp.backend.Kernels`, and arrays may be columns of wider ones: a slice of a batch. Several threads may
+share the work of a table; what is computed does not depend on who does it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ class Late(NamedTuple):
     name: str
     by_step: int = 0
     """How many of its elements a step takes."""
+    by_member: int = 0
+    """How many a member takes."""
     first: int = 0
-    """The element that the first step begins with."""
+    """The element that the first step of the first member begins with."""
 
 
 Argument: TypeAlias = np.ndarray | Late | int | float
@@ -40,9 +42,9 @@ class Record(NamedTuple):
 class Table(Protocol):
     """A step, ready to run."""
 
-    def bound(self, late: Mapping[str, np.ndarray], steps: int, members: range) -> Call:
-        """The call that makes so many steps of these members, one member after the other. Other threads run meanwhile, and it raises
-        nothing."""
+    def bound(self, late: Mapping[str, np.ndarray], steps: int) -> list[Call]:
+        """The calls that make so many steps, one for each thread that may help. They raise nothing. Whichever of them are made at the
+        same time share the work, so that the first one is enough, and return when there is nothing left to begin."""
 
 
 class UntranslatableError(Exception):
@@ -69,10 +71,6 @@ class CompiledKernels(Protocol):
     def threads(self, operations: int, own: bool) -> contextlib.AbstractContextManager[Any]:
         """The setting of BLAS's threads for a largest product of so many operations; ``own``: on several threads of ours, so that it is
         to have none of its own."""
-
-    def table(self, records: Sequence[Record], by_member: Sequence[np.ndarray]) -> Table:
-        """Records as a table. Of the arrays in ``by_member`` each member has its own part, along the first axis, and records hold the
-        first member's."""
 
     # ---- data
 
@@ -173,10 +171,16 @@ class CompiledKernels(Protocol):
     ) -> Record:
         """``p, *slots = rule(p, g, slots, scalars)`` for ``arrays = (p, g, *slots)``; scalars are numbers in double precision, by name."""
 
-    # ---- threads
+    # ---- tables
 
     def workers(self) -> int:
         """How many threads can compute at the same time."""
 
-    def meeting(self, parties: int) -> Record:
-        """A call that returns when so many threads have made it."""
+    def in_turn(
+        self, records: Sequence[Sequence[Record]], by_member: Sequence[np.ndarray], members: int
+    ) -> Table:
+        """A table of the records of a step of one member, for each thread, with arrays of its own to work with. Of the arrays in
+        ``by_member`` each member has its own part, along the first axis, and records hold the first member's."""
+
+    def in_phases(self, phases: Sequence[Sequence[Sequence[Record]]]) -> Table:
+        """A table of a step of one network, in phases, each of tasks that do not touch each other's results."""

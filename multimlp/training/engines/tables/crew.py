@@ -1,63 +1,41 @@
-"""Threads that run a table each, at the same time."""
+"""Threads that share the work of a table."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import TypeVar
 
 import numpy as np
 
-from multimlp.backend import Call, Table
-
-T = TypeVar("T")
-
-
-def dealt(items: Sequence[T], hands: int) -> list[Sequence[T]]:
-    """Neighbours together, about equally many for each of at most so many hands."""
-    count = min(hands, len(items))
-    return [items[len(items) * i // count : len(items) * (i + 1) // count] for i in range(count)]
+from multimlp.backend import Table
 
 
 class Crew:
-    """Tables for threads; the first is the caller's.
+    """A table and the setting in which it is run.
 
     Parameters
     ----------
-    jobs : sequence of (Table, range)
-        What each thread runs, for which members.
+    table : Table
     setting : callable
-        Makes the context in which they run.
+        Makes the context.
     """
 
-    def __init__(
-        self, jobs: Sequence[tuple[Table, range]], setting: Callable[[], AbstractContextManager[None]]
-    ) -> None:
-        self._jobs, self._setting = jobs, setting
+    def __init__(self, table: Table, setting: Callable[[], AbstractContextManager[None]]) -> None:
+        self._table, self._setting = table, setting
 
     def run(self, late: Mapping[str, np.ndarray], steps: int) -> None:
-        """So many steps by all."""
+        """So many steps, by this thread and helpers."""
         with self._setting():
-            self._run(late, steps)
-
-    def _run(self, late: Mapping[str, np.ndarray], steps: int) -> None:
-        first, *others = [table.bound(late, steps, members) for table, members in self._jobs]
-        gate, begun = threading.Event(), []
-        called_off = True
-
-        def work(call: Call) -> None:
-            gate.wait()
-            if not called_off:
-                call()
-
-        try:
+            first, *others = self._table.bound(late, steps)
+            helpers = []
             for call in others:
-                begun.append(threading.Thread(target=work, args=(call,), name="multimlp-table"))
-                begun[-1].start()
-            called_off = False  # nobody begins before all are there: they wait for each other in between
-        finally:
-            gate.set()
-        first()
-        for thread in begun:
-            thread.join()
+                helper = threading.Thread(target=call, name="multimlp-table")
+                try:
+                    helper.start()
+                except RuntimeError:  # no more threads are to be had, and none is needed
+                    break
+                helpers.append(helper)
+            first()
+            for helper in helpers:
+                helper.join()

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from multimlp import tree
-from multimlp.backend import CompiledKernels, Record, UntranslatableError
+from multimlp.backend import CompiledKernels, Record, Table, UntranslatableError
 from multimlp.optimizers import OptimizerState
 from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
 from multimlp.training.engines.inplace.coverage import why_not
 from multimlp.training.engines.inplace.heads import SoftmaxHead, head_for
 from multimlp.training.engines.inplace.layout import Layout
 from multimlp.training.engines.slices import Rows, example_slices, weight_shares
-from multimlp.training.engines.tables.crew import Crew, dealt
+from multimlp.training.engines.tables.crew import Crew
 from multimlp.training.engines.tables.program import Program
 from multimlp.training.engines.tables.updates import Updates
 from multimlp.tree import Tree
@@ -136,17 +136,14 @@ class TableEngine:
         cuts = example_slices(batch, widths, self._problem.members, self._problem.dtype)
         steps = (batch, labels, weighted)
         if len(cuts) > 1:
-            records, total = self._in_slices(cuts, *steps)
-            jobs = [(self._table(own, total), range(1)) for own in records]
+            table, total = self._in_slices(cuts, *steps)
         else:
             total = self._kernels.zeros((self._members, 1), np.float64)
-            hands = [
-                range(own[0], own[-1] + 1) for own in dealt(range(self._members), self._kernels.workers())
-            ]
-            jobs = [(self._table(self._whole(total, *steps), total), members) for members in hands]
+            records = [self._whole(total, *steps) for _ in range(min(self._kernels.workers(), self._members))]
+            table = self._kernels.in_turn(records, (self._p, *self._slots, total), self._members)
         largest = 2 * batch * max(fan_in * fan_out for fan_in, fan_out in shapes)
         threads = functools.partial(self._kernels.threads, largest, own=max(len(cuts), self._members) > 1)
-        return Crew(jobs, threads), total
+        return Crew(table, threads), total
 
     def _whole(self, total: np.ndarray, batch: int, labels: bool, weighted: bool) -> list[Record]:
         """A step of one network, or of the first member."""
@@ -155,17 +152,13 @@ class TableEngine:
         shapes = [block.matrix.shape for block in self._layout.blocks(g)]
         share = [Rows(layer, 0, rows) for layer, (rows, _) in enumerate(shapes)]
         gradient = self._gradient(program, g, share, total[0])
-        return [
-            *program.examples(slice(0, batch), total[0]),
-            *gradient,
-            *self._clip(g),
-            *self._update(g, share),
-        ]
+        examples = program.examples(slice(0, batch), total[0])
+        return [*examples, *gradient, *self._clip(g), *self._update(g, share)]
 
     def _in_slices(
         self, cuts: tuple[slice, ...], batch: int, labels: bool, weighted: bool
-    ) -> tuple[list[list[Record]], np.ndarray]:
-        """A step for each of several threads, which meet between slices and shares: whose they are changes nothing."""
+    ) -> tuple[Table, np.ndarray]:
+        """A step in phases: the slices of the batch, then the shares of the weights."""
         g = self._kernels.zeros((self._layout.size,))
         program = self._program(g, batch, labels, weighted)
         shares = weight_shares([block.matrix.shape for block in self._layout.blocks(g)])
@@ -174,25 +167,14 @@ class TableEngine:
         gradients = [self._gradient(program, g, share, total[0, i:]) for i, share in enumerate(shares)]
         updates = [self._update(g, share) for share in shares]
         clip = self._clip(g)
-        phases = (
-            [forward, gradients, [clip], updates]
-            if clip
-            else [forward, [a + b for a, b in zip(gradients, updates, strict=True)]]
-        )
-        workers = min(self._kernels.workers(), max(map(len, phases)))
-        meeting = [self._kernels.meeting(workers)] if workers > 1 else []
-        hands = [dealt(phase, workers) + [[]] * workers for phase in phases]
-        return [
-            [record for phase in hands for record in (*itertools.chain(*phase[worker]), *meeting)]
-            for worker in range(workers)
-        ], total
+        if clip:  # it needs all gradients
+            return self._kernels.in_phases([forward, gradients, [clip], updates]), total
+        second = [[*gradient, *update] for gradient, update in zip(gradients, updates, strict=True)]
+        return self._kernels.in_phases([forward, second]), total
 
     def _program(self, g: np.ndarray, batch: int, labels: bool, weighted: bool) -> Program:
         blocks, gradients = self._layout.blocks(self._p[0]), self._layout.blocks(g)
         return Program(self._problem, self._kernels, blocks, gradients, batch, labels, weighted)
-
-    def _table(self, records: list[Record], total: np.ndarray) -> Any:
-        return self._kernels.table(records, (self._p, *self._slots, total))
 
     def _gradient(self, program: Program, g: np.ndarray, share: Any, total: np.ndarray) -> list[Record]:
         """A share of the gradient, the regulariser's included."""

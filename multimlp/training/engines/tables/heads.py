@@ -63,4 +63,4 @@ class Head:
         return kernels.loss(plain, plain.gradient, z, d, targets, share, total)
 
     def _rows(self, part: slice) -> Late:
-        return Late("rows", self._batch, part.start)
+        return Late("rows", self._batch, first=part.start)

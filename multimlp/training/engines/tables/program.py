@@ -67,7 +67,7 @@ class Program:
         """From the rows of a slice to the gradients in all layers' outputs; the loss is added to ``total``."""
         kernels, blocks, signals = self._kernels, self._blocks, [signal[:, part] for signal in self._signals]
         fan_in = blocks[0].weight.shape[0]
-        rows = Late("rows", self._batch, part.start)
+        rows = Late("rows", self._batch, first=part.start)
         forward = [kernels.gather(Late("inputs"), rows, self._x[part, :fan_in]), *self._head.load(part)]
         backward: list[Record] = []
         outputs = [*(hidden.y for hidden in self._hidden), self._outputs]
