@@ -12,24 +12,34 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from multimlp.backends._quota import processor_quota
 from multimlp.backends._turns import Turns
 
 
 def threads_available() -> int:
-    """The number of processors that this process may use."""
+    """The number of processors that this process may use, a container's quota included."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    quota = _quota()
+    return count if quota is None else min(count, max(1, math.ceil(quota)))
+
+
+_quota = functools.cache(processor_quota)
 
 
 def threads_for(operations: float, all_from: float) -> int | None:
     """How many threads for a largest product of so many operations (2 m n k): one if they are fewer than
-    ``all_from``; None: leave it to the library."""
-    return 1 if operations < all_from else None
+    ``all_from``; else None, to leave it to the library, or as many as a container's quota allows, which no library asks for."""
+    if operations < all_from:
+        return 1
+    return None if _quota() is None else threads_available()
 
 
 @functools.cache
@@ -41,6 +51,11 @@ def _libraries() -> tuple[Any, ...]:
     except ImportError:
         return ()
     return tuple(ThreadpoolController().select(user_api="blas").lib_controllers)
+
+
+def can_limit_blas() -> bool:
+    """Whether `blas_threads` has a hold on NumPy's BLAS."""
+    return bool(_libraries())
 
 
 BLAS = Turns()
@@ -77,5 +92,5 @@ def _limited(libraries: Sequence[Any], count: int | None) -> Callable[[], None]:
             else:
                 library.set_num_threads(number)
 
-    set_to([count] * len(before))
+    set_to([number if count is None else min(number, count) for number in before])
     return lambda: set_to(before)

@@ -472,3 +472,21 @@ def test_memory_of_fit_stays_near_what_it_needs(backend):
         check=True,
     )
     assert int(done.stdout) < 1.7 * memory.needed(memory.CASE)
+
+
+def test_a_busy_machine_is_busy_for_a_while_and_no_longer() -> None:
+    from benchmarks import busy as module
+
+    started = []
+    popen = module.subprocess.Popen
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            module.subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1]
+        )
+        with module.busy(2, seconds=30):
+            assert [process.poll() for process in started] == [None, None]
+        assert all(process.returncode is not None for process in started)
+        with module.busy(1, seconds=0.01):
+            assert started[-1].wait(20) == 0
+        with module.busy(0):
+            assert len(started) == 3

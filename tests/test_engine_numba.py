@@ -120,7 +120,6 @@ def test_the_number_of_threads_changes_no_bit(case, monkeypatch):
     check(case)
     found = []
     for workers in (1, 2, 3):
-        monkeypatch.setattr("multimlp.backends._numba.records.threads_available", lambda count=workers: count)
         monkeypatch.setattr("multimlp.backends._numba.tables.threads_available", lambda count=workers: count)
         found.append(run_numba(case))
     for other in found[1:]:

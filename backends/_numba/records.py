@@ -12,8 +12,8 @@ import numpy as np
 
 from multimlp.backend import Argument, Late, Record, Table
 from multimlp.backends._numba import compiling, formulas, kernels, store
-from multimlp.backends._numba.tables import InPhases, InTurn
-from multimlp.backends._threads import blas_threads, threads_available, threads_for
+from multimlp.backends._numba.tables import InPhases, InTurn, workers
+from multimlp.backends._threads import blas_threads, threads_for
 
 _ALIGNED = 64
 _ONE_THREAD = 1 << 19
@@ -193,7 +193,7 @@ class NumbaKernels:
     # ---- threads
 
     def workers(self) -> int:
-        return threads_available()
+        return workers()
 
     def in_turn(
         self, records: Sequence[Sequence[Record]], by_member: Sequence[np.ndarray], members: int

@@ -13,7 +13,7 @@ import numpy as np
 
 from multimlp.backend import Call, Late, Record
 from multimlp.backends._numba import compiling, kernels, store
-from multimlp.backends._threads import threads_available
+from multimlp.backends._threads import can_limit_blas, threads_available
 
 WIDTH = 16
 """Of a table: a kernel's address and its arguments."""
@@ -21,6 +21,11 @@ _PATIENCE = 2000
 """How often a thread that waits looks before it lets others have the core: some micro-seconds."""
 _LINE = 8
 """Whole numbers in a line of the cache: what threads share lies apart."""
+
+
+def workers() -> int:
+    """How many threads may compute at the same time: one where BLAS would have threads of its own in each."""
+    return threads_available() if can_limit_blas() else 1
 
 
 class _Rows:
@@ -83,7 +88,7 @@ class InPhases:
         self._opens = np.asarray(
             [n for n, phase in zip(before, phases, strict=False) for _ in phase], dtype=np.int64
         )
-        self._threads = min(threads_available(), max(map(len, phases)))
+        self._threads = min(workers(), max(map(len, phases)))
         self._kernel = _compiled(kernels.in_phases)
 
     def bound(self, late: Mapping[str, np.ndarray], steps: int) -> list[Call]:

@@ -9,18 +9,28 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
-from multimlp.backend import Call, FusedUpdate, Kernels, UpdateRule
-from multimlp.backends._threads import blas_threads, threads_for
+from multimlp.backend import Call, FusedUpdate, Kernels, Phase, UpdateRule
+from multimlp.backends._team import Team
+from multimlp.backends._threads import blas_threads, can_limit_blas, threads_for
 from multimlp.backends.numpy import _updates
 
 _OPENBLAS_ONE_THREAD = 1 << 19
 """Products of fewer floating-point operations run on one thread in OpenBLAS anyway."""
 _ALL_THREADS_FROM = 1 << 24
 """Operations of the largest product; see `multimlp.backends._threads`."""
+
+
+def _overflow_quietly() -> None:
+    """As in the adapter's ``scope``, which the thread that leads is in."""
+    np.seterr(over="ignore", invalid="ignore", divide="ignore")
+
+
+_TEAM = Team(_overflow_quietly)
 
 
 def _relu_backward(kernels: Kernels, y: np.ndarray, d: np.ndarray) -> Call:
@@ -57,21 +67,30 @@ class NumpyKernels(Kernels):
         else:
             out[...] = np.take(source, rows, axis=0)
 
-    def threads(self, operations: int) -> AbstractContextManager[None]:
+    @property
+    def cuts(self) -> bool:  # type: ignore[override]
+        return can_limit_blas()
+
+    def run(self, phases: Sequence[Phase]) -> None:
+        _TEAM.run(phases)
+
+    def threads(self, operations: int, own: bool = False) -> AbstractContextManager[None]:
+        if own:
+            return blas_threads(1)
         if operations < _OPENBLAS_ONE_THREAD:  # setting a limit takes as long as several small steps
             return nullcontext()
         return blas_threads(threads_for(operations, _ALL_THREADS_FROM))
 
     def product(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Call:
         if out.ndim == 2 and out.flags.c_contiguous:
-            dot = np.dot  # half the overhead of matmul
-            return lambda: dot(a, b, out)
-        matmul = np.matmul
-        return lambda: matmul(a, b, out)
+            return partial(np.dot, a, b, out)  # half the overhead of matmul
+        return partial(np.matmul, a, b, out)
+
+    def copying(self, a: np.ndarray, out: np.ndarray) -> Call:
+        return partial(np.copyto, out, a)
 
     def times(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Call:
-        multiply = np.multiply
-        return lambda: multiply(a, b, out)
+        return partial(np.multiply, a, b, out)
 
     def softmax_cross_entropy(
         self,
@@ -83,9 +102,8 @@ class NumpyKernels(Kernels):
         dots: np.ndarray,
     ) -> Call:
         subtract, exp, divide, multiply, add = np.subtract, np.exp, np.divide, np.multiply, np.add
-        largest: Any = np.maximum.reduce
         top = np.zeros_like(sums)
-        top_row = top[..., 0, :]
+        largest = _largest(z, top[..., 0, :])
         inner = _inner(z, targets, dots)
         # The sum over classes is a product with a row; a constant scale goes into that row and saves a pass.
         constant = not isinstance(scale, np.ndarray)
@@ -94,7 +112,7 @@ class NumpyKernels(Kernels):
         factor = sums if constant else np.zeros_like(sums)
 
         def call() -> None:
-            largest(z, -2, None, top_row)
+            largest()
             subtract(z, top, z)
             exp(z, d)
             total()
@@ -153,6 +171,14 @@ class NumpyKernels(Kernels):
         self, rule: UpdateRule, p: np.ndarray, g: np.ndarray, slots: Sequence[np.ndarray]
     ) -> FusedUpdate | None:
         return _updates.fused_update(rule, p, g, slots)
+
+
+def _largest(z: np.ndarray, out: np.ndarray) -> Call:
+    """``out = max(z)`` over the last axis but one."""
+    if z.shape[-2] == 2:  # a reduction has four times the overhead
+        return partial(np.maximum, z[..., 0, :], z[..., 1, :], out=out)
+    reduce: Any = np.maximum.reduce
+    return partial(reduce, z, -2, None, out)
 
 
 def _inner(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Call:

@@ -1,23 +1,19 @@
-"""NumPy's optimiser updates: no temporaries, pieces that fit the cache, several threads for large buffers."""
+"""NumPy's optimiser updates: no temporaries, pieces that fit the cache."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from multimlp.backend import FusedUpdate, Scalars, UpdateRule
-from multimlp.backends._threads import threads_available
 
 CHUNK = 1 << 16
 """Numbers in a piece: five arrays of it stay in the second-level cache of current processors, and the calls
 are long enough for two threads not to wait for the interpreter's lock (with 2^14, two threads were slower
 than one)."""
-THREADED_FROM = 2 * CHUNK
-"""Buffers from this size are updated by several threads."""
 
 
 def fused_update(
@@ -26,19 +22,19 @@ def fused_update(
     """See `multimlp.backend.Kernels.fused_update`."""
     if rule.name not in _RULES:
         return None
-    starts = range(0, p.size, CHUNK)
-    threads = min(threads_available(), len(starts)) if p.size >= THREADED_FROM else 1
-    share = -(-len(starts) // threads)
-    shares = []
-    for first in range(0, len(starts), share):
-        work = np.zeros_like(p[:CHUNK])  # one a thread: it stays in that thread's cache
-        shares.append(
-            [
-                _piece(rule, work, *(array[start : start + CHUNK] for array in (p, g, *slots)))
-                for start in starts[first : first + share]
-            ]
-        )
-    return shares[0][0] if len(starts) == 1 else _Shares(shares)
+    work = np.zeros_like(p[:CHUNK])
+    pieces = [
+        _piece(rule, work, *(array[start : start + CHUNK] for array in (p, g, *slots)))
+        for start in range(0, p.size, CHUNK)
+    ]
+    if len(pieces) == 1:
+        return pieces[0]
+
+    def update(scalars: Scalars, number: int) -> None:
+        for piece in pieces:
+            piece(scalars, number)
+
+    return update
 
 
 def _piece(
@@ -118,30 +114,3 @@ def _sgd(
 
 
 _RULES: dict[str, Any] = {"adam": _adam, "adamw": _adam, "sgd": _sgd}
-
-
-class _Shares:
-    """An update in pieces, dealt out to threads; ufuncs release the interpreter's lock."""
-
-    def __init__(self, shares: list[list[FusedUpdate]]) -> None:
-        self._mine, *self._others = shares
-        count = len(self._others)
-        self._pool = ThreadPoolExecutor(count, "multimlp-update", _overflow_quietly) if count else None
-
-    def __call__(self, scalars: Scalars, number: int) -> None:
-        waiting = []
-        if self._pool is not None:
-            waiting = [self._pool.submit(_run, share, scalars, number) for share in self._others]
-        _run(self._mine, scalars, number)
-        for future in waiting:
-            future.result()
-
-
-def _overflow_quietly() -> None:
-    """As in the adapter's ``scope``, which the thread that waits is in; each thread has a setting of its own."""
-    np.seterr(over="ignore", invalid="ignore", divide="ignore")
-
-
-def _run(pieces: list[FusedUpdate], scalars: Scalars, number: int) -> None:
-    for piece in pieces:
-        piece(scalars, number)

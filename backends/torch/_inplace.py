@@ -12,12 +12,22 @@ from typing import Any, ClassVar
 
 import torch
 
-from multimlp.backend import Call, FusedUpdate, InPlaceActivation, Kernels, Scalars, UpdateRule
+from multimlp.backend import Call, FusedUpdate, InPlaceActivation, Kernels, Phase, Scalars, UpdateRule
+from multimlp.backends._team import Team
 from multimlp.backends._threads import threads_for
 from multimlp.backends.torch._threads import torch_threads
 
 _ALL_THREADS_FROM = 1 << 22
 """Operations of the largest product; see `multimlp.backends._threads`."""
+
+
+def _settle() -> None:
+    """What the thread that leads has set for itself; see `TorchKernels.running` and `TorchKernels.threads`."""
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(1)
+
+
+_TEAM = Team(_settle)
 
 
 def _in_place(
@@ -90,6 +100,8 @@ class TorchKernels(Kernels):
     }
     updates: ClassVar = {"adam": _adam, "adamw": _adam, "sgd": _sgd}
 
+    own_threads = True
+
     def zeros(self, shape: Sequence[int]) -> torch.Tensor:
         return torch.zeros(tuple(shape), dtype=getattr(torch, self.dtype), device=self.device)
 
@@ -105,16 +117,26 @@ class TorchKernels(Kernels):
     def running(self) -> contextlib.AbstractContextManager[None]:
         return torch.no_grad()
 
-    def threads(self, operations: int) -> contextlib.AbstractContextManager[None]:
-        if self.device not in (None, "cpu"):
+    @property
+    def cuts(self) -> bool:  # type: ignore[override]
+        return self.device in (None, "cpu")
+
+    def run(self, phases: Sequence[Phase]) -> None:
+        _TEAM.run(phases)
+
+    def threads(self, operations: int, own: bool = False) -> contextlib.AbstractContextManager[None]:
+        if not self.cuts:
             return contextlib.nullcontext()
-        return torch_threads(threads_for(operations, _ALL_THREADS_FROM))
+        return torch_threads(1 if own else threads_for(operations, _ALL_THREADS_FROM))
 
     # ---- pieces of a step
 
     def product(self, a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> Call:
         product = torch.mm if out.ndim == 2 else torch.matmul
         return lambda: product(a, b, out=out)
+
+    def copying(self, a: torch.Tensor, out: torch.Tensor) -> Call:
+        return lambda: out.copy_(a)
 
     def softmax_cross_entropy(
         self,

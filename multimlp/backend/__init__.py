@@ -11,7 +11,16 @@ from multimlp.backend._catalog import CHECKERS, BackendInfo, available_backends
 from multimlp.backend._compiled import Argument, CompiledKernels, Late, Record, Table, UntranslatableError
 from multimlp.backend._contract import Backend, Capabilities, Function
 from multimlp.backend._convert import convert, host, host_values
-from multimlp.backend._inplace import Call, FusedUpdate, InPlaceActivation, Kernels, Scalars, UpdateRule
+from multimlp.backend._inplace import (
+    Call,
+    FusedUpdate,
+    InPlaceActivation,
+    Kernels,
+    Phase,
+    Scalars,
+    Task,
+    UpdateRule,
+)
 from multimlp.backend._op import OPS, Op, op, prepare_all
 from multimlp.backend._registry import (
     BUILTIN,
@@ -57,11 +66,13 @@ __all__ = [
     "Late",
     "Namespace",
     "Op",
+    "Phase",
     "Record",
     "Scalars",
     "Selection",
     "Table",
     "Target",
+    "Task",
     "UntranslatableError",
     "UpdateRule",
     "array_namespace",

@@ -12,7 +12,9 @@ ensemble, so that element-wise work and the reduction over classes run along con
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from operator import call as make
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
@@ -23,6 +25,10 @@ from multimlp.backend._op import Op
 
 Call: TypeAlias = Callable[[], Any]
 """One piece of a step, everything bound."""
+Task: TypeAlias = tuple[Call, ...]
+"""Calls in their order."""
+Phase: TypeAlias = tuple[Task, ...]
+"""Tasks that do not touch each other's results, so that they may be made in any order, or at once."""
 Scalars: TypeAlias = dict[str, float]
 """What ``Optimizer.scalars`` returns."""
 FusedUpdate: TypeAlias = Callable[[Scalars, int], None]
@@ -128,6 +134,12 @@ class Kernels:
     }
     updates: ClassVar[Mapping[str, Callable[..., FusedUpdate]]] = {}
 
+    cuts = False
+    """Whether `run` deals out the tasks of a phase, so that a step is worth cutting into some."""
+
+    own_threads = False
+    """Whether the library gives element-wise work to threads of its own where `threads` leaves them to it."""
+
     chunk = 1 << 62
     """How many numbers of a flat buffer an element-wise rule takes at a time; bounded where caches count."""
 
@@ -166,10 +178,16 @@ class Kernels:
         """The setting in which calls run."""
         return contextlib.nullcontext()
 
-    def threads(self, operations: int) -> contextlib.AbstractContextManager[Any]:
-        """The setting of the library's threads that suits a largest product of so many operations; undone at
-        the end."""
+    def threads(self, operations: int, own: bool = False) -> contextlib.AbstractContextManager[Any]:
+        """The setting of the library's threads that suits a largest product of so many operations, or with ``own`` tasks that are
+        made by several threads; undone at the end."""
         return contextlib.nullcontext()
+
+    def run(self, phases: Sequence[Phase]) -> None:
+        """Make all calls, phase by phase; by several threads where `cuts`."""
+        for phase in phases:
+            for task in phase:
+                deque(map(make, task), maxlen=0)
 
     # ---- pieces of a step
 
@@ -177,6 +195,14 @@ class Kernels:
         """``out = a b``, matrices or stacks of matrices."""
         matmul = self.module.matmul
         return lambda: matmul(a, b, out=out)
+
+    def copying(self, a: Array, out: Array) -> Call:
+        """``out = a``"""
+
+        def call() -> None:
+            out[...] = a
+
+        return call
 
     def times(self, a: Array, b: Array, out: Array) -> Call:
         """``out = a * b`` element by element."""

@@ -7,6 +7,7 @@ than call the library.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from multimlp.backend import Array, Kernels
 from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
 from multimlp.training.engines.inplace.coverage import why_not
+from multimlp.training.engines.inplace.cuts import Cuts
 from multimlp.training.engines.inplace.heads import SoftmaxHead, head_for
 from multimlp.training.engines.inplace.layout import Layout
 from multimlp.training.engines.inplace.penalty import Penalty
@@ -72,18 +74,27 @@ class InplaceEngine:
         self._problem, self._kernels = problem, kernels
         with kernels.running():
             self._layout = Layout(params, kernels)
+            self._cuts = Cuts(problem, kernels, self._layout)
             self._p = self._layout.packed(params)
             self._g = kernels.zeros((self._layout.size,))
-            self._update = Update(problem.optimizer, kernels, self._layout, self._p, self._g, optimizer_state)
-        widths = [tuple(layer.weight.shape[-2:]) for layer in params]
-        self._operations = 2 * problem.batch_size * max(fan_in * fan_out for fan_in, fan_out in widths)
+            self._update = Update(
+                problem.optimizer,
+                kernels,
+                self._layout,
+                self._p,
+                self._g,
+                optimizer_state,
+                self._cuts.spans,
+            )
+        products = (fan_in * fan_out for fan_in, fan_out in itertools.pairwise(self._layout.widths))
+        self._operations = 2 * problem.batch_size * max(products)
         self._programs: dict[tuple[int, bool, bool], Program] = {}
 
     # ---- the Engine protocol
 
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         total: Array = 0.0
-        with self._kernels.threads(self._operations), self._kernels.running():
+        with self._kernels.threads(self._operations, self._cuts.own_threads), self._kernels.running():
             rows = self._kernels.indices(order)
             step = first_step
             for program, start, stop in self._pieces(chunk, len(order)):
@@ -123,12 +134,23 @@ class InplaceEngine:
                 del self._programs[oldest]
             blocks, gradients = self._layout.blocks(self._p), self._layout.blocks(self._g)
             self._programs[key] = Program(
-                self._problem, self._kernels, blocks, gradients, self._update, self._penalty, *key
+                self._problem,
+                self._kernels,
+                blocks,
+                gradients,
+                self._update,
+                self._penalties,
+                self._cuts.examples(batch),
+                self._cuts.shares,
+                *key[1:],
             )
         return self._programs[key]
 
-    def _penalty(self, steps: int) -> Penalty | None:
+    def _penalties(self, steps: int) -> list[Penalty]:
         regularizer: Any = self._problem.regularizer  # a `Regularizer`: see `coverage`
         if regularizer is None:
-            return None
-        return Penalty(regularizer, self._kernels, self._layout, self._p, self._g, steps)
+            return []
+        spans = self._cuts.spans if self._problem.members is None else [slice(0, self._layout.size)]
+        return [
+            Penalty(regularizer, self._kernels, self._layout, self._p, self._g, span, steps) for span in spans
+        ]

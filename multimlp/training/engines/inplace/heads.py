@@ -1,9 +1,9 @@
-"""The end of the network: a batch's loss and its gradient with respect to the outputs, for all batches of a
-block of steps.
+"""The end of the network: the loss of a slice of a batch and its gradient with respect to the outputs, for all batches of a
+block of steps. Most batches are one slice.
 
-A head keeps the targets of a whole block in the form in which the steps use them, and what the steps leave of
-their losses. The weights of the examples (one over the batch's size, or the sample weights over their sum)
-are folded into the targets beforehand.
+A head is made for slices of ``batch`` of the ``examples`` over which losses are means. It keeps the targets of a whole block in the
+form in which the steps use them, and what the steps leave of their losses. The weights of the examples (one over the batch's size, or
+the sample weights over their sum) are folded into the targets beforehand.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Head(Protocol):
         """The call that turns outputs ``z`` (..., k, batch) into their gradient ``d``; ``z`` is spent."""
 
     def losses(self, steps: int) -> Array:
-        """The mean losses of the first steps of the block; shape (steps, ...)."""
+        """What the slices add to the mean losses of the first steps of the block; shape (steps, ...)."""
 
 
 class SoftmaxHead:
@@ -40,10 +40,11 @@ class SoftmaxHead:
         lead: tuple[int, ...],
         k: int,
         batch: int,
+        examples: int,
         uniform: bool,
     ) -> None:
         self._kernels, self._batch = kernels, batch
-        self._share = loss.scale / batch
+        self._share = loss.scale / examples
         self._factor = loss.scale
         self._smoothing = loss.options.get("label_smoothing", 0.0)
         self._classes = loss.options.get("class_weights")
@@ -97,9 +98,11 @@ class SquaredHead:
         lead: tuple[int, ...],
         k: int,
         batch: int,
+        examples: int,
         uniform: bool,
     ) -> None:
         self._kernels, self._batch, self._k, self._factor = kernels, batch, k, loss.scale
+        self._share = 1.0 / examples
         self._targets = kernels.zeros((steps, k, batch))
         self._scales: Array | None = None if uniform else kernels.zeros((steps, 1, batch))
         self._dots = kernels.zeros((steps, *lead))
@@ -117,7 +120,7 @@ class SquaredHead:
             self._scales[:steps, 0] = weights
 
     def step(self, position: int, z: Array, d: Array) -> Call:
-        scale = 1.0 / self._batch if self._scales is None else self._scales[position]
+        scale = self._share if self._scales is None else self._scales[position]
         targets, dots = self._targets[position], self._dots[position, ...]
         return self._kernels.squared_error(z, d, targets, scale, 2.0 * self._factor / self._k, dots)
 
@@ -137,10 +140,11 @@ class ClosedFormHead:
         lead: tuple[int, ...],
         k: int,
         batch: int,
+        examples: int,
         uniform: bool,
     ) -> None:
         self._kernels, self._loss, self._batch = kernels, loss, batch
-        self._weights = kernels.filled((steps, batch), 1.0 / batch)
+        self._weights = kernels.filled((steps, batch), 1.0 / examples)
         self._losses = kernels.zeros((steps, *lead))
         self._targets: Array | None = None
 

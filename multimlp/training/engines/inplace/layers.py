@@ -48,7 +48,7 @@ class Dropout:
 
 
 def hidden_layer(
-    kernels: Kernels, rule: Activation, layer: int, inputs: Array, signal: Array, dropout: Dropout | None
+    kernels: Kernels, rule: Activation, inputs: Array, signal: Array, factors: Array | None, spent: bool
 ) -> Hidden:
     """Lay out the activation of a hidden layer.
 
@@ -58,13 +58,18 @@ def hidden_layer(
         The next layer's inputs, which the activations become.
     signal : array, shape (..., width, batch)
         The gradient in ``inputs``, which becomes that in ``z``.
+    factors : array, shape (..., width, batch), or None
+        Of dropout.
+    spent : bool
+        Whether ``inputs`` are free for other use on the way back.
     """
-    y = inputs if dropout is None else kernels.zeros(inputs.shape)
+    y = inputs if factors is None and spent else kernels.zeros(inputs.shape)
     z, forward, backward = _in_place(kernels, rule, y, signal) or _portable(kernels, rule, y, signal)
-    if dropout is not None:
-        factors, draw = dropout.mask(layer, inputs.shape)
-        forward += [draw, kernels.times(y, factors, inputs)]
+    if factors is not None:
+        forward.append(kernels.times(y, factors, inputs))
         backward.insert(0, kernels.times(signal, factors, signal))
+    elif not spent:
+        forward.append(kernels.copying(y, inputs))
     return Hidden(z, forward, backward)
 
 

@@ -6,13 +6,15 @@ With a row of ones under the inputs, one product makes the affine map, and one p
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from multimlp import tree
 from multimlp.backend import Array, CompiledKernels, Kernels
+from multimlp.training.engines.slices import Rows
 from multimlp.tree import Tree
 
 T = TypeVar("T")
@@ -82,20 +84,43 @@ class Layout:
         views = self._views(flat)
         return self._rebuild([self._kernels.copied(view) for view in views] if copies else views)
 
-    def pieces(self, labels: Sequence[T], flats: Sequence[Array]) -> list[tuple[T, list[Array]]]:
-        """Views that together cover flat buffers, each of leaves with one label, the same for every buffer.
+    @property
+    def widths(self) -> list[int]:
+        """Inputs, hidden widths, outputs."""
+        return [self._shapes[0][-2] - self.has_bias[0], *(shape[-1] for shape in self._shapes)]
 
-        Neighbours with the same label are one flat view; one label for all leaves gives the buffers themselves.
-        The weights and biases of an ensemble's members take turns, so that there each leaf is a view with gaps.
+    @property
+    def rows(self) -> list[tuple[int, int]]:
+        """The shape of each layer's matrix; of an ensemble, all members' below each other."""
+        return [(math.prod(shape[:-1]), shape[-1]) for shape in self._shapes]
+
+    def span(self, rows: Sequence[Rows]) -> slice:
+        """Where neighbouring rows lie in a flat buffer."""
+        start, stop = (
+            self._starts[layer] + row * self._shapes[layer][-1]
+            for layer, row in ((rows[0].layer, rows[0].start), (rows[-1].layer, rows[-1].stop))
+        )
+        return slice(start, stop)
+
+    def pieces(
+        self, labels: Sequence[T], flats: Sequence[Array], cuts: Iterable[int] = ()
+    ) -> list[tuple[T, int, list[Array]]]:
+        """Views that together cover flat buffers, each of leaves with one label, the same for every buffer, and where each begins.
+
+        Neighbours with the same label are one flat view, but for the ``cuts``; one label for all leaves gives the buffers themselves.
+        The weights and biases of an ensemble's members take turns, so that there each leaf is a view with gaps, and its beginning is
+        its place in the order.
         """
-        ends = [i for i in range(1, len(labels)) if labels[i] is not labels[i - 1]]
-        if ends and self._members:
-            columns = zip(*(self._views(flat) for flat in flats), strict=True)
-            return [(label, list(views)) for label, views in zip(labels, columns, strict=True)]
         sizes = [math.prod(view.shape) for view in self._views(flats[0])]
+        starts = [0, *itertools.accumulate(sizes)]
+        changes = [i for i in range(1, len(labels)) if labels[i] is not labels[i - 1]]
+        if changes and self._members:
+            columns = zip(*(self._views(flat) for flat in flats), strict=True)
+            return [(*found, list(views)) for *found, views in zip(labels, starts, columns, strict=False)]
+        bounds = sorted({0, self.size, *cuts, *(starts[i] for i in changes)})
         return [
-            (labels[first], [flat[sum(sizes[:first]) : sum(sizes[:last])] for flat in flats])
-            for first, last in itertools.pairwise((0, *ends, len(labels)))
+            (labels[bisect.bisect(starts, first) - 1], first, [flat[first:last] for flat in flats])
+            for first, last in itertools.pairwise(bounds)
         ]
 
     def over_weights(self, value: float) -> Array:

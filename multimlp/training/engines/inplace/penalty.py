@@ -18,20 +18,29 @@ class Penalty:
     layout : Layout
     p, g : array, shape (layout.size,)
         The flat parameters and gradient.
+    span : slice
+        Which part of them; of an ensemble all.
     steps : int
         How many steps' values are kept.
     """
 
     def __init__(
-        self, regularizer: Regularizer, kernels: Kernels, layout: Layout, p: Array, g: Array, steps: int
+        self,
+        regularizer: Regularizer,
+        kernels: Kernels,
+        layout: Layout,
+        p: Array,
+        g: Array,
+        span: slice,
+        steps: int,
     ) -> None:
         members = layout.blocks(p)[0].weight.shape[:-2]
-        self._kernels, self._p, self._g = kernels, p, g
-        self._slope = kernels.zeros(p.shape)
+        self._kernels, self._p, self._g = kernels, p[span], g[span]
+        self._slope = kernels.zeros(self._p.shape)
         self._slopes = [block.weight for block in layout.blocks(self._slope)] if members else None
-        self._signs = layout.over_weights(regularizer.l1) if regularizer.l1 else None
-        self._doubled = layout.over_weights(2 * regularizer.l2)
-        self._work = kernels.zeros(p.shape)
+        self._signs = layout.over_weights(regularizer.l1)[span] if regularizer.l1 else None
+        self._doubled = layout.over_weights(2 * regularizer.l2)[span]
+        self._work = kernels.zeros(self._p.shape)
         self._values = kernels.zeros((steps, *members))
 
     def call(self, position: int) -> Call:

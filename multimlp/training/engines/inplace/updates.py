@@ -3,6 +3,8 @@ chunk."""
 
 from __future__ import annotations
 
+import bisect
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,8 @@ class Update:
     p, g : array, shape (layout.size,)
         The flat parameters and gradient.
     state : OptimizerState
+    shares : sequence of slice
+        Parts of the buffers that are updated each by itself, in order.
     """
 
     def __init__(
@@ -36,33 +40,35 @@ class Update:
         p: Array,
         g: Array,
         state: OptimizerState,
+        shares: Sequence[slice],
     ) -> None:
         self._kernels, self._layout = kernels, layout
         self._step = self._done = int(state.step)
         self._slots = [layout.packed(slot) for slot in state.slots]
         parts = optimizer.for_leaves(layout.unpacked(p, copies=False))
-        self._rules = [
-            (part, self._rule(part, *views)) for part, views in layout.pieces(parts, (p, g, *self._slots))
-        ]
-        self._scalars: list[list[Scalars]] = []
+        self._rules: list[list[tuple[Optimizer, FusedUpdate]]] = [[] for _ in shares]
+        cuts = [share.start for share in shares]
+        for part, start, views in layout.pieces(parts, (p, g, *self._slots), cuts):
+            self._rules[bisect.bisect(cuts, start) - 1].append((part, self._rule(part, *views)))
+        self._scalars: dict[int, list[Scalars]] = {}
         limit = optimizer.options["clip_norm"]
-        self._clip = None if limit is None else kernels.clip(g, limit)
+        self.clip: Call | None = None if limit is None else kernels.clip(g, limit)
+        """The call that bounds the gradient, before all updates."""
 
     def prepare(self, steps: int) -> None:
         """Set the scalars of the next steps; the optimiser's counter moves on by so many."""
-        found = {id(part): scalars(part, self._step, steps) for part, _ in self._rules}
-        self._scalars = [found[id(part)] for part, _ in self._rules]
+        parts = {id(part): part for rules in self._rules for part, _ in rules}
+        self._scalars = {key: scalars(part, self._step, steps) for key, part in parts.items()}
         self._done = self._step
         self._step += steps
 
-    def calls(self, position: int) -> list[Call]:
-        """The update of the ``position``-th of the steps prepared."""
+    def calls(self, position: int, share: int) -> list[Call]:
+        """The update of a share in the ``position``-th of the steps prepared."""
 
-        def updating(number: int, rule: FusedUpdate) -> Call:
-            return lambda: rule(self._scalars[number][position], self._done + position + 1)
+        def updating(key: int, rule: FusedUpdate) -> Call:
+            return lambda: rule(self._scalars[key][position], self._done + position + 1)
 
-        clip = [] if self._clip is None else [self._clip]
-        return [*clip, *(updating(number, rule) for number, (_, rule) in enumerate(self._rules))]
+        return [updating(id(part), rule) for part, rule in self._rules[share]]
 
     def state(self, copies: bool = True) -> Tree:
         """The state as ``optimizer.init`` makes it; views of the buffers if not copies."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -131,8 +132,7 @@ class TableEngine:
         return self._crews[key]
 
     def _lay_out(self, batch: int, labels: bool, weighted: bool) -> tuple[Crew, np.ndarray]:
-        shapes = [block.weight.shape[-2:] for block in self._layout.blocks(self._p)]
-        widths = (shapes[0][0], *(fan_out for _, fan_out in shapes))
+        widths = self._layout.widths
         cuts = example_slices(batch, widths, self._problem.members, self._problem.dtype)
         steps = (batch, labels, weighted)
         if len(cuts) > 1:
@@ -141,7 +141,7 @@ class TableEngine:
             total = self._kernels.zeros((self._members, 1), np.float64)
             records = [self._whole(total, *steps) for _ in range(min(self._kernels.workers(), self._members))]
             table = self._kernels.in_turn(records, (self._p, *self._slots, total), self._members)
-        largest = 2 * batch * max(fan_in * fan_out for fan_in, fan_out in shapes)
+        largest = 2 * batch * max(fan_in * fan_out for fan_in, fan_out in itertools.pairwise(widths))
         threads = functools.partial(self._kernels.threads, largest, own=max(len(cuts), self._members) > 1)
         return Crew(table, threads), total
 
@@ -149,8 +149,7 @@ class TableEngine:
         """A step of one network, or of the first member."""
         g = self._kernels.zeros((self._layout.size,))
         program = self._program(g, batch, labels, weighted)
-        shapes = [block.matrix.shape for block in self._layout.blocks(g)]
-        share = [Rows(layer, 0, rows) for layer, (rows, _) in enumerate(shapes)]
+        share = [Rows(layer, 0, rows) for layer, (rows, _) in enumerate(self._layout.rows)]
         gradient = self._gradient(program, g, share, total[0])
         examples = program.examples(slice(0, batch), total[0])
         return [*examples, *gradient, *self._clip(g), *self._update(g, share)]
@@ -161,7 +160,7 @@ class TableEngine:
         """A step in phases: the slices of the batch, then the shares of the weights."""
         g = self._kernels.zeros((self._layout.size,))
         program = self._program(g, batch, labels, weighted)
-        shares = weight_shares([block.matrix.shape for block in self._layout.blocks(g)])
+        shares = weight_shares(self._layout.rows)
         total = self._kernels.zeros((1, max(len(cuts), len(shares))), np.float64)
         forward = [program.examples(cut, total[0, i:]) for i, cut in enumerate(cuts)]
         gradients = [self._gradient(program, g, share, total[0, i:]) for i, share in enumerate(shares)]
@@ -176,7 +175,9 @@ class TableEngine:
         blocks, gradients = self._layout.blocks(self._p[0]), self._layout.blocks(g)
         return Program(self._problem, self._kernels, blocks, gradients, batch, labels, weighted)
 
-    def _gradient(self, program: Program, g: np.ndarray, share: Any, total: np.ndarray) -> list[Record]:
+    def _gradient(
+        self, program: Program, g: np.ndarray, share: Sequence[Rows], total: np.ndarray
+    ) -> list[Record]:
         """A share of the gradient, the regulariser's included."""
         records = [program.gradient(rows) for rows in share]
         regularizer: Any = self._problem.regularizer  # a `Regularizer`: see `inplace.coverage`
@@ -191,12 +192,9 @@ class TableEngine:
         limit = self._problem.optimizer.options["clip_norm"]
         return [] if limit is None else [self._kernels.clip(g, limit)]
 
-    def _update(self, g: np.ndarray, share: Any) -> list[Record]:
-        shapes = [block.matrix.shape for block in self._layout.blocks(g)]
-        begin = [0, *itertools.accumulate(rows * columns for rows, columns in shapes)]
-        start = begin[share[0].layer] + share[0].start * shapes[share[0].layer][1]
-        stop = begin[share[-1].layer] + share[-1].stop * shapes[share[-1].layer][1]
-        return self._updates.records([self._p[0], g, *(slot[0] for slot in self._slots)], start, stop)
+    def _update(self, g: np.ndarray, share: Sequence[Rows]) -> list[Record]:
+        arrays = [self._p[0], g, *(slot[0] for slot in self._slots)]
+        return self._updates.records(arrays, self._layout.span(share))
 
     # ---- in and out
 

@@ -27,14 +27,14 @@ class Updates:
 
     def __init__(self, kernels: CompiledKernels, layout: Layout, optimizers: Sequence[Optimizer]) -> None:
         self._kernels = kernels
-        pieces = layout.pieces(optimizers, (np.arange(layout.size),))
-        self._parts = [(part, int(place[0]), int(place[-1]) + 1) for part, (place,) in pieces]
+        pieces = layout.pieces(optimizers, (np.empty(layout.size),))
+        self._parts = [(part, start, start + view.size) for part, start, (view,) in pieces]
 
-    def records(self, arrays: Sequence[np.ndarray], start: int, stop: int) -> list[Record]:
-        """The update of a run of the flat parameters, gradient and slots."""
+    def records(self, arrays: Sequence[np.ndarray], span: slice) -> list[Record]:
+        """The update of a part of the flat parameters, gradient and slots."""
         found = []
-        for i, (part, *ends) in enumerate(self._parts):
-            first, last = max(start, ends[0]), min(stop, ends[1])
+        for i, (part, start, stop) in enumerate(self._parts):
+            first, last = max(start, span.start), min(stop, span.stop)
             if first < last:
                 names = list(_numbers(part, 0, 1))
                 views = [array[first:last] for array in arrays]
