@@ -33,8 +33,10 @@ def not_worth(problem: Problem, params: Tree) -> str | None:
         raise InputError(f"{SWITCH}: expected auto, always or never, got {as_given(choice)}")
     if choice == "never":
         return f"{SWITCH}=never"
-    if choice == "always" or problem.steps is None:
+    if choice == "always":
         return None
+    if problem.steps is None:
+        return "nobody knows how many steps there will be, and few are not worth compiling"
     weights = sum(
         layer.weight.shape[-2] * layer.weight.shape[-1] for layer in params if hasattr(layer, "weight")
     )
