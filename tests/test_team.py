@@ -7,6 +7,8 @@ import contextvars
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -141,13 +143,30 @@ def test_helpers_have_the_context_of_the_caller_and_settings_of_their_own() -> N
     assert sorted(is_set for _, is_set in seen) == [False, False, True, True]
 
 
+FORKED = """
+import os
+import numpy as np
+import multimlp as mm
+from multimlp import tree
+from multimlp.backends import _team
+
+_team.threads_available = lambda: 2
+X = np.random.default_rng(0).standard_normal((128, 64)).astype("f")
+
+def fit():
+    mlp = mm.MLP(64, (400, 400), 2)
+    result = mm.fit(mlp, X, (X[:, 0] > 0).astype(int), epochs=1, batch_size=128, backend="numpy", progress=False)
+    return b"".join(leaf.tobytes() for leaf in tree.leaves(result.params))
+
+before = fit()
+child = os.fork()
+if not child:
+    os._exit(0 if fit() == before else 3)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or fit() != before)
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_forked_child_has_helpers_of_its_own() -> None:
-    team = Team(lambda: None)
-    team.run(recorded(20, 3, []))
-    assert len(team._helpers) == 2
-    team._begin()  # what a fork calls in the child
-    assert team._helpers == []
-    names, meeting = met()
-    team.run([(meeting, meeting)])
-    assert len(set(names)) == 2
+def test_a_forked_child_trains_with_helpers_of_its_own() -> None:
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], timeout=120, check=False)
+    assert done.returncode == 0
