@@ -420,11 +420,11 @@ def test_one_piece_of_the_buffer_for_neighbours_of_one_group():
     flat = layout.packed(params)
     a, b = SimpleNamespace(), SimpleNamespace()
     pieces = layout.pieces([a, a, a, b, b, b], [flat, flat])
-    assert [(label is a, [view.shape for view in views]) for label, views in pieces] == [
+    assert [(label is a, [view.shape for view in views]) for label, _, views in pieces] == [
         (True, [(60,), (60,)]),
         (False, [(19,), (19,)]),
     ]
-    ((label, views),) = layout.pieces([a] * 6, [flat])
+    ((label, _, views),) = layout.pieces([a] * 6, [flat])
     assert label is a
     assert views[0].shape == flat.shape
-    assert all(np.shares_memory(view, flat) for view in itertools.chain(*(views for _, views in pieces)))
+    assert all(np.shares_memory(view, flat) for view in itertools.chain(*(views for *_, views in pieces)))

@@ -20,10 +20,6 @@ _FEWEST_EXAMPLES = 128
 slice / two / four: 16 x 128 on 128 examples 2.6 / 3.5 / 3.8 ms, 784-256-10 on 256 examples 2.4 / 2.8 / 3.0 ms."""
 _FEWEST_OF_TWO = 32
 """In two slices, where more examples are not to be had."""
-_LARGE = 1 << 20
-"""Numbers of a weight matrix that no cache holds, so that each slice reads it anew ..."""
-_FEWEST_OF_LARGE = 256
-"""... and must be worth it (4096 x 4096, batch 512, one core: 429 ms a step uncut, 464 in slices of 256, 703 in those of 64)."""
 _FEWEST_OPERATIONS = 1 << 24
 """In a slice, forward and back, float32: about 0.1 to 0.2 ms, several times as long as threads take to meet."""
 _MOST_OPERATIONS = 1 << 32
@@ -67,13 +63,11 @@ def example_slices(
     >>> example_slices(128, (128,) * 17 + (10,))
     (slice(0, 64, None), slice(64, 128, None))
     """
-    weights = [fan_in * fan_out for fan_in, fan_out in itertools.pairwise(widths)]
-    operations = 6 * batch * sum(weights) * np.dtype(dtype).itemsize // 4
+    weights = sum(fan_in * fan_out for fan_in, fan_out in itertools.pairwise(widths))
+    operations = 6 * batch * weights * np.dtype(dtype).itemsize // 4
     count = 1
     if members is None and 2 * batch * max(map(math.prod, itertools.pairwise(widths))) < _MOST_OPERATIONS:
         most = max(batch // _FEWEST_EXAMPLES, min(2, batch // _FEWEST_OF_TWO))
-        if max(weights) >= _LARGE:
-            most = batch // _FEWEST_OF_LARGE
         count = _power_of_two(min(most, operations // _FEWEST_OPERATIONS))
     cuts = [round(batch * i / count / _ALIGNED) * _ALIGNED for i in range(count)]
     return tuple(slice(start, stop) for start, stop in itertools.pairwise((*cuts, batch)))
