@@ -212,7 +212,7 @@ LOG_2 = Fraction("0.6931471805599453094172321214581765680755001343602553")
 
 _FUNCTIONS = ("sign", "exp_of_sum", "exp", "expm1", "bell", "normal", "normal_slope", "log", "log1p", "tanh")
 """Of `multimlp.backends._numba.elementary`, each after those that it calls."""
-_PARTS = (
+_PARTS: tuple[Any, ...] = (
     pointer,
     number,
     called,
