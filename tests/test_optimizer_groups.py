@@ -420,11 +420,18 @@ def test_one_piece_of_the_buffer_for_neighbours_of_one_group():
     flat = layout.packed(params)
     a, b = SimpleNamespace(), SimpleNamespace()
     pieces = layout.pieces([a, a, a, b, b, b], [flat, flat])
-    assert [(label is a, [view.shape for view in views]) for label, _, views in pieces] == [
-        (True, [(60,), (60,)]),
-        (False, [(19,), (19,)]),
+    assert [(label is a, start, [view.shape for view in views]) for label, start, views in pieces] == [
+        (True, 0, [(60,), (60,)]),
+        (False, 60, [(19,), (19,)]),
     ]
-    ((label, _, views),) = layout.pieces([a] * 6, [flat])
-    assert label is a
+    ((label, start, views),) = layout.pieces([a] * 6, [flat])
+    assert (label is a, start) == (True, 0)
     assert views[0].shape == flat.shape
     assert all(np.shares_memory(view, flat) for view in itertools.chain(*(views for *_, views in pieces)))
+    cut = layout.pieces([a, a, a, b, b, b], [flat], [0, 50, 70])
+    assert [(label is a, start, *views[0].shape) for label, start, views in cut] == [
+        (True, 0, 50),
+        (True, 50, 10),
+        (False, 60, 10),
+        (False, 70, 9),
+    ]
