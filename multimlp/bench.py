@@ -223,8 +223,8 @@ def time_fit(
     >>> from dataclasses import replace
     >>> from multimlp.bench import CASES, time_fit
     >>> timing = time_fit(replace(CASES["tiny"], rows=64), backend="numpy", seconds=0.01)
-    >>> timing.engine, timing.fastest <= timing.step <= timing.slowest
-    ('inplace', True)
+    >>> timing.backend, timing.fastest <= timing.step <= timing.slowest
+    ('numpy', True)
     """
     if not seconds > 0:
         raise InputError(f"seconds: expected a positive number, got {seconds!r}")

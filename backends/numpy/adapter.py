@@ -13,6 +13,7 @@ from multimlp.backend import Array, Backend, Capabilities
 from multimlp.backends import _dlpack
 from multimlp.backends._host_draws import by_elements, left_over
 from multimlp.backends._host_threefry import threefry2x32
+from multimlp.backends._numba import numba_kernels
 from multimlp.backends._threads import blas_threads
 from multimlp.backends.numpy import activations, losses
 from multimlp.backends.numpy._functions import FUNCTIONS
@@ -84,6 +85,9 @@ class NumpyBackend(Backend):
         from multimlp.backends.numpy._inplace import NumpyKernels
 
         return NumpyKernels(self, dtype, device, np)
+
+    def compiled_kernels(self, dtype: str, device: str | None) -> Any | str:
+        return numba_kernels(dtype)
 
     def asarray(self, x: Any, *, dtype: str | None = None, device: str | None = None) -> Array:
         return np.asarray(x) if dtype is None else np.asarray(x, dtype=dtype)

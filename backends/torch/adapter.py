@@ -12,6 +12,7 @@ import torch
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function, prepare_all
 from multimlp.backends import _dlpack
 from multimlp.backends._host_draws import on_the_host
+from multimlp.backends._numba import numba_kernels
 from multimlp.backends.torch import _reverse, namespace
 from multimlp.backends.torch._activations import kernels as activations
 from multimlp.backends.torch._losses import kernels as losses
@@ -74,6 +75,10 @@ class TorchBackend(Backend):
         from multimlp.backends.torch._inplace import TorchKernels
 
         return TorchKernels(self, dtype, device, torch)
+
+    def compiled_kernels(self, dtype: str, device: str | None) -> Any | str:
+        on_host = device == "cpu" or (device is None and torch.get_default_device().type == "cpu")
+        return numba_kernels(dtype) if on_host else f"Numba's kernels work on the host, not on {device}"
 
     def asarray(self, x: Any, *, dtype: str | None = None, device: str | None = None) -> Array:
         wanted = None if dtype is None else self.dtype(dtype)

@@ -9,6 +9,7 @@ another. The adapters themselves live in `multimlp.backends`.
 from multimlp._typing import Array, Arrays, Namespace
 from multimlp.backend._capture import Call, Recorder
 from multimlp.backend._catalog import CHECKERS, BackendInfo, available_backends
+from multimlp.backend._compiled import Argument, CompiledKernels, Late, Record, Table, UntranslatableError
 from multimlp.backend._contract import Backend, Capabilities, Function
 from multimlp.backend._convert import convert, host, host_values
 from multimlp.backend._inplace import (
@@ -50,24 +51,30 @@ __all__ = [
     "CHECKERS",
     "FLOAT_DTYPES",
     "OPS",
+    "Argument",
     "Array",
     "Arrays",
     "Backend",
     "BackendInfo",
     "Call",
     "Capabilities",
+    "CompiledKernels",
     "Function",
     "FusedUpdate",
     "InPlaceActivation",
     "Kernels",
+    "Late",
     "Namespace",
     "Op",
     "Phase",
+    "Record",
     "Recorder",
     "Scalars",
     "Selection",
+    "Table",
     "Target",
     "Task",
+    "UntranslatableError",
     "UpdateRule",
     "array_namespace",
     "available_backends",

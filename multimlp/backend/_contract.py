@@ -327,6 +327,10 @@ class Backend:
         take ``out=`` brings them; then its ``capabilities.epoch`` is ``"inplace"``."""
         return None
 
+    def compiled_kernels(self, dtype: str, device: str | None) -> Any | str:
+        """The `multimlp.backend.CompiledKernels` with which `fit` makes an epoch one call, or one sentence why there are none here."""
+        return f"the {self.name} backend brings no compiled kernels"
+
     # ---- settings and reports --------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager

@@ -287,6 +287,7 @@ class BaseMLP(BaseEstimator):
             members=None if isinstance(seeds, int) else len(seeds),
             batch_size=batch,
             seed=seed,
+            steps=self.max_iter * -(-rows // batch),
         )
 
     def _source(

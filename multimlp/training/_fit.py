@@ -50,7 +50,7 @@ class FitResult:
     history : dict of str to list of float
         ``loss`` (mean training loss of each epoch, regulariser included), ``val_loss`` and ``val_`` metrics.
     engine : str
-        ``"inplace"``, ``"compiled"``, ``"steps"`` or ``"full-batch"``; ``engine_reason`` says why.
+        ``"inplace"``, ``"numba"``, ``"compiled"``, ``"steps"`` or ``"full-batch"``; ``engine_reason`` says why.
     backend, device, dtype : str
     epochs : int
         Epochs completed, those of a resumed checkpoint included.
@@ -152,7 +152,9 @@ def fit(
     shuffle : bool
     last_batch : {"keep", "drop"}
     compile : str, optional
-        One of the backend's compilers, or ``"none"`` for plain steps; default: the fastest way that the backend has.
+        One of the backend's compilers, or ``"none"`` for plain steps; default: the fastest way that the backend has. ``"numba"``, for
+        NumPy's arrays and torch's on the CPU, makes an epoch one compiled call (``pip install 'multimlp[numba]'``); where that is
+        installed it is also the default of runs long enough to be worth compiling for, unless ``MULTIMLP_NUMBA=never``.
 
     Returns
     -------
@@ -197,7 +199,8 @@ def fit(
     examples = Examples(X, y, sample_weight, validation)
     figures = loss_rule.default_metrics if metrics is None else check_metrics(metrics)
     chosen = select(backend, device, dtype, [*examples.arrays, *tree.leaves(params)])
-    chosen.backend.check_compiler(compile)
+    if compile != "numba":
+        chosen.backend.check_compiler(compile)
     target = replace(chosen, dtype=master_dtype(chosen.dtype))
     source, rows, held = source_and_rows(
         mlp,
@@ -213,9 +216,10 @@ def fit(
     members = is_ensemble(start) if isinstance(mlp, MLP) else None
     check_outputs(mlp, start, loss_rule, rows, held, target)
     check_regularizer(regularizer, start, members, target)
+    planned = None if examples.streamed else epochs * -(-int(rows[0].shape[0]) // source.batch_size)
     problem = Problem(
         mlp, loss_rule, rule, regularizer, target.backend, target.device, chosen.dtype,
-        members, source.batch_size, seed, compile,
+        members, source.batch_size, seed, compile, planned,
     )  # fmt: skip
     history: dict[str, list[float]] = {}
     run = Run(mlp, epochs, history, lambda: training.params())

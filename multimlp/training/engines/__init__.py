@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from multimlp.errors import CapabilityError
 from multimlp.training.engines import full_batch, mixed
 from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
 from multimlp.training.engines.mixed import master_dtype
@@ -26,30 +27,55 @@ def choose(problem: Problem, params: Tree, optimizer_state: Tree | None = None) 
         In `master_dtype` of the problem's.
     optimizer_state : tree, optional
         To go on from; else as `initial_state` makes it.
+
+    Raises
+    ------
+    CapabilityError
+        If Numba was asked for and cannot train this; the message says why.
     """
+    if problem.compiler == "numba":
+        return _forced(problem, params, optimizer_state), "compile='numba' was asked for"
     problem = mixed.prepared(problem)
     if full_batch.covers(problem.optimizer):
         why = f"{problem.optimizer.name} needs the loss of all data as a function"
-        built = _in_place(problem, params, optimizer_state)
-        if not isinstance(built, str):
-            return built, f"{why}, and every layer and the loss have an in-place rule"
-        return full_batch.build(problem, params, optimizer_state), f"{why}; {built}"
+        whole = _in_place(problem, params, optimizer_state)
+        if not isinstance(whole, str):
+            return whole[0], f"{why}, and {whole[1]}"
+        return full_batch.build(problem, params, optimizer_state), f"{why}; {whole}"
     if mixed.is_scaled(problem):
         return mixed.ScaledEngine(problem, params, optimizer_state), "float16 needs a loss scale"
-    built = _in_place(problem, params, optimizer_state)
-    if not isinstance(built, str):
-        return built, "every layer, loss and optimiser has an in-place rule"
-    return PortableEngine(problem, params, optimizer_state), built
+    found = _in_place(problem, params, optimizer_state)
+    if not isinstance(found, str):
+        return found
+    return PortableEngine(problem, params, optimizer_state), found
 
 
-def _in_place(problem: Problem, params: Tree, optimizer_state: Tree | None) -> Engine | str:
-    """An engine on preallocated buffers, or why there is none."""
+def _in_place(problem: Problem, params: Tree, optimizer_state: Tree | None) -> tuple[Engine, str] | str:
+    """An engine without automatic differentiation, on preallocated buffers, or why there is none."""
     if problem.compiler is not None:
         return f"compiler={problem.compiler!r} was asked for"
     if problem.backend.capabilities.epoch != "inplace":
         what = "it" if full_batch.covers(problem.optimizer) else "whole epochs"
         return f"the {problem.backend.name} backend compiles {what}"
-    from multimlp.training.engines import inplace
+    from multimlp.training.engines import inplace, tables
 
-    build = inplace.build_full_batch if full_batch.covers(problem.optimizer) else inplace.build
-    return build(problem, params, optimizer_state)
+    if full_batch.covers(problem.optimizer):
+        whole = inplace.build_full_batch(problem, params, optimizer_state)
+        return whole if isinstance(whole, str) else (whole, "every layer and the loss have an in-place rule")
+    reason = tables.not_worth(problem, params)
+    compiled = tables.build(problem, params, optimizer_state) if reason is None else reason
+    if not isinstance(compiled, str):
+        return compiled, "every layer, loss and optimiser can be compiled"
+    built = inplace.build(problem, params, optimizer_state)
+    if isinstance(built, str):
+        return built
+    return built, f"every layer, loss and optimiser has an in-place rule; not Numba: {compiled}"
+
+
+def _forced(problem: Problem, params: Tree, optimizer_state: Tree | None) -> Engine:
+    from multimlp.training.engines import tables
+
+    built = tables.build(problem, params, optimizer_state)
+    if isinstance(built, str):
+        raise CapabilityError(f"compile: 'numba' cannot train this: {built}")
+    return built

@@ -1,8 +1,8 @@
 """What `fit` asks of a training engine, and what an engine is told.
 
 An engine owns the training state (parameters and optimiser slots) while `fit` runs and turns chunks of data into updates. Which one
-runs is decided by `multimlp.training.engines.choose`: the in-place engine where it covers the problem, else the portable one, which is
-compiled over a whole chunk where the backend can and runs step by step where it cannot.
+runs is decided by `multimlp.training.engines.choose`: the engine of tables or the in-place one where they cover the problem, else the
+portable one, which is compiled over a whole chunk where the backend can and runs step by step where it cannot.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ class Problem:
     seed : int
         Of dropout: the key of step t (counted over the whole run) is ``fold_in(key(seed), t)``.
     compiler : str or None
-        A choice of compiler, as for `jit`.
+        A choice of compiler, as for `jit`; or ``"numba"``: an epoch as one call, see `multimlp.training.engines.tables`.
+    steps : int or None
+        About how many steps the run makes, if that is known: whether it is worth compiling for.
     """
 
     model: Callable[..., Array]
@@ -70,6 +72,7 @@ class Problem:
     batch_size: int
     seed: int
     compiler: str | None = None
+    steps: int | None = None
 
     __repr__ = short_repr
 
@@ -101,7 +104,8 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """For reports alone: ``"inplace"``, ``"compiled"``, ``"steps"`` or ``"full-batch"``; `fit` shows it as ``result.engine``."""
+        """For reports alone: ``"inplace"``, ``"numba"``, ``"compiled"``, ``"steps"`` or ``"full-batch"``; `fit` shows it as
+        ``result.engine``."""
 
     @property
     def steps_per_call(self) -> float | None:

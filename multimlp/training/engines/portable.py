@@ -113,7 +113,7 @@ class PortableEngine:
 
 def _program_for(program: type[Program], problem: Problem, state: Tree) -> Any:
     """The program of a problem. Runs that differ in seed, device or data share it, and with it what was compiled."""
-    shared = dataclasses.replace(problem, seed=0, device=None)
+    shared = dataclasses.replace(problem, seed=0, device=None, steps=None)
     skeleton = _Skeleton(state)
     try:
         return _cached_program(program, shared, skeleton)  # type: ignore[arg-type]

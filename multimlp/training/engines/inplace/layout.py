@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from multimlp import tree
-from multimlp.backend import Array, Kernels
+from multimlp.backend import Array, CompiledKernels, Kernels
 from multimlp.training.engines.slices import Rows
 from multimlp.tree import Tree
 
@@ -38,10 +38,10 @@ class Layout:
     ----------
     params : tuple of Dense
         With or without a leading axis of members.
-    kernels : Kernels
+    kernels : Kernels or CompiledKernels
     """
 
-    def __init__(self, params: Tree, kernels: Kernels) -> None:
+    def __init__(self, params: Tree, kernels: Kernels | CompiledKernels) -> None:
         self._kernels = kernels
         self._rebuild = tree.rebuilder(params)
         self._shapes: list[tuple[int, ...]] = []
@@ -56,10 +56,10 @@ class Layout:
             self.size += math.prod(self._shapes[-1])
 
     def blocks(self, flat: Array) -> list[Block]:
-        """Each layer's views of a flat buffer."""
+        """Each layer's views of a flat buffer, or of many along leading axes."""
         found = []
         for start, shape, with_bias in zip(self._starts, self._shapes, self.has_bias, strict=True):
-            matrix = flat[start : start + math.prod(shape)].reshape(shape)
+            matrix = flat[..., start : start + math.prod(shape)].reshape((*flat.shape[:-1], *shape))
             fan_in = shape[-2] - with_bias
             found.append(
                 Block(matrix, matrix[..., :fan_in, :], matrix[..., fan_in, :] if with_bias else None)
@@ -72,9 +72,9 @@ class Layout:
             view for block in self.blocks(flat) for view in (block.weight, block.bias) if view is not None
         ]
 
-    def packed(self, params: Tree) -> Array:
-        """A new flat buffer with the values of a tree like the parameters."""
-        flat = self._kernels.zeros((self.size,))
+    def packed(self, params: Tree, lead: tuple[int, ...] = ()) -> Array:
+        """A new flat buffer with the values of a tree like the parameters, or many along the leading axes of its leaves."""
+        flat = self._kernels.zeros((*lead, self.size))
         for view, leaf in zip(self._views(flat), tree.leaves(params), strict=True):
             view[...] = leaf
         return flat

@@ -1,0 +1,18 @@
+"""Training kernels that Numba compiles, for NumPy's arrays and for what shares the host's memory with them."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+NEEDED = ("numba", "llvmlite", "scipy")
+
+
+def numba_kernels(dtype: str) -> Any | str:
+    """The `multimlp.backend.CompiledKernels` for a dtype, or one sentence on what is missing."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        return f"{' and '.join(missing)} cannot be found (pip install 'multimlp[numba]')"
+    from multimlp.backends._numba.records import NumbaKernels
+
+    return NumbaKernels(dtype)

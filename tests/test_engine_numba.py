@@ -1,0 +1,296 @@
+"""The engine of tables: against the in-place engine, which the frameworks' own training is the measure of, and its kernels on the disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+import multimlp as mm
+from multimlp import activations, losses, optimizers, regularizers, schedules, tree
+from multimlp.backend import array_namespace
+from multimlp.errors import CapabilityError, InputError
+from multimlp.training.engines import choose, slices, tables
+
+pytest.importorskip("numba")
+test_engine_inplace = pytest.importorskip("test_engine_inplace")  # it wants torch
+from test_engine_inplace import PLAIN, Case, assert_near, run_inplace, trained  # noqa: E402
+
+from multimlp.backends._numba import store  # noqa: E402
+from multimlp.backends._numba.records import NumbaKernels  # noqa: E402
+
+ELEMENTWISE = [name for name in activations.names() if activations.describe(name).elementwise]
+COMMON = ("relu", "silu", "gelu", "tanh", "elu", "softplus")
+
+
+def run_numba(case: Case, backend: str = "numpy") -> Any:
+    engine = tables.build(case.problem(backend), case.params(backend))
+    assert not isinstance(engine, str), engine
+    return trained(engine, case, backend)
+
+
+def check(case: Case, backend: str = "numpy", tolerance: float = 1e-11) -> None:
+    for found, wanted in zip(run_numba(case, backend), run_inplace(case, "numpy"), strict=True):
+        assert_near(found, wanted, tolerance)
+
+
+def network(*names: str, **more: Any) -> Case:
+    """With these activations, one a layer."""
+    rules = [activations.configured(name) for name in names]
+    return Case(activation=rules, hidden=(7, 6, 5, 7, 6, 5)[: len(names)], **more)
+
+
+# ---- the same steps as in the in-place engine
+
+SMOOTHED = losses.with_options("cross_entropy", label_smoothing=0.1, class_weights=[1, 2, 0.5, 1])
+GROUPED = optimizers.grouped("adamw", {"bias": {"weight_decay": 0.0}, "1": {"learning_rate": 0.01}})
+CASES = [
+    PLAIN,
+    network(*COMMON),
+    Case(weighted=True, members=3),
+    Case(soft=True, use_bias=False, weighted=True),
+    Case(loss=SMOOTHED),
+    Case(loss=losses.get("mse").scaled(0.5), weighted=True),
+    Case(loss="binary_cross_entropy", hidden=()),
+    Case(optimizer=optimizers.sgd(0.1, momentum=0.9, nesterov=True, weight_decay=0.01, clip_norm=0.1)),
+    Case(optimizer=GROUPED, members=2),
+    Case(optimizer=optimizers.adam(schedules.cosine(0.01, 9)), dropout=0.4),
+    Case(dropout=0.4, members=3),
+    Case(regularizer=regularizers.elastic_net(0.1, 0.2), members=2),
+]
+RARE = [
+    *(network(*ELEMENTWISE[i : i + 6]) for i in range(0, len(ELEMENTWISE), 6)),
+    *(Case(loss=name, weighted=weighted) for name in losses.names() for weighted in (False, True)),
+    *(Case(loss=losses.with_options("huber", delta=0.3), outputs=k) for k in (1, 3)),
+    *(
+        Case(optimizer=optimizer, regularizer=regularizers.l1(0.01))
+        for optimizer in (
+            optimizers.sgd(0.1), optimizers.sgd(0.1, momentum=0.9), optimizers.nadam(), optimizers.rmsprop(),
+            optimizers.rmsprop(1e-3, momentum=0.5), optimizers.adagrad(), optimizers.lion(weight_decay=0.1),
+            optimizers.adam(weight_decay=0.1),
+        )
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_steps_are_those_of_the_inplace_engine(case):
+    check(case)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", RARE, ids=str)
+def test_every_activation_loss_and_optimiser_is_compiled_from_its_definition(case):
+    check(case)
+
+
+@pytest.mark.parametrize("case", [PLAIN, Case(weighted=True, members=3, dropout=0.4)], ids=str)
+def test_torch_has_the_same_bits(case):
+    ours, torchs = run_numba(case), run_numba(case, "torch")
+    for found, wanted in zip(torchs, ours, strict=True):
+        for a, b in zip(found, wanted, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_single_precision_stays_near_double():
+    case = network(*COMMON, dropout=0.4)
+    narrow = run_numba(dataclasses.replace(case, dtype="float32"))
+    for found, wanted in zip(narrow[::2], run_numba(case)[::2], strict=True):
+        assert_near(found, wanted, 2e-5)
+
+
+SLICED = [
+    Case(activation="gelu", dropout=0.4, weighted=True),
+    Case(regularizer=regularizers.elastic_net(0.1, 0.2), optimizer=optimizers.adam(clip_norm=0.1)),
+    Case(loss="mse", optimizer=GROUPED, use_bias=False),
+    Case(members=3, dropout=0.4),
+]
+
+
+@pytest.mark.parametrize("case", SLICED, ids=str)
+def test_the_number_of_threads_changes_no_bit(case, monkeypatch):
+    for name, value in {"EXAMPLES": 2, "OPERATIONS": 1, "WEIGHTS": 20}.items():
+        monkeypatch.setattr(slices, f"_FEWEST_{name}", value)
+    monkeypatch.setattr(slices, "_ALIGNED", 2)
+    check(case)
+    assert case.members or len(slices.example_slices(8, (5, *case.hidden, 4))) > 1
+    found = []
+    for workers in (1, 2, 3):
+        monkeypatch.setattr("multimlp.backends._numba.tables.threads_available", lambda count=workers: count)
+        found.append(run_numba(case))
+    for other in found[1:]:
+        for a, b in zip(tree.leaves(found[0]), tree.leaves(other), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_what_is_handed_out_is_not_written_to():
+    engine: Any = tables.build(PLAIN.problem("numpy"), PLAIN.params())
+    kept = engine.params()
+    before = [leaf.copy() for leaf in tree.leaves(kept)]
+    engine.run(PLAIN.chunk("numpy"), np.arange(16), 0)
+    assert all(np.array_equal(a, b) for a, b in zip(tree.leaves(kept), before, strict=True))
+
+
+# ---- who trains
+
+
+def own_loss(outputs: Any, targets: Any) -> Any:
+    xp = array_namespace(outputs, targets)
+    return xp.max(outputs - targets, axis=-1)
+
+
+OWN = dataclasses.replace(losses.get("mse"), name="own", function=own_loss)
+
+
+@pytest.mark.parametrize(
+    ("case", "backend", "reason"),
+    [
+        (Case(activation="softmax"), "numpy", "softmax works along an axis"),
+        (Case(loss=OWN), "numpy", "own is no formula of one element: it calls max"),
+        (Case(optimizer=optimizers.adam(clip_norm=1.0), members=2), "numpy", "all members together"),
+        (PLAIN, "strict", "brings no compiled kernels"),
+    ],
+    ids=str,
+)
+def test_what_is_not_covered_is_said(case, backend, reason):
+    assert reason in str(tables.build(case.problem(backend), case.params(backend)))
+    with pytest.raises(CapabilityError, match="'numba' cannot train this: "):
+        choose(dataclasses.replace(case.problem(backend), compiler="numba"), case.params(backend))
+
+
+@pytest.mark.parametrize(
+    ("steps", "switch", "engine", "reason"),
+    [
+        (100, None, "inplace", "an in-place rule; not Numba: at most 100 steps are too few"),
+        (10**6, None, "numba", "can be compiled"),
+        (None, "auto", "inplace", "nobody knows how many steps"),
+        (100, "always", "numba", "can be compiled"),
+        (10**6, "never", "inplace", "not Numba: MULTIMLP_NUMBA=never"),
+    ],
+)
+def test_the_engine_follows_from_problem_and_environment(monkeypatch, steps, switch, engine, reason):
+    monkeypatch.delenv("MULTIMLP_NUMBA", raising=False)
+    if switch is not None:
+        monkeypatch.setenv("MULTIMLP_NUMBA", switch)
+    chosen, why = choose(dataclasses.replace(PLAIN.problem("numpy"), steps=steps), PLAIN.params())
+    assert chosen.name == engine
+    assert reason in why
+
+
+def test_a_wrong_switch_is_refused(monkeypatch):
+    monkeypatch.setenv("MULTIMLP_NUMBA", "maybe")
+    with pytest.raises(InputError, match="MULTIMLP_NUMBA: expected auto, always or never, got 'maybe'"):
+        choose(PLAIN.problem("numpy"), PLAIN.params())
+
+
+def test_without_numba_whoever_asks_for_it_is_told(monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == "numba" else found(name, *a)
+    )
+    X, y = np.ones((8, 5)), np.zeros(8, dtype=int)
+    with pytest.raises(CapabilityError, match=r"numba cannot be found \(pip install 'multimlp\[numba\]'\)"):
+        mm.fit(PLAIN.mlp, X, y, compile="numba", validation=None, progress=False)
+    assert mm.fit(PLAIN.mlp, X, y, epochs=1, validation=None, progress=False).engine == "inplace"
+
+
+def test_a_run_goes_on_in_the_other_engine(tmp_path):
+    X, y, _ = PLAIN.data()
+
+    def fit(epochs: int, compiler: str | None, path: Any = None) -> Any:
+        return mm.fit(
+            PLAIN.mlp,
+            X,
+            y,
+            epochs=epochs,
+            batch_size=8,
+            dtype="float64",
+            progress=False,
+            compile=compiler,
+            checkpoint=path,
+        )
+
+    straight = fit(6, None)
+    for number, compilers in enumerate([("numba", None), (None, "numba")]):
+        path = tmp_path / f"{number}.safetensors"
+        fit(3, compilers[0], path)
+        resumed = fit(6, compilers[1], path)
+        assert resumed.engine == ("numba" if compilers[1] else "inplace")
+        assert_near(resumed.history["val_loss"], straight.history["val_loss"], 1e-11)
+        assert_near(tree.leaves(resumed.params), tree.leaves(straight.params), 1e-11)
+
+
+# ---- kernels
+
+
+def values_of(function: str, x: np.ndarray) -> np.ndarray:
+    kernels = NumbaKernels(x.dtype.name)
+    y = kernels.zeros(x.shape)
+    y[:] = x
+    record = kernels.activation(lambda x: getattr(array_namespace(x), function)(x), None, y, None)
+    kernels.in_turn([[record]], [], 1).bound({}, 1)[0]()
+    return y
+
+
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("function", ["exp", "expm1", "log", "log1p", "tanh"])
+def test_elementary_functions_are_right_to_two_units(function, dtype):
+    rng, info = np.random.default_rng(0), np.finfo(dtype)
+    x = np.concatenate(
+        [rng.normal(size=2000), rng.normal(size=2000) * 40, 10.0 ** rng.uniform(-30, 30, 2000)]
+    )
+    x = np.concatenate([x, -x[:4000]]).astype(dtype)
+    x = x[x > -1] if function == "log1p" else x[x > 0] if function == "log" else x
+    with np.errstate(over="ignore"):
+        wanted = getattr(np, function)(x.astype(np.longdouble)).astype(np.longdouble)
+    plain = (np.abs(wanted) > info.tiny) & (np.abs(wanted) < info.max)
+    error = np.abs(values_of(function, x)[plain] / wanted[plain] - 1)
+    assert error.max() <= 2 * info.eps
+    special = np.asarray([0, np.inf, -np.inf, np.nan, -1, 2000, -2000], dtype=dtype)
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(values_of(function, special), getattr(np, function)(special), rtol=1e-6)
+
+
+def test_a_damaged_kernel_is_compiled_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    store._write("digest", b"machine code")
+    assert store._read("digest") == b"machine code"
+    (tmp_path / "multimlp" / "digest").write_bytes(b"x" * 40)
+    assert store._read("digest") is None
+    assert [path.name for path in (tmp_path / "multimlp").iterdir()] == ["digest"]
+
+
+def test_where_nothing_can_be_written_nothing_is_kept(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
+    store._write("digest", b"machine code")
+    assert store._read("digest") is None
+
+
+PROCESS = """
+import sys
+import numpy as np
+import multimlp as mm
+X = np.random.default_rng(0).normal(size=(64, 8))
+result = mm.fit(mm.MLP(8, 16, 2), X, (X[:, 0] > 0).astype(int), epochs=2, compile="numba", progress=False)
+print(result.engine, "numba" in sys.modules, result.history["loss"][-1])
+"""
+
+
+@pytest.mark.slow
+def test_a_second_process_does_not_compile(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", PROCESS], capture_output=True, text=True, check=True
+        ).stdout.split()
+        for _ in range(2)
+    )
+    assert first[:2] == ["numba", "True"]
+    assert second[:2] == ["numba", "False"]
+    assert first[2] == second[2]
