@@ -16,6 +16,7 @@ ROLES: dict[str, str] = {
     "ours": "multimlp",
     "ours-jit": "multimlp under mm.jit",
     "ours-relu": "multimlp with relu",
+    "ours-inplace": "multimlp without Numba",
     "loop": "hand-written loop",
     "best": "best loop known",
     "keras": "Keras 3",
@@ -65,7 +66,8 @@ class Implementation:
     @property
     def environment(self) -> dict[str, str]:
         """Variables that its process needs."""
-        return {"KERAS_BACKEND": self.backend} if self.role == "keras" else {}
+        given = {"keras": {"KERAS_BACKEND": self.backend}, "ours-inplace": {"MULTIMLP_NUMBA": "never"}}
+        return given.get(self.role, {})
 
     def load(self) -> Callable[..., Any]:
         """The function; imports its libraries."""
@@ -103,6 +105,9 @@ def _all() -> tuple[Implementation, ...]:
             Implementation(backend, "products", ("training",), "products:compiled", (), True),
         ]
     for backend in ("numpy", "torch"):
+        found.append(
+            Implementation(backend, "ours-inplace", ("training",), "ours:training", ("numba",), True)
+        )
         found.append(Implementation(backend, "products", ("training",), f"products:{backend}"))
     for backend in ("numpy", "cupy"):
         found.append(Implementation(backend, "loop", LOOP, "numpy_loops:idiomatic", (), True))

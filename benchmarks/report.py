@@ -196,17 +196,17 @@ def megabytes(size: int) -> str:
 def target_table(*runs: Results) -> Table:
     """Every target that was measured in all of the runs, the newest first: reached is what each of them reached."""
     rows = []
-    for case, backend, role, wanted in targets.rows():
-        pairs = [(run.find(case, backend, role), run.find(case, backend, "ours")) for run in runs]
+    for case, backend, role, wanted, who in targets.rows():
+        pairs = [(run.find(case, backend, role), run.find(case, backend, who)) for run in runs]
         found = [ratio(peer, ours) for peer, ours in pairs if peer is not None and ours is not None]
         if len(found) < len(runs):
             continue
         spans = [f"{one.value:.2f} ({one.low:.2f} to {one.high:.2f})" for one in found]
         verdicts = {targets.verdict(one, wanted) for one in found}
         worst = next(verdict for verdict in ("missed", "close", "reached") if verdict in verdicts)
-        rows.append((case, backend, ROLES[role], f"{wanted:.3g}", *spans, worst))
+        rows.append((case, backend, ROLES[who], ROLES[role], f"{wanted:.3g}", *spans, worst))
     ratios = ("ratio",) if len(runs) == 1 else ("ratio now", *("ratio before" for _ in runs[1:]))
-    columns = ("case", "backend", "against", "target", *ratios, "verdict")
+    columns = ("case", "backend", "who", "against", "target", *ratios, "verdict")
     reached = sum(row[-1] == "reached" for row in rows)
     in_all = "" if len(runs) == 1 else f" in each of {len(runs)} runs"
     return Table("Targets", columns, rows, (f"{reached} of {len(rows)} targets reached{in_all}",))

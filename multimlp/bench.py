@@ -12,6 +12,7 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +28,7 @@ from multimlp.errors.shown import short_repr
 from multimlp.mlp import MLP, Params
 from multimlp.optimizers import adam
 from multimlp.training import FitResult, fit
+from multimlp.training.engines.slices import example_slices
 
 __all__ = [
     "CASES",
@@ -36,6 +38,7 @@ __all__ = [
     "Timing",
     "find_case",
     "print_table",
+    "product_threads",
     "products",
     "progress",
     "time_fit",
@@ -270,6 +273,7 @@ def products(case: Case, target: Target) -> Callable[[], None]:
     compiler can leave one out.
     """
     backend = target.backend
+    threads = product_threads(case, target)
     place = functools.partial(backend.asarray, dtype=target.dtype, device=target.device)
     X, _ = replace(case, members=None).data()
     batches = place(np.reshape(X, (case.steps, case.batch, case.sizes[0])))
@@ -286,9 +290,20 @@ def products(case: Case, target: Target) -> Callable[[], None]:
     program = backend.compile(epoch) if backend.capabilities.epoch == "compiled" else epoch
 
     def call() -> None:
-        backend.synchronize(*program((batches,)))
+        with threads():
+            backend.synchronize(*program((batches,)))
 
     return call
+
+
+def product_threads(case: Case, target: Target) -> Callable[[], AbstractContextManager[Any]]:
+    """The setting in which the products of a training step run in `fit`: as many threads as that has."""
+    kernels = target.backend.inplace_kernels(target.dtype, target.device)
+    cut = len(example_slices(case.batch, case.sizes, case.members, target.dtype)) > 1
+    if kernels is None or cut:  # then each core has a slice, as each has a part of a product here
+        return nullcontext
+    largest = max(2 * case.batch * a * b for a, b in itertools.pairwise(case.sizes))
+    return lambda: kernels.threads(largest)
 
 
 def _forward(weights: tuple[Array, ...], X: Array) -> list[Array]:

@@ -17,7 +17,9 @@ PATH = re.compile(r"(?<![\w./-])(?:multimlp|mm)(?:\.[A-Za-z_]\w*)+(?![\w/(-]*\.(
 CODE = re.compile(r"^(`{3,}).*?^\1|``(.+?)``|`([^`]+)`", re.DOTALL | re.MULTILINE)
 """What stands in code blocks and between backticks."""
 
-FILE_KEYS = {"multimlp.checkpoint", "multimlp.extra", "multimlp.format_version", "multimlp.run"}
+FILE_KEYS = {
+    f"multimlp.{key}" for key in ("checkpoint", "extra", "format_version", "run", "tree", "tree_version")
+}
 """Not Python: keys in the header of a saved file."""
 
 PAGES = [

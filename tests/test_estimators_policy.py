@@ -347,7 +347,9 @@ def test_programs_are_shared_by_fits(backend, kind, loss):
 
 def test_a_regressor_has_the_head_that_is_written_for_its_loss():
     model = MLPRegressor(hidden_layer_sizes=5, max_iter=2).fit(*REGRESSION)
-    (program,) = {type(p._head).__name__ for p in model._training._engine._programs.values()}
+    (program,) = {
+        type(part.head).__name__ for p in model._training._engine._programs.values() for part in p._passes
+    }
     assert program == "SquaredHead"
 
 

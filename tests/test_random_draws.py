@@ -387,15 +387,16 @@ def test_derivatives_are_the_same_on_every_library(library):
         assert np.allclose(got, wanted, rtol=1e-9)
 
 
-def test_torch_takes_third_derivatives_by_autograd_alone():
+def test_torch_takes_third_derivatives_by_autograd_but_not_by_its_func():
     torch = pytest.importorskip("torch")
     key = random.key(1, "torch")
 
-    def third(a):
-        return mm.grad(mm.grad(mm.grad(lambda a: random.gamma(key, a))))(a)
+    def third(grad, a):
+        return grad(grad(grad(lambda a: random.gamma(key, a))))(a)
 
     with pytest.raises(CapabilityError, match="create_graph"):
-        third(torch.tensor(2.0, dtype=torch.float64))
+        third(torch.func.grad, torch.tensor(2.0, dtype=torch.float64))
+    ours = third(mm.grad, torch.tensor(2.0, dtype=torch.float64))
     a = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
     derivative = random.gamma(key, a)
     for _ in range(3):
@@ -403,6 +404,7 @@ def test_torch_takes_third_derivatives_by_autograd_alone():
     plain = random.key(1)
     expected = mm.grad(mm.grad(mm.grad(lambda a: random.gamma(plain, a))))(np.asarray(2.0))
     assert abs(float(derivative) / float(expected) - 1) < 1e-9
+    assert abs(float(ours) / float(expected) - 1) < 1e-9
 
 
 @pytest.mark.parametrize("library", [x for x in NAMES if x not in COMPILED])

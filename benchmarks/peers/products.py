@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.channel import Clock
 from benchmarks.jobs import Training
 from multimlp.backend import select
-from multimlp.bench import products
+from multimlp.bench import product_threads, products
 
 
 def compiled(backend: str, job: Training, clock: Clock) -> None:
@@ -23,7 +23,8 @@ def numpy(job: Training, clock: Clock) -> None:
 
     (network,) = job.initial()
     X, _ = job.case.data()
-    _repeat(_in_place(job, X, [w for w, _ in network], np.empty, np.matmul, lambda a: a.T), clock)
+    with product_threads(job.case, select("numpy", job.device, "float32"))():
+        _repeat(_in_place(job, X, [w for w, _ in network], np.empty, np.matmul, lambda a: a.T), clock)
 
 
 def torch(job: Training, clock: Clock) -> None:
@@ -43,7 +44,8 @@ def torch(job: Training, clock: Clock) -> None:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
-    _repeat(call, clock)
+    with product_threads(job.case, select("torch", job.device, "float32"))():
+        _repeat(call, clock)
 
 
 def _in_place(

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
-from multimlp.backend._inplace import Call
+from multimlp.backend._capture import Call
 
 
 class Late(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from multimlp._typing import Array, Arrays, Library
 from multimlp.tape._array import Wrapped, any_wrapped
@@ -39,7 +40,7 @@ def with_slopes(value: Array, slopes: Callable[..., Arrays], parameters: Arrays,
         return value
     top = [isinstance(x, Wrapped) and x.level == level for x in parameters]
     below = tuple(x.value if of_level else x for x, of_level in zip(parameters, top, strict=True))
-    kind = next(type(x) for x in (value, *parameters) if isinstance(x, Wrapped) and x.level == level)
+    kind: Any = next(type(x) for x in (value, *parameters) if isinstance(x, Wrapped) and x.level == level)
     if issubclass(kind, Batched):
         inside = value.value if isinstance(value, Batched) and value.level == level else value
         count = next(

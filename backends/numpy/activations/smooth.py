@@ -33,7 +33,7 @@ def elu_derivative(n: Numbers, x: Array, out: Array, w: Work, alpha: Any = 1.0) 
     factor = None if alpha == 1 else w[0]
     if factor is not None:
         leaky_relu_derivative(n, x, factor, w[1:], alpha)
-    np.minimum(x, n.zero, out=out)
+    np.fmin(x, n.zero, out=out)  # of NaN 0: there the slope is that of the right side
     np.exp(out, out=out)
     return None if factor is None else np.multiply(out, factor, out=out)
 
@@ -69,7 +69,7 @@ def celu(n: Numbers, x: Array, out: Array, w: Work, alpha: Any = 1.0) -> Any:
 
 @formula(0)
 def celu_derivative(n: Numbers, x: Array, out: Array, w: Work, alpha: Any = 1.0) -> Any:
-    np.minimum(x, n.zero, out=out)
+    np.fmin(x, n.zero, out=out)  # as above
     np.divide(out, alpha, out=out)
     return np.exp(out, out=out)
 

@@ -106,7 +106,7 @@ class Pieces:
 class _Sum:
     """The ending of a step that adds its gradient to a total, or leaves it where it is."""
 
-    clip = None
+    clip: Call | None = None
 
     def __init__(self, gradient: Array, total: Array | None) -> None:
         self._gradient, self._total = gradient, total
