@@ -19,6 +19,8 @@ from typing import Any
 
 from multimlp.backends._quota import processor_quota
 from multimlp.backends._turns import Turns
+from multimlp.errors import InputError
+from multimlp.errors.checks import as_given
 
 
 def threads_available() -> int:
@@ -32,6 +34,26 @@ def threads_available() -> int:
 
 
 _quota = functools.cache(processor_quota)
+
+
+SWITCH = "MULTIMLP_THREADS"
+"""``library``, the default: large steps in place are left to the threads of BLAS or torch; ``own``: they are cut into slices for threads of
+ours, which are slower on a quiet machine (every call of a slice asks for the interpreter's lock) and much faster on a busy one, where
+the library's spin for each other."""
+
+
+def own_threads_wanted() -> bool:
+    """What the environment says.
+
+    Raises
+    ------
+    InputError
+        If it says neither.
+    """
+    choice = os.environ.get(SWITCH) or "library"
+    if choice not in ("library", "own"):
+        raise InputError(f"{SWITCH}: expected library or own, got {as_given(choice)}")
+    return choice == "own"
 
 
 def threads_for(operations: float, all_from: float) -> int | None:

@@ -25,6 +25,7 @@ GROUPED = optimizers.grouped(optimizers.adam(0.01), {"bias": {"learning_rate": 0
 @pytest.fixture
 def cut(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Cut even the smallest problems; the number of threads is set by what the fixture is."""
+    monkeypatch.setenv("MULTIMLP_THREADS", "own")
     for name, value in {
         "_FEWEST_EXAMPLES": 2, "_FEWEST_OPERATIONS": 1, "_ALIGNED": 1, "_FEWEST_WEIGHTS": 16
     }.items():  # fmt: skip

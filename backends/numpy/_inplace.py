@@ -17,7 +17,7 @@ import numpy as np
 
 from multimlp.backend import Call, FusedUpdate, Kernels, Op, Phase, UpdateRule
 from multimlp.backends._team import Team
-from multimlp.backends._threads import blas_threads, can_limit_blas, threads_for
+from multimlp.backends._threads import blas_threads, can_limit_blas, own_threads_wanted, threads_for
 from multimlp.backends.numpy import _updates
 from multimlp.backends.numpy.activations import paired
 
@@ -82,7 +82,7 @@ class NumpyKernels(Kernels):
 
     @property
     def cuts(self) -> bool:  # type: ignore[override]
-        return can_limit_blas()
+        return own_threads_wanted() and can_limit_blas()
 
     def run(self, phases: Sequence[Phase]) -> None:
         _TEAM.run(phases)

@@ -25,7 +25,7 @@ from multimlp.backend import (
     UpdateRule,
 )
 from multimlp.backends._team import Team
-from multimlp.backends._threads import threads_for
+from multimlp.backends._threads import own_threads_wanted, threads_for
 from multimlp.backends.torch._activations import CHAINS, LINEAR_FROM
 from multimlp.backends.torch._graphs import CudaGraphs
 from multimlp.backends.torch._pieces import in_pieces
@@ -160,13 +160,18 @@ class TorchKernels(Kernels):
 
     @property
     def cuts(self) -> bool:  # type: ignore[override]
+        return self.is_cpu and own_threads_wanted()
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether the arrays are the host's."""
         return self.device in (None, "cpu")
 
     def run(self, phases: Sequence[Phase]) -> None:
         _TEAM.run(phases)
 
     def threads(self, operations: int, own: bool = False) -> contextlib.AbstractContextManager[None]:
-        if not self.cuts:
+        if not self.is_cpu:
             return contextlib.nullcontext()
         return torch_threads(1 if own else threads_for(operations, _ALL_THREADS_FROM))
 

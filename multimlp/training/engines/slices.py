@@ -22,7 +22,7 @@ _FEWEST_OF_TWO = 32
 """In two slices, where more examples are not to be had."""
 _FEWEST_OPERATIONS = 1 << 24
 """In a slice, forward and back, float32: about 0.1 to 0.2 ms, several times as long as threads take to meet."""
-_MOST_OPERATIONS = 1 << 32
+MOST_OPERATIONS = 1 << 32
 """Of the largest product, about 40 ms on one thread: beyond, reading weights twice costs more (a sixth at 1024-4096-4096-10) than a library
 loses whose threads wait for a core."""
 _ALIGNED = 16
@@ -66,7 +66,7 @@ def example_slices(
     weights = sum(fan_in * fan_out for fan_in, fan_out in itertools.pairwise(widths))
     operations = 6 * batch * weights * np.dtype(dtype).itemsize // 4
     count = 1
-    if members is None and 2 * batch * max(map(math.prod, itertools.pairwise(widths))) < _MOST_OPERATIONS:
+    if members is None and 2 * batch * max(map(math.prod, itertools.pairwise(widths))) < MOST_OPERATIONS:
         most = max(batch // _FEWEST_EXAMPLES, min(2, batch // _FEWEST_OF_TWO))
         count = _power_of_two(min(most, operations // _FEWEST_OPERATIONS))
     cuts = [round(batch * i / count / _ALIGNED) * _ALIGNED for i in range(count)]

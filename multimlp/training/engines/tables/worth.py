@@ -8,6 +8,7 @@ import os
 from multimlp.errors import InputError
 from multimlp.errors.checks import as_given
 from multimlp.training.engines.base import Problem
+from multimlp.training.engines.slices import MOST_OPERATIONS
 from multimlp.tree import Tree
 
 SWITCH = "MULTIMLP_NUMBA"
@@ -37,9 +38,10 @@ def not_worth(problem: Problem, params: Tree) -> str | None:
         return None
     if problem.steps is None:
         return "nobody knows how many steps there will be, and few are not worth compiling"
-    weights = sum(
-        layer.weight.shape[-2] * layer.weight.shape[-1] for layer in params if hasattr(layer, "weight")
-    )
+    sizes = [layer.weight.shape[-2] * layer.weight.shape[-1] for layer in params if hasattr(layer, "weight")]
+    if sizes and 2 * problem.batch_size * max(sizes) >= MOST_OPERATIONS:
+        return "the time of products this large is the library's"
+    weights = sum(sizes)
     operations = 6 * problem.batch_size * weights * (problem.members or 1)
     seconds = problem.steps * (
         _CALLS_SAVED * (problem.members or 1) + _SECONDS_SAVED_PER_OPERATION * operations
