@@ -6,9 +6,8 @@ with the derivative of the mathematical function rather than of the approximatio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from multimlp import tape
+from multimlp._polynomials import ratio
 from multimlp.backend import Array, Namespace, array_namespace, op
 
 # Cody's coefficients (see `erf`), numerators and denominators, highest power first.
@@ -148,29 +147,17 @@ def _pieces(xp: Namespace, x: Array) -> tuple[Array, Array, Array]:
     a = xp.where(x < 0, -x, x)
     is_near = a <= _SMALL_END
     small = xp.where(is_near, x, xp.zeros_like(x))
-    near = small * _ratio(_SMALL, small * small)
+    near = small * ratio(_SMALL, small * small)
 
     a = xp.where(a > _UNDERFLOW, xp.full_like(a, _UNDERFLOW), a)
     inverse_square = 1 / xp.where(a > _MIDDLE_END, a * a, xp.full_like(a, _MIDDLE_END * _MIDDLE_END))
-    far = (1 / xp.pi**0.5 - inverse_square * _ratio(_FAR, inverse_square)) / xp.where(
+    far = (1 / xp.pi**0.5 - inverse_square * ratio(_FAR, inverse_square)) / xp.where(
         is_near, xp.ones_like(a), a
     )
-    scale = xp.where(a > _MIDDLE_END, far, _ratio(_MIDDLE, a))
+    scale = xp.where(a > _MIDDLE_END, far, ratio(_MIDDLE, a))
     # a * a split in two, the first part exact: exp would amplify the rounding of the square
     head = xp.floor(a * 16) / 16
     return near, xp.exp(-head * head) * xp.exp(-(a - head) * (a + head)) * scale, is_near
-
-
-def _ratio(coefficients: tuple[Sequence[float], Sequence[float]], x: Array) -> Array:
-    numerator, denominator = coefficients
-    return _polynomial(numerator, x) / _polynomial(denominator, x)
-
-
-def _polynomial(coefficients: Sequence[float], x: Array) -> Array:
-    value = coefficients[0] * x + coefficients[1]
-    for coefficient in coefficients[2:]:
-        value = value * x + coefficient
-    return value
 
 
 def _slope_of_erf(xp: Namespace, x: Array) -> Array:

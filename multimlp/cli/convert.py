@@ -16,28 +16,29 @@ from __future__ import annotations
 import argparse
 import csv
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from multimlp import activations, files
+from multimlp import files
 from multimlp._terminal import print_text
-from multimlp.cli.common import add_common, file_name, note, print_json
+from multimlp.cli.common import add_common, file_name, print_json
 from multimlp.cli.formats import (
     OPENERS,
     OURS,
     READERS,
-    WITH_ACTIVATIONS,
     WRITERS,
     Model,
     Reading,
     Writing,
     format_of,
+    read_ours,
+    reading_of,
+    remark,
 )
-from multimlp.cli.pipeline import meaning
 from multimlp.data import read_features
 from multimlp.errors import FileFormatError, InputError
 from multimlp.files import check_apart, check_writable, opening, replacing
+from multimlp.mlp import MLP
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,11 +75,13 @@ def run(args: argparse.Namespace) -> int:
     check_apart(args.target, args.source)
     if args.report is not None:
         _check_report(args)
-    (mlp, params), task, classes = _read(args, source)
+    model = _read(args, source)
+    mlp = model.mlp
     if target == OURS:
-        files.save(args.target, mlp, params)
+        files.save(args.target, mlp, model.params)
     else:
-        WRITERS[target](Path(args.target), Writing(mlp, params, task, classes))
+        WRITERS[target](Path(args.target), model)
+    remark(model)
     if not verifying:
         if args.json:
             print_json(
@@ -93,14 +96,15 @@ def run(args: argparse.Namespace) -> int:
         else:
             print_text(f"wrote {args.target} ({target}, {mlp.num_parameters} parameters): {mlp!r}")
         return 0
-    return _verified(args, source, target, mlp)
+    return _verified(args, source, target, model)
 
 
-def _verified(args: argparse.Namespace, source: str, target: str, mlp: Any) -> int:
+def _verified(args: argparse.Namespace, source: str, target: str, model: Writing) -> int:
     from multimlp.interop import verify
 
-    before = OPENERS[source](Path(args.source), *_read(args, source)[0])
-    after = OPENERS[target](Path(args.target), *_read(args, target, args.target, mlp)[0])
+    mlp = model.mlp
+    before = OPENERS[source](Path(args.source), mlp, model.params)
+    after = OPENERS[target](Path(args.target), *_read_back(args, target, mlp))
     X = None if args.data is None else _rows(args.data, mlp.in_features)
     report = verify(before, after, X, rows=args.rows, tolerance=args.tolerance)
     if args.report is not None:
@@ -117,31 +121,19 @@ def _verified(args: argparse.Namespace, source: str, target: str, mlp: Any) -> i
     return 0 if report.ok else 1
 
 
-def _read(
-    args: argparse.Namespace, source: str, path: str | None = None, like: Any = None
-) -> tuple[Model, str, Any]:
-    """The model in a file, and what is known of its task; ``like`` tells the activations that the file does not."""
-    where = Path(args.source if path is None else path)
+def _read(args: argparse.Namespace, source: str) -> Writing:
+    """The source, and what is known of its task."""
     if source == OURS:
-        mlp, params = files.load(where, args.backend or "numpy", args.device, args.dtype)
-        task, classes, prepared = meaning(str(where), files.load_extra(where), mlp)
-        if prepared and path is None:
-            note(
-                "the file holds the network alone: standardise inputs as `multimlp train` did (multimlp.files.load_extra)"
-            )
-        return (mlp, params), task, classes
-    rules: Any
-    if like is not None:
-        rules, final = list(like.activations), like.final_activation
-    else:
-        if source in WITH_ACTIVATIONS and (args.activation or args.final_activation):
-            raise InputError(
-                f"--activation: {source} models tell their activations themselves; leave it and --final-activation out"
-            )
-        names = [activations.describe(name).name for name in args.activation or ["relu"]]
-        rules, final = names[0] if len(names) == 1 else names, args.final_activation
-    how = Reading(rules, final, args.backend, args.device, args.dtype)
-    return READERS[source](where, how), "classification", None
+        return read_ours(args.source, args)
+    return Writing(*READERS[source](Path(args.source), reading_of(args, source)), "classification", None)
+
+
+def _read_back(args: argparse.Namespace, target: str, mlp: MLP) -> Model:
+    """What has been written; ``mlp`` tells the activations that a file of weights does not."""
+    if target == OURS:
+        return files.load(args.target, args.backend or "numpy", args.device, args.dtype)
+    how = Reading([*mlp.activations], mlp.final_activation, args.backend, args.device, args.dtype)
+    return READERS[target](Path(args.target), how)
 
 
 def _format_of_source(path: str) -> str:

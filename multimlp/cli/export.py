@@ -21,9 +21,8 @@ from pathlib import Path
 
 from multimlp import files
 from multimlp._terminal import print_text
-from multimlp.cli.common import add_common, file_name, note, print_json
-from multimlp.cli.formats import WRITERS, Writing
-from multimlp.cli.pipeline import meaning
+from multimlp.cli.common import add_common, file_name, print_json
+from multimlp.cli.formats import WRITERS, read_ours, remark
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,14 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     files.check_apart(args.output, args.model)
-    mlp, params = files.load(args.model, args.backend or "numpy", args.device, args.dtype)
-    task, classes, prepared = meaning(args.model, files.load_extra(args.model), mlp)
-    WRITERS[args.to](Path(args.output), Writing(mlp, params, task, classes))
-    if prepared:
-        note(
-            "the file holds the network alone: standardise inputs as `multimlp train` did "
-            "(multimlp.files.load_extra)"
-        )
+    model = read_ours(args.model, args)
+    WRITERS[args.to](Path(args.output), model)
+    remark(model)
+    mlp = model.mlp
     if args.json:
         print_json(
             {"model": args.model, "format": args.to, "output": args.output, "parameters": mlp.num_parameters}

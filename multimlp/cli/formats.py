@@ -3,12 +3,16 @@ when it is opened."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from multimlp import activations, files
+from multimlp.cli.common import note
+from multimlp.cli.pipeline import meaning
 from multimlp.errors import InputError
 from multimlp.files import replacing
 from multimlp.mlp import MLP, Params
@@ -23,6 +27,8 @@ class Writing(NamedTuple):
     params: Params
     task: str
     classes: list[Any] | None
+    prepared: bool = False
+    """Whether its inputs are to be standardised, which the target cannot say."""
 
 
 def write_onnx(path: Path, model: Writing) -> None:
@@ -83,7 +89,7 @@ class Reading(NamedTuple):
     """Where a model is read to, and the activations of formats that hold weights alone."""
 
     activation: Any
-    final_activation: str | None
+    final_activation: Any
     backend: str | None
     device: str | None
     dtype: str | None
@@ -142,6 +148,42 @@ WITH_ACTIVATIONS = frozenset(("onnx", "keras", "sklearn"))
 
 OURS = "multimlp"
 """The format of `multimlp.save`, which is no other library's."""
+
+
+def reading_of(args: argparse.Namespace, source: str) -> Reading:
+    """How to read a model of this format, from ``--activation``, ``--final-activation`` and where it shall be.
+
+    Raises
+    ------
+    InputError
+        For activations of a format that has its own, or that there are not.
+    """
+    if source in WITH_ACTIVATIONS and (args.activation or args.final_activation):
+        raise InputError(
+            f"--activation: {source} models tell their activations themselves; leave it and --final-activation out"
+        )
+    rules = [activations.describe(name).name for name in args.activation or ["relu"]]
+    if args.final_activation is not None:
+        activations.describe(args.final_activation)
+    return Reading(
+        rules[0] if len(rules) == 1 else rules, args.final_activation, args.backend, args.device, args.dtype
+    )
+
+
+def read_ours(path: str, args: argparse.Namespace) -> Writing:
+    """A model that `multimlp.save` wrote."""
+    mlp, params = files.load(path, args.backend or "numpy", args.device, args.dtype)
+    task, classes, prepared = meaning(path, files.load_extra(path), mlp)
+    return Writing(mlp, params, task, classes, prepared)
+
+
+def remark(model: Writing) -> None:
+    """What is to be said when a model has been written."""
+    if model.prepared:
+        note(
+            "the file holds the network alone: standardise inputs as `multimlp train` did "
+            "(multimlp.files.load_extra)"
+        )
 
 
 def open_torch(path: Path, mlp: MLP, params: Params) -> Any:

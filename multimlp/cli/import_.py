@@ -14,11 +14,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from multimlp import activations, files
+from multimlp import files
 from multimlp._terminal import print_text
 from multimlp.cli.common import add_common, file_name, print_json
-from multimlp.cli.formats import READERS, WITH_ACTIVATIONS, Reading, format_of
-from multimlp.errors import InputError
+from multimlp.cli.formats import READERS, format_of, reading_of
 from multimlp.files import check_apart, check_writable
 
 
@@ -46,18 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     source = args.source or format_of(args.file)
-    if source in WITH_ACTIVATIONS and (args.activation or args.final_activation):
-        raise InputError(
-            f"--activation: {source} models tell their activations themselves; leave it and --final-activation out"
-        )
-    rules = [activations.describe(name).name for name in args.activation or ["relu"]]
-    if args.final_activation is not None:
-        activations.describe(args.final_activation)
+    how = reading_of(args, source)
     check_writable(args.output)
     check_apart(args.output, args.file)
-    how = Reading(
-        rules[0] if len(rules) == 1 else rules, args.final_activation, args.backend, args.device, args.dtype
-    )
     mlp, params = READERS[source](Path(args.file), how)
     files.save(args.output, mlp, params)
     if args.json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from multimlp._polynomials import horner
 from multimlp.backend import Array, Namespace, array_namespace, owner
 from multimlp.random._elements import block, by_elements, leading, rounded, wide
 from multimlp.random._parameters import dtype_name
@@ -76,17 +77,10 @@ def _on_the_circle(xp: Namespace, turns: Array) -> tuple[Array, Array]:
     nearest = xp.floor(quarters + 0.5)
     r = quarters - nearest
     square = r * r
-    sine, cosine = r * _polynomial(xp, _SINE, square), _polynomial(xp, _COSINE, square)
+    sine, cosine = r * horner(_SINE[::-1], square), horner(_COSINE[::-1], square)
     half_turns = xp.floor(nearest * 0.5)
     odd = nearest - 2.0 * half_turns
     even = 1.0 - odd
     sign = 1.0 - 2.0 * (half_turns - 2.0 * xp.floor(half_turns * 0.5))
     # Products with 0 and 1: exact, and faster than a choice by a random mask.
     return sign * (even * cosine - odd * sine), sign * (even * sine + odd * cosine)
-
-
-def _polynomial(xp: Namespace, coefficients: tuple[float, ...], x: Array) -> Array:
-    value = coefficients[-1] * x + coefficients[-2]
-    for coefficient in reversed(coefficients[:-2]):
-        value = value * x + coefficient
-    return value

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from multimlp._polynomials import ratio
 from multimlp.backend import Array, Namespace
 
 # Wichura's coefficients, numerators and denominators, highest power first.
@@ -87,19 +86,7 @@ def normal_quantile(xp: Namespace, below: Array, above: Array) -> Array:
     Wichura, Algorithm AS 241: the percentage points of the normal distribution, Applied Statistics 37 (1988).
     """
     centre = 0.5 * (below - above)
-    near = centre * _ratio(_CENTRE, _CENTRE_END * _CENTRE_END - centre * centre)
+    near = centre * ratio(_CENTRE, _CENTRE_END * _CENTRE_END - centre * centre)
     r = xp.sqrt(-xp.log(xp.minimum(below, above)))
-    tail = xp.where(r <= _TAIL_END, _ratio(_TAIL, r - 1.6), _ratio(_FAR, r - _TAIL_END))
+    tail = xp.where(r <= _TAIL_END, ratio(_TAIL, r - 1.6), ratio(_FAR, r - _TAIL_END))
     return xp.where(xp.abs(centre) <= _CENTRE_END, near, xp.where(centre < 0, -tail, tail))
-
-
-def _ratio(coefficients: tuple[Sequence[float], Sequence[float]], x: Array) -> Array:
-    numerator, denominator = coefficients
-    return _polynomial(numerator, x) / _polynomial(denominator, x)
-
-
-def _polynomial(coefficients: Sequence[float], x: Array) -> Array:
-    value = coefficients[0] * x + coefficients[1]
-    for coefficient in coefficients[2:]:
-        value = value * x + coefficient
-    return value

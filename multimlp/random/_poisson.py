@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from multimlp._polynomials import horner
 from multimlp.backend import Array, Namespace, array_namespace
 from multimlp.random._elements import block, centred, positive, wide
 from multimlp.random._parameters import integer_name, parameters_of
@@ -147,9 +148,7 @@ def _log_chances(xp: Namespace, k: Array, lam: Array) -> Array:
     m = xp.where(few, xp.full_like(k, 16.0), k)
     inverse = 1 / m
     square = inverse * inverse
-    series = xp.full_like(m, _STIRLING[-1])
-    for coefficient in reversed(_STIRLING[:-1]):
-        series = series * square + coefficient
+    series = horner(_STIRLING[::-1], square)
     x = (m - lam) / lam
     deviance = lam * ((1 + x) * xp.log1p(x) - x)
     far = -deviance - 0.5 * xp.log(2 * math.pi * m) - series * inverse

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from multimlp.backend import Array, Namespace, array_namespace
+from multimlp._polynomials import horner
+from multimlp.backend import Array, array_namespace
 from multimlp.random._elements import block, centred, exponential_of, positive, rounded, wide
 from multimlp.random._parameters import parameters_of
 from multimlp.random._threefry import BITS, Shape
@@ -87,12 +88,8 @@ def _polar(e: Array, w: Array, df: Array) -> Array:
     nu = xp.where(usable, df, xp.ones_like(df))
     nu = xp.where(nu < _LARGEST, nu, xp.full_like(nu, _LARGEST))
     radius = xp.sqrt(nu * xp.expm1(2 * e / nu))
-    return xp.where(usable, radius * _sine(xp, w), xp.full_like(radius, float("nan")))
+    return xp.where(usable, radius * _sine(w), xp.full_like(radius, float("nan")))
 
 
-def _sine(xp: Namespace, w: Array) -> Array:
-    square = w * w
-    value = xp.full_like(w, _QUARTER[-1])
-    for coefficient in reversed(_QUARTER[:-1]):
-        value = value * square + coefficient
-    return w * value
+def _sine(w: Array) -> Array:
+    return w * horner(_QUARTER[::-1], w * w)

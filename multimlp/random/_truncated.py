@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from multimlp._polynomials import horner
 from multimlp.activations import erfc
 from multimlp.backend import Array, Arrays, Namespace, array_namespace
 from multimlp.errors import InputError
@@ -163,7 +164,4 @@ def _in_the_tail(xp: Namespace, share: Array, low: Array, high: Array) -> Array:
 
 def _log_mills(xp: Namespace, x: Array) -> Array:
     inverse_square = 1 / x / x
-    series = xp.full_like(x, _MILLS[-1])
-    for coefficient in reversed(_MILLS[1:-1]):
-        series = series * inverse_square + coefficient
-    return xp.log1p(series * inverse_square)
+    return xp.log1p(horner(_MILLS[:0:-1], inverse_square) * inverse_square)
