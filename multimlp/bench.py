@@ -299,8 +299,13 @@ def products(case: Case, target: Target) -> Callable[[], None]:
 def product_threads(case: Case, target: Target) -> Callable[[], AbstractContextManager[Any]]:
     """The setting in which the products of a training step run in `fit`: as many threads as that has."""
     kernels = target.backend.inplace_kernels(target.dtype, target.device)
-    cut = len(example_slices(case.batch, case.sizes, case.members, target.dtype)) > 1
-    if kernels is None or cut:  # then each core has a slice, as each has a part of a product here
+    if kernels is None:
+        return nullcontext
+    compiled = not isinstance(target.backend.compiled_kernels(target.dtype, target.device), str)
+    slices = example_slices(case.batch, case.sizes, case.members, target.dtype)
+    if len(slices) > 1 and (
+        compiled or kernels.cuts
+    ):  # each core has a slice, as each has a part of a product here
         return nullcontext
     largest = max(2 * case.batch * a * b for a, b in itertools.pairwise(case.sizes))
     return lambda: kernels.threads(largest)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -587,3 +588,21 @@ def test_memory_of_fit_stays_near_what_it_needs(backend):
         check=True,
     )
     assert int(done.stdout) < 1.7 * memory.needed(memory.CASE)
+
+
+@pytest.mark.parametrize(("case", "threads"), [("digits", 1), ("deep", None)])
+def test_products_run_on_as_many_threads_as_training(case, threads, monkeypatch):
+    """deep is cut into slices for all cores where it is compiled, and takes one thread of BLAS where it is not."""
+    from multimlp.backends.numpy import _inplace
+
+    limits = []
+    monkeypatch.setattr(
+        _inplace, "blas_threads", lambda count: limits.append(count) or contextlib.nullcontext()
+    )
+    monkeypatch.setattr(type(load_backend("numpy")), "compiled_kernels", lambda *_: object())
+    with bench.product_threads(CASES[case], select("numpy"))():
+        assert limits == ([] if threads is None else [threads])
+    monkeypatch.setattr(type(load_backend("numpy")), "compiled_kernels", lambda *_: "none")
+    limits.clear()
+    with bench.product_threads(CASES[case], select("numpy"))():
+        assert limits == [1]

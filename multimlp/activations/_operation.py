@@ -62,6 +62,11 @@ def _is_real(value: Any) -> bool:
     return abs(value) < (float("inf") if isinstance(value, float) else 2**63)
 
 
+def _are_plain(options: Sequence[Any]) -> bool:
+    """Whether there is no array among them, which might be what is differentiated or batched."""
+    return all(isinstance(option, _PLAIN) for option in options)
+
+
 class ActivationOp(Op):
     """An operation on one floating-point array, with options. Made by the decorators of `_description`."""
 
@@ -102,26 +107,17 @@ class ActivationOp(Op):
         cls = types[0] if isinstance(types, tuple) else types
         if self.elementwise and issubclass(cls, tape.Batched):
             return self._of_batches(portable)
-        backend = owner_of_type(cls)
-        if slope is None or backend is None or not issubclass(cls, tape.Traced):
-            return portable
-        if slope.kernel_for(backend) is None:
+        if slope is None:
             return portable
 
-        def recorded(x: Any, *args: Any, **options: Any) -> Any:
-            if not all(isinstance(option, _PLAIN) for option in (*args, *options.values())):
-                return portable(x, *args, **options)  # an array among them may be what is differentiated
+        def pullback(xp: Namespace, g: Array, below: Array, *args: Any, **options: Any) -> Array:
+            return xp.multiply(g, slope.apply(below, *args, **options))
 
-            def pullback(xp: Namespace, g: Array, below: Array) -> Array:
-                return xp.multiply(g, slope.apply(below, *args, **options))
-
-            return tape.operation(lambda below: self.apply(below, *args, **options), pullback, x)
-
-        return recorded
+        return self._as_one(types, slope, portable, pullback, self.apply, _are_plain)
 
     def _of_batches(self, portable: Callable[..., Any]) -> Callable[..., Any]:
         def batched(x: Any, *args: Any, **options: Any) -> Any:
-            if not all(isinstance(option, _PLAIN) for option in (*args, *options.values())):
+            if not _are_plain((*args, *options.values())):
                 return portable(x, *args, **options)
             return type(x)(self.apply(x.value, *args, **options), x.level)
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from multimlp import tape
 from multimlp.backend import _registry
 from multimlp.backend._contract import Backend
 from multimlp.backend._registry import (
@@ -144,6 +145,42 @@ class Op:
             return portable(*args, **kwargs) if result is NotImplemented else result
 
         return backend.wrap(kernel_or_portable)
+
+    def _as_one(
+        self,
+        types: Any,
+        kernel_of: Op,
+        portable: Callable[..., Any],
+        pullback: Callable[..., Any],
+        call: Callable[..., Any],
+        is_constant: Callable[[Sequence[Any]], bool] = lambda others: not tape.any_wrapped(others),
+    ) -> Callable[..., Any]:
+        """What the tape records as one operation where the backend has a kernel of ``kernel_of``, else the portable body.
+
+        Parameters
+        ----------
+        pullback : callable
+            ``pullback(xp, g, x, *args, **options)``: the cotangent of the first argument.
+        call : callable
+            The operation on what is under the first argument.
+        is_constant : callable
+            Whether all other arguments stay what they are when the first one is differentiated; default: none is traced or batched.
+        """
+        cls = types[0] if isinstance(types, tuple) else types
+        backend = owner_of_type(cls)
+        if backend is None or not issubclass(cls, tape.Traced) or kernel_of.kernel_for(backend) is None:
+            return portable
+
+        def recorded(x: Any, *args: Any, **options: Any) -> Any:
+            if not is_constant((*args, *options.values())):
+                return portable(x, *args, **options)
+            return tape.operation(
+                lambda below: call(below, *args, **options),
+                lambda xp, g, below: pullback(xp, g, below, *args, **options),
+                x,
+            )
+
+        return recorded
 
     # ---- kernels
 

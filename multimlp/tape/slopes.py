@@ -35,28 +35,28 @@ def with_slopes(value: Array, slopes: Callable[..., Arrays], parameters: Arrays,
     >>> [float(mm.grad(f)(np.asarray(4.0))) for f in (root, mm.grad(root))]
     [0.25, -0.03125]
     """
-    level = max((x.level for x in (value, *parameters) if isinstance(x, Wrapped)), default=None)
-    if level is None or not any_wrapped(parameters):
+    if not any_wrapped(parameters):
         return value
-    top = [isinstance(x, Wrapped) and x.level == level for x in parameters]
-    below = tuple(x.value if of_level else x for x, of_level in zip(parameters, top, strict=True))
-    kind: Any = next(type(x) for x in (value, *parameters) if isinstance(x, Wrapped) and x.level == level)
+    level = max(x.level for x in (value, *parameters) if isinstance(x, Wrapped))
+
+    def of_level(x: Any) -> bool:
+        return isinstance(x, Wrapped) and x.level == level
+
+    highest: Any = next(x for x in (value, *parameters) if of_level(x))
+    kind = type(highest)
     if issubclass(kind, Batched):
-        inside = value.value if isinstance(value, Batched) and value.level == level else value
-        count = next(
-            x.value.shape[0] for x in (value, *parameters) if isinstance(x, Wrapped) and x.level == level
+        count = highest.value.shape[0]
+        inside, *rows = (
+            x.value if of_level(x) else _repeated(library, x, count) for x in (value, *parameters)
         )
-        rows = [
-            x if of_level else _repeated(library, x, count) for x, of_level in zip(below, top, strict=True)
-        ]
-        inside = inside if inside is not value else _repeated(library, value, count)
         return kind(with_slopes(inside, slopes, tuple(rows), library), level)
+    below = tuple(x.value if of_level(x) else x for x in parameters)
     y = with_slopes(value, slopes, below, library)
 
     def slope_in(i: int) -> Rule:
         return lambda xp, g, y, *arguments: g * slopes(y, *arguments)[i]
 
-    which = [i for i, of_level in enumerate(top) if of_level]
+    which = [i for i, x in enumerate(parameters) if of_level(x)]
     parents, rules = tuple(parameters[i].node for i in which), tuple(map(slope_in, which))
     return kind(y, level, [next_order(), y.shape, parents, rules, y, below, None])
 

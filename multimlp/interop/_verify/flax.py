@@ -10,7 +10,7 @@ from flax import linen, nnx
 
 from multimlp.backend import load_backend
 from multimlp.errors import InputError
-from multimlp.interop._verify.run import Opened, Run
+from multimlp.interop._verify.run import Opened, Run, first_width
 
 
 def opened(name: str, model: Any) -> Opened:
@@ -36,14 +36,16 @@ def opened(name: str, model: Any) -> Opened:
 
 
 def _first_width(module: linen.Module, variables: Any, name: str) -> int:
-    """Inputs of the first layer called; widths are tried until the module takes one, since nothing tells the order of calls."""
+    """Inputs of the layer that is called first."""
     widths = {leaf.shape[0] for leaf in jax.tree.leaves(variables) if getattr(leaf, "ndim", 0) == 2}
-    for width in sorted(widths):
-        try:
-            jax.eval_shape(lambda x: module.apply(variables, x), jax.ShapeDtypeStruct((1, width), "float32"))
-        except Exception:
-            continue
-        return int(width)
+    found = first_width(
+        sorted(widths),
+        lambda width: jax.eval_shape(
+            lambda x: module.apply(variables, x), jax.ShapeDtypeStruct((1, width), "float32")
+        ),
+    )
+    if found is not None:
+        return found
     raise InputError(f"{name}: the module takes none of the widths {sorted(widths)} of its kernels")
 
 

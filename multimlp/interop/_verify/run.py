@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -60,6 +61,15 @@ class Run:
                 self.layers[Place(i, BEFORE)] = Seen(name, linear)
             self.layers[Place(i, AFTER)] = Seen(name, out)
         return self
+
+
+def first_width(widths: Iterable[int], call: Callable[[int], object]) -> int | None:
+    """The first of these widths of inputs with which the model can be called, since nothing tells which of its layers is called first."""
+    for width in widths:
+        with contextlib.suppress(Exception):  # whatever a library says of a width that does not fit
+            call(width)
+            return width
+    return None
 
 
 class Opened(NamedTuple):

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from multimlp.errors import InputError
-from multimlp.interop._verify.run import Opened, Run
+from multimlp.interop._verify.run import Opened, Run, first_width
 from multimlp.interop.torch import TorchMLP
 
 
@@ -48,15 +48,10 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 def _first_width(model: nn.Module, like: torch.Tensor) -> int:
     """Inputs of the layer that is called first; widths are tried, since a module's layers need not stand in the order of calls."""
     widths = list(dict.fromkeys(m.in_features for m in model.modules() if isinstance(m, nn.Linear)))
-    for width in widths if len(widths) > 1 else ():
-        with (
-            contextlib.suppress(Exception),
-            torch.no_grad(),
-            _evaluating(model),
-        ):  # whatever a module says of a width that does not fit
-            model(like.new_zeros((2, width)))
-            return width
-    return widths[0]
+    if len(widths) == 1:
+        return widths[0]
+    with torch.no_grad(), _evaluating(model):
+        return first_width(widths, lambda width: model(like.new_zeros((2, width)))) or widths[0]
 
 
 def _run(model: nn.Module, X: torch.Tensor, cotangent: np.ndarray | None) -> Run:

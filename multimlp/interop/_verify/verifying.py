@@ -72,9 +72,9 @@ def verify(
         raise ShapeError(
             f"a takes {one.in_features} inputs ({one.library}), b takes {other.in_features} ({other.library})"
         )
-    eps = max(_EPS.get(model.dtype, math.nan) for model in (one, other))
-    if not eps > 0:
+    if not {one.dtype, other.dtype} <= _EPS.keys():
         raise InputError(f"models of dtypes {one.dtype} and {other.dtype} cannot be compared")
+    eps = max(_EPS[one.dtype], _EPS[other.dtype])
     if tolerance is not None:
         tolerance = check_number("tolerance", tolerance, low=0)
     inputs = _inputs(X, one, other, check_whole("rows", rows, low=1), check_whole("seed", seed, low=0))
@@ -118,7 +118,7 @@ def _inputs(X: Any, one: Opened, other: Opened, rows: int, seed: int) -> np.ndar
         found = np.asarray(host_values(X, "X"), dtype=np.float64)
         if found.ndim != 2 or found.shape[1] != one.in_features or not len(found):
             raise ShapeError(f"X: expected shape (n, {one.in_features}), got {found.shape}")
-    narrow = min((one.dtype, other.dtype), key=lambda name: list(_EPS).index(name) * -1)
+    narrow = max((one.dtype, other.dtype), key=lambda name: _EPS[name])
     # bfloat16 is no dtype of the host: what it holds, float32 does.
     return found.astype("float32" if narrow == "bfloat16" else narrow)
 
@@ -160,5 +160,5 @@ def _gradients(
 
 def _tolerance(first: Run, second: Run, in_features: int) -> float:
     widths = [seen.values.shape[-1] for run in (first, second) for seen in run.layers.values()]
-    depth = max(1, *(1 + place.layer for run in (first, second) for place in run.layers), 1)
+    depth = 1 + max((place.layer for run in (first, second) for place in run.layers), default=0)
     return _PER_TERM * math.sqrt(max(in_features, 16, *widths)) * depth
