@@ -111,6 +111,10 @@ def _verdict(paths: list[Path]) -> int:
     if not paths:
         newest = _latest()
         paths = [newest, newest.with_stem(newest.stem + BEFORE)]
+        if not paths[1].exists():
+            raise InputError(
+                f"verdict: {newest.name} is the only complete run; make another one: python -m benchmarks"
+            )
     runs = [Results.read(path) for path in paths]
     for other in runs[1:]:
         for sentence in compare.differences(other.machine, runs[0].machine):

@@ -192,6 +192,17 @@ def test_a_target_counts_as_reached_when_each_run_has_reached_it(tmp_path, capsy
     assert "140.00" in shown
 
 
+def test_one_run_is_no_verdict(tmp_path, monkeypatch, capsys):
+    import benchmarks.__main__ as command
+
+    monkeypatch.setattr(command, "RESULTS", tmp_path)
+    results().write(tmp_path / "here.json")
+    assert benchmarks_main(["--verdict"]) == 2
+    assert "here.json is the only complete run; make another one" in capsys.readouterr().err
+    results().write(tmp_path / "here-before.json")
+    assert benchmarks_main(["--verdict"]) in (0, 1)
+
+
 def test_a_busy_machine_is_quiet_again_afterwards():
     before = set(children())
     with busy_machine(2):

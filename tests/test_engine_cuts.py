@@ -13,6 +13,7 @@ from test_engine_inplace import AGAINST_PORTABLE, AGAINST_TORCH, Case, assert_ne
 from multimlp import losses, optimizers, regularizers
 from multimlp.backend import load_backend
 from multimlp.backends import _team
+from multimlp.errors import InputError
 from multimlp.training.engines import inplace, slices
 
 CASES = [*AGAINST_TORCH, *AGAINST_PORTABLE]
@@ -103,3 +104,10 @@ def test_threads_that_help_overflow_as_quietly_as_the_one_that_waits(cut: Any) -
         warnings.simplefilter("error")
         params, _, _ = run_inplace(case, "numpy")
     assert not np.isfinite(params[0]).all()
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_a_wrong_switch_is_refused_however_small_the_problem(backend: str, monkeypatch: Any) -> None:
+    monkeypatch.setenv("MULTIMLP_THREADS", "mine")
+    with pytest.raises(InputError, match="MULTIMLP_THREADS: expected library or own, got 'mine'"):
+        run_inplace(Case(), backend)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from multimlp.backend import Call, FusedUpdate, Kernels, Op, Phase, UpdateRule
+from multimlp.backend import Backend, Call, FusedUpdate, Kernels, Op, Phase, UpdateRule
 from multimlp.backends._team import Team
 from multimlp.backends._threads import blas_threads, can_limit_blas, own_threads_wanted, threads_for
 from multimlp.backends.numpy import _updates
@@ -60,6 +60,10 @@ class NumpyKernels(Kernels):
     }
     chunk = _updates.CHUNK
 
+    def __init__(self, backend: Backend, dtype: str, device: str | None, module: Any) -> None:
+        super().__init__(backend, dtype, device, module)
+        self._own_threads = own_threads_wanted()
+
     def activation(
         self, function: Callable[..., np.ndarray], y: np.ndarray, d: np.ndarray, **options: Any
     ) -> tuple[Call, Call] | None:
@@ -82,7 +86,7 @@ class NumpyKernels(Kernels):
 
     @property
     def cuts(self) -> bool:  # type: ignore[override]
-        return own_threads_wanted() and can_limit_blas()
+        return self._own_threads and can_limit_blas()
 
     def run(self, phases: Sequence[Phase]) -> None:
         _TEAM.run(phases)

@@ -136,6 +136,7 @@ class TorchKernels(Kernels):
 
     def __init__(self, backend: Backend, dtype: str, device: str | None, module: Any) -> None:
         super().__init__(backend, dtype, device, module)
+        self._own_threads = own_threads_wanted()
         if device is not None and device.startswith("cuda"):
             self.recorder = CudaGraphs(device)
             self.block_bytes = 1 << 24  # no cache to stay in, but launches to save
@@ -160,7 +161,7 @@ class TorchKernels(Kernels):
 
     @property
     def cuts(self) -> bool:  # type: ignore[override]
-        return self.is_cpu and own_threads_wanted()
+        return self.is_cpu and self._own_threads
 
     @property
     def is_cpu(self) -> bool:
