@@ -19,7 +19,8 @@
     │   ├── TracedValueError         (CapabilityError)  NumPy, float() or `if` was given a traced array
     │   └── MissingRuleError         (NotImplementedError)  the tape has no derivative rule for a function
     ├── TrainingError
-    │   └── NonFiniteLossError       (ArithmeticError)  the loss became NaN or infinite
+    │   ├── NonFiniteLossError       (ArithmeticError)  the loss became NaN or infinite
+    │   └── DistributedError         (RuntimeError)     another process of the run is gone, stuck, or not the same
     ├── FileFormatError              (ValueError)   a file is damaged, foreign, or of an unknown version
     └── ParityError                  (AssertionError)   two backends disagree
 
@@ -101,6 +102,10 @@ class TrainingError(MultimlpError):
 
 class NonFiniteLossError(TrainingError, ArithmeticError):
     """The training loss became NaN or infinite."""
+
+
+class DistributedError(TrainingError, RuntimeError):
+    """Another process of a run is gone, does not answer, or computes something else."""
 
 
 class FileFormatError(MultimlpError, ValueError):
