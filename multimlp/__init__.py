@@ -32,8 +32,9 @@ from multimlp.transforms import (
 )
 
 if TYPE_CHECKING:
-    from multimlp import callbacks, metrics, optimizers, schedules
+    from multimlp import blocks, callbacks, metrics, optimizers, schedules
     from multimlp.backend import available_backends
+    from multimlp.blocks import chain
     from multimlp.files import load, load_tree, save, save_tree
     from multimlp.interop.keras import as_keras_layer
     from multimlp.interop.tensorflow import as_tf_module
@@ -45,6 +46,7 @@ __version__ = "0.1.0"
 
 _LAZY_MODULES = (
     "backends",
+    "blocks",
     "callbacks",
     "data",
     "estimators",
@@ -63,6 +65,7 @@ _LAZY_NAMES = {
     "as_tf_module": "interop.tensorflow",
     "as_torch_module": "interop.torch",
     "available_backends": "backend",
+    "chain": "blocks",
     "collapse": "structure",
     "fit": "training",
     "gradient_flow": "structure",
@@ -104,7 +107,9 @@ __all__ = [
     "as_tf_module",
     "as_torch_module",
     "available_backends",
+    "blocks",
     "callbacks",
+    "chain",
     "collapse",
     "convert",
     "elementwise_grad",

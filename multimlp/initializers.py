@@ -13,10 +13,13 @@ he_uniform        U(-a, a), a = sqrt(6 / fan_in)                              He
 he_normal         N(0, 2 / fan_in)                                            He et al., arXiv:1502.01852
 lecun_uniform     U(-a, a), a = sqrt(3 / fan_in)                              LeCun et al., Efficient BackProp
 lecun_normal      N(0, 1 / fan_in)                                            LeCun et al., Efficient BackProp
+fan_in_uniform    U(-a, a), a = 1 / sqrt(fan_in)                              Bengio, arXiv:1206.5533, section 5.2
+siren             U(-a, a), a = sqrt(6 / fan_in) / omega; 1 / fan_in if first Sitzmann et al., arXiv:2006.09661
 orthogonal        Haar-uniform orthonormal rows or columns, times ``gain``    Saxe et al., arXiv:1312.6120
 normal            N(0, stddev^2)
 truncated_normal  N(0, stddev^2) cut off at 2 ``stddev``
 uniform           U(-scale, scale)
+signs             -1 or 1, each with probability 1/2
 zeros, ones
 constant          ``value`` everywhere
 ================  ==========================================================  =============================
@@ -43,7 +46,7 @@ import numpy as np
 
 from multimlp._naming import Named, Table
 from multimlp.errors import ShapeError
-from multimlp.errors.checks import LARGEST, check_shape, number, refuse
+from multimlp.errors.checks import LARGEST, check_shape, flag, number, refuse
 
 Shape: TypeAlias = tuple[int, ...]
 # In quotes, because numpy.random is loaded only when it is needed.
@@ -143,6 +146,7 @@ he_uniform = _plain("he_uniform", _scaled("fan_in", "uniform", 2.0))
 he_normal = _plain("he_normal", _scaled("fan_in", "normal", 2.0))
 lecun_uniform = _plain("lecun_uniform", _scaled("fan_in", "uniform", 1.0))
 lecun_normal = _plain("lecun_normal", _scaled("fan_in", "normal", 1.0))
+fan_in_uniform = _plain("fan_in_uniform", _scaled("fan_in", "uniform", 1 / 3))
 zeros = _plain("zeros", lambda generator, shape: np.zeros(shape))
 ones = _plain("ones", lambda generator, shape: np.ones(shape))
 
@@ -194,6 +198,25 @@ def constant(
 ) -> np.ndarray:
     """``value`` everywhere."""
     return np.full(shape, value)
+
+
+@_initializer
+def siren(
+    generator: np.random.Generator,
+    shape: Shape,
+    omega: Annotated[float, number(low=0, low_open=True)] = 30.0,
+    first: Annotated[bool, flag] = False,
+) -> np.ndarray:
+    """For layers of ``sin(omega (x W + b))``: U(-a, a) with a = sqrt(6 / fan_in) / omega, 1 / fan_in in the first layer."""
+    fan_in = max(fans(shape)[0], 1)
+    bound = 1 / fan_in if first else math.sqrt(6 / fan_in) / omega
+    return generator.uniform(-bound, bound, shape)
+
+
+@_initializer
+def signs(generator: np.random.Generator, shape: Shape) -> np.ndarray:
+    """-1 or 1, each with probability 1/2."""
+    return 1.0 - 2.0 * generator.integers(2, size=shape)
 
 
 @dataclass(frozen=True, eq=False)

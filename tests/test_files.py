@@ -199,7 +199,7 @@ def test_foreign_parameters_are_refused(tmp_path, params, message):
 
 def test_arguments_in_the_wrong_order(tmp_path):
     mlp = MODELS["plain"]
-    with pytest.raises(InputError, match=r"mlp: expected an MLP, got tuple"):
+    with pytest.raises(InputError, match=r"mlp: expected an MLP or a multimlp.chain, got tuple"):
         files.save(tmp_path / "m", mlp.init(backend="numpy"), mlp)
 
 

@@ -26,6 +26,10 @@ MOMENTS = [
     ({"name": "truncated_normal", "options": {"stddev": 0.5}}, 0.5 * 0.8796256610342398, 1.0),
     ({"name": "uniform", "options": {"scale": 0.5}}, 0.5 / math.sqrt(3), 0.5),
     ({"name": "constant", "options": {"value": 0.5}}, 0.0, 0.5),
+    ("fan_in_uniform", math.sqrt(1 / 900), math.sqrt(1 / 300)),
+    ("siren", math.sqrt(2 / 300) / 30, math.sqrt(6 / 300) / 30),
+    ({"name": "siren", "options": {"first": True}}, 1 / 300 / math.sqrt(3), 1 / 300),
+    ("signs", 1.0, 1.0),
     ("zeros", 0.0, 0.0),
     ("ones", 0.0, 1.0),
 ]

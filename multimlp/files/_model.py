@@ -15,27 +15,20 @@ from multimlp.errors import DTypeError, FileFormatError, InputError
 from multimlp.files._hosted import hosted
 from multimlp.files._opening import one_line
 from multimlp.files._safetensors import opened, read_opened, stored_dtype, write_hosted
-from multimlp.mlp import (
-    MLP,
-    Dense,
-    Layer,
-    ParametricDense,
-    Params,
-    check_params,
-    layer_params,
-    misfit,
-    named_arrays,
-)
+from multimlp.mlp import MLP, Model, misfit
+from multimlp.tree import Tree
 
 if TYPE_CHECKING:
     from multimlp.backend import Backend
 
 FORMAT_VERSION = "1"
-_VERSION_KEY, _MLP_KEY, _EXTRA_KEY = "multimlp.format_version", "multimlp.mlp", "multimlp.extra"
+_VERSION_KEY, _MLP_KEY, _CHAIN_KEY, _EXTRA_KEY = (
+    f"multimlp.{name}" for name in ("format_version", "mlp", "chain", "extra")
+)
 
 
 def save(
-    path: str | os.PathLike[str], mlp: MLP, params: Params, extra: Mapping[str, Any] | None = None
+    path: str | os.PathLike[str], mlp: Model[Any], params: Tree, extra: Mapping[str, Any] | None = None
 ) -> None:
     """Write a model: its architecture, its parameters in their dtype, and plain values that go with it.
 
@@ -43,9 +36,9 @@ def save(
     ----------
     path : path
         Usually ends in ``.safetensors``.
-    mlp : MLP
+    mlp : MLP, or `multimlp.chain` of blocks
         With named activations and initialisers; callables of your own cannot be written down.
-    params : tuple of Dense
+    params : tree of arrays
         Of any backend; ensembles too.
     extra : mapping, optional
         Anything JSON can hold, such as the names of the features; `load_extra` reads it.
@@ -67,19 +60,16 @@ def save(
     >>> mm.load(path)[0]
     MLP(2, [3], 1, activation='relu')
     """
-    if not isinstance(mlp, MLP):
+    if not isinstance(mlp, Model):
         raise InputError(
-            f"mlp: expected an MLP, got {type(mlp).__name__}; the order is save(path, mlp, params)"
+            f"mlp: expected an MLP or a multimlp.chain, got {type(mlp).__name__}; the order is save(path, mlp, params)"
         )
-    metadata = {_VERSION_KEY: FORMAT_VERSION, _MLP_KEY: json.dumps(mlp.to_spec())}
+    key = _MLP_KEY if isinstance(mlp, MLP) else _CHAIN_KEY
+    metadata = {_VERSION_KEY: FORMAT_VERSION, key: json.dumps(mlp.to_spec())}
     if extra is not None:
         metadata[_EXTRA_KEY] = _as_json(extra)
-    check_params(mlp, params)
-    arrays = {
-        f"{layer.name}.{part}": hosted(array)
-        for layer, own in zip(mlp.layers, params, strict=True)
-        for part, array in named_arrays(own).items()
-    }
+    mlp.check_params(params)
+    arrays = {name: hosted(array) for name, array in mlp.named(params).items()}
     write_hosted(path, arrays, metadata)
 
 
@@ -95,7 +85,7 @@ def load(
     backend: str | Backend | None = None,
     device: str | None = None,
     dtype: str | None = None,
-) -> tuple[MLP, Params]:
+) -> tuple[Any, Tree]:
     """Read a model that `save` wrote.
 
     Parameters
@@ -108,8 +98,8 @@ def load(
 
     Returns
     -------
-    mlp : MLP
-    params : tuple of Dense
+    mlp : MLP or Chain
+    params : tree of arrays
 
     Raises
     ------
@@ -127,13 +117,10 @@ def load(
     with opened(path) as file:
         mlp = _architecture(path, file.metadata() or {})
         names = list(file.keys())
-        expected = {
-            f"{layer.name}.{part}": shape for layer in mlp.layers for part, shape in layer.shapes.items()
-        }
-        problem = misfit(expected, {name: tuple(file.get_slice(name).get_shape()) for name in names})
+        problem = misfit(mlp.shapes, {name: tuple(file.get_slice(name).get_shape()) for name in names})
         if problem:
             raise _inconsistent(path, problem)
-        if any(file.get_slice(name).get_shape()[0] == 0 for name in names if name.endswith("weight")):
+        if any(0 in file.get_slice(name).get_shape()[:1] for name in names):
             raise _inconsistent(path, "it is an ensemble of no members")
         dtypes = {stored_dtype(path, file, name) for name in names}
         if len(dtypes) != 1 or not dtypes <= set(FLOAT_DTYPES):
@@ -151,25 +138,30 @@ def load(
     def place(host: np.ndarray) -> Array:
         return target.backend.asarray(host, dtype=target.dtype, device=target.device)
 
-    return mlp, tree.map(place, tuple(_of_layer(layer, arrays) for layer in mlp.layers))
-
-
-def _of_layer(layer: Layer, arrays: Mapping[str, np.ndarray]) -> Dense | ParametricDense:
-    learned = {name: arrays[f"{layer.name}.activation.{name}"] for name in layer.learned}
-    return layer_params(arrays[f"{layer.name}.weight"], arrays.get(f"{layer.name}.bias"), learned)
+    return mlp, tree.map(place, mlp.from_named(arrays))
 
 
 def _inconsistent(path: str | os.PathLike[str], why: str) -> FileFormatError:
     return FileFormatError(f"{str(path)!r} does not hold a model: {why}")
 
 
-def _architecture(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> MLP:
+def _architecture(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> Model[Any]:
     _check_version(path, metadata)
-    spec = _json_object(path, metadata, _MLP_KEY)
+    key = _CHAIN_KEY if _CHAIN_KEY in metadata else _MLP_KEY
+    spec = _json_object(path, metadata, key)
     try:
-        return MLP.from_spec(spec)
+        return MLP.from_spec(spec) if key == _MLP_KEY else _chain(spec)
     except (ValueError, ArithmeticError, AttributeError, TypeError, LookupError, RecursionError) as error:
-        raise _inconsistent(path, f"{_MLP_KEY}: {one_line(error)}") from None
+        raise _inconsistent(path, f"{key}: {one_line(error)}") from None
+
+
+def _chain(spec: dict[str, Any]) -> Model[Any]:
+    from multimlp import blocks  # most files hold an MLP
+
+    made = blocks.get(spec)
+    if not isinstance(made, blocks.Chain):
+        raise InputError(f"expected a chain of blocks, got {made.name}")
+    return made
 
 
 def _check_version(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:

@@ -4,7 +4,7 @@
 parameters fit; the rest is what files, training and the exchange with other libraries make of a layer.
 """
 
-from multimlp.mlp._check import check_params, misfit
+from multimlp.mlp._check import check_arrays, check_params, misfit
 from multimlp.mlp._layers import (
     Dense,
     Layer,
@@ -18,14 +18,17 @@ from multimlp.mlp._layers import (
     named_arrays,
 )
 from multimlp.mlp._mlp import MLP
+from multimlp.mlp._model import Model
 from multimlp.mlp._summary import summary
 
 __all__ = [
     "MLP",
     "Dense",
     "Layer",
+    "Model",
     "ParametricDense",
     "Params",
+    "check_arrays",
     "check_params",
     "dense",
     "forward",

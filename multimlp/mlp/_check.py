@@ -63,17 +63,35 @@ def check_params(mlp: Layered, params: Any, *, single: bool = False) -> None:
     expected = {
         f"params[{i}].{name}": shape for i, layer in enumerate(layers) for name, shape in layer.shapes.items()
     }
-    shapes = {name: tuple(array.shape) for name, array in arrays.items()}
-    problem = misfit(expected, shapes)
-    if problem:
-        raise (ShapeError if expected.keys() == shapes.keys() else InputError)(problem)
-    _check_dtypes(arrays)
+    check_arrays(expected, arrays)
     members = is_ensemble(params)  # type: ignore[arg-type]
     if single and members is not None:
         raise InputError(
             f"params: expected one network, got an ensemble of {members} members; pick a member, "
             "e.g. multimlp.tree.map(lambda a: a[0, ...], params)"
         )
+
+
+def check_arrays(expected: Mapping[str, Shape], arrays: Mapping[str, Any]) -> None:
+    """Raise unless these are arrays of these names and shapes, all of one float dtype, with one axis of members in front or none.
+
+    Raises
+    ------
+    InputError
+        If one is missing, is none of them, or is no array.
+    ShapeError
+        If one has another shape.
+    DTypeError
+        If the dtypes are not one float dtype.
+    """
+    for name, array in arrays.items():
+        if not is_array(array):
+            raise InputError(f"{name}: expected an array, got {type(array).__name__}")
+    shapes = {name: tuple(array.shape) for name, array in arrays.items()}
+    problem = misfit(expected, shapes)
+    if problem:
+        raise (ShapeError if expected.keys() == shapes.keys() else InputError)(problem)
+    _check_dtypes(arrays)
 
 
 def misfit(expected: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> str | None:
@@ -97,15 +115,11 @@ def misfit(expected: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> str | 
 
 def _arrays_of(layer: Any, i: int) -> dict[str, Array]:
     try:
-        arrays = named_arrays(layer)
+        return named_arrays(layer)
     except (AttributeError, TypeError):
         raise InputError(
             f"params[{i}]: expected a Dense(weight, bias) of arrays, got {type(layer).__name__}"
         ) from None
-    for name, array in arrays.items():
-        if not is_array(array):
-            raise InputError(f"params[{i}].{name}: expected an array, got {type(array).__name__}")
-    return arrays
 
 
 def _check_dtypes(arrays: Mapping[str, Array]) -> None:

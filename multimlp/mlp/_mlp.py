@@ -10,25 +10,24 @@ are a separate tuple of arrays, so that every transform of every library can see
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from multimlp import activations, initializers, random, regularizers, tree
+from multimlp import activations, initializers, random, regularizers
 from multimlp._lazy import lazy
 from multimlp.activations import Activation
-from multimlp.backend import Array, Backend, array_namespace, is_array, owner, select
+from multimlp.backend import Array, array_namespace, is_array, owner
 from multimlp.errors import DTypeError, InputError, MixedBackendsError, ShapeError
 from multimlp.errors.checks import LARGEST, check_items, check_number, check_whole, flag, refuse
 from multimlp.mlp._check import check_params
-from multimlp.mlp._layers import Layer, Params, forward, layer_params, layer_table
+from multimlp.mlp._layers import Layer, Params, forward, is_ensemble, layer_params, layer_table, named_arrays
+from multimlp.mlp._model import Model, is_sequence
 from multimlp.mlp._summary import summary
 
 
 @dataclass(frozen=True, init=False)
-class MLP:
+class MLP(Model[Params]):
     """A multilayer perceptron.
 
     Parameters
@@ -141,45 +140,16 @@ class MLP:
 
     # ---- parameters --------------------------------------------------------------------------------------------------
 
-    def init(
-        self,
-        seed: int | Sequence[int] = 0,
-        backend: str | Backend | None = None,
-        dtype: Any = None,
-        device: str | None = None,
-    ) -> Params:
-        """Fresh parameters, drawn on the host, so that a seed gives the same bits on every backend.
-
-        Parameters
-        ----------
-        seed : int or sequence of int
-            A sequence makes an ensemble: each parameter gets a leading axis with one member per seed, member i equal to ``init(seed[i])``.
-        backend, dtype, device
-            Where the parameters live; by the usual order of precedence when not given.
-
-        Examples
-        --------
-        >>> import multimlp as mm
-        >>> mm.MLP(2, 3, 1).init(seed=range(4))[0].weight.shape
-        (4, 2, 3)
-        """
-        target = select(backend, device, dtype)
-        single, seeds = _seeds(seed)
-        members = [self._host_params(s) for s in seeds]
-
-        def place(*leaves: np.ndarray) -> Array:
-            host = leaves[0] if single else np.stack(leaves)
-            return target.backend.asarray(host, dtype=target.dtype, device=target.device)
-
-        params: Params = tree.map(place, members[0], *members[1:])
-        return params
-
-    def _host_params(self, seed: int) -> Params:
+    def host_params(self, seed: int, path: Iterable[int] = ()) -> Params:
+        """Fresh parameters of one network as float64 arrays on the host; ``path`` says where in a larger model it stands."""
         params = []
+        path = tuple(path)
         for i, layer in enumerate(self.layers):
-            weight = self.kernel_init(random.host_generator(seed, i, 0), (layer.fan_in, layer.fan_out))
+            weight = self.kernel_init(random.host_generator(seed, *path, i, 0), (layer.fan_in, layer.fan_out))
             bias = (
-                self.bias_init(random.host_generator(seed, i, 1), (layer.fan_out,)) if self.use_bias else None
+                self.bias_init(random.host_generator(seed, *path, i, 1), (layer.fan_out,))
+                if self.use_bias
+                else None
             )
             rules = layer.activation.parameters if layer.activation is not None else ()
             params.append(layer_params(weight, bias, {p.name: p.initial(layer.fan_out) for p in rules}))
@@ -188,6 +158,34 @@ class MLP:
     def check_params(self, params: Any) -> None:
         """Raise unless ``params`` are parameters of this MLP, or of an ensemble of it; see `multimlp.mlp.check_params`."""
         check_params(self, params)
+
+    def members(self, params: Params) -> int | None:
+        """The number of members if the parameters carry a leading axis of members, else None."""
+        return is_ensemble(params)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each parameter of one network: ``layers.0.weight``, ``layers.0.bias``, ..."""
+        return {f"{row.name}.{part}": shape for row in self.layers for part, shape in row.shapes.items()}
+
+    def named(self, params: Params) -> dict[str, Array]:
+        """The arrays of parameters that fit, by the names of `shapes`."""
+        return {
+            f"{row.name}.{part}": array
+            for row, own in zip(self.layers, params, strict=True)
+            for part, array in named_arrays(own).items()
+        }
+
+    def from_named(self, arrays: Mapping[str, Any]) -> Params:
+        """The parameters of arrays by the names of `shapes`."""
+        return tuple(
+            layer_params(
+                arrays[f"{row.name}.weight"],
+                arrays.get(f"{row.name}.bias"),
+                {name: arrays[f"{row.name}.activation.{name}"] for name in row.learned},
+            )
+            for row in self.layers
+        )
 
     # ---- the function ------------------------------------------------------------------------------------------------
 
@@ -315,20 +313,8 @@ def _named(where: str, get: Callable[[Any], Any], value: Any) -> Any:
         raise type(error)(f"{where}: {error}") from None
 
 
-def _seeds(seed: Any) -> tuple[bool, list[int]]:
-    """Whether one network is meant, and the seed of each."""
-    if isinstance(seed, (str, Mapping)) or not _is_sequence(seed):
-        return True, [check_whole("seed", seed, low=0)]
-    seeds = [
-        check_whole(f"seed[{i}]", item, low=0) for i, item in enumerate(check_items("seed", seed, "of seeds"))
-    ]
-    if not seeds:
-        raise InputError("seed: an ensemble needs at least one seed, got an empty sequence")
-    return False, seeds
-
-
 def _hidden_widths(hidden: Any) -> tuple[int, ...]:
-    if isinstance(hidden, (str, Mapping)) or not _is_sequence(hidden):
+    if isinstance(hidden, (str, Mapping)) or not is_sequence(hidden):
         try:
             width = check_whole("hidden", hidden, low=0)
         except InputError:
@@ -336,10 +322,6 @@ def _hidden_widths(hidden: Any) -> tuple[int, ...]:
         return () if width == 0 else (_width("hidden", width),)
     widths = check_items("hidden", hidden, "of widths")
     return tuple(_width(f"hidden[{i}]", width) for i, width in enumerate(widths))
-
-
-def _is_sequence(value: Any) -> bool:
-    return hasattr(value, "__iter__") and getattr(value, "shape", None) != ()
 
 
 def _per_layer(activation: Any, count: int) -> tuple[Activation, ...]:

@@ -18,7 +18,7 @@ from multimlp.backend import Array, Backend, array_namespace, host, is_array, ow
 from multimlp.errors import DTypeError
 from multimlp.errors.checks import check_function, check_whole
 from multimlp.losses import batch_mean
-from multimlp.mlp import MLP, Params
+from multimlp.mlp import Model, Params
 from multimlp.training._prepared import PREPARED, prepare
 from multimlp.training.engines import Chunk
 from multimlp.tree import Tree
@@ -126,8 +126,8 @@ def _in_buckets(backend: Backend, run: Callable[[Array], Array], rows: Array, ba
     return pieces[0] if len(pieces) == 1 else array_namespace(rows).concat(pieces, axis=-2)
 
 
-_predictors: dict[tuple[MLP, Backend], Callable[..., Any]] = {}
-_of_objects: dict[tuple[int, Backend], tuple[weakref.ref[MLP], Callable[..., Any]]] = {}
+_predictors: dict[tuple[Model[Any], Backend], Callable[..., Any]] = {}
+_of_objects: dict[tuple[int, Backend], tuple[weakref.ref[Model[Any]], Callable[..., Any]]] = {}
 """The same by identity: to hash an MLP takes as long as to run a small one."""
 _MOST_PREDICTORS = 64
 
@@ -137,7 +137,7 @@ def _predictor(mlp: Any, backend: Backend, params: Params) -> Callable[..., Any]
 
     Another callable may hold state that changes between calls, so nothing is kept of it.
     """
-    if not isinstance(mlp, MLP):
+    if not isinstance(mlp, Model):
         return _compile_forward(mlp, backend, params)
     known = _of_objects.get((id(mlp), backend))
     if known is not None and known[0]() is mlp:

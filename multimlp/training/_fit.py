@@ -18,7 +18,7 @@ from multimlp.callbacks import Run, as_callbacks, watched
 from multimlp.errors import NonFiniteLossError
 from multimlp.errors.checks import check_whole, flag, refuse
 from multimlp.errors.shown import shown
-from multimlp.mlp import MLP, Params, is_ensemble
+from multimlp.mlp import Model, Params
 from multimlp.training._checkpoint import Checkpoint, check_place
 from multimlp.training._evaluation import Evaluator
 from multimlp.training._examples import Examples
@@ -85,7 +85,7 @@ class FitResult:
 
 
 def fit(
-    mlp: MLP | Callable[..., Array],
+    mlp: Model[Any] | Callable[..., Array],
     X: Any,
     y: Any = None,
     loss: Any = "cross_entropy",
@@ -113,7 +113,7 @@ def fit(
 
     Parameters
     ----------
-    mlp : MLP, or callable ``model(params, X, key=None) -> outputs`` with ``params`` given
+    mlp : MLP, `multimlp.chain` of blocks, or callable ``model(params, X, key=None) -> outputs`` with ``params`` given
     X : array, list, data frame of shape (n, in_features); or batches
         A `numpy.memmap` is streamed from disk. Batches are a callable that returns an iterator of ``(X, y)`` or
         ``(X, y, sample_weight)``, or an iterable of these; ``y`` and ``sample_weight`` are then left out.
@@ -213,7 +213,7 @@ def fit(
         seed,
     )
     start: Any = initial_params(mlp, params, seed, target)
-    members = is_ensemble(start) if isinstance(mlp, MLP) else None
+    members = mlp.members(start) if isinstance(mlp, Model) else None
     check_outputs(mlp, start, loss_rule, rows, held, target)
     check_regularizer(regularizer, start, members, target)
     planned = None if examples.streamed else epochs * -(-int(rows[0].shape[0]) // source.batch_size)
@@ -294,8 +294,8 @@ def fit(
 
 
 def _check_model(mlp: Any, params: Any) -> None:
-    if not isinstance(mlp, MLP) and not (callable(mlp) and params is not None):
-        raise refuse("mlp", "an MLP, or a callable together with params=...", mlp)
+    if not isinstance(mlp, Model) and not (callable(mlp) and params is not None):
+        raise refuse("mlp", "an MLP, a multimlp.chain of blocks, or a callable together with params=...", mlp)
 
 
 def _diverged(run: Run, history: dict[str, list[float]]) -> NonFiniteLossError:

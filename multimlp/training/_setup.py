@@ -13,13 +13,13 @@ from multimlp.backend import Array, Target, owner
 from multimlp.errors import InputError, MultimlpError, ShapeError
 from multimlp.errors.checks import check_choice, check_items, check_whole, refuse
 from multimlp.losses import Loss
-from multimlp.mlp import MLP
+from multimlp.mlp import Model as Network
 from multimlp.training._examples import Examples, Pair, check_rows
 from multimlp.training._sources import Batches, InMemory, OnDisk, Ordering, Rows, Source, place
 from multimlp.training.engines import Chunk
 from multimlp.tree import Tree
 
-Model = MLP | Callable[..., Array]
+Model = Network[Any] | Callable[..., Array]
 
 
 def check_batches(batch_size: Any, last_batch: Any) -> int | None:
@@ -60,7 +60,7 @@ def source_and_rows(
 
     def check(batch: Rows, where: str) -> None:
         check_rows(*batch, features, where)
-        if isinstance(mlp, MLP):
+        if isinstance(mlp, Network) and mlp.out_features is not None:
             _check_targets(loss, (int(batch[1].shape[0]), mlp.out_features), batch[1], where)
 
     if examples.streamed:
@@ -76,7 +76,7 @@ def source_and_rows(
 
 def initial_params(mlp: Model, params: Tree | None, seed: int, target: Target) -> Tree:
     """Where training starts: the parameters given, moved, or the model's own."""
-    if isinstance(mlp, MLP):
+    if isinstance(mlp, Network):
         if params is None:
             return mlp.init(seed, target.backend, target.dtype, target.device)
         mlp.check_params(params)
@@ -95,7 +95,7 @@ def check_outputs(
     """A row or two through model and loss, and the loss's own checks on all targets, so that errors come before training."""
     X, y, _ = rows
     few = min(2, int(y.shape[0]))
-    width = mlp.out_features if isinstance(mlp, MLP) else None
+    width = getattr(mlp, "out_features", None) if isinstance(mlp, Network) else None
     if width is None or not loss.is_known:
         chunk = place(target, loss, X[:few], y[:few])
         with target.backend.scope_of(chunk.inputs):

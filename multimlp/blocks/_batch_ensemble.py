@@ -1,0 +1,143 @@
+"""Many models that share most of their weights: k members in one network, each with vectors of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from multimlp.backend import Array, array_namespace
+from multimlp.blocks._block import Block, Count, Features, Parameter, block
+from multimlp.blocks._dense import Initial
+from multimlp.errors.checks import flag
+from multimlp.mlp import dense as affine
+from multimlp.mlp import layer_params
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Replicate(Block):
+    """The rows as they are for each of ``members``: (..., n, features) to (..., members, n, features).
+
+    Parameters
+    ----------
+    members : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> mm.blocks.replicate(3).apply((), np.ones((5, 2)), None).shape
+    (3, 5, 2)
+    """
+
+    members: Count
+
+    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+        xp = array_namespace(x)
+        shape = tuple(x.shape)
+        return xp.broadcast_to(xp.expand_dims(x, axis=-3), (*shape[:-2], self.members, *shape[-2:]))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BatchEnsemble(Block):
+    r"""A fully connected layer of k members, :math:`s_i \odot ((r_i \odot x_i) W) + b_i`: one W, vectors r, s and b a member.
+
+    Parameters
+    ----------
+    out_features : int
+    members : int
+        k; inputs have shape (..., k, n, features), as `replicate` makes them.
+    in_features : int, optional
+    use_bias : bool
+    kernel_init, bias_init, input_init, output_init : str or callable
+        Of W, b, r and s; ``"signs"`` is +1 or -1 at random.
+
+    References
+    ----------
+    Y. Wen, D. Tran, J. Ba (2020), BatchEnsemble, ICLR; Y. Gorishniy, A. Kotelnikov, A. Babenko (2024), TabM, arXiv:2410.24210.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> model = mm.chain(mm.blocks.replicate(4), mm.blocks.batch_ensemble(3, 4, in_features=2))
+    >>> model(model.init(), np.ones((5, 2), dtype=np.float32)).shape
+    (4, 5, 3)
+    """
+
+    out_features: Count
+    members: Count
+    in_features: Features = None
+    use_bias: Annotated[bool, flag] = True
+    kernel_init: Initial = "glorot_uniform"  # type: ignore[assignment]
+    bias_init: Initial = "zeros"  # type: ignore[assignment]
+    input_init: Initial = "ones"  # type: ignore[assignment]
+    output_init: Initial = "ones"  # type: ignore[assignment]
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        features, out = self.in_features or 0, self.out_features
+        learned = {
+            "weight": Parameter((features, out), self.kernel_init),
+            "r": Parameter((self.members, features), self.input_init),
+            "s": Parameter((self.members, out), self.output_init),
+        }
+        return learned | ({"bias": Parameter((self.members, out), self.bias_init)} if self.use_bias else {})
+
+    def width(self, features: int | None) -> int:
+        return self.out_features
+
+    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+        xp = array_namespace(x)
+        r, s, bias = (
+            None if vector is None else xp.expand_dims(vector, axis=-2)
+            for vector in (params["r"], params["s"], params.get("bias"))
+        )
+        units: Array = xp.matmul(x * r, params["weight"]) * s
+        return units if bias is None else units + bias
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Heads(Block):
+    """A fully connected layer with weights of each member's own: (..., k, n, features) to (..., k, n, out_features).
+
+    Parameters
+    ----------
+    out_features, members : int
+    in_features : int, optional
+    use_bias : bool
+    kernel_init, bias_init : str or callable
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> mm.chain(mm.blocks.heads(3, 4, in_features=2)).init()[0].weight.shape
+    (4, 2, 3)
+    """
+
+    out_features: Count
+    members: Count
+    in_features: Features = None
+    use_bias: Annotated[bool, flag] = True
+    kernel_init: Initial = "glorot_uniform"  # type: ignore[assignment]
+    bias_init: Initial = "zeros"  # type: ignore[assignment]
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        lead = (self.members,)
+        learned = {"weight": Parameter((*lead, self.in_features or 0, self.out_features), self.kernel_init)}
+        return learned | (
+            {"bias": Parameter((*lead, self.out_features), self.bias_init)} if self.use_bias else {}
+        )
+
+    def packed(self, values: Mapping[str, Any]) -> Any:
+        return layer_params(values["weight"], values.get("bias"))
+
+    def width(self, features: int | None) -> int:
+        return self.out_features
+
+    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+        return affine(x, params.weight, params.bias)
+
+
+replicate = block(Replicate, "replicate")
+batch_ensemble = block(BatchEnsemble, "batch_ensemble")
+heads = block(Heads, "heads")

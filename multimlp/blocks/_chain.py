@@ -1,0 +1,235 @@
+"""A model of blocks, one after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from multimlp import random, tree
+from multimlp._lazy import lazy
+from multimlp.backend import Array, array_namespace, is_array, owner
+from multimlp.blocks._block import block
+from multimlp.blocks._combinations import Blocks, Combination, in_turn
+from multimlp.errors import DTypeError, InputError, MixedBackendsError, ShapeError
+from multimlp.mlp import Model, check_arrays
+from multimlp.transforms import vmap
+from multimlp.tree import Tree
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Chain(Combination, Model[Tree]):
+    """Blocks one after the other, as a model: it is used as an `MLP` is, in `multimlp.fit` and everywhere. See `chain`."""
+
+    blocks: Blocks
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "blocks", in_turn(self.blocks, None)[0])
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        return self.blocks
+
+    # ---- as a block
+
+    @lazy
+    def in_features(self) -> int | None:
+        """How many features come in; None where any number may, or several inputs."""
+        for part in self.blocks:
+            known = getattr(part, "in_features", None)
+            if known is not None:
+                return int(known)
+            if not part.keeps_width:  # what comes in behind it is no longer what comes in here
+                return None
+        return None
+
+    def after(self, features: int | None) -> Chain:
+        own = self.in_features
+        if own is not None and features is not None and own != features:
+            raise ShapeError(f"block: chain takes {own} features, but {features} come in")
+        return dataclasses.replace(self, blocks=in_turn(self.blocks, features)[0])
+
+    def width(self, features: int | None) -> int | None:
+        return in_turn(self.blocks, features)[1]
+
+    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+        for i in range(len(self.blocks)):
+            x = self.apply_part(i, params, x, key)
+        return x
+
+    # ---- as a model
+
+    @lazy
+    def out_features(self) -> int | None:
+        """How many features go out; None where as many as come in, whatever they are."""
+        return self.width(self.in_features)
+
+    @lazy
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each parameter of one network, by where it is: ``0.weight``, ``0.bias``, ``3.0.scale``, ..."""
+        return {name: tuple(leaf.shape) for name, leaf in self.named(self.skeleton()).items()}
+
+    def named(self, params: Tree) -> dict[str, Array]:
+        """The arrays of parameters by where they are."""
+        return {
+            ".".join(path): leaf for path, leaf in zip(tree.paths(params), tree.leaves(params), strict=True)
+        }
+
+    def from_named(self, arrays: Mapping[str, Any]) -> Tree:
+        """The parameters of arrays by the names of `shapes`."""
+        _, rebuild = tree.flatten(self.skeleton())
+        return rebuild([arrays[name] for name in self.shapes])
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers are learned."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
+
+    def host_params(self, seed: int) -> Tree:
+        return self.initial(seed, ())
+
+    def members(self, params: Tree) -> int | None:
+        """The number of members if the parameters are an ensemble's, else None."""
+        leaves, shapes = tree.leaves(params), list(self.shapes.values())
+        if not leaves or not shapes or len(leaves[0].shape) == len(shapes[0]):
+            return None
+        return int(leaves[0].shape[0])
+
+    def check_params(self, params: Any) -> None:
+        """Raise unless ``params`` are parameters of this chain, or of an ensemble of it.
+
+        Raises
+        ------
+        InputError
+            For a tree of another structure.
+        ShapeError
+            For arrays of other shapes.
+        DTypeError
+            If they are not all of one float dtype.
+        """
+        check_arrays(_placed(self.shapes), _placed(self.named(params)))
+
+    def __call__(self, params: Tree, X: Any, key: Array | None = None) -> Array:
+        """The outputs for a batch; pure.
+
+        Parameters
+        ----------
+        params : tuple
+            From `init`, of any library, one entry a block; ensembles carry a leading axis.
+        X : array, shape (..., n, in_features) or (in_features,); or a dict or tuple of arrays
+            Of the same library and dtype as the parameters. For an ensemble also (members, n, in_features), of each member's own.
+        key : array, optional
+            A key of `multimlp.random`; switches dropout on.
+
+        Returns
+        -------
+        array, shape (..., n, out_features) or (out_features,), with a leading axis of members for an ensemble
+
+        Raises
+        ------
+        ShapeError, DTypeError, MixedBackendsError, InputError
+            If ``X`` or ``params`` do not fit.
+        """
+        try:
+            if not self._fits(params, X):
+                self._explain(params, X)
+            members = self.members(params)
+            with owner(*tree.leaves(X)).scope_of(*tree.leaves(params)):
+                if members is None:
+                    return self.apply(params, X, key)
+                return self._of_members(members, params, X, key)
+        except Exception:  # what any library says where arrays do not fit
+            self._explain(params, X)
+            raise
+
+    def _fits(self, params: Tree, X: Any) -> bool:
+        leaves = tree.leaves(params)
+        if not is_array(X):
+            return bool(isinstance(X, (Mapping, tuple)))
+        width = self.in_features
+        return (width is None or X.shape[-1] == width) and (not leaves or X.dtype == leaves[0].dtype)
+
+    def _of_members(self, members: int, params: Tree, X: Any, key: Array | None) -> Array:
+        first = tree.leaves(params)[0]
+        own = is_array(X) and X.ndim == 3
+        if key is None or not self.dropout:
+            return vmap(lambda held, x: self.apply(held, x, None), (0, 0 if own else None))(params, X)
+        xp = array_namespace(first)
+        numbers = xp.arange(members, dtype=xp.int32, device=getattr(first, "device", None) or None)
+
+        def one(held: Tree, x: Any, number: Array) -> Array:
+            return self.apply(held, x, random.fold_in(key, number))
+
+        return vmap(one, (0, 0 if own else None, 0))(params, X, numbers)
+
+    def _explain(self, params: Any, X: Any) -> None:
+        """Say what is wrong with a call; called only when something is."""
+        self.check_params(params)
+        if isinstance(X, (Mapping, tuple)):
+            return
+        if not is_array(X):
+            raise InputError(f"X: expected an array, got {type(X).__name__}; make one, e.g. numpy.asarray(X)")
+        width, shape = self.in_features, tuple(X.shape)
+        if width is not None and (not shape or shape[-1] != width):
+            raise ShapeError(f"X: expected shape (..., {width}), got {shape}")
+        for leaf in tree.leaves(params)[:1]:
+            backend, other = owner(X), owner(leaf)
+            if backend is not other:
+                raise MixedBackendsError(
+                    f"X is a {backend.name} array, params are {other.name} arrays. "
+                    f"Convert one: multimlp.convert(X, backend={other.name!r})"
+                )
+            if X.dtype != leaf.dtype:
+                kind, wanted = backend.dtype_name(X.dtype), backend.dtype_name(leaf.dtype)
+                raise DTypeError(
+                    f"X has dtype {kind}, params have {wanted}; convert X first, e.g. xp.astype(X, xp.{wanted})"
+                )
+
+    def _shown(self) -> list[str]:
+        return [repr(part) for part in self.blocks]
+
+
+def _placed(named: Mapping[str, Any]) -> dict[str, Any]:
+    """By where an array is in the parameters, as one writes it: ``params[0].weight``."""
+    return {
+        "params" + "".join(f"[{step}]" if step.isdigit() else f".{step}" for step in name.split(".")): value
+        for name, value in named.items()
+    }
+
+
+_made = block(Chain, "chain")
+
+
+def chain(*blocks: Any) -> Chain:
+    """A model of blocks, one after the other, with ``init`` and a call as `multimlp.MLP` has.
+
+    Parameters
+    ----------
+    *blocks : block, MLP, name of an activation, or function of rows
+        Of `multimlp.blocks`. How many features come in is filled in from the block before; the first that must know says it itself,
+        ``in_features=``.
+
+    Returns
+    -------
+    Chain
+
+    Raises
+    ------
+    InputError
+        For what is no block.
+    ShapeError
+        If a block takes another number of features than the one before gives.
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> from multimlp import blocks
+    >>> model = mm.chain(blocks.dense(8, in_features=4), blocks.layer_norm(), "gelu", blocks.dropout(0.1), blocks.dense(3))
+    >>> model.in_features, model.out_features, model.num_parameters
+    (4, 3, 83)
+    >>> mm.predict(model, model.init(seed=0), [[0.0, 0.0, 0.0, 0.0]]).shape
+    (1, 3)
+    """
+    return _made(blocks)
