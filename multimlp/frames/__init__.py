@@ -1,0 +1,10 @@
+"""Tables as people have them: columns of numbers, categories, truth values and dates, with values missing, of pandas, polars and others.
+
+A `Schema` is learned from one table and makes of this and of later ones two matrices: numbers, with NaN where one is missing, and codes
+of categories. What does not fit it is refused with the column and the row.
+"""
+
+from multimlp.frames._columns import KINDS, Column
+from multimlp.frames._schema import Encoded, Schema
+
+__all__ = ["KINDS", "Column", "Encoded", "Schema"]

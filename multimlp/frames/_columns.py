@@ -1,0 +1,131 @@
+"""What is known of a column, and the features that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from multimlp.errors import DataError, FileFormatError
+from multimlp.frames._reading import Values
+
+KINDS = ("number", "date", "boolean", "category")
+"""What a column can be."""
+
+UNSEEN = -1.0
+"""The code of a category that was not there when the schema was made; those that are missing have it too."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"number", "date", "boolean", "category"}
+    categories : tuple of str
+        Of a column of categories, in the order of their codes; ``("False", "True")`` of truth values.
+    missing : bool
+        Whether values were missing when the schema was made.
+    """
+
+    name: str
+    kind: str
+    categories: tuple[str, ...] = ()
+    missing: bool = False
+
+    @classmethod
+    def of(cls, name: str, column: Values, categorical: bool = False) -> Column:
+        """What such a column is; ``categorical`` makes categories of numbers."""
+        kind, values = column
+        if kind in ("number", "date"):
+            gone = bool(np.isnan(values).any())
+            if not categorical:
+                return cls(name, kind, (), gone)
+            return cls(name, "category", tuple(sorted(set(_as_text(values)) - {None}, key=_by_number)), gone)
+        gone = any(item is None for item in values)
+        if kind == "boolean":
+            return cls(name, kind, ("False", "True"), gone)
+        return cls(
+            name, "category", tuple(sorted({_text(item) for item in values if item is not None})), gone
+        )
+
+    def numbers(self, column: Values) -> np.ndarray:
+        """The values of a column of numbers or dates: float64, NaN where one is missing."""
+        if column.kind == self.kind:
+            return np.asarray(column.values)
+        if column.kind in ("number", "boolean", "category") and not len(_there(column)):
+            return np.full(len(column.values), np.nan)
+        if column.kind == "boolean" and self.kind == "number":
+            return np.asarray([np.nan if item is None else float(item) for item in column.values])
+        raise self._other(column)
+
+    def codes(self, column: Values) -> np.ndarray:
+        """The codes of a column of categories, as float64; `UNSEEN` for what the schema does not know and what is missing."""
+        if column.kind in ("number", "date"):
+            if self.kind == "boolean" and not np.isin(_there(column), (0.0, 1.0)).all():
+                raise self._other(column)
+            items = _as_text(np.asarray(column.values))
+            if self.kind == "boolean":
+                items = [None if item is None else str(item == "1") for item in items]
+        elif column.kind == "boolean" and self.kind == "category" and _there(column):
+            raise self._other(column)
+        else:
+            if column.kind == "category" and self.kind == "boolean" and _there(column):
+                raise self._other(column)
+            items = [None if item is None else _text(item) for item in column.values]
+        places: dict[Any, float] = {category: float(i) for i, category in enumerate(self.categories)}
+        return np.asarray([places.get(item, UNSEEN) for item in items], dtype=np.float64)
+
+    def _other(self, column: Values) -> DataError:
+        return DataError(
+            f"X: the column {self.name!r} was of the kind {self.kind!r} and is now {column.kind!r}; give it as it was"
+        )
+
+    def to_spec(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "categories": list(self.categories),
+            "missing": self.missing,
+        }
+
+    @classmethod
+    def from_spec(cls, spec: Any) -> Column:
+        """The inverse of `to_spec`; `FileFormatError` for anything else."""
+        good = (
+            isinstance(spec, Mapping)
+            and spec.keys() == {"name", "kind", "categories", "missing"}
+            and isinstance(spec["name"], str)
+            and spec["kind"] in KINDS
+            and isinstance(spec["categories"], list)
+            and all(isinstance(item, str) for item in spec["categories"])
+            and isinstance(spec["missing"], bool)
+        )
+        if not good:
+            raise FileFormatError(f"not the description of a column: {str(spec)[:80]}")
+        return cls(spec["name"], spec["kind"], tuple(spec["categories"]), spec["missing"])
+
+
+def _there(column: Values) -> Any:
+    """The values that are not missing."""
+    if column.kind in ("number", "date"):
+        values = np.asarray(column.values)
+        return values[~np.isnan(values)]
+    return [item for item in column.values if item is not None]
+
+
+def _as_text(values: np.ndarray) -> list[str | None]:
+    return [None if np.isnan(v) else str(int(v)) if float(v).is_integer() else repr(float(v)) for v in values]
+
+
+def _by_number(text: str | None) -> float:
+    return float(text or 0)
+
+
+def _text(item: Any) -> str:
+    return item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item)

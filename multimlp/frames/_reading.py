@@ -1,0 +1,197 @@
+"""The columns of a table, whatever holds it: a data frame of any library that narwhals knows, a mapping, an array, or rows."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import numbers
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from multimlp.backend import is_array, owner
+from multimlp.errors import DataError, InputError, ShapeError, missing_dependency
+from multimlp.errors.checks import refuse
+
+DAY = 86_400 * 10**6
+"""In microseconds."""
+
+
+class Values(NamedTuple):
+    """A column as it was read."""
+
+    kind: str
+    """``"number"``, ``"boolean"``, ``"date"`` or ``"category"``."""
+    values: Any
+    """Numbers, days since 1970 for dates, as float64 with NaN; else a list of text, True and False, and None."""
+
+
+def read(X: Any) -> dict[str, Values]:
+    """The columns by name; those of an array or of rows are ``x0``, ``x1``, ...
+
+    Raises
+    ------
+    DataError
+        For a column that holds what is none of the kinds, or several of them; names it.
+    InputError, ShapeError
+        For what is no table.
+    MissingDependencyError
+        For a data frame without narwhals.
+    """
+    if isinstance(X, Mapping):
+        columns = {str(name): _of_items(str(name), list(items)) for name, items in X.items()}
+        lengths = {len(column.values) for column in columns.values()}
+        if len(lengths) > 1:
+            raise ShapeError(f"X: columns of different lengths: {', '.join(map(str, sorted(lengths)))}")
+        return columns
+    if is_array(X) and not isinstance(X, np.ndarray):
+        X = owner(X).to_numpy(X)
+    if not isinstance(X, (np.ndarray, list, tuple)):
+        return _of_frame(X)
+    try:
+        table = X if isinstance(X, np.ndarray) else _of_rows(X)
+    except ValueError as error:
+        raise ShapeError(f"X: rows of different lengths: {error}") from None
+    if table.ndim != 2:
+        raise ShapeError(f"X: expected shape (n, columns), got {table.shape}; reshape one column to (n, 1)")
+    return {f"x{j}": _of_array(f"x{j}", table[:, j]) for j in range(table.shape[1])}
+
+
+def _of_rows(rows: Sequence[Any]) -> np.ndarray:
+    found = np.asarray(rows)
+    return found if found.dtype.kind in "biuf" else np.asarray(rows, dtype=object)
+
+
+def _of_array(name: str, column: np.ndarray) -> Values:
+    kind = column.dtype.kind
+    if kind == "b":
+        return Values("boolean", column.tolist())
+    if kind in "iuf":
+        return Values("number", _finite(name, column.astype(np.float64)))
+    if kind == "M":
+        return Values("date", _days(column))
+    if kind == "m":
+        return Values("number", _days(column))
+    return _of_items(name, column.tolist())
+
+
+def _of_frame(X: Any) -> dict[str, Values]:
+    try:
+        import narwhals as nw
+    except ImportError:
+        if hasattr(X, "columns") or hasattr(X, "schema"):
+            raise missing_dependency("narwhals", "a data frame as X", "frames") from None
+        nw = None
+    if nw is None:
+        raise refuse("X", "a data frame, an array, a list of rows, or a mapping of columns", X)
+    try:
+        frame = nw.from_native(X, eager_only=True)
+    except TypeError:
+        raise refuse("X", "a data frame, an array, a list of rows, or a mapping of columns", X) from None
+    names = [str(name) for name in frame.columns]
+    if len(set(names)) != len(names):
+        raise InputError(f"X: two columns are called {next(n for n in names if names.count(n) > 1)!r}")
+    return {name: _of_series(name, frame[column]) for name, column in zip(names, frame.columns, strict=True)}
+
+
+def _of_series(name: str, series: Any) -> Values:
+    import narwhals as nw
+
+    dtype = series.dtype
+    if dtype.is_numeric():
+        return Values("number", _finite(name, series.cast(nw.Float64).to_numpy().astype(np.float64)))
+    if dtype == nw.Boolean:
+        return Values("boolean", [value if value in (True, False) else None for value in _present(series)])
+    if dtype == nw.Duration:
+        return Values("number", _days(series.to_numpy()))
+    if dtype == nw.Datetime and dtype.time_zone is not None:
+        return Values("date", _days(series.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy()))
+    if dtype in (nw.Datetime, nw.Date):
+        return Values("date", _days(series.cast(nw.Datetime("us")).to_numpy()))
+    if dtype in (nw.String, nw.Categorical, nw.Enum):
+        return Values("category", [None if item is None else str(item) for item in _present(series)])
+    if dtype in (nw.Object, nw.Unknown):
+        return _of_items(name, _present(series))
+    raise DataError(
+        f"X: the column {name!r} holds {dtype}; expected numbers, text, categories, truth values or dates"
+    )
+
+
+def _present(series: Any) -> list[Any]:
+    """The items, None where one is missing."""
+    return [
+        None if gone else item
+        for item, gone in zip(series.to_list(), series.is_null().to_list(), strict=True)
+    ]
+
+
+def _days(times: np.ndarray) -> np.ndarray:
+    kind = "datetime64[us]" if times.dtype.kind == "M" else "timedelta64[us]"
+    stamps = times.astype(kind)
+    return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64) / DAY)
+
+
+def _finite(name: str, column: np.ndarray) -> np.ndarray:
+    rows = np.flatnonzero(np.isinf(column))
+    if len(rows):
+        raise DataError(
+            f"X: the column {name!r} holds {column[rows[0]]} in row {rows[0]}; remove such values or make them missing (NaN)"
+        )
+    return column
+
+
+# ---- columns of Python's own objects -------------------------------------------------------------------------------------
+
+
+def _of_items(name: str, items: list[Any]) -> Values:
+    found: dict[str, int] = {}
+    plain: list[Any] = []
+    for row, item in enumerate(items):
+        item = item.item() if isinstance(item, np.generic) else item
+        kind = _kind(item)
+        if kind is None:
+            raise DataError(
+                f"X: the column {name!r} holds {type(item).__name__} in row {row}; expected numbers, text, truth values or dates"
+            )
+        plain.append(None if kind == "missing" else item)
+        found.setdefault(kind, row)
+    found.pop("missing", None)
+    if len(found) > 1:
+        (one, first), (other, second), *_ = found.items()
+        raise DataError(
+            f"X: the column {name!r} mixes {_WORDS[one]} (row {first}) and {_WORDS[other]} (row {second}); make it one of them, "
+            "e.g. column.astype(str)"
+        )
+    kind = next(iter(found), "number")
+    if kind == "number":
+        return Values("number", _finite(name, _numbers(plain)))
+    if kind == "date":
+        return Values("date", _days(np.asarray([_utc(item) for item in plain], dtype="datetime64[us]")))
+    return Values(kind, plain)
+
+
+_WORDS = {"number": "numbers", "boolean": "truth values", "category": "text", "date": "dates"}
+
+
+def _kind(item: Any) -> str | None:
+    if item is None or (isinstance(item, float) and math.isnan(item)) or item != item:
+        return "missing"
+    if isinstance(item, bool):
+        return "boolean"
+    if isinstance(item, numbers.Real) or type(item).__name__ == "Decimal":
+        return "number"
+    if isinstance(item, (str, bytes)):
+        return "category"
+    return "date" if isinstance(item, (datetime.date, np.datetime64)) else None
+
+
+def _numbers(items: Iterable[Any]) -> np.ndarray:
+    return np.asarray([math.nan if item is None else float(item) for item in items], dtype=np.float64)
+
+
+def _utc(item: Any) -> Any:
+    if item is None:
+        return np.datetime64("NaT")
+    zone = getattr(item, "tzinfo", None)
+    return item if zone is None else item.astimezone(datetime.UTC).replace(tzinfo=None)

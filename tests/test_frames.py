@@ -1,0 +1,144 @@
+"""Tables of pandas, polars, arrays and lists: kinds of columns, missing values, codes, and what is refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+import numpy as np
+import pytest
+
+from multimlp.errors import DataError, FileFormatError, InputError, ShapeError
+from multimlp.frames import Schema
+
+NAN = np.nan
+DATES = [dt.date(1970, 1, 3), None, dt.date(2020, 1, 1)]
+TIMES = [dt.datetime(1970, 1, 2, 12), dt.datetime(2020, 1, 1), None]
+COLUMNS = {
+    "whole": [3, 1, 2],
+    "real": [0.5, None, -1.0],
+    "text": ["b", None, "a"],
+    "truth": [True, False, None],
+    "date": DATES,
+    "time": TIMES,
+}
+KINDS = ["number", "number", "category", "boolean", "date", "date"]
+NUMBERS = [[3, 0.5, 2, 1.5], [1, NAN, NAN, 18262], [2, -1, 18262, NAN]]
+CODES = [[1, 1], [-1, 0], [0, -1]]
+
+
+def _pandas(columns):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("narwhals")
+    frame = pandas.DataFrame(columns)
+    return frame.astype({"truth": "boolean", "date": "datetime64[us]"}) if "truth" in columns else frame
+
+
+def _polars(columns):
+    pytest.importorskip("narwhals")
+    return pytest.importorskip("polars").DataFrame(columns)
+
+
+def _categories(columns):
+    frame = _pandas(columns)
+    return frame.astype({"text": "category"})
+
+
+FORMS = {"mapping": dict, "pandas": _pandas, "polars": _polars, "pandas categories": _categories}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_one_table_in_every_form(form):
+    table = FORMS[form](COLUMNS)
+    schema = Schema.of(table)
+    assert [column.kind for column in schema.columns] == KINDS
+    assert [column.missing for column in schema.columns] == [False, True, True, True, True, True]
+    numbers, codes = schema.encode(table)
+    np.testing.assert_array_equal(numbers, NUMBERS)
+    np.testing.assert_array_equal(codes, CODES)
+    assert Schema.from_spec(json.loads(json.dumps(schema.to_spec()))) == schema
+    later = FORMS[form]({name: values[::-1] for name, values in reversed(COLUMNS.items())})
+    np.testing.assert_array_equal(schema.encode(later).codes, CODES[::-1])
+
+
+@pytest.mark.parametrize(
+    ("X", "kinds", "numbers", "codes"),
+    [
+        (np.asarray([[1.0, NAN], [2.0, 3.0]]), ["number"] * 2, [[1, NAN], [2, 3]], np.zeros((2, 0))),
+        (np.asarray([[True], [False]]), ["boolean"], np.zeros((2, 0)), [[1], [0]]),
+        ([[1, "a"], [2, "b"]], ["number", "category"], [[1], [2]], [[0], [1]]),
+        (
+            np.asarray([[1, None], [None, "b"]], dtype=object),
+            ["number", "category"],
+            [[1], [NAN]],
+            [[-1], [0]],
+        ),
+        (
+            np.asarray([["1970-01-02"], ["NaT"]], dtype="datetime64[D]"),
+            ["date"],
+            [[1], [NAN]],
+            np.zeros((2, 0)),
+        ),
+    ],
+)
+def test_arrays_and_rows(X, kinds, numbers, codes):
+    schema = Schema.of(X)
+    assert schema.names == tuple(f"x{j}" for j in range(len(kinds)))
+    assert [column.kind for column in schema.columns] == kinds
+    found = schema.encode(X)
+    np.testing.assert_array_equal(found.numbers, numbers)
+    np.testing.assert_array_equal(found.codes, codes)
+
+
+def test_numbers_that_are_categories():
+    X = np.asarray([[10.0, 1], [2.0, 2], [NAN, 3]])
+    schema = Schema.of(X, categorical=[0])
+    assert schema.columns[0].categories == ("2", "10")
+    np.testing.assert_array_equal(schema.encode(X).codes, [[1], [0], [-1]])
+    np.testing.assert_array_equal(schema.encode(np.asarray([[3.0, 0], [10, 0]])).codes, [[-1], [1]])
+
+
+def test_zones_of_time_are_compared_in_utc():
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("narwhals")
+    here = pandas.DataFrame({"t": pandas.to_datetime(["1970-01-02 02:00"]).tz_localize("Europe/Berlin")})
+    np.testing.assert_allclose(Schema.of(here).encode(here).numbers, [[1 + 1 / 24]])
+
+
+def test_what_was_whole_may_be_missing_later():
+    schema = Schema.of({"n": [1.0, 2.0], "c": ["a", "b"], "b": [True, False]})
+    numbers, codes = schema.encode({"n": [None], "c": [None], "b": [None]})
+    assert np.isnan(numbers).all()
+    np.testing.assert_array_equal(codes, [[-1, -1]])
+
+
+SCHEMA = Schema.of({"age": [1.0, 2.0], "job": ["a", "b"], "ok": [True, False]})
+
+
+@pytest.mark.parametrize(
+    ("act", "error", "words"),
+    [
+        (lambda: Schema.of({"a": [1.0, np.inf]}), DataError, "column 'a' holds inf in row 1"),
+        (lambda: Schema.of({"a": [1, "x"]}), DataError, r"'a' mixes numbers \(row 0\) and text \(row 1\)"),
+        (lambda: Schema.of({"a": [[1], [2]]}), DataError, "'a' holds list in row 0"),
+        (lambda: Schema.of({"a": [1], "b": [1, 2]}), ShapeError, "different lengths: 1, 2"),
+        (lambda: Schema.of(np.zeros(3)), ShapeError, r"expected shape \(n, columns\), got \(3,\)"),
+        (lambda: Schema.of(np.zeros((0, 2))), DataError, "at least one row"),
+        (lambda: Schema.of({}), DataError, "at least one row and one column"),
+        (lambda: Schema.of(3), InputError, "X: expected a data frame"),
+        (lambda: Schema.of({"a": [1]}, ["b"]), InputError, "no column 'b'"),
+        (lambda: SCHEMA.encode({"age": [1], "job": ["a"]}), DataError, "missing 'ok'"),
+        (lambda: SCHEMA.encode({"agee": [1], "job": ["a"], "ok": [True]}), DataError,
+         "missing 'age'; did you mean 'agee'.*unexpected 'agee'"),
+        (lambda: SCHEMA.encode({"age": ["x"], "job": ["a"], "ok": [True]}), DataError,
+         "'age' was of the kind 'number' and is now 'category'"),
+        (lambda: SCHEMA.encode({"age": [1], "job": [True], "ok": [True]}), DataError, "'job' was of the kind"),
+        (lambda: SCHEMA.encode({"age": [1], "job": ["a"], "ok": ["yes"]}), DataError, "'ok' was of the kind"),
+        (lambda: SCHEMA.encode({"age": [1], "job": ["a"], "ok": [2]}), DataError, "'ok' was of the kind"),
+        (lambda: Schema.from_spec([{"name": 3}]), FileFormatError, "description of a column"),
+        (lambda: Schema.from_spec({}), FileFormatError, "description of a table"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(act, error, words):
+    with pytest.raises(error, match=words):
+        act()
