@@ -10,20 +10,27 @@ from multimlp.training._fit import FitResult, fit
 from multimlp.training._loop import Epoch, Training
 from multimlp.training._rows import all_finite, take_rows
 from multimlp.training._sources import InMemory, Ordering, Source, place
+from multimlp.training._sweep import sweep
+from multimlp.training._sweep_result import Best, SweepResult
+from multimlp.training._table import Table
 from multimlp.training.engines import Problem
 
 __all__ = [
+    "Best",
     "Epoch",
     "FitResult",
     "InMemory",
     "Ordering",
     "Problem",
     "Source",
+    "SweepResult",
+    "Table",
     "Training",
     "all_finite",
     "check_rows",
     "fit",
     "place",
     "predict",
+    "sweep",
     "take_rows",
 ]

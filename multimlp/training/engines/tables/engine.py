@@ -41,6 +41,8 @@ def build(problem: Problem, params: Tree, optimizer_state: Tree | None = None) -
         return reason
     if problem.members is not None and problem.optimizer.options["clip_norm"] is not None:
         return "clip_norm is about the gradients of all members together, and members are trained one after the other"
+    if problem.own:
+        return "members have numbers of their own"
     kernels = problem.backend.compiled_kernels(problem.dtype, problem.device)
     if isinstance(kernels, str):
         return kernels
