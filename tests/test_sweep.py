@@ -61,13 +61,18 @@ def check_all(grid, **given):
     return result
 
 
-@pytest.mark.parametrize("compiler", [None, "none"])
+ENGINES = {None: "inplace", "none": "steps", "numba": "numba"}
+
+
+@pytest.mark.parametrize("compiler", ENGINES)
 @pytest.mark.parametrize("name", OPTIONS)
 def test_every_option_of_every_optimizer_is_a_members_own(name, compiler):
+    if compiler == "numba":
+        pytest.importorskip("numba")
     given = {"optimizer": name, "compile": compiler, "backend": "numpy", "sample_weight": WEIGHT}
     own = [{k: v[i] for k, v in OPTIONS[name].items()} for i in range(3)]
     result = check_all([{**a, **b} for a, b in zip(EVERYTHING, own, strict=True)], **given)
-    assert result.engine == ("inplace" if compiler is None else "steps")
+    assert result.engine == ENGINES[compiler]
 
 
 @pytest.mark.parametrize(

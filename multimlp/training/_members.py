@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -69,7 +70,7 @@ class Members:
     ) -> None:
         self._candidates, self._problem, self._source, self._target = candidates, problem, source, target
         self._epochs, self._evaluator, self._size = epochs, evaluator, size
-        per_member = max(1, rows) * sum(problem.model.hidden + (problem.model.out_features,)) * 8  # type: ignore[attr-defined]
+        per_member = max(1, rows) * sum((*problem.model.hidden, problem.model.out_features)) * 8  # type: ignore[attr-defined]
         self._evaluated = max(1, _EVALUATION_BYTES // per_member)
 
     def blocks(self, part: range, advance: Callable[..., None]) -> Iterator[tuple[range, Trained]]:
@@ -79,8 +80,8 @@ class Members:
         """
         count = -(-len(part) // self._size)
         bounds = [part.start + round(len(part) * i / max(count, 1)) for i in range(count + 1)]
-        largest = max((stop - start for start, stop in zip(bounds, bounds[1:], strict=False)), default=0)
-        for start, stop in zip(bounds, bounds[1:], strict=False):
+        largest = max((stop - start for start, stop in itertools.pairwise(bounds)), default=0)
+        for start, stop in itertools.pairwise(bounds):
             trained, interrupted = self._block(start, stop, largest, advance)
             yield range(start, stop), trained
             if interrupted:

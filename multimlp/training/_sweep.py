@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -267,7 +268,7 @@ class _Collected:
         everyone = group.gather(own.ravel()).reshape((group.size, len(columns), largest))
         count = self._candidates.count
         bounds = [count * rank // group.size for rank in range(group.size + 1)]
-        for rank, (start, stop) in enumerate(zip(bounds, bounds[1:], strict=False)):
+        for rank, (start, stop) in enumerate(itertools.pairwise(bounds)):
             for column, values in zip(columns, everyone[rank], strict=True):
                 column[start:stop] = values[: stop - start]
         self._share_params(group, largest)
