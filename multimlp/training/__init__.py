@@ -8,22 +8,31 @@ from multimlp.training._evaluation import predict
 from multimlp.training._examples import check_rows
 from multimlp.training._fit import FitResult, fit
 from multimlp.training._loop import Epoch, Training
+from multimlp.training._members import members_that_fit
 from multimlp.training._rows import all_finite, take_rows
 from multimlp.training._sources import InMemory, Ordering, Source, place
+from multimlp.training._sweep import sweep
+from multimlp.training._sweep_result import Best, SweepResult
+from multimlp.training._table import Table
 from multimlp.training.engines import Problem
 
 __all__ = [
+    "Best",
     "Epoch",
     "FitResult",
     "InMemory",
     "Ordering",
     "Problem",
     "Source",
+    "SweepResult",
+    "Table",
     "Training",
     "all_finite",
     "check_rows",
     "fit",
+    "members_that_fit",
     "place",
     "predict",
+    "sweep",
     "take_rows",
 ]

@@ -6,6 +6,7 @@ from multimlp.errors import CapabilityError
 from multimlp.training.engines import full_batch, mixed
 from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
 from multimlp.training.engines.mixed import master_dtype
+from multimlp.training.engines.own import first_state
 from multimlp.training.engines.portable import PortableEngine
 from multimlp.tree import Tree
 
@@ -14,7 +15,7 @@ __all__ = ["Chunk", "ChunkResult", "Engine", "Problem", "choose", "initial_state
 
 def initial_state(problem: Problem, params: Tree) -> Tree:
     """The optimiser's state before the first step, as the problem's engine keeps it."""
-    return mixed.prepared(problem).optimizer.init(params)
+    return first_state(mixed.prepared(problem), params)
 
 
 def choose(problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> tuple[Engine, str]:

@@ -40,7 +40,10 @@ class Cuts:
         self._allowed = True
         several = len(self.examples(problem.batch_size)) > 1
         # `kernels.cuts` last: it may have to look for the library's settings, which takes as long as many small steps.
-        self._allowed = (several or len(shares) > 1) and _is_known(problem) and kernels.cuts
+        # Of members with numbers of their own each layer is one piece.
+        self._allowed = (
+            (several or len(shares) > 1) and not problem.own and _is_known(problem) and kernels.cuts
+        )
         self.own_threads = several and self._allowed
         if not self._allowed or (kernels.own_threads and not self.own_threads):
             shares = (whole,)

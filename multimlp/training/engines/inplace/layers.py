@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from multimlp import activations, random
 from multimlp.activations import Activation
 from multimlp.backend import Array, Call, Kernels
+from multimlp.training.engines.own import FACTORS, WORDS
 
 
 class Hidden(NamedTuple):
@@ -24,10 +25,33 @@ class Hidden(NamedTuple):
 
 
 class Dropout:
-    """Draws the masks of a step, with the keys that the model's own call would fold."""
+    """Draws the masks of a step, with the keys that the model's own call would fold.
 
-    def __init__(self, kernels: Kernels, seed: int, rate: float, like: Array, steps: int) -> None:
+    Parameters
+    ----------
+    kernels : Kernels
+    seed : int
+    rate : float
+    like : array
+        Of the library and device.
+    steps : int
+        Of a block.
+    own : mapping
+        What members have for themselves; see `multimlp.training.engines.own`.
+    """
+
+    def __init__(
+        self, kernels: Kernels, seed: int, rate: float, like: Array, steps: int, own: Mapping[str, np.ndarray]
+    ) -> None:
         self._kernels, self._keep = kernels, 1.0 - rate
+        self._own: tuple[Array, Array] | None = None
+        if WORDS in own:
+            words, factors = (own[name][:, None, None] for name in (WORDS, FACTORS))
+            place = kernels.backend.asarray
+            self._own = (
+                place(words, dtype="int32", device=kernels.device),
+                place(factors, dtype=kernels.dtype, device=kernels.device),
+            )
         self._base = self._key = random.key(seed, like=like)
         self._first = 0
         self._numbers: Array | None = None
@@ -62,7 +86,15 @@ class Dropout:
             )
             factors[...] /= self._keep
 
-        return factors, draw
+        if self._own is None:
+            return factors, draw
+        words, of_kept = self._own
+
+        def cut() -> None:
+            target[...] = random.bits(random.fold_in(self._key, layer), (batch, features)) <= words
+            factors[...] *= of_kept
+
+        return factors, cut
 
 
 def hidden_layer(
