@@ -334,6 +334,12 @@ class Backend:
 
     # ---- more than one process -------------------------------------------------------------------------------------------
 
+    def communicator(self, others: Communicator, device: str | None, timeout: float) -> Communicator | None:
+        """The library's own way between the processes that ``others`` knows, for computing on that device; None, the default: ``others``
+        carries copies on the host. All processes make it at once, and may use ``others`` to agree on addresses
+        (`multimlp.distributed.addresses`). ``timeout`` is in seconds."""
+        return None
+
     def summed(self, communicator: Communicator, flat: Array) -> Array:
         """The sum of a flat array over the processes of a run, on each; ``flat`` may be written to. Through the host, unless the library
         has means of its own that the communicator stands for."""
