@@ -72,6 +72,13 @@ class TorchBackend(Backend):
     def dtype(self, name: str) -> Any:
         return getattr(torch, name) if hasattr(torch, name) else super().dtype(name)
 
+    def communicator(
+        self, others: Communicator | None, device: str | None, timeout: float
+    ) -> Communicator | None:
+        from multimlp.backends.torch._communicator import communicator
+
+        return communicator(others, device, timeout)
+
     def summed(self, communicator: Communicator, flat: Array) -> Array:
         """By torch's own collective where the communicator is torch's, else in the same memory as NumPy's array on a CPU."""
         own = getattr(communicator, "sum_tensor", None)
