@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import tempfile
 from unittest import mock
 
@@ -219,18 +220,26 @@ def mixing_model(params, X, key=None):
     return own_model(params, X - X.mean(axis=0))
 
 
-class StopsOn(mm.callbacks.Callback):
-    """Ends training after the first epoch, on one process."""
+def mixing(x):
+    return x - x.mean(axis=-2, keepdims=True)
 
-    def __init__(self, rank):
-        self.rank = rank
+
+class StopsOn(mm.callbacks.Callback):
+    """Ends training after the first epoch, on one process: by a word to the run, or as Ctrl-C does."""
+
+    def __init__(self, rank, how):
+        self.rank, self.how = rank, how
 
     def settings(self):
         return {}
 
     def on_epoch_end(self, run):
-        if mm.distributed.rank() == self.rank:
-            run.stop("enough")
+        if mm.distributed.rank() != self.rank:
+            return
+        if self.how == "Ctrl-C":
+            os.kill(os.getpid(), signal.SIGINT)
+        else:
+            run.stop(self.how)
 
 
 def unlike_processors():
@@ -260,12 +269,15 @@ def everything_else(folder):
         "numba": said(lambda: small_fit(compile="numba")),
         "random": said(lambda: small_fit(model=noisy_model, params=own_params())),
         "mixing": said(lambda: small_fit(model=mixing_model, params=own_params())),
+        "mixing activation": said(lambda: small_fit(model=mm.MLP(FEATURES, 8, CLASSES, activation=mixing))),
         "stream": said(lambda: small_fit(X=lambda: iter([(X + rank, y)]), y=None)),
     }
     with unlike_processors():
         found["unlike"] = said(small_fit)
     found["alone"] = small_fit(devices=None).group
-    found["stopped"] = small_fit(epochs=3, callbacks=[StopsOn(1)])
+    for how in ("enough", "Ctrl-C"):
+        result = small_fit(epochs=3, callbacks=[StopsOn(1, how)])
+        found[how] = result.epochs, result.stopped
     path = os.path.join(folder, "run.safetensors")
     with mock.patch("os.path.exists", functools.partial(_seen_by_main, os.path.exists)):
         small_fit(checkpoint=path)
@@ -281,7 +293,6 @@ def everything_else(folder):
     estimator = MLPClassifier(8, max_iter=3, devices="all", early_stopping=True, tol=0.0).fit(X, y)
     estimator = estimator.set_params(early_stopping=False).partial_fit(X, y)
     found["estimator"] = [estimator.loss_curve_, estimator.coefs_, estimator.n_iter_]
-    found["stopped"] = (found["stopped"].epochs, found["stopped"].stopped)
     return found
 
 

@@ -152,6 +152,7 @@ def others(tmp_path_factory):
         ("numba", "CapabilityError: compile: 'numba' makes the steps of one process alone", None),
         ("random", "CapabilityError: devices, shards: the model draws random numbers", None),
         ("mixing", "CapabilityError: devices, shards: in this model or loss", None),
+        ("mixing activation", "CapabilityError: devices, shards: in this model or loss", None),
         ("stream", "DistributedError: process 1 and process 0 differ in the batches", None),
         ("unlike", "DistributedError: process 1 and process 0 differ in parameters", None),
         ("damaged", "FileFormatError: ", "DistributedError: process 0: "),
@@ -166,7 +167,8 @@ def test_what_processes_say(others, what, first, second):
 def test_what_processes_agree_on(others):
     _, (main, other) = others
     assert main["alone"] is None, "launched beside others, but not asked to share"
-    assert (main["stopped"], other["stopped"]) == ((1, "process 1 was stopped"), (1, "enough"))
+    assert (main["enough"], other["enough"]) == ((1, "process 1 was stopped"), (1, "enough"))
+    assert main["Ctrl-C"] == other["Ctrl-C"] == (1, "interrupted")
     (curve, coefficients, epochs), theirs = main["estimator"], other["estimator"]
     assert (curve, epochs) == (theirs[0], theirs[2])
     assert all(map(np.array_equal, coefficients, theirs[1])), "random_state=None is drawn by one for all"

@@ -12,6 +12,7 @@ from multimlp.training._fit import FitResult, fit
 from multimlp.training._loop import Epoch, Training
 from multimlp.training._rows import all_finite, take_rows
 from multimlp.training._settings import compared
+from multimlp.training._setup import check_rows_apart
 from multimlp.training._sources import InMemory, Ordering, Source, place
 from multimlp.training.engines import Problem
 
@@ -27,6 +28,7 @@ __all__ = [
     "Training",
     "all_finite",
     "check_rows",
+    "check_rows_apart",
     "compared",
     "fit",
     "group_for",

@@ -110,9 +110,13 @@ def check_outputs(
 
 
 def check_rows_apart(mlp: Model, params: Tree, loss: Loss, rows: Rows, target: Target) -> None:
-    """`CapabilityError` for a model or a loss of the user's own in which a row's loss hangs on the other rows or on numbers drawn for the
-    batch, so that a batch cannot be cut."""
-    if isinstance(mlp, MLP) and loss.is_known:
+    """`CapabilityError` for a model, an activation or a loss of the user's own in which a row's loss hangs on the other rows or on numbers
+    drawn for the batch, so that a batch cannot be cut."""
+    if (
+        isinstance(mlp, MLP)
+        and loss.is_known
+        and all(rule is None or rule.is_known for rule in mlp.layer_activations)
+    ):
         return
     backend = target.backend
     few = min(_ROWS_TRIED, int(rows[1].shape[0]))
