@@ -49,6 +49,7 @@ _LAZY_MODULES = (
     "blocks",
     "callbacks",
     "data",
+    "distributed",
     "estimators",
     "interop",
     "lessons",

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from multimlp.backend import Array, Backend, Function
+from multimlp.distributed import Group
 from multimlp.errors.shown import short_repr
 from multimlp.tree import Tree
 
@@ -61,6 +62,9 @@ class Problem:
         About how many steps the run makes, if that is known: whether it is worth compiling for.
     own : tuple of (name, numbers)
         What each member has for itself, one number a member; see `multimlp.training.engines.own`.
+    group : Group or None
+        The processes that share the work, and what rows of a batch each takes; None: this one makes whole batches alone. ``batch_size``,
+        orders of rows and numbers of steps are those of all processes together.
     """
 
     model: Callable[..., Array]
@@ -76,6 +80,7 @@ class Problem:
     compiler: str | None = None
     steps: int | None = None
     own: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    group: Group | None = None
 
     __repr__ = short_repr
 
@@ -95,7 +100,7 @@ def compile_program(problem: Problem, function: Function, state: int = 0) -> Fun
 
 
 class ChunkResult(NamedTuple):
-    """Sums over the examples of a chunk, so that chunks add up; arrays may still be on their way."""
+    """Sums over the examples of a chunk, so that chunks add up; arrays may still be on their way. In a group those of all processes."""
 
     loss: Any
     """Sum over steps of (mean loss of the batch, regulariser included) x (number of examples); shape () or (members,)."""
@@ -118,7 +123,8 @@ class Engine(Protocol):
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         """Train on ``chunk``'s rows in ``order`` (int array, host), ``batch_size`` at a time; the rest is one smaller batch.
 
-        ``first_step`` is the number of steps done before, over the whole run; the optimiser's counter is its own affair.
+        ``first_step`` is the number of steps done before, over the whole run; the optimiser's counter is its own affair. In a group
+        every process is given the same rows in the same order.
         """
 
     def params(self) -> Tree:
