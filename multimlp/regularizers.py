@@ -175,7 +175,9 @@ def names() -> tuple[str, ...]:
     return REGULARIZERS.names()
 
 
-def dropout(x: Array, key: Array, rate: float, window: tuple[int | Array, int] | None = None) -> Array:
+def dropout(
+    x: Array, key: Array, rate: float | Array, window: tuple[int | Array, int] | None = None
+) -> Array:
     """Inverted dropout: each number becomes 0 with probability ``rate``, else ``x / (1 - rate)``.
 
     The mask is ``random.bernoulli(key, 1 - rate, x.shape)``: the same on every library.
@@ -185,8 +187,8 @@ def dropout(x: Array, key: Array, rate: float, window: tuple[int | Array, int] |
     x : array, floating
     key : array, shape (2,), int32
         As `multimlp.random.key` makes it.
-    rate : float
-        In [0, 1).
+    rate : float, or array of shape ()
+        In [0, 1), which is not looked at in an array, such as a schedule gives.
     window : (start, rows), optional
         Which rows of a batch ``x`` is, as in `multimlp.random.bernoulli`; they get their part of the mask of all.
 
@@ -205,13 +207,14 @@ def dropout(x: Array, key: Array, rate: float, window: tuple[int | Array, int] |
     >>> regularizers.dropout(np.ones(4), random.key(0), 0.5)
     array([0., 0., 2., 2.])
     """
-    rate = check_number("rate", rate, low=0, high=1, high_open=True)
+    chance: Any = rate if is_array(rate) else check_number("rate", rate, low=0, high=1, high_open=True)
     if not is_array(x) or not owner(x).is_floating(x):
         raise refuse("x", "a floating array", x)
-    if rate == 0:
+    if not is_array(chance) and chance == 0:
         return x
     owner(x, key)
     xp = array_namespace(x)
-    keep = random.bernoulli(key, 1 - rate, tuple(x.shape), window=window)
+    keep = random.bernoulli(key, 1 - chance, tuple(x.shape), window=window)
     with owner(x).scope_of(x):
-        return xp.where(keep, x * (1 / (1 - rate)), xp.zeros_like(x))
+        factor = xp.astype(1 / (1 - chance), x.dtype) if is_array(chance) else 1 / (1 - chance)
+        return xp.where(keep, x * factor, xp.zeros_like(x))

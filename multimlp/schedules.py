@@ -144,6 +144,33 @@ def cosine(xp: Namespace, t: Array, initial: Rate, steps: Count, floor: Rate = 0
 
 
 @_schedule
+def flat_cosine(
+    xp: Namespace,
+    t: Array,
+    initial: Rate,
+    steps: Count,
+    flat: Annotated[float, number(low=0, high=1, high_open=True)] = 0.5,
+) -> Array:
+    """``initial`` until step ``flat * steps``, then half a cosine down to 0 at step ``steps`` (Holzmüller et al., arXiv:2407.04491)."""
+    fraction = (_limited(xp, t / steps, 1.0) - flat) / (1 - flat)
+    return _half_cosine(xp, initial, 0.0, xp.where(fraction > 0, fraction, xp.zeros_like(fraction)))
+
+
+@_schedule
+def log_cosine(
+    xp: Namespace,
+    t: Array,
+    peak: Rate,
+    steps: Count,
+    cycles: Annotated[int, whole(1, "of cycles")] = 4,
+) -> Array:
+    """``peak (1 - cos(2 pi log2(1 + (2^cycles - 1) t / steps))) / 2``: up from 0 and down again ``cycles`` times, each twice as long as
+    the one before (Holzmüller et al., arXiv:2407.04491, "coslog4")."""
+    turns = xp.log2(1 + (2.0**cycles - 1) * _limited(xp, t / steps, 1.0))
+    return peak * (0.5 * (1 - xp.cos(2 * math.pi * turns)))
+
+
+@_schedule
 def warm_up(
     xp: Namespace,
     t: Array,

@@ -240,12 +240,12 @@ def test_the_width_of_a_block_is_that_of_its_outputs(row):
 # ---- chains ----------------------------------------------------------------------------------------------------------
 
 
-def model(dropout: float = 0.0) -> blocks.Chain:
+def model(dropout: float = 0.0, after: Any = None) -> blocks.Chain:
     return mm.chain(
         blocks.dense(8, in_features=4),
         blocks.layer_norm(),
         "gelu",
-        blocks.dropout(dropout),
+        blocks.dropout(dropout if after is None else after),
         blocks.residual(mm.chain(blocks.rms_norm(), mm.MLP(8, 5, 8, "tanh", dropout=dropout))),
         blocks.dense(3),
     )
@@ -291,6 +291,38 @@ def test_chains_train_to_the_same_numbers_on_every_backend():
         ends[library] = np.concatenate([np.ravel(mm.get_backend(library).to_numpy(leaf)) for leaf in leaves])
     for library, found in ends.items():
         np.testing.assert_allclose(found, ends["numpy"], atol=1e-12, err_msg=library)
+
+
+def test_a_rate_that_changes_is_that_of_the_step():
+    chain = mm.chain(blocks.dropout(mm.schedules.piecewise([3], [0.75, 0.0])))
+    ones, key = np.ones((200, 50)), mm.random.key(0)
+    assert chain.scheduled
+    for step, rate in ((None, 0.75), (2, 0.75), (3, 0.0)):
+        kept = chain(((),), ones, key, step=step)
+        assert set(np.unique(kept)) <= {0.0, 1 / (1 - rate)}
+        assert abs((kept == 0).mean() - rate) < 0.02
+    whole = chain(((),), ones, key)
+    assert np.array_equal(chain(((),), ones[30:60], key, window=(30, 200)), whole[30:60])
+
+
+def test_a_decay_that_changes_is_that_of_the_step():
+    decay = mm.schedules.piecewise([1], [0.5, 0.0])
+    optimizer = mm.optimizers.adamw(0.1, weight_decay=decay)
+    params = np.asarray([2.0])
+    state = optimizer.init(params)
+    for expected in (2.0 * (1 - 0.05), 1.9):
+        params, state = optimizer.update(np.zeros(1), state, params)
+        np.testing.assert_allclose(params, [expected])
+    result = mm.fit(
+        mm.MLP(4, 3, 2),
+        ROWS,
+        np.zeros(6, int),
+        optimizer=optimizer,
+        validation=None,
+        epochs=1,
+        progress=False,
+    )
+    assert "weight decay that changes" in result.engine_reason
 
 
 def test_members_draw_masks_of_their_own():

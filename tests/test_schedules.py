@@ -28,6 +28,14 @@ CASES = {
         schedules.warm_up(5, schedules.exponential(0.5, 0.9)),
         lambda t: 0.5 * (t + 1) / 5 if t < 5 else 0.5 * 0.9 ** (t - 5),
     ),
+    "flat_cosine": (
+        schedules.flat_cosine(0.5, steps=20, flat=0.25),
+        lambda t: 0.5 if t <= 5 else 0.25 * (1 + math.cos(math.pi * (min(t, 20) - 5) / 15)),
+    ),
+    "log_cosine": (
+        schedules.log_cosine(0.5, steps=20),
+        lambda t: 0.25 * (1 - math.cos(2 * math.pi * math.log2(1 + 15 * min(t, 20) / 20))),
+    ),
     "piecewise": (
         schedules.piecewise([3, 10], [0.5, 0.2, 0.1]),
         lambda t: 0.5 if t < 3 else 0.2 if t < 10 else 0.1,

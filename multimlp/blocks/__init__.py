@@ -18,16 +18,19 @@ from multimlp.blocks._chain import Chain, chain
 from multimlp.blocks._choosing import as_block, get
 from multimlp.blocks._combinations import concat, residual, select
 from multimlp.blocks._dense import dense, weight_norm_dense
+from multimlp.blocks._draws import Draws
+from multimlp.blocks._dropout import dropout
 from multimlp.blocks._fourier import fourier
 from multimlp.blocks._normalization import layer_norm, rms_norm, standardize
 from multimlp.blocks._periodic import periodic
 from multimlp.blocks._piecewise import piecewise_linear, quantile_edges
-from multimlp.blocks._pointwise import activation, dropout, mixed_activation, multiply, scale, smooth_clip
+from multimlp.blocks._pointwise import activation, mixed_activation, multiply, scale, smooth_clip
 
 __all__ = [
     "BLOCKS",
     "Block",
     "Chain",
+    "Draws",
     "Parameter",
     "activation",
     "as_block",

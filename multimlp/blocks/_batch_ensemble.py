@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from multimlp.backend import Array, array_namespace
 from multimlp.blocks._block import Block, Count, Features, Parameter, block
 from multimlp.blocks._dense import Initial
+from multimlp.blocks._draws import Draws
 from multimlp.errors.checks import flag
 from multimlp.mlp import dense as affine
 from multimlp.mlp import layer_params
@@ -32,7 +33,7 @@ class Replicate(Block):
 
     members: Count
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         xp = array_namespace(x)
         shape = tuple(x.shape)
         return xp.broadcast_to(xp.expand_dims(x, axis=-3), (*shape[:-2], self.members, *shape[-2:]))
@@ -86,7 +87,7 @@ class BatchEnsemble(Block):
     def width(self, features: int | None) -> int:
         return self.out_features
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         xp = array_namespace(x)
         r, s, bias = (
             None if vector is None else xp.expand_dims(vector, axis=-2)
@@ -134,7 +135,7 @@ class Heads(Block):
     def width(self, features: int | None) -> int:
         return self.out_features
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         return affine(x, params.weight, params.bias)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from multimlp import random
 from multimlp._naming import Named, Table
 from multimlp.backend import Array
+from multimlp.blocks._draws import Draws
 from multimlp.errors import InputError, ShapeError
 from multimlp.errors.checks import number, optional, whole
 from multimlp.tree import Tree
@@ -49,11 +50,14 @@ class Block(Named):
         The largest rate of dropout in it: above 0 it needs a key while it learns.
     keeps_width : bool
         Of one that takes any number of features: whether as many go out.
+    scheduled : bool
+        Whether it is another at another step of training.
     """
 
     table = BLOCKS
     dropout: ClassVar[Any] = 0.0
     keeps_width: ClassVar[Any] = True
+    scheduled: ClassVar[Any] = False
 
     @property
     def options(self) -> dict[str, Any]:  # type: ignore[override]
@@ -70,8 +74,8 @@ class Block(Named):
         """How many features go out if so many come in; None where that is not known."""
         return features
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
-        """Its outputs: ``x`` of shape (..., n, features) or (features,), and a key where dropout is on."""
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
+        """Its outputs: ``x`` of shape (..., n, features) or (features,), and what it draws with while it learns."""
         raise NotImplementedError
 
     def packed(self, values: Mapping[str, Any]) -> Tree:

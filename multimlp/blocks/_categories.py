@@ -13,6 +13,7 @@ from multimlp.backend import Array, array_namespace
 from multimlp.blocks._arrays import constant
 from multimlp.blocks._block import Block, Count, Parameter, block
 from multimlp.blocks._dense import Initial
+from multimlp.blocks._draws import Draws
 from multimlp.errors import InputError
 from multimlp.errors.checks import choice, each, whole
 
@@ -71,7 +72,7 @@ class Embedding(Block):
         sizes = np.asarray(self.categories, dtype=np.int32)
         return sizes, np.cumsum(sizes, dtype=np.int32) - sizes
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         xp = array_namespace(x)
         sizes, before = self._ends
         known = xp.logical_and(x >= 0, x < constant(x, sizes))  # NaN is neither
@@ -127,7 +128,7 @@ class OneHot(Block):
     def width(self, features: int | None) -> int:
         return len(self._outputs[0])
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         xp = array_namespace(x)
         columns, plus, minus = self._outputs
         codes = xp.take(x, constant(x, columns, xp.int32), axis=-1)

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from multimlp import random, tree
+from multimlp import tree
 from multimlp._lazy import lazy
 from multimlp.backend import Array, array_namespace, is_array, owner
 from multimlp.blocks._block import block
 from multimlp.blocks._combinations import Blocks, Combination, in_turn
+from multimlp.blocks._draws import Draws
 from multimlp.errors import DTypeError, InputError, MixedBackendsError, ShapeError
 from multimlp.mlp import Model, check_arrays
 from multimlp.transforms import vmap
@@ -54,9 +55,9 @@ class Chain(Combination, Model[Tree]):
     def width(self, features: int | None) -> int | None:
         return in_turn(self.blocks, features)[1]
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         for i in range(len(self.blocks)):
-            x = self.apply_part(i, params, x, key)
+            x = self.apply_part(i, params, x, draws)
         return x
 
     # ---- as a model
@@ -81,6 +82,11 @@ class Chain(Combination, Model[Tree]):
         """The parameters of arrays by the names of `shapes`."""
         _, rebuild = tree.flatten(self.skeleton())
         return rebuild([arrays[name] for name in self.shapes])
+
+    @property
+    def rows_apart(self) -> bool:
+        """Whether it is known that an output row hangs on its own input row alone: not so with a function of your own."""
+        return self.is_known
 
     @property
     def num_parameters(self) -> int:
@@ -111,7 +117,14 @@ class Chain(Combination, Model[Tree]):
         """
         check_arrays(_placed(self.shapes), _placed(self.named(params)))
 
-    def __call__(self, params: Tree, X: Any, key: Array | None = None) -> Array:
+    def __call__(
+        self,
+        params: Tree,
+        X: Any,
+        key: Array | None = None,
+        window: tuple[int | Array, int] | None = None,
+        step: int | Array | None = None,
+    ) -> Array:
         """The outputs for a batch; pure.
 
         Parameters
@@ -122,6 +135,10 @@ class Chain(Combination, Model[Tree]):
             Of the same library and dtype as the parameters. For an ensemble also (members, n, in_features), of each member's own.
         key : array, optional
             A key of `multimlp.random`; switches dropout on.
+        window : (start, rows), optional
+            Which rows of a batch ``X`` is, for the masks of dropout; see `multimlp.random.bernoulli`.
+        step : int or array of shape (), optional
+            The number of the step, for rates that change with it; the first by default.
 
         Returns
         -------
@@ -137,9 +154,10 @@ class Chain(Combination, Model[Tree]):
                 self._explain(params, X)
             members = self.members(params)
             with owner(*tree.leaves(X)).scope_of(*tree.leaves(params)):
+                draws = None if key is None or not self.dropout else Draws(key, window, step)
                 if members is None:
-                    return self.apply(params, X, key)
-                return self._of_members(members, params, X, key)
+                    return self.apply(params, X, draws)
+                return self._of_members(members, params, X, draws)
         except Exception:  # what any library says where arrays do not fit
             self._explain(params, X)
             raise
@@ -151,18 +169,18 @@ class Chain(Combination, Model[Tree]):
         width = self.in_features
         return (width is None or X.shape[-1] == width) and (not leaves or X.dtype == leaves[0].dtype)
 
-    def _of_members(self, members: int, params: Tree, X: Any, key: Array | None) -> Array:
+    def _of_members(self, members: int, params: Tree, X: Any, draws: Draws | None) -> Array:
+        axis = 0 if is_array(X) and X.ndim == 3 else None
+        if draws is None:
+            return vmap(lambda held, x: self.apply(held, x, None), (0, axis))(params, X)
         first = tree.leaves(params)[0]
-        own = is_array(X) and X.ndim == 3
-        if key is None or not self.dropout:
-            return vmap(lambda held, x: self.apply(held, x, None), (0, 0 if own else None))(params, X)
         xp = array_namespace(first)
         numbers = xp.arange(members, dtype=xp.int32, device=getattr(first, "device", None) or None)
 
         def one(held: Tree, x: Any, number: Array) -> Array:
-            return self.apply(held, x, random.fold_in(key, number))
+            return self.apply(held, x, draws.of(number))
 
-        return vmap(one, (0, 0 if own else None, 0))(params, X, numbers)
+        return vmap(one, (0, axis, 0))(params, X, numbers)
 
     def _explain(self, params: Any, X: Any) -> None:
         """Say what is wrong with a call; called only when something is."""

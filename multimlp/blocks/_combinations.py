@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from multimlp import random
 from multimlp._lazy import lazy
 from multimlp.backend import Array, array_namespace
 from multimlp.blocks._arrays import constant
 from multimlp.blocks._block import Block, Features, block
 from multimlp.blocks._choosing import as_block
+from multimlp.blocks._draws import Draws
 from multimlp.errors import InputError, ShapeError
 from multimlp.errors.checks import check_items, check_whole
 from multimlp.tree import Tree
@@ -40,11 +40,15 @@ class Combination(Block):
     def skeleton(self) -> Tree:
         return tuple(part.skeleton() for part in self.parts)
 
-    def apply_part(self, i: int, params: Any, x: Any, key: Array | None) -> Array:
+    @property
+    def scheduled(self) -> bool:
+        """Whether one of its parts is."""
+        return any(part.scheduled for part in self.parts)
+
+    def apply_part(self, i: int, params: Any, x: Any, draws: Draws | None) -> Array:
         """The outputs of its i-th part, with a key of its own where the part draws."""
         part = self.parts[i]
-        own = random.fold_in(key, i) if key is not None and part.dropout else None
-        return part.apply(params[i], x, own)
+        return part.apply(params[i], x, draws.of(i) if draws is not None and part.dropout else None)
 
 
 def _blocks(where: str, value: Any) -> tuple[Block, ...]:
@@ -119,8 +123,8 @@ class Residual(Combination):
             raise ShapeError(f"block: residual adds {features} features to {out}; they must be as many")
         return dataclasses.replace(self, inner=inner)
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
-        return x + self.apply_part(0, params, x, key)
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
+        return x + self.apply_part(0, params, x, draws)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -159,8 +163,8 @@ class Concat(Combination):
         widths = [part.width(features) for part in self.branches]
         return None if None in widths else sum(widths)  # type: ignore[arg-type]
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
-        outputs = [self.apply_part(i, params, x, key) for i in range(len(self.branches))]
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
+        outputs = [self.apply_part(i, params, x, draws) for i in range(len(self.branches))]
         return array_namespace(*outputs).concat(outputs, axis=-1)
 
 
@@ -217,7 +221,7 @@ class Select(Block):
     def _columns(self) -> np.ndarray:
         return np.asarray(self.of, dtype=np.int32)
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         if isinstance(self.of, tuple):
             xp = array_namespace(x)
             return xp.take(x, constant(x, self._columns, xp.int32), axis=-1)

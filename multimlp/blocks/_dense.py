@@ -13,6 +13,7 @@ from multimlp import initializers
 from multimlp.activations import Activation
 from multimlp.backend import Array, array_namespace
 from multimlp.blocks._block import Block, Count, Features, Parameter, block
+from multimlp.blocks._draws import Draws
 from multimlp.blocks._pointwise import learned_of, rule_of
 from multimlp.errors import InputError
 from multimlp.errors.checks import choice, flag
@@ -91,7 +92,7 @@ class Dense(Block):
     def width(self, features: int | None) -> int:
         return self.out_features if self.activation is None else self.activation.width(self.out_features)
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         weight = params.weight
         if self.scaling == "neural_tangent":
             weight = weight * (1 / math.sqrt(self.in_features or 1))
@@ -143,7 +144,7 @@ class WeightNormDense(Block):
     def width(self, features: int | None) -> int:
         return self.out_features
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         direction = params["direction"]
         xp = array_namespace(direction)
         norm = xp.sqrt(xp.sum(direction * direction, axis=0))

@@ -13,6 +13,7 @@ from multimlp._lazy import lazy
 from multimlp.backend import Array, array_namespace
 from multimlp.blocks._arrays import constant
 from multimlp.blocks._block import Block, Count, Features, Positive, block
+from multimlp.blocks._draws import Draws
 from multimlp.errors.checks import whole
 
 
@@ -53,7 +54,7 @@ class Fourier(Block):
     def width(self, features: int | None) -> int:
         return 2 * self.count
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         xp = array_namespace(x)
         angle = xp.matmul(x, constant(x, self._matrix)) * (2 * math.pi)
         return xp.concat([xp.cos(angle), xp.sin(angle)], axis=-1)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from multimlp.backend import Array
 from multimlp.blocks._block import Block, block, empty
+from multimlp.blocks._draws import Draws
 from multimlp.errors.checks import refuse
 from multimlp.mlp import MLP, layer_params
 from multimlp.tree import Tree
@@ -52,8 +53,10 @@ class Network(Block):
         final = self.mlp.final_activation
         return self.mlp.out_features if final is None else final.width(self.mlp.out_features)
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
-        return self.mlp(params, x, key)
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
+        if draws is None:
+            return self.mlp(params, x)
+        return self.mlp(params, x, draws.key, draws.window)
 
     def initial(self, seed: int, path: Iterable[int]) -> Tree:
         return self.mlp.host_params(seed, path)

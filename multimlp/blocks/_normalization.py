@@ -13,6 +13,7 @@ from multimlp._lazy import lazy
 from multimlp.backend import Array, array_namespace
 from multimlp.blocks._arrays import constant
 from multimlp.blocks._block import Block, Features, Parameter, Positive, block
+from multimlp.blocks._draws import Draws
 from multimlp.errors import InputError, ShapeError
 from multimlp.errors.checks import each, flag, number
 
@@ -50,7 +51,7 @@ class LayerNorm(Block):
         learned = {"scale": Parameter(shape, initializers.ones)}
         return learned | ({"bias": Parameter(shape, initializers.zeros)} if self.use_bias else {})
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         xp = array_namespace(x)
         centred = x - xp.mean(x, axis=-1, keepdims=True)
         variance = xp.mean(centred * centred, axis=-1, keepdims=True)
@@ -86,7 +87,7 @@ class RMSNorm(Block):
     def parameters(self) -> Mapping[str, Parameter]:
         return {"scale": Parameter((self.in_features or 0,), initializers.ones)}
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         xp = array_namespace(x)
         square = xp.mean(x * x, axis=-1, keepdims=True)
         return x / xp.sqrt(square + self.epsilon) * params["scale"]
@@ -134,7 +135,7 @@ class Standardize(Block):
     def _figures(self) -> tuple[np.ndarray, np.ndarray]:
         return np.asarray(self.mean), np.asarray(self.std)
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         mean, std = (constant(x, values) for values in self._figures)
         standard: Array = (x - mean) / std
         return standard

@@ -11,6 +11,7 @@ from multimlp import initializers
 from multimlp.backend import Array, array_namespace
 from multimlp.blocks._block import Block, Count, Features, Parameter, Positive, block
 from multimlp.blocks._dense import OptionalRule
+from multimlp.blocks._draws import Draws
 from multimlp.blocks._each_feature import each_feature, linear, linear_parameters, of_rows, side_by_side
 from multimlp.errors import InputError
 from multimlp.errors.checks import choice, flag
@@ -75,7 +76,7 @@ class Periodic(Block):
         known = features if features is not None else self.in_features
         return None if known is None else known * self.features
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         return of_rows(lambda rows: self._of_rows(params, rows), x)
 
     def _of_rows(self, params: Any, x: Array) -> Array:

@@ -16,6 +16,7 @@ from multimlp.backend import Array, array_namespace
 from multimlp.blocks._arrays import constant
 from multimlp.blocks._block import Block, Parameter, block
 from multimlp.blocks._dense import OptionalRule
+from multimlp.blocks._draws import Draws
 from multimlp.blocks._each_feature import each_feature, of_rows, side_by_side
 from multimlp.errors import InputError
 from multimlp.errors.checks import check_items, each, number, optional, whole
@@ -110,7 +111,7 @@ class PiecewiseLinear(Block):
     def width(self, features: int | None) -> int:
         return len(self._real) if self.features is None else len(self.edges) * self.features
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         return of_rows(lambda rows: self._of_rows(params, rows), x)
 
     def _of_rows(self, params: Any, x: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Blocks that compute each number from one number: activations, their mix with the identity, scales, soft bounds, dropout."""
+"""Blocks that compute each number from one number: activations, their mix with the identity, scales, soft bounds."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from multimlp import activations, initializers, regularizers
+from multimlp import activations, initializers
 from multimlp.activations import Activation as Rule
 from multimlp.backend import Array, array_namespace
 from multimlp.blocks._block import Block, Features, Parameter, Positive, block
+from multimlp.blocks._draws import Draws
 from multimlp.errors import InputError
 from multimlp.errors.checks import number
 
@@ -61,7 +62,7 @@ class Activation(Block):
     def width(self, features: int | None) -> int | None:
         return None if features is None else self.rule.width(features)
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         return self.rule(x, params or None)
 
 
@@ -96,7 +97,7 @@ class MixedActivation(Block):
     def parameters(self) -> Mapping[str, Parameter]:
         return {"mix": Parameter((self.in_features or 0,), initializers.constant(self.initial_mix))}
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         return x + params["mix"] * (self.rule(x) - x)
 
 
@@ -123,7 +124,7 @@ class Scale(Block):
     def parameters(self) -> Mapping[str, Parameter]:
         return {"scale": Parameter((self.in_features or 0,), initializers.constant(self.initial_scale))}
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         scaled: Array = x * params["scale"]
         return scaled
 
@@ -148,7 +149,7 @@ class Multiply(Block):
 
     factor: Annotated[float, number()]
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         product: Array = x * self.factor
         return product
 
@@ -175,36 +176,9 @@ class SmoothClip(Block):
 
     bound: Positive = 3.0
 
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
+    def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         xp = array_namespace(x)
         return x / xp.hypot(xp.ones_like(x), x / self.bound)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Dropout(Block):
-    """Dropout while there is a key: each number becomes 0 with probability ``rate``, else ``x / (1 - rate)``.
-
-    Parameters
-    ----------
-    rate : float
-        In [0, 1).
-
-    Examples
-    --------
-    >>> import multimlp as mm
-    >>> mm.chain(mm.blocks.dense(8, "relu", in_features=4), mm.blocks.dropout(0.1), mm.blocks.dense(1)).dropout
-    0.1
-    """
-
-    rate: Annotated[float, number(low=0, high=1, high_open=True)]
-
-    @property
-    def dropout(self) -> float:
-        """The rate."""
-        return self.rate
-
-    def apply(self, params: Any, x: Any, key: Array | None) -> Array:
-        return x if key is None or not self.rate else regularizers.dropout(x, key, self.rate)
 
 
 activation = block(Activation, "activation")
@@ -212,4 +186,3 @@ mixed_activation = block(MixedActivation, "mixed_activation")
 scale = block(Scale, "scale")
 multiply = block(Multiply, "multiply")
 smooth_clip = block(SmoothClip, "smooth_clip")
-dropout = block(Dropout, "dropout")

@@ -45,7 +45,12 @@ class Column:
             gone = bool(np.isnan(values).any())
             if not categorical:
                 return cls(name, kind, (), gone)
-            return cls(name, "category", tuple(sorted(set(_as_text(values)) - {None}, key=_by_number)), gone)
+            return cls(
+                name,
+                "category",
+                tuple(sorted({text for text in _as_text(values) if text is not None}, key=float)),
+                gone,
+            )
         gone = any(item is None for item in values)
         if kind == "boolean":
             return cls(name, kind, ("False", "True"), gone)
@@ -121,10 +126,6 @@ def _there(column: Values) -> Any:
 
 def _as_text(values: np.ndarray) -> list[str | None]:
     return [None if np.isnan(v) else str(int(v)) if float(v).is_integer() else repr(float(v)) for v in values]
-
-
-def _by_number(text: str | None) -> float:
-    return float(text or 0)
 
 
 def _text(item: Any) -> str:

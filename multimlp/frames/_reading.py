@@ -82,9 +82,7 @@ def _of_frame(X: Any) -> dict[str, Values]:
     except ImportError:
         if hasattr(X, "columns") or hasattr(X, "schema"):
             raise missing_dependency("narwhals", "a data frame as X", "frames") from None
-        nw = None
-    if nw is None:
-        raise refuse("X", "a data frame, an array, a list of rows, or a mapping of columns", X)
+        raise refuse("X", "a data frame, an array, a list of rows, or a mapping of columns", X) from None
     try:
         frame = nw.from_native(X, eager_only=True)
     except TypeError:

@@ -134,6 +134,11 @@ class MLP(Model[Params]):
         return tuple((layer.fan_in, layer.fan_out) for layer in self.layers)
 
     @property
+    def rows_apart(self) -> bool:
+        """Whether it is known that an output row hangs on its own input row alone: not so with an activation of your own."""
+        return all(rule is None or rule.is_known for rule in self.layer_activations)
+
+    @property
     def num_parameters(self) -> int:
         """How many numbers are learned."""
         return sum(layer.num_parameters for layer in self.layers)

@@ -31,6 +31,11 @@ class Model(Generic[T]):
     out_features: Any
     dropout: Any
 
+    @property
+    def rows_apart(self) -> bool:
+        """Whether it is known that an output row hangs on its own input row alone, masks of dropout by windows included."""
+        raise NotImplementedError
+
     def init(
         self,
         seed: int | Sequence[int] = 0,

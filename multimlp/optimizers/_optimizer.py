@@ -44,7 +44,7 @@ class Optimizer(Named):
     ----------
     name : str
     options : mapping
-        All hyper-parameters, defaults included; ``learning_rate`` is a float or a `Schedule`.
+        All hyper-parameters, defaults included; ``learning_rate`` and ``weight_decay`` are floats or a `Schedule` each.
     rule : Rule
         The arithmetic on one array.
     """
@@ -217,8 +217,11 @@ class Optimizer(Named):
         if isinstance(rate, Schedule):
             rate = rate(step, dtype)
         scalars = {"learning_rate": rate, **self.rule.constants(self.options)}
-        if is_array(self.options["weight_decay"]):
-            scalars["weight_decay"] = self.options["weight_decay"]
+        decay = self.options["weight_decay"]
+        if isinstance(decay, Schedule):
+            scalars["weight_decay"] = decay(step, dtype)
+        elif is_array(decay):
+            scalars["weight_decay"] = decay
         if self.rule.corrections is not None:
             scalars.update(self.rule.corrections(xp, xp.astype(step, dtype) + 1, self.options))
         return scalars

@@ -129,7 +129,7 @@ def bernoulli(
     window : (start, rows), optional
         ``shape`` (..., n, k) is that of the rows ``start`` to ``start + n`` of a draw of shape (..., rows, k), and so are the numbers,
         at twice the work: what a process draws that has these rows of a batch. ``start`` may be an int32 array of shape (), also a
-        traced one; ``p`` is a number then.
+        traced one.
 
     Returns
     -------
@@ -148,13 +148,14 @@ def bernoulli(
     if window is not None:
         check_window(window, shape)
     if is_array(p):
-        if window is not None:
-            raise refuse("p", "a number, where window is given", p)
         chances: Any = p
         if not owner(key, chances).is_floating(chances):
             raise refuse("p", "a number, or a floating array of probabilities", p)
         check_broadcast("p", tuple(chances.shape), shape)
-        return uniform(key, shape, "float32") < chances
+        if window is None:
+            return uniform(key, shape, "float32") < chances
+        words = leading(xp, _window_bits(key, shape, *window), PRECISIONS["float32"])
+        return xp.astype(words, xp.float32) * 2.0 ** -PRECISIONS["float32"] < chances
     probability = check_number("p", p, low=0, high=1)
     # Signed words are uniform on [-2^31, 2^31).
     threshold = round(probability * 2**32) - 2**31

@@ -21,8 +21,8 @@ from multimlp.training._table import Table
 from multimlp.training.engines import Problem
 
 __all__ = [
-    "Best",
     "Agreement",
+    "Best",
     "Epoch",
     "FitResult",
     "GroupReport",
@@ -38,8 +38,8 @@ __all__ = [
     "check_rows_apart",
     "compared",
     "fit",
-    "members_that_fit",
     "group_for",
+    "members_that_fit",
     "place",
     "predict",
     "sweep",

@@ -112,11 +112,7 @@ def check_outputs(
 def check_rows_apart(mlp: Model, params: Tree, loss: Loss, rows: Rows, target: Target) -> None:
     """`CapabilityError` for a model, an activation or a loss of the user's own in which a row's loss hangs on the other rows or on numbers
     drawn for the batch, so that a batch cannot be cut."""
-    if (
-        isinstance(mlp, MLP)
-        and loss.is_known
-        and all(rule is None or rule.is_known for rule in mlp.layer_activations)
-    ):
+    if isinstance(mlp, Network) and mlp.rows_apart and loss.is_known:
         return
     backend = target.backend
     few = min(_ROWS_TRIED, int(rows[1].shape[0]))
@@ -132,7 +128,7 @@ def check_rows_apart(mlp: Model, params: Tree, loss: Loss, rows: Rows, target: T
     )
 
     def figures(rows: slice, key: int) -> tuple[np.ndarray, np.ndarray]:
-        keys = {} if isinstance(mlp, MLP) else {"key": random.key(key, like=chunk.inputs)}
+        keys = {} if isinstance(mlp, Network) else {"key": random.key(key, like=chunk.inputs)}
         outputs = mlp(moved, chunk.inputs[rows, :], **keys)
         losses = loss(outputs, chunk.targets[rows, ...])
         return np.array(backend.to_numpy(outputs)), np.array(backend.to_numpy(losses))

@@ -60,11 +60,11 @@ class Problem:
         A choice of compiler, as for `jit`; or ``"numba"``: an epoch as one call, see `multimlp.training.engines.tables`.
     steps : int or None
         About how many steps the run makes, if that is known: whether it is worth compiling for.
-    own : tuple of (name, numbers)
-        What each member has for itself, one number a member; see `multimlp.training.engines.own`.
     group : Group or None
         The processes that share the work, and what rows of a batch each takes; None: this one makes whole batches alone. ``batch_size``,
         orders of rows and numbers of steps are those of all processes together.
+    own : tuple of (name, numbers)
+        What each member has for itself, one number a member; see `multimlp.training.engines.own`.
     """
 
     model: Callable[..., Array]
@@ -79,8 +79,8 @@ class Problem:
     seed: int
     compiler: str | None = None
     steps: int | None = None
-    own: tuple[tuple[str, tuple[float, ...]], ...] = ()
     group: Group | None = None
+    own: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
     __repr__ = short_repr
 

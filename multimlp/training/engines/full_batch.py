@@ -99,7 +99,7 @@ class TreeEngine(FullBatchEngine):
     def _evaluate(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         leaves, rebuild = tree.flatten(self._params)
         params, (key, step, *data) = arrays[: len(leaves)], arrays[len(leaves) :]
-        objective = batch_objective(self._problem, rebuild, random.fold_in(key, step), data)
+        objective = batch_objective(self._problem, rebuild, random.fold_in(key, step), data, step)
         value, _, gradients = self._problem.backend.final_value_and_grad(objective)(tuple(params))
         return (value, *gradients)
 
@@ -125,7 +125,7 @@ class TreeEngine(FullBatchEngine):
         params, (key, step, start, rows, everyone, *data) = arrays[: len(leaves)], arrays[len(leaves) :]
         place = start if self._random else None
         key = random.fold_in(key, step)
-        return (flat_share(self._problem, rebuild, params, key, data, rows, everyone, place),)
+        return (flat_share(self._problem, rebuild, params, key, data, rows, everyone, place, step),)
 
     def _with_penalty(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         *params, flat = arrays

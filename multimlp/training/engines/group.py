@@ -38,7 +38,7 @@ class GroupProgram(Program):
             problem = self.current(optimizer_state)
             place = start if self._windowed else None
             key = random.fold_in(key, step)
-            return (flat_share(problem, rebuild, tuple(flat), key, data, rows, everyone, place),)
+            return (flat_share(problem, rebuild, tuple(flat), key, data, rows, everyone, place, step),)
 
         def update(arrays: Arrays) -> Arrays:
             """Of the state and the sum of the gradients: the new state and the mean loss."""

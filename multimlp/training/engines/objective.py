@@ -20,23 +20,29 @@ Objective = Callable[[Arrays], tuple[Array, Arrays]]
 
 
 def batch_objective(
-    problem: Problem, rebuild: Callable[..., Tree], key: Array, batch: Sequence[Any]
+    problem: Problem, rebuild: Callable[..., Tree], key: Array, batch: Sequence[Any], step: Array
 ) -> Objective:
-    """``arrays -> (objective, (mean loss,))`` for one batch of inputs, targets and perhaps sample weights.
+    """``arrays -> (objective, (mean loss,))`` for one batch of inputs, targets and perhaps sample weights, at the step of this number.
 
     The mean loss has one number per ensemble member; their sum is the objective, so that each member gets its own gradient.
     """
     X, y, *weight = batch
+    timed = _at(problem.model, step)
 
     def objective(arrays: Arrays) -> tuple[Array, Arrays]:
         params = rebuild(arrays)
-        outputs = problem.model(params, X, key=key)
+        outputs = problem.model(params, X, key=key, **timed)
         mean = batch_mean(problem.loss(outputs, y), weight[0] if weight else None)
         if problem.regularizer is not None:
             mean = mean + _penalty(problem, params)
         return array_namespace(mean).sum(mean), (mean,)
 
     return objective
+
+
+def _at(model: Any, step: Array) -> dict[str, Array]:
+    """What a model that changes with the step is told of it."""
+    return {"step": step} if getattr(getattr(model, "func", model), "scheduled", False) else {}
 
 
 def _penalty(problem: Problem, params: Tree) -> Array:
@@ -58,6 +64,7 @@ def flat_share(
     rows: Array,
     everyone: Array,
     start: Any,
+    step: Array,
 ) -> Array:
     """What some rows of a batch add to its gradient and mean loss: a flat array of all gradients, and after them a loss a member.
 
@@ -71,12 +78,15 @@ def flat_share(
         The examples in question, and those of the whole batch, whose number or sum of weights the loss is divided by.
     start : int, array or None
         The place of the first row in the batch, for the masks of dropout; None: the model draws none.
+    step : array of shape ()
+        The number of the step.
     """
     X, y, *weight = (array_namespace(a).take(a, rows, axis=0) for a in data)
-    window = {} if start is None else {"window": (start, int(everyone.shape[0]))}
+    told = {} if start is None else {"window": (start, int(everyone.shape[0]))}
+    told |= _at(problem.model, step)
 
     def objective(arrays: Arrays) -> tuple[Array, Arrays]:
-        losses = problem.loss(problem.model(rebuild(arrays), X, key=key, **window), y)
+        losses = problem.loss(problem.model(rebuild(arrays), X, key=key, **told), y)
         xp, whole = array_namespace(losses), float(everyone.shape[0])
         if weight:
             losses = losses * xp.astype(weight[0], losses.dtype)

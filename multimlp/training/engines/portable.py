@@ -43,7 +43,7 @@ class Program:
 
         def body(carry: tuple[Array, ...], items: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[()]]:
             *held, total, at = carry
-            inner, mean = self._step(tuple(held), random.fold_in(key, at), items[0], own, data)
+            inner, mean = self._step(tuple(held), key, at, items[0], own, data)
             return (*inner, total + mean * float(items[0].shape[0]), at + 1), ()
 
         carry = (*state, loss, step)
@@ -54,14 +54,14 @@ class Program:
         return tuple(carry[:-1])
 
     def _step(
-        self, state: tuple[Array, ...], key: Array, rows: Array, own: Numbers, data: list[Any]
+        self, state: tuple[Array, ...], key: Array, step: Array, rows: Array, own: Numbers, data: list[Any]
     ) -> tuple[tuple[Array, ...], Array]:
         xp = array_namespace(state[0])
         params, optimizer_state = self._rebuild(state)
         problem = with_own(self.current(optimizer_state), own)
         flat, rebuild = tree.flatten(params)
         batch = [xp.take(array, rows, axis=0) for array in data]
-        objective = batch_objective(problem, rebuild, key, batch)
+        objective = batch_objective(problem, rebuild, random.fold_in(key, step), batch, step)
         _, (mean,), gradients = problem.backend.final_value_and_grad(objective)(tuple(flat))
         new_params, new_state = problem.optimizer.update(rebuild(gradients), optimizer_state, params)
         return tuple(tree.leaves((new_params, new_state))), mean

@@ -6,6 +6,7 @@ from multimlp.losses import Loss
 from multimlp.mlp import MLP, Dense
 from multimlp.optimizers import Optimizer
 from multimlp.regularizers import Regularizer
+from multimlp.schedules import Schedule
 from multimlp.training.engines.base import Problem
 from multimlp.tree import Tree
 
@@ -15,6 +16,10 @@ def why_not(problem: Problem, params: Tree) -> str | None:
     reason = why_no_gradient(problem, params)
     if reason is None and not isinstance(problem.optimizer, Optimizer):
         return f"{getattr(problem.optimizer, 'name', problem.optimizer)} is no element-wise update rule"
+    if reason is None and any(
+        isinstance(part.options["weight_decay"], Schedule) for part in problem.optimizer.for_leaves(params)
+    ):
+        return "a weight decay that changes with the step has no in-place rule"
     return reason
 
 
