@@ -353,6 +353,17 @@ def test_a_function_of_your_own_cannot_be_written_down(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_how_many_features_come_in_is_what_the_first_that_knows_takes():
+    for chain, expected in (
+        (mm.chain("relu", blocks.dropout(0.1), blocks.dense(3, in_features=5)), 5),
+        (mm.chain(mm.chain("relu"), mm.chain(blocks.smooth_clip(), blocks.scale(in_features=4))), 4),
+        (mm.chain(mm.chain(blocks.select([0, 3])), blocks.dense(3)), None),
+        (mm.chain(blocks.concat([blocks.select([1]), "relu"]), blocks.dense(3, in_features=5)), None),
+        (mm.chain("glu", blocks.dense(3, in_features=2)), None),
+    ):
+        assert chain.in_features == expected
+
+
 @pytest.mark.parametrize("library", NAMES)
 def test_several_inputs_by_name(library):
     chain = mm.chain(

@@ -17,7 +17,7 @@ from multimlp.blocks._categories import embedding, one_hot
 from multimlp.blocks._chain import Chain, chain
 from multimlp.blocks._choosing import as_block, get
 from multimlp.blocks._combinations import concat, residual, select
-from multimlp.blocks._dense import dense, weight_norm_dense
+from multimlp.blocks._dense import Dense, dense, weight_norm_dense
 from multimlp.blocks._draws import Draws
 from multimlp.blocks._dropout import dropout
 from multimlp.blocks._fourier import fourier
@@ -30,6 +30,7 @@ __all__ = [
     "BLOCKS",
     "Block",
     "Chain",
+    "Dense",
     "Draws",
     "Parameter",
     "activation",

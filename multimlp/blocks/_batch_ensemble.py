@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
+
+import numpy as np
 
 from multimlp.backend import Array, array_namespace
 from multimlp.blocks._block import Block, Count, Features, Parameter, block
 from multimlp.blocks._dense import Initial
 from multimlp.blocks._draws import Draws
-from multimlp.errors.checks import flag
+from multimlp.errors import ShapeError
+from multimlp.errors.checks import each, flag, whole
 from multimlp.mlp import dense as affine
 from multimlp.mlp import layer_params
+from multimlp.tree import Tree
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,6 +43,10 @@ class Replicate(Block):
         return xp.broadcast_to(xp.expand_dims(x, axis=-3), (*shape[:-2], self.members, *shape[-2:]))
 
 
+def _chunks(where: str, value: Any) -> tuple[int, ...] | None:
+    return None if value is None else tuple(each(whole(1, "of features"))(where, value))
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class BatchEnsemble(Block):
     r"""A fully connected layer of k members, :math:`s_i \odot ((r_i \odot x_i) W) + b_i`: one W, vectors r, s and b a member.
@@ -51,7 +59,9 @@ class BatchEnsemble(Block):
     in_features : int, optional
     use_bias : bool
     kernel_init, bias_init, input_init, output_init : str or callable
-        Of W, b, r and s; ``"signs"`` is +1 or -1 at random.
+        Of W, b, r and s; ``"signs"`` is +1 or -1 at random. The members' b start alike.
+    chunks : sequence of int, optional
+        Sizes of runs of features that share one number where r starts: what was made of one column.
 
     References
     ----------
@@ -74,6 +84,19 @@ class BatchEnsemble(Block):
     bias_init: Initial = "zeros"  # type: ignore[assignment]
     input_init: Initial = "ones"  # type: ignore[assignment]
     output_init: Initial = "ones"  # type: ignore[assignment]
+    chunks: Annotated[tuple[int, ...] | None, _chunks] = None
+
+    def initial(self, seed: int, path: Iterable[int]) -> Tree:
+        found = super().initial(seed, tuple(path))
+        if self.use_bias:
+            found["bias"] = np.array(np.broadcast_to(found["bias"][0], found["bias"].shape))
+        if self.chunks is not None:
+            if sum(self.chunks) != self.known_width():
+                raise ShapeError(
+                    f"block: batch_ensemble has chunks of {sum(self.chunks)} features in all, but {self.known_width()} come in"
+                )
+            found["r"] = np.repeat(found["r"][:, : len(self.chunks)], self.chunks, axis=1)
+        return found
 
     def parameters(self) -> Mapping[str, Parameter]:
         features, out = self.in_features or 0, self.out_features

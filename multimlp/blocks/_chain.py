@@ -35,6 +35,11 @@ class Chain(Combination, Model[Tree]):
 
     # ---- as a block
 
+    @property
+    def keeps_width(self) -> bool:
+        """Whether all of its blocks do."""
+        return all(part.keeps_width for part in self.blocks)
+
     @lazy
     def in_features(self) -> int | None:
         """How many features come in; None where any number may, or several inputs."""

@@ -147,6 +147,8 @@ class Concat(Combination):
 
     branches: Blocks
 
+    keeps_width = False
+
     @property
     def parts(self) -> tuple[Block, ...]:
         return self.branches

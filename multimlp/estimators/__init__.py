@@ -22,5 +22,16 @@ from multimlp.estimators._classifier import MLPClassifier
 from multimlp.estimators._ensemble import EnsembleMLPClassifier, EnsembleMLPRegressor
 from multimlp.estimators._regressor import MLPRegressor
 from multimlp.estimators._search import MLPSearchCV
+from multimlp.estimators.tabular import RealMLPClassifier, RealMLPRegressor, TabMClassifier, TabMRegressor
 
-__all__ = ["EnsembleMLPClassifier", "EnsembleMLPRegressor", "MLPClassifier", "MLPRegressor", "MLPSearchCV"]
+__all__ = [
+    "EnsembleMLPClassifier",
+    "EnsembleMLPRegressor",
+    "MLPClassifier",
+    "MLPRegressor",
+    "MLPSearchCV",
+    "RealMLPClassifier",
+    "RealMLPRegressor",
+    "TabMClassifier",
+    "TabMRegressor",
+]

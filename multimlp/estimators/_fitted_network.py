@@ -77,7 +77,7 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         try:
-            described: Any = self.mlp.to_spec()
+            described: Any = self.mlp.to_spec() if isinstance(self.mlp, MLP) else self.mlp
         except InputError:  # it holds callables of the user's, which may be picklable themselves
             described = self.mlp
         return {"mlp": described, "params": self.host_params, "home": self._home}

@@ -1,0 +1,304 @@
+"""What the estimators for tables share: reading tables, splitting rows, several networks and the mean of what they say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+
+from multimlp import tree
+from multimlp.backend import Target, select
+from multimlp.blocks import Chain
+from multimlp.callbacks import as_callbacks
+from multimlp.errors import DataError, InputError, ShapeError
+from multimlp.errors.checks import check_number, check_whole, flag
+from multimlp.estimators import _inputs
+from multimlp.estimators.tabular import _fitting
+from multimlp.estimators.tabular._fitting import Fitted, Judge, Plan
+from multimlp.estimators.tabular._preparation import Preparation
+from multimlp.frames import Encoded, Schema
+from multimlp.losses import Loss
+from multimlp.training.engines import master_dtype
+from multimlp.tree import Tree
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network of an estimator, and how tables become its inputs."""
+
+    preparation: Preparation
+    fitted: Fitted
+    after: Any = None
+    """What makes predictions of its outputs: a temperature, or the scale of the targets."""
+
+    def outputs(self, X: Encoded) -> np.ndarray:
+        """The network's outputs for an encoded table."""
+        return np.asarray(_inputs.to_host(self.fitted.network.outputs(self.preparation.matrix(X))))
+
+
+_WIDTHS = (256, 256, 256)
+CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+    "n_epochs": lambda where, value: check_whole(where, value, low=1),
+    "batch_size": lambda where, value: check_whole(where, value, low=1),
+    "learning_rate": lambda where, value: (
+        value if value is None else check_number(where, value, low=0, low_open=True)
+    ),
+    "validation_fraction": lambda where, value: check_number(where, value, low=0, high=1, high_open=True),
+    "n_folds": lambda where, value: value if value is None else check_whole(where, value, low=2),
+    "n_repeats": lambda where, value: check_whole(where, value, low=1),
+    "patience": lambda where, value: value if value is None else check_whole(where, value, low=1),
+    "calibrate": flag,
+    "verbose": flag,
+}
+"""Of parameters that several estimators have."""
+
+
+class TableEstimator(BaseEstimator):
+    """Fitting and predicting on tables; subclasses say what network is trained on what targets."""
+
+    n_epochs: int
+    batch_size: int
+    validation_fraction: float
+    n_folds: int | None
+    n_repeats: int
+    patience: int | None
+    random_state: Any
+    categorical_features: Any
+    callbacks: Any
+    verbose: bool
+    backend: Any
+    device: Any
+    dtype: Any
+    _members: list[Member]
+    _schema: Schema
+
+    # ---- what subclasses say
+
+    def _check(self) -> None:
+        """Look at the parameters that are the subclass's own."""
+
+    def _learn_targets(self, y: np.ndarray) -> np.ndarray:
+        """The targets as the loss wants them, for all rows."""
+        raise NotImplementedError
+
+    def _strata(self, y: np.ndarray) -> np.ndarray | None:
+        """What splits keep in proportion."""
+        return None
+
+    def _weighted(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
+        """The weights of the rows, those of classes included."""
+        return weights
+
+    def _standard(self, y: np.ndarray) -> Any:
+        """What makes targets of these rows into what the network learns, and predictions of its outputs; None for what needs none."""
+
+    def _after(self, fitted: Fitted, standard: Any, held: tuple[np.ndarray, np.ndarray] | None) -> Any:
+        """`Member.after` of a network that is trained."""
+        return standard
+
+    def _judge(self, y: np.ndarray) -> Judge:
+        """How bad outputs are for targets as the network learns them."""
+        raise NotImplementedError
+
+    def _loss(self) -> Loss:
+        raise NotImplementedError
+
+    def _outputs(self) -> int:
+        """The number of the network's outputs."""
+        raise NotImplementedError
+
+    def _build(self, preparation: Preparation, X: np.ndarray, seed: int) -> tuple[Chain, Tree, Any]:
+        """The network for matrices like X, its first parameters as float64 on the host, and its optimiser."""
+        raise NotImplementedError
+
+    def _prepare(self, X: Encoded) -> Preparation:
+        raise NotImplementedError
+
+    # ---- fitting
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Fit to a table X and targets y.
+
+        Parameters
+        ----------
+        X : data frame (pandas, polars, ...), mapping of columns, array or list of rows, of shape (n, columns)
+            Numbers, text and categories, truth values and dates; values may be missing.
+        y : array or series of shape (n,), or (n, k) for several numbers
+        sample_weight : array of shape (n,), optional
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For parameters or data that cannot be used (`multimlp.errors.InputError` is one).
+        """
+        for name, check in CHECKS.items():
+            if hasattr(self, name):
+                check(name, getattr(self, name))
+        self._check()
+        watchers = as_callbacks(self.callbacks)
+        self._schema = Schema.of(X, self.categorical_features)
+        encoded = self._schema.encode(X)
+        rows = len(encoded.numbers)
+        labels = _targets(y, rows)
+        targets, weights = self._learn_targets(labels), self._weights(sample_weight, rows, labels)
+        self._note_columns(X)
+        with _inputs.explained("random_state"):
+            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._members = []
+        self._watchers = watchers
+        for number, (kept, held) in enumerate(self._splits(self._strata(targets), rows, seed)):
+            part = Encoded(*(values[kept] for values in encoded))
+            preparation = self._prepare(part)
+            if not preparation.columns:
+                raise DataError("X: every column is constant, so there is nothing to learn from")
+            judged = None
+            if len(held):
+                judged = preparation.matrix(Encoded(*(values[held] for values in encoded))), targets[held]
+            mine = preparation.matrix(part), targets[kept], None if weights is None else weights[kept]
+            fitted, after = self._train(preparation, mine, judged, seed + number)
+            self._members.append(Member(preparation, fitted, after))
+            if self.verbose:
+                print(
+                    f"network {number + 1}: best epoch {fitted.epoch}, error {min(fitted.errors, default=math.nan):.6g}"
+                )
+        del self._watchers
+        return self
+
+    def _train(
+        self,
+        preparation: Preparation,
+        rows: tuple[np.ndarray, np.ndarray, np.ndarray | None],
+        held: tuple[np.ndarray, np.ndarray] | None,
+        seed: int,
+    ) -> tuple[Fitted, Any]:
+        """A network trained on a matrix, targets and weights, judged on a matrix and targets; and `Member.after`."""
+        X, y, weights = rows
+        target, standard = self._target(), self._standard(y)
+        if standard is not None:
+            y = standard.standard(y)
+            held = None if held is None else (held[0], standard.standard(held[1]))
+        chain, host, optimizer = self._build(preparation, X, seed)
+        dtype = master_dtype(target.dtype)
+        params = tree.map(lambda a: target.backend.asarray(a, dtype=dtype, device=target.device), host)
+        plan = Plan(
+            self._loss(), optimizer, self.n_epochs, self.batch_size,
+            math.inf if self.patience is None else self.patience, seed, target,
+        )  # fmt: skip
+        judge = self._judge(y if held is None else held[1])
+        judged = None if held is None else held[0]
+        fitted = _fitting.fit(chain, params, plan, (X, y, weights), judged, judge, self._watchers)
+        return fitted, self._after(fitted, standard, held)
+
+    def _steps(self, rows: int) -> int:
+        """How many steps all epochs make."""
+        return self.n_epochs * max(1, rows // min(self.batch_size, rows))
+
+    def _target(self) -> Target:
+        return select(self.backend, self.device, self.dtype)
+
+    def _weights(self, sample_weight: Any, rows: int, labels: np.ndarray) -> np.ndarray | None:
+        weights = None
+        if sample_weight is not None:
+            with _inputs.explained("sample_weight"):
+                weights = _check_sample_weight(
+                    _inputs.to_host(sample_weight), np.empty((rows, 1)), ensure_non_negative=True
+                )
+        return self._weighted(labels, weights)
+
+    def _splits(
+        self, strata: np.ndarray | None, rows: int, seed: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The rows that each network is trained on, and those that it is judged by."""
+        everything = np.arange(rows)
+        for repeat in range(self.n_repeats):
+            number = (seed + repeat) % 2**31
+            if self.n_folds is not None:
+                kind = KFold if strata is None else StratifiedKFold
+                with _inputs.explained("n_folds"):
+                    yield from kind(self.n_folds, shuffle=True, random_state=number).split(everything, strata)
+            elif self.validation_fraction == 0:
+                yield everything, everything[:0]
+            else:
+                with _inputs.explained("validation_fraction"):
+                    yield train_test_split(
+                        everything, test_size=self.validation_fraction, random_state=number, stratify=strata
+                    )
+
+    def _note_columns(self, X: Any) -> None:
+        names = self._schema.names
+        self.n_features_in_ = len(names)
+        if hasattr(X, "columns") or isinstance(X, Mapping):
+            self.feature_names_in_ = np.asarray(names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+
+    # ---- what was learned
+
+    def _mean(self, X: Any, link: Callable[[Member, np.ndarray], np.ndarray]) -> np.ndarray:
+        """The mean over the networks of what ``link`` makes of their outputs."""
+        check_is_fitted(self)
+        encoded = self._schema.encode(X)
+        found = [link(member, member.outputs(encoded)) for member in self._members]
+        return np.asarray(np.mean(found, axis=0))
+
+    @property
+    def best_epochs_(self) -> list[int]:
+        """Of each network, from 1."""
+        return [member.fitted.epoch for member in self._members]
+
+    @property
+    def loss_curves_(self) -> list[list[float]]:
+        """Of each network, the training loss after each epoch."""
+        return [member.fitted.losses for member in self._members]
+
+    @property
+    def validation_curves_(self) -> list[list[float]]:
+        """Of each network, the error on the rows held out after each epoch; lower is better."""
+        return [member.fitted.errors for member in self._members]
+
+    def to_chain(self, member: int = 0) -> tuple[Any, Any]:
+        """A network as ``(chain, params)``; its inputs are matrices as the estimator prepares them."""
+        check_is_fitted(self)
+        network = self._members[member].fitted.network
+        return network.mlp, network.params
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return bool(getattr(self, "_members", None))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        tags.non_deterministic = False
+        return tags
+
+
+def _targets(y: Any, rows: int) -> np.ndarray:
+    found = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else _inputs.to_host(y))
+    if found.ndim == 2 and found.shape[1] == 1:
+        found = found[:, 0]
+    if found.ndim not in (1, 2) or len(found) != rows:
+        raise ShapeError(f"y: expected {rows} rows, as X has, got shape {found.shape}")
+    return found
+
+
+def widths(value: Any) -> list[int]:
+    """Hidden widths; `InputError` for anything else."""
+    try:
+        return [check_whole("hidden_layer_sizes", width, low=1) for width in value]
+    except TypeError:
+        raise InputError(
+            f"hidden_layer_sizes: expected a sequence of positive integers, got {value!r}"
+        ) from None

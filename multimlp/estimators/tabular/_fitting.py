@@ -1,0 +1,109 @@
+"""One network of a table: trained, with the parameters of its best epoch kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from multimlp.backend import Target
+from multimlp.blocks import Chain
+from multimlp.callbacks import Callback, Run, watched
+from multimlp.estimators._fitted_network import Network
+from multimlp.estimators._inputs import to_host
+from multimlp.estimators._policy import DivergenceError
+from multimlp.losses import Loss
+from multimlp.training import InMemory, Ordering, Problem, Training, place
+from multimlp.training.engines import master_dtype
+from multimlp.tree import Tree
+
+Judge = Callable[[np.ndarray], float]
+"""How bad outputs for the rows held out are; lower is better."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a network is trained."""
+
+    loss: Loss
+    optimizer: Any
+    epochs: int
+    batch_size: int
+    patience: float
+    """Epochs without a better one, after which training ends."""
+    seed: int
+    target: Target
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What became of it."""
+
+    network: Network
+    epoch: int
+    """The best one, from 1."""
+    losses: list[float]
+    errors: list[float]
+
+
+def fit(
+    chain: Chain,
+    params: Tree,
+    plan: Plan,
+    rows: tuple[np.ndarray, np.ndarray, np.ndarray | None],
+    held: np.ndarray | None,
+    judge: Judge,
+    callbacks: Sequence[Callback],
+) -> Fitted:
+    """Train on rows, judge after each epoch by the outputs for those held out, and keep the best (of equals the last).
+
+    Raises
+    ------
+    DivergenceError
+        If the loss becomes NaN or infinite before an epoch was judged.
+    """
+    target = plan.target
+    master = Target(target.backend, target.device, master_dtype(target.dtype))
+    batch = min(plan.batch_size, len(rows[1]))
+    problem = Problem(
+        chain, plan.loss, plan.optimizer, None, target.backend, target.device, target.dtype, None, batch, plan.seed,
+        steps=plan.epochs * max(1, len(rows[1]) // batch),
+    )  # fmt: skip
+    training = Training(problem, params)
+    source = InMemory(
+        place(master, plan.loss, *rows), Ordering(plan.seed, batch, shuffle=True, drop_last=True)
+    )
+    losses: list[float] = []
+    errors: list[float] = []
+    best: tuple[float, int, Tree] = (math.inf, 0, None)
+    run = Run(chain, plan.epochs, {}, training.params)
+    with watched(run, callbacks), training.epochs(source, plan.epochs) as epochs:
+        for epoch in epochs if run.stopped is None else ():
+            run.epoch += 1
+            losses.append(epoch.loss)
+            figures = {"loss": epoch.loss}
+            if not math.isfinite(epoch.loss):
+                if best[2] is None:
+                    raise DivergenceError(
+                        f"the training loss became {epoch.loss} in epoch {run.epoch}; lower the learning rate"
+                    )
+                run.stop("the loss became NaN or infinite")
+            elif held is not None:
+                now = training.params()
+                error = judge(to_host(Network(chain, now).outputs(held)))
+                errors.append(error)
+                figures["val_error"] = error
+                if error <= best[0]:
+                    best = error, run.epoch, now
+            run.record(figures)
+            for watcher in callbacks:
+                watcher.on_epoch_end(run)
+            if held is not None and run.epoch - best[1] > plan.patience:
+                run.stop(f"no better epoch in {plan.patience:g}")
+            if run.stopped is not None:
+                break
+    kept = training.params() if best[2] is None else best[2]
+    return Fitted(Network(chain, kept, target.dtype), best[1] or run.epoch, losses, errors)

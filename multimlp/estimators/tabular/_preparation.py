@@ -1,0 +1,143 @@
+"""A table as the matrix that a network of blocks takes: what is missing filled in, codes beside numbers, and their figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.preprocessing import QuantileTransformer
+
+from multimlp import blocks, random
+from multimlp.frames import Schema
+
+MOST_ONE_HOT = 9
+"""Categories of a column that becomes one-hot; of more, they become embeddings (pytabkit's default for RealMLP)."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How tables become matrices, learned from the rows that a network is trained on.
+
+    The columns of a matrix are numbers, indicators of missing numbers, codes that become one-hot, and codes that become embeddings.
+
+    Attributes
+    ----------
+    schema : Schema
+    numbers : tuple of int
+        Which of the schema's numeric columns are used: those that are not constant.
+    fill : tuple of float
+        The medians, which stand where a number is missing.
+    gaps : tuple of int
+        Which of the numeric columns get an indicator.
+    one_hot, embedded : tuple of int
+        Which of the schema's categorical columns.
+    one_hot_sizes, embedded_sizes : tuple of int
+        How many categories they have.
+    ranks : QuantileTransformer, optional
+        Makes numbers normal.
+    """
+
+    schema: Schema
+    numbers: tuple[int, ...]
+    fill: tuple[float, ...]
+    gaps: tuple[int, ...]
+    one_hot: tuple[int, ...]
+    one_hot_sizes: tuple[int, ...]
+    embedded: tuple[int, ...]
+    embedded_sizes: tuple[int, ...]
+    ranks: Any = None
+
+    @classmethod
+    def of(
+        cls, schema: Schema, X: Any, most_one_hot: int = MOST_ONE_HOT, normal: bool = False
+    ) -> Preparation:
+        """The preparation of an encoded table, `multimlp.frames.Encoded`; whether numbers shall become normal by their ranks."""
+        numbers, codes = X
+        used, fill = [], []
+        for j, column in enumerate(numbers.T):
+            known = column[~np.isnan(column)]
+            if len(known) and known.min() < known.max():
+                used.append(j)
+                fill.append(float(np.median(known)))
+        gaps = [j for j, column in enumerate(numbers.T) if 0 < np.isnan(column).sum() < len(column)]
+        sizes = [len(column.categories) for column in schema.categorical]
+        # Of one category alone there is something to see only where it is missing now and then.
+        kept = [j for j, size in enumerate(sizes) if size > 1 or (size == 1 and (codes[:, j] < 0).any())]
+        few = [j for j in kept if sizes[j] <= most_one_hot]
+        many = [j for j in kept if sizes[j] > most_one_hot]
+        ranks = None
+        if normal and used:
+            filled = np.where(np.isnan(numbers[:, used]), np.asarray(fill), numbers[:, used])
+            ranks = normal_by_ranks(filled)
+        return cls(
+            schema, tuple(used), tuple(fill), tuple(gaps),
+            tuple(few), tuple(sizes[j] for j in few), tuple(many), tuple(sizes[j] for j in many), ranks,
+        )  # fmt: skip
+
+    def matrix(self, X: Any) -> np.ndarray:
+        """Shape (n, columns), float64, of an encoded table."""
+        numbers, codes = X
+        missing = np.isnan(numbers)
+        filled = np.where(missing[:, self.numbers], np.asarray(self.fill), numbers[:, self.numbers])
+        if self.ranks is not None:
+            filled = self.ranks.transform(filled)
+        return np.hstack([filled, missing[:, self.gaps], codes[:, self.one_hot], codes[:, self.embedded]])
+
+    # ---- where the parts of a matrix are
+
+    @property
+    def _ends(self) -> np.ndarray:
+        parts = (self.numbers, self.gaps, self.one_hot, self.embedded)
+        return np.cumsum([0, *(len(part) for part in parts)])
+
+    @property
+    def columns(self) -> int:
+        """Of a matrix."""
+        return int(self._ends[-1])
+
+    def places(self, first: int, last: int) -> list[int]:
+        """The columns of the parts from one to another: 0 numbers, 1 indicators, 2 one-hot, 3 embedded."""
+        return list(range(int(self._ends[first]), int(self._ends[last + 1])))
+
+    # ---- blocks
+
+    def plain(self) -> blocks.Block | None:
+        """Numbers, indicators and one-hot features in one row, or None where there are none."""
+        parts: list[Any] = []
+        if self.places(0, 1):
+            parts.append(blocks.select(self.places(0, 1)))
+        if self.one_hot:
+            signs = blocks.one_hot(self.one_hot_sizes, binary="sign")
+            parts.append(blocks.chain(blocks.select(self.places(2, 2)), signs))
+        if not parts:
+            return None
+        return parts[0] if len(parts) == 1 else blocks.concat(parts)
+
+
+def normal_by_ranks(numbers: np.ndarray) -> QuantileTransformer:
+    """What makes columns normal by their ranks, fitted with a little noise, so that values that many rows share keep some width.
+
+    References
+    ----------
+    Y. Gorishniy, I. Rubachev, V. Khrulkov, A. Babenko (2021), Revisiting deep learning models for tabular data, arXiv:2106.11959.
+    """
+    rows = len(numbers)
+    noise = random.host_generator(0, "ranks").standard_normal(numbers.shape) * 1e-5
+    count = min(rows, max(min(rows // 30, 1000), 10))
+    ranks = QuantileTransformer(n_quantiles=count, output_distribution="normal", subsample=None)
+    return ranks.fit(numbers + noise * numbers.std(axis=0))
+
+
+def centre_and_scale(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Median and robust scale of each feature: the range between the quartiles, half of the whole range where that is 0, and 1 for
+    a constant.
+
+    References
+    ----------
+    D. Holzmüller et al. (2024), arXiv:2407.04491, section 3.1.
+    """
+    low, centre, high = np.quantile(features, [0.25, 0.5, 0.75], axis=0)
+    spread = high - low
+    spread = np.where(spread == 0, (features.max(axis=0) - features.min(axis=0)) / 2, spread)
+    return centre, np.where(spread == 0, 1.0, spread)
