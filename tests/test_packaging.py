@@ -21,7 +21,19 @@ def test_every_package_is_listed():
 
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-TOOLS = ("autograd", "build", "furo", "mlx", "mypy", "myst-parser", "nbformat", "ruff", "sphinx")
+TOOLS = (
+    "autograd",
+    "build",
+    "furo",
+    "mlx",
+    "mypy",
+    "myst-parser",
+    "nbformat",
+    "pytabkit",
+    "ruff",
+    "sphinx",
+    "tabm",
+)
 """What no user installs: the versions that were used."""
 BY_HAND = ("cupy-cuda12x",)
 """What needs a GPU."""
