@@ -115,7 +115,7 @@ class Sockets:
     def _send(self, peer: int, name: str, array: np.ndarray) -> None:
         kind = array.dtype.str.encode()
         header = _HEADER.pack(_OPERATIONS.index(name), self._count, array.nbytes, kind)
-        view = memoryview(array.reshape(-1).view(np.uint8))
+        view = array.reshape(-1).view(np.uint8).data
         with _blaming(peer, self._named(name), self._timeout):
             if len(view) <= _SMALL:
                 self._link(peer).sendall(header + view)
