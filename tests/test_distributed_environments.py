@@ -13,7 +13,13 @@ from multimlp.distributed._environments import Place, place, without_launchers
 from multimlp.distributed._failures import gone, stuck, timeout
 from multimlp.errors import InputError
 
-TORCHRUN = {"RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_ADDR": "10.0.0.1", "MASTER_PORT": "29500"}
+TORCHRUN = {
+    "RANK": "1",
+    "WORLD_SIZE": "4",
+    "LOCAL_RANK": "1",
+    "MASTER_ADDR": "10.0.0.1",
+    "MASTER_PORT": "29500",
+}
 SRUN = {
     "SLURM_PROCID": "3", "SLURM_STEP_NUM_TASKS": "8", "SLURM_LOCALID": "1", "SLURM_JOB_ID": "42", "SLURM_STEP_ID": "1",
     "SLURM_STEP_NODELIST": "node[07-09,12],other",
@@ -48,7 +54,10 @@ SLURM_PORT = 61_440 + (42 * 31 + 1) % 4_096
         ({**SRUN, "SLURM_STEP_NODELIST": "alone"}, Place("srun", 3, 8, 1, f"alone:{SLURM_PORT}", "42.1")),
         ({**SRUN, "SLURM_STEP_NODELIST": "a1-b,c"}, Place("srun", 3, 8, 1, f"a1-b:{SLURM_PORT}", "42.1")),
         ({**SRUN, "SLURM_STEP_NODELIST": "n[3]-ib"}, Place("srun", 3, 8, 1, f"n3-ib:{SLURM_PORT}", "42.1")),
-        ({**SRUN, "SLURM_STEP_NODELIST": "r[1-2]n[03,5],x"}, Place("srun", 3, 8, 1, f"r1n03:{SLURM_PORT}", "42.1")),
+        (
+            {**SRUN, "SLURM_STEP_NODELIST": "r[1-2]n[03,5],x"},
+            Place("srun", 3, 8, 1, f"r1n03:{SLURM_PORT}", "42.1"),
+        ),
         (BATCH_SCRIPT, None),
         (JAX, Place("jax.distributed", 1, 2, 0, "10.0.0.1:1234")),
         (WORKERS, Place("TF_CONFIG", 1, 2, 0, "a:1")),
@@ -75,12 +84,21 @@ def test_mpi_that_is_not_installed_does_not_count_under_srun(monkeypatch):
 @pytest.mark.parametrize(
     ("environment", "says"),
     [
-        ({"WORLD_SIZE": "4"}, "WORLD_SIZE is set, as by torchrun, but RANK, MASTER_ADDR, MASTER_PORT are not"),
+        (
+            {"WORLD_SIZE": "4"},
+            "WORLD_SIZE is set, as by torchrun, but RANK, MASTER_ADDR, MASTER_PORT are not",
+        ),
         ({"PMI_RANK": "0"}, "PMI_RANK is set, as by mpiexec, but PMI_SIZE is not; set all of them, or none"),
         ({**TORCHRUN, "RANK": "4"}, "RANK: expected a number below WORLD_SIZE=4, got 4"),
         ({**TORCHRUN, "WORLD_SIZE": "four"}, "WORLD_SIZE: expected an integer >= 0, got 'four'"),
-        ({**TORCHRUN, **OPEN_MPI}, "process 1 of 4 by RANK and WORLD_SIZE, but 2 of 4 by OMPI_COMM_WORLD_RANK"),
-        ({**TORCHRUN, **WORKERS}, "1 of 4 by RANK and WORLD_SIZE, but 1 of 2 by TF_CONFIG; unset those of the launcher"),
+        (
+            {**TORCHRUN, **OPEN_MPI},
+            "process 1 of 4 by RANK and WORLD_SIZE, but 2 of 4 by OMPI_COMM_WORLD_RANK",
+        ),
+        (
+            {**TORCHRUN, **WORKERS},
+            "1 of 4 by RANK and WORLD_SIZE, but 1 of 2 by TF_CONFIG; unset those of the launcher",
+        ),
         ({**SRUN, "SLURM_STEP_NODELIST": ",a"}, "SLURM_STEP_NODELIST: expected names of machines"),
         ({"TF_CONFIG": "{"}, "TF_CONFIG: expected JSON with a cluster of workers"),
         (tf_config("ps", 0, worker=["a:1"], ps=["b:2"]), "a task that is one of them"),
@@ -104,7 +122,17 @@ def test_nothing_counts_unless_devices_are_asked_for(environment, monkeypatch):
 
 
 def test_processes_of_a_run_of_their_own_do_not_see_the_launchers():
-    there = {**TORCHRUN, **HYDRA, **OPEN_MPI, **JAX, **WORKERS, **OURS, "PMI_FD": "3", "HOME": "/root", "SLURM_JOB_ID": "1"}
+    there = {
+        **TORCHRUN,
+        **HYDRA,
+        **OPEN_MPI,
+        **JAX,
+        **WORKERS,
+        **OURS,
+        "PMI_FD": "3",
+        "HOME": "/root",
+        "SLURM_JOB_ID": "1",
+    }
     assert without_launchers(there) == {"HOME": "/root", "SLURM_JOB_ID": "1"}
 
 
@@ -115,7 +143,9 @@ def test_wrong_devices(devices):
 
 
 def test_more_devices_than_processes():
-    with pytest.raises(InputError, match="devices: expected 2 processes, but this process is alone; start as many"):
+    with pytest.raises(
+        InputError, match="devices: expected 2 processes, but this process is alone; start as many"
+    ):
         mm.distributed.connect(2)
     mm.distributed.disconnect()
 
@@ -135,7 +165,9 @@ def test_errors_name_the_checkpoint_once_it_is_known(tmp_path):
     assert "with checkpoint=... a run can be resumed" in str(gone("rank 1", "sum"))
     with mm.distributed.resuming_from(tmp_path / "run"):
         text = str(stuck("rank 1", "sum", 5.0))
-    assert text.startswith("rank 1 has not answered for 5 s, during sum; start all processes again with checkpoint=")
+    assert text.startswith(
+        "rank 1 has not answered for 5 s, during sum; start all processes again with checkpoint="
+    )
     assert str(tmp_path / "run") in text
     assert "raise MULTIMLP_TIMEOUT" in text
     with mm.distributed.resuming_from(None):
