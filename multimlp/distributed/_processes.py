@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from multimlp._processors import processors
 from multimlp.distributed._environments import without_launchers
 from multimlp.distributed._failures import VARIABLE
 from multimlp.distributed._progress import misses_others_file
@@ -29,11 +30,6 @@ THREADS = (
 
 SECONDS_TO_END = 5.0
 """From the end of one, or from being asked to end, until all others are killed."""
-
-
-def processors() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Processes:
