@@ -4,6 +4,7 @@
 `InMemory` hands out the data in a certain `Ordering`, and a `Training` runs the one on the other, epoch by epoch.
 """
 
+from multimlp.training._devices import GroupReport
 from multimlp.training._evaluation import predict
 from multimlp.training._examples import check_rows
 from multimlp.training._fit import FitResult, fit
@@ -15,6 +16,7 @@ from multimlp.training.engines import Problem
 __all__ = [
     "Epoch",
     "FitResult",
+    "GroupReport",
     "InMemory",
     "Ordering",
     "Problem",
