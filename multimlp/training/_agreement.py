@@ -66,12 +66,9 @@ class Agreement:
             "each takes its own rows of every batch"
         )
 
-    def segment(self, asked: bool, steps: float) -> tuple[bool, float]:
-        """Before some steps: whether anybody was asked to end, and how many steps the main process would make."""
-        if self._group is None:
-            return asked, steps
-        found = self._gather([asked, steps])
-        return bool(found[:, 0].any()), float(found[0, 1])
+    def anybody(self, asked: bool) -> bool:
+        """Before some steps: whether any process was asked to end."""
+        return asked if self._group is None else bool(self._gather([asked]).any())
 
     def same_params(self, params: Tree, data: int) -> None:
         """After an epoch: `DistributedError` unless all have the same bits.
