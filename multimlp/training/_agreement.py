@@ -139,7 +139,9 @@ class Agreement:
 def checksum(arrays: Tree, start: int = 0) -> int:
     """Of the bits of all arrays, in order; going on from another one."""
     for leaf in tree.leaves(arrays):
-        start = zlib.crc32(np.ascontiguousarray(owner(leaf).to_numpy(leaf)).view(np.uint8).reshape(-1), start)
+        start = zlib.crc32(
+            memoryview(np.ascontiguousarray(owner(leaf).to_numpy(leaf)).view(np.uint8)).cast("B"), start
+        )
     return start
 
 
@@ -148,7 +150,7 @@ def _packed(found: tuple[dict[str, np.ndarray], dict[str, str]] | None) -> bytes
         return b""
     arrays, texts = found
     file = BytesIO()
-    named = {f"array {i}": array for i, array in enumerate(arrays.values())}
+    named: dict[str, Any] = {f"array {i}": array for i, array in enumerate(arrays.values())}
     names = np.frombuffer(json.dumps([list(arrays), texts]).encode(), dtype=np.uint8)
     np.savez(file, names=names, **named)
     return b"A" + file.getvalue()
