@@ -35,6 +35,8 @@ for step in range(5):
         if mode == "usage":
             print("this is not how it is used", file=sys.stderr)
             sys.exit(2)
+        if mode == "silent":
+            time.sleep(60)
         if mode == "stuck":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             time.sleep(60)

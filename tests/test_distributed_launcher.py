@@ -81,6 +81,14 @@ def test_a_process_without_progress_ends_all_and_is_named(tmp_path, capfd):
 
 
 @pytest.mark.slow
+def test_one_that_others_miss_is_named_not_who_misses_it(tmp_path, capfd):
+    code, notes, _, err = _launched("silent", tmp_path, capfd, timeout=5)
+    assert code == 1
+    assert "rank 1 has not answered for 5 s, during sum number 4" in err
+    assert notes == ["rank 1 did not answer the others; all processes were ended"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_are_passed_on_once(number, tmp_path):
     command = [sys.executable, "-c", PROGRAM, *python("launched_worker.py", "interrupted", tmp_path)]

@@ -95,7 +95,7 @@ def _try(command: Sequence[str], size: int, limit: float, received: list[int]) -
 
 def _watch(started: Processes, limit: float, received: list[int]) -> tuple[int, str]:
     """Until all have ended, or one has failed, or makes no progress."""
-    seen = [(-1, -1)] * started.size
+    seen = [(0, 0)] * started.size
     changed = [time.monotonic()] * started.size
     passed_on = 0
     while True:
@@ -112,7 +112,7 @@ def _watch(started: Processes, limit: float, received: list[int]) -> tuple[int, 
             passed_on += 1
         now = time.monotonic()
         for rank, counted in enumerate(started.progress()):
-            if counted != seen[rank]:
+            if counted is not None and counted != seen[rank]:
                 seen[rank], changed[rank] = counted, now
         working = [rank for rank, code in enumerate(codes) if code is None]
         late = [rank for rank in working if now - changed[rank] > limit + MARGIN]
@@ -127,13 +127,19 @@ def _failure(started: Processes) -> tuple[int, str]:
     failed = [(rank, code) for rank, code in enumerate(started.codes()) if code]
     missing_others = started.missing_others()
     rank, code = min(failed, key=lambda one: (one[0] in missing_others, one[1] > 0, one[0]))
+    silent = [rank for rank, code in enumerate(started.codes()) if code is None]
+    if rank in missing_others and silent:
+        return code, f"{_named(silent)} did not answer the others"
     return (code if code > 0 else 128 - code), f"rank {rank} of {started.size} {ending(code)}"
 
 
 def _stalled(ranks: Sequence[int], limit: float) -> str:
-    one = len(ranks) == 1
-    names = f"rank{'' if one else 's'} {', '.join(map(str, ranks))}"
-    return f"{names} made no progress for {limit + MARGIN:g} s; if {'it was' if one else 'they were'} at work, raise {VARIABLE}"
+    they = "it was" if len(ranks) == 1 else "they were"
+    return f"{_named(ranks)} made no progress for {limit + MARGIN:g} s; if {they} at work, raise {VARIABLE}"
+
+
+def _named(ranks: Sequence[int]) -> str:
+    return f"rank{'s' if len(ranks) > 1 else ''} {', '.join(map(str, ranks))}"
 
 
 def _show_errors(folder: Path, size: int) -> None:

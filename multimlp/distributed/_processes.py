@@ -91,8 +91,8 @@ class Processes:
         """The exit code of each; None for those that are at work."""
         return [process.poll() for process in self.running]
 
-    def progress(self) -> list[tuple[int, int]]:
-        """Exchanges begun and finished by each."""
+    def progress(self) -> list[tuple[int, int] | None]:
+        """Exchanges begun and finished by each; None for one that has not begun to report."""
         return [self._counted(rank) for rank in range(self.size)]
 
     def missing_others(self) -> set[int]:
@@ -127,11 +127,11 @@ class Processes:
     def _progress_file(self, rank: int) -> Path:
         return self._folder / f"progress-{rank}"
 
-    def _counted(self, rank: int) -> tuple[int, int]:
+    def _counted(self, rank: int) -> tuple[int, int] | None:
         try:
             begun, finished = self._progress_file(rank).read_text().split()
-        except (OSError, ValueError):  # not yet there, or just being written
-            return 0, 0
+        except (OSError, ValueError):
+            return None
         return int(begun), int(finished)
 
 

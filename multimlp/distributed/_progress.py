@@ -64,13 +64,13 @@ def report(path: str, parent: int) -> None:
 
 
 def _write(path: str) -> None:
-    while True:
-        try:
-            with open(path, "w", encoding="ascii") as file:
-                file.write(f"{begun} {finished}\n")
-        except OSError:
-            return  # the folder is gone, as the run is over
-        time.sleep(SECONDS)
+    with contextlib.suppress(OSError), open(path, "wb", buffering=0) as file:
+        while True:
+            file.seek(0)
+            file.write(
+                b"%20d %20d\n" % (begun, finished)
+            )  # in one piece and of one length: always a whole line
+            time.sleep(SECONDS)
 
 
 def _end_with(parent: int) -> None:
