@@ -50,7 +50,7 @@ def test_commands_run_as_written(command, tmp_path, monkeypatch):
     environment = mpi_environment(TF_CPP_MIN_LOG_LEVEL="3")
     environment["PATH"] = f"{_bin(tmp_path / 'bin')}:{environment['PATH']}"
     monkeypatch.chdir(tmp_path)
-    ((code, out, err),) = outputs([["bash", "-c", f"set -e\n{command}\nwait"]], environment, 180)
+    ((code, out, err),) = outputs([["bash", "-c", f"set -e\n{command}\nwait"]], environment, 400)
     assert code == 0, err
     assert out.count("test accuracy") == 1, "one rank shows the results"
     assert "shared by 2 processes" in out
@@ -61,7 +61,7 @@ def test_the_script_runs(tmp_path, monkeypatch):
     (script,) = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE)
     (tmp_path / "script.py").write_text(script)
     monkeypatch.chdir(tmp_path)
-    ((code, out, err),) = outputs([[sys.executable, "script.py"]], mpi_environment(), 120)
+    ((code, out, err),) = outputs([[sys.executable, "script.py"]], mpi_environment(), 300)
     assert code == 0, err
     assert out == "trained by 2 processes\n"
 

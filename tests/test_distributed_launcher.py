@@ -128,7 +128,7 @@ def test_a_launcher_of_others_starts_them_too(tmp_path):
     pytest.importorskip("torch")
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     ((code, out, err),) = outputs(
-        [[*command, *python("launched_worker.py", "fine", tmp_path)[1:]]], environment(), 120
+        [[*command, *python("launched_worker.py", "fine", tmp_path)[1:]]], environment(), 300
     )
     assert code == 0, err
     assert sorted(out.splitlines()) == ["done", "done", "rank 0 of 2", "rank 1 of 2"]
@@ -194,7 +194,7 @@ TRAIN = [
 
 
 def _trained(*more, **variables):
-    ((code, out, err),) = outputs([[*TRAIN, *more]], environment(**variables), 120)
+    ((code, out, err),) = outputs([[*TRAIN, *more]], environment(**variables), 300)
     return code, json.loads(out)["runs"][0] if out else None, err
 
 
@@ -220,7 +220,7 @@ def test_the_command_trains_in_processes_and_goes_on_after_one_was_killed(tmp_pa
             time.sleep(0.01)
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         os.kill(int(children[1]), signal.SIGKILL)
-        out, err = process.communicate(timeout=100)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert "rank 1 of 2 was killed by SIGKILL; starting all again (1 of 1)" in err
     (shared,) = json.loads(out)["runs"]
@@ -233,10 +233,10 @@ def test_the_command_trains_in_processes_and_goes_on_after_one_was_killed(tmp_pa
 def test_the_command_under_mpiexec(tmp_path):
     pytest.importorskip("sklearn")
     command = [mpi_file("mpiexec"), "-n", "2", *TRAIN, "--epochs", "2", "--devices", "all"]
-    ((code, out, err),) = outputs([command], mpi_environment(), 120)
+    ((code, out, err),) = outputs([command], mpi_environment(), 300)
     assert code == 0, err
     assert json.loads(out)["runs"][0]["group"]["carrier"] == "mpi"
-    ((code, out, err),) = outputs([[*command, "--test-size", "7"]], mpi_environment(), 60)
+    ((code, out, err),) = outputs([[*command, "--test-size", "7"]], mpi_environment(), 200)
     assert code == 2, err
     assert out == ""
 
