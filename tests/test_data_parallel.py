@@ -159,6 +159,11 @@ def others(tmp_path_factory):
             "DistributedError: process 1 was given",
             "DistributedError: epochs: process 1 has 3",
         ),
+        (
+            "one checkpoint",
+            "DistributedError: process 1 was given",
+            "DistributedError: checkpoint: process 1 has False",
+        ),
         ("shards", "InputError: shards: 3 pieces", None),
         ("number", "InputError: devices: expected 3, one a process, but 2 processes were started", None),
         ("names", "nothing", None),
