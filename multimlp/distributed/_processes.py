@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from multimlp._processors import processors
 from multimlp.distributed._environments import without_launchers
 from multimlp.distributed._failures import VARIABLE
+from multimlp.distributed._progress import misses_others_file
 
 THREADS = (
     "OMP_NUM_THREADS",
@@ -27,12 +29,7 @@ THREADS = (
 """How many threads libraries take: OpenMP and torch, OpenBLAS, MKL, Accelerate, TensorFlow, XLA."""
 
 SECONDS_TO_END = 5.0
-"""From being asked to end to being killed."""
-
-
-def processors() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+"""From the end of one, or from being asked to end, until all others are killed."""
 
 
 class Processes:
@@ -94,9 +91,13 @@ class Processes:
         """The exit code of each; None for those that are at work."""
         return [process.poll() for process in self.running]
 
-    def progress(self) -> list[tuple[int, int]]:
-        """Exchanges begun and finished by each."""
+    def progress(self) -> list[tuple[int, int] | None]:
+        """Exchanges begun and finished by each; None for one that has not begun to report."""
         return [self._counted(rank) for rank in range(self.size)]
+
+    def missing_others(self) -> set[int]:
+        """The ranks that found another gone or stuck."""
+        return {rank for rank in range(self.size) if misses_others_file(self._progress_file(rank)).exists()}
 
     def signal(self, number: int) -> None:
         """To all that are at work."""
@@ -104,9 +105,9 @@ class Processes:
             with contextlib.suppress(OSError):
                 process.send_signal(number)
 
-    def wait(self, seconds: float = SECONDS_TO_END) -> bool:
-        """Whether they have ended by themselves within so many seconds."""
-        until = time.monotonic() + seconds
+    def wait(self) -> bool:
+        """Whether they have ended by themselves within `SECONDS_TO_END`."""
+        until = time.monotonic() + SECONDS_TO_END
         for process in self.running:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(until - time.monotonic(), 0.001))
@@ -126,11 +127,11 @@ class Processes:
     def _progress_file(self, rank: int) -> Path:
         return self._folder / f"progress-{rank}"
 
-    def _counted(self, rank: int) -> tuple[int, int]:
+    def _counted(self, rank: int) -> tuple[int, int] | None:
         try:
             begun, finished = self._progress_file(rank).read_text().split()
-        except (OSError, ValueError):  # not yet there, or just being written
-            return 0, 0
+        except (OSError, ValueError):
+            return None
         return int(begun), int(finished)
 
 

@@ -5,15 +5,18 @@ Counting is all that training does; a thread writes the numbers to a file now an
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
+from pathlib import Path
 
 SECONDS = 0.2
 """Between two reports."""
 
 begun = 0
 finished = 0
+_path: str | None = None
 
 
 def beat() -> None:
@@ -40,20 +43,34 @@ class _Exchange:
 exchange = _Exchange()
 
 
+def misses_others() -> None:
+    """Another process is gone or stuck, which is why this one fails: said at once, since it may not live until the next report."""
+    if _path is not None:
+        with contextlib.suppress(OSError):
+            misses_others_file(_path).touch()
+
+
+def misses_others_file(path: str | Path) -> Path:
+    """Beside the file of the report; it is there if `misses_others` was called."""
+    return Path(f"{path}-misses-others")
+
+
 def report(path: str, parent: int) -> None:
     """Write to ``path`` from now on; the end of ``parent``, what reads at the other end of this descriptor, is the end of this process."""
+    global _path
+    _path = path
     threading.Thread(target=_write, args=(path,), daemon=True).start()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
 def _write(path: str) -> None:
-    while True:
-        try:
-            with open(path, "w", encoding="ascii") as file:
-                file.write(f"{begun} {finished}\n")
-        except OSError:
-            return  # the folder is gone, as the run is over
-        time.sleep(SECONDS)
+    with contextlib.suppress(OSError), open(path, "wb", buffering=0) as file:
+        while True:
+            file.seek(0)
+            file.write(
+                b"%20d %20d\n" % (begun, finished)
+            )  # in one piece and of one length: always a whole line
+            time.sleep(SECONDS)
 
 
 def _end_with(parent: int) -> None:
