@@ -88,10 +88,10 @@ def _qr(source: Source, xp: Any) -> Function:
     """The maker of qr: a wide matrix is a square one with columns appended; of a tall one, only the reduced
     form has a derivative.
     """
-    record, traced = several_results(_qr_tall)(source, xp), xp.traced
+    record, differentiated = several_results(_qr_tall)(source, xp), xp.differentiated
 
     def qr(x: Any, /, *, mode: str = "reduced") -> Any:
-        if type(x) is not traced:
+        if type(x) not in differentiated:
             return source(x, mode=mode)
         rows, columns = x.shape[-2:]
         if rows >= columns:
@@ -136,10 +136,10 @@ def _svd_reduced(
 
 def _svd(source: Source, xp: Any) -> Function:
     """The maker of svd: the vectors that full_matrices adds are arbitrary and have no derivative."""
-    record, traced = several_results(_svd_reduced)(source, xp), xp.traced
+    record, differentiated = several_results(_svd_reduced)(source, xp), xp.differentiated
 
     def svd(x: Any, /, *, full_matrices: bool = True) -> Any:
-        if type(x) is traced and full_matrices and x.shape[-1] != x.shape[-2]:
+        if type(x) in differentiated and full_matrices and x.shape[-1] != x.shape[-2]:
             raise MissingRuleError(
                 "linalg.svd: no derivative with full_matrices=True unless the matrix is square; "
                 "use full_matrices=False"

@@ -158,10 +158,10 @@ def _power_norm(
 def _vector_norm(source: Source, xp: Any) -> Any:
     """The maker of vector_norm: the orders 0 and ±inf are other functions in disguise."""
     record = parametric(_power_norm)(source, xp)
-    traced = xp.traced
+    differentiated = xp.differentiated
 
     def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:  # noqa: A002
-        if type(x) is traced:
+        if type(x) in differentiated:
             if ord == math.inf:
                 return xp.max(xp.abs(x), axis=axis, keepdims=keepdims)
             if ord == -math.inf:

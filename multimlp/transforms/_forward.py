@@ -1,4 +1,4 @@
-"""Forward mode: directional derivatives and Hessian-vector products."""
+"""Forward mode: directional derivatives, linear maps, and Hessian-vector products."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 from multimlp.backend import Array
 from multimlp.errors import InputError, NotDifferentiableError
+from multimlp.errors.checks import flag
 from multimlp.transforms._call import Call, Outputs, check_transformed, explained
 from multimlp.transforms._directions import directions
-from multimlp.transforms._reverse import gradient_of, no_floats
+from multimlp.transforms._reverse import gradient_of, no_floats, unpack_aux
 from multimlp.tree import Tree
 
 
@@ -47,6 +48,48 @@ def jvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
     with backend.scope_of(*call.arrays):
         values, derivatives = explained(backend, backend.jvp, flat, call.arrays, along)
     return outputs.join(values), outputs.join(derivatives)
+
+
+def linearize(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
+    """``(outputs, push)``: ``push(*tangents)`` is the directional derivative J v at ``primals``, without another call of ``f``.
+
+    With ``has_aux`` the function returns ``(outputs, aux)`` and the result is ``(outputs, push, aux)``. Tangents and errors are those of
+    `jvp`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> outputs, push = mm.linearize(lambda x: x * x, np.asarray([1.0, 2.0]))
+    >>> push(np.asarray([1.0, 0.0])), push(np.asarray([0.0, 1.0]))
+    (array([2., 0.]), array([0., 4.]))
+    """
+    check_transformed("linearize", f)
+    has_aux = flag("linearize: has_aux", has_aux)
+    call = Call(f, tuple(range(len(primals))), primals, {}, "linearize")
+    backend, outputs, auxiliary = call.backend, Outputs(), Outputs()
+    count = 0
+
+    def flat(arrays: Sequence[Array]) -> tuple[Array, ...]:
+        nonlocal count
+        result, aux = unpack_aux(call(arrays)) if has_aux else (call(arrays), None)
+        found = outputs.split(result)
+        count = len(found)
+        if not found:
+            raise NotDifferentiableError(no_floats("linearize", result))
+        return (*found, *auxiliary.split(aux))
+
+    with backend.scope_of(*call.arrays):
+        values, flat_push = explained(backend, backend.linearize, flat, call.arrays)
+
+    def push(*tangents: Tree) -> Tree:
+        of = call.gradients(call.arrays)
+        along = directions(backend, tangents, of, ("linearize: a tangent", "primal"))
+        with backend.scope_of(*call.arrays):
+            return outputs.join(explained(backend, flat_push, along)[:count])
+
+    result = outputs.join(values[:count])
+    return (result, push, auxiliary.join(values[count:])) if has_aux else (result, push)
 
 
 def hvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]) -> Tree:
