@@ -90,7 +90,7 @@ for template in (
     "x * y - y / x",
     "np.logaddexp(x, y)",
 ):
-    for k, (a, b) in enumerate(((C, A), (randn(3, 1), A), (randn(1), C), (np.asarray(0.7), A))):
+    for a, b in ((C, A), (randn(3, 1), A), (randn(1), C), (np.asarray(0.7), A)):
         ROWS[f"{template} of shapes {a.shape}, {b.shape}"] = (
             eval(f"lambda np, x, y, z=None: {template}", {}),
             (a + 3.0, b + 5.0) if "/" in template else (a, b),
@@ -98,8 +98,8 @@ for template in (
 rows("np.{}(x)", "sum mean prod var std max min amax amin ravel -sort diff fliplr flipud transpose cumsum -cumprod -ptp squeeze "
      "atleast_1d atleast_2d atleast_3d rot90 tril triu -median -nansum -nanmean", APART)  # fmt: skip
 for axis in (0, 1, -1, (0, 1)):
-    rows("np.{}(x, axis=%r)" % (axis,), "sum mean prod var std max min", APART)
-    rows("np.{}(x, axis=%r, keepdims=True)" % (axis,), "sum mean prod var std max min", APART)
+    rows(f"np.{{}}(x, axis={axis})", "sum mean prod var std max min", APART)
+    rows(f"np.{{}}(x, axis={axis}, keepdims=True)", "sum mean prod var std max min", APART)
 for text in (
     "np.var(x, ddof=1)", "np.std(x, axis=0, ddof=1)", "np.cumsum(x, axis=1)", "-np.average(x, axis=0, weights=[1.0, 2.0, 3.0])",
     "-np.sort(x, axis=0)", "-np.partition(x, 2)", "-np.median(x, axis=1)", "-np.linalg.vector_norm(x)",
@@ -148,7 +148,8 @@ for text, *arrays in (
     ("np.linalg.solve(x, y)", STACK, randn(2, 3, 2)), ("np.linalg.cholesky(x @ x.T + 3.0 * np.eye(3))", SQUARE),
     ("np.linalg.eigh(x + x.T)[0]", SQUARE), ("-np.linalg.eigvalsh(x + x.T)", SQUARE), ("np.linalg.svd(x, full_matrices=False)[1]", A),
     ("-np.linalg.svd(x, compute_uv=False)", A), ("np.linalg.pinv(x)", A), ("-np.linalg.qr(x)[1]", SQUARE),
-    ("-np.linalg.matrix_power(x, 3)", SQUARE), ("-np.linalg.multi_dot([x, y, z])", A, randn(4, 2), randn(2, 3)), ("-np.linalg.cond(x)", SQUARE),
+    ("-np.linalg.matrix_power(x, 3)", SQUARE),
+    ("-np.linalg.multi_dot([x, y, z])", A, randn(4, 2), randn(2, 3)), ("-np.linalg.cond(x)", SQUARE),
     ("np.linalg.norm(x)", C), ("np.linalg.norm(x)", A), ("np.linalg.norm(x, axis=0)", A), ("np.linalg.norm(x, ord=3, axis=1)", A),
     ("np.linalg.norm(x, 'fro')", A), ("np.linalg.norm(x, 'nuc')", A), ("-np.linalg.norm(x, 2)", A), ("-np.linalg.norm(x, 1)", A),
     ("-np.linalg.norm(x, np.inf)", C), ("np.linalg.norm(x, axis=(0, 1))", A), ("-np.linalg.norm(x, axis=1, keepdims=True)", A),

@@ -36,6 +36,8 @@ class JaxBackend(Backend):
         scan="native",
         epoch="compiled",
         dtypes=("float64", "float32", "bfloat16", "float16"),
+        while_loop="forward",
+        custom_vjp="reverse",
     )
 
     def __init__(self) -> None:

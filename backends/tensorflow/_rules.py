@@ -129,16 +129,17 @@ def _closes_over() -> DifferentiationError:
 def checkpoint(function: Function, arrays: Arrays) -> Arrays:
     """As `multimlp.backend.Backend.checkpoint`."""
     in_graph = not tf.executing_eagerly()
-    if is_for_vmap() or not (in_graph or is_followed(arrays)):
+    if is_for_vmap():
         return function(arrays)
+    if not in_graph and not is_followed(arrays):
+        outputs = function(arrays)
+        if is_followed(outputs):
+            _warn_of_closure()
+        return outputs
     constants = tuple(map(tf.stop_gradient, arrays))
     outputs = tuple(function(constants))
     if is_followed(outputs) or (in_graph and _rest_on_inputs(outputs, constants)):
-        warnings.warn(
-            "remat: the function closes over an array that is differentiated, and saves no memory on TensorFlow; make it an argument",
-            RuntimeWarning,
-            stacklevel=4,
-        )
+        _warn_of_closure()
         return function(arrays)
 
     @tf.custom_gradient
@@ -155,6 +156,14 @@ def checkpoint(function: Function, arrays: Arrays) -> Arrays:
         return tuple(map(tf.identity, outputs)), gradient
 
     return tuple(known(*arrays))
+
+
+def _warn_of_closure() -> None:
+    warnings.warn(
+        "remat: the function closes over an array that is (or may be) differentiated, and saves no memory on TensorFlow; make it an argument",
+        RuntimeWarning,
+        stacklevel=6,
+    )
 
 
 def by_rows(function: Function, arrays: Arrays) -> Arrays:

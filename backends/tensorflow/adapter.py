@@ -51,6 +51,8 @@ class TensorFlowBackend(Backend):
         scan="native",
         epoch="compiled",
         dtypes=("float64", "float32", "bfloat16", "float16"),
+        while_loop="uncompiled",
+        remat="arguments",
     )
 
     def __init__(self) -> None:

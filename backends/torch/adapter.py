@@ -39,6 +39,8 @@ class TorchBackend(Backend):
         compilers=("fx", "inductor", "aot_eager", "eager"),
         epoch="inplace",
         dtypes=("float64", "float32", "bfloat16", "float16"),
+        custom_vjp="reverse",
+        remat="outermost",
     )
 
     def __init__(self) -> None:

@@ -60,6 +60,13 @@ class Capabilities:
     """How `fit` runs an epoch: ``"compiled"`` (one program), ``"inplace"`` (flat preallocated buffers), ``"steps"``."""
     dtypes: tuple[str, ...] = ("float64", "float32")
     """The real floating-point dtypes that work."""
+    while_loop: str = "all"
+    """The derivatives through `while_loop`: ``"all"``, ``"uncompiled"`` (none of reverse mode where it is compiled), or ``"forward"``."""
+    custom_vjp: str = "all"
+    """The derivatives through `custom_vjp`: ``"all"`` (forward mode transposes the rule) or ``"reverse"``."""
+    remat: str = "all"
+    """Where `remat` saves memory: ``"all"``, ``"outermost"`` (not in derivatives of derivatives, nor under `vmap`), or ``"arguments"``
+    (not where the function closes over what is differentiated, nor under `vmap`)."""
 
 
 class Backend(Loops, OwnRules):

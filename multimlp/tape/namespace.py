@@ -98,6 +98,8 @@ class TracedNamespace:
         self._main = self if main is None else main
         self._real_floating: dict[Any, bool] = {}
         self._types: dict[type, bool] = {}
+        self.of_ufuncs: dict[Any, Function] = {}
+        """What records a ufunc of NumPy's, for those that were met."""
         self.__name__ = f"multimlp.tape({getattr(source, '__name__', library.name)})"
 
     def __getattr__(self, name: str) -> Any:

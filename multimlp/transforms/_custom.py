@@ -30,7 +30,8 @@ class _Custom:
 
     def __init__(self, fun: Callable[..., Any], nondiff_argnums: ArgNums = ()) -> None:
         check_transformed(self._name, fun)
-        functools.update_wrapper(self, fun)
+        wrapper: Any = self
+        functools.update_wrapper(wrapper, fun)
         given = positions_given(f"{self._name}: nondiff_argnums", nondiff_argnums)
         self._fun = fun
         self._nondiff = (given,) if isinstance(given, int) else given

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 from multimlp._typing import Array, Namespace
@@ -12,9 +11,10 @@ from multimlp.tape.core import raw
 from multimlp.tape.numpy.shapes import Definition, arrays_of
 
 _SAME = """
-    add bitwise_and bitwise_or bitwise_xor ceil copysign cos cosh divide equal exp expm1 floor floor_divide greater greater_equal
-    hypot isfinite isinf isnan less less_equal log log10 log1p log2 logaddexp logical_and logical_not logical_or logical_xor matmul maximum
-    minimum multiply negative nextafter not_equal positive reciprocal remainder sign signbit sin sinh sqrt square subtract tan tanh trunc vecdot
+    add bitwise_and bitwise_or bitwise_xor ceil copysign cos cosh divide equal exp expm1 floor floor_divide greater
+    greater_equal hypot isfinite isinf isnan less less_equal log log10 log1p log2 logaddexp logical_and logical_not logical_or
+    logical_xor matmul maximum minimum multiply negative nextafter not_equal positive reciprocal remainder sign signbit sin sinh
+    sqrt square subtract tan tanh trunc vecdot
 """
 STANDARD = {
     **{name: name for name in _SAME.split()},
@@ -142,15 +142,21 @@ def _gradient(xp: Namespace, f: Array, *varargs: Any, axis: Any = None, edge_ord
     axes = tuple(range(f.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
     steps = varargs * len(axes) if len(varargs) == 1 else varargs or (1.0,) * len(axes)
     if edge_order != 1 or len(steps) != len(axes) or any(getattr(step, "shape", ()) for step in steps):
-        raise TypeError("one step, or one for each axis, and edge_order=1")
+        raise InputError("gradient: of a traced array with one step, or one for each axis, and edge_order=1")
     found = []
     for one, step in zip(axes, steps, strict=True):
-        before: Any = (slice(None),) * (one % f.ndim)
-        at: Callable[[Any, Any], Array] = lambda a, b, before=before: f[(*before, slice(a, b), ...)]  # noqa: E731
-        inner = 0.5 * (at(2, None) - at(None, -2))
-        parts = [at(1, 2) - at(0, 1), inner, at(-1, None) - at(-2, -1)]
+        inner = 0.5 * (_cut(f, one, 2, None) - _cut(f, one, None, -2))
+        parts = [
+            _cut(f, one, 1, 2) - _cut(f, one, 0, 1),
+            inner,
+            _cut(f, one, -1, None) - _cut(f, one, -2, -1),
+        ]
         found.append(xp.concat(parts, axis=one) / step)
     return found[0] if len(found) == 1 else found
+
+
+def _cut(f: Array, axis: int, start: int | None, stop: int | None) -> Array:
+    return f[(*(slice(None),) * (axis % f.ndim), slice(start, stop), ...)]
 
 
 def _diff(

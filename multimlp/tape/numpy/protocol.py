@@ -23,6 +23,10 @@ class NumPyArray(Wrapped):
     __slots__ = ()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        if method == "__call__" and not options:
+            known = self.__multimlp_namespace__.of_ufuncs.get(ufunc)
+            if known is not None and type(inputs[0]) is not list and type(inputs[-1]) is not list:
+                return known(*inputs)
         name = ufunc.__name__
         if options or getattr(np, name, None) is not ufunc:
             return self._without_options(ufunc, method, inputs, options)
@@ -32,7 +36,8 @@ class NumPyArray(Wrapped):
             if standard is not None:
                 if list in map(type, inputs):
                     inputs = tuple(xp.asarray(x) if isinstance(x, list) else x for x in inputs)
-                return getattr(xp, standard)(*inputs)
+                function = xp.of_ufuncs[ufunc] = getattr(xp, standard)
+                return function(*inputs)
             if name in _UFUNCS:
                 return _UFUNCS[name](xp, *inputs)
         elif method == "outer":
