@@ -42,15 +42,11 @@ def derivative(f, mode):
     return mm.grad(f)
 
 
-@pytest.mark.parametrize("library", ["numpy", "strict"])
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("library", ["numpy", pytest.param("strict", marks=pytest.mark.slow)])
 def test_the_sixth_derivative(name, order, library):
     function, exact = FUNCTIONS[name]
-    if library == "strict" and order not in ("forward", "in turn"):
-        pytest.skip("the same code as on NumPy")
-    if name == "determinant" and order in ("reverse", "forward of reverse") and library == "strict":
-        pytest.skip("slow")
     backend, at = load_backend(library), 0.7
     f = lambda x: function(space(x), x)  # noqa: E731
     for mode in ORDERS[order]:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from multimlp.backend import Array, Arrays, Function
-from multimlp.errors import CapabilityError, MultimlpError
+from multimlp.errors import CapabilityError, DifferentiationError, MultimlpError
 
 _FLOAT0 = jax.dtypes.float0
 
@@ -40,6 +40,12 @@ def explain(error: Exception) -> MultimlpError | None:
         return CapabilityError(
             "jax: forward mode (jvp, jacfwd, linearize) does not go through custom_vjp; use reverse mode (grad, vjp, jacrev), or give the "
             "function a custom_jvp, which has both"
+        )
+    if isinstance(error, jax.errors.UnexpectedTracerError):
+        return DifferentiationError(
+            "jax: an array was used outside of the derivative, or the compiled function, that it belongs to: it was kept from inside, or a "
+            "function of custom_vjp or custom_jvp, or its rule, closes over it. Return it, make it an argument of the function, or pass "
+            "multimlp.stop_gradient(array)"
         )
     if isinstance(
         error, ValueError
@@ -73,7 +79,7 @@ def custom_vjp(
             return tuple(map(_jax_own, found, xs))
 
     known.defvjp(fwd, bwd)
-    return known(*arrays)
+    return _checked(known(*arrays), arrays)
 
 
 def custom_jvp(
@@ -91,4 +97,19 @@ def custom_jvp(
             outputs, derivatives = rule(tuple(xs), tuple(map(ordinary, tangents, xs)))
             return outputs, tuple(map(_jax_own, derivatives, outputs))
 
-    return known(*arrays)
+    return _checked(known(*arrays), arrays)
+
+
+_FOLLOWED = ("JVPTracer", "LinearizeTracer")
+
+
+def _checked(outputs: Arrays, arrays: Arrays) -> Arrays:
+    """Without an argument that is differentiated JAX differentiates what the function closes over, without the rule."""
+    if any(type(y).__name__ in _FOLLOWED for y in outputs) and not any(
+        type(x).__name__ in _FOLLOWED for x in arrays
+    ):
+        raise DifferentiationError(
+            "custom_vjp, custom_jvp: the function closes over an array that is differentiated, and its rule would not be used: make "
+            "it an argument of the function, or pass multimlp.stop_gradient(array)"
+        )
+    return outputs

@@ -160,7 +160,8 @@ def checkpoint(function: Function, arrays: Arrays) -> Arrays:
 
 def _warn_of_closure() -> None:
     warnings.warn(
-        "remat: the function closes over an array that is (or may be) differentiated, and saves no memory on TensorFlow; make it an argument",
+        "remat: the function closes over an array that is, or may be, differentiated, and saves no memory on TensorFlow: make it an "
+        "argument",
         RuntimeWarning,
         stacklevel=6,
     )
