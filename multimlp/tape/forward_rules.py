@@ -19,15 +19,24 @@ def along_slopes(source: Source, xp: Any, y: Array, values: Arrays, tangents: Ar
     total = None
     for rule, tangent in zip(source.rules, tangents, strict=False):
         if tangent is not None:
-            term = rule(xp, _like(xp, tangent, y), y, *values, **params)
+            term = rule(xp, _spread(xp, tangent, y), y, *values, **params)
             total = term if total is None else total + term
     return _like(xp, total, y)
+
+
+def _spread(xp: Any, x: Array, y: Array) -> Array:
+    """Of the shape of the result, and of its dtype among real ones."""
+    real = xp.is_real_floating(x.dtype) and xp.is_real_floating(y.dtype)
+    x = x if x.shape == y.shape else xp.broadcast_to(x, y.shape)
+    return xp.astype(x, y.dtype) if real and x.dtype != y.dtype else x
 
 
 def _like(xp: Any, x: Array, y: Array) -> Array:
     """Of the shape and dtype of the result."""
     if x.shape != y.shape:
         x = xp.broadcast_to(x, y.shape)
+    if x.dtype != y.dtype and xp.isdtype(x.dtype, "complex floating") and xp.is_real_floating(y.dtype):
+        x = xp.real(x)
     return x if x.dtype == y.dtype else xp.astype(x, y.dtype)
 
 
@@ -110,9 +119,16 @@ def _summed(xp: Any, g: Array, x: Array) -> Array:
     return xp.reshape(xp.sum(g, axis=axes), x.shape) if axes else g
 
 
+def _real_part_of_slope(
+    source: Source, xp: Any, y: Array, values: Arrays, tangents: Arrays, params: Any
+) -> Array:
+    """Of functions from complex numbers to real ones: the real part of slope times tangent, not slope times its real part."""
+    return _like(xp, source.rules[0](xp, xp.ones_like(y), y, *values) * tangents[0], y)
+
+
 _ELEMENTWISE = """
-    abs acos acosh add asin asinh atan atan2 atanh clip conj copysign cos cosh divide exp expm1 hypot log log10 log1p log2 logaddexp
-    maximum minimum multiply negative nextafter positive pow real reciprocal remainder sin sinh sqrt square subtract tan tanh where
+    acos acosh add asin asinh atan atan2 atanh clip conj copysign cos cosh divide exp expm1 hypot log log10 log1p log2 logaddexp
+    maximum minimum multiply negative nextafter positive pow reciprocal remainder sin sinh sqrt square subtract tan tanh where
 """
 _LINEAR = """
     astype broadcast_to cumulative_sum expand_dims flip linalg.matrix_transpose matrix_transpose mean moveaxis permute_dims reshape roll
@@ -122,6 +138,7 @@ _LINEAR = """
 FORWARD_RULES: dict[str, ForwardRule] = {
     **dict.fromkeys(_ELEMENTWISE.split(), along_slopes),
     **dict.fromkeys(_LINEAR.split(), linear),
+    **dict.fromkeys(("abs", "imag", "real"), _real_part_of_slope),
     **dict.fromkeys(("concat", "stack"), _of_sequence),
     **dict.fromkeys(("matmul", "linalg.matmul"), _bilinear),
     **dict.fromkeys(("max", "min"), _extremum),

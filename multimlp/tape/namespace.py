@@ -143,6 +143,10 @@ class TracedNamespace:
             known = self._types[cls] = cls in self.wrapped or self.library.is_array_type(cls)
             return known
 
+    def is_floating(self, dtype: Any) -> bool:
+        """Whether it is one of real or complex numbers."""
+        return self.is_real_floating(dtype) or bool(self._source.isdtype(dtype, "complex floating"))
+
     def is_real_floating(self, dtype: Any) -> bool:
         """Whether arrays of this dtype can be differentiated."""
         try:

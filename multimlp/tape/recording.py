@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NoReturn, TypeAlias
 
-from multimlp.errors import InputError
+from multimlp.errors import InputError, NotDifferentiableError
 from multimlp.tape._array import Wrapped, any_wrapped, device_of
 from multimlp.tape._state import RECORDING, call_with
 from multimlp.tape.batching import BatchRule, Function, level_of
@@ -90,7 +90,7 @@ class Source:
 
     def _pushed(self, top: Dual, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """The values and their tangents; integers and booleans have none."""
-        level, dual, is_smooth = top.level, type(top), self._xp.is_real_floating
+        level, dual, is_smooth = top.level, type(top), self._xp.is_floating
         values = tuple([_value(x, level) for x in args])
         y = self.record(*values, **params)
         if not isinstance(y, tuple):
@@ -218,6 +218,14 @@ def _take_off(args: tuple[Any, ...]) -> tuple[int, list[int], tuple[Any, ...]]:
         return level if top is not None else 0, [], args
     which = [i for i, a in enumerate(args) if isinstance(a, Traced) and a.level == level]
     return level, which, tuple(a.value if i in which else a for i, a in enumerate(args))
+
+
+def check_real(xp: Any, name: str, x: Any) -> None:
+    """`NotDifferentiableError` for complex numbers, in rules that are right for real ones alone."""
+    if not xp.is_real_floating(x.dtype):
+        raise NotDifferentiableError(
+            f"{name}: of complex numbers ({x.dtype}) the tape has no derivative of this function"
+        )
 
 
 class Like:

@@ -297,4 +297,6 @@ def _gradients(xp: TracedNamespace, cotangents: dict[int, Any], leaves: Arrays, 
 def _gradient(xp: TracedNamespace, g: Any, x: Array) -> Array:
     if g is None:
         return xp.zeros_like(x)
+    if g.dtype != x.dtype and not xp.is_real_floating(g.dtype):
+        g = xp.real(g)
     return g if g.dtype == x.dtype else xp.astype(g, x.dtype)

@@ -18,7 +18,7 @@ from multimlp._typing import Array, Namespace
 from multimlp.errors import MissingRuleError
 from multimlp.tape._array import device_of
 from multimlp.tape.batching import Function
-from multimlp.tape.recording import Maker, Source, composed, parametric, several_results
+from multimlp.tape.recording import Maker, Source, check_real, composed, parametric, several_results
 
 
 def _t(xp: Namespace, x: Array) -> Array:
@@ -49,6 +49,7 @@ def _lower_half(xp: Namespace, x: Array) -> Array:
 
 
 def _cholesky(xp: Namespace, g: Array, y: Array, _x: Array, upper: bool = False) -> Array:
+    check_real(xp, "linalg.cholesky", y)
     l, g = (_t(xp, y), _t(xp, g)) if upper else (y, g)
     middle = _lower_half(xp, xp.matmul(_t(xp, l), xp.tril(g)))
     solved = xp.linalg.solve(_t(xp, l), _t(xp, xp.linalg.solve(_t(xp, l), _t(xp, middle))))
@@ -56,6 +57,7 @@ def _cholesky(xp: Namespace, g: Array, y: Array, _x: Array, upper: bool = False)
 
 
 def _eigh(xp: Namespace, g: tuple[Array, Array], y: tuple[Array, Array], x: Array) -> Array:
+    check_real(xp, "linalg.eigh", x)
     (gw, gv), (w, v) = g, y
     gaps = w[..., None, :] - w[..., :, None]
     inner = _ratio(xp, _without_diagonal(xp, xp.matmul(_t(xp, v), gv)), gaps) + _diagonal_matrix(xp, gw)
@@ -71,12 +73,14 @@ def _eigvalsh(xp: Namespace, x: Array) -> Array:
 
 
 def _slogdet(xp: Namespace, g: tuple[Array, Array], y: tuple[Array, Array], x: Array) -> Array:
+    check_real(xp, "linalg.slogdet", x)
     return g[1][..., None, None] * _t(xp, xp.linalg.inv(x))
 
 
 def _qr_tall(
     xp: Namespace, g: tuple[Array, Array], y: tuple[Array, Array], x: Array, mode: str = "reduced"
 ) -> Array:
+    check_real(xp, "linalg.qr", x)
     (gq, gr), (q, r) = g, y
     m = xp.matmul(r, _t(xp, gr)) - xp.matmul(_t(xp, gq), q)
     lower = xp.tril(m, k=-1)
@@ -114,6 +118,7 @@ def _svd_reduced(
     x: Array,
     full_matrices: bool = True,
 ) -> Array:
+    check_real(xp, "linalg.svd", x)
     (gu, gs, gvt), (u, s, vt) = g, y
     ut, v, gv = _t(xp, u), _t(xp, vt), _t(xp, gvt)
     gaps = (s[..., None, :] - s[..., :, None]) * (s[..., None, :] + s[..., :, None])

@@ -23,7 +23,7 @@ def _dot(xp: Namespace, a: Any, b: Any) -> Array:
 
 def _vdot(xp: Namespace, a: Any, b: Any) -> Array:
     a, b = arrays_of(xp, (a, b))
-    return xp.matmul(xp.reshape(a, (-1,)), xp.reshape(b, (-1,)))
+    return xp.vecdot(xp.reshape(a, (-1,)), xp.reshape(b, (-1,)))
 
 
 def _inner(xp: Namespace, a: Any, b: Any) -> Array:

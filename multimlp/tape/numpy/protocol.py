@@ -28,7 +28,7 @@ class NumPyArray(Wrapped):
             if known is not None and type(inputs[0]) is not list and type(inputs[-1]) is not list:
                 return known(*inputs)
         name = ufunc.__name__
-        if options or getattr(np, name, None) is not ufunc:
+        if options or not _is_numpys(ufunc):
             return self._without_options(ufunc, method, inputs, options)
         xp: Any = self.__multimlp_namespace__
         if method == "__call__":
@@ -56,7 +56,7 @@ class NumPyArray(Wrapped):
             self._refuse_numpy(f"numpy.{ufunc.__name__} into a plain array (array += x, out=array)")
         if method in ("reduce", "accumulate") and set(options) <= {"axis", "keepdims"}:
             name = elementwise.REDUCTIONS.get((ufunc.__name__, method))
-            if name is not None and getattr(np, ufunc.__name__, None) is ufunc:
+            if name is not None and _is_numpys(ufunc):
                 options.setdefault("axis", 0)
                 return _FUNCTIONS[name](self.__multimlp_namespace__, *inputs, **options)
         given = f" with {', '.join(sorted(options))}" if options else ""
@@ -71,6 +71,8 @@ class NumPyArray(Wrapped):
 
     def _called(self, name: str, definition: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         xp = self.__multimlp_namespace__
+        if kwargs.get("out", self) is None:
+            kwargs = {key: value for key, value in kwargs.items() if key != "out"}
         try:
             return definition(xp, *args, **kwargs)
         except TypeError:
@@ -109,6 +111,11 @@ class NumPyArray(Wrapped):
 
     def item(self, *args: Any) -> NoReturn:
         self._refuse_numpy("x.item()")
+
+
+def _is_numpys(ufunc: Any) -> bool:
+    """Whether it is NumPy's own, and not one of SciPy's of the same name."""
+    return getattr(np, ufunc.__name__, None) is ufunc
 
 
 def _one(given: tuple[Any, ...]) -> Any:
