@@ -98,6 +98,7 @@ class CuPyBackend(Backend):
     name = "cupy"
     xp = xp
     module = "cupy"
+    follows_numpy = True
     capabilities = Capabilities(epoch="inplace", dtypes=("float64", "float32", "float16"))
 
     def __init__(self) -> None:

@@ -33,6 +33,10 @@ class Library(Protocol):
     def scatter_add(self) -> Callable[[Array, Any, Array], Array] | None:
         """``target[index] += values``, in place and counting repeated indices, if the library can; the target comes back."""
 
+    @property
+    def follows_numpy(self) -> bool:
+        """Whether operators of its arrays hand over to the other side's ``__array_ufunc__``, as NumPy's do."""
+
     def is_array_type(self, cls: type) -> bool:
         """Whether instances of ``cls`` are its plain arrays."""
 
@@ -43,3 +47,11 @@ class Library(Protocol):
         self, function: Callable[[Arrays], Arrays], arrays: Arrays
     ) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
         """The outputs of a function, and the map from their cotangents to those of its inputs."""
+
+    def jvp(
+        self, function: Callable[[Arrays], Arrays], arrays: Arrays, tangents: Arrays
+    ) -> tuple[Arrays, Arrays]:
+        """The outputs of a function, and their tangents for tangents of its inputs."""
+
+    def vmap(self, function: Callable[[Arrays], Arrays]) -> Callable[[Arrays], Arrays]:
+        """The function of arrays with one more leading axis."""

@@ -342,8 +342,8 @@ LOOPED = {
     "int": lambda x: x * int(x[0] > 0),
     "index": lambda x: np.arange(3.0)[int(x[0] > 0)] * x,
     "a try around it": _caught,
-    "NumPy's function": lambda x: np.cumsum(x),
-    "NumPy's method": lambda x: x.sum() * x,
+    "NumPy's function": lambda x: np.interp(x, np.arange(3.0), np.arange(3.0) ** 2),
+    "NumPy's method": lambda x: np.asarray(x.tolist()),
     "assignment": _assigned,
     "an array changed in place": _added_in_place,
     "its row changed in place": lambda x: x.__setitem__(0, 7.0) or x,
@@ -354,6 +354,8 @@ LOOPED = {
 }
 
 NOT_LOOPED = {
+    "NumPy's function": lambda x: np.cumsum(x),
+    "NumPy's method": lambda x: x.sum() * x,
     "NumPy's element-wise functions": lambda x: np.exp(x) + np.power(x, 2) + np.arctan2(x, np.ones(4)),
     "a NumPy array before it": lambda x: np.arange(4.0) * x + np.float64(2.0) / x - (np.ones((4, 4)) @ x),
     "comparison": lambda x: array_namespace(x).where(np.zeros(4) < x, x, 1.0),

@@ -21,6 +21,7 @@ from multimlp.errors import (
     NonScalarError,
     NotDifferentiableError,
     ShapeError,
+    TracedValueError,
 )
 
 # ---- the array object ----------------------------------------------------------------------------
@@ -41,7 +42,10 @@ def test_traced_arrays_have_what_the_standard_asks_for(asarray: Any) -> None:
         assert x.T.shape == x.mT.shape == (3, 2)
         assert x.to_device(x.device).shape == (2, 3)
         item = x[1, 2]
-        assert (float(item), int(item), bool(item), complex(item)) == (5.0, 5, True, 5 + 0j)
+        assert (int(item), bool(item)) == (5, True)
+        for number in (float, complex):  # constants in the eyes of a derivative, in silence
+            with pytest.raises(TracedValueError, match="stop_gradient"):
+                number(item)
         assert [row.shape for row in x] == [(3,), (3,)]
         for relation in (x == raw, x <= raw, x >= x, xp.equal(raw, x)):
             assert not isinstance(relation, tape.Traced)
@@ -149,14 +153,13 @@ MISUSE = [
     (ShapeError, r"vecdot", lambda x: space(x).vecdot(x, x[:1])),
     (ShapeError, r"tensordot", lambda x: space(x).tensordot(x, x[:1], axes=1)),
     (ShapeError, r"broadcast_arrays", lambda x: space(x).broadcast_arrays(x, np.ones(3))),
-    (ShapeError, r"mT", lambda x: x.T),
-    (DifferentiationError, r"in place.*where", lambda x: x.__setitem__(0, 1.0)),
+    (DifferentiationError, r"in place.*at\(x\)", lambda x: x.__setitem__(0, 1.0)),
     (DifferentiationError, r"in place", lambda x: x.__iadd__(1.0)),
     (DifferentiationError, r"plain array", lambda x: np.asarray(x)),
     (DifferentiationError, r"plain array", lambda x: np.from_dlpack(x)),
     (DifferentiationError, r"plain array", lambda x: x.__dlpack_device__()),
-    (DifferentiationError, r"plain array", lambda x: np.concatenate([x, x])),
-    (TypeError, r"__array_ufunc__|ufunc", lambda x: np.sin(x)),
+    (DifferentiationError, r"plain array", lambda x: np.array([x[0], x[1]])),
+    (DifferentiationError, r"numpy\.interp", lambda x: np.interp(x, [0.0, 1.0], [0.0, 1.0])),
     (DifferentiationError, r"stream", lambda x: x.to_device("cpu", stream=1)),
     (TypeError, r"0-d", lambda x: len(x[0])),
     (TypeError, r"not an index", lambda x: range(x[0])),
@@ -164,7 +167,7 @@ MISUSE = [
     (TypeError, r"unsupported operand.*&", lambda x: x & x),
     (TypeError, r"unsupported operand.*<<", lambda x: 1 << x),
     (TypeError, r"unhashable", lambda x: hash(x)),
-    (AttributeError, r"no 'sum'.*namespace", lambda x: x.sum()),
+    (AttributeError, r"no 'fill'.*namespace", lambda x: x.fill(0.0)),
 ]  # fmt: skip
 
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends import _dlpack
-from multimlp.backends.jax import namespace
+from multimlp.backends.jax import _rules, namespace
+from multimlp.backends.jax._rules import ordinary as _ordinary
 from multimlp.backends.jax._slopes import with_closed_slope
 from multimlp.backends.jax._wide import NARROWER, WIDE, switch_is_on
 from multimlp.errors import MultimlpError, shape_unknown, value_taken
@@ -35,6 +36,8 @@ class JaxBackend(Backend):
         scan="native",
         epoch="compiled",
         dtypes=("float64", "float32", "bfloat16", "float16"),
+        while_loop="forward",
+        custom_vjp="reverse",
     )
 
     def __init__(self) -> None:
@@ -159,7 +162,7 @@ class JaxBackend(Backend):
             return value_taken("a NumPy function", self.name)
         if isinstance(error, (jax.errors.ConcretizationTypeError, jax.errors.TracerIntegerConversionError)):
             return value_taken("float(), int(), bool() or if", self.name)
-        return super().explain(error)
+        return _rules.explain(error) or super().explain(error)
 
     def value_and_grad(
         self, function: Callable[[Arrays], tuple[Array, Arrays]]
@@ -177,11 +180,20 @@ class JaxBackend(Backend):
 
     def jvp(self, function: Function, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
         outputs, derivatives = jax.jvp(lambda *xs: function(xs), tuple(arrays), tuple(tangents))
-        return outputs, tuple(_ordinary(d, o) for d, o in zip(derivatives, outputs, strict=True))
+        return outputs, tuple(map(_ordinary, derivatives, outputs))
 
     def hessian_products(self, gradient: Function, arrays: Arrays) -> Callable[[Arrays], Arrays]:
         """Forward over reverse: XLA runs a Hessian of 100 columns five times as fast as reverse over reverse."""
-        return lambda tangents: self.jvp(gradient, arrays, tangents)[1]
+
+        def products(tangents: Arrays) -> Arrays:
+            try:
+                return self.jvp(gradient, arrays, tangents)[1]
+            except TypeError as error:
+                if not _rules.has_no_jvp(error):
+                    raise
+                return self.vjp(gradient, arrays)[1](tuple(tangents))
+
+        return products
 
     def vmap(self, function: Function) -> Function:
         return jax.vmap(function)
@@ -214,6 +226,27 @@ class JaxBackend(Backend):
     ) -> tuple[Arrays, Arrays]:
         return jax.lax.scan(function, tuple(carry), tuple(xs), length=length)
 
+    def while_loop(
+        self, condition: Callable[[Arrays], Array], body: Callable[[Arrays], Arrays], carry: Arrays
+    ) -> Arrays:
+        return jax.lax.while_loop(condition, body, tuple(carry))
+
+    def cond(self, condition: Array, when_true: Function, when_false: Function, arrays: Arrays) -> Arrays:
+        return jax.lax.cond(condition, when_true, when_false, tuple(arrays))
+
+    def checkpoint(self, function: Function, arrays: Arrays) -> Arrays:
+        return jax.checkpoint(lambda *xs: function(xs))(*arrays)
+
+    def jacobian_products(self, function: Function, arrays: Arrays) -> tuple[Arrays, Function]:
+        return self.linearize(function, arrays)
+
+    def linearize(self, function: Function, arrays: Arrays) -> tuple[Arrays, Function]:
+        outputs, push = jax.linearize(lambda *xs: function(xs), *arrays)
+        return outputs, lambda tangents: tuple(map(_ordinary, push(*tangents), outputs))
+
+    custom_vjp = _rules.custom_vjp
+    custom_jvp = _rules.custom_jvp
+
     def stop_gradient(self, x: Array) -> Array:
         return jax.lax.stop_gradient(x)
 
@@ -230,11 +263,6 @@ class JaxBackend(Backend):
                 return value, functools.reduce(jnp.add, terms)
 
         return known(jax.lax.stop_gradient(value), *parameters)
-
-
-def _ordinary(derivative: Array, output: Array) -> Array:
-    """Zeros of the output's dtype in place of JAX's float0, the derivative of integers."""
-    return jnp.zeros_like(output) if derivative.dtype == jax.dtypes.float0 else derivative
 
 
 @functools.cache

@@ -21,6 +21,11 @@ class MpmathBackend(Backend):
     capabilities = Capabilities(dtypes=("float64",))
     context = context
 
+    @staticmethod
+    def scatter_add(target: Array, index: Any, values: Array) -> Array:
+        np.add.at(target.data, index.data, values.data)
+        return target
+
     def is_array_type(self, cls: type) -> bool:
         return issubclass(cls, MpArray)
 

@@ -38,6 +38,7 @@ class NumpyBackend(Backend):
     xp = xp
     module = "numpy"
     functions = FUNCTIONS
+    follows_numpy = True
     capabilities = Capabilities(epoch="inplace", dtypes=("float64", "float32", "float16"))
 
     @staticmethod

@@ -23,6 +23,11 @@ def explain(error: Exception) -> MultimlpError | None:
         return value_taken("a NumPy function", "tensorflow")
     if isinstance(error, TypeError) and "SymbolicTensor" in text:
         return value_taken("float(), int() or range()", "tensorflow")
+    if isinstance(error, tf.errors.OpError) and "Set the max number of elements" in text:
+        return CapabilityError(
+            "tensorflow: compiled by XLA, reverse mode does not go through while_loop, nor through fori_loop between array bounds: "
+            "how many steps there are is unknown. Use scan, or fori_loop between Python integers; or jit(f, compiler='graph')"
+        )
     if isinstance(error, tf.errors.OpError) and _LACKING.search(text):
         found = _OPERATIONS.search(text)
         name = f"the operation {found[1]!r}" if found else "an operation of the function"

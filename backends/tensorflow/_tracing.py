@@ -11,6 +11,11 @@ import tensorflow as tf
 
 _for_xla: ContextVar[bool] = ContextVar("multimlp_tensorflow_for_xla", default=False)
 _for_vmap: ContextVar[bool] = ContextVar("multimlp_tensorflow_for_vmap", default=False)
+_seen: ContextVar[bool] = ContextVar("multimlp_tensorflow_seen", default=False)
+
+
+class NeedsLoop(BaseException):
+    """What is being vectorised has to be called row by row. No `Exception`, so that TensorFlow does not wrap it."""
 
 
 def is_for_xla() -> bool:
@@ -33,9 +38,15 @@ def for_xla() -> Iterator[None]:
         _for_xla.reset(token)
 
 
+def keep_own_gradient() -> None:
+    """Vectorising loses the gradients of `tf.custom_gradient`: leave it where somebody outside may differentiate what is vectorised."""
+    if _for_vmap.get() and _seen.get():
+        raise NeedsLoop
+
+
 @contextmanager
-def for_vmap() -> Iterator[None]:
-    """While a function is vectorised, into the graph at hand.
+def for_vmap(seen: bool) -> Iterator[None]:
+    """While a function is vectorised, into the graph at hand; ``seen`` says whether somebody outside may differentiate it.
 
     Under XLA `tf.vectorized_map` would make a function of its own, and XLA takes all arguments of a function for constants
     of which one result is the shape or the axis of something: it would compile again for each new value.
@@ -46,10 +57,11 @@ def for_vmap() -> Iterator[None]:
         left.append((graph, graph._get_control_flow_context()))
         graph._set_control_flow_context(None)
         graph = getattr(graph, "outer_graph", None)
-    token = _for_vmap.set(True)
+    token, token_of_seen = _for_vmap.set(True), _seen.set(seen)
     try:
         yield
     finally:
         _for_vmap.reset(token)
+        _seen.reset(token_of_seen)
         for graph, context in left:
             graph._set_control_flow_context(context)

@@ -13,13 +13,14 @@ import tensorflow as tf
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends import _dlpack
 from multimlp.backends._host_draws import on_the_host
+from multimlp.backends.tensorflow import _rules
 from multimlp.backends.tensorflow import namespace as xp
 from multimlp.backends.tensorflow._activations import kernels as activations
 from multimlp.backends.tensorflow._explain import explain
 from multimlp.backends.tensorflow._losses import cross_entropy
 from multimlp.backends.tensorflow._program import Program
 from multimlp.backends.tensorflow._slopes import with_slopes
-from multimlp.backends.tensorflow._tracing import for_vmap, for_xla, is_for_vmap, is_for_xla
+from multimlp.backends.tensorflow._tracing import NeedsLoop, for_vmap, for_xla, is_for_vmap, is_for_xla
 from multimlp.errors import MultimlpError
 
 _TRACED_BY_DESIGN = ("pfor", "TensorFlowBackend.compile.")
@@ -44,11 +45,14 @@ class TensorFlowBackend(Backend):
     module = "tensorflow"
     capabilities = Capabilities(
         autodiff="native",
+        forward_mode="double-vjp",
         vmap="native",
         compilers=("xla", "graph"),
         scan="native",
         epoch="compiled",
         dtypes=("float64", "float32", "bfloat16", "float16"),
+        while_loop="uncompiled",
+        remat="arguments",
     )
 
     def __init__(self) -> None:
@@ -149,8 +153,16 @@ class TensorFlowBackend(Backend):
 
     def vmap(self, function: Function) -> Function:
         def mapped(arrays: Arrays) -> Arrays:
-            with for_vmap():
-                return tuple(tf.vectorized_map(lambda rows: function(tuple(rows)), tuple(arrays)))
+            seen = not tf.executing_eagerly() or _rules.is_followed(arrays)
+            try:
+                with for_vmap(seen):
+                    return tuple(tf.vectorized_map(lambda rows: function(tuple(rows)), tuple(arrays)))
+            except NeedsLoop:
+                pass
+            except Exception as error:
+                if "pfor" not in str(error):  # what it says of operations that it cannot vectorise
+                    raise
+            return _rules.by_rows(function, arrays)
 
         return mapped
 
@@ -198,6 +210,37 @@ class TensorFlowBackend(Backend):
             lambda i, *_: i < length, body, (tf.constant(start), carry, buffers), maximum_iterations=length
         )
         return tuple(carry), tuple(buffer.stack() for buffer in buffers)
+
+    def while_loop(
+        self, condition: Callable[[Arrays], Array], body: Callable[[Arrays], Arrays], carry: Arrays
+    ) -> Arrays:
+        return tuple(tf.while_loop(lambda *c: condition(c), lambda *c: tuple(body(c)), tuple(carry)))
+
+    def cond(self, condition: Array, when_true: Function, when_false: Function, arrays: Arrays) -> Arrays:
+        if is_for_vmap():  # which has no rule for it where rows differ
+            pairs = zip(when_true(arrays), when_false(arrays), strict=True)
+            return tuple(tf.where(condition, a, b) for a, b in pairs)
+        return tuple(tf.cond(condition, lambda: tuple(when_true(arrays)), lambda: tuple(when_false(arrays))))
+
+    def custom_vjp(
+        self,
+        function: Function,
+        forward: Callable[[Arrays], tuple[Arrays, Arrays]],
+        backward: Callable[[Arrays, Arrays], Arrays],
+        arrays: Arrays,
+    ) -> Arrays:
+        return _rules.custom_vjp(function, forward, backward, arrays)
+
+    def custom_jvp(
+        self, function: Function, rule: Callable[[Arrays, Arrays], tuple[Arrays, Arrays]], arrays: Arrays
+    ) -> Arrays:
+        return _rules.custom_jvp(function, rule, arrays)
+
+    def checkpoint(self, function: Function, arrays: Arrays) -> Arrays:
+        return _rules.checkpoint(function, arrays)
+
+    def jacobian_products(self, function: Function, arrays: Arrays) -> tuple[Arrays, Function]:
+        return self.linearize(function, arrays)
 
     def stop_gradient(self, x: Array) -> Array:
         return tf.stop_gradient(x)

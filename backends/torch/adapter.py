@@ -13,7 +13,7 @@ from multimlp.backend import Array, Arrays, Backend, Capabilities, Function, pre
 from multimlp.backends import _dlpack
 from multimlp.backends._host_draws import on_the_host
 from multimlp.backends._numba import numba_kernels
-from multimlp.backends.torch import _reverse, namespace
+from multimlp.backends.torch import _control, _custom, _reverse, namespace
 from multimlp.backends.torch._activations import kernels as activations
 from multimlp.backends.torch._losses import kernels as losses
 from multimlp.backends.torch._programs import Programs, has_cxx_compiler
@@ -40,6 +40,8 @@ class TorchBackend(Backend):
         compilers=("fx", "inductor", "aot_eager", "eager"),
         epoch="inplace",
         dtypes=("float64", "float32", "bfloat16", "float16"),
+        custom_vjp="reverse",
+        remat="outermost",
     )
 
     def __init__(self) -> None:
@@ -223,6 +225,36 @@ class TorchBackend(Backend):
         prepare_all(torch.Tensor, [self.dtype(name) for name in self.capabilities.dtypes])
         programs: Function = Programs(function, compiler)
         return programs
+
+    def cond(self, condition: Array, when_true: Function, when_false: Function, arrays: Arrays) -> Arrays:
+        return _control.cond(condition, when_true, when_false, arrays)
+
+    def while_loop(
+        self, condition: Callable[[Arrays], Array], body: Callable[[Arrays], Arrays], carry: Arrays
+    ) -> Arrays:
+        return _control.while_loop(condition, body, carry)
+
+    def custom_vjp(
+        self,
+        function: Function,
+        forward: Callable[[Arrays], tuple[Arrays, Arrays]],
+        backward: Callable[[Arrays, Arrays], Arrays],
+        arrays: Arrays,
+    ) -> Arrays:
+        return _custom.custom_vjp(function, forward, backward, arrays)
+
+    def custom_jvp(
+        self, function: Function, rule: Callable[[Arrays, Arrays], tuple[Arrays, Arrays]], arrays: Arrays
+    ) -> Arrays:
+        return _custom.custom_jvp(function, rule, arrays)
+
+    def checkpoint(self, function: Function, arrays: Arrays) -> Arrays:
+        return _custom.checkpoint(function, arrays)
+
+    def jacobian_products(self, function: Function, arrays: Arrays) -> tuple[Arrays, Function]:
+        return (
+            self.linearize(function, arrays) if is_tracing() else super().jacobian_products(function, arrays)
+        )
 
     def stop_gradient(self, x: Array) -> Array:
         differentiated = is_tracing() or namespace.may_be_differentiated(x)

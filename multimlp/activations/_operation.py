@@ -113,7 +113,7 @@ class ActivationOp(Op):
         def pullback(xp: Namespace, g: Array, below: Array, *args: Any, **options: Any) -> Array:
             return xp.multiply(g, slope.apply(below, *args, **options))
 
-        return self._as_one(types, slope, portable, pullback, self.apply, _are_plain)
+        return self._as_one(types, slope, portable, pullback, self.apply, _are_plain, self.elementwise)
 
     def _of_batches(self, portable: Callable[..., Any]) -> Callable[..., Any]:
         def batched(x: Any, *args: Any, **options: Any) -> Any:

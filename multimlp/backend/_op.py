@@ -154,6 +154,7 @@ class Op:
         pullback: Callable[..., Any],
         call: Callable[..., Any],
         is_constant: Callable[[Sequence[Any]], bool] = lambda others: not tape.any_wrapped(others),
+        elementwise: bool = False,
     ) -> Callable[..., Any]:
         """What the tape records as one operation where the backend has a kernel of ``kernel_of``, else the portable body.
 
@@ -165,10 +166,13 @@ class Op:
             The operation on what is under the first argument.
         is_constant : callable
             Whether all other arguments stay what they are when the first one is differentiated; default: none is traced or batched.
+        elementwise : bool
+            Whether the Jacobian is diagonal, so that forward mode may use the pullback.
         """
         cls = types[0] if isinstance(types, tuple) else types
         backend = owner_of_type(cls)
-        if backend is None or not issubclass(cls, tape.Traced) or kernel_of.kernel_for(backend) is None:
+        followed = (tape.Traced, tape.Dual) if elementwise else (tape.Traced,)
+        if backend is None or not issubclass(cls, followed) or kernel_of.kernel_for(backend) is None:
             return portable
 
         def recorded(x: Any, *args: Any, **options: Any) -> Any:

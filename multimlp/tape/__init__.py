@@ -1,4 +1,4 @@
-"""Reverse-mode differentiation and vectorisation over any eager array-API namespace, for the libraries that have
+"""Differentiation, reverse and forward, and vectorisation over any eager array-API namespace, for the libraries that have
 none of their own.
 
 What is computed is recorded, or batched, through ``x.__array_namespace__()``, and the rules are written on the
@@ -10,22 +10,32 @@ that there are derivatives of any order, and derivatives and `vmap` nest in any 
 from multimlp.tape._array import Wrapped, any_wrapped
 from multimlp.tape._state import RECORDING, outermost_level
 from multimlp.tape.batched import Batched, NeedsLoop
-from multimlp.tape.core import Traced, raw, stop_gradient
+from multimlp.tape.checkpoint import checkpoint
+from multimlp.tape.core import Dual, Traced, raw, stop_gradient
+from multimlp.tape.custom import custom_jvp, custom_vjp
+from multimlp.tape.forward import jvp
+from multimlp.tape.linear import jvp_by_pullbacks, linearize
 from multimlp.tape.namespace import constants_for, namespace_for, primitive, traced_type
 from multimlp.tape.recording import operation
-from multimlp.tape.reverse import jvp, value_and_grad, vjp
+from multimlp.tape.reverse import value_and_grad, vjp
 from multimlp.tape.slopes import with_slopes
 from multimlp.tape.vectorized import vmap
 
 __all__ = [
     "RECORDING",
     "Batched",
+    "Dual",
     "NeedsLoop",
     "Traced",
     "Wrapped",
     "any_wrapped",
+    "checkpoint",
     "constants_for",
+    "custom_jvp",
+    "custom_vjp",
     "jvp",
+    "jvp_by_pullbacks",
+    "linearize",
     "namespace_for",
     "operation",
     "outermost_level",

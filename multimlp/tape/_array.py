@@ -107,6 +107,10 @@ class Wrapped:
     def _refuse_mutation(self) -> NoReturn:
         raise NotImplementedError
 
+    def _refuse_numpy(self, what: str) -> NoReturn:
+        """For a function of NumPy's that has no definition here."""
+        raise NotImplementedError
+
 
 def device_of(x: Any) -> Any:
     """The device of an array, None for arrays that name none (those of NumPy 1)."""

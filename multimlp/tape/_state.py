@@ -15,13 +15,15 @@ Levels: TypeAlias = tuple[tuple[Library, int], ...]
 
 
 class _Recording(threading.local):
-    """``levels``: those that are open, each with the library whose arrays it records, the innermost last.
+    """``levels``: those that are open, each with the library whose arrays it records, the innermost last; ``forward``: how many of
+    them are of forward mode.
 
     While there is one, its library's constants too are to be computed with by the traced namespace, which passes plain
     arrays through: a function may bring a constant together with an array that it closes over, and that is traced.
     """
 
     levels: Levels = ()
+    forward: int = 0
 
 
 RECORDING = _Recording()

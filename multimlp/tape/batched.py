@@ -35,6 +35,10 @@ class Batched(Wrapped):
         self.value = value
         self.level = level
 
+    def around(self, value: Any) -> Batched:
+        """The same batch of other values."""
+        return type(self)(value, self.level)
+
     @property
     def shape(self) -> tuple[int, ...]:
         shape: tuple[int, ...] = self.value.shape[1:]
@@ -73,30 +77,8 @@ class Batched(Wrapped):
     def _refuse_mutation(self) -> NoReturn:
         need_loop(self, "assignment")
 
-    def _by_ufunc(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        """NumPy's protocol: ``array + batched`` and ``numpy.exp(batched)`` come here, and so does ``array += batched``."""
-        name = _OF_NUMPY.get(ufunc.__name__, ufunc.__name__)
-        function = getattr(self.__multimlp_namespace__, name, None)
-        if method != "__call__" or options or function is None:
-            need_loop(self, f"numpy.{ufunc.__name__}")
-        return function(*inputs)
-
-
-_OF_NUMPY = {
-    "absolute": "abs",
-    "arccos": "acos",
-    "arccosh": "acosh",
-    "arcsin": "asin",
-    "arcsinh": "asinh",
-    "arctan": "atan",
-    "arctan2": "atan2",
-    "arctanh": "atanh",
-    "conjugate": "conj",
-    "invert": "bitwise_invert",
-    "left_shift": "bitwise_left_shift",
-    "power": "pow",
-    "right_shift": "bitwise_right_shift",
-}
+    def _refuse_numpy(self, what: str) -> NoReturn:
+        need_loop(self, what)
 
 
 def _plain(x: Any) -> Any:

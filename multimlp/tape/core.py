@@ -1,4 +1,4 @@
-"""The recorded array.
+"""The recorded array, and the array with a tangent.
 
 Differentiation opens a *level*. An array that is traced at a level wraps a value of a lower level: the plain
 array, or an array that an outer differentiation traces or an outer `vmap` batches. An operation takes off the
@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeAlias
 
-from multimlp.errors import DifferentiationError
+from multimlp.errors import DifferentiationError, value_taken
 from multimlp.tape._array import Wrapped
 
 Rule: TypeAlias = Callable[..., Any]
@@ -37,28 +37,22 @@ does, so that their memory is free), and parameters. A plain list, since one is 
 next_order: Callable[[], int] = itertools.count().__next__
 
 
-class Traced(Wrapped):
-    """An array whose computation is recorded: the array object of the standard, immutable."""
+class Differentiated(Wrapped):
+    """An array of real numbers that a derivative follows; what it holds is not to leave it unseen."""
 
-    __slots__ = ("level", "node", "value")
-    __array_ufunc__ = None  # so that ndarray + Traced comes to Traced.__radd__
-
-    def __init__(self, value: Any, level: int, node: Node | None = None) -> None:
-        self.value = value
-        self.level = level
-        self.node = [next_order(), value.shape, (), (), None, (), None] if node is None else node
+    __slots__ = ()
 
     def __bool__(self) -> bool:
         return bool(raw(self))
 
-    def __float__(self) -> float:
-        return float(raw(self))
+    def __float__(self) -> NoReturn:
+        raise value_taken("float(), or a function of math", self.__multimlp_backend__.name)
 
-    def __int__(self) -> int:
+    def __int__(self) -> int:  # which is a constant between its jumps
         return int(raw(self))
 
-    def __complex__(self) -> complex:
-        return complex(raw(self))
+    def __complex__(self) -> NoReturn:
+        raise value_taken("complex()", self.__multimlp_backend__.name)
 
     def __index__(self) -> NoReturn:
         raise TypeError(
@@ -76,9 +70,6 @@ class Traced(Wrapped):
     __and__ = __or__ = __xor__ = __lshift__ = __rshift__ = _has_no_bits
     __rand__ = __ror__ = __rxor__ = __rlshift__ = __rrshift__ = _has_no_bits
 
-    def __repr__(self) -> str:
-        return f"Traced(level={self.level}, {raw(self)!r})"
-
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(
             f"a traced array has no {name!r}: it has what the array API standard gives an array, and the "
@@ -93,9 +84,44 @@ class Traced(Wrapped):
 
     def _refuse_mutation(self) -> NoReturn:
         raise DifferentiationError(
-            "a traced array cannot be changed in place. Write x = x + y for x += y, and xp.where or xp.concat "
+            "a traced array cannot be changed in place. Write x = x + y for x += y, and x = multimlp.at(x)[key].set(value) "
             "for x[key] = value"
         )
+
+    def _refuse_numpy(self, what: str) -> NoReturn:
+        raise value_taken(what, self.__multimlp_backend__.name)
+
+
+class Traced(Differentiated):
+    """An array whose computation is recorded: the array object of the standard, immutable."""
+
+    __slots__ = ("level", "node", "value")
+
+    def __init__(self, value: Any, level: int, node: Node | None = None) -> None:
+        self.value = value
+        self.level = level
+        self.node = [next_order(), value.shape, (), (), None, (), None] if node is None else node
+
+    def __repr__(self) -> str:
+        return f"Traced(level={self.level}, {raw(self)!r})"
+
+
+class Dual(Differentiated):
+    """An array and its derivative along a direction, of the same shape and dtype: forward mode computes both at once."""
+
+    __slots__ = ("level", "tangent", "value")
+
+    def __init__(self, value: Any, tangent: Any, level: int) -> None:
+        self.value = value
+        self.tangent = tangent
+        self.level = level
+
+    def around(self, value: Any) -> Dual:
+        """The same derivative of the same numbers in another wrapping."""
+        return type(self)(value, self.tangent, self.level)
+
+    def __repr__(self) -> str:
+        return f"Dual(level={self.level}, {raw(self)!r})"
 
 
 def raw(x: Any) -> Any:
@@ -111,7 +137,7 @@ def raw(x: Any) -> Any:
     >>> float(value)
     9.0
     """
-    while isinstance(x, Traced):
+    while isinstance(x, Differentiated):
         x = x.value
     if isinstance(x, Wrapped):
         value = raw(x.value)

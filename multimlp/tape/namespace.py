@@ -13,7 +13,7 @@ from multimlp.tape._array import any_wrapped
 from multimlp.tape._state import call_with, outermost_level
 from multimlp.tape.batched import Batched
 from multimlp.tape.batching import Function, elementwise, no_rule
-from multimlp.tape.core import Rule, Traced, raw
+from multimlp.tape.core import Dual, Rule, Traced, raw
 from multimlp.tape.raw_selection import OWN
 from multimlp.tape.recording import Maker, Source, pointwise
 
@@ -60,11 +60,16 @@ def _rule(name: str) -> Maker | None:
 def _source(name: str, plain: Function, xp: TracedNamespace) -> Source:
     """A raw function and how it is applied to batched arrays."""
     from multimlp.tape.batch_rules import BATCH_RULES
+    from multimlp.tape.forward_rules import FORWARD_RULES, along_slopes, by_transpose
 
     added = _added.get(name)
-    if added is not None:
-        return Source(plain, name, elementwise if added.elementwise else no_rule(name), xp)
-    return Source(plain, name, BATCH_RULES.get(name) or no_rule(name), xp)
+    if added is None:
+        return Source(
+            plain, name, BATCH_RULES.get(name) or no_rule(name), FORWARD_RULES.get(name, by_transpose), xp
+        )
+    if added.elementwise:
+        return Source(plain, name, elementwise, along_slopes, xp)
+    return Source(plain, name, no_rule(name), by_transpose, xp)
 
 
 class TracedNamespace:
@@ -79,8 +84,12 @@ class TracedNamespace:
     """The type of the arrays that this namespace records."""
     batched: type[Batched]
     """The type of the arrays that it batches."""
+    dual: type[Dual]
+    """The type of the arrays with tangents."""
+    differentiated: frozenset[type]
+    """The recorded ones, and those with tangents."""
     wrapped: frozenset[type]
-    """Both."""
+    """All of them."""
 
     def __init__(self, library: Library, source: Namespace, prefix: str = "", main: Any = None) -> None:
         self.library = library
@@ -89,10 +98,12 @@ class TracedNamespace:
         self._main = self if main is None else main
         self._real_floating: dict[Any, bool] = {}
         self._types: dict[type, bool] = {}
+        self.of_ufuncs: dict[Any, Function] = {}
+        """What records a ufunc of NumPy's, for those that were met."""
         self.__name__ = f"multimlp.tape({getattr(source, '__name__', library.name)})"
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("traced", "batched", "wrapped") or (
+        if name in ("traced", "batched", "dual", "differentiated", "wrapped") or (
             name.startswith("__") and not name.startswith("__array")
         ):
             raise AttributeError(name)
@@ -131,6 +142,10 @@ class TracedNamespace:
         except KeyError:
             known = self._types[cls] = cls in self.wrapped or self.library.is_array_type(cls)
             return known
+
+    def is_floating(self, dtype: Any) -> bool:
+        """Whether it is one of real or complex numbers."""
+        return self.is_real_floating(dtype) or bool(self._source.isdtype(dtype, "complex floating"))
 
     def is_real_floating(self, dtype: Any) -> bool:
         """Whether arrays of this dtype can be differentiated."""
@@ -274,15 +289,24 @@ def namespace_for(library: Library, arrays: Iterable[Any]) -> Namespace:
 
 def _make_traced_type(library: Library) -> type[Traced]:
     xp = TracedNamespace(library, library.xp)
-    members = {
+    members: dict[str, Any] = {
         "__slots__": (),
         "__multimlp_backend__": library,
         "__multimlp_namespace__": xp,
         "__hash__": None,
     }
-    xp.traced = type("Traced", (Traced,), members)
-    xp.batched = type("Batched", (Batched,), members | {"__array_ufunc__": _ufunc_protocol(library)})
-    xp.wrapped = frozenset((xp.traced, xp.batched))
+    above: tuple[type, ...] = ()
+    if library.follows_numpy:
+        from multimlp.tape.numpy import NumPyArray
+
+        above = (NumPyArray,)
+    else:
+        members["__array_ufunc__"] = None  # so that array + Traced comes to Traced.__radd__
+    xp.traced = type("Traced", (*above, Traced), members)
+    xp.batched = type("Batched", (*above, Batched), members)
+    xp.dual = type("Dual", (*above, Dual), members)
+    xp.differentiated = frozenset((xp.traced, xp.dual))
+    xp.wrapped = frozenset((xp.traced, xp.batched, xp.dual))
     for name, (method, function) in _OPERATORS.items():
         _set(f"__{method}__", _recording(name, function, xp), *xp.wrapped)
     for name, (method, operation) in _BINARY_OPERATORS.items():
@@ -304,12 +328,6 @@ def _make_traced_type(library: Library) -> type[Traced]:
 def _set(method: str, function: Function, *types: type) -> None:
     for cls in types:
         setattr(cls, method, function)
-
-
-def _ufunc_protocol(library: Library) -> Any:
-    """How NumPy's functions and operators meet a batched array: where the library's arrays are NumPy's they call it, so that
-    ``array += batched`` is seen; the operators of other libraries give way to None."""
-    return Batched._by_ufunc if hasattr(library.xp.zeros(()), "__array_function__") else None
 
 
 def _recording(name: str, function: Function, xp: TracedNamespace) -> Function:

@@ -8,18 +8,45 @@ namespace calls a maker once, when the name is first asked for, with the `Source
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NoReturn, TypeAlias
 
-from multimlp.errors import InputError
+from multimlp.errors import InputError, NotDifferentiableError
 from multimlp.tape._array import Wrapped, any_wrapped, device_of
 from multimlp.tape._state import RECORDING, call_with
 from multimlp.tape.batching import BatchRule, Function, level_of
-from multimlp.tape.core import Rule, Traced, next_order, raw
+from multimlp.tape.core import Dual, Node, Rule, Traced, next_order, raw
 
 Maker: TypeAlias = "Callable[[Source, Any], Function]"
 """From what is below differentiation, and the traced namespace, to the function that records."""
+
+
+ForwardRule: TypeAlias = "Callable[[Source, Any, Any, tuple[Any, ...], tuple[Any, ...], dict[str, Any]], Any]"
+"""``rule(source, xp, y, values, tangents, params)``: the tangent of the result ``y``; there is None for an argument without a tangent."""
+
+
+def highest(values: Iterable[Any]) -> Any:
+    """The array of the highest level among the values and in lists and tuples among them; None if there is none."""
+    top = None
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            value = highest(value)
+        if isinstance(value, Wrapped) and (top is None or value.level > top.level):
+            top = value
+    return top
+
+
+def _value(x: Any, level: int) -> Any:
+    if isinstance(x, Dual):
+        return x.value if x.level == level else x
+    return type(x)([_value(item, level) for item in x]) if type(x) in (list, tuple) else x
+
+
+def _tangent(x: Any, level: int) -> Any:
+    if isinstance(x, Dual):
+        return x.tangent if x.level == level else None
+    return [_tangent(item, level) for item in x] if type(x) in (list, tuple) else None
 
 
 class Source:
@@ -37,19 +64,44 @@ class Source:
 
     Attributes
     ----------
-    batched : callable
-        The function where the highest level among the arguments is a batch.
     record : callable
         The function that records, for arguments of any kind.
+    rules : tuple of Rule
+        Those of reverse mode, which forward mode uses too.
     """
 
-    __slots__ = ("batched", "name", "plain", "record")
+    __slots__ = ("_batched", "_forward", "_xp", "name", "plain", "record", "rules")
 
-    def __init__(self, plain: Function, name: str, rule: BatchRule, xp: Any) -> None:
+    def __init__(self, plain: Function, name: str, rule: BatchRule, forward: ForwardRule, xp: Any) -> None:
         self.plain = plain
         self.name = name
         self.record: Function = plain
-        self.batched = rule(lambda *args, **params: self.record(*args, **params), xp)
+        self.rules: tuple[Rule, ...] = ()
+        self._forward, self._xp = forward, xp
+        self._batched = rule(lambda *args, **params: self.record(*args, **params), xp)
+
+    def batched(self, *args: Any, **params: Any) -> Any:
+        """The function where the highest level among the arguments is no recorded one: a batch, or one with tangents."""
+        if RECORDING.forward:
+            top = highest((*args, *params.values()))
+            if isinstance(top, Dual):
+                return self._pushed(top, args, params)
+        return self._batched(*args, **params)
+
+    def _pushed(self, top: Dual, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """The values and their tangents; integers and booleans have none."""
+        level, dual, is_smooth = top.level, type(top), self._xp.is_floating
+        values = tuple([_value(x, level) for x in args])
+        y = self.record(*values, **params)
+        if not isinstance(y, tuple):
+            if not is_smooth(y.dtype):
+                return y
+            tangents = tuple([_tangent(x, level) for x in args])
+            return dual(y, self._forward(self, self._xp, y, values, tangents, params), level)
+        tangents = tuple([_tangent(x, level) for x in args])
+        found = self._forward(self, self._xp, y, values, tangents, params)
+        items = [dual(a, b, level) if is_smooth(a.dtype) else a for a, b in zip(y, found, strict=True)]
+        return type(y)(*items) if hasattr(y, "_fields") else tuple(items)
 
     def recorded_by(self, maker: Maker, xp: Any) -> Function:
         """The recording function."""
@@ -72,6 +124,7 @@ def _unary(rules: tuple[Rule, ...]) -> Maker:
     keeps_y, (keeps_x,) = _kept(rules, 1)
 
     def make(source: Source, xp: Any) -> Function:
+        source.rules = rules
         traced, wrapped, function, batch = xp.traced, xp.wrapped, source.plain, source.batched
 
         def record(x: Any, /) -> Any:
@@ -93,6 +146,7 @@ def _binary(rules: tuple[Rule, ...]) -> Maker:
     both, left, right = [(chosen, *_kept(chosen, 2)) for chosen in (rules, rules[:1], rules[1:])]
 
     def make(source: Source, xp: Any) -> Function:
+        source.rules = both[0]
         traced, wrapped, function, batch = xp.traced, xp.wrapped, source.plain, source.batched
 
         def record(a: Any, b: Any, /) -> Any:
@@ -126,6 +180,7 @@ def _binary(rules: tuple[Rule, ...]) -> Maker:
 
 def _nary(rules: tuple[Rule, ...]) -> Maker:
     def make(source: Source, xp: Any) -> Function:
+        source.rules = rules
         traced = xp.traced
 
         def record(*args: Any) -> Any:
@@ -165,6 +220,14 @@ def _take_off(args: tuple[Any, ...]) -> tuple[int, list[int], tuple[Any, ...]]:
     return level, which, tuple(a.value if i in which else a for i, a in enumerate(args))
 
 
+def check_real(xp: Any, name: str, x: Any) -> None:
+    """`NotDifferentiableError` for complex numbers, in rules that are right for real ones alone."""
+    if not xp.is_real_floating(x.dtype):
+        raise NotDifferentiableError(
+            f"{name}: of complex numbers ({x.dtype}) the tape has no derivative of this function"
+        )
+
+
 class Like:
     """What is known of an array when its numbers are gone: a rule gets it for a parameter named ``x_like``."""
 
@@ -202,6 +265,7 @@ def parametric(rule: Rule) -> Maker:
     allowed, refuse = _parameters(rule, skip=4)
 
     def make(source: Source, xp: Any) -> Function:
+        source.rules = rules
         traced, wrapped, function, batch = xp.traced, xp.wrapped, source.plain, source.batched
 
         def record(x: Any, /, *rest: Any, **params: Any) -> Any:
@@ -231,6 +295,7 @@ def selecting(rule: Rule) -> Maker:
     allowed, refuse = _parameters(rule, skip=4)
 
     def make(source: Source, xp: Any) -> Function:
+        source.rules = rules
         traced, wrapped, function = xp.traced, xp.wrapped, source.plain
 
         def record(x: Any, where: Any, /, *rest: Any, **params: Any) -> Any:
@@ -288,6 +353,7 @@ def several_results(rule: Rule) -> Maker:
     rules = (rule,)
 
     def make(source: Source, xp: Any) -> Function:
+        source.rules = rules
         traced = xp.traced
 
         def record(x: Any, /, **params: Any) -> Any:
@@ -297,26 +363,19 @@ def several_results(rule: Rule) -> Maker:
             results = record(value, **params)
             node = [next_order(), None, (x.node,), rules, tuple(results), (value,), params]
             items = [
-                traced(
-                    item,
-                    x.level,
-                    [
-                        next_order(),
-                        item.shape,
-                        (node,),
-                        (partial(_nth_cotangent, i, len(results)),),
-                        None,
-                        (),
-                        None,
-                    ],
-                )
-                for i, item in enumerate(results)
+                result_of(node, i, len(results), traced(item, x.level)) for i, item in enumerate(results)
             ]
             return type(results)(*items) if hasattr(results, "_fields") else tuple(items)
 
         return record
 
     return make
+
+
+def result_of(node: Node, i: int, size: int, x: Traced) -> Traced:
+    """``x`` as the i-th of ``size`` results of an operation with several."""
+    x.node = [next_order(), x.shape, (node,), (partial(_nth_cotangent, i, size),), None, (), None]
+    return x
 
 
 def _nth_cotangent(i: int, size: int, xp: Any, g: Any, y: Any) -> tuple[Any, ...]:
@@ -339,7 +398,7 @@ def composed(definition: Function) -> Maker:
     return make
 
 
-def operation(function: Function, pullback: Function, x: Traced) -> Traced:
+def operation(function: Function, pullback: Function, x: Any) -> Any:
     """``function(x)`` as one operation of which the derivative is known.
 
     Both compute with what is under ``x`` and record if that is traced in its turn, so that there are derivatives of any order.
@@ -351,6 +410,7 @@ def operation(function: Function, pullback: Function, x: Traced) -> Traced:
     pullback : callable
         ``pullback(xp, g, x)``: the cotangent of x, from the cotangent ``g`` of the result, with the traced namespace ``xp``.
     x : traced array
+        Or one with a tangent, if the function is one of each element.
 
     Examples
     --------
@@ -371,6 +431,8 @@ def operation(function: Function, pullback: Function, x: Traced) -> Traced:
         return pullback(xp, g, below)
 
     y = call_with(under, function, below)
+    if isinstance(x, Dual):
+        return type(x)(y, call_with(under, pullback, x.__multimlp_namespace__, x.tangent, below), x.level)
     return type(x)(y, x.level, [next_order(), y.shape, (x.node,), (rule,), None, (), None])
 
 

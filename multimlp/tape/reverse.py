@@ -1,4 +1,4 @@
-"""The backward pass, and the three transforms made of it."""
+"""The backward pass, and the transforms made of it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from multimlp._typing import Array, Arrays, Library
-from multimlp.errors import InputError, NonScalarError, NotDifferentiableError, ShapeError
+from multimlp.errors import InputError, NonScalarError, NotDifferentiableError
 from multimlp.tape._state import RECORDING, call_with, new_level
-from multimlp.tape.core import Node, Traced
-from multimlp.tape.namespace import TracedNamespace, namespace_for, refuses_traced, traced_type
+from multimlp.tape.core import Node, Traced, next_order
+from multimlp.tape.linear import check_same_shapes
+from multimlp.tape.namespace import TracedNamespace, refuses_traced, traced_type
 
 
 def value_and_grad(
@@ -110,59 +111,11 @@ def vjp(
     outputs = tuple(_lower(y, level) for y in traced_outputs)
 
     def pullback(cotangents: Arrays) -> Arrays:
-        _check_cotangents(outputs, cotangents)
+        check_same_shapes("cotangents", "output", outputs, cotangents)
         seeds = [(y.node, g) for y, g in zip(traced_outputs, cotangents, strict=True) if _is_at(y, level)]
         return _gradients(xp, _backward(xp, seeds, release=False), leaves, arrays)
 
     return outputs, pullback
-
-
-def jvp(
-    function: Callable[[Arrays], Arrays], arrays: Arrays, tangents: Arrays, library: Library
-) -> tuple[Arrays, Arrays]:
-    """The outputs of a function, and their directional derivatives along the tangents of its inputs.
-
-    The pullback is linear in its cotangents, so that its own pullback is the forward derivative: with the library's own reverse
-    mode, the tape's where it has none.
-
-    Parameters
-    ----------
-    function : callable
-        From a tuple of arrays to a tuple of arrays.
-    arrays, tangents : tuple of array
-        The point and the direction, of the same shapes.
-    library : Library
-        Whose arrays these are.
-
-    Returns
-    -------
-    outputs, output_tangents : tuple of array
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import multimlp as mm
-    >>> from multimlp import tape
-    >>> library = mm.get_backend("numpy")
-    >>> _, (dy,) = tape.jvp(lambda xs: (xs[0] * xs[0],), (np.asarray(3.0),), (np.asarray(1.0),), library)
-    >>> float(dy)
-    6.0
-    """
-    _check_same_shapes("tangents", "input", arrays, tangents)
-    outputs, pullback = library.vjp(function, arrays)
-    smooth = [i for i, y in enumerate(outputs) if library.is_floating(y)]
-    derivatives = [namespace_for(library, (y,)).zeros_like(y) for y in outputs]
-    if not smooth:
-        return outputs, tuple(derivatives)
-
-    def of_cotangents(cotangents: Arrays) -> Arrays:
-        given = dict(zip(smooth, cotangents, strict=True))
-        return pullback(tuple(given.get(i, none) for i, none in enumerate(derivatives)))
-
-    _, forward = library.vjp(of_cotangents, tuple(derivatives[i] for i in smooth))
-    for i, derivative in zip(smooth, forward(tuple(tangents)), strict=True):
-        derivatives[i] = derivative
-    return outputs, tuple(derivatives)
 
 
 # ---- levels --------------------------------------------------------------------------------------
@@ -175,6 +128,12 @@ def _namespace_of(library: Library) -> TracedNamespace:
 
 def _open(arrays: Arrays, library: Library) -> tuple[TracedNamespace, int, tuple[Traced, ...]]:
     """A new level with each array traced at it."""
+    xp, level = checked(arrays, library), new_level()
+    return xp, level, tuple(xp.traced(array, level) for array in arrays)
+
+
+def checked(arrays: Arrays, library: Library) -> TracedNamespace:
+    """What computes with the arrays where they are differentiated, if they can be."""
     xp = _namespace_of(library)
     for i, array in enumerate(arrays):
         if hasattr(array, "dtype") and not xp.owns(array):
@@ -187,8 +146,7 @@ def _open(arrays: Arrays, library: Library) -> tuple[TracedNamespace, int, tuple
                 f"argument {i} is {what}: derivatives exist with respect to real floating-point arrays. "
                 "Convert it with xp.astype(x, xp.float64), or keep it out of the arguments to differentiate"
             )
-    level = new_level()
-    return xp, level, tuple(xp.traced(array, level) for array in arrays)
+    return xp
 
 
 def _differentiable(xp: TracedNamespace, x: Any) -> bool:
@@ -201,22 +159,6 @@ def _is_at(x: Any, level: int) -> bool:
 
 def _lower(x: Any, level: int) -> Any:
     return x.value if _is_at(x, level) else x
-
-
-def _check_cotangents(outputs: Arrays, cotangents: Arrays) -> None:
-    _check_same_shapes("cotangents", "output", outputs, cotangents)
-
-
-def _check_same_shapes(what: str, of: str, arrays: Arrays, given: Arrays) -> None:
-    if not isinstance(given, (tuple, list)) or len(given) != len(arrays):
-        count = len(given) if isinstance(given, (tuple, list)) else type(given).__name__
-        raise InputError(
-            f"{what}: expected a tuple with one array for each {of} ({len(arrays)}), got {count}"
-        )
-    for i, (array, other) in enumerate(zip(arrays, given, strict=True)):
-        wanted, got = tuple(getattr(array, "shape", ())), tuple(getattr(other, "shape", ()))
-        if wanted != got:
-            raise ShapeError(f"{what}[{i}]: expected the shape of {of} {i}, {wanted}, got {got}")
 
 
 # ---- backward ------------------------------------------------------------------------------------
@@ -233,7 +175,7 @@ def _backward(xp: TracedNamespace, seeds: Sequence[tuple[Node, Any]], release: b
     own: set[int] = set()  # sums made here, which nobody else holds
     for node, g in seeds:
         _accumulate(cotangents, node[0], g)
-    nodes = _reachable(node for node, _ in seeds)
+    nodes = reachable(node for node, _ in seeds)
     while nodes:
         node = nodes.pop()
         order, shape, parents, rules, y, args, params = node
@@ -241,6 +183,9 @@ def _backward(xp: TracedNamespace, seeds: Sequence[tuple[Node, Any]], release: b
         if release:
             node[2:] = _FORGOTTEN
         if shape is None:  # several results, of which g is None for those that do not count
+            if rules is AGAIN:
+                _run_again(args[0], g, cotangents, nodes)
+                continue
             g = tuple(xp.zeros_like(b) if a is None else a for a, b in zip(g, y, strict=True))
         if refusing and (
             shape is None or type(g) is traced or type(y) is traced or traced in map(type, args)
@@ -271,6 +216,21 @@ _FORGOTTEN = ((), (), None, (), None)
 """The second half of a node without parents."""
 
 
+AGAIN: Any = "run again"
+"""In the place of a node's rules: its operations were not kept, and are recorded anew by calling its argument. `checkpoint` makes such."""
+
+
+def _run_again(
+    record: Callable[[], Sequence[tuple[Node, int]]], g: Any, cotangents: dict[int, Any], nodes: list[Node]
+) -> None:
+    """The nodes that stand for one come last among those to be done, so that sums have the order that they would have had."""
+    since = next_order()
+    found = [(node, g[i]) for node, i in record() if g[i] is not None]
+    for node, c in found:
+        _accumulate(cotangents, node[0], c)
+    nodes.extend(reachable((node for node, _ in found), since))
+
+
 def _lift(xp: TracedNamespace, values: tuple[Any, ...]) -> tuple[Any, ...]:
     """Values for a rule, all traced if one of them is.
 
@@ -296,16 +256,16 @@ def _levels_in(values: tuple[Any, ...]) -> Iterator[int]:
             yield x.level
 
 
-def _reachable(outputs: Iterable[Node]) -> list[Node]:
-    """All operations behind the outputs, the earliest first."""
+def reachable(outputs: Iterable[Node], since: int = -1) -> list[Node]:
+    """All operations behind the outputs, the earliest first; only those recorded after ``since``."""
     found: dict[int, Node] = {}
-    stack = [node for node in outputs if node[2]]
+    stack = [node for node in outputs if node[2] and node[0] > since]
     while stack:
         node = stack.pop()
         order = node[0]
         if order not in found:
             found[order] = node
-            stack.extend([parent for parent in node[2] if parent[2]])
+            stack.extend([parent for parent in node[2] if parent[2] and parent[0] > since])
     return [found[order] for order in sorted(found)]
 
 
@@ -337,4 +297,6 @@ def _gradients(xp: TracedNamespace, cotangents: dict[int, Any], leaves: Arrays, 
 def _gradient(xp: TracedNamespace, g: Any, x: Array) -> Array:
     if g is None:
         return xp.zeros_like(x)
+    if g.dtype != x.dtype and not xp.is_real_floating(g.dtype):
+        g = xp.real(g)
     return g if g.dtype == x.dtype else xp.astype(g, x.dtype)

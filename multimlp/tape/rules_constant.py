@@ -7,13 +7,29 @@ traced array.
 
 from __future__ import annotations
 
-from multimlp.tape.recording import Maker, constant
+from typing import Any
+
+from multimlp.tape.recording import Maker, Source, constant
 
 _NAMES = """
     all any argmax argmin argsort can_cast ceil count_nonzero empty_like equal finfo floor floor_divide
-    greater greater_equal iinfo imag isdtype isfinite isin isinf isnan less less_equal linalg.matrix_rank
+    greater greater_equal iinfo isdtype isfinite isin isinf isnan less less_equal linalg.matrix_rank
     logical_and logical_not logical_or logical_xor nonzero not_equal ones_like result_type round searchsorted
-    sign signbit trunc unique_inverse zeros_like
+    signbit trunc unique_inverse zeros_like
 """
 
-RULES: dict[str, Maker] = dict.fromkeys(_NAMES.split(), constant)
+
+def _sign(source: Source, xp: Any) -> Any:
+    """The maker of sign: a constant of real numbers, of complex ones their direction."""
+    plain = constant(source, xp)
+
+    def sign(x: Any, /) -> Any:
+        if type(x) not in xp.differentiated or xp.is_real_floating(x.dtype):
+            return plain(x)
+        size = xp.abs(x)
+        return x / xp.where(size == 0, xp.ones_like(size), size)
+
+    return sign
+
+
+RULES: dict[str, Maker] = {**dict.fromkeys(_NAMES.split(), constant), "sign": _sign}

@@ -18,7 +18,7 @@ from multimlp._typing import Array, Namespace
 from multimlp.errors import MissingRuleError
 from multimlp.tape._array import device_of
 from multimlp.tape.batching import Function
-from multimlp.tape.recording import Maker, Source, composed, parametric, several_results
+from multimlp.tape.recording import Maker, Source, check_real, composed, parametric, several_results
 
 
 def _t(xp: Namespace, x: Array) -> Array:
@@ -49,6 +49,7 @@ def _lower_half(xp: Namespace, x: Array) -> Array:
 
 
 def _cholesky(xp: Namespace, g: Array, y: Array, _x: Array, upper: bool = False) -> Array:
+    check_real(xp, "linalg.cholesky", y)
     l, g = (_t(xp, y), _t(xp, g)) if upper else (y, g)
     middle = _lower_half(xp, xp.matmul(_t(xp, l), xp.tril(g)))
     solved = xp.linalg.solve(_t(xp, l), _t(xp, xp.linalg.solve(_t(xp, l), _t(xp, middle))))
@@ -56,6 +57,7 @@ def _cholesky(xp: Namespace, g: Array, y: Array, _x: Array, upper: bool = False)
 
 
 def _eigh(xp: Namespace, g: tuple[Array, Array], y: tuple[Array, Array], x: Array) -> Array:
+    check_real(xp, "linalg.eigh", x)
     (gw, gv), (w, v) = g, y
     gaps = w[..., None, :] - w[..., :, None]
     inner = _ratio(xp, _without_diagonal(xp, xp.matmul(_t(xp, v), gv)), gaps) + _diagonal_matrix(xp, gw)
@@ -71,12 +73,14 @@ def _eigvalsh(xp: Namespace, x: Array) -> Array:
 
 
 def _slogdet(xp: Namespace, g: tuple[Array, Array], y: tuple[Array, Array], x: Array) -> Array:
+    check_real(xp, "linalg.slogdet", x)
     return g[1][..., None, None] * _t(xp, xp.linalg.inv(x))
 
 
 def _qr_tall(
     xp: Namespace, g: tuple[Array, Array], y: tuple[Array, Array], x: Array, mode: str = "reduced"
 ) -> Array:
+    check_real(xp, "linalg.qr", x)
     (gq, gr), (q, r) = g, y
     m = xp.matmul(r, _t(xp, gr)) - xp.matmul(_t(xp, gq), q)
     lower = xp.tril(m, k=-1)
@@ -88,10 +92,10 @@ def _qr(source: Source, xp: Any) -> Function:
     """The maker of qr: a wide matrix is a square one with columns appended; of a tall one, only the reduced
     form has a derivative.
     """
-    record, traced = several_results(_qr_tall)(source, xp), xp.traced
+    record, differentiated = several_results(_qr_tall)(source, xp), xp.differentiated
 
     def qr(x: Any, /, *, mode: str = "reduced") -> Any:
-        if type(x) is not traced:
+        if type(x) not in differentiated:
             return source(x, mode=mode)
         rows, columns = x.shape[-2:]
         if rows >= columns:
@@ -114,6 +118,7 @@ def _svd_reduced(
     x: Array,
     full_matrices: bool = True,
 ) -> Array:
+    check_real(xp, "linalg.svd", x)
     (gu, gs, gvt), (u, s, vt) = g, y
     ut, v, gv = _t(xp, u), _t(xp, vt), _t(xp, gvt)
     gaps = (s[..., None, :] - s[..., :, None]) * (s[..., None, :] + s[..., :, None])
@@ -136,10 +141,10 @@ def _svd_reduced(
 
 def _svd(source: Source, xp: Any) -> Function:
     """The maker of svd: the vectors that full_matrices adds are arbitrary and have no derivative."""
-    record, traced = several_results(_svd_reduced)(source, xp), xp.traced
+    record, differentiated = several_results(_svd_reduced)(source, xp), xp.differentiated
 
     def svd(x: Any, /, *, full_matrices: bool = True) -> Any:
-        if type(x) is traced and full_matrices and x.shape[-1] != x.shape[-2]:
+        if type(x) in differentiated and full_matrices and x.shape[-1] != x.shape[-2]:
             raise MissingRuleError(
                 "linalg.svd: no derivative with full_matrices=True unless the matrix is square; "
                 "use full_matrices=False"

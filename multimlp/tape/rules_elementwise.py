@@ -11,6 +11,8 @@ Choices where a derivative does not exist (or is a matter of taste):
 * ``pow``: the derivative of ``x ** 0`` is 0 also at x = 0, and ``0 ** y`` does not change with ``y >= 0``;
   a negative base has no derivative with respect to the exponent (NaN).
 * ``nextafter`` moves with its first argument, of which it is a unit in the last place away.
+* Complex numbers may stand between real ones: cotangents are such that their product with a small change, real part taken, is the change
+  of the result.
 * ``floor``, ``round``, comparisons and the like are constants between their jumps: see ``rules_constant.py``.
 """
 
@@ -21,6 +23,7 @@ from typing import Any
 
 from multimlp._typing import Array, Namespace
 from multimlp.tape._array import Wrapped
+from multimlp.tape.core import raw
 from multimlp.tape.recording import Maker, Source, parametric, pointwise
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
@@ -134,27 +137,49 @@ def _plain_slope_of_tanh(xp: Namespace, x: Array) -> Array:
     return e
 
 
+def _is_real(xp: Namespace, x: Array) -> bool:
+    return bool(xp.is_real_floating(x.dtype))
+
+
+def _of_real(xp: Namespace, g: Array) -> Array:
+    """The cotangent of a real number, of which only the real part counts, before it becomes one of a complex number."""
+    return g if _is_real(xp, g) else xp.real(g)
+
+
+def _abs(xp: Namespace, g: Array, _y: Array, x: Array) -> Array:
+    if _is_real(xp, x):
+        return g * xp.sign(x)
+    size = xp.abs(x)
+    return _of_real(xp, g) * (xp.conj(x) / xp.where(size == 0, xp.ones_like(size), size))
+
+
+def _imag(xp: Namespace, g: Array, _y: Array, x: Array) -> Array:
+    """The imaginary part is the real part of -i times the number."""
+    return xp.zeros_like(g) if _is_real(xp, x) else _of_real(xp, g) * xp.full_like(raw(x), -1j)
+
+
 # The rules of one row: the cotangent of the first argument, of the second, ...
 RULES: dict[str, Maker] = {
-    "abs": pointwise(lambda xp, g, _y, x: g * xp.sign(x)),
+    "abs": pointwise(_abs),
     "acos": pointwise(lambda xp, g, _y, x: -g / xp.sqrt((1 - x) * (1 + x))),
     "acosh": pointwise(lambda xp, g, _y, x: g / (xp.sqrt(x - 1) * xp.sqrt(x + 1))),
     "asin": pointwise(lambda xp, g, _y, x: g / xp.sqrt((1 - x) * (1 + x))),
     "asinh": pointwise(lambda xp, g, _y, x: g / xp.hypot(x, xp.ones_like(x))),
     "atan": pointwise(lambda xp, g, _y, x: g / (1 + x * x)),
     "atanh": pointwise(lambda xp, g, _y, x: g / ((1 - x) * (1 + x))),
-    "conj": pointwise(lambda xp, g, _y, _x: g),
+    "conj": pointwise(lambda xp, g, _y, _x: g if _is_real(xp, g) else xp.conj(g)),
     "cos": pointwise(lambda xp, g, _y, x: -g * xp.sin(x)),
     "cosh": pointwise(lambda xp, g, _y, x: g * xp.sinh(x)),
     "exp": pointwise(lambda xp, g, y, _x: g * y),
     "expm1": pointwise(lambda xp, g, _y, x: g * xp.exp(x)),
+    "imag": pointwise(_imag),
     "log": pointwise(lambda xp, g, _y, x: g / x),
     "log10": pointwise(lambda xp, g, _y, x: g / (LN10 * x)),
     "log1p": pointwise(lambda xp, g, _y, x: g / (1 + x)),
     "log2": pointwise(lambda xp, g, _y, x: g / (LN2 * x)),
     "negative": pointwise(lambda xp, g, _y, _x: -g),
     "positive": pointwise(lambda xp, g, _y, _x: g),
-    "real": pointwise(lambda xp, g, _y, _x: g),
+    "real": pointwise(lambda xp, g, _y, _x: _of_real(xp, g)),
     "reciprocal": pointwise(lambda xp, g, y, _x: -g * y * y),
     "sin": pointwise(lambda xp, g, _y, x: g * xp.cos(x)),
     "sinh": pointwise(lambda xp, g, _y, x: g * xp.cosh(x)),

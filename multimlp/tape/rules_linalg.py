@@ -14,7 +14,7 @@ from multimlp._typing import Array, Namespace
 from multimlp.errors import InputError, ShapeError
 from multimlp.tape._array import device_of
 from multimlp.tape.core import raw
-from multimlp.tape.recording import Maker, Source, composed, parametric, pointwise
+from multimlp.tape.recording import Maker, Source, check_real, composed, parametric, pointwise
 from multimlp.tape.rules_reductions import axes_of, restore_axes
 
 
@@ -46,7 +46,7 @@ def _vecdot(xp: Namespace, a: Array, b: Array, axis: int = -1) -> Array:
         raise ShapeError(
             f"vecdot: axis {axis} of the shapes {a.shape} and {b.shape} must have the same length"
         )
-    return xp.sum(xp.multiply(a, b), axis=axis)
+    return xp.sum(xp.multiply(xp.conj(a) if xp.isdtype(a.dtype, "complex floating") else a, b), axis=axis)
 
 
 def _tensordot(xp: Namespace, a: Array, b: Array, axes: Any = 2) -> Array:
@@ -122,6 +122,7 @@ def _solve_left(xp: Namespace, g: Array, y: Array, a: Array, b: Array) -> Array:
 
 
 def _pinv(xp: Namespace, g: Array, y: Array, x: Array, rtol: Any = None) -> Array:
+    check_real(xp, "linalg.pinv", x)
     t, h = xp.matrix_transpose(y), xp.matrix_transpose(g)
     outer = -xp.matmul(t, xp.matmul(g, t))
     left = xp.matmul(xp.matmul(h, y), t)
@@ -148,6 +149,7 @@ def _power_norm(
     keepdims: bool = False,
     ord: Any = 2,  # noqa: A002
 ) -> Array:
+    check_real(xp, "linalg.vector_norm", x)
     g, y = restore_axes(xp, g, x, axis), restore_axes(xp, y, x, axis)
     origin = y == 0
     unit = x / xp.where(origin, xp.ones_like(y), y)
@@ -158,10 +160,10 @@ def _power_norm(
 def _vector_norm(source: Source, xp: Any) -> Any:
     """The maker of vector_norm: the orders 0 and ±inf are other functions in disguise."""
     record = parametric(_power_norm)(source, xp)
-    traced = xp.traced
+    differentiated = xp.differentiated
 
     def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:  # noqa: A002
-        if type(x) is traced:
+        if type(x) in differentiated:
             if ord == math.inf:
                 return xp.max(xp.abs(x), axis=axis, keepdims=keepdims)
             if ord == -math.inf:

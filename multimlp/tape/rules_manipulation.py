@@ -156,10 +156,10 @@ def _astype_back(
 def _astype(source: Source, xp: Any) -> Function:
     """The maker of astype: integers and booleans are constants, complex numbers are refused."""
     record = parametric(_astype_back)(source, xp)
-    traced = xp.traced
+    differentiated = xp.differentiated
 
     def astype(x: Any, dtype: Any, /, **params: Any) -> Any:
-        if type(x) is not traced or xp.is_real_floating(dtype):
+        if type(x) not in differentiated or xp.is_real_floating(dtype):
             return record(x, dtype, **params)
         if xp.isdtype(dtype, "complex floating"):
             raise NotDifferentiableError(

@@ -13,7 +13,7 @@ from typing import Any
 from multimlp._typing import Array, Namespace
 from multimlp.tape.batching import Function
 from multimlp.tape.core import Rule
-from multimlp.tape.recording import Maker, Source, composed, parametric
+from multimlp.tape.recording import Maker, Source, check_real, composed, parametric
 
 Axis = int | Sequence[int] | None
 
@@ -142,6 +142,8 @@ def _with_dtype(rule: Rule) -> Maker:
 def _var(
     xp: Namespace, x: Array, axis: Axis = None, correction: float = 0.0, keepdims: bool = False
 ) -> Array:
+    if not xp.is_real_floating(x.dtype) and xp.isdtype(x.dtype, "complex floating"):
+        check_real(xp, "var", x)
     centred = x - xp.mean(x, axis=axis, keepdims=True)
     return xp.sum(centred * centred, axis=axis, keepdims=keepdims) / max(_count(x, axis) - correction, 0.0)
 

@@ -8,7 +8,7 @@ from typing import Any
 from multimlp._typing import Array, Arrays, Library
 from multimlp.tape._array import Wrapped, any_wrapped
 from multimlp.tape.batched import Batched
-from multimlp.tape.core import Rule, next_order
+from multimlp.tape.core import Dual, Rule, next_order
 
 
 def with_slopes(value: Array, slopes: Callable[..., Arrays], parameters: Arrays, library: Library) -> Array:
@@ -52,6 +52,11 @@ def with_slopes(value: Array, slopes: Callable[..., Arrays], parameters: Arrays,
         return kind(with_slopes(inside, slopes, tuple(rows), library), level)
     below = tuple(x.value if of_level(x) else x for x in parameters)
     y = with_slopes(value, slopes, below, library)
+
+    if issubclass(kind, Dual):
+        terms = zip(parameters, slopes(y, *below), strict=True)
+        tangents = [x.tangent * slope for x, slope in terms if of_level(x)]
+        return kind(y, sum(tangents[1:], tangents[0]), level)
 
     def slope_in(i: int) -> Rule:
         return lambda xp, g, y, *arguments: g * slopes(y, *arguments)[i]

@@ -154,6 +154,54 @@ class BackendContract:
         self.close(adapter, y, [1.0, 4.0])
         self.close(adapter, dy, [2.0, 40.0])
 
+    def test_a_linear_map_is_the_jacobian(self, adapter: Backend) -> None:
+        x = self.array(adapter, [1.0, 2.0])
+        for make in (adapter.linearize, adapter.jacobian_products):
+            (y,), push = make(lambda a: (a[0] * a[0],), (x,))
+            self.close(adapter, y, [1.0, 4.0])
+            for tangent in ([1.0, 10.0], [0.0, 1.0]):
+                self.close(
+                    adapter, push((self.array(adapter, tangent),))[0], 2 * np.asarray([1.0, 2.0]) * tangent
+                )
+
+    @pytest.mark.parametrize("kind", ["vjp", "jvp"])
+    def test_a_derivative_of_ones_own(self, adapter: Backend, kind: str) -> None:
+        """Three times the true one, so that it is seen to be used."""
+
+        def cube(arrays: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
+            def function(a: tuple[Array, ...]) -> tuple[Array, ...]:
+                return (a[0] * a[0],)
+
+            if kind == "vjp":
+                (y,) = adapter.custom_vjp(
+                    function, lambda a: (function(a), a), lambda a, g: (6 * g[0] * a[0],), arrays
+                )
+            else:
+                (y,) = adapter.custom_jvp(function, lambda a, t: (function(a), (6 * t[0] * a[0],)), arrays)
+            return array_namespace(y).sum(y), ()
+
+        try:
+            _, _, (g,) = adapter.value_and_grad(cube)((self.array(adapter, [1.0, 2.0]),))
+        except CapabilityError as error:
+            pytest.skip(str(error))
+        self.close(adapter, g, [6.0, 12.0])
+
+    def test_what_is_computed_again_is_the_same(self, adapter: Backend) -> None:
+        def energy(arrays: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
+            (y,) = adapter.checkpoint(lambda a: (a[0] * a[0] * a[0],), arrays)
+            return array_namespace(y).sum(y), ()
+
+        value, _, (g,) = adapter.value_and_grad(energy)((self.array(adapter, [1.0, 2.0]),))
+        self.close(adapter, value, 9.0)
+        self.close(adapter, g, [3.0, 12.0])
+
+    def test_branches_and_loops(self, adapter: Backend) -> None:
+        x = self.array(adapter, 3.0)
+        (y,) = adapter.cond(x > 2, lambda a: (a[0] * 2,), lambda a: (a[0],), (x,))
+        self.close(adapter, y, 6.0)
+        (y,) = adapter.while_loop(lambda a: a[0] < 20, lambda a: (a[0] * 2,), (x,))
+        self.close(adapter, y, 24.0)
+
     def test_second_derivatives(self, adapter: Backend) -> None:
         if not adapter.capabilities.higher_order:
             pytest.skip("first derivatives only, as its capabilities say")

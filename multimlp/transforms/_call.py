@@ -47,6 +47,10 @@ def explained(backend: Backend, function: Callable[..., Any], *args: Any) -> Any
     except MultimlpError:
         raise
     except Exception as error:
+        if isinstance(
+            error.__cause__, MultimlpError
+        ):  # NumPy's "setting an array element with a sequence", for one
+            raise error.__cause__ from error
         ours = backend.explain(error) or _of_another_library(backend, error, args)
         if ours is None:
             raise

@@ -1,4 +1,4 @@
-"""Forward mode: directional derivatives and Hessian-vector products."""
+"""Forward mode: directional derivatives, linear maps, and Hessian-vector products."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from typing import Any
 
 from multimlp.backend import Array
 from multimlp.errors import InputError, NotDifferentiableError
+from multimlp.errors.checks import flag
 from multimlp.transforms._call import Call, Outputs, check_transformed, explained
 from multimlp.transforms._directions import directions
-from multimlp.transforms._reverse import gradient_of, no_floats
+from multimlp.transforms._reverse import gradient_of, no_floats, unpack_aux
 from multimlp.tree import Tree
 
 
-def jvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]) -> tuple[Tree, Tree]:
+def jvp(
+    f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree], has_aux: bool = False
+) -> tuple[Any, ...]:
     """``(outputs, J v)``: the directional derivative of ``f`` at ``primals`` along ``tangents``.
 
     Both are tuples, an entry for each argument of ``f``; the tangents are trees like the primals, of arrays of the same shapes and
-    dtypes.
+    dtypes. With ``has_aux`` the function returns ``(outputs, aux)`` and the result is ``(outputs, J v, aux)``.
 
     Raises
     ------
@@ -34,19 +37,68 @@ def jvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
     array([ 2., 40.])
     """
     check_transformed("jvp", f)
+    has_aux = flag("jvp: has_aux", has_aux)
     call, along = _call(f, primals, tangents, "jvp")
-    backend, outputs = call.backend, Outputs()
-
-    def flat(arrays: Sequence[Array]) -> tuple[Array, ...]:
-        result = call(arrays)
-        found = outputs.split(result)
-        if not found:
-            raise NotDifferentiableError(no_floats("jvp", result))
-        return found
-
+    backend, outputs = call.backend, _Outputs(call, has_aux, "jvp")
     with backend.scope_of(*call.arrays):
-        values, derivatives = explained(backend, backend.jvp, flat, call.arrays, along)
-    return outputs.join(values), outputs.join(derivatives)
+        values, derivatives = explained(backend, backend.jvp, outputs.split, call.arrays, along)
+    return outputs.joined(values, outputs.join(derivatives))
+
+
+def linearize(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
+    """``(outputs, push)``: ``push(*tangents)`` is the directional derivative J v at ``primals``, without another call of ``f``.
+
+    With ``has_aux`` the function returns ``(outputs, aux)`` and the result is ``(outputs, push, aux)``. Tangents and errors are those of
+    `jvp`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> outputs, push = mm.linearize(lambda x: x * x, np.asarray([1.0, 2.0]))
+    >>> push(np.asarray([1.0, 0.0])), push(np.asarray([0.0, 1.0]))
+    (array([2., 0.]), array([0., 4.]))
+    """
+    check_transformed("linearize", f)
+    has_aux = flag("linearize: has_aux", has_aux)
+    call = Call(f, tuple(range(len(primals))), primals, {}, "linearize")
+    backend, outputs = call.backend, _Outputs(call, has_aux, "linearize")
+    with backend.scope_of(*call.arrays):
+        values, flat_push = explained(backend, backend.linearize, outputs.split, call.arrays)
+
+    def push(*tangents: Tree) -> Tree:
+        of = call.gradients(call.arrays)
+        along = directions(backend, tangents, of, ("linearize: a tangent", "primal"))
+        with backend.scope_of(*call.arrays):
+            return outputs.join(explained(backend, flat_push, along))
+
+    return outputs.joined(values, push)
+
+
+class _Outputs:
+    """The outputs of a function as arrays, and after them its auxiliary ones."""
+
+    def __init__(self, call: Call, has_aux: bool, name: str) -> None:
+        self._call, self._has_aux, self._name = call, has_aux, name
+        self._outputs, self._auxiliary = Outputs(), Outputs()
+        self._count = 0
+
+    def split(self, arrays: Sequence[Array]) -> tuple[Array, ...]:
+        result = self._call(arrays)
+        result, aux = unpack_aux(result) if self._has_aux else (result, None)
+        found = self._outputs.split(result)
+        if not found:
+            raise NotDifferentiableError(no_floats(self._name, result))
+        self._count = len(found)
+        return (*found, *self._auxiliary.split(aux))
+
+    def join(self, arrays: Sequence[Array]) -> Tree:
+        return self._outputs.join(arrays[: self._count])
+
+    def joined(self, values: Sequence[Array], second: Any) -> tuple[Any, ...]:
+        """What the transform returns: the outputs, something else, and the auxiliary outputs, if there are."""
+        aux = (self._auxiliary.join(values[self._count :]),) if self._has_aux else ()
+        return (self.join(values), second, *aux)
 
 
 def hvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]) -> Tree:

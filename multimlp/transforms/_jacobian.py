@@ -9,15 +9,27 @@ from typing import Any
 from multimlp import tree
 from multimlp.backend import Array, Backend, array_namespace, is_array
 from multimlp.errors import NotDifferentiableError
+from multimlp.errors.checks import flag
 from multimlp.transforms._call import ArgNums, Call, Outputs, check_transformed, explained, positions_given
-from multimlp.transforms._reverse import gradient_of, no_floats
+from multimlp.transforms._reverse import gradient_of, no_floats, unpack_aux
 from multimlp.transforms._transformed import Transformed
 
 
-def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
+def jacrev(
+    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
     """The function that returns the Jacobian: for each output of shape ``o`` and input of shape ``i`` an array ``o + i``.
 
-    Reverse mode, one pullback per output element, vectorised where the backend can.
+    Reverse mode, one pullback per output element, vectorised where the backend can: for functions with fewer outputs than inputs.
+
+    Parameters
+    ----------
+    f : callable
+        Returns a tree of floating-point arrays, or ``(tree, aux)`` with ``has_aux``; then the result is ``(Jacobian, aux)``.
+    argnums : int or sequence of int
+    has_aux : bool
+    holomorphic : bool
+        JAX's; True is refused, since derivatives are those of real numbers.
 
     Raises
     ------
@@ -28,34 +40,115 @@ def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
     --------
     >>> import numpy as np
     >>> import multimlp as mm
+    >>> mm.jacrev(lambda x: x * x)(np.asarray([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    return Transformed(
+        _by_pullbacks("jacrev", f, argnums, has_aux, holomorphic), jacrev, f, argnums, has_aux, holomorphic
+    )
+
+
+def jacobian(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """As `jacrev`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
     >>> mm.jacobian(lambda x: x * x)(np.asarray([1.0, 2.0]))
     array([[2., 0.],
            [0., 4.]])
     """
-    check_transformed("jacobian", f)
-    argnums = positions_given("jacobian: argnums", argnums)
+    return Transformed(_by_pullbacks("jacobian", f, argnums, has_aux, False), jacobian, f, argnums, has_aux)
+
+
+def _by_pullbacks(
+    name: str, f: Callable[..., Any], argnums: Any, has_aux: Any, holomorphic: Any
+) -> Callable[..., Any]:
+    check_transformed(name, f)
+    argnums, has_aux = checked_options(name, argnums, has_aux, holomorphic)
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        call = Call(f, argnums, args, kwargs, "jacobian")
-        backend, outputs = call.backend, Outputs()
+        call = Call(f, argnums, args, kwargs, name)
+        backend, outputs = call.backend, _Outputs(call, has_aux, name)
         with backend.scope_of(*call.arrays):
-            values, pullback = explained(
-                backend,
-                backend.vjp,
-                lambda arrays: outputs.split(_floats(backend, call(arrays))),
-                call.arrays,
-            )
-            rows = [_rows(backend, pullback, values, i, call.arrays) for i in range(len(values))]
-        return tree.map(call.gradients, outputs.join([_Leaf(row) for row in rows]))
+            values, pullback = explained(backend, backend.vjp, outputs.split, call.arrays)
+            rows = [_rows(backend, pullback, values, i, call.arrays) for i in range(outputs.count)]
+        return outputs.joined([_Leaf(row) for row in rows], values)
 
-    return Transformed(transformed, jacobian, f, argnums)
+    return transformed
 
 
-def _floats(backend: Backend, result: Any) -> Any:
-    leaves = tree.leaves(result)
-    if not leaves or not all(is_array(leaf) and backend.is_floating(leaf) for leaf in leaves):
-        raise NotDifferentiableError(no_floats("jacobian", result))
-    return result
+def jacfwd(
+    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
+    """The function that returns the Jacobian, as `jacrev` does, by forward mode.
+
+    One directional derivative per input element, vectorised where the backend can: for functions with fewer inputs than outputs, or about
+    as many. Parameters and errors are those of `jacrev`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> mm.jacfwd(lambda x: mm.array_namespace(x).stack([x, x * x, x**3]))(np.asarray(2.0))
+    array([ 1.,  4., 12.])
+    """
+    check_transformed("jacfwd", f)
+    positions, auxiliary = checked_options("jacfwd", argnums, has_aux, holomorphic)
+
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        call = Call(f, positions, args, kwargs, "jacfwd")
+        backend, outputs, arrays = call.backend, _Outputs(call, auxiliary, "jacfwd"), call.arrays
+
+        def rows() -> tuple[tuple[Array, ...], list[_Leaf]]:
+            values, push = backend.jacobian_products(outputs.split, arrays)
+            kept = values[: outputs.count]
+            columns = [_columns(backend, push, arrays, i, kept) for i in range(len(arrays))]
+            return values, [_Leaf(row) for row in zip(*columns, strict=True)]
+
+        with backend.scope_of(*arrays):
+            values, found = explained(backend, rows)
+        return outputs.joined(found, values)
+
+    return Transformed(transformed, jacfwd, f, argnums, has_aux, holomorphic)
+
+
+class _Outputs:
+    """The outputs of the function, all floating-point arrays, and after them its auxiliary ones."""
+
+    def __init__(self, call: Call, has_aux: bool, name: str) -> None:
+        self._call, self._has_aux, self._name = call, has_aux, name
+        self._outputs, self._auxiliary = Outputs(), Outputs()
+        self.count = 0
+
+    def split(self, arrays: Sequence[Array]) -> tuple[Array, ...]:
+        backend = self._call.backend
+        result = self._call(arrays)
+        result, aux = unpack_aux(result) if self._has_aux else (result, None)
+        leaves = tree.leaves(result)
+        if not leaves or not all(is_array(leaf) and backend.is_floating(leaf) for leaf in leaves):
+            raise NotDifferentiableError(no_floats(self._name, result))
+        found = self._outputs.split(result)
+        self.count = len(found)
+        return (*found, *self._auxiliary.split(aux))
+
+    def joined(self, rows: Sequence[_Leaf], values: Sequence[Array]) -> Any:
+        """A tree like the outputs of trees like the arguments; with the auxiliary outputs, if there are."""
+        found = tree.map(self._call.gradients, self._outputs.join(rows))
+        return (found, self._auxiliary.join(values[self.count :])) if self._has_aux else found
+
+
+def checked_options(
+    name: str, argnums: Any, has_aux: Any, holomorphic: Any
+) -> tuple[int | tuple[int, ...], bool]:
+    """The options that these transforms share."""
+    if flag(f"{name}: holomorphic", holomorphic):
+        raise NotDifferentiableError(
+            f"{name}: holomorphic=True: derivatives are those of real numbers; differentiate real and imaginary parts"
+        )
+    return positions_given(f"{name}: argnums", argnums), flag(f"{name}: has_aux", has_aux)
 
 
 def hessian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
@@ -85,7 +178,7 @@ def hessian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
 
         def rows() -> list[_Leaf]:
             products = backend.hessian_products(gradient_of(call, "hessian"), arrays)
-            columns = [_columns(backend, products, arrays, i) for i in range(len(arrays))]
+            columns = [_columns(backend, products, arrays, i, arrays) for i in range(len(arrays))]
             return [_Leaf(row) for row in zip(*columns, strict=True)]
 
         with backend.scope_of(*arrays):
@@ -153,15 +246,19 @@ def _rows(
 
 
 def _columns(
-    backend: Backend, products: Callable[..., Any], arrays: Sequence[Array], index: int
+    backend: Backend,
+    products: Callable[..., Any],
+    arrays: Sequence[Array],
+    index: int,
+    outputs: Sequence[Array],
 ) -> tuple[Array, ...]:
-    """The blocks of a Hessian that belong to input ``index``: one product for each of its elements.
+    """The blocks of a derivative that belong to input ``index``: one product for each of its elements.
 
-    They are columns, and stand as such, though the matrix is symmetric: XLA runs the transpose three times as long.
+    They are columns, and stand as such, also those of a Hessian, which is symmetric: XLA runs the transpose three times as long.
     """
-    one = arrays[index]
+    one, count = arrays[index], len(outputs)
     if 0 in tuple(one.shape):
-        return tuple(_nothing(x, one, x) for x in arrays)
+        return tuple(_nothing(y, one, y) for y in outputs)
 
     def column(unit: tuple[Array, ...]) -> tuple[Array, ...]:
         xp = array_namespace(one)
@@ -170,13 +267,13 @@ def _columns(
         )
         return found
 
-    width = max(math.prod(x.shape) for x in arrays)
-    found = _in_pieces(backend, products if len(arrays) == 1 else column, _units(one), width)
+    width = max(math.prod(x.shape) for x in (*arrays, *outputs))
+    found = _in_pieces(backend, products if len(arrays) == 1 else column, _units(one), width)[:count]
     blocks = []
-    for block, x in zip(found, arrays, strict=True):
+    for block, y in zip(found, outputs, strict=True):
         xp = array_namespace(block)
         block = xp.permute_dims(block, (*range(1, block.ndim), 0))  # torch cannot map moveaxis
-        blocks.append(xp.reshape(block, (*tuple(x.shape), *tuple(one.shape))))
+        blocks.append(xp.reshape(block, (*tuple(y.shape), *tuple(one.shape))))
     return tuple(blocks)
 
 

@@ -60,7 +60,7 @@ def _differentiated(f: Callable[..., Any], argnums: ArgNums, has_aux: bool) -> C
             result = call(arrays)
             if not has_aux:
                 return _scalar(backend, result, "grad"), ()
-            value, aux = _unpack_aux(result)
+            value, aux = unpack_aux(result)
             return _scalar(backend, value, "grad"), outputs.split(aux)
 
         with backend.scope_of(*call.arrays):
@@ -122,7 +122,7 @@ def vjp(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[A
 
     def flat(arrays: Sequence[Array]) -> tuple[Array, ...]:
         nonlocal count
-        result, aux = _unpack_aux(call(arrays)) if has_aux else (call(arrays), None)
+        result, aux = unpack_aux(call(arrays)) if has_aux else (call(arrays), None)
         arrays_out = outputs.split(result)
         count = len(arrays_out)
         if not any(backend.is_floating(array) for array in arrays_out):
@@ -219,7 +219,7 @@ def _kind(leaf: Any) -> str:
     )
 
 
-def _unpack_aux(result: Any) -> tuple[Any, Any]:
+def unpack_aux(result: Any) -> tuple[Any, Any]:
     if not (isinstance(result, tuple) and len(result) == 2):
         raise InputError(f"has_aux=True: the function must return (value, aux), got {type(result).__name__}")
     return result

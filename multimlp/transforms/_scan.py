@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
-from multimlp.backend import Array, Backend, array_namespace, is_array, select
-from multimlp.errors import DTypeError, InputError, ShapeError
+from multimlp.backend import Array, is_array
+from multimlp.errors import InputError, ShapeError
 from multimlp.errors.checks import check_whole
 from multimlp.transforms._call import Outputs, backend_of, check_transformed, explained
+from multimlp.transforms._carry import carried, kept, places_of, zeros_like
 from multimlp.tree import Tree
 
 
@@ -50,18 +51,20 @@ def scan(
     items, rebuild_items = tree.flatten(xs)
     steps = _steps(items, length)
     backend, outputs = backend_of((*carry, *items)), Outputs()
-    carry = _arrays(backend, carry, items)
-    places = [f"carry{' [' + '.'.join(path) + ']' if path else ''}" for path in tree.paths(init)]
+    carry = carried("scan", backend, carry, items)
+    places = places_of(init)
 
     def step(carry: Sequence[Array], items: Sequence[Array]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         before = rebuild_carry(carry)
         after, row = _pair(f(before, rebuild_items(items)))
-        return _kept(backend, before, after, places), outputs.split(row)
+        return kept("scan", backend, before, after, places), outputs.split(row)
 
     with backend.scope_of(*carry, *items):
         if steps == 0:
-            rows = explained(backend, step, carry, [_zeros(item, tuple(item.shape)[1:]) for item in items])[1]
-            last, rows = tuple(carry), tuple(_zeros(row, (0, *tuple(row.shape))) for row in rows)
+            rows = explained(
+                backend, step, carry, [zeros_like(item, tuple(item.shape)[1:]) for item in items]
+            )[1]
+            last, rows = tuple(carry), tuple(zeros_like(row, (0, *tuple(row.shape))) for row in rows)
         else:
             last, rows = explained(backend, backend.scan, step, tuple(carry), tuple(items), steps)
     return rebuild_carry(last), outputs.join(rows)
@@ -87,55 +90,8 @@ def _steps(items: Sequence[Any], length: int | None) -> int:
     return sizes.pop()
 
 
-def _arrays(backend: Backend, init: Sequence[Any], items: Sequence[Array]) -> list[Array]:
-    """The carry to begin with; Python floats become arrays."""
-    floats = (
-        backend.dtype_name(a.dtype)
-        for a in (*init, *items)
-        if is_array(a) and backend.xp.isdtype(a.dtype, "real floating")
-    )
-    kind = next(floats, None)
-    arrays = []
-    for leaf in init:
-        if not is_array(leaf) and not isinstance(leaf, float):
-            raise InputError(
-                f"scan: init must hold arrays, got {leaf!r} of type {type(leaf).__name__}; make one of it, xp.asarray({leaf!r})"
-            )
-        arrays.append(leaf if is_array(leaf) else backend.asarray(leaf, dtype=kind or select(backend).dtype))
-    return arrays
-
-
 def _pair(result: Any) -> tuple[Tree, Tree]:
     if not (isinstance(result, tuple) and len(result) == 2):
         size = f" of {len(result)}" if isinstance(result, tuple) else ""
         raise InputError(f"scan: the function must return (carry, y), got {type(result).__name__}{size}")
     return result
-
-
-def _kept(backend: Backend, before: Tree, after: Tree, places: Sequence[str]) -> tuple[Array, ...]:
-    """The leaves of the new carry, each of the shape and dtype that it had."""
-    leaves: list[Any] = []
-    try:
-        tree.map(lambda _, leaf: leaves.append(leaf), before, after)
-    except InputError as error:
-        raise InputError(
-            f"scan: the carry must keep its structure, but before and after a step they are {error}"
-        ) from None
-    for old, new, place in zip(tree.leaves(before), leaves, places, strict=True):
-        if not is_array(new):
-            raise InputError(
-                f"scan: the {place} was an array and became {new!r} of type {type(new).__name__}"
-            )
-        if tuple(old.shape) != tuple(new.shape):
-            raise ShapeError(
-                f"scan: the {place} had shape {tuple(old.shape)} and got {tuple(new.shape)}; it must keep it"
-            )
-        kinds = backend.dtype_name(old.dtype), backend.dtype_name(new.dtype)
-        if kinds[0] != kinds[1]:
-            raise DTypeError(f"scan: the {place} had dtype {kinds[0]} and got {kinds[1]}; it must keep it")
-    return tuple(leaves)
-
-
-def _zeros(like: Array, shape: tuple[int, ...]) -> Array:
-    place = getattr(like, "device", None)
-    return array_namespace(like).zeros(shape, dtype=like.dtype, device=place)
