@@ -54,13 +54,18 @@ def test_parts_are_those_of_the_whole(n):
         assert rows.min() >= 0
         assert rows.max() < n
         middle = (start + 2 * stop) // 3
-        np.testing.assert_array_equal(np.concatenate([again.rows(start, middle), again.rows(middle, stop)]), rows)
+        np.testing.assert_array_equal(
+            np.concatenate([again.rows(start, middle), again.rows(middle, stop)]), rows
+        )
         assert by_python(order, start) == rows[0]
         assert by_python(order, stop - 1) == rows[-1]
 
 
 def test_the_numbers_are_these_on_every_machine():
-    assert HostPermutation(10**12, 0, "order", 3).rows(10**9, 10**9 + 2).tolist() == [858234346940, 181896239637]
+    assert HostPermutation(10**12, 0, "order", 3).rows(10**9, 10**9 + 2).tolist() == [
+        858234346940,
+        181896239637,
+    ]
     assert HostPermutation(6, 1, "order", 0).rows(0, 6).tolist() == [0, 2, 5, 4, 1, 3]
 
 

@@ -15,8 +15,8 @@ from multimlp.errors.checks import check_whole
 from multimlp.random._draws import seed_sequence
 
 _ROUNDS, _ROUNDS_OF_FEW, _FEW = 8, 24, 1 << 12
-"""Four rounds make a good cipher of a good round function: twice as many, since ours is a quick one. Digits of few values mix slowly: of six
-rows all orders are equally likely after 16 rounds."""
+"""Four rounds make a good cipher of a good round function: twice as many, since ours is a quick one. Digits of few values mix slowly: all
+orders of six rows are equally likely after 16 rounds."""
 _AT_ONCE = 1 << 15
 """Positions whose words stay in the cache between operations."""
 LARGEST_ORDER = (1 << 62) - 1
@@ -90,7 +90,9 @@ class HostPermutation:
             np.right_shift(wide, np.uint64(32), out=wide)  # a number below the extent
             np.copyto(word, wide, casting="unsafe")
             left += word
-            np.subtract(left, np.uint32(extent), out=word)  # wraps to a large number where nothing is to be taken off
+            np.subtract(
+                left, np.uint32(extent), out=word
+            )  # wraps to a large number where nothing is to be taken off
             np.minimum(left, word, out=left)
             left, right = right, left
             extent, other = other, extent

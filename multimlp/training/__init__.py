@@ -8,8 +8,9 @@ from multimlp.training._evaluation import predict
 from multimlp.training._examples import check_rows
 from multimlp.training._fit import FitResult, fit
 from multimlp.training._loop import Epoch, Training
+from multimlp.training._orders import Ordering
 from multimlp.training._rows import all_finite, take_rows
-from multimlp.training._sources import InMemory, Ordering, Source, place
+from multimlp.training._sources import InMemory, Source, place
 from multimlp.training.engines import Problem
 
 __all__ = [

@@ -25,10 +25,11 @@ def settings_of(
     held: Pair | None,
     metrics: Sequence[Any],
     callbacks: Sequence[Callback],
-    shuffle: bool,
+    shuffle: bool | str,
     last_batch: str,
 ) -> dict[str, Any]:
-    """By the names of the arguments of `fit`, as plain values; ``held`` is the validation pair, already checked."""
+    """By the names of the arguments of `fit`, as plain values; ``held`` is the validation pair, already checked, and ``shuffle`` says
+    more of the order of rows than whether, where there is more to say."""
     return {
         "mlp": described(problem.model),
         "loss": described(problem.loss),
