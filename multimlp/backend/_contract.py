@@ -22,6 +22,7 @@ import numpy as np
 from multimlp import tape
 from multimlp._lazy import lazy
 from multimlp._typing import Array, Arrays, Namespace
+from multimlp.distributed import Communicator
 from multimlp.errors import CapabilityError, DeviceError, DTypeError, MultimlpError, value_taken
 from multimlp.errors.checks import as_given
 from multimlp.errors.close import did_you_mean
@@ -330,6 +331,25 @@ class Backend:
     def compiled_kernels(self, dtype: str, device: str | None) -> Any | str:
         """The `multimlp.backend.CompiledKernels` with which `fit` makes an epoch one call, or one sentence why there are none here."""
         return f"the {self.name} backend brings no compiled kernels"
+
+    # ---- more than one process -------------------------------------------------------------------------------------------
+
+    def communicator(self, others: Communicator, device: str | None, timeout: float) -> Communicator | None:
+        """The library's own way between the processes that ``others`` knows, for computing on that device; None, the default: ``others``
+        carries copies on the host. All processes make it at once, and may use ``others`` to agree on addresses
+        (`multimlp.distributed.addresses`). ``timeout`` is in seconds."""
+        return None
+
+    def summed(self, communicator: Communicator, flat: Array) -> Array:
+        """The sum of a flat array over the processes of a run, on each; ``flat`` may be written to. Through the host, unless the library
+        has means of its own that the communicator stands for."""
+        total = communicator.sum(np.array(self.to_numpy(flat)))
+        return self.asarray(total, dtype=self.dtype_name(flat.dtype), device=self.device_name(flat))
+
+    def gathered(self, communicator: Communicator, flat: Array) -> Array:
+        """The flat arrays of all processes, shape (processes, n), in the order of their ranks, on each."""
+        rows = communicator.gather(np.array(self.to_numpy(flat)))
+        return self.asarray(rows, dtype=self.dtype_name(flat.dtype), device=self.device_name(flat))
 
     # ---- settings and reports --------------------------------------------------------------------------------------------
 
