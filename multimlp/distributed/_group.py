@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -107,7 +108,7 @@ class Group:
         pieces = self.size if self.shards is None else self.shards
         own = pieces // self.size
         cuts = [i * rows // pieces for i in range(self.rank * own, (self.rank + 1) * own + 1)]
-        return tuple(Window(start, stop, rows) for start, stop in zip(cuts, cuts[1:], strict=False))
+        return tuple(Window(start, stop, rows) for start, stop in itertools.pairwise(cuts))
 
 
 def add_pairs(items: Sequence[T], add: Callable[[T, T], T], all_of_them: bool = True) -> list[T]:

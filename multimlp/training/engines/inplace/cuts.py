@@ -13,7 +13,8 @@ from multimlp.training.engines.slices import Rows, example_slices, weight_shares
 class Cuts:
     """Where the steps of a problem are cut.
 
-    Functions that are not multimlp's own see whole batches, on the thread that trains.
+    Functions that are not multimlp's own see whole batches, on the thread that trains; so do the processes of a group, which are what the
+    batch was cut for.
 
     Parameters
     ----------
@@ -40,7 +41,8 @@ class Cuts:
         self._allowed = True
         several = len(self.examples(problem.batch_size)) > 1
         # `kernels.cuts` last: it may have to look for the library's settings, which takes as long as many small steps.
-        self._allowed = (several or len(shares) > 1) and _is_known(problem) and kernels.cuts
+        worth = problem.group is None and (several or len(shares) > 1)
+        self._allowed = worth and _is_known(problem) and kernels.cuts
         self.own_threads = several and self._allowed
         if not self._allowed or (kernels.own_threads and not self.own_threads):
             shares = (whole,)

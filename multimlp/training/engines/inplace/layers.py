@@ -10,6 +10,7 @@ import numpy as np
 from multimlp import activations, random
 from multimlp.activations import Activation
 from multimlp.backend import Array, Call, Kernels
+from multimlp.distributed import Window
 
 
 class Hidden(NamedTuple):
@@ -24,10 +25,19 @@ class Hidden(NamedTuple):
 
 
 class Dropout:
-    """Draws the masks of a step, with the keys that the model's own call would fold."""
+    """Draws the masks of a step, with the keys that the model's own call would fold; those of some rows of a batch, or of all."""
 
-    def __init__(self, kernels: Kernels, seed: int, rate: float, like: Array, steps: int) -> None:
+    def __init__(
+        self,
+        kernels: Kernels,
+        seed: int,
+        rate: float,
+        like: Array,
+        steps: int,
+        window: Window | None = None,
+    ) -> None:
         self._kernels, self._keep = kernels, 1.0 - rate
+        self._window = None if window is None else (window.start, window.rows)
         self._base = self._key = random.key(seed, like=like)
         self._first = 0
         self._numbers: Array | None = None
@@ -58,7 +68,10 @@ class Dropout:
 
         def draw() -> None:
             target[...] = random.bernoulli(
-                random.fold_in(self._key, layer), self._keep, (*lead, batch, features)
+                random.fold_in(self._key, layer),
+                self._keep,
+                (*lead, batch, features),
+                window=self._window,
             )
             factors[...] /= self._keep
 
