@@ -58,12 +58,8 @@ def started(commands: Sequence[Sequence[str]], env: dict[str, str]) -> Iterator[
     """Those processes; whoever is still there at the end is killed."""
     running: list[subprocess.Popen[str]] = []
     try:
-        for command in commands:
-            running.append(
-                subprocess.Popen(
-                    list(command), env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-                )
-            )
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        running.extend(subprocess.Popen(list(command), env=env, text=True, **pipes) for command in commands)
         yield running
     finally:
         for process in running:

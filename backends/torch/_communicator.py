@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from multimlp.distributed import Communicator, failed, flat, host_of_rank_0, summable
+from multimlp.distributed import Communicator, exchange, failed, flat, host_of_rank_0, summable
 
 
 class TorchCommunicator:
@@ -34,7 +35,7 @@ class TorchCommunicator:
             torch.cuda.set_device(device)
         if self._made:
             limit = datetime.timedelta(seconds=timeout)
-            kinds = "cpu:gloo,cuda:nccl" if cuda else "gloo"
+            kinds = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
             meeting = {} if others is None else _meeting(others, limit)
             _call("the start", lambda: dist.init_process_group(kinds, timeout=limit, **meeting))
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
@@ -77,8 +78,13 @@ class TorchCommunicator:
             dist.destroy_process_group()
 
 
-def communicator(others: Communicator, device: str | None, timeout: float) -> Communicator | None:
-    """For tensors of a CUDA device, and for those of the host unless MPI is there, which is much faster than gloo."""
+def communicator(others: Communicator | None, device: str | None, timeout: float) -> Communicator | None:
+    """For tensors of a CUDA device, and for those of the host unless MPI is there, which is much faster than gloo.
+
+    Without ``others``: the group that somebody made, or that of ``torchrun``."""
+    if others is None:
+        there = dist.is_initialized() or {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= {*os.environ}
+        return TorchCommunicator(None, device, timeout) if there else None
     on_host = device is None or device == "cpu"
     return None if on_host and others.name in ("mpi", "gloo") else TorchCommunicator(others, device, timeout)
 
@@ -98,6 +104,7 @@ def _meeting(others: Communicator, limit: datetime.timedelta) -> dict[str, Any]:
 
 def _call(name: str, operation: Callable[[], Any]) -> None:
     try:
-        operation()
+        with exchange:
+            operation()
     except RuntimeError as error:
         raise failed(name, error) from None

@@ -72,7 +72,9 @@ class TorchBackend(Backend):
     def dtype(self, name: str) -> Any:
         return getattr(torch, name) if hasattr(torch, name) else super().dtype(name)
 
-    def communicator(self, others: Communicator, device: str | None, timeout: float) -> Communicator | None:
+    def communicator(
+        self, others: Communicator | None, device: str | None, timeout: float
+    ) -> Communicator | None:
         from multimlp.backends.torch._communicator import communicator
 
         return communicator(others, device, timeout)

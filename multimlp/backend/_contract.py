@@ -334,10 +334,16 @@ class Backend:
 
     # ---- more than one process -------------------------------------------------------------------------------------------
 
-    def communicator(self, others: Communicator, device: str | None, timeout: float) -> Communicator | None:
-        """The library's own way between the processes that ``others`` knows, for computing on that device; None, the default: ``others``
-        carries copies on the host. All processes make it at once, and may use ``others`` to agree on addresses
-        (`multimlp.distributed.addresses`). ``timeout`` is in seconds."""
+    def communicator(
+        self, others: Communicator | None, device: str | None, timeout: float
+    ) -> Communicator | None:
+        """The library's own way between the processes of a run, for computing on that device; None, the default: copies on the host are
+        carried by others.
+
+        It is asked twice: without ``others``, for a run that the library has joined already, or that its own launcher started; then
+        with what carries copies, over which addresses may be agreed upon (`multimlp.distributed.addresses`). All processes make it at
+        once. An operation that takes longer than ``timeout`` seconds is an error (`multimlp.distributed.failed`), and happens ``with
+        multimlp.distributed.exchange:``."""
         return None
 
     def summed(self, communicator: Communicator, flat: Array) -> Array:

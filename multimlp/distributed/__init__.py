@@ -1,15 +1,35 @@
 """More than one process: who takes part, and how numbers travel between them.
 
-Every byte is carried by an existing library: MPI, ``torch.distributed``, XLA's and TensorFlow's collectives; by sockets
-where there is none of them. What stands here is the little that training asks of any of them, `Communicator`, and who takes which rows of a batch, `Group`.
+Every byte is carried by an existing library: MPI, ``torch.distributed``, XLA's and TensorFlow's collectives; sockets
+where there is none of them. What stands here is the little that training asks of any of them, `Communicator`, who takes which rows of
+a batch, `Group`, and how processes are started and find each other.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from multimlp.distributed._addresses import addresses, host_of_rank_0
 from multimlp.distributed._communicator import Alone, Communicator
+from multimlp.distributed._connecting import check_devices, connect, disconnect, local_rank
 from multimlp.distributed._current import current, is_main, join, joined, rank, size
 from multimlp.distributed._failures import TIMEOUT, failed, resuming_from, timeout
 from multimlp.distributed._group import Clock, Group, Window, add_pairs
+from multimlp.distributed._progress import beat, exchange
 from multimlp.distributed._vectors import flat, summable
+
+if TYPE_CHECKING:
+    from multimlp.distributed._run import run
+
+
+def __getattr__(name: str) -> Any:
+    """What starts processes is imported by those who do."""
+    if name == "run":
+        from multimlp.distributed._run import run
+
+        return run
+    raise AttributeError(f"module 'multimlp.distributed' has no attribute {name!r}")
+
 
 __all__ = [
     "TIMEOUT",
@@ -20,15 +40,22 @@ __all__ = [
     "Window",
     "add_pairs",
     "addresses",
+    "beat",
+    "check_devices",
+    "connect",
     "current",
+    "disconnect",
+    "exchange",
     "failed",
     "flat",
     "host_of_rank_0",
     "is_main",
     "join",
     "joined",
+    "local_rank",
     "rank",
     "resuming_from",
+    "run",
     "size",
     "summable",
     "timeout",

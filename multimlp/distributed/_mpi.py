@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from multimlp.distributed._failures import failed, stuck
+from multimlp.distributed._progress import exchange
 from multimlp.distributed._vectors import flat, summable
 from multimlp.errors import DistributedError, missing_dependency
 
@@ -67,21 +68,25 @@ class MPI:
         if self._broken is not None:
             raise DistributedError(self._broken)
         try:
-            if request.Test():
-                return
-            begun = time.monotonic()
-            while not request.Test():
-                waited = time.monotonic() - begun
-                if waited > self._timeout:
-                    raise stuck("another process", name, self._timeout)
-                if waited > _SPIN:
-                    time.sleep(min(0.05 * waited, 0.001))
+            with exchange:
+                self._wait(name, request)
         except self._mpi.Exception as error:
             self._broken = str(failed(name, error))
             raise DistributedError(self._broken) from None
         except BaseException as error:
             self._broken = f"rank {self.rank} stopped: {error}"
             raise
+
+    def _wait(self, name: str, request: Any) -> None:
+        if request.Test():
+            return
+        begun = time.monotonic()
+        while not request.Test():
+            waited = time.monotonic() - begun
+            if waited > self._timeout:
+                raise stuck("another process", name, self._timeout)
+            if waited > _SPIN:
+                time.sleep(min(0.05 * waited, 0.001))
 
     def _end(self) -> None:
         """MPI ends when all come to its end; after an error some never do, so that the rest is ended."""

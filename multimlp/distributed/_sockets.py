@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from multimlp.distributed._failures import gone, stuck
+from multimlp.distributed._progress import exchange
 from multimlp.distributed._vectors import flat, summable
 from multimlp.errors import DistributedError
 
@@ -166,9 +167,10 @@ class _Operation:
         self._of, self._name = of, name
 
     def __enter__(self) -> None:
-        pass
+        exchange.__enter__()
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        exchange.__exit__()
         if error is not None:
             self._of._fail(error)
 
