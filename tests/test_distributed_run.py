@@ -15,7 +15,7 @@ import multimlp as mm
 from multimlp.errors import DistributedError, InputError, UnknownBackendError
 
 
-class Unsendable(Exception):
+class UnsendableError(Exception):
     def __init__(self, one, two):
         super().__init__(one)
 
@@ -55,7 +55,7 @@ def failing(how):
         if how == "raise":
             raise ZeroDivisionError("one is no good")
         if how == "unsendable":
-            raise Unsendable("one", "two")
+            raise UnsendableError("one", "two")
         if how == "die":
             os._exit(7)
         if how == "lambda":
@@ -156,7 +156,7 @@ def rank():
 @pytest.mark.parametrize(
     ("guard", "from_file", "says"),
     [
-        ('if __name__ == "__main__": ', True, "[0, 1]"),
+        pytest.param('if __name__ == "__main__": ', True, "[0, 1]", marks=pytest.mark.slow),
         pytest.param(
             "", True, 'put what starts them under: if __name__ == "__main__":', marks=pytest.mark.slow
         ),

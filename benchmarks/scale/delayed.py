@@ -10,8 +10,8 @@ import numpy as np
 from benchmarks.scale.model import Link, messages, sum_seconds
 from multimlp.distributed import Communicator
 
-_SLEEPS = 200e-6
-"""Seconds from which on a pause may be slept through, which ends some 60 us late; shorter ones are spent looking at the clock."""
+_SLEEPS = 5e-3
+"""Seconds from which on a pause is slept through, which ends late, by much on a busy machine; shorter ones are spent looking on."""
 
 
 @dataclass
@@ -82,6 +82,6 @@ class Delayed:
             return
         until = time.perf_counter() + seconds
         if seconds > _SLEEPS:
-            time.sleep(seconds - _SLEEPS / 2)
+            time.sleep(seconds - _SLEEPS / 5)
         while time.perf_counter() < until:
             pass

@@ -1,8 +1,8 @@
 """What a data-parallel step costs: computing on a part of the batch, one sum of the flat gradient, the update.
 
-The sum takes :math:`2 (P - 1) / P` of the bytes through each link, whether the processes form a ring (:math:`2 (P - 1)` messages one after
-another) or halve and double (:math:`2 \\lceil \\log_2 P \\rceil`), of which the quicker one counts. To scatter the sum, to update a part of the
-parameters each, and to gather them moves as many bytes in as many messages, and takes as much of the update off each process.
+The sum takes :math:`2 (P - 1) / P` of the bytes through each link, whether the processes form a ring (:math:`2 (P - 1)` messages, one
+after another) or halve and double (:math:`2 \\lceil \\log_2 P \\rceil`), of which the quicker one counts. To scatter the sum, to update a
+part of the parameters each, and to gather them moves as many bytes in as many messages, and shares out the update.
 """
 
 from __future__ import annotations

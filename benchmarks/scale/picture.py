@@ -49,7 +49,9 @@ def _panel(axis: object, step: Step) -> None:
     draw(_PROCESSES, _PROCESSES, color="#999999", linestyle=":", label="members of a sweep")
     for color, link in zip(_COLORS, LINKS, strict=False):
         for sharded, style in ((False, "-"), (True, "--")):
-            points = [(p, s) for p in _PROCESSES if (s := step.speed_up(p, link, sharded=sharded)) is not None]
+            points = [
+                (p, s) for p in _PROCESSES if (s := step.speed_up(p, link, sharded=sharded)) is not None
+            ]
             label = f"{link.name}{', update shared out' if sharded else ''}"
             draw(*zip(*points, strict=True), color=color, linestyle=style, label=label)
     axis.set_xscale("log", base=2)  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -91,9 +92,7 @@ class Results:
         first, last = (f(smallest, key=lambda one: one.batch) for f in (min, max))
         row = max(0.0, (last.seconds - first.seconds) / (last.batch - first.batch))
         fixed = max(0.0, first.seconds - row * first.batch)
-        return fitted(
-            parameters(case), [one.batch for one in own], [one.seconds for one in own], fixed
-        )
+        return fitted(parameters(case), [one.batch for one in own], [one.seconds for one in own], fixed)
 
     def links(self) -> list[Link]:
         """Those measured: the latency from the shortest sum, the bandwidth from the longest."""
@@ -131,10 +130,12 @@ class Results:
         except OSError as error:
             raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise FileFormatError(f"{path}: no results of benchmarks scale of version {VERSION}: {error}") from None
+            raise FileFormatError(
+                f"{path}: no results of benchmarks scale of version {VERSION}: {error}"
+            ) from None
 
 
 def parameters(case: str) -> int:
     """How many numbers a network has."""
     sizes = CASES[case].sizes
-    return sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
+    return sum((a + 1) * b for a, b in itertools.pairwise(sizes))

@@ -18,7 +18,14 @@ AGREED = 2.0
 
 def tables(results: Results) -> list[Table]:
     """All that have rows."""
-    found = [_sums(results), _steps(results), _parts(results), _model(results), _simulated(results), _problems(results)]
+    found = [
+        _sums(results),
+        _steps(results),
+        _parts(results),
+        _model(results),
+        _simulated(results),
+        _problems(results),
+    ]
     return [table for table in found if table.rows]
 
 
@@ -69,7 +76,9 @@ def _steps(results: Results) -> Table:
                 )
             rows.append((f"{case}: {CASES[case].title}", backend, duration(alone.seconds), *cells))
     remarks = ("In two processes: the time, the speed-up, and the share of the time spent communicating.",)
-    return Table("A step in one process and in two", ("case", "backend", "one process", *carriers), rows, remarks)
+    return Table(
+        "A step in one process and in two", ("case", "backend", "one process", *carriers), rows, remarks
+    )
 
 
 def _parts(results: Results) -> Table:
@@ -87,29 +96,33 @@ def _parts(results: Results) -> Table:
 
 
 def _model(results: Results) -> Table:
-    rows: list[tuple[str, ...]] = []
-    for case, backend, step in _modelled(results):
-        if backend != results.backends()[0]:
-            continue
-        for link in (*results.links(), *LINKS):
-            rows.append(
-                (
-                    f"{case}: {CASES[case].title}",
-                    link.name,
-                    _by_processes(step, link, sharded=False),
-                    _by_processes(step, link, sharded=True),
-                    f"{step.efficiency(PROCESSES[-1], link):.0%}",
-                )
-            )
+    first = next(iter(results.backends()), "")
+    rows = [
+        (
+            f"{case}: {CASES[case].title}",
+            link.name,
+            _by_processes(step, link, sharded=False),
+            _by_processes(step, link, sharded=True),
+            f"{step.efficiency(PROCESSES[-1], link):.0%}",
+        )
+        for case, backend, step in _modelled(results)
+        if backend == first
+        for link in (*results.links(), *LINKS)
+    ]
     numbers = " / ".join(map(str, PROCESSES))
     members = " / ".join(f"{members_speed_up(MEMBERS, processes):.0f}" for processes in PROCESSES)
     remarks = (
-        f"Speed-up on {numbers} processes with the batch kept, a dash where there are fewer rows; and the efficiency on {PROCESSES[-1]} with "
-        f"a batch that many times as large. {MEMBERS} members of a sweep, which communicate nothing: {members} times.",
+        f"Speed-up on {numbers} processes with the batch kept, a dash where there are fewer rows; and the efficiency on {PROCESSES[-1]} "
+        f"with a batch that many times as large. {MEMBERS} members of a sweep, which communicate nothing: {members} times.",
     )
-    columns = ("case", "link", f"speed-up at {numbers}", "with the update shared out", f"efficiency at {PROCESSES[-1]}")
-    backend = results.backends()[0] if results.backends() else ""
-    return Table(f"Cost model, steps of {backend}", columns, rows, remarks)
+    columns = (
+        "case",
+        "link",
+        f"speed-up at {numbers}",
+        "with the update shared out",
+        f"efficiency at {PROCESSES[-1]}",
+    )
+    return Table(f"Cost model, steps of {first}", columns, rows, remarks)
 
 
 def _by_processes(step: Step, link: Link, sharded: bool) -> str:
