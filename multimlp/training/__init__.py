@@ -4,18 +4,23 @@
 `InMemory` hands out the data in a certain `Ordering`, and a `Training` runs the one on the other, epoch by epoch.
 """
 
+from multimlp.training._agreement import Agreement
+from multimlp.training._devices import GroupReport, group_for
 from multimlp.training._evaluation import predict
 from multimlp.training._examples import check_rows
 from multimlp.training._fit import FitResult, fit
 from multimlp.training._loop import Epoch, Training
 from multimlp.training._orders import Ordering
 from multimlp.training._rows import all_finite, take_rows
+from multimlp.training._settings import compared
 from multimlp.training._sources import InMemory, Source, place
 from multimlp.training.engines import Problem
 
 __all__ = [
+    "Agreement",
     "Epoch",
     "FitResult",
+    "GroupReport",
     "InMemory",
     "Ordering",
     "Problem",
@@ -23,7 +28,9 @@ __all__ = [
     "Training",
     "all_finite",
     "check_rows",
+    "compared",
     "fit",
+    "group_for",
     "place",
     "predict",
     "take_rows",
