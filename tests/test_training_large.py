@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from multimlp import files, tree
+from multimlp import distributed, files, tree
 from multimlp.backend import load_backend
 from multimlp.errors import InputError
 from multimlp.mlp import MLP
@@ -229,6 +229,24 @@ def test_checkpoints_say_which_order_they_are_of(small_is_large, mapped, tmp_pat
     monkeypatch.setattr(_orders, "LARGE_ROWS", 1000)
     with pytest.raises(InputError, match=r"shuffle='blocks of 5 rows.*this one has True"):
         trained(mapped, Y, epochs=5, validation=0.1, checkpoint=path)
+
+
+def on_all_processes(path):
+    """What a process of a run ends with; the limits are those of `small_is_large`."""
+    _orders.LARGE_ROWS, _orders._BLOCK_NUMBERS, _orders._STRETCH_BLOCKS = 100, 30, 4
+    _on_disk.STREAM_BYTES = 64 * X[:1].nbytes
+    options = {"validation": 0.1, "epochs": 2, "sample_weight": WEIGHTS, "devices": "all"}
+    result = trained(np.load(path, mmap_mode="r"), Y, **options)
+    return leaves(result), result.history
+
+
+def test_two_processes_read_the_file_in_the_order_of_one(mapped, small_is_large):
+    alone, history = on_all_processes(mapped.filename)
+    for params, theirs in distributed.run(on_all_processes, processes=2, args=(mapped.filename,), timeout=60):
+        for a, b in zip(params, alone, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+        for name, values in history.items():
+            np.testing.assert_allclose(theirs[name], values, rtol=1e-12)
 
 
 # ---- memory ------------------------------------------------------------------------------------------------------------
