@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -199,6 +200,15 @@ def test_tables_say_what_was_found():
     assert "![Speed-up by the cost model](picture.svg)" in text
     assert "1.50 |" in text
     assert "within a factor of 2" in text
+
+
+def test_the_documentation_shows_what_the_results_say(capsys):
+    assert main(["scale", "--markdown"]) == 0
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    marked = re.search(r"<!-- scale: made by .*? -->\n(.*?)<!-- /scale -->", page, re.DOTALL)
+    assert marked[1] == capsys.readouterr().out
+    for picture in re.findall(r"!\[.*?\]\((.*?)\)", marked[1]):
+        assert (ROOT / "docs" / picture).exists()
 
 
 def test_the_command_renders_and_refuses(tmp_path, capsys, monkeypatch):

@@ -84,12 +84,14 @@ def deviation(counts: np.ndarray, expected: float) -> float:
     return float((np.sum((counts - expected) ** 2) / expected - freedom) / math.sqrt(2 * freedom))
 
 
-def test_all_orders_of_few_rows_are_equally_likely():
-    for n in (3, 4, 5):
-        count = 20 * math.factorial(n)
-        seen = Counter(tuple(HostPermutation(n, seed, "few").rows(0, n).tolist()) for seed in range(count))
-        assert len(seen) == math.factorial(n)
-        assert abs(deviation(np.asarray([*seen.values()]), 20)) < 4.5
+@pytest.mark.parametrize(
+    "n", [3, 4, pytest.param(5, marks=pytest.mark.slow), pytest.param(6, marks=pytest.mark.slow)]
+)
+def test_all_orders_of_few_rows_are_equally_likely(n):
+    count = 20 * math.factorial(n)
+    seen = Counter(tuple(HostPermutation(n, seed, "few").rows(0, n).tolist()) for seed in range(count))
+    assert len(seen) == math.factorial(n)
+    assert abs(deviation(np.asarray([*seen.values()]), 20)) < 4.5
 
 
 @pytest.mark.parametrize("n", [1009, 10**6, 10**8, 2**32 + 1])
@@ -113,7 +115,7 @@ def test_rows_are_spread_like_random_ones(n):
 
 
 def test_over_many_seeds_each_position_has_each_row():
-    n, seeds = 257, 1000
+    n, seeds = 257, 500
     orders = np.stack([HostPermutation(n, seed, "many").rows(0, n) for seed in range(seeds)])
     bins = orders * 8 // n
     counts = np.stack([np.count_nonzero(bins == b, axis=0) for b in range(8)])

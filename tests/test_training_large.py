@@ -73,15 +73,15 @@ def on_disk(count, width=1, held=(), batch_size=7, shuffle=True, drop_last=False
 # ---- orders ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("count", [1, 3, 4, 5, 16, 17, 99, 100, 317])
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 16, 17, 99, 130])
 def test_every_row_is_read_once_in_blocks(monkeypatch, count):
     monkeypatch.setattr(_orders, "_STRETCH_BLOCKS", 4)
     monkeypatch.setattr(_orders, "_BLOCK_NUMBERS", 8)
     seen = []
-    for width in (1, 2, 3, 100):
+    for width in (1, 3, 100):
         ordering = BlockOrdering(Ordering(3, 7, True, False), count, width)
         assert ordering.block == min(count, max(1, 8 // width))
-        for epoch in range(3):
+        for epoch in range(2):
             rows = []
             for ranges, order in ordering.stretches(epoch):
                 read = np.concatenate([np.arange(*cut) for cut in ranges])
@@ -157,7 +157,6 @@ def test_chunks_from_a_file_are_of_one_size_and_hold_every_row(small_is_large, h
     for width, batch_size, shuffle, drop_last in (
         (1, 7, True, False),
         (6, 32, True, True),
-        (6, 100, True, False),
         (6, 145, True, True),
         (2, 7, False, False),
     ):

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-FEWEST, MOST = 3, 400
+FEWEST, MOST = 2, 400
 """Epochs or sums that are timed."""
-WARM_UP = 3
+WARM_UP = 2
 QUICK = 0.1
 """Of the steps of a group the share that counts, the quickest: who waits for another process waits for all that disturbs it, too."""
 

@@ -90,13 +90,13 @@ class HostPermutation:
             np.right_shift(wide, np.uint64(32), out=wide)  # a number below the extent
             np.copyto(word, wide, casting="unsafe")
             left += word
-            np.subtract(
-                left, np.uint32(extent), out=word
-            )  # wraps to a large number where nothing is to be taken off
+            # Wraps to a large number where nothing is to be taken off.
+            np.subtract(left, np.uint32(extent), out=word)
             np.minimum(left, word, out=left)
             left, right = right, left
             extent, other = other, extent
-        return left.astype(np.uint64) * base + right  # the rounds are even in number
+        found: np.ndarray = left.astype(np.uint64) * base + right  # the rounds are even in number
+        return found
 
 
 def _mix(x: np.ndarray, keys: np.ndarray, out: np.ndarray, spare: np.ndarray) -> None:

@@ -66,7 +66,7 @@ class InMemory:
 class Batches:
     """Batches from the user: a callable that starts an epoch's iterator, or an iterable that can be iterated again."""
 
-    order = None
+    order: str | None = None
     unseen = True
     """Nothing is known of them before they come, so that the processes of a group compare what they have read."""
 
