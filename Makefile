@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo fuzz test test-all test-lowest test-mxnet test-wheel lint types docs bench bench-gpu clean
+.PHONY: demo fuzz test test-all test-distributed test-lowest test-mxnet test-wheel lint types docs bench bench-gpu clean
 
 demo: $(VENV)/.demo ## train one network on every backend and compare
 	$(BIN)/multimlp train digits
@@ -14,6 +14,9 @@ test: $(VENV)/.test ## the default tests, about 12 minutes on 2 cores
 
 test-all: $(VENV)/.test ## the slow tests too
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not fuzz"
+
+test-distributed: $(VENV)/.test ## everything about more than one process, the slow tests too
+	$(BIN)/python -m pytest -m "not fuzz" tests/test_distributed*.py
 
 fuzz: $(VENV)/.test ## random calls and damaged files, 10 minutes each
 	MULTIMLP_FUZZ_SECONDS=600 $(BIN)/python -m pytest -n 2 --dist worksteal -m fuzz

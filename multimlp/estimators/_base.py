@@ -33,6 +33,7 @@ from multimlp.training import (
     Problem,
     Training,
     all_finite,
+    check_rows_apart,
     compared,
     group_for,
     place,
@@ -275,7 +276,12 @@ class BaseMLP(BaseEstimator):
 
     def _compare(self, training: Training, X: Array, y: np.ndarray, weights: np.ndarray | None) -> None:
         """`DistributedError` unless all processes have the same data and parameters; the seed is the main process's."""
-        dtype = training.problem.dtype
+        problem = training.problem
+        if problem.group is None:
+            return
+        dtype = problem.dtype
+        target = Target(problem.backend, problem.device, master_dtype(dtype))
+        check_rows_apart(problem.model, training.params(), problem.loss, (X, y, weights), target)
         given = {"X": X, "y": y, "sample_weight": weights, "params": training.params}
         own = {name: value for name, value in self.get_params(deep=False).items() if name != "random_state"}
         training.agreement.same_settings(lambda: compared(given, own, dtype))

@@ -13,6 +13,7 @@ from multimlp.training._loop import Epoch, Training
 from multimlp.training._orders import Ordering
 from multimlp.training._rows import all_finite, take_rows
 from multimlp.training._settings import compared
+from multimlp.training._setup import check_rows_apart
 from multimlp.training._sources import InMemory, Source, place
 from multimlp.training.engines import Problem
 
@@ -28,6 +29,7 @@ __all__ = [
     "Training",
     "all_finite",
     "check_rows",
+    "check_rows_apart",
     "compared",
     "fit",
     "group_for",

@@ -7,7 +7,7 @@ from typing import Any
 
 from multimlp.backend import Target, select_devices
 from multimlp.distributed import Alone, Communicator, Group, connect, inside, local_rank
-from multimlp.errors import InputError
+from multimlp.errors import DeviceError, InputError
 from multimlp.errors.checks import check_whole
 
 HOW = (
@@ -70,6 +70,8 @@ def group_for(
     ------
     InputError
         If there are not as many processes as devices, or they do not divide the shards.
+    DeviceError
+        If this process's device is not here.
     """
     if shards is not None:
         shards = check_whole("shards", shards, low=1)
@@ -81,7 +83,10 @@ def group_for(
     if wanted is not None and wanted != 1:
         communicator, target = _joined(wanted, target, device)
     if names is not None:
-        named = target.backend.resolve_device(names[communicator.rank])
+        try:
+            named = target.backend.resolve_device(names[communicator.rank])
+        except DeviceError as error:
+            raise DeviceError(str(error).replace("device:", "devices:", 1)) from None
         target = dataclasses.replace(target, device=named)
     if communicator.size == 1 and shards is None:
         return None, target
