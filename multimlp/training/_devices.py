@@ -103,7 +103,8 @@ def _joined(wanted: Any, target: Target, device: str | None) -> tuple[Communicat
         found = connect("all")
     else:
         target = _own_accelerator(target, device)
-        found = connect("all", target.backend, target.device)
+        library: Any = target.backend
+        found = connect("all", library, target.device)
     if count != "all" and found.size != count:
         here = "this process is alone" if found.size == 1 else f"{found.size} processes were started"
         raise InputError(f"devices: expected {count}, one a process, but {here}; use devices='all', or {HOW}")
