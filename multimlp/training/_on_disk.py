@@ -82,11 +82,11 @@ class OnDisk:
         buffers = [np.empty((self._blocks.largest, *a.shape[1:]), a.dtype) for a in self._arrays]
         for stretch in self._blocks.stretches(number):
             self._read(stretch, buffers)
-            yield lambda rows: [buffer[rows] for buffer in buffers], stretch.order
+            yield lambda rows: [np.take(buffer, rows, axis=0) for buffer in buffers], stretch.order
 
     def _from_the_file(self, numbers: np.ndarray) -> Parts:
         rows = self._kept.rows(numbers)
-        return [np.asarray(array[rows]) for array in self._arrays]
+        return [np.take(np.asarray(array), rows, axis=0) for array in self._arrays]
 
     def _read(self, stretch: Stretch, buffers: Parts) -> None:
         at = 0
