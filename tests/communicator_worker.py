@@ -75,6 +75,8 @@ def failure(communicator, what: str) -> dict[str, object]:
     if communicator.rank == communicator.size - 1:
         if what == "die":
             os._exit(9)
+        if what == "raise":
+            raise ValueError("rank 1 is no good")
         if what == "stick":
             time.sleep(float(sys.argv[5]) + 1)
     started = time.perf_counter()

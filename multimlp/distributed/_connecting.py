@@ -19,7 +19,8 @@ from multimlp.errors.checks import check_whole, refuse
 class Library(Protocol):
     """What is asked of a `multimlp.backend.Backend`."""
 
-    name: Any
+    @property
+    def name(self) -> str: ...
 
     def communicator(
         self, others: Communicator | None, device: str | None, timeout: float
@@ -64,7 +65,12 @@ def connect(devices: Any = "all", backend: Library | None = None, device: str | 
     >>> mm.distributed.connect("all").size
     1
     """
-    wanted = check_devices(devices)
+    if devices == "all":
+        wanted = None
+    elif isinstance(devices, str):
+        raise refuse("devices", "'all' or a positive integer", devices)
+    else:
+        wanted = check_whole("devices", devices, low=1)
     if wanted == 1:
         return Alone()
     found = _made.get((backend.name if backend is not None else "", device))
@@ -77,27 +83,6 @@ def connect(devices: Any = "all", backend: Library | None = None, device: str | 
             f"multimlp train --processes {wanted}, torchrun or mpiexec, or use devices='all'"
         )
     return found
-
-
-def check_devices(devices: Any) -> int | None:
-    """How many processes; None for all that there are.
-
-    Examples
-    --------
-    >>> from multimlp.distributed import check_devices
-    >>> check_devices("all"), check_devices("2"), check_devices(None)
-    (None, 2, 1)
-    """
-    if devices is None:
-        return 1
-    if isinstance(devices, str):
-        text = devices.strip()
-        if text == "all":
-            return None
-        if not text.isdecimal():
-            raise refuse("devices", "'all' or a positive integer", devices)
-        devices = int(text)
-    return check_whole("devices", devices, low=1)
 
 
 def local_rank() -> int:

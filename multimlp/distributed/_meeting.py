@@ -60,8 +60,10 @@ def host_and_port(address: str) -> tuple[str, int]:
 
 
 def listening(host: str, port: int) -> socket.socket:
+    """At that address; for a name at all of this machine's, since to itself it may be another than to others."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=1024)
+    literal = ":" in host or host == "localhost" or host.replace(".", "").isdecimal()
+    return socket.create_server((host if literal else "", port), family=family, backlog=1024)
 
 
 def _wait(size: int, place: str, digest: bytes, end: float, timeout: float) -> list[socket.socket]:
