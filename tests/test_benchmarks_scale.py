@@ -268,6 +268,19 @@ def test_two_processes_are_measured_by_each_carrier():
         processes.ask(Order("none"), 60)
 
 
+def test_an_interrupted_run_keeps_what_it_has(monkeypatch):
+    def answer(order: Order) -> dict:
+        if order.carrier is None:
+            raise KeyboardInterrupt
+        return {"sums": [1e-6 for _ in order.sums], "versions": {}}
+
+    monkeypatch.setattr(measure, "ask", answer)
+    monkeypatch.setattr(measure.machine, "settle", lambda: 0.0)
+    found = measure.measure(Plan(("numpy",), ("tiny",), ("mpi",), 0.1, (8,)), lambda name: None)
+    assert found.sums == [Sum("mpi", 8, 1e-6)]
+    assert found.problems == {"steps of numpy, and what follows": "interrupted"}
+
+
 def test_a_plan_counts_its_parts():
     chosen = Plan(("numpy", "jax"), ("tiny", "digits"), ("mpi", "sockets"), 0.1)
     assert len([*measure._parts(chosen, Results({}, {}))]) == chosen.parts

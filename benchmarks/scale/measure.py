@@ -42,17 +42,20 @@ def plan(backends: Sequence[str], cases: Sequence[str], quick: bool) -> Plan:
 
 
 def measure(plan: Plan, advance: Callable[[str], None]) -> Results:
-    """Everything; what fails is noted with its reason."""
+    """Everything; what fails is noted with its reason, and Ctrl-C leaves out the rest."""
     cores = cores_available()
     options = {"seconds": plan.seconds, "pretended": PRETENDED}
     results = Results({}, options)
     versions: dict[str, str] = {}
     for name, order, note in _parts(plan, results):
-        results.loads.append(machine.settle())
         try:
+            results.loads.append(machine.settle())
             found = ask(order)
         except WorkerError as error:
             results.problems[name] = str(error)
+        except KeyboardInterrupt:
+            results.problems[f"{name}, and what follows"] = "interrupted"
+            break
         else:
             versions |= found["versions"]
             note(found)
@@ -90,7 +93,7 @@ def _parts(plan: Plan, results: Results) -> Iterator[Part]:
         delayed = [
             (case, link, processes)
             for case in plan.cases
-            for link in LINKS
+            for link in LINKS[:2]
             for processes in PRETENDED
             if processes <= CASES[case].batch
         ]
