@@ -5,6 +5,7 @@ examples:
   python -m benchmarks --case digits --case inference --backend numpy --rounds 7
   python -m benchmarks --compare benchmarks/results/old.json
   python -m benchmarks --verdict
+  python -m benchmarks scale
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from benchmarks.implementations import BACKENDS
 from benchmarks.process import ROOT, cores_available
 from benchmarks.results import Results
 from benchmarks.runner import Options, Run, run_tasks
+from benchmarks.scale import command as scale
 from benchmarks.tasks import GROUPS, Task, choose
 from multimlp.backend import canonical_name, is_installed, load_backend
 from multimlp.bench import print_table, progress
@@ -44,6 +46,9 @@ CHECK_FAILED, BAD_USAGE = 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, or render or compare what was measured; 0, 1 if something is wrong or slower, 2 for bad usage."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["scale"]:
+        return scale.main(argv[1:])
     args = _parser().parse_args(argv)
     try:
         if args.markdown is not None:
@@ -233,7 +238,11 @@ def _compare(old: Results, new: Results) -> int:
 
 
 def _latest() -> Path:
-    found = [path for path in RESULTS.glob("*.json") if not path.stem.endswith(BEFORE)]
+    found = [
+        path
+        for path in RESULTS.glob("*.json")
+        if not path.stem.endswith(BEFORE) and not path.stem.startswith(scale.PREFIX)
+    ]
     found.sort(key=lambda path: path.stat().st_mtime)
     if not found:
         raise InputError(f"markdown: there are no results in {RESULTS}; run python -m benchmarks first")

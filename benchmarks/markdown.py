@@ -51,14 +51,14 @@ def _pictures(plots: list[Path]) -> list[str]:
 
 
 def _texts(found: list[Table]) -> list[str]:
-    return [_table(table) for table in found if table.rows]
+    return [table_text(table) for table in found if table.rows]
 
 
 def _joined(parts: list[str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _table(table: Table) -> str:
+def table_text(table: Table) -> str:
     rows = [table.columns, tuple("---" for _ in table.columns), *table.rows]
     body = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows)
     remarks = "".join(f"\n\n{remark}" for remark in table.remarks)

@@ -247,6 +247,11 @@ def of_options() -> dict[str, Call]:
             {"seed": 0, "stream": 1},
         ),
         "host_permutation": (random.host_permutation, {"seed": 0, "epoch": 0, "n": 4}),
+        "HostPermutation": (random.HostPermutation, {"n": 4, "seed": 0}),
+        "HostPermutation.rows": (
+            method(lambda: random.HostPermutation(4, 0), "rows"),
+            {"start": 0, "stop": 4},
+        ),
         "tree.map": (
             lambda function, tree_, other: tree.map(function, tree_, other),
             {"function": lambda a, b: a, "tree_": (1, [2]), "other": (1, [2])},

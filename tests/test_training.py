@@ -256,7 +256,7 @@ def test_data_frames_and_lists():
 def test_memory_mapped_data_trains_like_data_in_memory(training_backend, tmp_path, monkeypatch):
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    monkeypatch.setattr("multimlp.training._sources.STREAM_BYTES", 64 * X[:1].nbytes)
+    monkeypatch.setattr("multimlp.training._on_disk.STREAM_BYTES", 64 * X[:1].nbytes)
     settings = dict(
         epochs=2, batch_size=32, validation=None, backend=training_backend, dtype="float64", progress=False
     )

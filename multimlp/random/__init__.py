@@ -22,13 +22,14 @@ words of a draw, 1 for `split`, 2 for `fold_in`, so that the keys made from a ke
 3 for further numbers, 16 and on for the candidates of rejection sampling.
 
 Draws on the host, for initial weights and for the order of examples, come from NumPy's Philox
-(`host_generator`).
+(`host_generator`); `HostPermutation` makes any part of an order without the rest of it.
 """
 
 from multimlp.random._beta import beta, dirichlet
 from multimlp.random._choice import categorical, choice
 from multimlp.random._draws import bernoulli, bits, host_generator, host_permutation, permutation, uniform
 from multimlp.random._exponential import exponential, gumbel, laplace
+from multimlp.random._feistel import HostPermutation
 from multimlp.random._gamma import gamma
 from multimlp.random._integers import randint
 from multimlp.random._multivariate import multivariate_normal
@@ -39,6 +40,7 @@ from multimlp.random._threefry import fold_in, key, split, threefry2x32
 from multimlp.random._truncated import truncated_normal
 
 __all__ = [
+    "HostPermutation",
     "bernoulli",
     "beta",
     "bits",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -226,16 +227,23 @@ def host_generator(seed: int, *stream: int | str) -> np.random.Generator:
     >>> random.host_generator(0, "order", 3).integers(100, size=3)
     array([35, 53,  5])
     """
+    return np.random.Generator(np.random.Philox(seed_sequence(seed, stream)))
+
+
+def seed_sequence(seed: int, stream: Sequence[int | str]) -> np.random.SeedSequence:
+    """Where the words of a stream come from."""
     number = check_whole("seed", seed, low=0)
     words = tuple(
         zlib.crc32(part.encode()) if isinstance(part, str) else check_whole("stream", part, low=0)
         for part in stream
     )
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(number, spawn_key=words)))
+    return np.random.SeedSequence(number, spawn_key=words)
 
 
 def host_permutation(seed: int, epoch: int, n: int) -> np.ndarray:
     """The order of ``n`` examples in an epoch: 0 .. n-1 (int64) shuffled by the stream ``("order", epoch)``.
+
+    All of it, in memory; `HostPermutation` makes parts of an order.
 
     Examples
     --------

@@ -11,10 +11,11 @@ from multimlp.training._examples import check_rows
 from multimlp.training._fit import FitResult, fit
 from multimlp.training._loop import Epoch, Training
 from multimlp.training._members import members_that_fit
+from multimlp.training._orders import Ordering
 from multimlp.training._rows import all_finite, take_rows
 from multimlp.training._settings import compared
 from multimlp.training._setup import check_rows_apart
-from multimlp.training._sources import InMemory, Ordering, Source, place
+from multimlp.training._sources import InMemory, Source, place
 from multimlp.training._sweep import sweep
 from multimlp.training._sweep_result import Best, SweepResult
 from multimlp.training._table import Table

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from multimlp import random
 from multimlp.backend import Array, host, owner
 from multimlp.errors import DataError, InputError, ShapeError
 from multimlp.errors.checks import check_number, refuse
+from multimlp.training._orders import held_out
 from multimlp.training._rows import all_finite, take_rows
 from multimlp.training._sources import LABELS, Rows, is_streamed
 
@@ -54,14 +54,18 @@ class Examples:
         """What may decide where to train."""
         return [] if self.streamed else [self.X, self.y]
 
-    def split(self, features: int | None, seed: int) -> tuple[Rows, Pair | None]:
-        """The rows to train on and those to validate on, all checked; ``features`` is None for any number of columns."""
+    def split(self, features: int | None, seed: int) -> tuple[Rows, np.ndarray, Pair | None]:
+        """The rows to train on, the numbers of those among them that are to be left out, and the rows to validate on, all checked.
+
+        Of a memory map all rows come back, since it is not copied, and there are such numbers; ``features`` is None for any number of
+        columns.
+        """
         check_rows(self.X, self.y, self.weights, features)
         everything = self.X, self.y, self.weights
         if self.validation is None or isinstance(self.validation, (tuple, list)):
-            return everything, self.validation_pair(features)
+            return everything, np.arange(0), self.validation_pair(features)
         held = _rows_held_out(self.validation, int(self.X.shape[0]))
-        return _split(everything, held, seed) if held else (everything, None)
+        return _split(everything, held, seed) if held else (everything, np.arange(0), None)
 
     def validation_pair(self, features: int | None) -> Pair | None:
         """``validation`` where it is a pair, checked as the examples are; a fraction, which batches cannot be split by, counts as
@@ -105,16 +109,15 @@ def _rows_held_out(given: Any, rows: int) -> int:
     return held
 
 
-def _split(everything: Rows, held: int, seed: int) -> tuple[Rows, Pair]:
+def _split(everything: Rows, held: int, seed: int) -> tuple[Rows, np.ndarray, Pair]:
     X, y, weights = everything
+    held_rows = held_out(seed, int(X.shape[0]), held)
+    pair = take_rows(X, held_rows), take_rows(y, held_rows)
     if isinstance(X, np.memmap):
-        raise InputError(
-            "validation: a fraction of a memory-mapped array would be copied; give validation=(X, y) or None"
-        )
-    order = random.host_generator(seed, "validation").permutation(int(X.shape[0]))
-    kept, held_rows = np.sort(order[held:]), np.sort(order[:held])
+        return everything, held_rows, pair
+    kept = np.delete(np.arange(int(X.shape[0])), held_rows)
     training = take_rows(X, kept), take_rows(y, kept), None if weights is None else take_rows(weights, kept)
-    return training, (take_rows(X, held_rows), take_rows(y, held_rows))
+    return training, np.arange(0), pair
 
 
 # ---- checks --------------------------------------------------------------------------------------------------------------

@@ -126,7 +126,7 @@ def fit(
     ----------
     mlp : MLP, `multimlp.chain` of blocks, or callable ``model(params, X, key=None) -> outputs`` with ``params`` given
     X : array, list, data frame of shape (n, in_features); or batches
-        A `numpy.memmap` is streamed from disk. Batches are a callable that returns an iterator of ``(X, y)`` or
+        A `numpy.memmap` is streamed from disk (``y`` may be one, too). Batches are a callable that returns an iterator of ``(X, y)`` or
         ``(X, y, sample_weight)``, or an iterable of these; ``y`` and ``sample_weight`` are then left out.
     y : array of shape (n,) or (n, k)
         Class indices for ``cross_entropy``, else numbers.
@@ -138,7 +138,7 @@ def fit(
         None: all rows at once. The last batch of an epoch is smaller when the rows do not divide (``last_batch="keep"``) or left out
         (``"drop"``).
     validation : float, (X, y) or None
-        A fraction is split off at random (by ``seed``) before training.
+        A fraction is split off at random (by ``seed``) before training; of a memory map these rows are copied, the others are not.
     seed : int
         Of the initial parameters, the order of the rows, the validation split and dropout. Same seed, same run, on every backend.
     params : tree, optional
@@ -161,6 +161,8 @@ def fit(
     metrics : sequence of str or callable, optional
         Computed on validation data after each epoch; default: accuracy for the classification losses.
     shuffle : bool
+        Anew in each epoch, by ``seed``. From 2^24 rows on the order is that of `multimlp.random.HostPermutation`; memory maps of so many
+        rows, or of 2^30 numbers, are shuffled by blocks (see "More data than memory" in the guide).
     last_batch : {"keep", "drop"}
     compile : str, optional
         One of the backend's compilers, or ``"none"`` for plain steps; default: the fastest way that the backend has. ``"numba"``, for
@@ -253,7 +255,8 @@ def fit(
     )  # fmt: skip
 
     figures = [] if held is None else figures
-    settings = partial(settings_of, problem, start, examples, held, figures, watchers, shuffle, last_batch)
+    order = source.order or shuffle
+    settings = partial(settings_of, problem, start, examples, held, figures, watchers, order, last_batch)
     history: dict[str, list[float]] = {}
     run = Run(mlp, epochs, history, lambda: training.params())
     keeper, state, steps, member_loss = None, None, 0, None

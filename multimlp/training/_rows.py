@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from multimlp.backend import Array, owner
+
+_AT_ONCE = 1 << 22
 
 
 def take_rows(array: Array, rows: np.ndarray) -> Array:
@@ -20,4 +24,13 @@ def all_finite(array: Array) -> bool:
     """Whether nothing in an array is NaN or infinite, found out where it lies."""
     backend = owner(array)
     with backend.scope_of(array):
-        return bool(backend.xp.all(backend.xp.isfinite(array)))
+        return all(bool(backend.xp.all(backend.xp.isfinite(part))) for part in in_parts(array))
+
+
+def in_parts(array: Array) -> Iterator[Array]:
+    """Of many rows one part after another, so that what is found out about them takes no memory of their number."""
+    if not array.ndim or array.shape[0] <= _AT_ONCE:
+        yield array
+        return
+    for start in range(0, int(array.shape[0]), _AT_ONCE):
+        yield array[start : start + _AT_ONCE, ...]

@@ -26,14 +26,15 @@ def settings_of(
     held: Pair | None,
     metrics: Sequence[Any],
     callbacks: Sequence[Callback],
-    shuffle: bool,
+    shuffle: bool | str,
     last_batch: str,
     described: Callable[[Any], Any] = described,
     **more: Any,
 ) -> dict[str, Any]:
     """By the names of the arguments of `fit`, as plain values; ``held`` is the validation pair, already checked.
 
-    How many processes share the work is not among them, unlike the shards that batches are cut into.
+    ``shuffle`` says more of the order of rows than whether they are shuffled, where there is more to say. How many processes share the
+    work is not among them, unlike the shards that batches are cut into.
     """
     group = problem.group
     return {

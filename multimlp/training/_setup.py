@@ -15,7 +15,10 @@ from multimlp.errors.checks import check_choice, check_items, check_whole, refus
 from multimlp.losses import Loss
 from multimlp.mlp import Model as Network
 from multimlp.training._examples import Examples, Pair, check_rows
-from multimlp.training._sources import Batches, InMemory, OnDisk, Ordering, Rows, Source, place
+from multimlp.training._on_disk import OnDisk
+from multimlp.training._orders import Ordering
+from multimlp.training._rows import in_parts
+from multimlp.training._sources import Batches, InMemory, Rows, Source, place
 from multimlp.training.engines import Chunk
 from multimlp.tree import Tree
 
@@ -54,7 +57,7 @@ def source_and_rows(
 ) -> tuple[Source, Rows, Pair | None]:
     """The training data on the device, rows of it as they were given (of a stream the first batch), and what to validate on."""
 
-    def put(X: Array, y: Array, weights: Array | None) -> Chunk:
+    def put(X: Array, y: Array, weights: Array | None = None) -> Chunk:
         return place(target, loss, X, y, weights)
 
     features = getattr(mlp, "in_features", None)
@@ -62,16 +65,16 @@ def source_and_rows(
     def check(batch: Rows, where: str) -> None:
         check_rows(*batch, features, where)
         if isinstance(mlp, Network) and mlp.out_features is not None:
-            _check_targets(loss, (int(batch[1].shape[0]), mlp.out_features), batch[1], where)
+            _check_targets(loss, mlp.out_features, batch[1], where)
 
     if examples.streamed:
         batches = Batches(examples.X, put, check)
         return batches, batches.example, examples.validation_pair(features)
-    rows, held = examples.split(features, seed)
-    count = int(rows[0].shape[0])
+    rows, left_out, held = examples.split(features, seed)
+    count = int(rows[0].shape[0]) - len(left_out)
     ordering = Ordering(seed, count if batch_size is None else min(batch_size, count), shuffle, drop_last)
     if isinstance(rows[0], np.memmap):
-        return OnDisk(*rows, ordering, put), rows, held
+        return OnDisk(*rows, left_out, ordering, put), rows, held
     return InMemory(put(*rows), ordering), rows, held
 
 
@@ -104,9 +107,9 @@ def check_outputs(
             width = int(outputs.shape[-1])
             if not loss.is_known:
                 _check_losses(loss, tuple(outputs.shape), loss(outputs, chunk.targets))
-    _check_targets(loss, (int(y.shape[0]), width), y, "")
+    _check_targets(loss, width, y, "")
     if held is not None:
-        _check_targets(loss, (int(held[1].shape[0]), width), held[1], "validation ")
+        _check_targets(loss, width, held[1], "validation ")
 
 
 def check_rows_apart(mlp: Model, params: Tree, loss: Loss, rows: Rows, target: Target) -> None:
@@ -168,9 +171,10 @@ def _check_losses(loss: Loss, outputs: tuple[int, ...], losses: Any) -> None:
         )
 
 
-def _check_targets(loss: Loss, shape: tuple[int, int], y: Array, where: str) -> None:
+def _check_targets(loss: Loss, width: int, y: Array, where: str) -> None:
     try:
-        loss.validate(shape, y)
+        for part in in_parts(y):
+            loss.validate((int(part.shape[0]), width), part)
     except MultimlpError as error:
         if not where:
             raise

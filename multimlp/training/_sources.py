@@ -1,4 +1,4 @@
-"""Where training data comes from: arrays in memory, arrays on disk, or an iterator of batches.
+"""Where training data comes from: arrays in memory, an iterator of batches, or arrays on disk (`multimlp.training._on_disk`).
 
 A source turns one epoch into pieces ``(Chunk, order)`` for the engine. In memory the chunk is the whole data set, moved to the device
 once. Everything larger is streamed: a thread gathers the next chunk on the host and moves it while the device works on this one.
@@ -7,23 +7,20 @@ once. Everything larger is streamed: a thread gathers the next chunk on the host
 from __future__ import annotations
 
 import contextvars
+import itertools
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from multimlp import random
 from multimlp.backend import Array, Target, host, is_array, owner
 from multimlp.errors import DataError, InputError
 from multimlp.errors.checks import refuse
 from multimlp.losses import Loss
+from multimlp.training._orders import Ordering
 from multimlp.training.engines import Chunk
-
-STREAM_BYTES = 32 * 2**20
-"""About how much host data one streamed chunk holds."""
 
 LABELS = "multimlp.estimators.MLPClassifier takes labels; or encode them: classes, y = numpy.unique(y, return_inverse=True)"
 """What to do with targets that are text."""
@@ -38,23 +35,11 @@ class Source(Protocol):
     """Training data, epoch by epoch."""
 
     batch_size: int
+    order: str | None
+    """What a checkpoint says of the order of rows, where it is more than whether they are shuffled."""
 
     def epoch(self, number: int) -> Iterator[Piece]:
         """The pieces of epoch ``number`` (from 0), each a chunk and the order in which to take its rows."""
-
-
-@dataclass(frozen=True)
-class Ordering:
-    """How rows are visited: shuffled by seed and epoch or as they come, with or without the last incomplete batch."""
-
-    seed: int
-    batch_size: int
-    shuffle: bool
-    drop_last: bool
-
-    def rows(self, epoch: int, count: int) -> np.ndarray:
-        order = random.host_permutation(self.seed, epoch, count) if self.shuffle else np.arange(count)
-        return order[: count - count % self.batch_size] if self.drop_last else order
 
 
 class InMemory:
@@ -62,8 +47,9 @@ class InMemory:
 
     def __init__(self, chunk: Chunk, ordering: Ordering) -> None:
         self.batch_size = ordering.batch_size
-        self._chunk, self._ordering = chunk, ordering
-        self._drawn: tuple[int, np.ndarray] = (-1, np.arange(0))
+        self._chunk, self._ordering, self._count = chunk, ordering, int(chunk.inputs.shape[0])
+        self.order = ordering.peculiar(self._count)
+        self._drawn: tuple[int, Iterator[np.ndarray]] = (-1, iter(()))
 
     @property
     def rows(self) -> int:
@@ -71,46 +57,21 @@ class InMemory:
         return int(self._chunk.inputs.shape[0])
 
     def epoch(self, number: int) -> Iterator[Piece]:
-        yield self._chunk, self._order(number)
-        self._drawn = number + 1, self._order(number + 1)  # while an asynchronous device is still at work
+        drawn, parts = self._drawn
+        for part in parts if drawn == number else self._parts(number):
+            yield self._chunk, part
+        following = self._parts(number + 1)
+        first = next(following)  # while an asynchronous device is still at work
+        self._drawn = number + 1, itertools.chain([first], following)
 
-    def _order(self, number: int) -> np.ndarray:
-        drawn, order = self._drawn
-        return order if drawn == number else self._ordering.rows(number, self.rows)
-
-
-class OnDisk:
-    """A memory-mapped array, of which only the chunks under way are in memory."""
-
-    def __init__(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        weights: np.ndarray | None,
-        ordering: Ordering,
-        place: Callable[..., Chunk],
-    ) -> None:
-        self.batch_size = ordering.batch_size
-        self._arrays, self._ordering, self._place = (X, y, weights), ordering, place
-        row_bytes = max(1, X[:1].nbytes)
-        self._rows = max(1, STREAM_BYTES // (row_bytes * self.batch_size)) * self.batch_size
-
-    def epoch(self, number: int) -> Iterator[Piece]:
-        X, y, weights = self._arrays
-        order = self._ordering.rows(number, X.shape[0])
-
-        def pieces() -> Iterator[Piece]:
-            for start in range(0, len(order), self._rows):
-                rows = order[start : start + self._rows]
-                chunk = self._place(X[rows], y[rows], None if weights is None else weights[rows])
-                yield chunk, np.arange(len(rows))
-
-        return prefetch(pieces())
+    def _parts(self, number: int) -> Iterator[np.ndarray]:
+        return self._ordering.parts(number, self._count)
 
 
 class Batches:
     """Batches from the user: a callable that starts an epoch's iterator, or an iterable that can be iterated again."""
 
+    order: str | None = None
     unseen = True
     """Nothing is known of them before they come, so that the processes of a group compare what they have read."""
 
