@@ -1,5 +1,5 @@
 """Reverse-mode differentiation and vectorisation over any eager array-API namespace, for the libraries that have
-none of their own.
+none of their own, and Taylor mode for all libraries.
 
 What is computed is recorded, or batched, through ``x.__array_namespace__()``, and the rules are written on the
 standard alone: they work on NumPy, CuPy, array-api-strict and whatever else follows it. Rules are recorded too, so
@@ -11,9 +11,11 @@ from multimlp.tape._array import Wrapped, any_wrapped
 from multimlp.tape._state import RECORDING, outermost_level
 from multimlp.tape.batched import Batched, NeedsLoop
 from multimlp.tape.core import Traced, raw, stop_gradient
+from multimlp.tape.expansion import composed, jet, laplacian
 from multimlp.tape.namespace import constants_for, namespace_for, primitive, traced_type
 from multimlp.tape.recording import operation
 from multimlp.tape.reverse import jvp, value_and_grad, vjp
+from multimlp.tape.series import Series
 from multimlp.tape.slopes import with_slopes
 from multimlp.tape.vectorized import vmap
 
@@ -21,11 +23,15 @@ __all__ = [
     "RECORDING",
     "Batched",
     "NeedsLoop",
+    "Series",
     "Traced",
     "Wrapped",
     "any_wrapped",
+    "composed",
     "constants_for",
+    "jet",
     "jvp",
+    "laplacian",
     "namespace_for",
     "operation",
     "outermost_level",

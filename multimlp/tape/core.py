@@ -37,16 +37,11 @@ does, so that their memory is free), and parameters. A plain list, since one is 
 next_order: Callable[[], int] = itertools.count().__next__
 
 
-class Traced(Wrapped):
-    """An array whose computation is recorded: the array object of the standard, immutable."""
+class Differentiated(Wrapped):
+    """An array of which derivatives are computed, by whatever mode: its numbers are those below, and its integers are none."""
 
-    __slots__ = ("level", "node", "value")
+    __slots__ = ()
     __array_ufunc__ = None  # so that ndarray + Traced comes to Traced.__radd__
-
-    def __init__(self, value: Any, level: int, node: Node | None = None) -> None:
-        self.value = value
-        self.level = level
-        self.node = [next_order(), value.shape, (), (), None, (), None] if node is None else node
 
     def __bool__(self) -> bool:
         return bool(raw(self))
@@ -77,7 +72,7 @@ class Traced(Wrapped):
     __rand__ = __ror__ = __rxor__ = __rlshift__ = __rrshift__ = _has_no_bits
 
     def __repr__(self) -> str:
-        return f"Traced(level={self.level}, {raw(self)!r})"
+        return f"{type(self).__name__}(level={self.level}, {raw(self)!r})"
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(
@@ -98,6 +93,17 @@ class Traced(Wrapped):
         )
 
 
+class Traced(Differentiated):
+    """An array whose computation is recorded: the array object of the standard, immutable."""
+
+    __slots__ = ("level", "node", "value")
+
+    def __init__(self, value: Any, level: int, node: Node | None = None) -> None:
+        self.value = value
+        self.level = level
+        self.node = [next_order(), value.shape, (), (), None, (), None] if node is None else node
+
+
 def raw(x: Any) -> Any:
     """What is under all levels of differentiation: the plain array, still batched where a `vmap` is open; anything else as it is.
 
@@ -111,7 +117,7 @@ def raw(x: Any) -> Any:
     >>> float(value)
     9.0
     """
-    while isinstance(x, Traced):
+    while isinstance(x, Differentiated):
         x = x.value
     if isinstance(x, Wrapped):
         value = raw(x.value)
@@ -119,8 +125,8 @@ def raw(x: Any) -> Any:
     return x
 
 
-def stop_gradient(x: Any) -> Any:
-    """The same values as a constant to every derivative, of whatever order.
+def stop_gradient(x: Any, of_plain: Callable[[Any], Any] | None = None) -> Any:
+    """The same values as a constant to every derivative, of whatever order; ``of_plain`` does it for the library's own derivatives.
 
     Examples
     --------
@@ -133,4 +139,10 @@ def stop_gradient(x: Any) -> Any:
     >>> float(g)
     3.0
     """
-    return raw(x)
+    x = raw(x)
+    if of_plain is None:
+        return x
+    if not isinstance(x, Wrapped):
+        return of_plain(x)
+    value = stop_gradient(x.value, of_plain)
+    return x if value is x.value else type(x)(value, x.level)  # type: ignore[call-arg]

@@ -16,6 +16,7 @@ from multimlp.tape.batching import Function, elementwise, no_rule
 from multimlp.tape.core import Rule, Traced, raw
 from multimlp.tape.raw_selection import OWN
 from multimlp.tape.recording import Maker, Source, pointwise
+from multimlp.tape.series import Series
 
 _EXTENSIONS = ("linalg", "fft")
 
@@ -60,11 +61,14 @@ def _rule(name: str) -> Maker | None:
 def _source(name: str, plain: Function, xp: TracedNamespace) -> Source:
     """A raw function and how it is applied to batched arrays."""
     from multimlp.tape.batch_rules import BATCH_RULES
+    from multimlp.tape.series_rules import expand
 
     added = _added.get(name)
-    if added is not None:
-        return Source(plain, name, elementwise if added.elementwise else no_rule(name), xp)
-    return Source(plain, name, BATCH_RULES.get(name) or no_rule(name), xp)
+    if added is None:
+        rule = BATCH_RULES.get(name) or no_rule(name)
+    else:
+        rule = elementwise if added.elementwise else no_rule(name)
+    return Source(plain, name, rule, partial(expand, rule is elementwise), xp)
 
 
 class TracedNamespace:
@@ -79,8 +83,10 @@ class TracedNamespace:
     """The type of the arrays that this namespace records."""
     batched: type[Batched]
     """The type of the arrays that it batches."""
+    series: type[Series]
+    """The type of the arrays that it expands."""
     wrapped: frozenset[type]
-    """Both."""
+    """All of them."""
 
     def __init__(self, library: Library, source: Namespace, prefix: str = "", main: Any = None) -> None:
         self.library = library
@@ -92,7 +98,7 @@ class TracedNamespace:
         self.__name__ = f"multimlp.tape({getattr(source, '__name__', library.name)})"
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("traced", "batched", "wrapped") or (
+        if name in ("traced", "batched", "series", "wrapped") or (
             name.startswith("__") and not name.startswith("__array")
         ):
             raise AttributeError(name)
@@ -282,7 +288,8 @@ def _make_traced_type(library: Library) -> type[Traced]:
     }
     xp.traced = type("Traced", (Traced,), members)
     xp.batched = type("Batched", (Batched,), members | {"__array_ufunc__": _ufunc_protocol(library)})
-    xp.wrapped = frozenset((xp.traced, xp.batched))
+    xp.series = type("Series", (Series,), members)
+    xp.wrapped = frozenset((xp.traced, xp.batched, xp.series))
     for name, (method, function) in _OPERATORS.items():
         _set(f"__{method}__", _recording(name, function, xp), *xp.wrapped)
     for name, (method, operation) in _BINARY_OPERATORS.items():

@@ -8,6 +8,7 @@ namespace calls a maker once, when the name is first asked for, with the `Source
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn, TypeAlias
@@ -17,6 +18,7 @@ from multimlp.tape._array import Wrapped, any_wrapped, device_of
 from multimlp.tape._state import RECORDING, call_with
 from multimlp.tape.batching import BatchRule, Function, level_of
 from multimlp.tape.core import Rule, Traced, next_order, raw
+from multimlp.tape.series import Frame, Series, top_of
 
 Maker: TypeAlias = "Callable[[Source, Any], Function]"
 """From what is below differentiation, and the traced namespace, to the function that records."""
@@ -32,24 +34,38 @@ class Source:
     name : str
     rule : callable
         How it is applied to batched arrays.
+    expand : callable
+        How it is applied to series: ``expand(frame, name, record, slope, args, params)``.
     xp : namespace
         The traced namespace.
 
     Attributes
     ----------
     batched : callable
-        The function where the highest level among the arguments is a batch.
+        The function where the highest level among the arguments is a batch, or a series.
     record : callable
         The function that records, for arguments of any kind.
+    slope : callable or None
+        The rule of a function of one array and nothing else.
     """
 
-    __slots__ = ("batched", "name", "plain", "record")
+    __slots__ = ("_batch", "_expand", "_xp", "name", "plain", "record", "slope")
 
-    def __init__(self, plain: Function, name: str, rule: BatchRule, xp: Any) -> None:
+    def __init__(
+        self, plain: Function, name: str, rule: BatchRule, expand: Callable[..., Any], xp: Any
+    ) -> None:
         self.plain = plain
         self.name = name
         self.record: Function = plain
-        self.batched = rule(lambda *args, **params: self.record(*args, **params), xp)
+        self.slope: Rule | None = None
+        self._xp, self._expand = xp, expand
+        self._batch = rule(lambda *args, **params: self.record(*args, **params), xp)
+
+    def batched(self, *args: Any, **params: Any) -> Any:
+        top = top_of(args)
+        if isinstance(top, Series) or (params and isinstance(top := top_of(params.values()), Series)):
+            return self._expand(Frame(self._xp, top), self.name, self.record, self.slope, args, params)
+        return self._batch(*args, **params)
 
     def recorded_by(self, maker: Maker, xp: Any) -> Function:
         """The recording function."""
@@ -73,6 +89,7 @@ def _unary(rules: tuple[Rule, ...]) -> Maker:
 
     def make(source: Source, xp: Any) -> Function:
         traced, wrapped, function, batch = xp.traced, xp.wrapped, source.plain, source.batched
+        source.slope = rules[0]
 
         def record(x: Any, /) -> Any:
             cls = type(x)
@@ -173,7 +190,7 @@ class Like:
     def __init__(self, x: Any) -> None:
         self.shape = x.shape
         self.ndim = len(x.shape)
-        self.size = x.size
+        self.size = math.prod(x.shape)
         self.dtype = x.dtype
         self.device = device_of(x)
 

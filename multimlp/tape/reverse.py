@@ -7,6 +7,7 @@ from typing import Any
 
 from multimlp._typing import Array, Arrays, Library
 from multimlp.errors import InputError, NonScalarError, NotDifferentiableError, ShapeError
+from multimlp.tape._array import any_wrapped
 from multimlp.tape._state import RECORDING, call_with, new_level
 from multimlp.tape.core import Node, Traced
 from multimlp.tape.namespace import TracedNamespace, namespace_for, refuses_traced, traced_type
@@ -149,7 +150,12 @@ def jvp(
     6.0
     """
     _check_same_shapes("tangents", "input", arrays, tangents)
-    outputs, pullback = library.vjp(function, arrays)
+
+    def pulled_back(function: Callable[[Arrays], Arrays], arrays: Arrays) -> Any:
+        by_tape = any_wrapped(arrays) or any_wrapped(tangents)
+        return vjp(function, arrays, library) if by_tape else library.vjp(function, arrays)
+
+    outputs, pullback = pulled_back(function, arrays)
     smooth = [i for i, y in enumerate(outputs) if library.is_floating(y)]
     derivatives = [namespace_for(library, (y,)).zeros_like(y) for y in outputs]
     if not smooth:
@@ -159,7 +165,7 @@ def jvp(
         given = dict(zip(smooth, cotangents, strict=True))
         return pullback(tuple(given.get(i, none) for i, none in enumerate(derivatives)))
 
-    _, forward = library.vjp(of_cotangents, tuple(derivatives[i] for i in smooth))
+    _, forward = pulled_back(of_cotangents, tuple(derivatives[i] for i in smooth))
     for i, derivative in zip(smooth, forward(tuple(tangents)), strict=True):
         derivatives[i] = derivative
     return outputs, tuple(derivatives)

@@ -46,6 +46,8 @@ def _vecdot(xp: Namespace, a: Array, b: Array, axis: int = -1) -> Array:
         raise ShapeError(
             f"vecdot: axis {axis} of the shapes {a.shape} and {b.shape} must have the same length"
         )
+    if type(a) is type(b) is xp.batched and a.level == b.level and a.shape == b.shape:
+        return xp.batched(xp.vecdot(a.value, b.value, axis=axis % a.ndim + 1), a.level)
     return xp.sum(xp.multiply(a, b), axis=axis)
 
 

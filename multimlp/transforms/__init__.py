@@ -7,7 +7,9 @@ auxiliary outputs and all checks are dealt with here, once. Transforms nest: ``j
 from multimlp.transforms._call import ArgNums
 from multimlp.transforms._forward import hvp, jvp
 from multimlp.transforms._jacobian import hessian, jacobian
+from multimlp.transforms._jet import jet
 from multimlp.transforms._jit import jit
+from multimlp.transforms._laplacian import laplacian
 from multimlp.transforms._reverse import elementwise_grad, grad, value_and_grad, vjp
 from multimlp.transforms._scan import scan
 from multimlp.transforms._stop_gradient import stop_gradient
@@ -20,8 +22,10 @@ __all__ = [
     "hessian",
     "hvp",
     "jacobian",
+    "jet",
     "jit",
     "jvp",
+    "laplacian",
     "scan",
     "stop_gradient",
     "value_and_grad",

@@ -9,6 +9,7 @@ from multimlp.backend import Array
 from multimlp.errors import InputError, NotDifferentiableError
 from multimlp.transforms._call import Call, Outputs, check_transformed, explained
 from multimlp.transforms._directions import directions
+from multimlp.transforms._engine import engine
 from multimlp.transforms._reverse import gradient_of, no_floats
 from multimlp.tree import Tree
 
@@ -45,7 +46,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
         return found
 
     with backend.scope_of(*call.arrays):
-        values, derivatives = explained(backend, backend.jvp, flat, call.arrays, along)
+        values, derivatives = explained(backend, engine(backend, call.arrays).jvp, flat, call.arrays, along)
     return outputs.join(values), outputs.join(derivatives)
 
 
@@ -71,7 +72,7 @@ def hvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
     backend = call.backend
 
     def product() -> tuple[Array, ...]:
-        return backend.hessian_products(gradient_of(call, "hvp"), call.arrays)(along)
+        return engine(backend, call.arrays).hessian_products(gradient_of(call, "hvp"), call.arrays)(along)
 
     with backend.scope_of(*call.arrays):
         products = call.gradients(explained(backend, product))

@@ -10,6 +10,7 @@ from multimlp import tree
 from multimlp.backend import Array, Backend, array_namespace, is_array
 from multimlp.errors import NotDifferentiableError
 from multimlp.transforms._call import ArgNums, Call, Outputs, check_transformed, explained, positions_given
+from multimlp.transforms._engine import engine
 from multimlp.transforms._reverse import gradient_of, no_floats
 from multimlp.transforms._transformed import Transformed
 
@@ -41,7 +42,7 @@ def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
         with backend.scope_of(*call.arrays):
             values, pullback = explained(
                 backend,
-                backend.vjp,
+                engine(backend, call.arrays).vjp,
                 lambda arrays: outputs.split(_floats(backend, call(arrays))),
                 call.arrays,
             )
@@ -84,7 +85,7 @@ def hessian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
         backend, arrays = call.backend, call.arrays
 
         def rows() -> list[_Leaf]:
-            products = backend.hessian_products(gradient_of(call, "hessian"), arrays)
+            products = engine(backend, arrays).hessian_products(gradient_of(call, "hessian"), arrays)
             columns = [_columns(backend, products, arrays, i) for i in range(len(arrays))]
             return [_Leaf(row) for row in zip(*columns, strict=True)]
 
@@ -115,7 +116,7 @@ _PIECE = 2**20
 def _in_pieces(backend: Backend, row: Callable[..., Any], units: Array, width: int) -> tuple[Array, ...]:
     """The function of all rows, on the tape so many at a time that memory is bounded."""
     count, step = int(units.shape[0]), max(1, _PIECE // max(width, 1))
-    mapped = backend.vmap(row)
+    mapped = engine(backend, (units,)).vmap(row)
     if count <= step or backend.capabilities.vmap != "tape":
         found: tuple[Array, ...] = mapped((units,))
         return found

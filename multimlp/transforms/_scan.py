@@ -10,6 +10,7 @@ from multimlp.backend import Array, Backend, array_namespace, is_array, select
 from multimlp.errors import DTypeError, InputError, ShapeError
 from multimlp.errors.checks import check_whole
 from multimlp.transforms._call import Outputs, backend_of, check_transformed, explained
+from multimlp.transforms._engine import engine
 from multimlp.tree import Tree
 
 
@@ -63,7 +64,9 @@ def scan(
             rows = explained(backend, step, carry, [_zeros(item, tuple(item.shape)[1:]) for item in items])[1]
             last, rows = tuple(carry), tuple(_zeros(row, (0, *tuple(row.shape))) for row in rows)
         else:
-            last, rows = explained(backend, backend.scan, step, tuple(carry), tuple(items), steps)
+            last, rows = explained(
+                backend, engine(backend, (*carry, *items)).scan, step, tuple(carry), tuple(items), steps
+            )
     return rebuild_carry(last), outputs.join(rows)
 
 
