@@ -92,8 +92,9 @@ class Frame:
 
     def times(self, order: int, a: Any, b: Any, multiply: Callable[[Any, Any], Any] | None = None) -> Any:
         """A part of a term, the product of two terms element by element; ``multiply`` may take Python's numbers."""
-        if order == self.order and self._has_directions(a) and self._has_directions(b) and a.shape == b.shape:
-            return self.xp.vecdot(a.value, b.value, axis=0)
+        is_summed = order == self.order and self._has_directions(a) and self._has_directions(b)
+        if is_summed and a.shape == b.shape and "vecdot" in self.xp.library.functions:
+            return self.xp.vecdot(a.value, b.value, axis=0)  # no array of the products is made
         return (multiply or self.xp.multiply)(a, b)
 
     def product(
