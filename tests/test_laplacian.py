@@ -14,8 +14,6 @@ from multimlp.backend import owner
 
 OTHERS = [name if name == "numpy" else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
 SOME = [name if name in ("numpy", "torch") else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
-    name if name in ("numpy", "torch") else pytest.param(name, marks=pytest.mark.slow) for name in NAMES
-]
 X = np.random.default_rng(1).normal(size=(6, 3))
 
 
