@@ -287,7 +287,7 @@ def test_other_functions_against_nested_derivatives(name: str, orders: int) -> N
             np.testing.assert_allclose(found[k], wanted, rtol=1e-9, atol=1e-9, err_msg=f"{label}, order {k}")
 
 
-@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("name", BACKENDS[1:-1])  # the oracle has not all of them
 def test_other_functions_are_the_same_everywhere(name: str) -> None:
     paths: list[Any] = matrix_paths()
     found: dict[str, list[Any]] = {}

@@ -151,7 +151,9 @@ def jvp(
     """
     _check_same_shapes("tangents", "input", arrays, tangents)
 
-    def pulled_back(function: Callable[[Arrays], Arrays], arrays: Arrays) -> Any:
+    def pulled_back(
+        function: Callable[[Arrays], Arrays], arrays: Arrays
+    ) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
         by_tape = any_wrapped(arrays) or any_wrapped(tangents)
         return vjp(function, arrays, library) if by_tape else library.vjp(function, arrays)
 

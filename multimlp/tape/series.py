@@ -41,7 +41,7 @@ class Series(Differentiated):
         self.directions = directions
 
     @property
-    def value(self) -> Any:  # type: ignore[override]
+    def value(self) -> Any:
         return self.terms[0]
 
 

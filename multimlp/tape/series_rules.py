@@ -78,7 +78,7 @@ def _of_list(frame: Frame, f: Function, arrays: Any, **params: Any) -> Any:
     """Functions that are linear in the arrays of a list."""
     rows = [frame.terms(x) for x in arrays]
     zeros = [frame.xp.zeros_like(raw(row[0])) for row in rows]
-    found = []
+    found: list[Any] = []
     for terms in zip(*rows, strict=True):
         if all(term is None for term in terms):
             found.append(None)
