@@ -16,7 +16,7 @@ NETWORK = mm.MLP(2, [20, 20], 1, activation="tanh")
 
 
 def poisson_solution(params, point):
-    x, y = point
+    x, y = point[0], point[1]
     return x * (1 - x) * y * (1 - y) * NETWORK(params, point)[0]
 
 
@@ -44,7 +44,7 @@ def heat_solution(params, t, x):
 
 def heat_loss(params, points):
     def residual(point):
-        t, x = point
+        t, x = point[0], point[1]
         one = t * 0.0 + 1.0
         _, (u_t,) = mm.jet(lambda t: heat_solution(params, t, x), (t,), ((one,),))
         _, (_, u_xx) = mm.jet(lambda x: heat_solution(params, t, x), (x,), ((one, 0),))

@@ -72,7 +72,8 @@ def hvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
     backend = call.backend
 
     def product() -> tuple[Array, ...]:
-        return engine(backend, call.arrays).hessian_products(gradient_of(call, "hvp"), call.arrays)(along)
+        products = engine(backend, call.arrays).hessian_products(gradient_of(call, "hvp"), call.arrays)
+        return tuple(products(along))
 
     with backend.scope_of(*call.arrays):
         products = call.gradients(explained(backend, product))
