@@ -19,7 +19,7 @@ from multimlp.errors import DTypeError, InputError, NonScalarError
 GUIDE = Path(__file__).resolve().parent.parent / "docs" / "guide" / "physics.md"
 ROUGH = {"poisson": 6e-3, "heat": 4e-3, "burgers": 0.3}
 """Largest errors after 60 steps; they are what the smallest run shows."""
-STATED = {"poisson": 1e-4, "heat": 1e-4, "burgers": 2e-2}
+STATED = {"poisson": 2e-4, "heat": 1e-4, "burgers": 2e-2}
 """Largest errors after 500 steps, as the guide states them."""
 
 
