@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from multimlp import tape
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends import _dlpack
 from multimlp.backends.jax import _rules, namespace
@@ -248,7 +249,7 @@ class JaxBackend(Backend):
     custom_jvp = _rules.custom_jvp
 
     def stop_gradient(self, x: Array) -> Array:
-        return jax.lax.stop_gradient(x)
+        return tape.stop_gradient(x, jax.lax.stop_gradient)
 
     def with_slopes(self, value: Array, slopes: Callable[..., Arrays], parameters: Arrays) -> Array:
         @jax.custom_jvp

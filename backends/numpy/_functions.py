@@ -24,6 +24,15 @@ def _reduced(reduce: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def _vecdot(a: Any, b: Any, /, *, axis: int = -1) -> Any:
+    """The sum of products along an axis that is not the last, without an array of the products."""
+    axis = axis % a.ndim if a.ndim else axis
+    if a.shape != b.shape or axis == a.ndim - 1 or a.dtype.char not in "fd" or a.dtype != b.dtype:
+        return xp.vecdot(a, b, axis=axis - a.ndim if a.ndim else axis)
+    axes = list(range(a.ndim))
+    return np.einsum(a, axes, b, axes, [*axes[:axis], *axes[axis + 1 :]])
+
+
 def _broadcast_to(x: Any, /, shape: tuple[int, ...]) -> Any:
     if math.prod(shape) > _COPIED:
         return np.broadcast_to(x, shape)
@@ -73,6 +82,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "ones_like": _like(_ones),
     "reshape": _reshape,
     "sum": _reduced(np.add.reduce),
+    "vecdot": _vecdot,
     "zeros": _zeros,
     "zeros_like": _like(np.zeros),
 }

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import tensorflow as tf
 
+from multimlp import tape
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends import _dlpack
 from multimlp.backends._host_draws import on_the_host
@@ -35,6 +36,14 @@ def _is_no_advice_on_ours(record: logging.LogRecord) -> bool:
 
 
 logging.getLogger("tensorflow").addFilter(_is_no_advice_on_ours)
+
+
+def _leave_to_answer(x: tape.Wrapped, dtype: Any = None, name: Any = None, as_ref: bool = False) -> NoReturn:
+    """So that ``tensor * traced`` comes to the operator of the traced array."""
+    raise TypeError(f"{type(x).__name__}: an array that derivatives are computed of becomes no tf.Tensor")
+
+
+tf.register_tensor_conversion_function(tape.Wrapped, _leave_to_answer)
 
 
 class TensorFlowBackend(Backend):
@@ -243,7 +252,7 @@ class TensorFlowBackend(Backend):
         return self.linearize(function, arrays)
 
     def stop_gradient(self, x: Array) -> Array:
-        return tf.stop_gradient(x)
+        return tape.stop_gradient(x, tf.stop_gradient)
 
     def with_slopes(self, value: Array, slopes: Callable[..., Arrays], parameters: Arrays) -> Array:
         return with_slopes(value, slopes, parameters)

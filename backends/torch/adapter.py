@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from multimlp import tape
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function, prepare_all
 from multimlp.backends import _dlpack
 from multimlp.backends._host_draws import on_the_host
@@ -257,8 +258,7 @@ class TorchBackend(Backend):
         )
 
     def stop_gradient(self, x: Array) -> Array:
-        differentiated = is_tracing() or namespace.may_be_differentiated(x)
-        return x.detach() if differentiated else x
+        return tape.stop_gradient(x, _detached)
 
     def with_slopes(self, value: Array, slopes: Callable[..., Arrays], parameters: Arrays) -> Array:
         if is_tracing():
@@ -270,6 +270,11 @@ class TorchBackend(Backend):
 
 
 _on_the_host = on_the_host(torch.Tensor.numpy, torch.from_numpy)
+
+
+def _detached(x: Array) -> Array:
+    differentiated = is_tracing() or namespace.may_be_differentiated(x)
+    return x.detach() if differentiated else x
 
 
 def _by_elements(key: Array, first: Array | None = None, second: Array | None = None, **options: Any) -> Any:

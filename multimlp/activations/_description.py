@@ -105,6 +105,7 @@ def activation(
     elementwise: bool = True,
     halves: bool = False,
     aliases: tuple[str, ...] = (),
+    expands: bool = False,
     **checks: Check,
 ) -> Callable[[Portable], ActivationOp]:
     """Decorate the portable body of an activation.
@@ -117,12 +118,15 @@ def activation(
         The points where the first derivative jumps, or ``kinks(**options)``.
     learnable, elementwise, halves, aliases
         See `Description`.
+    expands : bool
+        Whether its body is one function of the standard, of which all derivatives are known.
     **checks : Check
         What each option may be.
     """
 
     def decorate(portable: Portable) -> ActivationOp:
         operation = ActivationOp(portable, arrays, checks)
+        operation.expands = expands
         _FACTS[operation.name] = {
             "kinks_at": kinks,
             "learnable": learnable,

@@ -173,7 +173,7 @@ def celu_from_output(y: Array, alpha: float | Array = 1.0) -> Array:
     return xp.where(y <= 0, y / alpha + 1, xp.ones_like(y))
 
 
-@activation(aliases=("exp",))
+@activation(aliases=("exp",), expands=True)
 def exponential(x: Array) -> Array:
     r"""The exponential, :math:`f(x) = e^x`.
 
@@ -248,7 +248,7 @@ def gaussian_derivative(x: Array) -> Array:
     return -2 * bounded * xp.exp(-bounded * bounded)
 
 
-@activation(aliases=("sin",))
+@activation(aliases=("sin",), expands=True)
 def sine(x: Array) -> Array:
     r"""The sine, :math:`f(x) = \sin x`.
 

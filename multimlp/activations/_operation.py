@@ -74,6 +74,8 @@ class ActivationOp(Op):
     """Of an activation of single numbers, its derivative in x."""
     elementwise: bool = False
     """Whether it computes each number from one number of ``x``."""
+    expands: bool = False
+    """Whether derivatives of higher orders are those of its body, a function of the standard, and not those of its derivative."""
 
     def __init__(self, portable: Callable[..., Any], arrays: int, checks: Mapping[str, Check]) -> None:
         super().__init__(portable, arrays)
@@ -109,6 +111,8 @@ class ActivationOp(Op):
             return self._of_batches(portable)
         if slope is None:
             return portable
+        if issubclass(cls, tape.Series):
+            return portable if self.expands else self._of_series(portable, slope)
 
         def pullback(xp: Namespace, g: Array, below: Array, *args: Any, **options: Any) -> Array:
             return xp.multiply(g, slope.apply(below, *args, **options))
@@ -122,6 +126,20 @@ class ActivationOp(Op):
             return type(x)(self.apply(x.value, *args, **options), x.level)
 
         return batched
+
+    def _of_series(self, portable: Callable[..., Any], slope: ActivationOp) -> Callable[..., Any]:
+        """All derivatives by the closed form of the first, at the values alone."""
+
+        def expanded(x: Any, *args: Any, **options: Any) -> Any:
+            if any(isinstance(option, tape.Series) for option in (*args, *options.values())):
+                return portable(x, *args, **options)
+            return tape.composed(
+                x,
+                lambda value: self.apply(value, *args, **options),
+                lambda point: slope.apply(point, *args, **options),
+            )
+
+        return expanded
 
     def _accept(self, x: Any) -> None:
         backend = owner_of_type(type(x))

@@ -117,7 +117,7 @@ def log_sigmoid_from_output(y: Array) -> Array:
     return -array_namespace(y).expm1(y)
 
 
-@activation()
+@activation(expands=True)
 def tanh(x: Array) -> Array:
     r"""Hyperbolic tangent, :math:`f(x) = (e^x - e^{-x}) / (e^x + e^{-x})`.
 

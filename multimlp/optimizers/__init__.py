@@ -3,7 +3,7 @@
 ``state = optimizer.init(params)``, then ``params, state = optimizer.update(grads, state, params)`` again
 and again; both may be traced and compiled. The learning rate is a number or one of `multimlp.schedules`.
 `grouped` gives some of the parameters options of their own, such as no decay for biases.
-`lbfgs` works on the whole data set and has an interface of its own.
+`lbfgs` works on the whole data set and has an interface of its own. `minimize` finds the minimum of a loss of your own by any of them.
 
 Examples
 --------
@@ -29,6 +29,7 @@ from multimlp.optimizers._get import get
 from multimlp.optimizers._grouped import Grouped, grouped
 from multimlp.optimizers._lbfgs import LBFGS, LBFGSResult, LBFGSState, lbfgs
 from multimlp.optimizers._lion import *
+from multimlp.optimizers._minimize import MinimizeResult, minimize
 from multimlp.optimizers._optimizer import OPTIMIZERS, Optimizer, OptimizerState
 from multimlp.optimizers._rule import Rule
 from multimlp.optimizers._sgd import *
@@ -39,6 +40,7 @@ __all__ = [
     "Grouped",
     "LBFGSResult",
     "LBFGSState",
+    "MinimizeResult",
     "Optimizer",
     "OptimizerState",
     "Rule",
@@ -46,6 +48,7 @@ __all__ = [
     "get",
     "grouped",
     "lbfgs",
+    "minimize",
     "names",
 ]
 __all__ += _adam.__all__

@@ -29,8 +29,7 @@ class Wrapped:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        shape: tuple[int, ...] = self.value.shape
-        return shape
+        return tuple(self.value.shape)  # TensorFlow has a type of its own
 
     @property
     def dtype(self) -> Any:

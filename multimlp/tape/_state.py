@@ -16,7 +16,7 @@ Levels: TypeAlias = tuple[tuple[Library, int], ...]
 
 class _Recording(threading.local):
     """``levels``: those that are open, each with the library whose arrays it records, the innermost last; ``forward``: how many of
-    them are of forward mode.
+    them are of forward or Taylor mode.
 
     While there is one, its library's constants too are to be computed with by the traced namespace, which passes plain
     arrays through: a function may bring a constant together with an array that it closes over, and that is traced.
@@ -52,3 +52,12 @@ def call_with(levels: Levels, function: Callable[..., Any], *args: Any) -> Any:
         return function(*args)
     finally:
         RECORDING.levels = before
+
+
+def call_forward(levels: Levels, function: Callable[..., Any], *args: Any) -> Any:
+    """`call_with` for arrays that carry their derivatives with them."""
+    RECORDING.forward += 1
+    try:
+        return call_with(levels, function, *args)
+    finally:
+        RECORDING.forward -= 1

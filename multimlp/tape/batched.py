@@ -41,8 +41,7 @@ class Batched(Wrapped):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        shape: tuple[int, ...] = self.value.shape[1:]
-        return shape
+        return tuple(self.value.shape)[1:]
 
     @property
     def ndim(self) -> int:

@@ -93,8 +93,8 @@ def elementwise(record: Function, xp: Any) -> Function:
                 if type(x) is batched and x.level > level:
                     level = x.level
                 ndim = max(ndim, len(x.shape))
-            elif isinstance(shape := getattr(x, "shape", None), tuple):
-                ndim = max(ndim, len(shape))
+            elif xp.owns(x):
+                ndim = max(ndim, len(x.shape))
         return batched(record(*[spread(xp, x, level, ndim) for x in args], **params), level)
 
     return batch

@@ -38,7 +38,7 @@ next_order: Callable[[], int] = itertools.count().__next__
 
 
 class Differentiated(Wrapped):
-    """An array of real numbers that a derivative follows; what it holds is not to leave it unseen."""
+    """An array of real numbers that derivatives follow, by whatever mode; what it holds is not to leave it unseen."""
 
     __slots__ = ()
 
@@ -69,6 +69,9 @@ class Differentiated(Wrapped):
 
     __and__ = __or__ = __xor__ = __lshift__ = __rshift__ = _has_no_bits
     __rand__ = __ror__ = __rxor__ = __rlshift__ = __rrshift__ = _has_no_bits
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(level={self.level}, {raw(self)!r})"
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(
@@ -102,9 +105,6 @@ class Traced(Differentiated):
         self.level = level
         self.node = [next_order(), value.shape, (), (), None, (), None] if node is None else node
 
-    def __repr__(self) -> str:
-        return f"Traced(level={self.level}, {raw(self)!r})"
-
 
 class Dual(Differentiated):
     """An array and its derivative along a direction, of the same shape and dtype: forward mode computes both at once."""
@@ -119,9 +119,6 @@ class Dual(Differentiated):
     def around(self, value: Any) -> Dual:
         """The same derivative of the same numbers in another wrapping."""
         return type(self)(value, self.tangent, self.level)
-
-    def __repr__(self) -> str:
-        return f"Dual(level={self.level}, {raw(self)!r})"
 
 
 def raw(x: Any) -> Any:
@@ -145,8 +142,8 @@ def raw(x: Any) -> Any:
     return x
 
 
-def stop_gradient(x: Any) -> Any:
-    """The same values as a constant to every derivative, of whatever order.
+def stop_gradient(x: Any, of_plain: Callable[[Any], Any] | None = None) -> Any:
+    """The same values as a constant to every derivative, of whatever order; ``of_plain`` does it for the library's own derivatives.
 
     Examples
     --------
@@ -159,4 +156,10 @@ def stop_gradient(x: Any) -> Any:
     >>> float(g)
     3.0
     """
-    return raw(x)
+    x = raw(x)
+    if of_plain is None:
+        return x
+    if not isinstance(x, Wrapped):
+        return of_plain(x)
+    value = stop_gradient(x.value, of_plain)
+    return x if value is x.value else type(x)(value, x.level)  # type: ignore[call-arg]

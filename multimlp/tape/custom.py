@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from multimlp._typing import Arrays, Library
-from multimlp.errors import DifferentiationError
+from multimlp.errors import CapabilityError, DifferentiationError
 from multimlp.tape._array import Wrapped
 from multimlp.tape._state import RECORDING, call_with
 from multimlp.tape.batched import Batched
@@ -19,6 +19,7 @@ from multimlp.tape.core import Node, Traced, next_order
 from multimlp.tape.linear import transposed
 from multimlp.tape.namespace import namespace_for, traced_type
 from multimlp.tape.recording import result_of
+from multimlp.tape.series import Series
 
 Map = Callable[[Arrays], Arrays]
 
@@ -72,7 +73,7 @@ class _ByVjp:
         smooth, zeros = _smooth(self._library, outputs)
         derivatives = list(zeros)
         if smooth:
-            rows = transposed(pullback, zeros, smooth, self._library)(tangents)
+            rows = transposed(pullback, zeros, smooth, self._library.vjp)(tangents)
             for i, row in zip(smooth, rows, strict=True):
                 derivatives[i] = row
         return outputs, tuple(derivatives)
@@ -161,6 +162,11 @@ def _called(rule: _Rule, arrays: Arrays, library: Library) -> Arrays:
     top: Any = max((x for x in arrays if isinstance(x, Wrapped)), key=lambda x: x.level, default=None)
     if top is None:
         outputs = rule.function(arrays)
+    elif isinstance(top, Series):
+        raise CapabilityError(
+            "custom_vjp, custom_jvp: jet and laplacian need derivatives of higher orders, of which the rule says nothing to them; nest grad or "
+            "jvp, or let them see the function itself"
+        )
     elif isinstance(top, Batched):
         outputs = _batched(rule, arrays, top, library)
     else:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from multimlp._typing import Arrays, Library
-from multimlp.tape._state import RECORDING, call_with, new_level
+from multimlp.tape._array import any_wrapped
+from multimlp.tape._state import RECORDING, call_forward, new_level
 from multimlp.tape.core import Dual
 from multimlp.tape.linear import check_same_shapes, jvp_by_pullbacks
 from multimlp.tape.namespace import namespace_for, refuses_traced
-from multimlp.tape.reverse import checked
+from multimlp.tape.reverse import checked, vjp
 
 
 def jvp(
@@ -43,14 +45,11 @@ def jvp(
     check_same_shapes("tangents", "input", arrays, tangents)
     xp = checked(arrays, library)
     if refuses_traced(library):
-        return jvp_by_pullbacks(function, arrays, tangents, library)
+        by_tape = partial(vjp, library=library) if any_wrapped((*arrays, *tangents)) else None
+        return jvp_by_pullbacks(function, arrays, tangents, library, by_tape)
     level = new_level()
     duals = tuple(xp.dual(x, t, level) for x, t in zip(arrays, tangents, strict=True))
-    RECORDING.forward += 1
-    try:
-        outputs = tuple(call_with((*RECORDING.levels, (library, level)), function, duals))
-    finally:
-        RECORDING.forward -= 1
+    outputs = tuple(call_forward((*RECORDING.levels, (library, level)), function, duals))
     found = [
         (y.value, y.tangent)
         if isinstance(y, Dual) and y.level == level

@@ -15,10 +15,13 @@ from multimlp.tape.namespace import namespace_for
 Map = Callable[[Arrays], Arrays]
 
 
-def linearize(function: Map, arrays: Arrays, library: Library) -> tuple[Arrays, Map]:
+def linearize(
+    function: Map, arrays: Arrays, library: Library, vjp: Callable[..., Any] | None = None
+) -> tuple[Arrays, Map]:
     """The outputs of a function, and the map from tangents of its inputs to those of its outputs.
 
     The map does not call the function again, however often it is called. The tangent of an integer or boolean output is zeros.
+    ``vjp(function, arrays)`` is the reverse mode to take, by default the library's.
 
     Examples
     --------
@@ -30,10 +33,11 @@ def linearize(function: Map, arrays: Arrays, library: Library) -> tuple[Arrays, 
     >>> [float(push((np.asarray(t),))[0]) for t in (1.0, 10.0)]
     [6.0, 60.0]
     """
-    outputs, pullback = library.vjp(function, arrays)
+    reverse = library.vjp if vjp is None else vjp
+    outputs, pullback = reverse(function, arrays)
     smooth = [i for i, y in enumerate(outputs) if library.is_floating(y)]
     zeros = tuple(namespace_for(library, (y,)).zeros_like(y) for y in outputs)
-    forward = transposed(pullback, zeros, smooth, library) if smooth else None
+    forward = transposed(pullback, zeros, smooth, reverse) if smooth else None
 
     def push(tangents: Arrays) -> Arrays:
         check_same_shapes("tangents", "input", arrays, tangents)
@@ -46,22 +50,23 @@ def linearize(function: Map, arrays: Arrays, library: Library) -> tuple[Arrays, 
     return outputs, push
 
 
-def transposed(pullback: Map, zeros: Arrays, smooth: list[int], library: Library) -> Map:
+def transposed(pullback: Map, zeros: Arrays, smooth: list[int], vjp: Callable[..., Any]) -> Map:
     """The transpose of a linear map of cotangents, of which those at ``smooth`` count and all others stay zeros."""
 
     def of_cotangents(cotangents: Arrays) -> Arrays:
         given = dict(zip(smooth, cotangents, strict=True))
         return pullback(tuple(given.get(i, none) for i, none in enumerate(zeros)))
 
-    return library.vjp(of_cotangents, tuple(zeros[i] for i in smooth))[1]
+    back: Map = vjp(of_cotangents, tuple(zeros[i] for i in smooth))[1]
+    return back
 
 
 def jvp_by_pullbacks(
-    function: Map, arrays: Arrays, tangents: Arrays, library: Library
+    function: Map, arrays: Arrays, tangents: Arrays, library: Library, vjp: Callable[..., Any] | None = None
 ) -> tuple[Arrays, Arrays]:
-    """The outputs of a function, and their directional derivatives along the tangents of its inputs."""
+    """The outputs of a function, and their directional derivatives along the tangents of its inputs; ``vjp`` as for `linearize`."""
     check_same_shapes("tangents", "input", arrays, tangents)
-    outputs, push = linearize(function, arrays, library)
+    outputs, push = linearize(function, arrays, library, vjp)
     return outputs, push(tangents)
 
 

@@ -16,6 +16,7 @@ from multimlp.tape.batching import Function, elementwise, no_rule
 from multimlp.tape.core import Dual, Rule, Traced, raw
 from multimlp.tape.raw_selection import OWN
 from multimlp.tape.recording import Maker, Source, pointwise
+from multimlp.tape.series import Series
 
 _EXTENSIONS = ("linalg", "fft")
 
@@ -61,15 +62,16 @@ def _source(name: str, plain: Function, xp: TracedNamespace) -> Source:
     """A raw function and how it is applied to batched arrays."""
     from multimlp.tape.batch_rules import BATCH_RULES
     from multimlp.tape.forward_rules import FORWARD_RULES, along_slopes, by_transpose
+    from multimlp.tape.series_rules import expand
 
     added = _added.get(name)
     if added is None:
-        return Source(
-            plain, name, BATCH_RULES.get(name) or no_rule(name), FORWARD_RULES.get(name, by_transpose), xp
-        )
-    if added.elementwise:
-        return Source(plain, name, elementwise, along_slopes, xp)
-    return Source(plain, name, no_rule(name), by_transpose, xp)
+        rule, forward = BATCH_RULES.get(name) or no_rule(name), FORWARD_RULES.get(name, by_transpose)
+    elif added.elementwise:
+        rule, forward = elementwise, along_slopes
+    else:
+        rule, forward = no_rule(name), by_transpose
+    return Source(plain, name, rule, forward, partial(expand, rule is elementwise), xp)
 
 
 class TracedNamespace:
@@ -86,8 +88,10 @@ class TracedNamespace:
     """The type of the arrays that it batches."""
     dual: type[Dual]
     """The type of the arrays with tangents."""
+    series: type[Series]
+    """The type of the arrays that it expands."""
     differentiated: frozenset[type]
-    """The recorded ones, and those with tangents."""
+    """All but the batched ones."""
     wrapped: frozenset[type]
     """All of them."""
 
@@ -103,7 +107,7 @@ class TracedNamespace:
         self.__name__ = f"multimlp.tape({getattr(source, '__name__', library.name)})"
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("traced", "batched", "dual", "differentiated", "wrapped") or (
+        if name in ("traced", "batched", "dual", "series", "differentiated", "wrapped") or (
             name.startswith("__") and not name.startswith("__array")
         ):
             raise AttributeError(name)
@@ -305,8 +309,9 @@ def _make_traced_type(library: Library) -> type[Traced]:
     xp.traced = type("Traced", (*above, Traced), members)
     xp.batched = type("Batched", (*above, Batched), members)
     xp.dual = type("Dual", (*above, Dual), members)
-    xp.differentiated = frozenset((xp.traced, xp.dual))
-    xp.wrapped = frozenset((xp.traced, xp.batched, xp.dual))
+    xp.series = type("Series", (*above, Series), members)
+    xp.differentiated = frozenset((xp.traced, xp.dual, xp.series))
+    xp.wrapped = frozenset((*xp.differentiated, xp.batched))
     for name, (method, function) in _OPERATORS.items():
         _set(f"__{method}__", _recording(name, function, xp), *xp.wrapped)
     for name, (method, operation) in _BINARY_OPERATORS.items():

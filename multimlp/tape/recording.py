@@ -8,7 +8,8 @@ namespace calls a maker once, when the name is first asked for, with the `Source
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn, TypeAlias
 
@@ -17,6 +18,7 @@ from multimlp.tape._array import Wrapped, any_wrapped, device_of
 from multimlp.tape._state import RECORDING, call_with
 from multimlp.tape.batching import BatchRule, Function, level_of
 from multimlp.tape.core import Dual, Node, Rule, Traced, next_order, raw
+from multimlp.tape.series import Frame, Series, top_of
 
 Maker: TypeAlias = "Callable[[Source, Any], Function]"
 """From what is below differentiation, and the traced namespace, to the function that records."""
@@ -24,17 +26,6 @@ Maker: TypeAlias = "Callable[[Source, Any], Function]"
 
 ForwardRule: TypeAlias = "Callable[[Source, Any, Any, tuple[Any, ...], tuple[Any, ...], dict[str, Any]], Any]"
 """``rule(source, xp, y, values, tangents, params)``: the tangent of the result ``y``; there is None for an argument without a tangent."""
-
-
-def highest(values: Iterable[Any]) -> Any:
-    """The array of the highest level among the values and in lists and tuples among them; None if there is none."""
-    top = None
-    for value in values:
-        if isinstance(value, (list, tuple)):
-            value = highest(value)
-        if isinstance(value, Wrapped) and (top is None or value.level > top.level):
-            top = value
-    return top
 
 
 def _value(x: Any, level: int) -> Any:
@@ -59,6 +50,8 @@ class Source:
     name : str
     rule : callable
         How it is applied to batched arrays.
+    expand : callable
+        How it is applied to series: ``expand(frame, name, record, slope, args, params)``.
     xp : namespace
         The traced namespace.
 
@@ -68,25 +61,38 @@ class Source:
         The function that records, for arguments of any kind.
     rules : tuple of Rule
         Those of reverse mode, which forward mode uses too.
+    slope : callable or None
+        The rule of a function of one array and nothing else.
     """
 
-    __slots__ = ("_batched", "_forward", "_xp", "name", "plain", "record", "rules")
+    __slots__ = ("_batch", "_expand", "_forward", "_xp", "name", "plain", "record", "rules", "slope")
 
-    def __init__(self, plain: Function, name: str, rule: BatchRule, forward: ForwardRule, xp: Any) -> None:
+    def __init__(
+        self,
+        plain: Function,
+        name: str,
+        rule: BatchRule,
+        forward: ForwardRule,
+        expand: Callable[..., Any],
+        xp: Any,
+    ) -> None:
         self.plain = plain
         self.name = name
         self.record: Function = plain
         self.rules: tuple[Rule, ...] = ()
-        self._forward, self._xp = forward, xp
-        self._batched = rule(lambda *args, **params: self.record(*args, **params), xp)
+        self.slope: Rule | None = None
+        self._forward, self._expand, self._xp = forward, expand, xp
+        self._batch = rule(lambda *args, **params: self.record(*args, **params), xp)
 
     def batched(self, *args: Any, **params: Any) -> Any:
-        """The function where the highest level among the arguments is no recorded one: a batch, or one with tangents."""
+        """The function where the highest level among the arguments is no recorded one: a batch, a series, or one with tangents."""
         if RECORDING.forward:
-            top = highest((*args, *params.values()))
+            top = top_of((*args, *params.values()))
             if isinstance(top, Dual):
                 return self._pushed(top, args, params)
-        return self._batched(*args, **params)
+            if isinstance(top, Series):
+                return self._expand(Frame(self._xp, top), self.name, self.record, self.slope, args, params)
+        return self._batch(*args, **params)
 
     def _pushed(self, top: Dual, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """The values and their tangents; integers and booleans have none."""
@@ -126,6 +132,7 @@ def _unary(rules: tuple[Rule, ...]) -> Maker:
     def make(source: Source, xp: Any) -> Function:
         source.rules = rules
         traced, wrapped, function, batch = xp.traced, xp.wrapped, source.plain, source.batched
+        source.slope = rules[0]
 
         def record(x: Any, /) -> Any:
             cls = type(x)
@@ -236,7 +243,7 @@ class Like:
     def __init__(self, x: Any) -> None:
         self.shape = x.shape
         self.ndim = len(x.shape)
-        self.size = x.size
+        self.size = math.prod(x.shape)
         self.dtype = x.dtype
         self.device = device_of(x)
 

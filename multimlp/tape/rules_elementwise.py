@@ -116,10 +116,10 @@ def _tanh(xp: Namespace, g: Array, _y: Array, x: Array) -> Array:
     if not xp.is_real_floating(x.dtype):
         y = xp.tanh(x)
         return g * (1 - y * y)
-    return g * (_slope_of_tanh if isinstance(x, Wrapped) else _plain_slope_of_tanh)(xp, x)
+    return g * (slope_of_tanh if isinstance(x, Wrapped) else _plain_slope_of_tanh)(xp, x)
 
 
-def _slope_of_tanh(xp: Namespace, x: Array) -> Array:
+def slope_of_tanh(xp: Namespace, x: Array) -> Array:
     """With derivatives of its own; those of |x| would be wrong at 0. The sign is a constant, since the slope is even, and no choice,
     which takes longer than an exponential on random signs."""
     away = 2 - 4 * xp.astype(x >= 0, x.dtype)

@@ -46,7 +46,10 @@ def _vecdot(xp: Namespace, a: Array, b: Array, axis: int = -1) -> Array:
         raise ShapeError(
             f"vecdot: axis {axis} of the shapes {a.shape} and {b.shape} must have the same length"
         )
-    return xp.sum(xp.multiply(xp.conj(a) if xp.isdtype(a.dtype, "complex floating") else a, b), axis=axis)
+    is_complex = xp.isdtype(a.dtype, "complex floating")
+    if not is_complex and type(a) is type(b) is xp.batched and a.level == b.level and a.shape == b.shape:
+        return xp.batched(xp.vecdot(a.value, b.value, axis=axis % a.ndim + 1), a.level)
+    return xp.sum(xp.multiply(xp.conj(a) if is_complex else a, b), axis=axis)
 
 
 def _tensordot(xp: Namespace, a: Array, b: Array, axes: Any = 2) -> Array:

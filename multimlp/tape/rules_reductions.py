@@ -63,7 +63,7 @@ def _extremum(
 
 
 def _prod(xp: Namespace, g: Array, _y: Array, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    if x.size == 0:
+    if 0 in x.shape:
         return xp.zeros_like(x)
     axes = axes_of(x, axis)
     kept = tuple(i for i in range(x.ndim) if i not in axes)
@@ -105,7 +105,7 @@ def _cumulative_prod(
     xp: Namespace, g: Array, _y: Array, x: Array, axis: int | None = None, include_initial: bool = False
 ) -> Array:
     """With P_i the product before i: P_i S_i, where S_i = g_i + x_(i+1) S_(i+1), solved by doubling."""
-    if x.size == 0:
+    if 0 in x.shape:
         return xp.zeros_like(x)
     axis = _running_axis(x, axis)
     total = xp.moveaxis(_without_initial(g, axis, include_initial), axis, -1)

@@ -10,7 +10,9 @@ from multimlp.transforms._control import cond, fori_loop, while_loop
 from multimlp.transforms._custom import custom_jvp, custom_vjp
 from multimlp.transforms._forward import hvp, jvp, linearize
 from multimlp.transforms._jacobian import hessian, jacfwd, jacobian, jacrev
+from multimlp.transforms._jet import jet
 from multimlp.transforms._jit import jit
+from multimlp.transforms._laplacian import laplacian
 from multimlp.transforms._remat import remat
 from multimlp.transforms._reverse import elementwise_grad, grad, value_and_grad, vjp
 from multimlp.transforms._scan import scan
@@ -31,8 +33,10 @@ __all__ = [
     "jacfwd",
     "jacobian",
     "jacrev",
+    "jet",
     "jit",
     "jvp",
+    "laplacian",
     "linearize",
     "remat",
     "scan",

@@ -60,7 +60,11 @@ def explained(backend: Backend, function: Callable[..., Any], *args: Any) -> Any
 def _of_another_library(backend: Backend, error: Exception, args: tuple[Any, ...]) -> MultimlpError | None:
     """What to do where the function called what does not know the arrays that it is traced with: ``torch.sum(x)`` on another
     library, or ``x.sum()``. Libraries say no more than the name of the type."""
-    kinds = {type(leaf).__name__ for leaf in tree.leaves(args) if is_array(leaf)} | {"Tracer", "Traced"}
+    kinds = {type(leaf).__name__ for leaf in tree.leaves(args) if is_array(leaf)} | {
+        "Tracer",
+        "Traced",
+        "Series",
+    }
     advice = "Use xp = multimlp.array_namespace(x) and its functions, e.g. xp.sum(x)"
     if isinstance(error, AttributeError):
         if not any(kind in type(error.obj).__name__ for kind in kinds):

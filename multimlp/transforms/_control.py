@@ -11,6 +11,7 @@ from multimlp.errors import DTypeError, InputError, ShapeError
 from multimlp.errors.checks import refuse
 from multimlp.transforms._call import Outputs, backend_of, check_transformed, explained
 from multimlp.transforms._carry import carried, kept, places_of
+from multimlp.transforms._engine import engine
 from multimlp.transforms._scan import scan
 from multimlp.tree import Tree
 
@@ -60,7 +61,7 @@ def while_loop(cond_fun: Callable[[Tree], Any], body_fun: Callable[[Tree], Tree]
         return kept("while_loop", backend, before, body_fun(before), places)
 
     with backend.scope_of(*carry):
-        return rebuild(explained(backend, backend.while_loop, condition, body, tuple(carry)))
+        return rebuild(explained(backend, engine(backend, carry).while_loop, condition, body, tuple(carry)))
 
 
 def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Array, Tree], Tree], init_val: Tree) -> Tree:
@@ -155,7 +156,14 @@ def cond(pred: Any, true_fun: Callable[..., Tree], false_fun: Callable[..., Tree
     arrays = tuple(leaves[i] for i in places)
     with backend.scope_of(pred, *arrays):
         condition = _boolean("cond: pred", backend, pred)
-        found = explained(backend, backend.cond, condition, branch(true_fun), branch(false_fun), arrays)
+        found = explained(
+            backend,
+            engine(backend, (condition, *arrays)).cond,
+            condition,
+            branch(true_fun),
+            branch(false_fun),
+            arrays,
+        )
     return outputs.join(found)
 
 

@@ -20,6 +20,7 @@ from multimlp.transforms._call import (
     positions_given,
 )
 from multimlp.transforms._directions import directions
+from multimlp.transforms._engine import engine
 from multimlp.tree import Tree
 
 
@@ -125,7 +126,9 @@ class custom_vjp(_Custom):  # noqa: N801 - JAX's name
             return likes.matched(given)
 
         with backend.scope_of(*call.arrays):
-            found = explained(backend, backend.custom_vjp, call.flat, forward, backward, call.arrays)
+            found = explained(
+                backend, engine(backend, call.arrays).custom_vjp, call.flat, forward, backward, call.arrays
+            )
         return call.outputs.join(found)
 
 
@@ -210,7 +213,7 @@ class custom_jvp(_Custom):  # noqa: N801 - JAX's name
             return outputs, directions(backend, result[1], call.outputs.join(outputs), names)
 
         with backend.scope_of(*call.arrays):
-            found = explained(backend, backend.custom_jvp, call.flat, rule, call.arrays)
+            found = explained(backend, engine(backend, call.arrays).custom_jvp, call.flat, rule, call.arrays)
         return call.outputs.join(found)
 
 

@@ -10,6 +10,7 @@ from multimlp.errors import InputError, NotDifferentiableError
 from multimlp.errors.checks import flag
 from multimlp.transforms._call import Call, Outputs, check_transformed, explained
 from multimlp.transforms._directions import directions
+from multimlp.transforms._engine import engine
 from multimlp.transforms._reverse import gradient_of, no_floats, unpack_aux
 from multimlp.tree import Tree
 
@@ -41,7 +42,9 @@ def jvp(
     call, along = _call(f, primals, tangents, "jvp")
     backend, outputs = call.backend, _Outputs(call, has_aux, "jvp")
     with backend.scope_of(*call.arrays):
-        values, derivatives = explained(backend, backend.jvp, outputs.split, call.arrays, along)
+        values, derivatives = explained(
+            backend, engine(backend, call.arrays).jvp, outputs.split, call.arrays, along
+        )
     return outputs.joined(values, outputs.join(derivatives))
 
 
@@ -64,7 +67,9 @@ def linearize(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> t
     call = Call(f, tuple(range(len(primals))), primals, {}, "linearize")
     backend, outputs = call.backend, _Outputs(call, has_aux, "linearize")
     with backend.scope_of(*call.arrays):
-        values, flat_push = explained(backend, backend.linearize, outputs.split, call.arrays)
+        values, flat_push = explained(
+            backend, engine(backend, call.arrays).linearize, outputs.split, call.arrays
+        )
 
     def push(*tangents: Tree) -> Tree:
         of = call.gradients(call.arrays)
@@ -123,7 +128,8 @@ def hvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
     backend = call.backend
 
     def product() -> tuple[Array, ...]:
-        return backend.hessian_products(gradient_of(call, "hvp"), call.arrays)(along)
+        products = engine(backend, call.arrays).hessian_products(gradient_of(call, "hvp"), call.arrays)
+        return tuple(products(along))
 
     with backend.scope_of(*call.arrays):
         products = call.gradients(explained(backend, product))

@@ -11,6 +11,7 @@ from multimlp.backend import Array, Backend, array_namespace, is_array
 from multimlp.errors import NotDifferentiableError
 from multimlp.errors.checks import flag
 from multimlp.transforms._call import ArgNums, Call, Outputs, check_transformed, explained, positions_given
+from multimlp.transforms._engine import engine
 from multimlp.transforms._reverse import gradient_of, no_floats, unpack_aux
 from multimlp.transforms._transformed import Transformed
 
@@ -73,7 +74,9 @@ def _by_pullbacks(
         call = Call(f, argnums, args, kwargs, name)
         backend, outputs = call.backend, _Outputs(call, has_aux, name)
         with backend.scope_of(*call.arrays):
-            values, pullback = explained(backend, backend.vjp, outputs.split, call.arrays)
+            values, pullback = explained(
+                backend, engine(backend, call.arrays).vjp, outputs.split, call.arrays
+            )
             rows = [_rows(backend, pullback, values, i, call.arrays) for i in range(outputs.count)]
         return outputs.joined([_Leaf(row) for row in rows], values)
 
@@ -103,7 +106,7 @@ def jacfwd(
         backend, outputs, arrays = call.backend, _Outputs(call, auxiliary, "jacfwd"), call.arrays
 
         def rows() -> tuple[tuple[Array, ...], list[_Leaf]]:
-            values, push = backend.jacobian_products(outputs.split, arrays)
+            values, push = engine(backend, arrays).jacobian_products(outputs.split, arrays)
             kept = values[: outputs.count]
             columns = [_columns(backend, push, arrays, i, kept) for i in range(len(arrays))]
             return values, [_Leaf(row) for row in zip(*columns, strict=True)]
@@ -177,7 +180,7 @@ def hessian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
         backend, arrays = call.backend, call.arrays
 
         def rows() -> list[_Leaf]:
-            products = backend.hessian_products(gradient_of(call, "hessian"), arrays)
+            products = engine(backend, arrays).hessian_products(gradient_of(call, "hessian"), arrays)
             columns = [_columns(backend, products, arrays, i, arrays) for i in range(len(arrays))]
             return [_Leaf(row) for row in zip(*columns, strict=True)]
 
@@ -208,7 +211,7 @@ _PIECE = 2**20
 def _in_pieces(backend: Backend, row: Callable[..., Any], units: Array, width: int) -> tuple[Array, ...]:
     """The function of all rows, on the tape so many at a time that memory is bounded."""
     count, step = int(units.shape[0]), max(1, _PIECE // max(width, 1))
-    mapped = backend.vmap(row)
+    mapped = engine(backend, (units,)).vmap(row)
     if count <= step or backend.capabilities.vmap != "tape":
         found: tuple[Array, ...] = mapped((units,))
         return found

@@ -8,6 +8,7 @@ from typing import Any
 from multimlp import tree
 from multimlp.backend import Array, is_array
 from multimlp.transforms._call import Outputs, backend_of, check_transformed, explained
+from multimlp.transforms._engine import engine
 from multimlp.transforms._transformed import Transformed
 
 
@@ -46,6 +47,6 @@ def remat(f: Callable[..., Any]) -> Callable[..., Any]:
             return outputs.split(f(*given, **named))
 
         with backend.scope_of(*arrays):
-            return outputs.join(explained(backend, backend.checkpoint, flat, arrays))
+            return outputs.join(explained(backend, engine(backend, arrays).checkpoint, flat, arrays))
 
     return Transformed(transformed, remat, f)

@@ -11,6 +11,7 @@ from multimlp.errors import InputError, NonScalarError, NotDifferentiableError
 from multimlp.errors.checks import check_whole, flag
 from multimlp.transforms._call import ArgNums, Call, Outputs, check_transformed, explained, positions_given
 from multimlp.transforms._directions import directions
+from multimlp.transforms._engine import engine
 from multimlp.transforms._transformed import Transformed
 from multimlp.tree import Tree
 
@@ -64,7 +65,9 @@ def _differentiated(f: Callable[..., Any], argnums: ArgNums, has_aux: bool) -> C
             return _scalar(backend, value, "grad"), outputs.split(aux)
 
         with backend.scope_of(*call.arrays):
-            value, aux, gradients = explained(backend, backend.value_and_grad(scalar_and_aux), call.arrays)
+            value, aux, gradients = explained(
+                backend, engine(backend, call.arrays).value_and_grad(scalar_and_aux), call.arrays
+            )
         return ((value, outputs.join(aux)) if has_aux else value), call.gradients(gradients)
 
     return transformed
@@ -130,7 +133,7 @@ def vjp(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[A
         return (*arrays_out, *auxiliary.split(aux))
 
     with backend.scope_of(*call.arrays):
-        flat_outputs, flat_pullback = explained(backend, backend.vjp, flat, call.arrays)
+        flat_outputs, flat_pullback = explained(backend, engine(backend, call.arrays).vjp, flat, call.arrays)
     aux_arrays = flat_outputs[count:]
 
     def pullback(cotangents: Tree) -> Tree:
@@ -171,7 +174,9 @@ def elementwise_grad(f: Callable[..., Any], argnums: int = 0) -> Callable[..., A
 def gradient_of(call: Call, name: str) -> Callable[[Sequence[Array]], tuple[Array, ...]]:
     """The gradient of the scalar function that is called, for an adapter."""
     backend = call.backend
-    both = backend.value_and_grad(lambda arrays: (_scalar(backend, call(arrays), name), ()))
+    both = engine(backend, call.arrays).value_and_grad(
+        lambda arrays: (_scalar(backend, call(arrays), name), ())
+    )
     return lambda arrays: both(tuple(arrays))[2]
 
 

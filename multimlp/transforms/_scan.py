@@ -11,6 +11,7 @@ from multimlp.errors import InputError, ShapeError
 from multimlp.errors.checks import check_whole
 from multimlp.transforms._call import Outputs, backend_of, check_transformed, explained
 from multimlp.transforms._carry import carried, kept, places_of, zeros_like
+from multimlp.transforms._engine import engine
 from multimlp.tree import Tree
 
 
@@ -66,7 +67,9 @@ def scan(
             )[1]
             last, rows = tuple(carry), tuple(zeros_like(row, (0, *tuple(row.shape))) for row in rows)
         else:
-            last, rows = explained(backend, backend.scan, step, tuple(carry), tuple(items), steps)
+            last, rows = explained(
+                backend, engine(backend, (*carry, *items)).scan, step, tuple(carry), tuple(items), steps
+            )
     return rebuild_carry(last), outputs.join(rows)
 
 

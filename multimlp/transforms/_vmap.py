@@ -10,6 +10,7 @@ from multimlp.backend import Array, array_namespace, is_array, owner
 from multimlp.errors import InputError, ShapeError
 from multimlp.errors.checks import check_whole, refuse
 from multimlp.transforms._call import Outputs, check_transformed, explained
+from multimlp.transforms._engine import engine
 from multimlp.transforms._transformed import Transformed
 from multimlp.tree import Tree
 
@@ -88,7 +89,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
         if size == 0:
             raise ShapeError("vmap: the mapped axis has size 0")
         with backend.scope_of(*fronted):
-            results = explained(backend, backend.vmap(one), fronted)
+            results = explained(backend, engine(backend, fronted).vmap(one), fronted)
             if out_axes:
                 results = tuple(_placed(r, out_axes) for r in results)
         return outputs.join(results)

@@ -1,0 +1,68 @@
+"""Who differentiates and batches: the library itself, or the tape inside `jet` and `laplacian`, whose arrays no library knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from multimlp import tape
+from multimlp.backend import Array, Arrays, Backend, Function, is_traced
+
+
+class _ByTape:
+    """A backend with the tape's transforms, whatever its library has."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def value_and_grad(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return tape.value_and_grad(function, self._backend)
+
+    def vjp(self, function: Function, arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
+        return tape.vjp(function, arrays, self._backend)
+
+    def jvp(self, function: Function, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
+        return tape.jvp(function, arrays, tangents, self._backend)
+
+    def linearize(self, function: Function, arrays: Arrays) -> tuple[Arrays, Function]:
+        return tape.linearize(function, arrays, self._backend, self.vjp)
+
+    def jacobian_products(self, function: Function, arrays: Arrays) -> tuple[Arrays, Function]:
+        return function(arrays), lambda tangents: self.jvp(function, arrays, tangents)[1]
+
+    def custom_vjp(self, function: Function, forward: Function, backward: Function, arrays: Arrays) -> Arrays:
+        return tape.custom_vjp(function, forward, backward, arrays, self._backend)
+
+    def custom_jvp(self, function: Function, rule: Function, arrays: Arrays) -> Arrays:
+        return tape.custom_jvp(function, rule, arrays, self._backend)
+
+    def checkpoint(self, function: Function, arrays: Arrays) -> Arrays:
+        return tape.checkpoint(function, arrays, self._backend)
+
+    def while_loop(self, *args: Any) -> Arrays:
+        return Backend.while_loop(self._backend, *args)
+
+    def cond(self, *args: Any) -> Arrays:
+        return Backend.cond(self._backend, *args)
+
+    def hessian_products(self, gradient: Function, arrays: Arrays) -> Callable[[Arrays], Arrays]:
+        return self.vjp(gradient, arrays)[1]
+
+    def vmap(self, function: Function) -> Function:
+        return Backend.vmap(self._backend, function)
+
+    def scan(self, *args: Any, **options: Any) -> Any:
+        return Backend.scan(self._backend, *args, **options)
+
+    def compile(self, function: Function, compiler: str | None = None) -> Function:
+        return Backend.compile(self._backend, function, compiler)
+
+
+def engine(backend: Backend, arrays: Sequence[Array]) -> Any:
+    """What has the transforms for these arrays: the backend, unless the tape is at work on arrays of its library."""
+    if tape.outermost_level(backend) is None and not is_traced(*arrays):
+        return backend
+    return _ByTape(backend)
