@@ -52,6 +52,8 @@ class Fitting:
         Unfitted; equal but for `NUMBERS`, and each fit to be fitted together (`why_alone`).
     X, y, sample_weight
         As for ``fit``.
+    repeats : int
+        How many such fittings there will be: whether it is worth compiling for.
 
     Attributes
     ----------
@@ -61,10 +63,12 @@ class Fitting:
         Of all of them together.
     """
 
-    def __init__(self, estimators: Sequence[BaseMLP], X: Any, y: Any, sample_weight: Any) -> None:
+    def __init__(
+        self, estimators: Sequence[BaseMLP], X: Any, y: Any, sample_weight: Any, repeats: int = 1
+    ) -> None:
         started = time.perf_counter()
         self._estimators = estimators
-        self._given = X, y, sample_weight
+        self._given, self._repeats = (X, y, sample_weight), repeats
         self.errors: list[Exception | None] = [_refused(estimator) for estimator in estimators]
         sound = [i for i, error in enumerate(self.errors) if error is None]
         if sound:
@@ -93,10 +97,13 @@ class Fitting:
         size = members_that_fit(
             mlp, problems[0].optimizer, problems[0].batch_size, master_dtype(target.dtype)
         )
+        together = [dataclasses.replace(p, steps=(p.steps or 0) * self._repeats) for p in problems]
         for block in range(0, len(sound), size):
             part = slice(block, block + size)
             members = [self._estimators[i] for i in sound[part]]
-            for place, (params, error) in _train(members, problems[part], mlp, start, source, target).items():
+            for place, (params, error) in _train(
+                members, together[part], mlp, start, source, target
+            ).items():
                 i = sound[block + place]
                 self.errors[i] = error
                 if error is None:

@@ -156,7 +156,7 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
                 with warnings.catch_warnings(record=True) as caught:
                     warnings.simplefilter("always", ConvergenceWarning)
                     fitted = self._fitted(
-                        [candidates[i] for i in members], members, _Rows(X, y, weights, train)
+                        [candidates[i] for i in members], members, _Rows(X, y, weights, train), len(splits)
                     )
                     unfinished += sum(f.unfinished for f in fitted)
                 for warning in caught:
@@ -193,7 +193,9 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
                 clone(self.estimator).set_params(**{name: None})  # scikit-learn's own words
         return found
 
-    def _fitted(self, candidates: Sequence[Settings], members: Sequence[int], rows: _Rows) -> list[_Fitted]:
+    def _fitted(
+        self, candidates: Sequence[Settings], members: Sequence[int], rows: _Rows, repeats: int
+    ) -> list[_Fitted]:
         """The estimators of one group, fitted to the rows of a split."""
         estimators = [
             clone(self.estimator).set_params(**clone(settings, safe=False)) for settings in candidates
@@ -211,7 +213,7 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
             self.alone_ |= dict.fromkeys(members, why)
             return [_alone(e, n, X, y, weights, seconds) for e, n in zip(estimators, networks, strict=True)]
         try:
-            fitting = Fitting(networks, X, y, weights)
+            fitting = Fitting(networks, X, y, weights, repeats)
         except ValueError as error:
             return [_Fitted(estimator, error, seconds) for estimator in estimators]
         each = (seconds + fitting.seconds) / len(estimators)
