@@ -101,9 +101,7 @@ class Fitting:
         for block in range(0, len(sound), size):
             part = slice(block, block + size)
             members = [self._estimators[i] for i in sound[part]]
-            for place, (params, error) in _train(
-                members, together[part], mlp, start, source, target
-            ).items():
+            for place, (params, error) in _train(members, together[part], mlp, start, source, target).items():
                 i = sound[block + place]
                 self.errors[i] = error
                 if error is None:

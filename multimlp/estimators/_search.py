@@ -446,7 +446,8 @@ class _Scores:
         total = self._shape[0] * self._shape[1]
         text = f"{len(self._failed)} fits of {total} failed; the first, of candidate {i} on split {split}: {type(error).__name__}: {error}"
         if len(self._failed) == total:
-            raise DataError(f"All the {text}") from error
+            error.add_note(f"In a search all of the {text}")
+            raise error
         warnings.warn(f"{text}. Their score is {self._error_score}", FitFailedWarning, stacklevel=4)
 
 
