@@ -154,18 +154,13 @@ def test_in_a_pipeline():
     assert search.classes_.tolist() == [0, 1, 2]
 
 
+MANY = {"max_iter": 100, "random_state": 0, "learning_rate_init": 0.03}
+
+
 @parametrize_with_checks(
     [
-        MLPSearchCV(
-            MLPClassifier(10, max_iter=100, random_state=0, learning_rate_init=0.03),
-            {"alpha": [0.001, 0.1]},
-            cv=2,
-        ),
-        MLPSearchCV(
-            MLPRegressor(hidden_layer_sizes=20, max_iter=100, random_state=0, learning_rate_init=0.03),
-            {"alpha": [0.001, 0.1]},
-            cv=2,
-        ),
+        MLPSearchCV(MLPClassifier(10, **MANY), {"alpha": [0.001, 0.1]}, cv=2),
+        MLPSearchCV(MLPRegressor(hidden_layer_sizes=20, **MANY), {"alpha": [0.001, 0.1]}, cv=2),
     ]
 )
 def test_sklearn_checks(estimator, check):
