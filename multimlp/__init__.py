@@ -47,6 +47,7 @@ _LAZY_MODULES = (
     "backends",
     "callbacks",
     "data",
+    "distributed",
     "estimators",
     "interop",
     "lessons",

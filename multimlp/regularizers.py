@@ -175,7 +175,7 @@ def names() -> tuple[str, ...]:
     return REGULARIZERS.names()
 
 
-def dropout(x: Array, key: Array, rate: float) -> Array:
+def dropout(x: Array, key: Array, rate: float, window: tuple[int | Array, int] | None = None) -> Array:
     """Inverted dropout: each number becomes 0 with probability ``rate``, else ``x / (1 - rate)``.
 
     The mask is ``random.bernoulli(key, 1 - rate, x.shape)``: the same on every library.
@@ -187,6 +187,8 @@ def dropout(x: Array, key: Array, rate: float) -> Array:
         As `multimlp.random.key` makes it.
     rate : float
         In [0, 1).
+    window : (start, rows), optional
+        Which rows of a batch ``x`` is, as in `multimlp.random.bernoulli`; they get their part of the mask of all.
 
     Returns
     -------
@@ -210,6 +212,6 @@ def dropout(x: Array, key: Array, rate: float) -> Array:
         return x
     owner(x, key)
     xp = array_namespace(x)
-    keep = random.bernoulli(key, 1 - rate, tuple(x.shape))
+    keep = random.bernoulli(key, 1 - rate, tuple(x.shape), window=window)
     with owner(x).scope_of(x):
         return xp.where(keep, x * (1 / (1 - rate)), xp.zeros_like(x))

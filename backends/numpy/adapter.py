@@ -17,6 +17,7 @@ from multimlp.backends._numba import numba_kernels
 from multimlp.backends._threads import blas_threads
 from multimlp.backends.numpy import activations, losses
 from multimlp.backends.numpy._functions import FUNCTIONS
+from multimlp.distributed import Communicator
 
 
 def _relu(x: np.ndarray) -> np.ndarray:
@@ -80,6 +81,9 @@ class NumpyBackend(Backend):
 
     def dtype_name(self, dtype: Any) -> str:
         return np.dtype(dtype).name
+
+    def summed(self, communicator: Communicator, flat: Array) -> Array:
+        return communicator.sum(flat)
 
     def inplace_kernels(self, dtype: str, device: str | None) -> Any:
         from multimlp.backends.numpy._inplace import NumpyKernels

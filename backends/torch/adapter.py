@@ -21,6 +21,7 @@ from multimlp.backends.torch._quiet import load_forward_mode
 from multimlp.backends.torch._slopes import with_slopes as _with_slopes
 from multimlp.backends.torch._threads import torch_threads
 from multimlp.backends.torch._tracing import is_tracing
+from multimlp.distributed import Communicator
 from multimlp.errors import CapabilityError, MultimlpError, shape_unknown, value_taken
 
 _FLOATING = frozenset((torch.float64, torch.float32, torch.bfloat16, torch.float16))
@@ -70,6 +71,29 @@ class TorchBackend(Backend):
 
     def dtype(self, name: str) -> Any:
         return getattr(torch, name) if hasattr(torch, name) else super().dtype(name)
+
+    def communicator(
+        self, others: Communicator | None, device: str | None, timeout: float
+    ) -> Communicator | None:
+        from multimlp.backends.torch._communicator import communicator
+
+        return communicator(others, device, timeout)
+
+    def summed(self, communicator: Communicator, flat: Array) -> Array:
+        """By torch's own collective where the communicator is torch's, else in the same memory as NumPy's array on a CPU."""
+        own = getattr(communicator, "sum_tensor", None)
+        if own is not None:
+            own(flat)
+            return flat
+        if flat.device.type != "cpu":
+            return super().summed(communicator, flat)
+        host = flat.detach().numpy()
+        total = communicator.sum(host)
+        return flat if total is host else torch.from_numpy(total)
+
+    def gathered(self, communicator: Communicator, flat: Array) -> Array:
+        own = getattr(communicator, "gather_tensor", None)
+        return super().gathered(communicator, flat) if own is None else own(flat)
 
     def inplace_kernels(self, dtype: str, device: str | None) -> Any:
         from multimlp.backends.torch._inplace import TorchKernels

@@ -22,6 +22,7 @@ import numpy as np
 from multimlp import tape
 from multimlp._lazy import lazy
 from multimlp._typing import Array, Arrays, Namespace
+from multimlp.distributed import Communicator
 from multimlp.errors import CapabilityError, DeviceError, DTypeError, MultimlpError, value_taken
 from multimlp.errors.checks import as_given
 from multimlp.errors.close import did_you_mean
@@ -330,6 +331,31 @@ class Backend:
     def compiled_kernels(self, dtype: str, device: str | None) -> Any | str:
         """The `multimlp.backend.CompiledKernels` with which `fit` makes an epoch one call, or one sentence why there are none here."""
         return f"the {self.name} backend brings no compiled kernels"
+
+    # ---- more than one process -------------------------------------------------------------------------------------------
+
+    def communicator(
+        self, others: Communicator | None, device: str | None, timeout: float
+    ) -> Communicator | None:
+        """The library's own way between the processes of a run, for computing on that device; None, the default: copies on the host are
+        carried by others.
+
+        It is asked twice: without ``others``, for a run that the library has joined already, or that its own launcher started; then
+        with what carries copies, over which addresses may be agreed upon (`multimlp.distributed.addresses`). All processes make it at
+        once. An operation that takes longer than ``timeout`` seconds is an error (`multimlp.distributed.failed`), and happens ``with
+        multimlp.distributed.exchange:``."""
+        return None
+
+    def summed(self, communicator: Communicator, flat: Array) -> Array:
+        """The sum of a flat array over the processes of a run, on each; ``flat`` may be written to. Through the host, unless the library
+        has means of its own that the communicator stands for."""
+        total = communicator.sum(np.array(self.to_numpy(flat)))
+        return self.asarray(total, dtype=self.dtype_name(flat.dtype), device=self.device_name(flat))
+
+    def gathered(self, communicator: Communicator, flat: Array) -> Array:
+        """The flat arrays of all processes, shape (processes, n), in the order of their ranks, on each."""
+        rows = communicator.gather(np.array(self.to_numpy(flat)))
+        return self.asarray(rows, dtype=self.dtype_name(flat.dtype), device=self.device_name(flat))
 
     # ---- settings and reports --------------------------------------------------------------------------------------------
 

@@ -12,6 +12,10 @@ class Communicator(Protocol):
 
     Every process calls the same methods in the same order. A peer that is gone, or that does not answer in time, is a
     `multimlp.errors.DistributedError`.
+
+    A communicator that can sum arrays of its own library where they are may say so by further methods, which that library's adapter looks
+    for in `Backend.summed` and `Backend.gathered`: of torch ``sum_tensor(tensor)``, in place, and ``gather_tensor(tensor)``, which
+    returns a tensor of shape (size, n).
     """
 
     name: str

@@ -191,7 +191,13 @@ class MLP:
 
     # ---- the function ------------------------------------------------------------------------------------------------
 
-    def __call__(self, params: Params, X: Array, key: Array | None = None) -> Array:
+    def __call__(
+        self,
+        params: Params,
+        X: Array,
+        key: Array | None = None,
+        window: tuple[int | Array, int] | None = None,
+    ) -> Array:
         """The outputs for a batch; pure.
 
         Parameters
@@ -203,6 +209,8 @@ class MLP:
             (members, n, in_features) for inputs of each member's own.
         key : array, optional
             A key of `multimlp.random`; switches dropout on.
+        window : (start, rows), optional
+            ``X`` is the rows from ``start`` on of a batch of ``rows``: each is dropped out as in the whole batch.
 
         Returns
         -------
@@ -224,10 +232,12 @@ class MLP:
             self._explain(params, X)
         if X.ndim == 1 and first.ndim == 3:
             xp = array_namespace(X)
-            return xp.squeeze(self(params, xp.expand_dims(X, axis=0), key), axis=-2)
+            return xp.squeeze(self(params, xp.expand_dims(X, axis=0), key, window), axis=-2)
         drop = None
         if key is not None and self.dropout:
-            drop = lambda hidden, i: regularizers.dropout(hidden, random.fold_in(key, i), self.dropout)  # noqa: E731
+            drop = lambda hidden, i: regularizers.dropout(  # noqa: E731
+                hidden, random.fold_in(key, i), self.dropout, window
+            )
         try:
             return forward(layers, params, X, drop)
         except Exception:  # what any library says where layers do not fit each other

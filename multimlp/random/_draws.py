@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from multimlp.backend import Array, array_namespace, is_array, owner
-from multimlp.errors import InputError
+from multimlp.errors import InputError, ShapeError
 from multimlp.errors.checks import LARGEST, check_number, check_whole, refuse
 from multimlp.random._elements import leading
 from multimlp.random._parameters import PRECISIONS, check_broadcast, dtype_name
@@ -29,6 +29,27 @@ def _flat_bits(key: Array, size: int) -> Array:
     xp, key0, key1 = words_of(key)
     counter = xp.arange((size + 1) // 2, dtype=xp.int32, device=device_of(key))
     return xp.concat(list(threefry2x32(key0, key1, counter, constant(xp, key, BITS))))[:size]
+
+
+def _window_bits(key: Array, shape: tuple[int, ...], start: int | Array, rows: int) -> Array:
+    """Of ``bits(key, (*lead, rows, k))`` the rows from ``start`` on; each word takes a block of its own, so twice the work."""
+    xp, key0, key1 = words_of(key)
+    *lead, count, k = shape
+    size = math.prod(lead) * rows * k
+    if size >= 1 << 31:
+        raise ShapeError(f"shape: a draw of which rows are taken has fewer than 2**31 words, this one {size}")
+
+    def along(number: int, stride: int) -> Array:
+        return xp.arange(number, dtype=xp.int32, device=device_of(key)) * stride
+
+    first = xp.reshape(along(count, 1) + start, (count, 1)) * k + along(k, 1)
+    index = xp.reshape(along(math.prod(lead), rows * k), (-1, 1)) + xp.reshape(first, (1, -1))
+    index = xp.reshape(index, (-1,))
+    half = (size + 1) // 2
+    early = index < half
+    counter = xp.where(early, index, index - half)
+    word0, word1 = threefry2x32(key0, key1, counter, constant(xp, key, BITS))
+    return xp.reshape(xp.where(early, word0, word1), shape)
 
 
 def bits(key: Array, shape: Shape) -> Array:
@@ -94,7 +115,9 @@ def _unit(key: Array, size: int, dtype: Any, precision: int) -> Array:
     return high * 2.0**-26 + low * 2.0**-53
 
 
-def bernoulli(key: Array, p: float | Array, shape: Shape) -> Array:
+def bernoulli(
+    key: Array, p: float | Array, shape: Shape, *, window: tuple[int | Array, int] | None = None
+) -> Array:
     """Booleans that are true with probability ``p``; bit-identical on every library.
 
     Parameters
@@ -103,6 +126,10 @@ def bernoulli(key: Array, p: float | Array, shape: Shape) -> Array:
     p : float or array that broadcasts to ``shape``, floating
         A number is resolved to 2^-32, an array to 2^-24.
     shape : sequence of int
+    window : (start, rows), optional
+        ``shape`` (..., n, k) is that of the rows ``start`` to ``start + n`` of a draw of shape (..., rows, k), and so are the numbers,
+        at twice the work: what a process draws that has these rows of a batch. ``start`` may be an int32 array of shape (), also a
+        traced one; ``p`` is a number then.
 
     Returns
     -------
@@ -113,9 +140,16 @@ def bernoulli(key: Array, p: float | Array, shape: Shape) -> Array:
     >>> from multimlp import random
     >>> random.bernoulli(random.key(0), 0.5, (4,))
     array([False, False,  True,  True])
+    >>> whole = random.bernoulli(random.key(0), 0.5, (5, 2))
+    >>> bool((random.bernoulli(random.key(0), 0.5, (3, 2), window=(1, 5)) == whole[1:4]).all())
+    True
     """
     xp, shape = words_of(key)[0], shape_of(shape)
+    if window is not None:
+        check_window(window, shape)
     if is_array(p):
+        if window is not None:
+            raise refuse("p", "a number, where window is given", p)
         chances: Any = p
         if not owner(key, chances).is_floating(chances):
             raise refuse("p", "a number, or a floating array of probabilities", p)
@@ -126,7 +160,19 @@ def bernoulli(key: Array, p: float | Array, shape: Shape) -> Array:
     threshold = round(probability * 2**32) - 2**31
     if threshold >= 2**31:
         return xp.full(shape, True, device=device_of(key))
+    if window is not None:
+        return _window_bits(key, shape, *window) < threshold
     return bits(key, shape) < threshold
+
+
+def check_window(window: Any, shape: tuple[int, ...]) -> None:
+    """`InputError` unless ``window`` is ``(start, rows)`` of a draw from which rows of that shape can be taken."""
+    if not isinstance(window, (tuple, list)) or len(window) != 2 or len(shape) < 2:
+        raise refuse("window", "(start, rows) for a shape (..., n, k), or None", window)
+    start, rows = window
+    count = check_whole("window[1]", rows, low=0, high=LARGEST)
+    if not is_array(start) and not 0 <= check_whole("window[0]", start, low=0) <= count - shape[-2]:
+        raise refuse("window", f"{shape[-2]} rows within the {count} of the draw", window)
 
 
 def permutation(key: Array, x: int | Array) -> Array:

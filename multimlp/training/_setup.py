@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from multimlp import metrics as metric_table
-from multimlp import tree
+from multimlp import random, tree
 from multimlp.backend import Array, Target, owner
-from multimlp.errors import InputError, MultimlpError, ShapeError
+from multimlp.errors import CapabilityError, InputError, MultimlpError, ShapeError
 from multimlp.errors.checks import check_choice, check_items, check_whole, refuse
 from multimlp.losses import Loss
 from multimlp.mlp import MLP
@@ -20,6 +20,7 @@ from multimlp.training.engines import Chunk
 from multimlp.tree import Tree
 
 Model = MLP | Callable[..., Array]
+_ROWS_TRIED, _KEYS_TRIED = 32, 3
 
 
 def check_batches(batch_size: Any, last_batch: Any) -> int | None:
@@ -106,6 +107,61 @@ def check_outputs(
     _check_targets(loss, (int(y.shape[0]), width), y, "")
     if held is not None:
         _check_targets(loss, (int(held[1].shape[0]), width), held[1], "validation ")
+
+
+def check_rows_apart(mlp: Model, params: Tree, loss: Loss, rows: Rows, target: Target) -> None:
+    """`CapabilityError` for a model, an activation or a loss of the user's own in which a row's loss hangs on the other rows or on numbers
+    drawn for the batch, so that a batch cannot be cut."""
+    if (
+        isinstance(mlp, MLP)
+        and loss.is_known
+        and all(rule is None or rule.is_known for rule in mlp.layer_activations)
+    ):
+        return
+    backend = target.backend
+    few = min(_ROWS_TRIED, int(rows[1].shape[0]))
+    chunk = place(target, loss, rows[0][:few], rows[1][:few])
+    draw = random.host_generator(0, "rows apart").normal
+    moved = (
+        tree.map(  # parameters that are all alike, as at many a start, hide what a model does with its inputs
+            lambda p: (
+                p + backend.asarray(draw(size=tuple(p.shape)), dtype=target.dtype, device=target.device)
+            ),
+            params,
+        )
+    )
+
+    def figures(rows: slice, key: int) -> tuple[np.ndarray, np.ndarray]:
+        keys = {} if isinstance(mlp, MLP) else {"key": random.key(key, like=chunk.inputs)}
+        outputs = mlp(moved, chunk.inputs[rows, :], **keys)
+        losses = loss(outputs, chunk.targets[rows, ...])
+        return np.array(backend.to_numpy(outputs)), np.array(backend.to_numpy(losses))
+
+    everything = slice(0, few)
+    with backend.scope_of(chunk.inputs):
+        outputs, losses = whole = figures(everything, 0)
+        others = [figures(everything, key) for key in range(1, _KEYS_TRIED)]
+        halves = [figures(half, 0) for half in (slice(0, few // 2), slice(few // 2, few)) if few > 1]
+    if not all(
+        np.array_equal(a, b, equal_nan=True) for other in others for a, b in zip(whole, other, strict=True)
+    ):
+        raise CapabilityError(
+            "devices, shards: the model draws random numbers for a batch, which its rows cannot be given apart; dropout by MLP(dropout=) "
+            "can, or train on one device without shards"
+        )
+    if halves:
+        joined = (
+            np.concatenate(parts, axis=axis)
+            for parts, axis in zip(zip(*halves, strict=True), (-2, -1), strict=True)
+        )
+        if not all(
+            np.allclose(a, b, 1e-3, 1e-5, equal_nan=True)
+            for a, b in zip(joined, (outputs, losses), strict=True)
+        ):
+            raise CapabilityError(
+                "devices, shards: in this model or loss an example's loss depends on the other rows of its batch, so that the batch cannot "
+                "be cut; train on one device without shards"
+            )
 
 
 def _check_losses(loss: Loss, outputs: tuple[int, ...], losses: Any) -> None:

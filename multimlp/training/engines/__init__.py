@@ -5,9 +5,11 @@ from __future__ import annotations
 from multimlp.errors import CapabilityError
 from multimlp.training.engines import full_batch, mixed
 from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
+from multimlp.training.engines.group import GroupEngine, ScaledGroupEngine
 from multimlp.training.engines.mixed import master_dtype
 from multimlp.training.engines.own import first_state
 from multimlp.training.engines.portable import PortableEngine
+from multimlp.training.engines.sums import check_threads
 from multimlp.tree import Tree
 
 __all__ = ["Chunk", "ChunkResult", "Engine", "Problem", "choose", "initial_state", "master_dtype"]
@@ -37,6 +39,7 @@ def choose(problem: Problem, params: Tree, optimizer_state: Tree | None = None) 
     if problem.compiler == "numba":
         return _forced(problem, params, optimizer_state), "compile='numba' was asked for"
     problem = mixed.prepared(problem)
+    check_threads(problem)
     if full_batch.covers(problem.optimizer):
         why = f"{problem.optimizer.name} needs the loss of all data as a function"
         whole = _in_place(problem, params, optimizer_state)
@@ -44,10 +47,15 @@ def choose(problem: Problem, params: Tree, optimizer_state: Tree | None = None) 
             return whole[0], f"{why}, and {whole[1]}"
         return full_batch.build(problem, params, optimizer_state), f"{why}; {whole}"
     if mixed.is_scaled(problem):
-        return mixed.ScaledEngine(problem, params, optimizer_state), "float16 needs a loss scale"
+        scaled = mixed.ScaledEngine if problem.group is None else ScaledGroupEngine
+        return scaled(problem, params, optimizer_state), "float16 needs a loss scale"
     found = _in_place(problem, params, optimizer_state)
     if not isinstance(found, str):
         return found
+    if problem.group is not None:
+        return GroupEngine(
+            problem, params, optimizer_state
+        ), f"{found}, and a group sums between two programs"
     return PortableEngine(problem, params, optimizer_state), found
 
 
@@ -63,7 +71,7 @@ def _in_place(problem: Problem, params: Tree, optimizer_state: Tree | None) -> t
     if full_batch.covers(problem.optimizer):
         whole = inplace.build_full_batch(problem, params, optimizer_state)
         return whole if isinstance(whole, str) else (whole, "every layer and the loss have an in-place rule")
-    reason = tables.not_worth(problem, params)
+    reason = "its tables know no other processes" if problem.group else tables.not_worth(problem, params)
     compiled = tables.build(problem, params, optimizer_state) if reason is None else reason
     if not isinstance(compiled, str):
         return compiled, "every layer, loss and optimiser can be compiled"
@@ -76,6 +84,10 @@ def _in_place(problem: Problem, params: Tree, optimizer_state: Tree | None) -> t
 def _forced(problem: Problem, params: Tree, optimizer_state: Tree | None) -> Engine:
     from multimlp.training.engines import tables
 
+    if problem.group is not None:
+        raise CapabilityError(
+            "compile: 'numba' makes the steps of one process alone; leave it out, or devices= and shards="
+        )
     built = tables.build(problem, params, optimizer_state)
     if isinstance(built, str):
         raise CapabilityError(f"compile: 'numba' cannot train this: {built}")

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from multimlp.backend import Array, Backend, Function
+from multimlp.distributed import Group
 from multimlp.errors.shown import short_repr
 from multimlp.tree import Tree
 
@@ -59,6 +60,9 @@ class Problem:
         A choice of compiler, as for `jit`; or ``"numba"``: an epoch as one call, see `multimlp.training.engines.tables`.
     steps : int or None
         About how many steps the run makes, if that is known: whether it is worth compiling for.
+    group : Group or None
+        The processes that share the work, and what rows of a batch each takes; None: this one makes whole batches alone. ``batch_size``,
+        orders of rows and numbers of steps are those of all processes together.
     own : tuple of (name, numbers)
         What each member has for itself, one number a member; see `multimlp.training.engines.own`.
     """
@@ -75,6 +79,7 @@ class Problem:
     seed: int
     compiler: str | None = None
     steps: int | None = None
+    group: Group | None = None
     own: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
     __repr__ = short_repr
@@ -95,7 +100,7 @@ def compile_program(problem: Problem, function: Function, state: int = 0) -> Fun
 
 
 class ChunkResult(NamedTuple):
-    """Sums over the examples of a chunk, so that chunks add up; arrays may still be on their way."""
+    """Sums over the examples of a chunk, so that chunks add up; arrays may still be on their way. In a group those of all processes."""
 
     loss: Any
     """Sum over steps of (mean loss of the batch, regulariser included) x (number of examples); shape () or (members,)."""
@@ -118,7 +123,8 @@ class Engine(Protocol):
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         """Train on ``chunk``'s rows in ``order`` (int array, host), ``batch_size`` at a time; the rest is one smaller batch.
 
-        ``first_step`` is the number of steps done before, over the whole run; the optimiser's counter is its own affair.
+        ``first_step`` is the number of steps done before, over the whole run; the optimiser's counter is its own affair. In a group
+        every process is given the same rows in the same order.
         """
 
     def params(self) -> Tree:

@@ -10,10 +10,12 @@ import numpy as np
 
 from multimlp import random, tree
 from multimlp.backend import Array, Target
+from multimlp.distributed import Group, Window
 from multimlp.errors import InputError
 from multimlp.optimizers import LBFGS
 from multimlp.training.engines.base import Chunk, ChunkResult, Problem, compile_program
-from multimlp.training.engines.objective import batch_objective
+from multimlp.training.engines.objective import batch_objective, flat_share, flat_size, nothing, with_penalty
+from multimlp.training.engines.sums import product_threads, total
 from multimlp.training.engines.vectors import BufferVectors, host_kernels
 from multimlp.tree import Tree
 
@@ -67,17 +69,25 @@ class TreeEngine(FullBatchEngine):
     def __init__(self, problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> None:
         super().__init__(problem, params, optimizer_state)
         self._key = random.key(problem.seed, like=tree.leaves(params)[0])
-        self._program = compile_program(problem, self._evaluate)
+        if problem.group is None:
+            self._program = compile_program(problem, self._evaluate)
+        else:
+            self._program = compile_program(problem, self._evaluate_share)
+            self._finish = compile_program(problem, self._with_penalty)
 
     def _iterate(self, chunk: Chunk, step: int) -> None:
         backend = self._problem.backend
         leaves, rebuild = tree.flatten(self._params)
-        with backend.all_threads(), backend.scope_of(*leaves):
-            number = backend.asarray(np.asarray(step), dtype="int32", device=self._problem.device)
+        with product_threads(self._problem), backend.scope_of(*leaves):
+            number = self._integers(np.asarray(step))
             data = tuple(tree.leaves(chunk))
 
             def value_and_grad(params: Tree) -> tuple[Array, Tree]:
-                value, *gradients = self._program((*tree.leaves(params), self._key, number, *data))
+                arrays = tuple(tree.leaves(params))
+                if self._problem.group is not None:
+                    value, *gradients = self._of_group(self._problem.group, arrays, number, data)
+                else:
+                    value, *gradients = self._program((*arrays, self._key, number, *data))
                 return value, rebuild(gradients)
 
             self._advance(value_and_grad)
@@ -92,6 +102,38 @@ class TreeEngine(FullBatchEngine):
         objective = batch_objective(self._problem, rebuild, random.fold_in(key, step), data)
         value, _, gradients = self._problem.backend.final_value_and_grad(objective)(tuple(params))
         return (value, *gradients)
+
+    # ---- in a group, whose processes have some rows each
+
+    def _of_group(
+        self, group: Group, arrays: tuple[Array, ...], step: Array, data: tuple[Array, ...]
+    ) -> tuple[Array, ...]:
+        everyone = np.arange(int(data[0].shape[0]))
+        size = flat_size(self._problem, self._params)
+
+        def share(window: Window) -> Array:
+            if not window.size:
+                return nothing(self._problem, size)
+            places = (np.asarray(window.start), everyone[window.taken], everyone)
+            return self._program((*arrays, self._key, step, *map(self._integers, places), *data))[0]
+
+        parts = [share(window) for window in group.windows(len(everyone))]
+        return self._finish((*arrays, total(group, self._problem.backend, parts)))
+
+    def _evaluate_share(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        leaves, rebuild = tree.flatten(self._params)
+        params, (key, step, start, rows, everyone, *data) = arrays[: len(leaves)], arrays[len(leaves) :]
+        place = start if self._random else None
+        key = random.fold_in(key, step)
+        return (flat_share(self._problem, rebuild, params, key, data, rows, everyone, place),)
+
+    def _with_penalty(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        *params, flat = arrays
+        mean, gradients = with_penalty(self._problem, tree.flatten(self._params)[1], tuple(params), flat)
+        return (mean, *gradients)
+
+    def _integers(self, values: np.ndarray) -> Array:
+        return self._problem.backend.asarray(values, dtype="int32", device=self._problem.device)
 
 
 class HostEngine(TreeEngine):

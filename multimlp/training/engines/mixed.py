@@ -61,13 +61,20 @@ class Model:
     def dropout(self) -> float:
         return getattr(self.model, "dropout", 0.0)
 
-    def __call__(self, params: Tree, X: Array, key: Array | None = None, scale: Array | None = None) -> Array:
+    def __call__(
+        self,
+        params: Tree,
+        X: Array,
+        key: Array | None = None,
+        scale: Array | None = None,
+        **window: tuple[Any, int],
+    ) -> Array:
         narrow, wide = self.backend.dtype(self.dtype), self.backend.dtype(MASTER)
         xp = array_namespace(X, *tree.leaves(params))
         if scale is not None:
             params = tree.map(lambda leaf: self._with_slope(leaf, 1 / scale), params)
         outputs = self.model(
-            tree.map(lambda leaf: xp.astype(leaf, narrow), params), xp.astype(X, narrow), key=key
+            tree.map(lambda leaf: xp.astype(leaf, narrow), params), xp.astype(X, narrow), key=key, **window
         )
         outputs = xp.astype(outputs, wide)
         return outputs if scale is None else self._with_slope(outputs, scale)

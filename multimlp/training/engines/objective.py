@@ -2,32 +2,121 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from multimlp import tree
 from multimlp.backend import Array, array_namespace
 from multimlp.losses import batch_mean
 from multimlp.training.engines.base import Problem
 from multimlp.tree import Tree
 
+Arrays = tuple[Array, ...]
+Objective = Callable[[Arrays], tuple[Array, Arrays]]
+
 
 def batch_objective(
     problem: Problem, rebuild: Callable[..., Tree], key: Array, batch: Sequence[Any]
-) -> Callable[[tuple[Array, ...]], tuple[Array, tuple[Array, ...]]]:
+) -> Objective:
     """``arrays -> (objective, (mean loss,))`` for one batch of inputs, targets and perhaps sample weights.
 
     The mean loss has one number per ensemble member; their sum is the objective, so that each member gets its own gradient.
     """
     X, y, *weight = batch
 
-    def objective(arrays: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
+    def objective(arrays: Arrays) -> tuple[Array, Arrays]:
         params = rebuild(arrays)
         outputs = problem.model(params, X, key=key)
         mean = batch_mean(problem.loss(outputs, y), weight[0] if weight else None)
         if problem.regularizer is not None:
-            penalty = problem.regularizer(params)
-            together = problem.members is not None and penalty.ndim == 0  # one number for all members
-            mean = mean + (penalty / problem.members if together else penalty)
+            mean = mean + _penalty(problem, params)
         return array_namespace(mean).sum(mean), (mean,)
 
     return objective
+
+
+def _penalty(problem: Problem, params: Tree) -> Array:
+    """The penalty as one number, or what it adds to each member's loss."""
+    penalty = problem.regularizer(params)  # type: ignore[misc]
+    together = problem.members is not None and penalty.ndim == 0  # one number for all members
+    return penalty / problem.members if together else penalty
+
+
+# ---- some rows of a batch --------------------------------------------------------------------------------------------
+
+
+def flat_share(
+    problem: Problem,
+    rebuild: Callable[..., Tree],
+    arrays: Arrays,
+    key: Array,
+    data: Sequence[Any],
+    rows: Array,
+    everyone: Array,
+    start: Any,
+) -> Array:
+    """What some rows of a batch add to its gradient and mean loss: a flat array of all gradients, and after them a loss a member.
+
+    Parameters
+    ----------
+    arrays : tuple of array
+        The leaves of the parameters.
+    data : sequence of array
+        Inputs, targets and perhaps sample weights of all examples.
+    rows, everyone : array of int
+        The examples in question, and those of the whole batch, whose number or sum of weights the loss is divided by.
+    start : int, array or None
+        The place of the first row in the batch, for the masks of dropout; None: the model draws none.
+    """
+    X, y, *weight = (array_namespace(a).take(a, rows, axis=0) for a in data)
+    window = {} if start is None else {"window": (start, int(everyone.shape[0]))}
+
+    def objective(arrays: Arrays) -> tuple[Array, Arrays]:
+        losses = problem.loss(problem.model(rebuild(arrays), X, key=key, **window), y)
+        xp, whole = array_namespace(losses), float(everyone.shape[0])
+        if weight:
+            losses = losses * xp.astype(weight[0], losses.dtype)
+            whole = xp.sum(xp.astype(xp.take(data[2], everyone, axis=0), losses.dtype))
+        mean = xp.sum(losses, axis=-1) / whole
+        return xp.sum(mean), (mean,)
+
+    _, (mean,), gradients = problem.backend.final_value_and_grad(objective)(arrays)
+    return array_namespace(mean).concat([array_namespace(a).reshape(a, (-1,)) for a in (*gradients, mean)])
+
+
+def flat_size(problem: Problem, params: Tree) -> int:
+    """How many numbers `flat_share` gives."""
+    return sum(math.prod(leaf.shape) for leaf in tree.leaves(params)) + (problem.members or 1)
+
+
+def nothing(problem: Problem, size: int) -> Array:
+    """What no rows at all give."""
+    return problem.backend.asarray(np.zeros(size), dtype=problem.dtype, device=problem.device)
+
+
+def with_penalty(
+    problem: Problem, rebuild: Callable[..., Tree], arrays: Arrays, flat: Array
+) -> tuple[Array, list[Array]]:
+    """``(mean loss, gradients)`` of a whole batch, with the penalty, from the sum of what `flat_share` gives of its rows."""
+    xp = array_namespace(flat)
+    cuts = [0, *itertools.accumulate(math.prod(a.shape) for a in arrays)]
+    gradients = [
+        xp.reshape(flat[i:j], tuple(a.shape))
+        for a, (i, j) in zip(arrays, itertools.pairwise(cuts), strict=True)
+    ]
+    mean = xp.reshape(flat[cuts[-1] :], () if problem.members is None else (problem.members,))
+    if problem.regularizer is None:
+        return mean, gradients
+
+    def objective(arrays: Arrays) -> tuple[Array, Arrays]:
+        penalty = _penalty(problem, rebuild(arrays))
+        xp = array_namespace(penalty)
+        each = penalty if penalty.ndim or problem.members is None else xp.broadcast_to(penalty, mean.shape)
+        return xp.sum(each), (penalty,)
+
+    _, (penalty,), slopes = problem.backend.final_value_and_grad(objective)(arrays)
+    return mean + penalty, [g + slope for g, slope in zip(gradients, slopes, strict=True)]

@@ -95,7 +95,7 @@ class PortableEngine:
             tail = self._indices(order[whole:])
             step = self._indices(np.asarray(first_step))
             data = (*self._own, *tree.leaves(chunk))
-            outputs = self._program((*self._leaves, self._no_loss, self._key, step, rows, tail, *data))
+            outputs = self._program.run((*self._leaves, self._no_loss, self._key, step, rows, tail, *data))
             self._leaves, loss = outputs[:-1], outputs[-1]
         return ChunkResult(loss, count)
 
@@ -115,15 +115,16 @@ class PortableEngine:
         return place(values, dtype="int32", device=problem.device)
 
 
-def _program_for(program: type[Program], problem: Problem, state: Tree) -> Any:
-    """The program of a problem. Runs that differ in seed, device or data share it, and with it what was compiled."""
+def _program_for(program: type[Program], problem: Problem, state: Tree) -> Program:
+    """The program of a problem. Runs that differ in seed, device, data, group or members' numbers share it, and with it what was
+    compiled."""
     own = tuple((name, ()) for name, _ in problem.own)
-    shared = dataclasses.replace(problem, seed=0, device=None, steps=None, own=own)
+    shared = dataclasses.replace(problem, seed=0, device=None, steps=None, group=None, own=own)
     skeleton = _Skeleton(state)
     try:
         return _cached_program(program, shared, skeleton)  # type: ignore[arg-type]
     except TypeError:  # something in the problem has no hash
-        return program(shared, skeleton.tree).run
+        return program(shared, skeleton.tree)
 
 
 class _Skeleton:
@@ -141,5 +142,5 @@ class _Skeleton:
 
 
 @functools.lru_cache(maxsize=32)
-def _cached_program(program: type[Program], problem: Problem, skeleton: _Skeleton) -> Any:
-    return program(problem, skeleton.tree).run
+def _cached_program(program: type[Program], problem: Problem, skeleton: _Skeleton) -> Program:
+    return program(problem, skeleton.tree)

@@ -13,7 +13,8 @@ from multimlp.training.engines.slices import Rows, example_slices, weight_shares
 class Cuts:
     """Where the steps of a problem are cut.
 
-    Functions that are not multimlp's own see whole batches, on the thread that trains.
+    Functions that are not multimlp's own see whole batches, on the thread that trains; so do the processes of a group, which are what the
+    batch was cut for.
 
     Parameters
     ----------
@@ -41,9 +42,8 @@ class Cuts:
         several = len(self.examples(problem.batch_size)) > 1
         # `kernels.cuts` last: it may have to look for the library's settings, which takes as long as many small steps.
         # Of members with numbers of their own each layer is one piece.
-        self._allowed = (
-            (several or len(shares) > 1) and not problem.own and _is_known(problem) and kernels.cuts
-        )
+        worth = problem.group is None and not problem.own and (several or len(shares) > 1)
+        self._allowed = worth and _is_known(problem) and kernels.cuts
         self.own_threads = several and self._allowed
         if not self._allowed or (kernels.own_threads and not self.own_threads):
             shares = (whole,)

@@ -17,6 +17,7 @@ from multimlp.backend import Array, Kernels
 from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
 from multimlp.training.engines.inplace.coverage import why_not
 from multimlp.training.engines.inplace.cuts import Cuts
+from multimlp.training.engines.inplace.group import GroupProgram, joined_losses
 from multimlp.training.engines.inplace.heads import SoftmaxHead, head_for
 from multimlp.training.engines.inplace.layout import Layout
 from multimlp.training.engines.inplace.penalty import Penalty
@@ -72,10 +73,11 @@ class InplaceEngine:
     steps_per_call = None
 
     def __init__(self, problem: Problem, kernels: Kernels, params: Tree, optimizer_state: Tree) -> None:
-        problem = with_own(
-            problem, {k: v for k, v in host_numbers(problem).items() if k not in (WORDS, FACTORS)}
-        )
-        self._problem, self._kernels = problem, kernels
+        numbers = {k: v for k, v in host_numbers(problem).items() if k not in (WORDS, FACTORS)}
+        problem = with_own(problem, numbers)
+        self._problem, self._kernels, self._group = problem, kernels, problem.group
+        if self._group is not None:
+            kernels.recorder = None  # what travels to other processes is not recorded
         with kernels.running():
             self._layout = Layout(params, kernels)
             self._cuts = Cuts(problem, kernels, self._layout)
@@ -90,20 +92,26 @@ class InplaceEngine:
                 optimizer_state,
                 self._cuts.spans,
             )
+        examples, self._own_threads = problem.batch_size, self._cuts.own_threads
+        if self._group is not None:
+            examples = max(window.size for window in self._group.windows(examples))
+            self._own_threads = self._group.shards is not None  # see `sums.product_threads`
         products = (fan_in * fan_out for fan_in, fan_out in itertools.pairwise(self._layout.widths))
-        self._operations = 2 * problem.batch_size * max(products)
-        self._programs: dict[tuple[int, bool, bool], Program] = {}
+        self._operations = 2 * examples * max(products)
+        self._programs: dict[tuple[int, bool, bool], Program | GroupProgram] = {}
 
     # ---- the Engine protocol
 
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         total: Array = 0.0
-        with self._kernels.threads(self._operations, self._cuts.own_threads), self._kernels.running():
+        with self._kernels.threads(self._operations, self._own_threads), self._kernels.running():
             rows = self._kernels.indices(order)
             step = first_step
             for program, start, stop in self._pieces(chunk, len(order)):
                 total = total + program.run(chunk, rows[start:stop], step) * program.batch
                 step += (stop - start) // program.batch
+            if self._group is not None:
+                total = joined_losses(self._group, self._kernels, total)
         return ChunkResult(total, len(order))
 
     def params(self) -> Tree:
@@ -117,7 +125,7 @@ class InplaceEngine:
 
     # ---- programs
 
-    def _pieces(self, chunk: Chunk, count: int) -> Iterator[tuple[Program, int, int]]:
+    def _pieces(self, chunk: Chunk, count: int) -> Iterator[tuple[Program | GroupProgram, int, int]]:
         """The programs to run and the examples of each, in order."""
         size = self._problem.batch_size
         whole = count - count % size
@@ -129,26 +137,36 @@ class InplaceEngine:
         if count > whole:
             yield self._program(chunk, count - whole), whole, count
 
-    def _program(self, chunk: Chunk, batch: int) -> Program:
+    def _program(self, chunk: Chunk, batch: int) -> Program | GroupProgram:
         labels = chunk.targets.ndim == 1 and head_for(self._problem.loss) is SoftmaxHead
         key = (batch, labels, chunk.weights is not None)
         if key not in self._programs:
             if len(self._programs) >= _PROGRAMS_KEPT:
                 oldest = next(k for k in self._programs if k[0] != self._problem.batch_size)
                 del self._programs[oldest]
-            blocks, gradients = self._layout.blocks(self._p), self._layout.blocks(self._g)
-            self._programs[key] = Program(
-                self._problem,
-                self._kernels,
-                blocks,
-                gradients,
-                self._update,
-                self._penalties,
-                self._cuts.examples(batch),
-                self._cuts.shares,
-                *key[1:],
-            )
+            self._programs[key] = (self._built if self._group is None else self._shared)(*key)
         return self._programs[key]
+
+    def _built(self, batch: int, labels: bool, weighted: bool) -> Program:
+        blocks, gradients = self._layout.blocks(self._p), self._layout.blocks(self._g)
+        return Program(
+            self._problem,
+            self._kernels,
+            blocks,
+            gradients,
+            self._update,
+            self._penalties,
+            self._cuts.examples(batch),
+            self._cuts.shares,
+            labels,
+            weighted,
+        )
+
+    def _shared(self, batch: int, labels: bool, weighted: bool) -> GroupProgram:
+        buffers = self._layout, self._p, self._g
+        return GroupProgram(
+            self._problem, self._kernels, buffers, self._update, self._penalties, batch, labels, weighted
+        )
 
     def _penalties(self, steps: int) -> list[Penalty]:
         regularizer: Any = self._problem.regularizer  # a `Regularizer`: see `coverage`

@@ -44,7 +44,7 @@ class FlatFullBatchEngine(FullBatchEngine):
         objective = self._objective
         with objective.kernels.running():
             objective.use(chunk)
-            with objective.kernels.threads(objective.operations):
+            with objective.threads():
                 self._vector, self._state = self._problem.optimizer.flat_step(
                     lambda vector: objective(vector, step), self._vector, self._state, objective.vectors
                 )

@@ -10,6 +10,7 @@ import numpy as np
 from multimlp import activations, random
 from multimlp.activations import Activation
 from multimlp.backend import Array, Call, Kernels
+from multimlp.distributed import Window
 from multimlp.training.engines.own import FACTORS, WORDS
 
 
@@ -25,7 +26,7 @@ class Hidden(NamedTuple):
 
 
 class Dropout:
-    """Draws the masks of a step, with the keys that the model's own call would fold.
+    """Draws the masks of a step, with the keys that the model's own call would fold; those of some rows of a batch, or of all.
 
     Parameters
     ----------
@@ -38,12 +39,21 @@ class Dropout:
         Of a block.
     own : mapping
         What members have for themselves; see `multimlp.training.engines.own`.
+    window : Window, optional
     """
 
     def __init__(
-        self, kernels: Kernels, seed: int, rate: float, like: Array, steps: int, own: Mapping[str, np.ndarray]
+        self,
+        kernels: Kernels,
+        seed: int,
+        rate: float,
+        like: Array,
+        steps: int,
+        own: Mapping[str, np.ndarray],
+        window: Window | None = None,
     ) -> None:
         self._kernels, self._keep = kernels, 1.0 - rate
+        self._window = None if window is None else (window.start, window.rows)
         self._own: tuple[Array, Array] | None = None
         if WORDS in own:
             words, factors = (own[name][:, None, None] for name in (WORDS, FACTORS))
@@ -82,7 +92,10 @@ class Dropout:
 
         def draw() -> None:
             target[...] = random.bernoulli(
-                random.fold_in(self._key, layer), self._keep, (*lead, batch, features)
+                random.fold_in(self._key, layer),
+                self._keep,
+                (*lead, batch, features),
+                window=self._window,
             )
             factors[...] /= self._keep
 

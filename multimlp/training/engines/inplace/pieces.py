@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from multimlp.backend import Array, Call, Kernels, array_namespace
+from multimlp.distributed import Window
 from multimlp.training.engines.base import Chunk, Problem
 from multimlp.training.engines.inplace.heads import SoftmaxHead, head_for
 from multimlp.training.engines.inplace.layout import Layout
@@ -37,13 +38,24 @@ class Pieces:
     p, g : array, shape (layout.size,)
         The flat parameters and gradient.
     chunk : Chunk
+    window : Window, optional
+        Of the rows of the chunk those that count, at least one, as shares of the loss of all.
     """
 
     def __init__(
-        self, problem: Problem, kernels: Kernels, layout: Layout, p: Array, g: Array, chunk: Chunk
+        self,
+        problem: Problem,
+        kernels: Kernels,
+        layout: Layout,
+        p: Array,
+        g: Array,
+        chunk: Chunk,
+        window: Window | None = None,
     ) -> None:
         model: Any = problem.model  # an `MLP`: see `coverage`
-        rows = int(chunk.inputs.shape[0])
+        everyone = int(chunk.inputs.shape[0])
+        self._window = window or Window(0, everyone, everyone)
+        rows = self._window.size
         itemsize = np.dtype(kernels.dtype).itemsize
         self._count = (
             1 if model.dropout else count_of(rows, (sum(model.hidden) + model.out_features) * itemsize)
@@ -53,7 +65,7 @@ class Pieces:
         resident = self._count == 1 or size <= _RESIDENT_BYTES
         self._total = None if self._count == 1 else g
         gradient = g if self._total is None else kernels.zeros(g.shape)
-        weighted = chunk.weights is not None or self._count > 1
+        weighted = chunk.weights is not None or self._count > 1 or window is not None
         self._program = Program(
             problem,
             kernels,
@@ -66,9 +78,11 @@ class Pieces:
             chunk.targets.ndim == 1 and head_for(problem.loss) is SoftmaxHead,
             weighted,
             self._count if resident else 1,
+            window,
         )
         self._chunk = chunk
-        self._rows = kernels.indices(np.minimum(np.arange(self._count * batch), rows - 1))
+        taken = self._window.start + np.minimum(np.arange(self._count * batch), rows - 1)
+        self._rows = kernels.indices(taken)
         self._weights = self._shares(kernels, rows, batch) if weighted else None
         if resident:
             self._program.load(chunk, self._rows, self._weights)
@@ -93,7 +107,7 @@ class Pieces:
         weights = self._chunk.weights
         filled = np.arange(self._count * batch) < rows
         if weights is None:
-            shares = filled / rows
+            shares = filled / self._window.rows
             backend = kernels.backend
             found = backend.asarray(shares, dtype=kernels.dtype, device=kernels.device)
         else:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from multimlp.backend import Array, Call, Kernels, Phase, array_namespace
+from multimlp.distributed import Window
 from multimlp.training.engines.base import Chunk, Problem
 from multimlp.training.engines.inplace.heads import head_for
 from multimlp.training.engines.inplace.layers import Dropout
@@ -64,6 +65,8 @@ class Program:
         Whether targets are class labels, and whether the examples have weights.
     steps : int, optional
         The length of a block; by default as much as the cache holds.
+    window : Window, optional
+        Which rows of a batch these are: losses are shares of its mean then.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Program:
         labels: bool,
         weighted: bool,
         steps: int | None = None,
+        window: Window | None = None,
     ) -> None:
         self._kernels, self._gradients = kernels, gradients
         self._ending, self._shares = ending, shares
@@ -88,21 +92,20 @@ class Program:
         model: Any = problem.model  # an `MLP`: see `coverage`
         widths = [block.weight.shape[-1] for block in blocks]
         fan_in, k = blocks[0].weight.shape[-2], widths[-1]
-        itemsize = np.dtype(kernels.dtype).itemsize
-        block = kernels.block_bytes // (batch * (fan_in + k + 1) * itemsize)
-        self.steps = steps or min(MOST_STEPS, max(1, block))
+        self.steps = steps or block_steps(kernels, batch, fan_in + k)
         inputs = kernels.filled((self.steps, batch, blocks[0].matrix.shape[-2]), 1.0)
         layers = [kernels.filled((*lead, block.matrix.shape[-2], batch), 1.0) for block in blocks[1:]]
         self._dropout, masks = None, []
         own = host_numbers(problem)
         if model.dropout or WORDS in own:
-            self._dropout = Dropout(kernels, problem.seed, model.dropout, inputs, self.steps, own)
+            self._dropout = Dropout(kernels, problem.seed, model.dropout, inputs, self.steps, own, window)
             masks = [self._dropout.mask(i, (*lead, width, batch)) for i, width in enumerate(widths[:-1])]
         self._draws = [draw for _, draw in masks]
         signals = _signals(kernels, [(*lead, width, batch) for width in widths], kept=self._cut)
         self._arrays = Arrays(inputs, layers, signals, [factors for factors, _ in masks])
         kind = head_for(problem.loss)
         uniform = kind.is_uniform(problem.loss, labels, weighted)
+        examples = batch if window is None else window.rows
         self._passes = [
             Pass(
                 kernels,
@@ -112,7 +115,14 @@ class Program:
                 self._arrays,
                 columns,
                 kind(
-                    kernels, problem.loss, self.steps, lead, k, columns.stop - columns.start, batch, uniform
+                    kernels,
+                    problem.loss,
+                    self.steps,
+                    lead,
+                    k,
+                    columns.stop - columns.start,
+                    examples,
+                    uniform,
                 ),
             )
             for columns in slices
@@ -125,12 +135,7 @@ class Program:
     def run(self, chunk: Chunk, rows: Array, first_step: int) -> Array:
         """Steps on the examples in ``rows``, at most a block of whole batches; the sum of their mean losses,
         shape (...)."""
-        weights = None
-        if chunk.weights is not None:
-            xp = array_namespace(chunk.weights)
-            weights = xp.reshape(xp.take(chunk.weights, rows, axis=0), (-1, self.batch))
-            weights = weights / xp.sum(weights, axis=1, keepdims=True)
-        self.load(chunk, rows, weights)
+        self.load(chunk, rows, shares_of(chunk.weights, rows, self.batch))
         return self.run_loaded(rows.shape[0] // self.batch, first_step)
 
     def load(self, chunk: Chunk, rows: Array, weights: Array | None) -> None:
@@ -139,10 +144,23 @@ class Program:
 
     def run_loaded(self, steps: int, first_step: int) -> Array:
         """`run` for the first steps of what was loaded."""
+        self.prepare(steps, first_step)
+        self._runs(steps)
+        return self.losses(steps)
+
+    def prepare(self, steps: int, first_step: int) -> None:
+        """Before `phases` of so many steps are made."""
         self._ending.prepare(steps)
         if self._dropout is not None:
             self._dropout.prepare(first_step, steps)
-        self._runs(steps)
+
+    @property
+    def phases(self) -> Sequence[Sequence[Phase]]:
+        """Those of each step of a block, for who makes them between others."""
+        return self._runs.phases
+
+    def losses(self, steps: int) -> Array:
+        """The sum of the mean losses of so many steps that were made, shape (...)."""
         kept = [part.head.losses(steps) for part in self._passes]
         kept += [penalty.values(steps) for penalty in self._penalties]
         losses = kept[0]
@@ -181,6 +199,21 @@ class Program:
         return kernels.product(
             x[rows.start : rows.stop], signal, self._gradients[rows.layer].matrix[rows.start : rows.stop]
         )
+
+
+def block_steps(kernels: Kernels, batch: int, numbers: int) -> int:
+    """The length of a block of batches whose examples are so many numbers each: as much as the cache holds."""
+    itemsize = np.dtype(kernels.dtype).itemsize
+    return min(MOST_STEPS, max(1, kernels.block_bytes // (batch * (numbers + 1) * itemsize)))
+
+
+def shares_of(weights: Array | None, rows: Array, batch: int) -> Array | None:
+    """How much each example counts in the mean of its batch, shape (steps, batch), from the weights of all; None without."""
+    if weights is None:
+        return None
+    xp = array_namespace(weights)
+    found = xp.reshape(xp.take(weights, rows, axis=0), (-1, batch))
+    return found / xp.sum(found, axis=1, keepdims=True)
 
 
 def _signals(kernels: Kernels, shapes: Sequence[tuple[int, ...]], kept: bool) -> list[Array]:
