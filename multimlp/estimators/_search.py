@@ -216,6 +216,8 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
             fitting = Fitting(networks, X, y, weights, repeats)
         except ValueError as error:
             return [_Fitted(estimator, error, seconds) for estimator in estimators]
+        if fitting.alone is not None:
+            self.alone_ |= dict.fromkeys(members, fitting.alone)
         each = (seconds + fitting.seconds) / len(estimators)
         return [
             _Fitted(estimator, error, each, error is None and network.n_iter_ >= network.max_iter)
