@@ -46,14 +46,14 @@ ALIKE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ALIKE)
-@pytest.mark.parametrize("weights", [None, WEIGHT], ids=["", "weights"])
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [*((name, None) for name in ALIKE), ("numbers", WEIGHT), ("regressor", WEIGHT), ("shapes", WEIGHT)],
+)
 def test_scores_are_those_of_a_grid_search(name, weights):
     estimator, grid, given = ALIKE[name]
     given = {"cv": 3, **given}
     theirs, ours = GridSearchCV(estimator, grid, **given), MLPSearchCV(estimator, grid, **given)
-    if name == "pipeline":
-        weights = None
     fit = {} if weights is None else {"sample_weight": weights}
     theirs.fit(X, Y, **fit)
     ours.fit(X, Y, **fit)
