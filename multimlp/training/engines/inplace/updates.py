@@ -17,7 +17,6 @@ from multimlp.training.engines.inplace.layout import Layout
 from multimlp.training.engines.inplace.scalars import LiveScalars, has_own, scalars
 from multimlp.tree import Tree
 
-
 _TEMPORARIES = 4
 """Formulas with numbers of the members' own make temporaries, which share the cache: pieces are smaller by this factor (24 networks of
 64-32-10 on NumPy: 140 us a step and member in pieces of 2^16 numbers, 91 in pieces of 2^14, 106 of 2^12)."""
