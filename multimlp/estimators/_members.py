@@ -82,7 +82,7 @@ class Fitting:
             self._seed = lead._seed()
             learned = {k: v for k, v in vars(lead).items() if k not in lead.get_params(deep=False)}
             for i in sound:
-                vars(estimators[i]).update(copy.copy(learned), loss_curve_=[])
+                estimators[i].__dict__.update(copy.copy(learned), loss_curve_=[])
                 estimators[i]._rate = float(estimators[i].learning_rate_init)
             if group is not None:
                 self.alone = "several processes share each of its batches"
