@@ -314,9 +314,15 @@ def of_training(library: str) -> dict[str, Call]:
         "dtype": "float32", "callbacks": (), "progress": False, "sample_weight": None, "regularizer": None,
         "metrics": None, "shuffle": True, "last_batch": "keep", "compile": None, "checkpoint": None,
     }  # fmt: skip
+    sweep = {name: value for name, value in fit.items() if name not in ("params", "callbacks", "checkpoint")}
+    sweep |= {
+        "grid": {"seed": [0, 1], "learning_rate": [0.1, 0.01]}, "score": None, "keep": None, "members_per_program": None,
+        "devices": None,
+    }  # fmt: skip
     stopping = {"monitor": "val_loss", "patience": 1, "min_delta": 0.0, "restore_best": True, "mode": "min"}
     calls: dict[str, Call] = {
         "fit": (mm.fit, fit),
+        "sweep": (mm.sweep, sweep),
         "EarlyStopping": (mm.callbacks.EarlyStopping, stopping),
         "as_callback": (mm.callbacks.as_callback, {"callback": mm.callbacks.Callback()}),
         "CSVLogger": (mm.callbacks.CSVLogger, {"path": "/nowhere/x.csv"}),
@@ -349,6 +355,7 @@ def of_data() -> dict[str, Call]:
 
     mlp = mm.MLP(2, 3, 2)
     flat = mlp.init(0)
+    swept = mm.sweep(mlp, {"seed": [0, 1]}, X[:, :2], Y % 2, epochs=1, progress=False)
     calls: dict[str, Call] = {
         "data.load": (mm.data.load, {"name": "iris", "folder": None}),
         "data.load mnist": (mm.data.load, {"name": "mnist", "folder": "/nowhere"}),
@@ -423,6 +430,7 @@ def of_data() -> dict[str, Call]:
             {"mlp": mlp, "params": flat, "X": X[:, :2], "y": Y % 2, "ax": None, "resolution": 5},
         ),
         "plot_history": (plotting.plot_history, {"history": {"loss": [1.0, 2.0]}, "ax": None, "keys": None}),
+        "plot_sweep": (plotting.plot_sweep, {"result": swept, "settings": None, "axes": None}),
         "plot_network": (plotting.plot_network, {"mlp": mlp, "params": flat, "ax": None, "max_units": 3}),
         "plot_regions": (
             plotting.plot_regions,

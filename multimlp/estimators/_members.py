@@ -52,6 +52,8 @@ class Fitting:
         Unfitted; equal but for `NUMBERS`, and each fit to be fitted together (`why_alone`).
     X, y, sample_weight
         As for ``fit``.
+    repeats : int
+        How many such fittings there will be: whether it is worth compiling for.
 
     Attributes
     ----------
@@ -59,24 +61,37 @@ class Fitting:
         What each raised, or None.
     seconds : float
         Of all of them together.
+    alone : str or None
+        Why they were fitted one by one nevertheless.
     """
 
-    def __init__(self, estimators: Sequence[BaseMLP], X: Any, y: Any, sample_weight: Any) -> None:
+    def __init__(
+        self, estimators: Sequence[BaseMLP], X: Any, y: Any, sample_weight: Any, repeats: int = 1
+    ) -> None:
         started = time.perf_counter()
         self._estimators = estimators
-        self._given = X, y, sample_weight
+        self.alone: str | None = None
+        self._given, self._repeats = (X, y, sample_weight), repeats
         self.errors: list[Exception | None] = [_refused(estimator) for estimator in estimators]
         sound = [i for i, error in enumerate(self.errors) if error is None]
         if sound:
             lead = estimators[sound[0]]
             self._X, self._y, self._weights = lead._enter(X, y, sample_weight, True)
             lead._begin(True)
-            self._seed, self._target = lead._seed(), lead._target(self._X)
+            group, self._target = lead._where(self._X)
+            self._seed = lead._seed()
             learned = {k: v for k, v in vars(lead).items() if k not in lead.get_params(deep=False)}
             for i in sound:
-                vars(estimators[i]).update(copy.copy(learned), loss_curve_=[])
+                estimators[i].__dict__.update(copy.copy(learned), loss_curve_=[])
                 estimators[i]._rate = float(estimators[i].learning_rate_init)
-            self._fit(sound)
+            if group is not None:
+                self.alone = "several processes share each of its batches"
+            elif self._target.dtype == "float16":
+                self.alone = "float16 has one loss scale, by which one estimator could stop the others"
+            if self.alone is None:
+                self._fit(sound)
+            else:
+                self._fit_alone(sound)
         self.seconds = time.perf_counter() - started
 
     def _fit(self, sound: Sequence[int]) -> None:
@@ -84,19 +99,17 @@ class Fitting:
         target = self._target
         mlp, start = lead._fresh(self._X, target, self._seed)
         problems = [
-            self._estimators[i]._problem(mlp, target, self._y, self._weights, self._seed) for i in sound
+            self._estimators[i]._problem(mlp, target, self._y, self._weights, self._seed, None) for i in sound
         ]
         source = lead._source(problems[0], self._X, self._y, self._weights, self._seed)
-        if target.dtype == "float16":  # one loss scale for all would let one estimator stop the others
-            self._fit_alone(sound)
-            return
         size = members_that_fit(
             mlp, problems[0].optimizer, problems[0].batch_size, master_dtype(target.dtype)
         )
+        together = [dataclasses.replace(p, steps=(p.steps or 0) * self._repeats) for p in problems]
         for block in range(0, len(sound), size):
             part = slice(block, block + size)
             members = [self._estimators[i] for i in sound[part]]
-            for place, (params, error) in _train(members, problems[part], mlp, start, source, target).items():
+            for place, (params, error) in _train(members, together[part], mlp, start, source, target).items():
                 i = sound[block + place]
                 self.errors[i] = error
                 if error is None:

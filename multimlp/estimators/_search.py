@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
-from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import ParameterGrid, ParameterSampler, check_cv
-from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, get_tags, indexable
+from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from multimlp.errors import DataError, InputError
 from multimlp.errors.checks import refuse
-from multimlp.estimators._base import BaseMLP, store
+from multimlp.estimators._base import store
 from multimlp.estimators._classifier import MLPClassifier
-from multimlp.estimators._members import NUMBERS, Fitting, why_alone
+from multimlp.estimators._members import Fitting, why_alone
 from multimlp.estimators._regressor import MLPRegressor
+from multimlp.estimators._search_groups import Settings, grouped, last_step, prefix_of, transformed
 from multimlp.estimators._search_results import cv_results
-
-Settings = Mapping[str, Any]
+from multimlp.estimators._search_scores import Fitted, Rows, ScoreTable, fitted_alone
 
 
 def _best_has(method: str) -> Callable[[Any], bool]:
@@ -129,7 +127,7 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
         -------
         self
         """
-        last = _last_step(self.estimator)
+        last = last_step(self.estimator)
         if type(last) not in (MLPClassifier, MLPRegressor):
             raise refuse(
                 "estimator",
@@ -148,15 +146,15 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
         scorer = check_scoring(self.estimator, scoring=self.scoring)
         if self.verbose:
             print(f"Fitting {len(splits)} folds for each of {len(candidates)} candidates")
-        scores = _Scores(scorer, len(candidates), len(splits), self.error_score, self.return_train_score)
+        scores = ScoreTable(scorer, len(candidates), len(splits), self.error_score, self.return_train_score)
         self.alone_: dict[int, str] = {}
         unfinished = 0
-        for members in _grouped(candidates, _prefix(self.estimator)):
+        for members in grouped(candidates, prefix_of(self.estimator)):
             for split, (train, test) in enumerate(splits):
                 with warnings.catch_warnings(record=True) as caught:
                     warnings.simplefilter("always", ConvergenceWarning)
                     fitted = self._fitted(
-                        [candidates[i] for i in members], members, _Rows(X, y, weights, train)
+                        [candidates[i] for i in members], members, Rows(X, y, weights, train), len(splits)
                     )
                     unfinished += sum(f.unfinished for f in fitted)
                 for warning in caught:
@@ -167,7 +165,7 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
                             warning.message, warning.category, warning.filename, warning.lineno
                         )
                 for i, one in zip(members, fitted, strict=True):
-                    scores.add(i, split, one, _Rows(X, y, weights, test), _Rows(X, y, weights, train))
+                    scores.add(i, split, one, Rows(X, y, weights, test), Rows(X, y, weights, train))
         scores.report(unfinished)
         self.cv_results_ = cv_results(
             candidates, scores.fit_time, scores.score_time, scores.test, scores.train
@@ -193,7 +191,9 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
                 clone(self.estimator).set_params(**{name: None})  # scikit-learn's own words
         return found
 
-    def _fitted(self, candidates: Sequence[Settings], members: Sequence[int], rows: _Rows) -> list[_Fitted]:
+    def _fitted(
+        self, candidates: Sequence[Settings], members: Sequence[int], rows: Rows, repeats: int
+    ) -> list[Fitted]:
         """The estimators of one group, fitted to the rows of a split."""
         estimators = [
             clone(self.estimator).set_params(**clone(settings, safe=False)) for settings in candidates
@@ -201,22 +201,26 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
         X, y, weights = rows.taken()
         before = time.perf_counter()
         try:
-            X = _transformed(estimators, X, y)
+            X = transformed(estimators, X, y)
         except Exception as error:  # of anybody's steps
-            return [_Fitted(estimator, error, 0.0) for estimator in estimators]
+            return [Fitted(estimator, error, 0.0) for estimator in estimators]
         seconds = time.perf_counter() - before
-        networks = [_last_step(estimator) for estimator in estimators]
+        networks = [last_step(estimator) for estimator in estimators]
         why = why_alone(networks[0])
         if why is not None:
             self.alone_ |= dict.fromkeys(members, why)
-            return [_alone(e, n, X, y, weights, seconds) for e, n in zip(estimators, networks, strict=True)]
+            return [
+                fitted_alone(e, n, X, y, weights, seconds) for e, n in zip(estimators, networks, strict=True)
+            ]
         try:
-            fitting = Fitting(networks, X, y, weights)
+            fitting = Fitting(networks, X, y, weights, repeats)
         except ValueError as error:
-            return [_Fitted(estimator, error, seconds) for estimator in estimators]
+            return [Fitted(estimator, error, seconds) for estimator in estimators]
+        if fitting.alone is not None:
+            self.alone_ |= dict.fromkeys(members, fitting.alone)
         each = (seconds + fitting.seconds) / len(estimators)
         return [
-            _Fitted(estimator, error, each, error is None and network.n_iter_ >= network.max_iter)
+            Fitted(estimator, error, each, error is None and network.n_iter_ >= network.max_iter)
             for estimator, network, error in zip(estimators, networks, fitting.errors, strict=True)
         ]
 
@@ -241,7 +245,7 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
             started = time.perf_counter()
             best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
             given = (
-                {} if sample_weight is None else {f"{_prefix(self.estimator)}sample_weight": sample_weight}
+                {} if sample_weight is None else {f"{prefix_of(self.estimator)}sample_weight": sample_weight}
             )
             self.best_estimator_ = best.fit(X, y, **given)
             self.refit_time_ = time.perf_counter() - started
@@ -300,155 +304,3 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
         tags.regressor_tags, tags.target_tags = own.regressor_tags, own.target_tags
         tags.input_tags.sparse = own.input_tags.sparse
         return tags
-
-
-# ---- pipelines
-
-
-def _last_step(estimator: Any) -> Any:
-    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-
-
-def _prefix(estimator: Any) -> str:
-    """What names of the network's parameters begin with."""
-    return f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
-
-
-def _transformed(estimators: Sequence[Any], X: Any, y: Any) -> Any:
-    """What the steps before the networks, fitted once, make of the rows; all the pipelines get them."""
-    if not isinstance(estimators[0], Pipeline) or len(estimators[0].steps) == 1:
-        return X
-    first = estimators[0][:-1]
-    X = first.fit_transform(X, y)
-    for estimator in estimators[1:]:
-        estimator.steps[:-1] = first.steps
-    estimators[0].steps[:-1] = first.steps
-    return X
-
-
-# ---- groups
-
-
-def _grouped(candidates: Sequence[Settings], prefix: str) -> list[list[int]]:
-    """The indices of candidates that differ in numbers alone, group by group."""
-    numbers = {prefix + name for name in NUMBERS}
-    groups: list[tuple[dict[str, Any], list[int]]] = []
-    for i, candidate in enumerate(candidates):
-        shape = {name: value for name, value in candidate.items() if name not in numbers}
-        found = next((members for known, members in groups if _same(known, shape)), None)
-        if found is None:
-            groups.append((shape, [i]))
-        else:
-            found.append(i)
-    return [members for _, members in groups]
-
-
-def _same(a: Settings, b: Settings) -> bool:
-    def equal(x: Any, y: Any) -> bool:
-        try:
-            return x is y or (type(x) is type(y) and bool(x == y))
-        except Exception:  # of anybody's values
-            return False
-
-    return a.keys() == b.keys() and all(equal(a[name], b[name]) for name in a)
-
-
-# ---- fits and scores
-
-
-class _Rows:
-    """Some rows of what was given."""
-
-    def __init__(self, X: Any, y: Any, weights: np.ndarray | None, indices: np.ndarray) -> None:
-        self._given, self._indices = (X, y, weights), indices
-
-    def taken(self) -> tuple[Any, Any, np.ndarray | None]:
-        X, y, weights = self._given
-        own = None if weights is None else weights[self._indices]
-        return _safe_indexing(X, self._indices), _safe_indexing(y, self._indices), own
-
-
-class _Fitted:
-    """An estimator after it was fitted, or why it could not be."""
-
-    def __init__(
-        self, estimator: Any, error: Exception | None, seconds: float, unfinished: bool = False
-    ) -> None:
-        self.estimator, self.error, self.seconds, self.unfinished = estimator, error, seconds, unfinished
-
-
-def _alone(estimator: Any, network: BaseMLP, X: Any, y: Any, weights: Any, seconds: float) -> _Fitted:
-    started = time.perf_counter()
-    try:
-        network.fit(X, y, sample_weight=weights)
-    except ValueError as error:
-        return _Fitted(estimator, error, seconds)
-    return _Fitted(estimator, None, seconds + time.perf_counter() - started)
-
-
-class _Scores:
-    """The scores of each candidate on each split."""
-
-    def __init__(self, scorer: Any, candidates: int, splits: int, error_score: Any, train: bool) -> None:
-        self._scorer, self._error_score, self._with_train = scorer, error_score, train
-        self._shape = (candidates, splits)
-        self.fit_time, self.score_time = np.zeros(self._shape), np.zeros(self._shape)
-        self.test: dict[str, np.ndarray] = {}
-        self.train: dict[str, np.ndarray] = {}
-        self.multimetric = False
-        self._failed: list[tuple[int, int, Exception]] = []
-
-    def add(self, i: int, split: int, fitted: _Fitted, test: _Rows, train: _Rows) -> None:
-        self.fit_time[i, split] = fitted.seconds
-        if fitted.error is not None:
-            if self._error_score == "raise":
-                raise fitted.error
-            self._failed.append((i, split, fitted.error))
-            return
-        started = time.perf_counter()
-        try:
-            self._note(self.test, i, split, self._score(fitted.estimator, test))
-            self.score_time[i, split] = time.perf_counter() - started
-            if self._with_train:
-                self._note(self.train, i, split, self._score(fitted.estimator, train))
-        except ValueError as error:
-            if self._error_score == "raise":
-                raise
-            self._failed.append((i, split, error))
-
-    def _score(self, estimator: Any, rows: _Rows) -> dict[str, float]:
-        X, y, weights = rows.taken()
-        given = {} if weights is None or not _takes_weights(self._scorer) else {"sample_weight": weights}
-        found = self._scorer(estimator, X, y, **given)
-        self.multimetric = isinstance(found, dict)
-        return found if isinstance(found, dict) else {"score": found}
-
-    def _note(self, table: dict[str, np.ndarray], i: int, split: int, scores: Mapping[str, float]) -> None:
-        for name, value in scores.items():
-            if name not in table:
-                number = np.nan if self._error_score == "raise" else float(self._error_score)
-                table[name] = np.full(self._shape, number)
-            table[name][i, split] = value
-
-    def report(self, unfinished: int) -> None:
-        """Say what went wrong; raise where nothing went right."""
-        if unfinished:
-            warnings.warn(
-                f"{unfinished} of the fits reached max_iter before they had converged",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        if not self._failed:
-            return
-        i, split, error = self._failed[0]
-        total = self._shape[0] * self._shape[1]
-        text = f"{len(self._failed)} fits of {total} failed; the first, of candidate {i} on split {split}: {type(error).__name__}: {error}"
-        if len(self._failed) == total:
-            raise DataError(f"All the {text}") from error
-        warnings.warn(f"{text}. Their score is {self._error_score}", FitFailedWarning, stacklevel=4)
-
-
-def _takes_weights(scorer: Any) -> bool:
-    """Whether a scorer makes use of weights."""
-    asked = getattr(scorer, "_accept_sample_weight", None)
-    return bool(asked()) if asked is not None else "sample_weight" in inspect.signature(scorer).parameters

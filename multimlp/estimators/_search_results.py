@@ -67,7 +67,8 @@ def _column(name: str, params: Sequence[Mapping[str, Any]]) -> Any:
         dtype = np.result_type(*(np.asarray(value).dtype for value in values))
     elif kinds == {bool}:
         dtype = bool
-    column: Any = np.ma.masked_all(len(params), dtype=dtype)
+    masked: Any = np.ma
+    column = masked.masked_all(len(params), dtype=dtype)
     for i, candidate in enumerate(params):
         if name in candidate:
             column[i] = candidate[name]

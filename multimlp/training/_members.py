@@ -145,7 +145,7 @@ def members_that_fit(mlp: MLP, optimizer: Any, batch: int, dtype: str) -> int:
     >>> import multimlp as mm
     >>> from multimlp.training._members import members_that_fit
     >>> members_that_fit(mm.MLP(64, 128, 10), mm.optimizers.adam(), 64, "float32")
-    744
+    797
     """
     per_parameter = 4 + len(optimizer.rule.slots)
     per_row = 3 * (sum(mlp.hidden) + mlp.out_features)

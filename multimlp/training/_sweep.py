@@ -14,12 +14,13 @@ from multimlp import losses, optimizers, regularizers, tree
 from multimlp import metrics as metric_table
 from multimlp._terminal import progress as progress_bar
 from multimlp.backend import Backend, select
-from multimlp.distributed import Alone, Communicator
+from multimlp.distributed import Alone, Communicator, beat
 from multimlp.errors import InputError
 from multimlp.errors.checks import check_whole, flag, refuse
 from multimlp.errors.close import did_you_mean
 from multimlp.mlp import MLP
 from multimlp.training._candidates import Candidates
+from multimlp.training._devices import group_for
 from multimlp.training._evaluation import Evaluator, metric_name
 from multimlp.training._examples import Examples
 from multimlp.training._members import Members, Trained, members_that_fit
@@ -80,8 +81,9 @@ def sweep(
         * ``"dropout"``.
     X, y, loss, epochs, batch_size, validation, backend, device, dtype, sample_weight, metrics, shuffle, last_batch, compile
         As for `multimlp.fit`. There are no callbacks and no checkpoint, and every candidate is trained for all ``epochs``.
-    devices : None, 1, or a `multimlp.distributed.Communicator`
-        The processes that share the candidates, each a contiguous part; every one of them gets the whole result.
+    devices : "all", int or sequence of str, optional
+        The processes that share the candidates, as for `multimlp.fit`: each trains a contiguous part of them, with no communication on
+        the way, and gets the whole result.
     optimizer : str or Optimizer
         What candidates have in common; any but L-BFGS. A schedule is common to all.
     seed : int
@@ -153,6 +155,8 @@ def sweep(
         )
     if compile != "numba":
         chosen.backend.check_compiler(compile)
+    group, chosen = group_for(devices, None, chosen, device)
+    communicator = Alone() if group is None else group.communicator
     target = replace(chosen, dtype=master_dtype(chosen.dtype))
     source, rows, held = source_and_rows(
         mlp, loss_rule, examples, target, batch_size, shuffle, last_batch == "drop", seed
@@ -169,9 +173,9 @@ def sweep(
         if members_per_program is None
         else check_whole("members_per_program", members_per_program, low=1)
     )
-    group = _group(devices)
     mine = range(
-        candidates.count * group.rank // group.size, candidates.count * (group.rank + 1) // group.size
+        candidates.count * communicator.rank // communicator.size,
+        candidates.count * (communicator.rank + 1) // communicator.size,
     )
     planned = None if examples.streamed else epochs * -(-int(rows[0].shape[0]) // source.batch_size)
     problem = Problem(
@@ -184,11 +188,16 @@ def sweep(
     held_rows = 0 if held is None else int(held[1].shape[0])
     members = Members(candidates, problem, source, target, epochs, evaluator, held_rows, size)
     found = _Collected(candidates, names, score, higher, keep)
-    shown = group.rank == 0 and progress
+    shown = communicator.rank == 0 and progress
     with progress_bar(len(mine) * epochs, "sweeping", shown) as bar:
-        for part, trained in members.blocks(mine, bar.advance):
+
+        def advance(count: int, **figures: float) -> None:
+            beat()
+            bar.advance(count, **figures)
+
+        for part, trained in members.blocks(mine, advance):
             found.add(part, trained)
-    found.share(group, mine)
+    found.share(communicator, mine)
     return SweepResult(
         table=found.table(),
         score=score,
@@ -218,14 +227,6 @@ def _direction(score: Any, names: Sequence[str], figures: Sequence[Any]) -> tupl
         )
     higher = {f"val_{metric_name(m)}": metric_table.get(m).higher_is_better for m in figures}
     return score, higher.get(score, False)
-
-
-def _group(devices: Any) -> Communicator:
-    if devices is None or devices == 1:
-        return Alone()
-    if all(hasattr(devices, name) for name in ("rank", "size", "gather")):
-        return devices  # type: ignore[no-any-return]
-    raise refuse("devices", "None, 1, or a multimlp.distributed.Communicator", devices)
 
 
 class _Collected:

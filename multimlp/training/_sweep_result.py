@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from multimlp.training._table import Table, order_of
 from multimlp.tree import Tree
 
 
-class Best(NamedTuple):
+@dataclass(frozen=True)
+class Best:
     """The candidate with the best score."""
 
     index: int

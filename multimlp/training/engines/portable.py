@@ -116,9 +116,10 @@ class PortableEngine:
 
 
 def _program_for(program: type[Program], problem: Problem, state: Tree) -> Program:
-    """The program of a problem. Runs that differ in seed, device, data or group share it, and with it what was compiled."""
+    """The program of a problem. Runs that differ in seed, device, data, group or members' numbers share it, and with it what was
+    compiled."""
     own = tuple((name, ()) for name, _ in problem.own)
-    shared = dataclasses.replace(problem, seed=0, device=None, steps=None, own=own, group=None)
+    shared = dataclasses.replace(problem, seed=0, device=None, steps=None, group=None, own=own)
     skeleton = _Skeleton(state)
     try:
         return _cached_program(program, shared, skeleton)  # type: ignore[arg-type]

@@ -73,9 +73,8 @@ class InplaceEngine:
     steps_per_call = None
 
     def __init__(self, problem: Problem, kernels: Kernels, params: Tree, optimizer_state: Tree) -> None:
-        problem = with_own(
-            problem, {k: v for k, v in host_numbers(problem).items() if k not in (WORDS, FACTORS)}
-        )
+        numbers = {k: v for k, v in host_numbers(problem).items() if k not in (WORDS, FACTORS)}
+        problem = with_own(problem, numbers)
         self._problem, self._kernels, self._group = problem, kernels, problem.group
         if self._group is not None:
             kernels.recorder = None  # what travels to other processes is not recorded

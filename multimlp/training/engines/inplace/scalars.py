@@ -66,7 +66,7 @@ def _rows(value: Any, count: int, place: Callable[[np.ndarray], Array]) -> list[
     if not isinstance(value, np.ndarray):
         return [value] * count
     if value.ndim == 1:
-        return value.tolist()
+        return list(value.tolist())
     placed = place(value)
     return [placed[i] for i in range(count)]
 
