@@ -22,7 +22,7 @@ import numpy as np
 from multimlp import tape
 from multimlp._lazy import lazy
 from multimlp._typing import Array, Arrays, Namespace
-from multimlp.distributed import Communicator
+from multimlp.distributed import Communicator, Workers
 from multimlp.errors import CapabilityError, DeviceError, DTypeError, MultimlpError, value_taken
 from multimlp.errors.checks import as_given
 from multimlp.errors.close import did_you_mean
@@ -344,6 +344,18 @@ class Backend:
         with what carries copies, over which addresses may be agreed upon (`multimlp.distributed.addresses`). All processes make it at
         once. An operation that takes longer than ``timeout`` seconds is an error (`multimlp.distributed.failed`), and happens ``with
         multimlp.distributed.exchange:``."""
+        return None
+
+    def workers(self, communicator: Communicator, devices: Any) -> Workers | None:
+        """Who runs the compiled steps of one training together, with their sums inside: several devices of this process, or the processes
+        of a communicator that the library's programs can use. None, the default: steps are summed between programs.
+
+        Parameters
+        ----------
+        communicator : Communicator
+        devices : "all", int or tuple of str
+            As given; where processes were started, what each of them has.
+        """
         return None
 
     def summed(self, communicator: Communicator, flat: Array) -> Array:

@@ -58,6 +58,7 @@ def flat_share(
     rows: Array,
     everyone: Array,
     start: Any,
+    counted: Array | None = None,
 ) -> Array:
     """What some rows of a batch add to its gradient and mean loss: a flat array of all gradients, and after them a loss a member.
 
@@ -71,6 +72,8 @@ def flat_share(
         The examples in question, and those of the whole batch, whose number or sum of weights the loss is divided by.
     start : int, array or None
         The place of the first row in the batch, for the masks of dropout; None: the model draws none.
+    counted : array of bool, optional
+        Which of the rows count; default: all.
     """
     X, y, *weight = (array_namespace(a).take(a, rows, axis=0) for a in data)
     window = {} if start is None else {"window": (start, int(everyone.shape[0]))}
@@ -81,6 +84,8 @@ def flat_share(
         if weight:
             losses = losses * xp.astype(weight[0], losses.dtype)
             whole = xp.sum(xp.astype(xp.take(data[2], everyone, axis=0), losses.dtype))
+        if counted is not None:
+            losses = losses * xp.astype(counted, losses.dtype)
         mean = xp.sum(losses, axis=-1) / whole
         return xp.sum(mean), (mean,)
 
@@ -105,8 +110,7 @@ def with_penalty(
     xp = array_namespace(flat)
     cuts = [0, *itertools.accumulate(math.prod(a.shape) for a in arrays)]
     gradients = [
-        xp.reshape(flat[i:j], tuple(a.shape))
-        for a, (i, j) in zip(arrays, itertools.pairwise(cuts), strict=True)
+        xp.reshape(flat[i:j], tuple(a.shape)) for a, (i, j) in zip(arrays, itertools.pairwise(cuts), strict=True)
     ]
     mean = xp.reshape(flat[cuts[-1] :], () if problem.members is None else (problem.members,))
     if problem.regularizer is None:

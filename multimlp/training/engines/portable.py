@@ -40,7 +40,7 @@ class Program:
 
         def body(carry: tuple[Array, ...], items: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[()]]:
             *held, total, at = carry
-            inner, mean = self._step(tuple(held), random.fold_in(key, at), items[0], data)
+            inner, mean = self._step(tuple(held), key, at, items[0], data)
             return (*inner, total + mean * float(items[0].shape[0]), at + 1), ()
 
         carry = (*state, loss, step)
@@ -51,14 +51,14 @@ class Program:
         return tuple(carry[:-1])
 
     def _step(
-        self, state: tuple[Array, ...], key: Array, rows: Array, data: list[Any]
+        self, state: tuple[Array, ...], key: Array, number: Array, rows: Array, data: list[Any]
     ) -> tuple[tuple[Array, ...], Array]:
         xp = array_namespace(state[0])
         params, optimizer_state = self._rebuild(state)
         problem = self.current(optimizer_state)
         flat, rebuild = tree.flatten(params)
         batch = [xp.take(array, rows, axis=0) for array in data]
-        objective = batch_objective(problem, rebuild, key, batch)
+        objective = batch_objective(problem, rebuild, random.fold_in(key, number), batch)
         _, (mean,), gradients = problem.backend.final_value_and_grad(objective)(tuple(flat))
         new_params, new_state = problem.optimizer.update(rebuild(gradients), optimizer_state, params)
         return tuple(tree.leaves((new_params, new_state))), mean
@@ -113,7 +113,8 @@ class PortableEngine:
 
 def _program_for(program: type[Program], problem: Problem, state: Tree) -> Program:
     """The program of a problem. Runs that differ in seed, device, data or group share it, and with it what was compiled."""
-    shared = dataclasses.replace(problem, seed=0, device=None, steps=None, group=None)
+    group = None if problem.group is None else problem.group.of_programs
+    shared = dataclasses.replace(problem, seed=0, device=None, steps=None, group=group)
     skeleton = _Skeleton(state)
     try:
         return _cached_program(program, shared, skeleton)  # type: ignore[arg-type]
