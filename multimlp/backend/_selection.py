@@ -3,7 +3,7 @@
 Functions of arrays never ask here: the arrays' own library decides. ``init``, ``fit``, the estimators and the command line do, in
 this order: argument > ``use_backend`` > library of an array given (NumPy arrays, lists and data frames are neutral) >
 ``set_backend`` > environment > ``"numpy"``. The environment (``MULTIMLP_BACKEND``, ``MULTIMLP_DEVICE``, ``MULTIMLP_DTYPE``) is read
-each time it is needed.
+each time it is needed; so is ``MULTIMLP_DEVICES``, what a run is shared by, which has nothing to do with arrays.
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 from multimlp.backend._contract import Backend
 from multimlp.backend._registry import load_backend, owner_of_type
 from multimlp.errors import BackendError, DTypeError, InputError
-from multimlp.errors.checks import as_given, check_items, refuse
+from multimlp.errors.checks import as_given, check_items, check_whole, refuse
 from multimlp.errors.close import did_you_mean
+
+Devices: TypeAlias = str | int | tuple[str, ...] | None
+"""What a run is shared by, as `checked_devices` returns it."""
 
 FLOAT_DTYPES = ("float64", "float32", "bfloat16", "float16")
 
@@ -30,6 +34,7 @@ class Selection:
     backend: str | None = None
     device: str | None = None
     dtype: str | None = None
+    devices: Devices = None
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,17 @@ def set_backend(name: str, device: str | None = None, dtype: str | None = None) 
 
 
 @contextlib.contextmanager
-def use_backend(name: str, device: str | None = None, dtype: str | None = None) -> Iterator[Backend]:
+def use_backend(
+    name: str, device: str | None = None, dtype: str | None = None, devices: Any = None
+) -> Iterator[Backend]:
     """Select a backend inside a ``with`` block (of this thread or task), above everything but arguments.
+
+    Parameters
+    ----------
+    name, device, dtype
+        As for `set_backend`.
+    devices : "all", int or sequence of str, optional
+        What `multimlp.fit` and the estimators share their work among there.
 
     Examples
     --------
@@ -85,7 +99,7 @@ def use_backend(name: str, device: str | None = None, dtype: str | None = None) 
     >>> params[0].weight.dtype
     dtype('float64')
     """
-    selection = _checked(name, device, dtype)
+    selection = replace(_checked(name, device, dtype), devices=checked_devices(devices))
     token = _context.set(selection)
     try:
         yield load_backend(name)
@@ -225,6 +239,52 @@ def select(
         raise refuse("default_dtype", f"one of {', '.join(FLOAT_DTYPES)}", default_dtype)
     with _blamed("DEVICE", place is None and environment.device is not None):
         return Target(chosen, chosen.resolve_device(environment.device if place is None else place), checked)
+
+
+def select_devices(devices: Any, backend: Backend) -> Devices:
+    """What a run on a backend is shared by: argument > `use_backend` > environment (``MULTIMLP_DEVICES``) > None, one device.
+
+    Examples
+    --------
+    >>> from multimlp.backend import get_backend, select_devices, use_backend
+    >>> select_devices(None, get_backend()), select_devices(2, get_backend())
+    (None, 2)
+    >>> with use_backend("numpy", devices="all"):
+    ...     select_devices(None, get_backend())
+    'all'
+    """
+    if devices is not None:
+        return checked_devices(devices)
+    context = _context.get()
+    if context is not None and context.backend == backend.name and context.devices is not None:
+        return context.devices
+    with _blamed("DEVICES"):
+        return checked_devices(_environment("DEVICES"))
+
+
+def checked_devices(devices: Any) -> Devices:
+    """``"all"``, a number of devices, or their names; text as the environment has it: ``"2"``, ``"cuda:0,cuda:1"``.
+
+    Raises
+    ------
+    InputError
+        For anything else.
+    """
+    if devices is None or devices == "all":
+        return devices  # type: ignore[no-any-return]
+    if isinstance(devices, str):
+        text = devices.strip()
+        if not text.isdecimal():
+            return checked_devices([name for name in map(str.strip, text.split(",")) if name])
+        devices = int(text)
+    if isinstance(devices, (list, tuple)):
+        if devices and all(isinstance(name, str) and name.strip() and name != "all" for name in devices):
+            return tuple(name.strip() for name in devices)
+        raise refuse("devices", "'all', a number, or a list of names of devices", devices)
+    try:
+        return check_whole("devices", devices, low=1)
+    except InputError:
+        raise refuse("devices", "'all', a number, or a list of names of devices", devices) from None
 
 
 def _choose(

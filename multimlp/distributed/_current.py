@@ -42,6 +42,11 @@ def current() -> Communicator | None:
     return _of_process if found is None else found
 
 
+def inside() -> Communicator | None:
+    """The communicator of the `joined` block that this thread or task is in, or None."""
+    return _joined.get()
+
+
 def rank() -> int:
     """Which of the processes of a run this is, from 0; 0 for one that has joined no others.
 

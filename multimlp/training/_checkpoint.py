@@ -19,6 +19,7 @@ from multimlp.backend import Target, is_array, owner
 from multimlp.callbacks import Callback, Run
 from multimlp.errors import FileFormatError, InputError
 from multimlp.errors.shown import cut
+from multimlp.training._agreement import Agreement
 from multimlp.tree import Tree
 
 FORMAT = "2"
@@ -76,13 +77,22 @@ class Checkpoint:
         )
 
     def load(
-        self, run: Run, target: Target, params: Tree, optimizer_state: Tree, callbacks: Sequence[Callback]
+        self,
+        run: Run,
+        target: Target,
+        params: Tree,
+        optimizer_state: Tree,
+        callbacks: Sequence[Callback],
+        agreement: Agreement,
     ) -> Any:
         """``(params, optimizer_state, steps, member_loss)`` from the file, with history and callbacks restored; None if there is no
-        file."""
-        if not os.path.exists(self.path):
+        file. The main process of a group reads it for all."""
+        read = agreement.arrays_of_main(
+            lambda: files.read_tensors(self.path) if os.path.exists(self.path) else None
+        )
+        if read is None:
             return None
-        arrays, metadata = files.read_tensors(self.path)
+        arrays, metadata = read
         if metadata.get("multimlp.checkpoint") != FORMAT:
             raise FileFormatError(
                 f"checkpoint: {str(self.path)!r} is not a checkpoint of this version (format {FORMAT}); give another path"

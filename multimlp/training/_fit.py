@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,20 +16,24 @@ from multimlp import losses, optimizers, regularizers, tree
 from multimlp._terminal import progress as progress_bar
 from multimlp.backend import Array, Backend, select
 from multimlp.callbacks import Run, as_callbacks, watched
+from multimlp.distributed import resuming_from
 from multimlp.errors import NonFiniteLossError
 from multimlp.errors.checks import check_whole, flag, refuse
 from multimlp.errors.shown import shown
 from multimlp.mlp import MLP, Params, is_ensemble
+from multimlp.training._agreement import Agreement
 from multimlp.training._checkpoint import Checkpoint, check_place
+from multimlp.training._devices import GroupReport, group_for
 from multimlp.training._evaluation import Evaluator
 from multimlp.training._examples import Examples
 from multimlp.training._loop import Training
-from multimlp.training._settings import settings_of
+from multimlp.training._settings import described_if_possible, settings_of
 from multimlp.training._setup import (
     check_batches,
     check_metrics,
     check_outputs,
     check_regularizer,
+    check_rows_apart,
     initial_params,
     source_and_rows,
 )
@@ -60,6 +65,8 @@ class FitResult:
         Wall time of this call.
     member_loss : numpy.ndarray or None
         An ensemble's training loss of the last epoch, one number per member.
+    group : GroupReport or None
+        The processes that shared the work, and how much of the time they spent on communicating.
     """
 
     params: Tree
@@ -74,13 +81,15 @@ class FitResult:
     seconds: float
     optimizer_state: Tree = field(repr=False, default=None)
     member_loss: np.ndarray | None = None
+    group: GroupReport | None = None
 
     def __repr__(self) -> str:
         """The last figures and where it ran; the parameters by their number alone."""
         last = [f"{name}={values[-1]:.4g}" for name, values in self.history.items() if values]
         stopped = [] if self.stopped is None else [f"stopped={shown(self.stopped)}"]
         where = f"backend={self.backend!r}, dtype={self.dtype!r}, engine={self.engine!r}"
-        parts = (f"epochs={self.epochs}", *last[:4], *stopped, where, f"seconds={self.seconds:.4g}")
+        shared = [] if self.group is None else [f"processes={self.group.processes}"]
+        parts = (f"epochs={self.epochs}", *last[:4], *stopped, where, *shared, f"seconds={self.seconds:.4g}")
         return f"FitResult({', '.join(parts)}, params={tree.size_of(self.params)})"
 
 
@@ -108,6 +117,8 @@ def fit(
     shuffle: bool = True,
     last_batch: str = "keep",
     compile: str | None = None,  # noqa: A002 - the field's word for it
+    devices: Any = None,
+    shards: int | None = None,
 ) -> FitResult:
     """Train a model.
 
@@ -155,6 +166,13 @@ def fit(
         One of the backend's compilers, or ``"none"`` for plain steps; default: the fastest way that the backend has. ``"numba"``, for
         NumPy's arrays and torch's on the CPU, makes an epoch one compiled call (``pip install 'multimlp[numba]'``); where that is
         installed it is also the default of runs long enough to be worth compiling for, unless ``MULTIMLP_NUMBA=never``.
+    devices : "all", int or sequence of str, optional
+        What the work is shared by: all processes that a launcher started, so many, or devices by their names, one a process. By the
+        order argument, `multimlp.use_backend`, ``MULTIMLP_DEVICES``; default: one device. `fit` starts no processes: each of them calls
+        it, with the same arguments and data, and gets the same result. See "From one core to a cluster" in docs/guide/cluster.md.
+    shards : int, optional
+        Each batch is cut into so many pieces, whose gradients are added in a fixed order: the same bits on every number of processes
+        that divides it, 1 included.
 
     Returns
     -------
@@ -164,12 +182,20 @@ def fit(
     ------
     InputError, ShapeError, DTypeError, DataError, BackendError
         For arguments that do not fit, before anything is trained.
+    DistributedError
+        If another process is gone, does not answer, or was given something else.
     NonFiniteLossError
         If the training loss becomes NaN or infinite; that of an ensemble is the mean over its finite members, as long as there is one.
 
     Notes
     -----
     Ctrl-C ends training after the steps under way and returns what has been learned (``result.stopped == "interrupted"``).
+
+    ``batch_size`` is that of all processes together. Of a batch of b rows, the last one included, process r of P takes rows floor(r b / P)
+    to floor((r + 1) b / P); sums are divided by the numbers (or weights) of all, then added up over the processes, then come penalty,
+    clipping and the update, which all make alike. Dropout is drawn by the place of a row in the whole batch. So parameters are those of
+    one process up to rounding (1e-12 in float64), and the same bits in every run on P processes. Batches from a generator or a memory map
+    are read by every process, which takes its rows of each. Process 0 writes checkpoints and shows progress; callbacks run on all.
 
     Fits in several threads have the bits of fits in a row. A process that has used torch, JAX or TensorFlow must not be forked: the child
     would hang, as it does without multimlp; use ``multiprocessing.get_context("spawn")``.
@@ -192,8 +218,6 @@ def fit(
     _check_model(mlp, params)
     epochs, seed = check_whole("epochs", epochs, low=0), check_whole("seed", seed, low=0)
     shuffle, progress = flag("shuffle", shuffle), flag("progress", progress)
-    if checkpoint is not None:
-        check_place(checkpoint)
     watchers = as_callbacks(callbacks)
     loss_rule, regularizer = losses.get(loss), regularizers.get(regularizer)
     examples = Examples(X, y, sample_weight, validation)
@@ -201,6 +225,8 @@ def fit(
     chosen = select(backend, device, dtype, [*examples.arrays, *tree.leaves(params)])
     if compile != "numba":
         chosen.backend.check_compiler(compile)
+    group, chosen = group_for(devices, shards, chosen, device)
+    agreement = Agreement(group)
     target = replace(chosen, dtype=master_dtype(chosen.dtype))
     source, rows, held = source_and_rows(
         mlp,
@@ -216,19 +242,25 @@ def fit(
     members = is_ensemble(start) if isinstance(mlp, MLP) else None
     check_outputs(mlp, start, loss_rule, rows, held, target)
     check_regularizer(regularizer, start, members, target)
+    if group is not None:
+        check_rows_apart(mlp, start, loss_rule, rows, target)
+    if checkpoint is not None and agreement.is_main:
+        check_place(checkpoint)
     planned = None if examples.streamed else epochs * -(-int(rows[0].shape[0]) // source.batch_size)
     problem = Problem(
         mlp, loss_rule, rule, regularizer, target.backend, target.device, chosen.dtype,
-        members, source.batch_size, seed, compile, planned,
+        members, source.batch_size, seed, compile, planned, group,
     )  # fmt: skip
+
+    figures = [] if held is None else figures
+    settings = partial(settings_of, problem, start, examples, held, figures, watchers, shuffle, last_batch)
     history: dict[str, list[float]] = {}
     run = Run(mlp, epochs, history, lambda: training.params())
-    figures = [] if held is None else figures
     keeper, state, steps, member_loss = None, None, 0, None
+    agreement.same_settings(partial(settings, described_if_possible, epochs=epochs))
     if checkpoint is not None:
-        settings = settings_of(problem, start, examples, held, figures, watchers, shuffle, last_batch)
-        keeper = Checkpoint(checkpoint, settings)
-        resumed = keeper.load(run, target, start, initial_state(problem, start), watchers)
+        keeper = Checkpoint(checkpoint, settings())
+        resumed = keeper.load(run, target, start, initial_state(problem, start), watchers, agreement)
         start, state, steps, member_loss = resumed or (start, None, 0, None)
         del resumed
     where = target.device or target.backend.device_name(tree.leaves(start)[0])
@@ -237,19 +269,21 @@ def fit(
     if held is not None:
         evaluator = Evaluator(mlp, loss_rule, figures, target.backend, place(target, loss_rule, *held))
     del (
+        settings,
         start,
         state,
         examples,
         rows,
         held,
     )  # the engine and the source have them; they need not lie in memory twice
-    logger.info(
-        "training on %s with the %s engine: %s", target.backend.name, training.engine, training.reason
-    )
-    with watched(run, watchers):
+    if agreement.is_main:
+        logger.info(
+            "training on %s with the %s engine: %s", target.backend.name, training.engine, training.reason
+        )
+    with resuming_from(checkpoint), watched(run, watchers):
         with (
             training.epochs(source, epochs, run.epoch) as passes,
-            progress_bar(epochs - run.epoch, "training", progress) as bar,
+            progress_bar(epochs - run.epoch, "training", progress and agreement.is_main) as bar,
         ):
             for epoch in passes if run.stopped is None else ():
                 run.epoch += 1
@@ -261,7 +295,8 @@ def fit(
                     run.record({f"val_{k}": v for k, v in evaluator(training.params()).items()})
                 for watcher in watchers:
                     watcher.on_epoch_end(run)
-                if keeper is not None:
+                run.stopped = agreement.stopped(run.stopped)
+                if keeper is not None and agreement.is_main:
                     keeper.save(
                         run,
                         training.params(),
@@ -290,6 +325,7 @@ def fit(
         seconds=time.perf_counter() - started,
         optimizer_state=state,
         member_loss=member_loss if problem.members is not None else None,
+        group=None if group is None else GroupReport.of(group, training.seconds),
     )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from multimlp.backend import owner
 from multimlp.errors import DataError
+from multimlp.training._agreement import Agreement, checksum
 from multimlp.training._sources import Source
 from multimlp.training.engines import Problem, choose, master_dtype
 from multimlp.tree import Tree
@@ -61,11 +62,18 @@ class Training:
         Steps made so far.
     interrupted : bool
         Whether Ctrl-C ended the last run of `epochs`.
+    agreement : Agreement
+        With the other processes of the problem's group.
+    seconds : float
+        What the epochs have taken so far, what happens between them apart.
     """
 
     def __init__(self, problem: Problem, params: Tree, optimizer_state: Tree = None, steps: int = 0) -> None:
         self.problem, self.steps = problem, steps
         self.interrupted = False
+        self.agreement, self.seconds = Agreement(problem.group), 0.0
+        if problem.group is not None:
+            problem.group.clock.seconds = 0.0
         self._engine, self.reason = choose(problem, params, optimizer_state)
         self._seconds_per_step: float | None = None
 
@@ -108,25 +116,28 @@ class Training:
         """``with training.epochs(source, stop) as epochs``: the epochs from ``start`` to ``stop - 1``, each made when it is asked for.
 
         Inside, the backend's settings are those of the problem's dtype. The first Ctrl-C ends the epochs after the steps under way,
-        and `interrupted` says so; the epoch that it cuts short is not handed out.
+        and `interrupted` says so; the epoch that it cuts short is not handed out. In a group all end at the same step.
         """
         with (
             self.problem.backend.scope(master_dtype(self.problem.dtype)),
             _DeferredInterrupt() as interrupt,
         ):
+            self.interrupted = False
             try:
                 yield self._epochs(source, range(start, stop), interrupt)
             finally:
-                self.interrupted = interrupt.asked
+                if self.problem.group is None:
+                    self.interrupted = interrupt.asked
 
     def _epochs(self, source: Source, numbers: range, interrupt: _DeferredInterrupt) -> Iterator[Epoch]:
         for number in numbers:
+            started = time.perf_counter()
             total: Any = None
-            examples = 0
+            examples = read = 0
             for chunk, order in source.epoch(number):
-                for rows in self._segments(order, source.batch_size):
-                    if interrupt.asked:
-                        return
+                if self.problem.group is not None and getattr(source, "unseen", False):
+                    read = checksum(chunk, read)
+                for rows in self._segments(order, source.batch_size, interrupt):
                     began = time.perf_counter()
                     result = self._engine.run(chunk, rows, self.steps)
                     taken = -(-len(rows) // source.batch_size)
@@ -134,20 +145,30 @@ class Training:
                     self._seconds_per_step = (time.perf_counter() - began) / max(taken, 1)
                     total = result.loss if total is None else total + result.loss
                     examples += result.examples
+                if self.interrupted:
+                    return
             if not examples:
                 raise DataError(
                     f"X: no complete batch of {source.batch_size} rows to train on; use last_batch='keep'"
                 )
+            if self.problem.group is not None:
+                self.agreement.same_params(self.params(), read)
             members = np.atleast_1d(np.asarray(owner(total).to_numpy(total), dtype=np.float64)) / examples
+            self.seconds += time.perf_counter() - started
             yield Epoch(number, mean_loss(members), members)
 
-    def _segments(self, order: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-        """Parts of whole batches, small enough that Ctrl-C is heard soon; usually the whole order."""
+    def _segments(
+        self, order: np.ndarray, batch_size: int, interrupt: _DeferredInterrupt
+    ) -> Iterator[np.ndarray]:
+        """Parts of whole batches, small enough that Ctrl-C is heard soon, until it is; usually the whole order."""
         start = 0
         while start < len(order) or start == 0:
             steps = self._engine.steps_per_call
             if steps is None:
                 steps = self._steps_in_a_second()
+            self.interrupted, steps = self.agreement.segment(interrupt.asked, steps)
+            if self.interrupted:
+                return
             stop = len(order) if math.isinf(steps) else start + int(steps) * batch_size
             yield order[start:stop]
             start = max(stop, 1)

@@ -6,10 +6,11 @@ the dtype of training. On another backend a run goes on with the same numbers up
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp.callbacks import Callback
+from multimlp.errors import InputError
 from multimlp.losses import Loss
 from multimlp.training._described import described, mark, mark_tree
 from multimlp.training._examples import Examples, Pair
@@ -27,9 +28,16 @@ def settings_of(
     callbacks: Sequence[Callback],
     shuffle: bool,
     last_batch: str,
+    described: Callable[[Any], Any] = described,
+    **more: Any,
 ) -> dict[str, Any]:
-    """By the names of the arguments of `fit`, as plain values; ``held`` is the validation pair, already checked."""
+    """By the names of the arguments of `fit`, as plain values; ``held`` is the validation pair, already checked.
+
+    How many processes share the work is not among them, unlike the shards that batches are cut into.
+    """
+    group = problem.group
     return {
+        **more,
         "mlp": described(problem.model),
         "loss": described(problem.loss),
         "optimizer": described(problem.optimizer),
@@ -42,8 +50,17 @@ def settings_of(
         **_data(examples, held, problem.loss, master_dtype(problem.dtype)),
         "params": mark_tree(start, master_dtype(problem.dtype)),
         "metrics": described(list(metrics)),
+        "shards": None if group is None else group.shards,
         "callbacks": [{"type": type(c).__qualname__, **described(c.settings())} for c in callbacks],
     }
+
+
+def described_if_possible(value: Any) -> Any:
+    """As `described`; of what cannot be described its type alone."""
+    try:
+        return described(value)
+    except InputError:
+        return {"type": type(value).__qualname__}
 
 
 def _data(examples: Examples, held: Pair | None, loss: Loss, dtype: str) -> dict[str, Any]:

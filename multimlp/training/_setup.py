@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from multimlp import metrics as metric_table
-from multimlp import tree
+from multimlp import random, tree
 from multimlp.backend import Array, Target, owner
-from multimlp.errors import InputError, MultimlpError, ShapeError
+from multimlp.errors import CapabilityError, InputError, MultimlpError, ShapeError
 from multimlp.errors.checks import check_choice, check_items, check_whole, refuse
 from multimlp.losses import Loss
 from multimlp.mlp import MLP
@@ -20,6 +20,7 @@ from multimlp.training.engines import Chunk
 from multimlp.tree import Tree
 
 Model = MLP | Callable[..., Array]
+_ROWS_TRIED, _KEYS_TRIED = 32, 3
 
 
 def check_batches(batch_size: Any, last_batch: Any) -> int | None:
@@ -106,6 +107,37 @@ def check_outputs(
     _check_targets(loss, (int(y.shape[0]), width), y, "")
     if held is not None:
         _check_targets(loss, (int(held[1].shape[0]), width), held[1], "validation ")
+
+
+def check_rows_apart(mlp: Model, params: Tree, loss: Loss, rows: Rows, target: Target) -> None:
+    """`CapabilityError` for a model or a loss of the user's own in which a row's loss hangs on the other rows or on numbers drawn for the
+    batch, so that a batch cannot be cut."""
+    if isinstance(mlp, MLP) and loss.is_known:
+        return
+    backend = target.backend
+    few = min(_ROWS_TRIED, int(rows[1].shape[0]))
+    chunk = place(target, loss, rows[0][:few], rows[1][:few])
+    keys = [random.key(i, like=chunk.inputs) for i in range(_KEYS_TRIED)]
+
+    def losses(first: int, last: int, key: Array | None) -> np.ndarray:
+        outputs = mlp(params, chunk.inputs[first:last, :], key=key)
+        return np.asarray(backend.to_numpy(loss(outputs, chunk.targets[first:last, ...])))
+
+    with backend.scope_of(chunk.inputs):
+        plain = [losses(0, few, None if isinstance(mlp, MLP) else key) for key in keys]
+        halves = [losses(0, few // 2, keys[0]), losses(few // 2, few, keys[0])] if few > 1 else []
+    if any(not np.array_equal(plain[0], other, equal_nan=True) for other in plain[1:]):
+        raise CapabilityError(
+            "devices, shards: the model draws random numbers for a batch, which its rows cannot be given apart; dropout by MLP(dropout=) "
+            "can, or train on one device without shards"
+        )
+    if halves and not np.allclose(
+        np.concatenate(halves, axis=-1), plain[0], rtol=1e-3, atol=1e-5, equal_nan=True
+    ):
+        raise CapabilityError(
+            "devices, shards: in this model or loss an example's loss depends on the other rows of its batch, so that the batch cannot be "
+            "cut; train on one device without shards"
+        )
 
 
 def _check_losses(loss: Loss, outputs: tuple[int, ...], losses: Any) -> None:

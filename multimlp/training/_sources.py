@@ -106,6 +106,9 @@ class OnDisk:
 class Batches:
     """Batches from the user: a callable that starts an epoch's iterator, or an iterable that can be iterated again."""
 
+    unseen = True
+    """Nothing is known of them before they come, so that the processes of a group compare what they have read."""
+
     def __init__(self, source: Any, place: Callable[..., Chunk], check: Callable[[Rows, str], None]) -> None:
         """``check(rows, where)`` raises for a batch that does not fit; ``where`` says which it is."""
         self._check = check
