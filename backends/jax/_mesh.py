@@ -18,6 +18,8 @@ from multimlp.backend import Array, Arrays, Function
 from multimlp.distributed import exchange
 
 AXIS = "workers"
+_OPTIONS = {"xla_allow_excess_precision": False}
+"""Else numbers of 16 bits are rounded or not, as XLA merges operations, which it does in another way for each number of devices."""
 
 
 class Mesh:
@@ -61,6 +63,10 @@ class Mesh:
     def gather(self, vector: Array) -> Array:
         return jax.lax.all_gather(vector, AXIS)
 
+    def sealed(self, function: Function) -> Function:
+        barrier = jax.lax.optimization_barrier
+        return lambda arrays: barrier(tuple(function(barrier(tuple(arrays)))))
+
     # ---- around it
 
     def compile(self, function: Function, compiler: str | None = None, state: int = 0) -> Function:
@@ -74,7 +80,7 @@ class Mesh:
         program = (
             shared
             if compiler == "none"
-            else jax.jit(shared, in_shardings=everywhere, out_shardings=everywhere, donate_argnums=0)
+            else jax.jit(shared, in_shardings=everywhere, out_shardings=everywhere, donate_argnums=0, compiler_options=_OPTIONS)
         )
 
         def run(arrays: Arrays) -> Arrays:

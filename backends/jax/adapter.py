@@ -165,8 +165,15 @@ class JaxBackend(Backend):
         if communicator.size > 1:
             mesh: Any = getattr(communicator, "mesh", None)
             return None if mesh is None else mesh(devices == "all")
-        found = _local_devices(devices)
-        return Mesh(found, f"{len(found)} devices") if len(found) > 1 else None
+        found = self._local(devices)
+        return Mesh(found, f"{len(found)} devices" if len(found) > 1 else "one device")
+
+    def _local(self, wanted: Any) -> list[Any]:
+        """Devices of this process: all of JAX's default kind, the first few of them, or those of these names."""
+        if isinstance(wanted, tuple):
+            return [_device(str(self.resolve_device(name))) for name in wanted]
+        here = jax.local_devices()
+        return here if wanted == "all" else here[:wanted]
 
     # ---- transforms
 
@@ -271,10 +278,3 @@ def _device(name: str) -> Any:
                 return device
     raise ValueError(name)
 
-
-def _local_devices(wanted: Any) -> list[Any]:
-    """Those of this process: all of JAX's default kind, the first few of them, or those of these names."""
-    if isinstance(wanted, (tuple, list)):
-        return [_device(name) for name in wanted]
-    here = jax.local_devices()
-    return here if wanted == "all" else here[:wanted]

@@ -34,6 +34,9 @@ class Workers(Protocol):
     def gather(self, vector: Array) -> Array:
         """The flat arrays of all, shape (size, n), in the order of the workers, on each."""
 
+    def sealed(self, function: _Function) -> _Function:
+        """A function whose bits do not depend on the program around it, in which a compiler would otherwise merge it."""
+
     # ---- around it
 
     def compile(self, function: _Function, compiler: str | None = None, state: int = 0) -> _Function:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from multimlp.backend import Target, select_devices
-from multimlp.distributed import Alone, Communicator, Group, connect, inside, local_rank
+from multimlp.distributed import Alone, Communicator, Group, Workers, connect, inside, local_rank
 from multimlp.errors import InputError
 from multimlp.errors.checks import check_whole
 
@@ -78,36 +78,56 @@ def group_for(
     if names is not None and device is not None:
         raise InputError("device, devices: both say where training runs; give one of them")
     communicator: Communicator = Alone()
+    workers: Workers | None = None
     if wanted is not None and wanted != 1:
-        communicator, target = _joined(wanted, target, device)
+        communicator, workers, target = _joined(wanted, target, device)
+    elif shards is not None and inside() is None:
+        workers = target.backend.workers(communicator, 1 if target.device is None else (target.device,))
     if names is not None:
         named = target.backend.resolve_device(names[communicator.rank])
         target = dataclasses.replace(target, device=named)
-    if communicator.size == 1 and shards is None:
+    if shards is not None and workers is None and communicator.size > 1:
+        _check_bits(target, communicator)
+    if shards is None and communicator.size == 1 and (workers is None or workers.size == 1):
         return None, target
-    return Group(communicator, shards), target
+    return Group(communicator, shards, workers), target
 
 
-def _joined(wanted: Any, target: Target, device: str | None) -> tuple[Communicator, Target]:
-    """The communicator of as many processes as are wanted, and this one's own accelerator if there are several."""
+def _check_bits(target: Target, communicator: Communicator) -> None:
+    """`InputError` where one process computes by a program that these cannot share, and so perhaps with other bits."""
+    if inside() is None and target.backend.workers(Alone(), 1) is not None:
+        raise InputError(
+            f"shards: {target.backend.name} had computed before it joined the other processes, so that sums go by {communicator.name} "
+            "between its programs, whose bits one process does not have; call multimlp.distributed.connect with the backend before "
+            "anything is computed, or leave shards out"
+        )
+
+
+def _joined(
+    wanted: Any, target: Target, device: str | None
+) -> tuple[Communicator, Workers | None, Target]:
+    """The communicator of as many processes as are wanted, or the devices of this one; and its own accelerator if there are several."""
     count = len(wanted) if isinstance(wanted, tuple) else wanted
-    given = inside()
+    given, workers = inside(), None
     if given is not None:
         found = given
-    elif isinstance(wanted, tuple):
-        found = connect("all")
     else:
-        target = _own_accelerator(target, device)
+        if isinstance(wanted, str | int):
+            target = _own_accelerator(target, device)
         found = connect("all", target.backend, target.device)
-    if count != "all" and found.size != count:
+        workers = target.backend.workers(found, wanted)
+    many = found.size if workers is None or found.size > 1 else workers.size
+    if count != "all" and many != count:
         here = "this process is alone" if found.size == 1 else f"{found.size} processes were started"
+        if workers is not None and found.size == 1 and many > 1:
+            here += f" with {many} devices"
         raise InputError(f"devices: expected {count}, one a process, but {here}; use devices='all', or {HOW}")
-    if count == "all" and found.size == 1 and len(_alike(target)) > 1:
+    if count == "all" and many == 1 and len(_alike(target)) > 1:
         alike = ", ".join(_alike(target))
         raise InputError(
             f"devices: 'all' are {alike}, one a process, but this process is alone; name one by device=, or {HOW}"
         )
-    return found, target
+    return found, workers, target
 
 
 def _alike(target: Target) -> list[str]:
