@@ -41,6 +41,6 @@ def _compiled_programs_are_dropped():
 @pytest.fixture(autouse=True)
 def _fresh_selection(monkeypatch):
     """No test sees another's selection, nor the developer's environment and width of the terminal."""
-    for name in ("MULTIMLP_BACKEND", "MULTIMLP_DEVICE", "MULTIMLP_DTYPE", "COLUMNS"):
+    for name in ("MULTIMLP_BACKEND", "MULTIMLP_DEVICE", "MULTIMLP_DTYPE", "MULTIMLP_DEVICES", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(selection, "_process", selection.Selection())

@@ -503,3 +503,21 @@ def test_empty_shapes(name):
 def test_bad_input(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize("lead", [(), (3,)])
+def test_a_window_of_a_draw_is_the_slice_of_the_draw(backend, lead):
+    """What a process draws for its rows of a batch."""
+    key = random.fold_in(random.key(3, backend), 17)
+    for rows, k in ((1, 1), (2, 3), (5, 3), (33, 5), (64, 7)):
+        whole = backend.to_numpy(random.bernoulli(key, 0.3, (*lead, rows, k)))
+        for start, stop in {
+            (0, rows),
+            (rows // 3, 2 * rows // 3),
+            (rows // 2, rows),
+            (1, 1),
+            (rows - 1, rows),
+        }:
+            shape = (*lead, stop - start, k)
+            part = backend.to_numpy(random.bernoulli(key, 0.3, shape, window=(start, rows)))
+            assert np.array_equal(part, whole[..., start:stop, :]), (rows, k, start, stop)

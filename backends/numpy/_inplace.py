@@ -88,6 +88,10 @@ class NumpyKernels(Kernels):
     def cuts(self) -> bool:  # type: ignore[override]
         return self._own_threads and can_limit_blas()
 
+    @property
+    def limits_threads(self) -> bool:  # type: ignore[override]
+        return can_limit_blas()
+
     def run(self, phases: Sequence[Phase]) -> None:
         _TEAM.run(phases)
 

@@ -87,7 +87,9 @@ class TorchBackend(Backend):
             return flat
         if flat.device.type != "cpu":
             return super().summed(communicator, flat)
-        return torch.from_numpy(communicator.sum(flat.detach().numpy()))
+        host = flat.detach().numpy()
+        total = communicator.sum(host)
+        return flat if total is host else torch.from_numpy(total)
 
     def gathered(self, communicator: Communicator, flat: Array) -> Array:
         own = getattr(communicator, "gather_tensor", None)

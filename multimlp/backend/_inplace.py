@@ -136,6 +136,9 @@ class Kernels:
     cuts = False
     """Whether `run` deals out the tasks of a phase, so that a step is worth cutting into some."""
 
+    limits_threads = True
+    """Whether `threads` can keep the library to one thread."""
+
     own_threads = False
     """Whether the library gives element-wise work to threads of its own where `threads` leaves them to it."""
 

@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from multimlp import regularizers, tree
 from multimlp.backend import Array, Target, owner, select
 from multimlp.callbacks import as_callbacks
+from multimlp.distributed import Group
 from multimlp.errors import DataError, InputError
 from multimlp.estimators import _inputs, _parameters, _policy
 from multimlp.estimators._fitted_network import Network
@@ -25,7 +26,19 @@ from multimlp.estimators._solvers import full_batch, optimizer_for
 from multimlp.estimators._stopping import Holdout, split
 from multimlp.losses import Loss
 from multimlp.mlp import MLP, Params
-from multimlp.training import InMemory, Ordering, Problem, Training, all_finite, place, take_rows
+from multimlp.training import (
+    Agreement,
+    InMemory,
+    Ordering,
+    Problem,
+    Training,
+    all_finite,
+    check_rows_apart,
+    compared,
+    group_for,
+    place,
+    take_rows,
+)
 from multimlp.training.engines import initial_state, master_dtype
 from multimlp.tree import Tree
 
@@ -53,6 +66,7 @@ class BaseMLP(BaseEstimator):
     """Fitting and the way to the outputs; subclasses say what targets, losses and scores are."""
 
     n_members: int | None
+    devices: Any
     _numeric_targets = False
     _network: Network
     _training: Training | None
@@ -152,12 +166,13 @@ class BaseMLP(BaseEstimator):
         X, y, weights = self._enter(X, y, sample_weight, first)
         self._begin(first)
         self._rate = float(self.learning_rate_init)
-        seed, held = self._seed(), None
+        group, target = self._where(X)
+        seed, held = Agreement(group).number(self._seed()), None
         if self.early_stopping and not full_batch(self.solver):
             (X, y, weights), held = split(self, (X, y, weights), seed)
-        target = self._target(X)
         mlp, params = self._fresh(X, target, seed) if first else self._moved(target)
-        training = Training(self._problem(mlp, target, y, weights, seed), params)
+        training = Training(self._problem(mlp, target, y, weights, seed, group), params)
+        self._compare(training, X, y, weights)
         source = self._source(training.problem, X, y, weights, seed)
         holdout = None
         if held is not None:
@@ -184,8 +199,14 @@ class BaseMLP(BaseEstimator):
         if first:
             self._begin(True)
             self._rate = float(self.learning_rate_init)
-        seed = self._seed() + self.t_
-        training = self._started(X, y, weights, seed) if first else self._continued(y, weights, seed)
+        group, target = self._where(X)
+        seed = Agreement(group).number(self._seed()) + self.t_
+        if first:
+            mlp, params = self._fresh(X, target, seed)
+            training = Training(self._problem(mlp, target, y, weights, seed, group), params)
+        else:
+            training = self._continued(y, weights, seed, group)
+        self._compare(training, X, y, weights)
         source = self._source(training.problem, X, y, weights, seed)
         judge = _policy.Improvement(self, training, None, len(y))
         self._training, self._paused = training, None
@@ -195,17 +216,14 @@ class BaseMLP(BaseEstimator):
             self._keep(training.problem, training.params())
         return self
 
-    def _started(self, X: Array, y: np.ndarray, weights: np.ndarray | None, seed: int) -> Training:
-        target = self._target(X)
-        mlp, params = self._fresh(X, target, seed)
-        return Training(self._problem(mlp, target, y, weights, seed), params)
-
-    def _continued(self, y: np.ndarray, weights: np.ndarray | None, seed: int) -> Training:
+    def _continued(
+        self, y: np.ndarray, weights: np.ndarray | None, seed: int, group: Group | None
+    ) -> Training:
         """The training of the last call, or of the one that was pickled; its batches fit the rows of this call."""
         target, mlp, training = self._network.target, self._network.mlp, self._training
         if training is not None:
             old = training.problem
-            problem = self._problem(mlp, target, y, weights, old.seed, training.steps, old.optimizer)
+            problem = self._problem(mlp, target, y, weights, old.seed, group, training.steps, old.optimizer)
             if getattr(problem.optimizer, "rule", None) != getattr(old.optimizer, "rule", None):
                 return Training(problem, training.params(), steps=training.steps)  # it remembers other things
             if problem != old:
@@ -213,8 +231,8 @@ class BaseMLP(BaseEstimator):
             return training
         mlp, params = self._moved(target)
         if self._paused is None:
-            return Training(self._problem(mlp, target, y, weights, seed), params)
-        problem = self._problem(mlp, target, y, weights, self._paused.seed, self._paused.steps)
+            return Training(self._problem(mlp, target, y, weights, seed, group), params)
+        problem = self._problem(mlp, target, y, weights, self._paused.seed, group, self._paused.steps)
         state = on_target(self._paused.optimizer_state, target)
         fits = tree.structure(state) == tree.structure(initial_state(problem, params))
         return Training(problem, params, state if fits else None, self._paused.steps)
@@ -252,6 +270,22 @@ class BaseMLP(BaseEstimator):
         natural = "float32" if str(X.dtype).rpartition(".")[2] == "float32" else "float64"
         return select(self.backend, self.device, self.dtype, [X], default_dtype=natural)
 
+    def _where(self, X: Array) -> tuple[Group | None, Target]:
+        """What training is shared by, and where this process computes."""
+        return group_for(self.devices, None, self._target(X), self.device)
+
+    def _compare(self, training: Training, X: Array, y: np.ndarray, weights: np.ndarray | None) -> None:
+        """`DistributedError` unless all processes have the same data and parameters; the seed is the main process's."""
+        problem = training.problem
+        if problem.group is None:
+            return
+        dtype = problem.dtype
+        target = Target(problem.backend, problem.device, master_dtype(dtype))
+        check_rows_apart(problem.model, training.params(), problem.loss, (X, y, weights), target)
+        given = {"X": X, "y": y, "sample_weight": weights, "params": training.params}
+        own = {name: value for name, value in self.get_params(deep=False).items() if name != "random_state"}
+        training.agreement.same_settings(lambda: compared(given, own, dtype))
+
     def _fresh(self, X: Array, target: Target, seed: int) -> tuple[MLP, Params]:
         mlp = self._mlp(int(X.shape[1]))
         dtype = master_dtype(target.dtype)
@@ -268,6 +302,7 @@ class BaseMLP(BaseEstimator):
         y: np.ndarray,
         weights: np.ndarray | None,
         seed: int,
+        group: Group | None,
         steps: int = 0,
         before: Any = None,
     ) -> Problem:
@@ -288,6 +323,7 @@ class BaseMLP(BaseEstimator):
             batch_size=batch,
             seed=seed,
             steps=self.max_iter * -(-rows // batch),
+            group=group,
         )
 
     def _source(

@@ -63,6 +63,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     backend, device, dtype : str, optional
         Where to train; by the usual order of precedence. The dtype is that of X (float32, or else float64) if
         nothing else is said.
+    devices : "all", int or sequence of str, optional
+        What training is shared by, as in `multimlp.fit`: every process fits with the same arguments and data.
 
     Attributes
     ----------
@@ -122,6 +124,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         backend: Any = None,
         device: str | None = None,
         dtype: Any = None,
+        devices: Any = None,
     ) -> None:
         store(self, locals())
 

@@ -48,11 +48,12 @@ def train(
     run = Run(training.problem.model, estimator.max_iter, {}, training.params)
     with watched(run, watchers), training.epochs(source, estimator.max_iter) as epochs:
         for epoch in epochs if run.stopped is None else ():
-            _record(estimator, epoch.loss, rows)
+            _record(estimator, training, epoch.loss, rows)
             run.epoch += 1
             run.record({"loss": epoch.loss, **judge.figures(epoch.loss)})
             for watcher in watchers:
                 watcher.on_epoch_end(run)
+            run.stopped = training.agreement.stopped(run.stopped)
             reason = judge.verdict() if run.stopped is None else None
             if reason is not None:
                 run.stop(reason)
@@ -69,19 +70,19 @@ def train_once(estimator: Any, training: Training, source: Source, rows: int, ju
     estimator.n_iter_ = 0
     with training.epochs(source, 1) as epochs:
         for epoch in epochs:
-            _record(estimator, epoch.loss, rows)
+            _record(estimator, training, epoch.loss, rows)
             judge.figures(epoch.loss)
             judge.verdict()
     if training.interrupted:
         raise KeyboardInterrupt
 
 
-def _record(estimator: Any, loss: float, rows: int) -> None:
+def _record(estimator: Any, training: Training, loss: float, rows: int) -> None:
     estimator.n_iter_ += 1
     estimator.t_ += rows
     estimator.loss_ = loss
     estimator.loss_curve_.append(loss)
-    if estimator.verbose:
+    if estimator.verbose and training.agreement.is_main:
         print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
 
 
@@ -130,7 +131,7 @@ class Improvement:
             raise _diverged(estimator)
         estimator.validation_scores_.append(score)
         estimator.best_validation_score_ = np.fmax(estimator.best_validation_score_, score)
-        if estimator.verbose:
+        if estimator.verbose and self._training.agreement.is_main:
             print(f"Validation score: {score:f}")
         self._figure = -score
         return {"val_score": score}
@@ -170,7 +171,7 @@ class Improvement:
             f"{what} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} "
             f"consecutive epochs. {then}"
         )
-        if estimator.verbose:
+        if estimator.verbose and self._training.agreement.is_main:
             print(reason)
         return reason
 

@@ -74,6 +74,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         backend: Any = None,
         device: str | None = None,
         dtype: Any = None,
+        devices: Any = None,
     ) -> None:
         store(self, locals())
 

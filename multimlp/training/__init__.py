@@ -4,17 +4,23 @@
 `InMemory` hands out the data in a certain `Ordering`, and a `Training` runs the one on the other, epoch by epoch.
 """
 
+from multimlp.training._agreement import Agreement
+from multimlp.training._devices import GroupReport, group_for
 from multimlp.training._evaluation import predict
 from multimlp.training._examples import check_rows
 from multimlp.training._fit import FitResult, fit
 from multimlp.training._loop import Epoch, Training
 from multimlp.training._rows import all_finite, take_rows
+from multimlp.training._settings import compared
+from multimlp.training._setup import check_rows_apart
 from multimlp.training._sources import InMemory, Ordering, Source, place
 from multimlp.training.engines import Problem
 
 __all__ = [
+    "Agreement",
     "Epoch",
     "FitResult",
+    "GroupReport",
     "InMemory",
     "Ordering",
     "Problem",
@@ -22,7 +28,10 @@ __all__ = [
     "Training",
     "all_finite",
     "check_rows",
+    "check_rows_apart",
+    "compared",
     "fit",
+    "group_for",
     "place",
     "predict",
     "take_rows",

@@ -6,8 +6,13 @@ import dataclasses
 from typing import Any
 
 from multimlp.backend import Target, select_devices
+<<<<<<< HEAD
 from multimlp.distributed import Alone, Communicator, Group, Workers, connect, inside, local_rank
 from multimlp.errors import InputError
+=======
+from multimlp.distributed import Alone, Communicator, Group, connect, inside, local_rank
+from multimlp.errors import DeviceError, InputError
+>>>>>>> semantics
 from multimlp.errors.checks import check_whole
 
 HOW = (
@@ -70,6 +75,8 @@ def group_for(
     ------
     InputError
         If there are not as many processes as devices, or they do not divide the shards.
+    DeviceError
+        If this process's device is not here.
     """
     if shards is not None:
         shards = check_whole("shards", shards, low=1)
@@ -84,7 +91,10 @@ def group_for(
     elif shards is not None and inside() is None:
         workers = target.backend.workers(communicator, 1 if target.device is None else (target.device,))
     if names is not None:
-        named = target.backend.resolve_device(names[communicator.rank])
+        try:
+            named = target.backend.resolve_device(names[communicator.rank])
+        except DeviceError as error:
+            raise DeviceError(str(error).replace("device:", "devices:", 1)) from None
         target = dataclasses.replace(target, device=named)
     if shards is not None and workers is None and communicator.size > 1:
         _check_bits(target, communicator)

@@ -107,7 +107,7 @@ class Training:
     def go_on_with(self, problem: Problem) -> None:
         """Solve another problem in the same parameters with the same optimiser's state: another learning rate or batch size."""
         params, state = self._engine.finish()
-        self.problem = problem
+        self.problem, self.agreement = problem, Agreement(problem.group)
         self._engine, self.reason = choose(problem, params, state)
         self._seconds_per_step = None
 

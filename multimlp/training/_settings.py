@@ -6,7 +6,7 @@ the dtype of training. On another backend a run goes on with the same numbers up
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from multimlp.callbacks import Callback
@@ -61,6 +61,13 @@ def described_if_possible(value: Any) -> Any:
         return described(value)
     except InputError:
         return {"type": type(value).__qualname__}
+
+
+def compared(arrays: Mapping[str, Any], options: Mapping[str, Any], dtype: str) -> dict[str, Any]:
+    """What the processes of a group compare before training, as plain values: arrays, or trees of them, by their marks."""
+    kind = master_dtype(dtype)
+    marks = {name: mark_tree(value() if callable(value) else value, kind) for name, value in arrays.items()}
+    return {**marks, **{name: described_if_possible(value) for name, value in options.items()}}
 
 
 def _data(examples: Examples, held: Pair | None, loss: Loss, dtype: str) -> dict[str, Any]:

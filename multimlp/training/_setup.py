@@ -110,34 +110,58 @@ def check_outputs(
 
 
 def check_rows_apart(mlp: Model, params: Tree, loss: Loss, rows: Rows, target: Target) -> None:
-    """`CapabilityError` for a model or a loss of the user's own in which a row's loss hangs on the other rows or on numbers drawn for the
-    batch, so that a batch cannot be cut."""
-    if isinstance(mlp, MLP) and loss.is_known:
+    """`CapabilityError` for a model, an activation or a loss of the user's own in which a row's loss hangs on the other rows or on numbers
+    drawn for the batch, so that a batch cannot be cut."""
+    if (
+        isinstance(mlp, MLP)
+        and loss.is_known
+        and all(rule is None or rule.is_known for rule in mlp.layer_activations)
+    ):
         return
     backend = target.backend
     few = min(_ROWS_TRIED, int(rows[1].shape[0]))
     chunk = place(target, loss, rows[0][:few], rows[1][:few])
-    keys = [random.key(i, like=chunk.inputs) for i in range(_KEYS_TRIED)]
+    draw = random.host_generator(0, "rows apart").normal
+    moved = (
+        tree.map(  # parameters that are all alike, as at many a start, hide what a model does with its inputs
+            lambda p: (
+                p + backend.asarray(draw(size=tuple(p.shape)), dtype=target.dtype, device=target.device)
+            ),
+            params,
+        )
+    )
 
-    def losses(first: int, last: int, key: Array | None) -> np.ndarray:
-        outputs = mlp(params, chunk.inputs[first:last, :], key=key)
-        return np.asarray(backend.to_numpy(loss(outputs, chunk.targets[first:last, ...])))
+    def figures(rows: slice, key: int) -> tuple[np.ndarray, np.ndarray]:
+        keys = {} if isinstance(mlp, MLP) else {"key": random.key(key, like=chunk.inputs)}
+        outputs = mlp(moved, chunk.inputs[rows, :], **keys)
+        losses = loss(outputs, chunk.targets[rows, ...])
+        return np.array(backend.to_numpy(outputs)), np.array(backend.to_numpy(losses))
 
+    everything = slice(0, few)
     with backend.scope_of(chunk.inputs):
-        plain = [losses(0, few, None if isinstance(mlp, MLP) else key) for key in keys]
-        halves = [losses(0, few // 2, keys[0]), losses(few // 2, few, keys[0])] if few > 1 else []
-    if any(not np.array_equal(plain[0], other, equal_nan=True) for other in plain[1:]):
+        outputs, losses = whole = figures(everything, 0)
+        others = [figures(everything, key) for key in range(1, _KEYS_TRIED)]
+        halves = [figures(half, 0) for half in (slice(0, few // 2), slice(few // 2, few)) if few > 1]
+    if not all(
+        np.array_equal(a, b, equal_nan=True) for other in others for a, b in zip(whole, other, strict=True)
+    ):
         raise CapabilityError(
             "devices, shards: the model draws random numbers for a batch, which its rows cannot be given apart; dropout by MLP(dropout=) "
             "can, or train on one device without shards"
         )
-    if halves and not np.allclose(
-        np.concatenate(halves, axis=-1), plain[0], rtol=1e-3, atol=1e-5, equal_nan=True
-    ):
-        raise CapabilityError(
-            "devices, shards: in this model or loss an example's loss depends on the other rows of its batch, so that the batch cannot be "
-            "cut; train on one device without shards"
+    if halves:
+        joined = (
+            np.concatenate(parts, axis=axis)
+            for parts, axis in zip(zip(*halves, strict=True), (-2, -1), strict=True)
         )
+        if not all(
+            np.allclose(a, b, 1e-3, 1e-5, equal_nan=True)
+            for a, b in zip(joined, (outputs, losses), strict=True)
+        ):
+            raise CapabilityError(
+                "devices, shards: in this model or loss an example's loss depends on the other rows of its batch, so that the batch cannot "
+                "be cut; train on one device without shards"
+            )
 
 
 def _check_losses(loss: Loss, outputs: tuple[int, ...], losses: Any) -> None:

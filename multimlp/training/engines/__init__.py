@@ -9,6 +9,7 @@ from multimlp.training.engines.group import GroupEngine, ScaledGroupEngine
 from multimlp.training.engines.mixed import master_dtype
 from multimlp.training.engines.portable import PortableEngine
 from multimlp.training.engines.spread import ScaledSpreadEngine, SpreadEngine
+from multimlp.training.engines.sums import check_threads
 from multimlp.tree import Tree
 
 __all__ = ["Chunk", "ChunkResult", "Engine", "Problem", "choose", "initial_state", "master_dtype"]
@@ -38,6 +39,7 @@ def choose(problem: Problem, params: Tree, optimizer_state: Tree | None = None) 
     if problem.compiler == "numba":
         return _forced(problem, params, optimizer_state), "compile='numba' was asked for"
     problem = mixed.prepared(problem)
+    check_threads(problem)
     if full_batch.covers(problem.optimizer):
         why = f"{problem.optimizer.name} needs the loss of all data as a function"
         whole = _in_place(problem, params, optimizer_state)

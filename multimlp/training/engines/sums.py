@@ -6,8 +6,9 @@ import contextlib
 import operator
 from collections.abc import Sequence
 
-from multimlp.backend import Array, Backend, array_namespace
+from multimlp.backend import Array, Backend, Kernels, array_namespace
 from multimlp.distributed import Group, add_pairs
+from multimlp.errors import CapabilityError
 from multimlp.training.engines.base import Problem
 
 
@@ -46,10 +47,26 @@ def product_threads(problem: Problem) -> contextlib.AbstractContextManager[objec
 
     With shards one thread, so that a product's bits depend on its shape alone, and not on how many processors a process was given.
     """
-    group, backend = problem.group, problem.backend
-    if group is not None and group.shards is not None:
-        kernels = backend.inplace_kernels(problem.dtype, problem.device)
-        if kernels is not None:
-            found: contextlib.AbstractContextManager[object] = kernels.threads(0, own=True)
-            return found
-    return backend.all_threads()
+    kernels = _thread_kernels(problem)
+    found: contextlib.AbstractContextManager[object] = (
+        problem.backend.all_threads() if kernels is None else kernels.threads(0, own=True)
+    )
+    return found
+
+
+def check_threads(problem: Problem) -> None:
+    """`CapabilityError` where shards would need a limit of threads that nothing here can set."""
+    kernels = _thread_kernels(problem)
+    if kernels is not None and not kernels.limits_threads:
+        raise CapabilityError(
+            f"shards: for the same bits on any number of processes the {problem.backend.name} backend's products must run on one thread, "
+            "and it takes the package threadpoolctl to limit its BLAS. Install it with: pip install threadpoolctl"
+        )
+
+
+def _thread_kernels(problem: Problem) -> Kernels | None:
+    """What can keep the library to one thread, for shards; None for others, and for libraries without such means."""
+    if problem.group is None or problem.group.shards is None:
+        return None
+    found: Kernels | None = problem.backend.inplace_kernels(problem.dtype, problem.device)
+    return found

@@ -1,0 +1,307 @@
+"""One table of fits that are the same on any number of processes, and the functions that processes of tests run."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import tempfile
+from unittest import mock
+
+import numpy as np
+
+import multimlp as mm
+from multimlp.distributed import Group, Window
+from multimlp.errors import MultimlpError
+
+ROWS, FEATURES, CLASSES = 57, 5, 3
+EPOCHS = 3
+
+
+def data():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((ROWS, FEATURES))
+    return X, rng.integers(0, CLASSES, ROWS).astype(np.int32), rng.random(ROWS) + 0.1
+
+
+def own_loss(outputs, y):
+    xp = mm.array_namespace(outputs)
+    return xp.sum((outputs - y) ** 2, axis=-1)
+
+
+def own_model(params, X, key=None):
+    return X @ params["w"] + params["b"]
+
+
+def stream():
+    X, y, w = data()
+    return lambda: ((X[i : i + 10], y[i : i + 10], w[i : i + 10]) for i in range(0, ROWS, 10))
+
+
+def memory_map():
+    X = data()[0]
+    path = os.path.join(tempfile.mkdtemp(), "X.npy")
+    np.save(path, X)
+    return np.load(path, mmap_mode="r")
+
+
+def regression():
+    X = data()[0]
+    return X[:, :2] ** 2
+
+
+def own_params():
+    return {"w": np.full((FEATURES, CLASSES), 0.1), "b": np.zeros(CLASSES)}
+
+
+MODEL = {"activation": "tanh"}
+WEIGHTED = {"sample_weight": lambda: data()[2]}
+L2 = mm.regularizers.l2(0.01)
+
+CASES = {
+    # name: (options of the MLP, arguments of fit); batches of 7 rows, the last of one, unless said otherwise
+    "plain": ({}, {}),
+    "dropout": ({"dropout": 0.3}, {"batch_size": 8}),
+    "weights, clipped, scheduled": (
+        {},
+        WEIGHTED
+        | {"optimizer": mm.optimizers.sgd(mm.schedules.cosine(0.5, 20), momentum=0.9, clip_norm=0.05)},
+    ),
+    "l2, decay, last batch dropped": (
+        {"activation": "relu"},
+        {"regularizer": L2, "optimizer": mm.optimizers.adamw(0.01), "last_batch": "drop"},
+    ),
+    "l1 and squared error": ({}, {"y": regression, "loss": "mse", "regularizer": mm.regularizers.l1(0.01)}),
+    "ensemble": ({"dropout": 0.2, "members": 3}, {"regularizer": L2, "batch_size": 9}),
+    "own loss": ({}, {"y": regression, "loss": own_loss, "regularizer": L2}),
+    "learned activation": ({"activation": "prelu", "dropout": 0.3}, WEIGHTED),
+    "own model": (None, {"params": own_params}),
+    "all rows at once": ({}, WEIGHTED | {"batch_size": None}),
+    "float16": ({"dropout": 0.2}, {"dtype": "float16", "regularizer": L2}),
+    "bfloat16": ({}, {"dtype": "bfloat16"}),
+    "float32": ({}, {"dtype": "float32"}),
+    "lbfgs": ({"dropout": 0.2}, {"optimizer": "lbfgs", "regularizer": L2}),
+    "lbfgs, weights": ({}, WEIGHTED | {"optimizer": "lbfgs"}),
+    "lbfgs, own loss": ({}, {"y": regression, "loss": own_loss, "optimizer": "lbfgs", "regularizer": L2}),
+    "stream": ({}, {"X": stream, "y": lambda: None}),
+    "memory map": ({}, {"X": memory_map}),
+    "validation": ({}, {"validation": 0.2, "metrics": ["accuracy"]}),
+    "more processes than rows": ({}, {"batch_size": 1}),
+}
+TOLERANCES = {"float16": 1e-3, "bfloat16": 2e-2, "float32": 1e-4}
+"""Where numbers are not float64's: products of other sizes round in another order, to 16 bits."""
+
+
+def fitted(name, backend, **more):
+    """``(parameters as one vector, history)``; None where the backend lacks the dtype."""
+    options, arguments = CASES[name]
+    X, y, _ = data()
+    given = {
+        "X": X,
+        "y": y,
+        "epochs": EPOCHS,
+        "batch_size": 7,
+        "validation": None,
+        "dtype": "float64",
+        "progress": False,
+    }
+    given.update(
+        {
+            key: value() if key in ("X", "y", "sample_weight", "params") else value
+            for key, value in arguments.items()
+        }
+    )
+    given.update(more, backend=backend)
+    if given["dtype"] not in mm.get_backend(backend).capabilities.dtypes:
+        return None
+    if options is None:
+        model = own_model
+    else:
+        members = options.get("members")
+        width = 2 if given.get("loss") in ("mse", own_loss) else CLASSES
+        model = mm.MLP(FEATURES, 8, width, **MODEL | {k: v for k, v in options.items() if k != "members"})
+        if members:
+            master = "float32" if given["dtype"] in ("float16", "bfloat16") else given["dtype"]
+            given["params"] = model.init(range(members), backend, master)
+    result = mm.fit(model, given.pop("X"), given.pop("y"), **given)
+    host = mm.get_backend(backend).to_numpy
+    vector = np.concatenate([np.ravel(host(leaf)) for leaf in mm.tree.leaves(result.params)])
+    return vector, result.history
+
+
+def table(names, backend, times=1, **more):
+    """What all cases give, each fitted so many times."""
+    return [{name: fitted(name, backend, **more) for name in names} for _ in range(times)]
+
+
+# ---- wrong on purpose --------------------------------------------------------------------------------------------------
+
+
+def averaging_averages():
+    """Each process divides by its own rows, and the sum by the number of processes."""
+    right = Group.windows
+
+    def wrong(self, rows):
+        return tuple(Window(w.start, w.stop, max(w.size, 1) * self.size) for w in right(self, rows))
+
+    return mock.patch.object(Group, "windows", wrong)
+
+
+def masks_of_ones_own():
+    """Each process draws a mask for its rows as if they were the batch."""
+    right = mm.random.bernoulli
+
+    def wrong(key, p, shape, *, window=None):
+        return right(key, p, shape)
+
+    return mock.patch.object(mm.random, "bernoulli", wrong)
+
+
+def penalty_first():
+    """Each process adds the penalty before the sum."""
+    from multimlp.training.engines.inplace.penalty import Penalty
+
+    right = Penalty.call
+
+    def wrong(self, position):
+        call = right(self, position)
+        return lambda: [call() for _ in range(mm.distributed.size())]
+
+    return mock.patch.object(Penalty, "call", wrong)
+
+
+MUTANTS = {
+    averaging_averages: "plain",
+    masks_of_ones_own: "dropout",
+    penalty_first: "l2, decay, last batch dropped",
+}
+
+
+def mutated(backend):
+    found = {}
+    for mutant, name in MUTANTS.items():
+        with mutant():
+            found[name] = fitted(name, backend, devices="all")
+    return found
+
+
+# ---- what is refused, agreed on, written and read ------------------------------------------------------------------------
+
+
+def said(call):
+    try:
+        call()
+    except MultimlpError as error:
+        return f"{type(error).__name__}: {error}"
+    return "nothing"
+
+
+def small_fit(**more):
+    X, y, _ = data()
+    given = {
+        "epochs": 2,
+        "batch_size": 7,
+        "validation": None,
+        "dtype": "float64",
+        "progress": False,
+        "devices": "all",
+    }
+    given.update({"X": X, "y": y}, **more)
+    model = given.pop("model", mm.MLP(FEATURES, 8, CLASSES, **MODEL))
+    return mm.fit(model, given.pop("X"), given.pop("y"), **given)
+
+
+def noisy_model(params, X, key=None):
+    noise = mm.random.normal(key, tuple(X.shape), "float64") if key is not None else 0.0
+    return own_model(params, X + noise)
+
+
+def mixing_model(params, X, key=None):
+    return own_model(params, X - X.mean(axis=0))
+
+
+def mixing(x):
+    return x - x.mean(axis=-2, keepdims=True)
+
+
+class StopsOn(mm.callbacks.Callback):
+    """Ends training after the first epoch, on one process: by a word to the run, or as Ctrl-C does."""
+
+    def __init__(self, rank, how):
+        self.rank, self.how = rank, how
+
+    def settings(self):
+        return {}
+
+    def on_epoch_end(self, run):
+        if mm.distributed.rank() != self.rank:
+            return
+        if self.how == "Ctrl-C":
+            os.kill(os.getpid(), signal.SIGINT)
+        else:
+            run.stop(self.how)
+
+
+def unlike_processors():
+    """The update of one process rounds otherwise."""
+    from multimlp.training.engines.inplace import group
+
+    right = group.total
+
+    def wrong(*arguments):
+        found = right(*arguments)
+        return found * (1 + 1e-15) if mm.distributed.rank() else found
+
+    return mock.patch.object(group, "total", wrong)
+
+
+def everything_else(folder):
+    """What two processes refuse and agree on."""
+    rank = mm.distributed.rank()
+    X, y, _ = data()
+    found = {
+        "other data": said(lambda: small_fit(X=X + rank)),
+        "other seed": said(lambda: small_fit(seed=rank)),
+        "other epochs": said(lambda: small_fit(epochs=2 + rank)),
+        "shards": said(lambda: small_fit(shards=3)),
+        "number": said(lambda: small_fit(devices=3)),
+        "names": said(lambda: small_fit(devices=["cpu", "cpu"])),
+        "numba": said(lambda: small_fit(compile="numba")),
+        "random": said(lambda: small_fit(model=noisy_model, params=own_params())),
+        "mixing": said(lambda: small_fit(model=mixing_model, params=own_params())),
+        "mixing activation": said(lambda: small_fit(model=mm.MLP(FEATURES, 8, CLASSES, activation=mixing))),
+        "stream": said(lambda: small_fit(X=lambda: iter([(X + rank, y)]), y=None)),
+    }
+    with unlike_processors():
+        found["unlike"] = said(small_fit)
+    found["alone"] = small_fit(devices=None).group
+    for how in ("enough", "Ctrl-C"):
+        result = small_fit(epochs=3, callbacks=[StopsOn(1, how)])
+        found[how] = result.epochs, result.stopped
+    path = os.path.join(folder, "run.safetensors")
+    with mock.patch("os.path.exists", functools.partial(_seen_by_main, os.path.exists)):
+        small_fit(checkpoint=path)
+        small_fit(checkpoint=os.path.join(folder, "shards.safetensors"), shards=4)
+        found["resumed"] = vector(small_fit(checkpoint=path, epochs=4))
+    wrong = os.path.join(folder, "wrong.safetensors")
+    if rank == 0:
+        with open(wrong, "wb") as file:
+            file.write(b"nothing of the kind")
+    found["damaged"] = said(lambda: small_fit(checkpoint=wrong))
+    from multimlp.estimators import MLPClassifier
+
+    estimator = MLPClassifier(8, max_iter=3, devices="all", early_stopping=True, tol=0.0).fit(X, y)
+    estimator = estimator.set_params(early_stopping=False).partial_fit(X, y)
+    found["estimator"] = [estimator.loss_curve_, estimator.coefs_, estimator.n_iter_]
+    return found
+
+
+def _seen_by_main(exists, path):
+    """Other processes may have no such file system."""
+    if mm.distributed.rank() and str(path).endswith(".safetensors"):
+        raise AssertionError("only the main process looks at files")
+    return exists(path)
+
+
+def vector(result):
+    return np.concatenate([np.ravel(np.asarray(leaf)) for leaf in mm.tree.leaves(result.params)])
