@@ -41,7 +41,9 @@ class XlaCommunicator:
         vector = flat(vector)
         try:
             with exchange:
-                rows = multihost_utils.process_allgather(vector.view(np.uint8))  # bytes, which no switch narrows
+                rows = multihost_utils.process_allgather(
+                    vector.view(np.uint8)
+                )  # bytes, which no switch narrows
         except Exception as error:
             raise failed("gather", error) from None
         return np.ascontiguousarray(rows).reshape(-1).view(vector.dtype).reshape(self.size, vector.size)
@@ -53,7 +55,9 @@ class XlaCommunicator:
             raise TypeError("rank 0 gives the bytes")
         mine = np.frombuffer(data or b"", np.uint8)
         longest = int(self.gather(np.asarray([mine.size]))[0, 0])
-        return self.gather(np.resize(mine, longest) if mine.size else np.zeros(longest, np.uint8))[0].tobytes()
+        return self.gather(np.resize(mine, longest) if mine.size else np.zeros(longest, np.uint8))[
+            0
+        ].tobytes()
 
     def mesh(self, all_devices: bool) -> Mesh:
         """One device of each process, or all that it has."""
@@ -83,8 +87,7 @@ def communicator(others: Communicator | None, device: str | None, timeout: float
 
 
 def _join(address: str, others: Communicator, timeout: float) -> None:
-    host, _, port = address.rpartition(":")
-    local = {"coordinator_bind_address": address} if host == "127.0.0.1" else {}
+    local = {"coordinator_bind_address": address} if address.startswith("127.0.0.1:") else {}
     try:
         jax.distributed.initialize(
             address,

@@ -16,7 +16,7 @@ from multimlp.backends import _dlpack
 from multimlp.backends.jax import namespace
 from multimlp.backends.jax._slopes import with_closed_slope
 from multimlp.backends.jax._wide import NARROWER, WIDE, switch_is_on
-from multimlp.distributed import Communicator, Workers
+from multimlp.distributed import Communicator, Placement, Workers
 from multimlp.errors import MultimlpError, shape_unknown, value_taken
 
 _NO_SCOPE: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
@@ -168,6 +168,12 @@ class JaxBackend(Backend):
         found = self._local(devices)
         return Mesh(found, f"{len(found)} devices" if len(found) > 1 else "one device")
 
+    def members_on(self, devices: Any, members: int) -> Placement | None:
+        from multimlp.backends.jax._mesh import MemberMesh
+
+        found = self._local(devices)
+        return MemberMesh(found, members) if len(found) > 1 and members % len(found) == 0 else None
+
     def _local(self, wanted: Any) -> list[Any]:
         """Devices of this process: all of JAX's default kind, the first few of them, or those of these names."""
         if isinstance(wanted, tuple):
@@ -277,4 +283,3 @@ def _device(name: str) -> Any:
             if _name(device) == name:
                 return device
     raise ValueError(name)
-

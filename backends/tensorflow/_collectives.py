@@ -1,4 +1,4 @@
-"""Programs of several processes: a graph whose steps are two XLA programs, and what the processes add up between them.
+"""Programs of several processes: a graph whose steps are XLA programs, and what the processes add up between them.
 
 XLA has no collective operation on the host, so that an epoch cannot be one program of its, as it is for one process.
 """
@@ -12,6 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from multimlp.backend import Array, Arrays, Function
+from multimlp.backends.tensorflow._tracing import for_xla
 from multimlp.distributed import exchange
 
 _GROUP = 1202
@@ -33,9 +34,19 @@ class Collectives:
 
     uniform = False
 
-    def __init__(self, rank: int, size: int, timeout: float, failed: Callable[[Exception], Exception]) -> None:
+    def __init__(
+        self,
+        rank: int = 0,
+        size: int = 1,
+        timeout: float = 0.0,
+        failed: Callable[[Exception], Exception] | None = None,
+    ) -> None:
         self.rank, self.size = rank, size
-        self.reason = f"TensorFlow's collectives sum the gradients of {size} processes between two XLA programs"
+        self.reason = "the shards are added between XLA programs"
+        if size > 1:
+            self.reason = (
+                f"TensorFlow's collectives sum the gradients of {size} processes between XLA programs"
+            )
         self._timeout, self._failed = timeout, failed
 
     def __eq__(self, other: object) -> bool:
@@ -50,11 +61,13 @@ class Collectives:
         return self.rank
 
     def sum(self, vector: Array) -> Array:
-        return tf.raw_ops.CollectiveReduceV2(
-            input=vector, merge_op="Add", final_op="Id", **self._common()
-        )
+        if self.size == 1:
+            return vector
+        return tf.raw_ops.CollectiveReduceV2(input=vector, merge_op="Add", final_op="Id", **self._common())
 
     def gather(self, vector: Array) -> Array:
+        if self.size == 1:
+            return vector[tf.newaxis]
         return tf.raw_ops.CollectiveGatherV2(input=vector[tf.newaxis], **self._common())
 
     def _common(self) -> dict[str, Any]:
@@ -68,7 +81,14 @@ class Collectives:
         }
 
     def sealed(self, function: Function) -> Function:
-        return function  # a program of its own already
+        """By XLA: of a plain graph TensorFlow rewrites the order of additions."""
+
+        def traced(*arrays: Array) -> Arrays:
+            with for_xla():
+                return function(arrays)
+
+        compiled = tf.function(traced, jit_compile=True, autograph=False)
+        return lambda arrays: tuple(compiled(*arrays))
 
     # ---- around it
 
@@ -81,6 +101,8 @@ class Collectives:
                     outputs: Arrays = program(*arrays)
                     outputs[-1].numpy()
             except tf.errors.OpError as error:
+                if self._failed is None:
+                    raise
                 raise self._failed(error) from error
             return outputs
 
@@ -88,6 +110,8 @@ class Collectives:
 
     def place(self, x: Array) -> Array:
         return x
+
+    place_state = place
 
     def local(self, x: Array) -> Array:
         return x

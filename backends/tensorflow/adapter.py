@@ -125,6 +125,10 @@ class TensorFlowBackend(Backend):
         return communicator(others, device, timeout)
 
     def workers(self, communicator: Communicator, devices: Any) -> Workers | None:
+        from multimlp.backends.tensorflow._collectives import Collectives
+
+        if communicator.size == 1:
+            return Collectives()
         collectives: Any = getattr(communicator, "collectives", None)
         return None if collectives is None else collectives()
 

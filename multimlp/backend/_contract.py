@@ -22,7 +22,7 @@ import numpy as np
 from multimlp import tape
 from multimlp._lazy import lazy
 from multimlp._typing import Array, Arrays, Namespace
-from multimlp.distributed import Communicator, Workers
+from multimlp.distributed import Communicator, Placement, Workers
 from multimlp.errors import CapabilityError, DeviceError, DTypeError, MultimlpError, value_taken
 from multimlp.errors.checks import as_given
 from multimlp.errors.close import did_you_mean
@@ -356,6 +356,11 @@ class Backend:
         devices : "all", int or tuple of str
             As given; where processes were started, what each of them has.
         """
+        return None
+
+    def members_on(self, devices: Any, members: int) -> Placement | None:
+        """Several devices of this process, each for as many members of an ensemble; None where there are not, or where the members cannot
+        be dealt out evenly. ``devices`` as for `workers`."""
         return None
 
     def summed(self, communicator: Communicator, flat: Array) -> Array:

@@ -17,7 +17,7 @@ from multimlp.distributed._failures import TIMEOUT, failed, resuming_from, timeo
 from multimlp.distributed._group import Clock, Group, Window, add_pairs
 from multimlp.distributed._progress import beat, exchange
 from multimlp.distributed._vectors import flat, summable
-from multimlp.distributed._workers import Workers
+from multimlp.distributed._workers import Placement, Workers
 
 if TYPE_CHECKING:
     from multimlp.distributed._run import run
@@ -38,6 +38,7 @@ __all__ = [
     "Clock",
     "Communicator",
     "Group",
+    "Placement",
     "Window",
     "Workers",
     "add_pairs",

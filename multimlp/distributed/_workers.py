@@ -10,20 +10,36 @@ from multimlp._typing import Array, Arrays
 _Function: TypeAlias = Callable[[Arrays], Arrays]
 
 
-class Workers(Protocol):
-    """Devices of this process, or processes, each with its part of the rows of every batch.
-
-    All hold the same state and call the same programs in the same order. Two are equal if programs compiled for one serve the other.
-    """
+class Placement(Protocol):
+    """Devices of this process among which the state of a program lies. Two are equal if programs compiled for one serve the other."""
 
     size: int
-    """How many there are, those of other processes included."""
+    """How many devices there are, those of other processes included."""
     reason: str
-    """For reports: who they are and what carries the numbers, ``"4 devices by XLA"``."""
+    """For reports: what is where, ``"members on 4 devices"``."""
+
+    def compile(self, function: _Function, compiler: str | None = None, state: int = 0) -> _Function:
+        """As `multimlp.backend.Backend.compile_in_place`, for a program of all devices."""
+
+    def place(self, x: Any) -> Array:
+        """An input of the program, the same on all devices."""
+
+    def place_state(self, x: Any) -> Array:
+        """Part of the state that the program is given and returns."""
+
+    def local(self, x: Array) -> Array:
+        """An output of the program as an ordinary array of this process."""
+
+
+class Workers(Placement, Protocol):
+    """Devices of this process, or processes, each with its part of the rows of every batch.
+
+    All hold the same state and call the same programs in the same order. One that is gone is a `multimlp.errors.DistributedError` at a
+    call.
+    """
+
     uniform: bool
     """Whether all run one program, in which `index` is an array; else each process has a program of its own."""
-
-    # ---- inside a program
 
     def index(self, like: Array) -> Any:
         """Which worker this is, from 0: an int, or an int32 array of shape () where they are `uniform`."""
@@ -36,15 +52,3 @@ class Workers(Protocol):
 
     def sealed(self, function: _Function) -> _Function:
         """A function whose bits do not depend on the program around it, in which a compiler would otherwise merge it."""
-
-    # ---- around it
-
-    def compile(self, function: _Function, compiler: str | None = None, state: int = 0) -> _Function:
-        """As `Backend.compile_in_place`, for a program of all workers. A worker that is gone is a
-        `multimlp.errors.DistributedError` at the call."""
-
-    def place(self, x: Any) -> Array:
-        """An array as the program takes it, the same values in each process."""
-
-    def local(self, x: Array) -> Array:
-        """An output of the program as an ordinary array of this process."""

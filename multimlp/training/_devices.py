@@ -6,13 +6,8 @@ import dataclasses
 from typing import Any
 
 from multimlp.backend import Target, select_devices
-<<<<<<< HEAD
 from multimlp.distributed import Alone, Communicator, Group, Workers, connect, inside, local_rank
-from multimlp.errors import InputError
-=======
-from multimlp.distributed import Alone, Communicator, Group, connect, inside, local_rank
 from multimlp.errors import DeviceError, InputError
->>>>>>> semantics
 from multimlp.errors.checks import check_whole
 
 HOW = (
@@ -113,16 +108,14 @@ def _check_bits(target: Target, communicator: Communicator) -> None:
         )
 
 
-def _joined(
-    wanted: Any, target: Target, device: str | None
-) -> tuple[Communicator, Workers | None, Target]:
+def _joined(wanted: Any, target: Target, device: str | None) -> tuple[Communicator, Workers | None, Target]:
     """The communicator of as many processes as are wanted, or the devices of this one; and its own accelerator if there are several."""
     count = len(wanted) if isinstance(wanted, tuple) else wanted
     given, workers = inside(), None
     if given is not None:
         found = given
     else:
-        if isinstance(wanted, str | int):
+        if not isinstance(wanted, tuple):
             target = _own_accelerator(target, device)
         found = connect("all", target.backend, target.device)
         workers = target.backend.workers(found, wanted)

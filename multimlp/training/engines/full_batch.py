@@ -15,7 +15,8 @@ from multimlp.errors import InputError
 from multimlp.optimizers import LBFGS
 from multimlp.training.engines.base import Chunk, ChunkResult, Problem, compile_program
 from multimlp.training.engines.objective import batch_objective, flat_share, flat_size, nothing, with_penalty
-from multimlp.training.engines.shares import Placed, Shares, workers_of
+from multimlp.training.engines.placed import Placed
+from multimlp.training.engines.shares import Shares, workers_of
 from multimlp.training.engines.sums import product_threads, total
 from multimlp.training.engines.vectors import BufferVectors, host_kernels
 from multimlp.tree import Tree
@@ -138,9 +139,7 @@ class TreeEngine(FullBatchEngine):
         everyone = array_namespace(*data).arange(int(data[0].shape[0]), dtype=given[-1].dtype)
         return self._shares.sealed(self._with_penalty)((*arrays[:count], self._shares(given, everyone, data)))
 
-    def _evaluate_share(
-        self, arrays: tuple[Array, ...], counted: Array | None = None
-    ) -> tuple[Array, ...]:
+    def _evaluate_share(self, arrays: tuple[Array, ...], counted: Array | None = None) -> tuple[Array, ...]:
         leaves, rebuild = tree.flatten(self._params)
         params, (key, step, start, rows, everyone, *data) = arrays[: len(leaves)], arrays[len(leaves) :]
         place = start if self._random else None

@@ -88,9 +88,9 @@ class GroupEngine(PortableEngine):
             if not window.size:
                 return nothing(self._problem, self._size)
             start, mine = self._indices(np.asarray(window.start)), self._indices(rows[window.taken])
-            found: Array = program.gradient(
-                (*self._leaves, self._key, number, start, mine, everyone, *data)
-            )[0]
+            found: Array = program.gradient((*self._leaves, self._key, number, start, mine, everyone, *data))[
+                0
+            ]
             return found
 
         parts = [share(window) for window in self._group.windows(len(rows))]

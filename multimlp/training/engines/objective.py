@@ -110,7 +110,8 @@ def with_penalty(
     xp = array_namespace(flat)
     cuts = [0, *itertools.accumulate(math.prod(a.shape) for a in arrays)]
     gradients = [
-        xp.reshape(flat[i:j], tuple(a.shape)) for a, (i, j) in zip(arrays, itertools.pairwise(cuts), strict=True)
+        xp.reshape(flat[i:j], tuple(a.shape))
+        for a, (i, j) in zip(arrays, itertools.pairwise(cuts), strict=True)
     ]
     mean = xp.reshape(flat[cuts[-1] :], () if problem.members is None else (problem.members,))
     if problem.regularizer is None:

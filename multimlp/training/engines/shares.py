@@ -11,31 +11,17 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from multimlp import tree
 from multimlp.backend import Array, Function, array_namespace
 from multimlp.distributed import Workers, add_pairs
-from multimlp.training.engines.base import Chunk, Problem
+from multimlp.training.engines.base import Problem
 from multimlp.training.engines.objective import Arrays
 
 
 def workers_of(problem: Problem) -> Workers:
     """Those of a problem that has some."""
-    assert problem.group is not None and problem.group.workers is not None
+    assert problem.group is not None
+    assert problem.group.workers is not None
     return problem.group.workers
-
-
-class Placed:
-    """Chunks where the workers are; data in memory come again in each epoch."""
-
-    def __init__(self, problem: Problem) -> None:
-        self._backend, self._place = problem.backend, workers_of(problem).place
-        self._last: tuple[Chunk, Chunk] | None = None
-
-    def __call__(self, chunk: Chunk) -> Chunk:
-        if self._last is None or self._last[0] is not chunk:
-            with self._backend.scope_of(*tree.leaves(chunk)):
-                self._last = chunk, tree.map(self._place, chunk)
-        return self._last[1]
 
 
 class Shares:
@@ -106,9 +92,13 @@ class Shares:
 
     def _in_pairs(self, parts: list[Array]) -> Array:
         """The tree over all shards, of which each worker adds its part before anything travels."""
-        workers = self._workers
-        mine = add_pairs(parts, operator.add, all_of_them=False)
+        size = self._workers.size
+        mine = self.sealed(lambda arrays: tuple(add_pairs(arrays, operator.add, all_of_them=False)))(
+            tuple(parts)
+        )
         xp, each = array_namespace(mine[0]), len(mine)
-        rows = workers.gather(mine[0] if each == 1 else xp.concat(mine))
-        rows = xp.reshape(rows, (workers.size * each, -1))
-        return add_pairs([rows[i, ...] for i in range(workers.size * each)], operator.add)[0]
+        rows = self._workers.gather(mine[0] if each == 1 else xp.concat(list(mine)))
+        rows = xp.reshape(rows, (size * each, -1))
+        return self.sealed(lambda arrays: tuple(add_pairs(arrays, operator.add)))(
+            tuple(rows[i, ...] for i in range(size * each))
+        )[0]
