@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo fuzz test test-all test-lowest test-mxnet test-wheel lint types docs bench bench-gpu clean
+.PHONY: demo fuzz test test-all test-distributed test-lowest test-mxnet test-wheel lint types docs bench bench-gpu clean
 
 demo: $(VENV)/.demo ## train one network on every backend and compare
 	$(BIN)/multimlp train digits
@@ -15,6 +15,9 @@ test: $(VENV)/.test ## the default tests, about 12 minutes on 2 cores
 test-all: $(VENV)/.test ## the slow tests too
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not fuzz"
 
+test-distributed: $(VENV)/.test ## everything about more than one process, the slow tests too
+	$(BIN)/python -m pytest -m "not fuzz" tests/test_distributed*.py
+
 fuzz: $(VENV)/.test ## random calls and damaged files, 10 minutes each
 	MULTIMLP_FUZZ_SECONDS=600 $(BIN)/python -m pytest -n 2 --dist worksteal -m fuzz
 
@@ -24,7 +27,7 @@ MXNET_TESTS := $(wildcard tests/backends/test_mxnet*.py) $(addprefix tests/test_
 CORE_TESTS := $(addprefix tests/,backends/test_contract.py backends/test_strict.py $(addprefix test_,$(addsuffix .py,\
 	convert dtypes files interop optimizers random tape training transforms)))
 NUMPY_1_TESTS := $(addprefix tests/,backends/test_tensorflow_edges.py backends/test_tensorflow_namespace.py test_cli_progress.py \
-	test_data.py test_engine_numba.py test_estimators.py test_plotting.py)
+	test_data.py test_distributed_communicators.py test_engine_numba.py test_estimators.py test_plotting.py)
 
 test-lowest: $(VENV)-lowest/.test $(VENV)-lowest-jax/.test ## the lowest versions of pyproject.toml: with NumPy 1.26, and JAX with NumPy 2.0
 	$(VENV)-lowest/bin/python -m pytest -n 2 --dist worksteal $(CORE_TESTS) $(NUMPY_1_TESTS) -k 'not jax and not digits_are_learned'
@@ -71,7 +74,7 @@ $(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)-mxnet/.test: EXTRAS := mxnet,numpy,testing
-$(VENV)-lowest/.test: EXTRAS := app,numba,torch,tensorflow,parity,plot,onnx,keras,sklearn,testing,tensorboard
+$(VENV)-lowest/.test: EXTRAS := app,numba,torch,tensorflow,mpi,parity,plot,onnx,keras,sklearn,testing,tensorboard
 $(VENV)-lowest/.test: MORE := array-api-extra polars pytest-xdist
 $(VENV)-lowest-jax/.test: EXTRAS := jax,torch,flax,strict,safetensors,sklearn,testing
 $(VENV)-lowest-jax/.test: MORE := array-api-extra equinox optax pytest-xdist

@@ -12,28 +12,22 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from multimlp.backends._quota import processor_quota
+from multimlp import _processors
 from multimlp.backends._turns import Turns
 from multimlp.errors import InputError
 from multimlp.errors.checks import as_given
 
 
 def threads_available() -> int:
-    """The number of processors that this process may use, a container's quota included."""
-    if hasattr(os, "sched_getaffinity"):
-        count = len(os.sched_getaffinity(0))
-    else:
-        count = os.cpu_count() or 1
-    quota = _quota()
-    return count if quota is None else min(count, max(1, math.ceil(quota)))
-
-
-_quota = functools.cache(processor_quota)
+    """The number of processors that this process may use, a container's quota included; fewer if ``OMP_NUM_THREADS`` says so, as
+    launchers do that start several processes on a machine."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return min(_processors.processors(), max(1, int(wanted)) if wanted.isdecimal() else sys.maxsize)
 
 
 SWITCH = "MULTIMLP_THREADS"
@@ -61,7 +55,7 @@ def threads_for(operations: float, all_from: float) -> int | None:
     ``all_from``; else None, to leave it to the library, or as many as a container's quota allows, which no library asks for."""
     if operations < all_from:
         return 1
-    return None if _quota() is None else threads_available()
+    return None if _processors.quota() is None else threads_available()
 
 
 @functools.cache

@@ -23,12 +23,17 @@ def _lines(kind, size, folder, timeout, what, seconds=60):
     return outputs([python(*each) for each in arguments], environment(), seconds)
 
 
+SLOW = pytest.mark.slow
+
+
 @pytest.mark.parametrize(
     ("kind", "size"),
-    [("sockets", 2), ("sockets", 3), ("gloo", 2), ("mpi", 3)]
-    + [
-        pytest.param(kind, size, marks=pytest.mark.slow)
-        for kind, size in [("gloo", 3), ("mpi", 2), ("sockets", 5)]
+    [
+        ("sockets", 3),
+        ("mpi", 3),
+        *(pytest.param(kind, 2, marks=SLOW) for kind in KINDS),
+        pytest.param("gloo", 3, marks=SLOW),
+        pytest.param("sockets", 5, marks=SLOW),
     ],
 )
 def test_sums_gathering_and_broadcasts(kind, size, tmp_path):
@@ -70,15 +75,16 @@ def test_sums_gathering_and_broadcasts(kind, size, tmp_path):
     ("kind", "what", "says"),
     [
         ("sockets", "die", "rank 2 is gone, during sum number 2"),
-        ("sockets", "stick", "rank 2 has not answered for 1 s, during sum number 2"),
-        (
+        pytest.param("sockets", "stick", "rank 2 has not answered for 1 s, during sum number 2", marks=SLOW),
+        pytest.param(
             "sockets",
             "differ",
             "rank 2 is at gather number 2 of 1000 numbers of float64, rank 0 at sum number 2",
+            marks=SLOW,
         ),
         ("mpi", "stick", "another process has not answered for 1 s, during sum"),
-        pytest.param("gloo", "die", "another process is gone or stuck", marks=pytest.mark.slow),
-        pytest.param("gloo", "stick", "another process is gone or stuck", marks=pytest.mark.slow),
+        pytest.param("gloo", "die", "another process is gone or stuck", marks=SLOW),
+        pytest.param("gloo", "stick", "another process is gone or stuck", marks=SLOW),
     ],
 )
 def test_peers_that_are_gone_or_stuck_become_one_clear_error(kind, what, says, tmp_path):

@@ -14,8 +14,10 @@ from processes import environment
 import multimlp as mm
 from multimlp.errors import DistributedError, InputError, UnknownBackendError
 
+SLOW = pytest.mark.slow
 
-class Unsendable(Exception):
+
+class UnsendableError(Exception):
     def __init__(self, one, two):
         super().__init__(one)
 
@@ -55,7 +57,7 @@ def failing(how):
         if how == "raise":
             raise ZeroDivisionError("one is no good")
         if how == "unsendable":
-            raise Unsendable("one", "two")
+            raise UnsendableError("one", "two")
         if how == "die":
             os._exit(7)
         if how == "lambda":
@@ -93,14 +95,12 @@ def test_results_come_by_rank(monkeypatch):
     ("how", "error", "says"),
     [
         ("raise", ZeroDivisionError, "one is no good"),
-        ("die", DistributedError, "rank 1 of 2 ended with exit code 7, before it returned"),
         pytest.param(
-            "unsendable", DistributedError, "rank 1 of 2 raised an error:\nTraceback", marks=pytest.mark.slow
+            "die", DistributedError, "rank 1 of 2 ended with exit code 7, before it returned", marks=SLOW
         ),
-        pytest.param(
-            "lambda", TypeError, "what the function returned cannot be sent", marks=pytest.mark.slow
-        ),
-        ("hang", DistributedError, "after 3 s rank"),
+        pytest.param("unsendable", DistributedError, "rank 1 of 2 raised an error:\nTraceback", marks=SLOW),
+        pytest.param("lambda", TypeError, "what the function returned cannot be sent", marks=SLOW),
+        pytest.param("hang", DistributedError, "after 3 s rank", marks=SLOW),
     ],
 )
 def test_an_error_in_one_process_is_raised_here_and_ends_the_others(how, error, says):
@@ -138,6 +138,7 @@ def test_wrong_arguments_start_nothing(change, says):
         mm.distributed.run(call.pop("function"), **call)
 
 
+@pytest.mark.slow
 def test_an_unknown_backend():
     with pytest.raises(UnknownBackendError, match="torhc"):
         mm.distributed.run(refused, processes=1, backend="torhc", timeout=60)
@@ -156,11 +157,9 @@ def rank():
 @pytest.mark.parametrize(
     ("guard", "from_file", "says"),
     [
-        ('if __name__ == "__main__": ', True, "[0, 1]"),
-        pytest.param(
-            "", True, 'put what starts them under: if __name__ == "__main__":', marks=pytest.mark.slow
-        ),
-        pytest.param("", False, "[0, 1]", marks=pytest.mark.slow),
+        pytest.param('if __name__ == "__main__": ', True, "[0, 1]", marks=SLOW),
+        pytest.param("", True, 'put what starts them under: if __name__ == "__main__":', marks=SLOW),
+        pytest.param("", False, "[0, 1]", marks=SLOW),
     ],
     ids=["script", "unguarded", "session"],
 )

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from multimlp import _processors
+from multimlp._processors import processor_quota
 from multimlp.backends import _threads
-from multimlp.backends._quota import processor_quota
 
 GROUPS = {
     "no groups": ({}, "", None),
@@ -71,7 +72,15 @@ def test_a_quota_bounds_the_number_of_threads(
     quota: float | None, count: int, large: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
-    monkeypatch.setattr(_threads, "_quota", lambda: quota)
+    monkeypatch.setattr(_processors, "quota", lambda: quota)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert _threads.threads_available() == count
     assert _threads.threads_for(100, all_from=50) == large
     assert _threads.threads_for(10, all_from=50) == 1
+
+
+@pytest.mark.parametrize(("said", "count"), [("1", 1), ("3,2", 3), ("16", 4), ("0", 1), ("many", 4), ("", 4)])
+def test_a_launcher_may_ask_for_fewer_threads(said: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_processors, "processors", lambda: 4)
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert _threads.threads_available() == count

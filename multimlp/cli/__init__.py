@@ -19,6 +19,7 @@ from typing import NamedTuple, NoReturn
 
 from multimlp.cli.common import note, say
 from multimlp.cli.help import HelpFormatter
+from multimlp.distributed import abandon
 from multimlp.errors import MultimlpError, ParityError, TrainingError
 from multimlp.errors.close import did_you_mean
 
@@ -75,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
     except MultimlpError as error:
         note(f"error: {error}")
+        abandon()
         return CHECK_FAILED if isinstance(error, (ParityError, TrainingError)) else BAD_USAGE
     except MemoryError as error:
         note(f"error: not enough memory: {error}")
@@ -112,7 +114,9 @@ def _run(arguments: list[str]) -> int:
         with warnings.catch_warnings():
             if not sys.warnoptions:  # what is wrong is said in one line, at the end
                 warnings.simplefilter("ignore")
-            return int(command.run(parser.parse_args(arguments[1:])))
+            args = parser.parse_args(arguments[1:])
+            args.given = arguments  # for commands that start others like themselves
+            return int(command.run(args))
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,10 @@ from multimlp.callbacks import Run as Progress
 from multimlp.cli.common import note
 from multimlp.cli.pipeline import Pipeline
 from multimlp.data import Dataset
+from multimlp.distributed import is_main
 from multimlp.errors import BackendError, DTypeError, MultimlpError
 from multimlp.mlp import MLP, Params
-from multimlp.training import fit, predict
+from multimlp.training import GroupReport, fit, predict
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +39,17 @@ class Run:
     params: Params
     outputs: np.ndarray
     """Of the test part, float64."""
+    group: GroupReport | None = None
+    """The processes that shared it."""
     is_reference: bool = False
     parameter_difference: float | None = None
     output_difference: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        left_out = ("params", "outputs")
-        return {name: value for name, value in vars(self).items() if name not in left_out}
+        left_out = ("params", "outputs", "group")
+        plain = {name: value for name, value in vars(self).items() if name not in left_out}
+        return {**plain, "group": None if self.group is None else asdict(self.group)}
 
     def compared_with(self, reference: Run) -> Run:
         """With the largest absolute differences from another run, in parameters and in outputs."""
@@ -107,10 +111,13 @@ class Trainer:
             stopped=result.stopped,
             params=result.params,
             outputs=host,
+            group=result.group,
         )
 
 
 def _report_epoch(run: Progress) -> None:
+    if not is_main():
+        return
     figures = "  ".join(f"{name} {value:.6g}" for name, value in run.latest().items())
     print(f"epoch {run.epoch}/{run.epochs}  {figures}", file=sys.stderr)
 

@@ -7,12 +7,14 @@ example:
   multimlp train digits
   multimlp train iris --backend torch --hidden 32 --epochs 100 --save iris.safetensors
   multimlp train houses.csv --target price --backend jax,torch --json
+  multimlp train digits --backend numpy --processes 2
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from multimlp import data, files, losses, optimizers, regularizers
@@ -22,8 +24,9 @@ from multimlp.cli import INTERRUPTED
 from multimlp.cli.common import add_common, file_name, note, print_json
 from multimlp.cli.comparison import Run, Trainer, train_all
 from multimlp.cli.pipeline import Pipeline
+from multimlp.distributed import is_main
 from multimlp.errors import DataError, InputError
-from multimlp.errors.checks import check_number
+from multimlp.errors.checks import check_number, check_whole
 from multimlp.files import check_apart, check_writable, require_package
 from multimlp.mlp import MLP
 
@@ -82,6 +85,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--l2", type=float, default=0.0, metavar="F", help="weight of the L2 penalty (default: 0)"
     )
     fitting.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    sharing = parser.add_argument_group("more than one process")
+    sharing.add_argument(
+        "--processes", type=int, metavar="N", help="start N on this machine, which share the work"
+    )
+    sharing.add_argument(
+        "--restarts", type=int, metavar="N", help="start all again so often, from --checkpoint, if one fails"
+    )
+    sharing.add_argument(
+        "--devices",
+        metavar="N|all|NAMES",
+        help="what shares the work: all processes that torchrun, mpiexec, srun, ... started (default: one device)",
+    )
+    sharing.add_argument(
+        "--shards", type=int, metavar="N", help="the same bits on every number of processes that divides N"
+    )
+    sharing.add_argument(
+        "--checkpoint", type=file_name, metavar="FILE", help="written after each epoch, and gone on from"
+    )
     output = parser.add_argument_group("output")
     output.add_argument(
         "--save", type=file_name, metavar="FILE", help="write the model of the first backend (.safetensors)"
@@ -96,10 +117,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     names, chosen = _backends(args.backend)
-    if args.save is not None:
-        require_package()
-        check_writable(args.save)
-        check_apart(args.save, *_read_files(args), what="--save")
+    for file, what in ((args.save, "--save"), (args.checkpoint, "--checkpoint")):
+        if file is not None:
+            require_package()
+            check_writable(file)
+            check_apart(file, *_read_files(args), what=what)
+    if args.checkpoint is not None and (len(names) > 1 or args.reference):
+        raise InputError("--checkpoint is of one run; name one --backend, and leave out --reference")
+    if args.processes is not None:
+        return _launch(args)
+    if args.restarts is not None:
+        raise InputError("--restarts is of the processes that --processes starts")
     dataset = _dataset(args)
     train, test = data.split(dataset, args.test_size, args.seed)
     loss = losses.get(args.loss or ("cross_entropy" if dataset.task == "classification" else "mse"))
@@ -113,6 +141,8 @@ def run(args: argparse.Namespace) -> int:
     )
     finished = [one for one in runs if not one.is_reference]
     interrupted = any(one.stopped == "interrupted" for one in runs)
+    if not is_main():  # all have the same results, and one shows them
+        return INTERRUPTED if interrupted else 0
     if args.save is not None and finished:
         files.save(args.save, mlp, finished[0].params, pipeline.to_dict())
     saved = args.save if finished else None
@@ -126,6 +156,37 @@ def run(args: argparse.Namespace) -> int:
     if interrupted:
         note(f"interrupted; {f'saved {saved}' if saved else 'nothing was saved'}")
     return INTERRUPTED if interrupted else 0
+
+
+def _launch(args: argparse.Namespace) -> int:
+    """The same command in several processes."""
+    from multimlp.distributed import launch
+
+    processes = check_whole("--processes", args.processes, low=1, high=4096)
+    restarts = 0 if args.restarts is None else check_whole("--restarts", args.restarts, low=0)
+    if restarts and args.checkpoint is None:
+        raise InputError("--restarts needs --checkpoint FILE: all are started again and go on from there")
+    if args.devices not in (None, "all", str(processes)):
+        raise InputError(f"--devices: all {processes} processes of --processes share the work; leave it out")
+    command = [
+        sys.executable,
+        "-m",
+        "multimlp",
+        *_without(args.given, "--processes", "--restarts", "--devices"),
+    ]
+    return launch([*command, "--devices", "all"], processes, restarts=restarts, note=note)
+
+
+def _without(arguments: list[str], *options: str) -> list[str]:
+    """The arguments without some options, which have a value each."""
+    kept: list[str] = []
+    skip = False
+    for word in arguments:
+        if skip or word.partition("=")[0] in options:
+            skip = not skip and "=" not in word
+        else:
+            kept.append(word)
+    return kept
 
 
 def _backends(named: str | None) -> tuple[list[str], bool]:
@@ -168,6 +229,9 @@ def _fit_options(args: argparse.Namespace, rows: int) -> dict[str, object]:
         "seed": args.seed,
         "regularizer": regularizers.l2(check_number("--l2", args.l2, low=0)) if args.l2 else None,
         "progress": not args.no_progress,
+        "devices": args.devices,
+        "shards": args.shards,
+        "checkpoint": args.checkpoint,
     }
 
 
@@ -196,6 +260,12 @@ def _print_report(trainer: Trainer, runs: list[Run]) -> None:
     place = f"; all on {devices.pop()}" if len(devices) == 1 else ""
     versions = dict.fromkeys(f"{one.backend} {one.version}" for one in runs)
     print_text(f"{', '.join(versions)}{place}")
+    for one in runs:
+        if one.group is not None and one.group.processes > 1:
+            share = f"{one.group.communicating:.0%} of the time of the steps went into communicating"
+            print_text(
+                f"{one.backend}: shared by {one.group.processes} processes ({one.group.carrier}); {share}"
+            )
     if compared:
         print_text("d: the largest absolute difference from the reference, NumPy in float64.")
     if compared and any(one.dtype != "float64" for one in runs):

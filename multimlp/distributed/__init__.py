@@ -7,11 +7,12 @@ a batch, `Group`, and how processes are started and find each other.
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from multimlp.distributed._addresses import addresses, host_of_rank_0
 from multimlp.distributed._communicator import Alone, Communicator
-from multimlp.distributed._connecting import check_devices, connect, disconnect, local_rank
+from multimlp.distributed._connecting import abandon, check_devices, connect, disconnect, local_rank
 from multimlp.distributed._current import current, inside, is_main, join, joined, rank, size
 from multimlp.distributed._failures import TIMEOUT, failed, resuming_from, timeout
 from multimlp.distributed._group import Clock, Group, Window, add_pairs
@@ -20,15 +21,16 @@ from multimlp.distributed._vectors import flat, summable
 from multimlp.distributed._workers import Placement, Workers
 
 if TYPE_CHECKING:
+    from multimlp.distributed._launcher import launch
     from multimlp.distributed._run import run
+
+_LAZY = {"launch": "_launcher", "run": "_run"}
 
 
 def __getattr__(name: str) -> Any:
     """What starts processes is imported by those who do."""
-    if name == "run":
-        from multimlp.distributed._run import run
-
-        return run
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"multimlp.distributed.{_LAZY[name]}"), name)
     raise AttributeError(f"module 'multimlp.distributed' has no attribute {name!r}")
 
 
@@ -41,6 +43,7 @@ __all__ = [
     "Placement",
     "Window",
     "Workers",
+    "abandon",
     "add_pairs",
     "addresses",
     "beat",
@@ -56,6 +59,7 @@ __all__ = [
     "is_main",
     "join",
     "joined",
+    "launch",
     "local_rank",
     "rank",
     "resuming_from",

@@ -122,6 +122,14 @@ def disconnect() -> None:
     _place = None
 
 
+def abandon() -> None:
+    """This process ends by an error, and the others are not to wait for it: MPI would, at its end."""
+    for communicator in _made.values():
+        give_up = getattr(communicator, "abandon", None)
+        if give_up is not None:
+            give_up()
+
+
 def _connected(backend: Library | None, device: str | None) -> Communicator:
     global _place
     limit = timeout()

@@ -47,10 +47,10 @@ class Launcher(NamedTuple):
 def _slurm_meeting(environment: Environment) -> str:
     """The first machine of the step, at a port that follows from the job."""
     nodes = environment["SLURM_STEP_NODELIST"]
-    found = re.match(r"([^,\[]+)(?:\[([^,\-\]]+)[^\]]*\]([^,\[]*))?", nodes)
-    if found is None:
+    first = re.match(r"(?:[^,\[]|\[[^\]]+\])+", nodes)  # up to a comma that is in no brackets
+    if first is None:
         raise InputError(f"SLURM_STEP_NODELIST: expected names of machines, got {nodes!r}")
-    host = "".join(part or "" for part in found.groups())
+    host = re.sub(r"\[([^,\-\]]+)[^\]]*\]", r"\1", first[0])
     number = int(environment["SLURM_JOB_ID"]) * 31 + int(environment.get("SLURM_STEP_ID", "0"))
     return f"{host}:{61_440 + number % 4_096}"
 
@@ -72,7 +72,7 @@ LAUNCHERS = (
         "jax.distributed",
         "JAX_PROCESS_ID",
         "JAX_NUM_PROCESSES",
-        "JAX_LOCAL_PROCESS_ID",
+        "",
         ("JAX_COORDINATOR_ADDRESS",),
         lambda environment: environment["JAX_COORDINATOR_ADDRESS"],
     ),

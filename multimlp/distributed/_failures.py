@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextvars import ContextVar
 
+from multimlp.distributed._progress import misses_others
 from multimlp.errors import DistributedError
 from multimlp.errors.checks import check_number, refuse
 
@@ -66,10 +67,17 @@ def failed(during: str, error: BaseException) -> DistributedError:
     return _lost(f"another process is gone or stuck: {type(error).__name__}: {text[:300]}", during)
 
 
+def told(text: str) -> DistributedError:
+    """The error that another process has found and passed on."""
+    misses_others()
+    return DistributedError(text)
+
+
 def _lost(what: str, during: str, advice: str = "") -> DistributedError:
     checkpoint = _resume.get()
+    again = "start all processes again"
     if checkpoint is None:
-        resume = "; start all processes again (with checkpoint=... a run can be resumed, on any number of processes)"
+        again += " (with checkpoint=... a run can be resumed, on any number of processes)"
     else:
-        resume = f"; start all processes again with checkpoint={checkpoint!r}, on any number of processes, and it goes on"
-    return DistributedError(f"{what}, during {during}{resume}{advice}")
+        again += f" with checkpoint={checkpoint!r}, on any number of processes, and it goes on"
+    return told(f"{what}, during {during}; {again}{advice}")

@@ -64,6 +64,10 @@ class MPI:
     def close(self) -> None:
         """MPI itself ends with the process."""
 
+    def abandon(self) -> None:
+        """Nothing more is to come; at its end this process ends the others."""
+        self._broken = self._broken or f"rank {self.rank} has given up"
+
     def _finish(self, name: str, request: Any) -> None:
         if self._broken is not None:
             raise DistributedError(self._broken)

@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from multimlp._processors import processors
 from multimlp.distributed._environments import without_launchers
 from multimlp.distributed._failures import VARIABLE
+from multimlp.distributed._progress import misses_others_file
 
 THREADS = (
     "OMP_NUM_THREADS",
@@ -27,12 +29,7 @@ THREADS = (
 """How many threads libraries take: OpenMP and torch, OpenBLAS, MKL, Accelerate, TensorFlow, XLA."""
 
 SECONDS_TO_END = 5.0
-"""From being asked to end to being killed."""
-
-
-def processors() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+"""From the end of one, or from being asked to end, until all others are killed."""
 
 
 class Processes:
@@ -98,15 +95,19 @@ class Processes:
         """Exchanges begun and finished by each."""
         return [self._counted(rank) for rank in range(self.size)]
 
+    def missing_others(self) -> set[int]:
+        """The ranks that found another gone or stuck."""
+        return {rank for rank in range(self.size) if misses_others_file(self._progress_file(rank)).exists()}
+
     def signal(self, number: int) -> None:
         """To all that are at work."""
         for process in self.running:
             with contextlib.suppress(OSError):
                 process.send_signal(number)
 
-    def wait(self, seconds: float = SECONDS_TO_END) -> bool:
-        """Whether they have ended by themselves within so many seconds."""
-        until = time.monotonic() + seconds
+    def wait(self) -> bool:
+        """Whether they have ended by themselves within `SECONDS_TO_END`."""
+        until = time.monotonic() + SECONDS_TO_END
         for process in self.running:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(until - time.monotonic(), 0.001))

@@ -5,15 +5,18 @@ Counting is all that training does; a thread writes the numbers to a file now an
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
+from pathlib import Path
 
 SECONDS = 0.2
 """Between two reports."""
 
 begun = 0
 finished = 0
+_path: str | None = None
 
 
 def beat() -> None:
@@ -40,8 +43,22 @@ class _Exchange:
 exchange = _Exchange()
 
 
+def misses_others() -> None:
+    """Another process is gone or stuck, which is why this one fails: said at once, since it may not live until the next report."""
+    if _path is not None:
+        with contextlib.suppress(OSError):
+            misses_others_file(_path).touch()
+
+
+def misses_others_file(path: str | Path) -> Path:
+    """Beside the file of the report; it is there if `misses_others` was called."""
+    return Path(f"{path}-misses-others")
+
+
 def report(path: str, parent: int) -> None:
     """Write to ``path`` from now on; the end of ``parent``, what reads at the other end of this descriptor, is the end of this process."""
+    global _path
+    _path = path
     threading.Thread(target=_write, args=(path,), daemon=True).start()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 

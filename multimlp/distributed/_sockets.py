@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.distributed._failures import gone, stuck
+from multimlp.distributed._failures import gone, stuck, told
 from multimlp.distributed._progress import exchange
 from multimlp.distributed._vectors import flat, summable
 from multimlp.errors import DistributedError
@@ -115,7 +115,7 @@ class Sockets:
     def _send(self, peer: int, name: str, array: np.ndarray) -> None:
         kind = array.dtype.str.encode()
         header = _HEADER.pack(_OPERATIONS.index(name), self._count, array.nbytes, kind)
-        view = memoryview(array.reshape(-1).view(np.uint8))
+        view = array.reshape(-1).view(np.uint8).data
         with _blaming(peer, self._named(name), self._timeout):
             if len(view) <= _SMALL:
                 self._link(peer).sendall(header + view)
@@ -129,7 +129,7 @@ class Sockets:
         with _blaming(peer, self._named(name), self._timeout):
             operation, count, size, kind = _HEADER.unpack(exactly(link, bytearray(_HEADER.size)))
             if _OPERATIONS[operation] == "error":
-                raise DistributedError(bytes(exactly(link, bytearray(size))).decode())
+                raise told(bytes(exactly(link, bytearray(size))).decode())
             theirs = (_OPERATIONS[operation], count, size, kind.rstrip(b"\0").decode())
             if array is None:
                 array = np.empty(size, np.uint8)

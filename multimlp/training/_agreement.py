@@ -66,12 +66,9 @@ class Agreement:
             "each takes its own rows of every batch"
         )
 
-    def segment(self, asked: bool, steps: float) -> tuple[bool, float]:
-        """Before some steps: whether anybody was asked to end, and how many steps the main process would make."""
-        if self._group is None:
-            return asked, steps
-        found = self._gather([asked, steps])
-        return bool(found[:, 0].any()), float(found[0, 1])
+    def anybody(self, asked: bool) -> bool:
+        """Before some steps: whether any process was asked to end."""
+        return asked if self._group is None else bool(self._gather([asked]).any())
 
     def same_params(self, params: Tree, data: int) -> None:
         """After an epoch: `DistributedError` unless all have the same bits.
@@ -142,7 +139,9 @@ class Agreement:
 def checksum(arrays: Tree, start: int = 0) -> int:
     """Of the bits of all arrays, in order; going on from another one."""
     for leaf in tree.leaves(arrays):
-        start = zlib.crc32(np.ascontiguousarray(owner(leaf).to_numpy(leaf)).view(np.uint8).reshape(-1), start)
+        start = zlib.crc32(
+            memoryview(np.ascontiguousarray(owner(leaf).to_numpy(leaf)).view(np.uint8)).cast("B"), start
+        )
     return start
 
 
@@ -151,7 +150,7 @@ def _packed(found: tuple[dict[str, np.ndarray], dict[str, str]] | None) -> bytes
         return b""
     arrays, texts = found
     file = BytesIO()
-    named = {f"array {i}": array for i, array in enumerate(arrays.values())}
+    named: dict[str, Any] = {f"array {i}": array for i, array in enumerate(arrays.values())}
     names = np.frombuffer(json.dumps([list(arrays), texts]).encode(), dtype=np.uint8)
     np.savez(file, names=names, **named)
     return b"A" + file.getvalue()

@@ -117,7 +117,8 @@ def _joined(wanted: Any, target: Target, device: str | None) -> tuple[Communicat
     else:
         if not isinstance(wanted, tuple):
             target = _own_accelerator(target, device)
-        found = connect("all", target.backend, target.device)
+        library: Any = target.backend
+        found = connect("all", library, target.device)
         workers = target.backend.workers(found, wanted)
     many = found.size if workers is None or found.size > 1 else workers.size
     if count != "all" and many != count:

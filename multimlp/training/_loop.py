@@ -25,6 +25,9 @@ from multimlp.tree import Tree
 
 SEGMENT_SECONDS = 1.0
 """About how long an engine that says nothing else is left alone, so that Ctrl-C is heard and the progress bar moves."""
+SEGMENT_OF_GROUP = 64
+"""Steps of such an engine in a group, however long they take: losses are added up segment by segment, so that a length by the clock would
+show in the last bits of the history."""
 _FIRST_SEGMENT = 8
 """Steps of such an engine while nobody knows how long they take."""
 
@@ -165,8 +168,8 @@ class Training:
         while start < len(order) or start == 0:
             steps = self._engine.steps_per_call
             if steps is None:
-                steps = self._steps_in_a_second()
-            self.interrupted, steps = self.agreement.segment(interrupt.asked, steps)
+                steps = self._steps_in_a_second() if self.problem.group is None else SEGMENT_OF_GROUP
+            self.interrupted = self.agreement.anybody(interrupt.asked)
             if self.interrupted:
                 return
             stop = len(order) if math.isinf(steps) else start + int(steps) * batch_size

@@ -95,7 +95,8 @@ def flat_share(
 
 def flat_size(problem: Problem, params: Tree) -> int:
     """How many numbers `flat_share` gives."""
-    return sum(math.prod(leaf.shape) for leaf in tree.leaves(params)) + (problem.members or 1)
+    size: int = sum(math.prod(leaf.shape) for leaf in tree.leaves(params))
+    return size + (problem.members or 1)
 
 
 def nothing(problem: Problem, size: int) -> Array:

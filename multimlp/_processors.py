@@ -1,11 +1,27 @@
-"""How much processor time the control groups of a process leave it, as containers set it (``docker run --cpus``, limits of
-Kubernetes): what counts processors, as libraries do, does not see it."""
+"""How many processors this process may use.
+
+The control groups of a process limit its time on them, as containers set it (``docker run --cpus``, limits of Kubernetes): what counts
+processors, as libraries do, does not see it.
+"""
 
 from __future__ import annotations
 
+import functools
+import math
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import PurePosixPath
+
+
+def processors() -> int:
+    """Those that this process may run on, or as many as its `quota` is worth, rounded up."""
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    limit = quota()
+    return count if limit is None else min(count, max(1, math.ceil(limit)))
 
 
 def processor_quota(groups: str = "/proc/self/cgroup", mounted: str = "/sys/fs/cgroup") -> float | None:
@@ -19,6 +35,9 @@ def processor_quota(groups: str = "/proc/self/cgroup", mounted: str = "/sys/fs/c
         Where the groups of the process are listed, and where their hierarchies are mounted.
     """
     return min((quota for folder in _folders(groups, mounted) for quota in _quotas(folder)), default=None)
+
+
+quota = functools.cache(processor_quota)
 
 
 def _folders(groups: str, mounted: str) -> Iterator[PurePosixPath]:
