@@ -79,7 +79,7 @@ def test_four_devices_of_one_process_give_the_numbers_of_one(monkeypatch):
     assert found["reason"].endswith("XLA sums the gradients of 4 devices inside")
     assert found["local"] == (1, (cases.ROWS, cases.CLASSES))
     refused = found["refused"]
-    assert refused["no such"].startswith("DeviceError: ")
+    assert refused["no such"].startswith("DeviceError: devices: ")
     assert refused["named"] == "nothing"
     assert refused["shards"].startswith(
         "InputError: shards: 5 pieces of a batch cannot be dealt to 4 workers"

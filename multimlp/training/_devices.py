@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 from multimlp.backend import Target, select_devices
@@ -86,16 +88,23 @@ def group_for(
     elif shards is not None and inside() is None:
         workers = target.backend.workers(communicator, 1 if target.device is None else (target.device,))
     if names is not None:
-        try:
+        with _named_devices():
             named = target.backend.resolve_device(names[communicator.rank])
-        except DeviceError as error:
-            raise DeviceError(str(error).replace("device:", "devices:", 1)) from None
         target = dataclasses.replace(target, device=named)
     if shards is not None and workers is None and communicator.size > 1:
         _check_bits(target, communicator)
     if shards is None and communicator.size == 1 and (workers is None or workers.size == 1):
         return None, target
     return Group(communicator, shards, workers), target
+
+
+@contextlib.contextmanager
+def _named_devices() -> Iterator[None]:
+    """The argument as it is called here."""
+    try:
+        yield
+    except DeviceError as error:
+        raise DeviceError(str(error).replace("device:", "devices:", 1)) from None
 
 
 def _check_bits(target: Target, communicator: Communicator) -> None:
@@ -119,7 +128,8 @@ def _joined(wanted: Any, target: Target, device: str | None) -> tuple[Communicat
             target = _own_accelerator(target, device)
         library: Any = target.backend
         found = connect("all", library, target.device)
-        workers = target.backend.workers(found, wanted)
+        with _named_devices():
+            workers = target.backend.workers(found, wanted)
     many = found.size if workers is None or found.size > 1 else workers.size
     if count != "all" and many != count:
         here = "this process is alone" if found.size == 1 else f"{found.size} processes were started"
