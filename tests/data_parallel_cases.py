@@ -79,7 +79,7 @@ CASES = {
     "all rows at once": ({}, WEIGHTED | {"batch_size": None}),
     "float16": ({"dropout": 0.2}, {"dtype": "float16", "regularizer": L2}),
     "bfloat16": ({}, {"dtype": "bfloat16"}),
-    "float32": ({}, {"dtype": "float32"}),
+    "float32": ({}, {"dtype": "float32", "batch_size": 1}),
     "lbfgs": ({"dropout": 0.2}, {"optimizer": "lbfgs", "regularizer": L2}),
     "lbfgs, weights": ({}, WEIGHTED | {"optimizer": "lbfgs"}),
     "lbfgs, own loss": ({}, {"y": regression, "loss": own_loss, "optimizer": "lbfgs", "regularizer": L2}),

@@ -169,7 +169,7 @@ def fit(
     devices : "all", int or sequence of str, optional
         What the work is shared by: all processes that a launcher started, so many, or devices by their names, one a process. By the
         order argument, `multimlp.use_backend`, ``MULTIMLP_DEVICES``; default: one device. `fit` starts no processes: each of them calls
-        it, with the same arguments and data, and gets the same result. See "From one core to a cluster" in docs/guide/cluster.md.
+        it, with the same arguments and data, and gets the same result. See docs/guide/data-parallel.md.
     shards : int, optional
         Each batch is cut into so many pieces, whose gradients are added in a fixed order: the same bits on every number of processes
         that divides it, 1 included.
@@ -281,6 +281,7 @@ def fit(
             "training on %s with the %s engine: %s", target.backend.name, training.engine, training.reason
         )
     with resuming_from(checkpoint), watched(run, watchers):
+        run.stopped = agreement.stopped(run.stopped)
         with (
             training.epochs(source, epochs, run.epoch) as passes,
             progress_bar(epochs - run.epoch, "training", progress and agreement.is_main) as bar,

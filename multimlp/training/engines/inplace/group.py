@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from multimlp.backend import Array, Call, Kernels
-from multimlp.distributed import Group
+from multimlp.backend import Array, Call, Kernels, Phase, array_namespace
+from multimlp.distributed import Group, Window
 from multimlp.training.engines.base import Chunk, Problem
 from multimlp.training.engines.inplace.layout import Layout
 from multimlp.training.engines.inplace.penalty import Penalty
@@ -51,34 +51,23 @@ class GroupProgram:
         assert group is not None
         self._group, self._kernels, self._update, self._g = group, kernels, update, g
         self.batch = batch
-        windows = group.windows(batch)
         # As long as a block of the largest piece of any process, so that shards do not feel how many processes there are.
         largest = -(-batch // (group.shards or group.size))
         self.steps = block_steps(kernels, largest, layout.widths[0] + layout.widths[-1])
-        self._parts = [g] if len(windows) == 1 else [kernels.zeros(g.shape) for _ in windows]
         whole = (tuple(Rows(i, 0, count) for i, (count, _) in enumerate(layout.rows)),)
-        self._pieces = [
-            (
-                window,
-                Program(
-                    problem,
-                    kernels,
-                    layout.blocks(p),
-                    layout.blocks(part),
-                    _Nothing(),
-                    lambda steps: (),
-                    (slice(0, window.size),),
-                    whole,
-                    labels,
-                    weighted,
-                    self.steps,
-                    window,
-                ),
-            )
-            for window, part in zip(windows, self._parts, strict=True)
-            if window.size
-        ]
-        self._none = [0 if window.size else None for window in windows]
+
+        def piece(window: Window, part: Array) -> Program | None:
+            if not window.size:
+                return None
+            blocks, gradients, slices = layout.blocks(p), layout.blocks(part), (slice(0, window.size),)
+            return Program(
+                problem, kernels, blocks, gradients, _Nothing(), lambda steps: (), slices, whole, labels, weighted,
+                self.steps, window,
+            )  # fmt: skip
+
+        self._windows = group.windows(batch)
+        self._parts = [g] if len(self._windows) == 1 else [kernels.zeros(g.shape) for _ in self._windows]
+        self._pieces = [piece(*pair) for pair in zip(self._windows, self._parts, strict=True)]
         self._penalties = penalties(self.steps)
         self._runs = Runs(kernels, [self._step(position) for position in range(self.steps)])
         self._no_loss = kernels.zeros((problem.members or 1,))
@@ -89,23 +78,23 @@ class GroupProgram:
         table, shares = rows.reshape((-1, self.batch)), shares_of(chunk.weights, rows, self.batch)
         steps = table.shape[0]
         self._update.prepare(steps)
-        for window, program in self._pieces:
-            weights = None if shares is None else shares[:, window.taken]
-            program.load(chunk, table[:, window.taken].reshape((-1,)), weights)
-            program.prepare(steps, first_step)
+        for window, piece in zip(self._windows, self._pieces, strict=True):
+            if piece is not None:
+                weights = None if shares is None else shares[:, window.taken]
+                piece.load(chunk, table[:, window.taken].reshape((-1,)), weights)
+                piece.prepare(steps, first_step)
         self._runs(steps)
-        found = self._kernels.zeros((len(self._none) + 1, *self._no_loss.shape))
-        made = iter(self._pieces)
-        for place, none in enumerate(self._none):
-            if none is not None:
-                found[place] = next(made)[1].losses(steps)
-        for penalty in self._penalties:
-            found[-1] += penalty.values(steps).sum(0)
-        return found
+        xp = array_namespace(self._g)
+        losses = [self._no_loss if piece is None else piece.losses(steps) for piece in self._pieces]
+        penalty = sum((penalty.values(steps).sum(0) for penalty in self._penalties), self._no_loss)
+        # Of one dtype whoever has rows, since the processes add them up.
+        return xp.stack(
+            [xp.reshape(xp.asarray(part, dtype=self._g.dtype), (-1,)) for part in (*losses, penalty)]
+        )
 
-    def _step(self, position: int) -> list[tuple[tuple[Call, ...], ...]]:
+    def _step(self, position: int) -> list[Phase]:
         """The phases of a block's ``position``-th step."""
-        phases = [phase for _, program in self._pieces for phase in program.phases[position]]
+        phases = [phase for piece in self._pieces if piece is not None for phase in piece.phases[position]]
         clip = self._update.clip
         ending = (
             self._sum,
@@ -118,7 +107,7 @@ class GroupProgram:
     def _sum(self) -> None:
         """The gradient of all rows of all processes, in place of that of one's own."""
         g = self._g
-        if not self._pieces:
+        if self._pieces == [None]:
             g[...] = 0
         found = total(self._group, self._kernels.backend, self._parts)
         if found is not g:
