@@ -10,6 +10,7 @@ import numpy as np
 
 from multimlp.backend import load_backend
 from multimlp.distributed import run
+from multimlp.errors import InputError
 from multimlp.parity.formats import FORMATS
 from multimlp.parity.plan import Plan
 from multimlp.parity.rows import Report, Row
@@ -39,9 +40,17 @@ def compare(plan: Plan, processes: int, note: Callable[[str], None]) -> Report:
     processes : int
     note : callable
         Told what is trained next.
+
+    Raises
+    ------
+    InputError
+        If no training run has such a name.
     """
     started = time.perf_counter()
     recipes = [recipe for recipe in RECIPES if plan.wants(recipe.label) or plan.wants("fit")]
+    if not recipes:
+        names = ", ".join(recipe.label for recipe in RECIPES)
+        raise InputError(f"function: no training run fits {', '.join(plan.functions)}; there are: {names}")
     rows: list[Row] = []
     for name in plan.backends:
         note(f"training on {processes} processes, {name}")

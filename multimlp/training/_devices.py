@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from multimlp.backend import Target, select_devices
-from multimlp.distributed import Alone, Communicator, Group, Workers, connect, inside, local_rank
+from multimlp.distributed import Alone, Communicator, Group, Placement, Workers, connect, inside, local_rank
 from multimlp.errors import DeviceError, InputError
 from multimlp.errors.checks import check_whole
 
@@ -96,6 +97,31 @@ def group_for(
     if shards is None and communicator.size == 1 and (workers is None or workers.size == 1):
         return None, target
     return Group(communicator, shards, workers), target
+
+
+def share_members(
+    devices: Any, target: Target, device: str | None = None
+) -> tuple[Communicator, Callable[[int], Placement | None], Target]:
+    """What shares many models that are trained as the members of programs: processes, each with a contiguous part of the models, or the
+    devices of this process, each with a part of every program's members.
+
+    Returns
+    -------
+    communicator : Communicator
+        `Alone` for the devices of one process.
+    placement : callable
+        Of the number of members of a program: ``Problem.placement``. None where they are on one device, or where devices do not divide
+        them.
+    target : Target
+        Where this process computes.
+    """
+    wanted = select_devices(devices, target.backend)
+    if wanted is None or wanted == 1:
+        return Alone(), lambda members: None, target
+    communicator, _, target = _joined(wanted, target, device)
+    if communicator.size > 1:
+        return communicator, lambda members: None, target
+    return communicator, functools.partial(target.backend.members_on, wanted), target
 
 
 @contextlib.contextmanager
