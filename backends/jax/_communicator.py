@@ -9,6 +9,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from multimlp.backends.jax._mesh import Mesh
+from multimlp.backends.quiet import caught
 from multimlp.distributed import Communicator, addresses, exchange, failed, flat
 
 _SHUTDOWN = 60
@@ -98,6 +99,8 @@ def _join(address: str, others: Communicator, timeout: float) -> None:
             shutdown_timeout_seconds=_SHUTDOWN,
             **local,
         )
+        with caught(1):  # gloo greets on standard output when processes first exchange something
+            multihost_utils.sync_global_devices("multimlp")
     except Exception as error:
         raise failed("the start of jax.distributed", error) from None
 
