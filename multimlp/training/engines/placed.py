@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from multimlp import tree
+from multimlp.backend import Array
 from multimlp.distributed import Placement
 from multimlp.training.engines.base import Chunk, ChunkResult, Problem
 from multimlp.training.engines.objective import Arrays
@@ -48,20 +49,21 @@ class PlacedEngine(PortableEngine):
 
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         result = super().run(self._there(chunk), order, first_step)
-        return result._replace(loss=self._placement.local(result.loss))
+        return result._replace(loss=self._locally(result.loss)[0])
 
     def params(self) -> Tree:
-        return self._safe(self._rebuild(self._here())[0])
+        return self._safe(self._rebuild(self._locally(*self._leaves))[0])
 
     def optimizer_state(self) -> Tree:
-        return self._safe(self._rebuild(self._here())[1])
+        return self._safe(self._rebuild(self._locally(*self._leaves))[1])
 
     def finish(self) -> tuple[Tree, Tree]:
-        params, state = self._rebuild(self._here())
+        params, state = self._rebuild(self._locally(*self._leaves))
         return params, state
 
-    def _here(self) -> Arrays:
-        return tuple(self._placement.local(leaf) for leaf in self._leaves)
+    def _locally(self, *arrays: Array) -> Arrays:
+        with self._problem.backend.scope_of(*arrays):
+            return tuple(self._placement.local(array) for array in arrays)
 
     def _safe(self, state: Tree) -> Tree:
         return tree.map(self._problem.backend.protect, state)
