@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from multimlp.interop.tensorflow import as_tf_module
     from multimlp.interop.torch import as_torch_module
     from multimlp.structure import collapse, gradient_flow, linear_regions, to_sigmoid, to_tanh
-    from multimlp.training import FitResult, fit, predict
+    from multimlp.training import FitResult, SweepResult, fit, predict, sweep
 
 __version__ = "0.1.0"
 
@@ -60,6 +60,7 @@ _LAZY_MODULES = (
 )
 _LAZY_NAMES = {
     "FitResult": "training",
+    "SweepResult": "training",
     "as_keras_layer": "interop.keras",
     "as_tf_module": "interop.tensorflow",
     "as_torch_module": "interop.torch",
@@ -73,6 +74,7 @@ _LAZY_NAMES = {
     "predict": "training",
     "save": "files",
     "save_tree": "files",
+    "sweep": "training",
     "to_sigmoid": "structure",
     "to_tanh": "structure",
 }
@@ -99,6 +101,7 @@ __all__ = [
     "Dense",
     "FitResult",
     "ParametricDense",
+    "SweepResult",
     "activations",
     "array_namespace",
     "as_keras_layer",
@@ -136,6 +139,7 @@ __all__ = [
     "schedules",
     "set_backend",
     "stop_gradient",
+    "sweep",
     "to_sigmoid",
     "to_tanh",
     "tree",

@@ -38,16 +38,17 @@ class Regularizer(Named):
     Attributes
     ----------
     l1, l2 : float
+        Or, for an ensemble, an array of shape (members,) of the parameters' library and dtype.
     """
 
-    l1: float
-    l2: float
+    l1: Any
+    l2: Any
 
     table = REGULARIZERS
     name = "elastic_net"
 
     @property
-    def options(self) -> dict[str, float]:  # type: ignore[override]
+    def options(self) -> dict[str, Any]:  # type: ignore[override]
         """Both."""
         return {"l1": self.l1, "l2": self.l2}
 
@@ -67,13 +68,13 @@ class Regularizer(Named):
 
 
 @op()
-def _penalty(weight: Array, l1: float, l2: float) -> Array:
+def _penalty(weight: Array, l1: Any, l2: Any) -> Array:
     xp = array_namespace(weight)
     parts = []
-    if l1:
+    if _is_nonzero(l1):
         size = xp.where(weight == 0, xp.zeros_like(weight), xp.where(weight < 0, -weight, weight))
         parts.append(l1 * xp.sum(size, axis=(-2, -1)))
-    if l2:
+    if _is_nonzero(l2):
         parts.append(l2 * xp.sum(weight * weight, axis=(-2, -1)))
     if not parts:
         return xp.sum(xp.zeros_like(weight))
@@ -81,12 +82,18 @@ def _penalty(weight: Array, l1: float, l2: float) -> Array:
 
 
 @op()
-def _penalty_gradient(weight: Array, l1: float, l2: float) -> Array:
+def _penalty_gradient(weight: Array, l1: Any, l2: Any) -> Array:
     xp = array_namespace(weight)
-    if not l1:
+    l1, l2 = (c[:, None, None] if is_array(c) else c for c in (l1, l2))
+    if not _is_nonzero(l1):
         return (2 * l2) * weight
     signs = l1 * xp.sign(weight)
-    return signs + (2 * l2) * weight if l2 else signs
+    return signs + (2 * l2) * weight if _is_nonzero(l2) else signs
+
+
+def _is_nonzero(strength: Any) -> bool:
+    """Whether there is a penalty: where members have strengths of their own there is."""
+    return not isinstance(strength, (int, float)) or strength != 0
 
 
 def weights_of(params: Tree) -> list[Array]:

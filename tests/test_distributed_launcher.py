@@ -242,7 +242,7 @@ def test_the_command_under_mpiexec(tmp_path):
         (["--processes", "2", "--devices", "3"], "--devices: all 2 processes of --processes share the work"),
         (["--devices", "2"], "devices: expected 2, one a process, but this process is alone"),
         (["--devices", "some", "--device", "cpu"], "device, devices: both say where training runs"),
-        (["--checkpoint", "c.safetensors", "--backend", "numpy,torch"], "--checkpoint is of one run"),
+        (["--checkpoint", "c.safetensors", "--backend", "numpy,strict"], "--checkpoint is of one run"),
     ],
 )
 def test_wrong_options_of_the_command(more, says, capsys, tmp_path, monkeypatch):

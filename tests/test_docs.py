@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -134,6 +135,10 @@ def test_a_notebook_runs_by_itself(name):
     assert eval(last, namespace).numbers == lessons.run(name, "numpy").numbers
 
 
+CLUSTERS = re.compile(r"^(import ray|from dask|shapes\.)", flags=re.MULTILINE)
+"""Code of the guide that starts processes."""
+
+
 @pytest.mark.parametrize("path", GUIDE, ids=lambda path: path.name)
 def test_the_code_in_the_guide_runs(path, tmp_path, monkeypatch):
     text = path.read_text(encoding="utf-8")
@@ -143,7 +148,41 @@ def test_the_code_in_the_guide_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace = {}
     for block in re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
-        exec(block, namespace)
+        if not CLUSTERS.search(block):
+            exec(block, namespace)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dask", "ray"])
+def test_the_code_in_the_guide_runs_on_a_local_cluster(name, tmp_path):
+    pytest.importorskip("distributed" if name == "dask" else name)
+    text = (ROOT / "docs" / "guide" / "many-models.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    other = {"dask": "import ray", "ray": "from dask"}[name]
+    needed = [block for block in blocks if other not in block and "mm.sweep" not in block]
+    assert any(CLUSTERS.search(block) for block in needed)
+    script = tmp_path / "page.py"
+    body = "".join(f"    {line}\n" if line else "\n" for block in needed for line in block.splitlines())
+    script.write_text(
+        f"if __name__ == '__main__':\n{body}    print('fitted', len(shapes.cv_results_['params']))\n"
+    )
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "MULTIMLP_BACKEND": "numpy",
+    }
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "fitted 4" in done.stdout
 
 
 @pytest.mark.slow

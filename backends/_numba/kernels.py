@@ -113,11 +113,14 @@ def draw(words: Labels, key: Labels, members: Wholes, first: int, count: int, si
 
 
 def mask(
-    factors: Reals, words: Labels, width: int, batch: int, stride: int, threshold: int, factor: float
+    factors: Reals, words: Labels, width: int, batch: int, stride: int, kept: Wholes, factor: Numbers
 ) -> None:
+    """Of ``factor`` where a word is at most ``kept``, else 0."""
+    largest = kept[0]
+    own = F(factor[0])
     for j in range(width):
         for r in range(batch):
-            factors[j * stride + r] = F(factor) if words[r * width + j] < threshold else F(0)
+            factors[j * stride + r] = own if words[r * width + j] <= largest else F(0)
 
 
 # ---- the loss
@@ -190,7 +193,9 @@ def exponentials(z: Reals, d: Reals, work: Reals, width: int, batch: int, stride
 # ---- between gradient and update
 
 
-def penalty(p: Reals, g: Reals, total: Numbers, count: int, l1: float, l2: float) -> None:
+def penalty(p: Reals, g: Reals, total: Numbers, count: int, strengths: Numbers) -> None:
+    l1 = strengths[0]
+    l2 = strengths[1]
     size = F(0)
     squares = F(0)
     for j in range(count):
@@ -202,7 +207,8 @@ def penalty(p: Reals, g: Reals, total: Numbers, count: int, l1: float, l2: float
     total[0] += l1 * size + l2 * squares
 
 
-def clip(g: Reals, count: int, limit: float) -> None:
+def clip(g: Reals, count: int, most: Numbers) -> None:
+    limit = most[0]
     squares = F(0)
     for j in range(count):
         squares += g[j] * g[j]

@@ -116,28 +116,31 @@ class NumbaKernels:
         factors: np.ndarray,
         first: int,
         batch: int,
+        own: tuple[Argument, Argument] | None = None,
     ) -> list[Record]:
-        width, own = factors.shape
+        width, columns = factors.shape
         words, folded = self.zeros((factors.size,), np.int32), self.zeros((2,), np.int32)
         key0, key1 = (int(number) for number in key)
         size = width * batch
-        half = (members * size + 1) // 2
+        drawn = 1 if own else members
+        half = (drawn * size + 1) // 2
         threshold = round(keep * 2**_BITS) - 2 ** (_BITS - 1)
-        begin, count = width * first, width * own
+        kept, factor = own or (np.asarray([threshold - 1]), np.asarray([1.0 / keep]))
+        begin, count = width * first, width * columns
         return [
             self._record(kernels.fold, folded, Late("steps", 1), key0, key1, layer, dtype=_ANY),
             self._record(
                 kernels.draw,
                 words,
                 folded,
-                Late("members", by_member=1),
+                Late("members", by_member=0 if own else 1),
                 begin,
                 count,
                 size,
                 half,
                 dtype=_ANY,
             ),
-            self._record(kernels.mask, factors, words, width, own, _line(factors), threshold, 1.0 / keep),
+            self._record(kernels.mask, factors, words, width, columns, _line(factors), kept, factor),
         ]
 
     # ---- the loss
@@ -178,11 +181,11 @@ class NumbaKernels:
 
     # ---- between gradient and update
 
-    def penalty(self, p: np.ndarray, g: np.ndarray, total: np.ndarray, l1: float, l2: float) -> Record:
-        return self._record(kernels.penalty, p, g, total, p.size, float(l1), float(l2))
+    def penalty(self, p: np.ndarray, g: np.ndarray, total: np.ndarray, strengths: Argument) -> Record:
+        return self._record(kernels.penalty, p, g, total, p.size, strengths)
 
-    def clip(self, g: np.ndarray, limit: float) -> Record:
-        return self._record(kernels.clip, g, g.size, float(limit))
+    def clip(self, g: np.ndarray, limit: Argument) -> Record:
+        return self._record(kernels.clip, g, g.size, limit)
 
     def update(
         self, rule: Callable[..., Any], arrays: Sequence[np.ndarray], scalars: Late, names: Sequence[str]

@@ -120,9 +120,11 @@ class CompiledKernels(Protocol):
         factors: np.ndarray,
         first: int,
         batch: int,
+        own: tuple[Argument, Argument] | None = None,
     ) -> list[Record]:
         """Factors of 0 and ``1 / keep``, the bits of `multimlp.random.bernoulli` of (members, batch, width) under the key that is
-        folded with the step (`Late` ``"steps"``) and with the layer; those of the examples from ``first`` on."""
+        folded with the step (`Late` ``"steps"``) and with the layer; those of the examples from ``first`` on. With ``own``, the largest
+        word that keeps a unit (int64) and the factor of one that is kept (float64), all members have the words of (batch, width)."""
 
     # ---- the loss, added to ``total`` times the example's share, and its gradient, times that too
 
@@ -156,11 +158,11 @@ class CompiledKernels(Protocol):
 
     # ---- between gradient and update
 
-    def penalty(self, p: np.ndarray, g: np.ndarray, total: np.ndarray, l1: float, l2: float) -> Record:
-        """``total += l1 sum |p| + l2 sum p^2``, and the gradient added to ``g``."""
+    def penalty(self, p: np.ndarray, g: np.ndarray, total: np.ndarray, strengths: Argument) -> Record:
+        """``total += l1 sum |p| + l2 sum p^2``, and the gradient added to ``g``; the strengths are (l1, l2), float64."""
 
-    def clip(self, g: np.ndarray, limit: float) -> Record:
-        """``g *= min(1, limit / |g|)``"""
+    def clip(self, g: np.ndarray, limit: Argument) -> Record:
+        """``g *= min(1, limit / |g|)``, the limit a float64."""
 
     def update(
         self,

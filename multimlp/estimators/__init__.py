@@ -21,5 +21,6 @@ except ImportError:
 from multimlp.estimators._classifier import MLPClassifier
 from multimlp.estimators._ensemble import EnsembleMLPClassifier, EnsembleMLPRegressor
 from multimlp.estimators._regressor import MLPRegressor
+from multimlp.estimators._search import MLPSearchCV
 
-__all__ = ["EnsembleMLPClassifier", "EnsembleMLPRegressor", "MLPClassifier", "MLPRegressor"]
+__all__ = ["EnsembleMLPClassifier", "EnsembleMLPRegressor", "MLPClassifier", "MLPRegressor", "MLPSearchCV"]

@@ -87,7 +87,8 @@ def _record(estimator: Any, training: Training, loss: float, rows: int) -> None:
         print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
 
 
-def _diverged(estimator: Any) -> DivergenceError:
+def diverged(estimator: Any) -> DivergenceError:
+    """The error for a loss that is no finite number."""
     return DivergenceError(
         f"the training loss became {estimator.loss_} in iteration {estimator.n_iter_}. Solver produced non-finite parameter "
         "weights. The input data may contain large values and need to be preprocessed. Lower learning_rate_init, or "
@@ -100,7 +101,7 @@ _DIVERGED = "Training diverged. The best parameters before are kept."
 
 def _keep_best(estimator: Any, loss: float) -> None:
     if not math.isfinite(loss):
-        raise _diverged(estimator)
+        raise diverged(estimator)
     if estimator.best_loss_ is not None:
         estimator.best_loss_ = min(estimator.best_loss_, loss)
 
@@ -129,7 +130,7 @@ class Improvement:
         model: Any = self._training.problem.model
         score = self._holdout.score(model, self._training.params(), estimator._score_of)
         if math.isnan(score) and self._holdout.best_params is None:
-            raise _diverged(estimator)
+            raise diverged(estimator)
         estimator.validation_scores_.append(score)
         estimator.best_validation_score_ = np.fmax(estimator.best_validation_score_, score)
         if estimator.verbose and self._training.agreement.is_main:

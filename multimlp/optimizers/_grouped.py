@@ -145,13 +145,22 @@ class Grouped(Optimizer):
             ]
         return [self._of(names) for names in memberships]
 
+    def with_own(self, options: Mapping[str, Array]) -> Grouped:
+        """The same optimiser for an ensemble whose members have options of their own, where no group has said otherwise."""
+        found = super().with_own(options)
+        object.__setattr__(found, "_parts", _WithOwn(self._of, self._options_of, options))
+        return found  # type: ignore[return-value]
+
     def _of(self, names: tuple[str, ...]) -> Optimizer:
         if names not in self._parts:
-            own: dict[str, Any] = {}
-            for name in names:
-                own.update(self.groups[name])
-            self._parts[names] = _part(self._parts[()], " and ".join(names), own)
+            self._parts[names] = _part(self._parts[()], " and ".join(names), self._options_of(names))
         return self._parts[names]
+
+    def _options_of(self, names: tuple[str, ...]) -> dict[str, Any]:
+        own: dict[str, Any] = {}
+        for name in names:
+            own.update(self.groups[name])
+        return own
 
     def _labelled(self, name: Any, path: Path) -> tuple[str, ...]:
         if name is None:
@@ -192,6 +201,28 @@ class Grouped(Optimizer):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return grouped, (self._parts[()], self.groups, self.label)
+
+
+class _WithOwn(dict[tuple[str, ...], Optimizer]):
+    """The parts of a grouped optimiser, each made when it is first asked for, with what members have of their own."""
+
+    def __init__(
+        self,
+        part_of: Callable[[tuple[str, ...]], Optimizer],
+        options_of: Callable[[tuple[str, ...]], Mapping[str, Any]],
+        own: Mapping[str, Array],
+    ) -> None:
+        super().__init__()
+        self._part_of, self._options_of, self._own = part_of, options_of, own
+
+    def __contains__(self, names: object) -> bool:
+        return True
+
+    def __missing__(self, names: tuple[str, ...]) -> Optimizer:
+        said = self._options_of(names)
+        own = {name: value for name, value in self._own.items() if name not in said}
+        part = self[names] = self._part_of(names).with_own(own)
+        return part
 
 
 def _is_part(name: str, path: Path) -> bool:

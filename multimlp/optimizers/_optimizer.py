@@ -81,14 +81,15 @@ class Optimizer(Named):
         with backend.scope_of(*leaves):
             # Slots are arrays of their own, not one shared: an in-place engine may write to each.
             slots = tuple(
-                rebuild([xp.full_like(p, part._initial(slot)) for p, part in zip(leaves, parts, strict=True)])
+                rebuild([part._initial(xp, slot, p) for p, part in zip(leaves, parts, strict=True)])
                 for slot in self.rule.slots
             )
             step = xp.zeros((), dtype=xp.int32, device=getattr(leaves[0], "device", None) or None)
         return OptimizerState(step, slots)
 
-    def _initial(self, slot: str) -> float:
-        return float(self.options.get(f"initial_{slot}", 0.0))
+    def _initial(self, xp: Namespace, slot: str, p: Array) -> Array:
+        value = self.options.get(f"initial_{slot}", 0.0)
+        return xp.zeros_like(p) + spread(xp, value, p) if is_array(value) else xp.full_like(p, float(value))
 
     def for_leaves(self, params: Tree) -> list[Optimizer]:
         """The optimiser of each leaf of the parameters: this one, unless some are `grouped`."""
@@ -128,7 +129,7 @@ class Optimizer(Named):
                 gradients = clip(xp, gradients, self.options["clip_norm"], work)
             rows = []
             for part, p, g, *own in zip(parts, leaves, gradients, *slots, strict=True):
-                rows.append(part.update_array(p, g, own, _cast(xp, scalars[id(part)], p.dtype)))
+                rows.append(part.update_array(p, g, own, _cast(xp, scalars[id(part)], p)))
             new_leaves, *new_slots = zip(*rows, strict=True)
             step = state.step + xp.ones_like(state.step)
         return rebuild(new_leaves), OptimizerState(step, tuple(rebuild(column) for column in new_slots))
@@ -143,19 +144,21 @@ class Optimizer(Named):
         p, g : array
         slots : sequence of arrays
         scalars : mapping
-            As `scalars` returns them.
+            As `scalars` returns them; a ``weight_decay`` among them stands in for the option.
 
         Returns
         -------
         tuple
             The new ``p``, then the new slots.
         """
-        decay = self.options["weight_decay"]
-        if decay and self.rule.decoupled:
-            p = p * (1 - scalars["learning_rate"] * decay)
-        elif decay:
-            g = g + decay * p
-        return tuple(self.rule.apply(p, g, *slots, **scalars))
+        numbers = dict(scalars)
+        decay = numbers.pop("weight_decay", self.options["weight_decay"])
+        if is_nonzero(decay):
+            if self.rule.decoupled:
+                p = p * (1 - numbers["learning_rate"] * decay)
+            else:
+                g = g + decay * p
+        return tuple(self.rule.apply(p, g, *slots, **numbers))
 
     def scalars(self, step: int) -> dict[str, Any]:
         """The numbers that the rule takes after ``step`` updates, as Python floats, in double precision.
@@ -169,6 +172,30 @@ class Optimizer(Named):
         numbers = np.asarray(check_whole("step", step, low=0, high=LARGEST), dtype=np.int32)
         found = self._scalars(array_namespace(numbers), numbers, np.dtype(np.float64))
         return {name: value if isinstance(value, bool) else float(value) for name, value in found.items()}
+
+    def with_own(self, options: Mapping[str, Array]) -> Optimizer:
+        """The same optimiser for an ensemble whose members have options of their own.
+
+        Parameters
+        ----------
+        options : mapping of str to array of shape (members,)
+            Instead of its own; arrays of the parameters' library, in their dtype. The norm that ``clip_norm`` bounds is then each
+            member's. What is kept beside the parameters stays what it is: an option that decides about that, such as a first
+            momentum, must not be zero in the optimiser itself.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from multimlp import optimizers
+        >>> optimizer = optimizers.sgd().with_own({"learning_rate": np.asarray([0.1, 0.2])})
+        >>> params = np.ones((2, 3))  # two members
+        >>> optimizer.update(np.ones((2, 3)), optimizer.init(params), params)[0]
+        array([[0.9, 0.9, 0.9],
+               [0.8, 0.8, 0.8]])
+        """
+        found = self.__copy__()
+        object.__setattr__(found, "options", {**self.options, **options})
+        return found
 
     def _computes(self) -> tuple[Any, ...]:
         return (self.rule,)
@@ -190,6 +217,8 @@ class Optimizer(Named):
         if isinstance(rate, Schedule):
             rate = rate(step, dtype)
         scalars = {"learning_rate": rate, **self.rule.constants(self.options)}
+        if is_array(self.options["weight_decay"]):
+            scalars["weight_decay"] = self.options["weight_decay"]
         if self.rule.corrections is not None:
             scalars.update(self.rule.corrections(xp, xp.astype(step, dtype) + 1, self.options))
         return scalars
@@ -243,18 +272,35 @@ def _work_dtype(backend: Backend, leaves: Sequence[Array]) -> Any:
     return backend.dtype("float64" if "float64" in names else "float32")
 
 
-def _cast(xp: Namespace, scalars: Mapping[str, Any], dtype: Any) -> dict[str, Any]:
-    """Arrays among the scalars in the parameter's dtype, since dtypes must not mix."""
+def is_nonzero(option: Any) -> bool:
+    """Whether an option is more than the number 0: what members have of their own is."""
+    return not isinstance(option, (int, float)) or option != 0
+
+
+def _cast(xp: Namespace, scalars: Mapping[str, Any], p: Array) -> dict[str, Any]:
+    """Arrays among the scalars in the parameter's dtype, since dtypes must not mix; one number a member along its first axis."""
+    dtype = p.dtype
     return {
-        name: xp.astype(value, dtype) if getattr(value, "dtype", dtype) != dtype else value
+        name: spread(xp, xp.astype(value, dtype) if value.dtype != dtype else value, p)
+        if getattr(value, "dtype", None) is not None
+        else value
         for name, value in scalars.items()
     }
 
 
-def clip(xp: Namespace, gradients: Sequence[Array], limit: float, work: Any) -> list[Array]:
-    """All gradients times ``min(1, limit / norm)``, the norm of all of them together, ensembles included."""
-    squares = [xp.sum(xp.astype(g, work, copy=False) ** 2) for g in gradients]
+def spread(xp: Namespace, numbers: Array, like: Array) -> Array:
+    """Numbers of shape (members,) with as many axes as an array whose first axis they belong to; one of shape () as it is."""
+    return xp.reshape(numbers, (-1,) + (1,) * (like.ndim - 1)) if numbers.ndim else numbers
+
+
+def clip(xp: Namespace, gradients: Sequence[Array], limit: Any, work: Any) -> list[Array]:
+    """All gradients times ``min(1, limit / norm)``, the norm of all of them together, ensembles included; of each member's own for
+    limits of shape (members,)."""
+    squares = []
+    for g in gradients:
+        square = xp.astype(g, work, copy=False) ** 2
+        squares.append(xp.sum(square, axis=tuple(range(1, g.ndim))) if is_array(limit) else xp.sum(square))
     norm = xp.sqrt(functools.reduce(xp.add, squares))
-    bounded = xp.where(norm > limit, norm, xp.full_like(norm, limit))
-    scale = limit / bounded
-    return [g * (scale if g.dtype == work else xp.astype(scale, g.dtype)) for g in gradients]
+    one = xp.ones_like(norm)
+    scale = xp.where(norm > limit, limit / xp.where(norm > limit, norm, one), one)
+    return [g * spread(xp, scale if g.dtype == work else xp.astype(scale, g.dtype), g) for g in gradients]

@@ -54,6 +54,10 @@ def _parameters(apply: Op) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(arrays[2:]), tuple(name for name in scalars if name != "learning_rate")
 
 
-def one_minus_power(xp: Namespace, beta: float, t: Array) -> Array:
+def one_minus_power(xp: Namespace, beta: Any, t: Array) -> Array:
     """``1 - beta^t`` without cancellation: as -expm1(t log beta), exact to rounding in float32 too."""
+    if not isinstance(beta, (int, float)):  # one a member
+        one = xp.ones_like(beta)
+        power = t * xp.log(xp.where(beta > 0, beta, one))
+        return xp.where(beta > 0, -xp.expm1(power), xp.ones_like(power))
     return -xp.expm1(t * (math.log(beta) if beta else -math.inf))

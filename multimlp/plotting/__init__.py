@@ -11,6 +11,7 @@ from multimlp.plotting._history import plot_history
 from multimlp.plotting._network import plot_network
 from multimlp.plotting._regions import plot_regions
 from multimlp.plotting._style import figure, save, style
+from multimlp.plotting._sweep import plot_sweep
 
 __all__ = [
     "activation_curve",
@@ -22,6 +23,7 @@ __all__ = [
     "plot_history",
     "plot_network",
     "plot_regions",
+    "plot_sweep",
     "save",
     "style",
 ]

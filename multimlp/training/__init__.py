@@ -10,14 +10,19 @@ from multimlp.training._evaluation import predict
 from multimlp.training._examples import check_rows
 from multimlp.training._fit import FitResult, fit
 from multimlp.training._loop import Epoch, Training
+from multimlp.training._members import members_that_fit
 from multimlp.training._rows import all_finite, take_rows
 from multimlp.training._settings import compared
 from multimlp.training._setup import check_rows_apart
 from multimlp.training._sources import InMemory, Ordering, Source, place
+from multimlp.training._sweep import sweep
+from multimlp.training._sweep_result import Best, SweepResult
+from multimlp.training._table import Table
 from multimlp.training.engines import Problem
 
 __all__ = [
     "Agreement",
+    "Best",
     "Epoch",
     "FitResult",
     "GroupReport",
@@ -25,6 +30,8 @@ __all__ = [
     "Ordering",
     "Problem",
     "Source",
+    "SweepResult",
+    "Table",
     "Training",
     "all_finite",
     "check_rows",
@@ -32,7 +39,9 @@ __all__ = [
     "compared",
     "fit",
     "group_for",
+    "members_that_fit",
     "place",
     "predict",
+    "sweep",
     "take_rows",
 ]

@@ -174,7 +174,7 @@ class Evaluator:
     def __init__(
         self, model: Callable[..., Array], loss: Any, metrics: Sequence[Any], backend: Backend, chunk: Chunk
     ) -> None:
-        self.names = ["loss", *(_metric_name(metric) for metric in metrics)]
+        self.names = ["loss", *(metric_name(metric) for metric in metrics)]
         self._backend = backend
         self._data = tuple(tree.leaves(chunk))
         functions = [metric_table.get(metric) for metric in metrics]
@@ -192,15 +192,23 @@ class Evaluator:
 
     def __call__(self, params: Tree) -> dict[str, float]:
         """The figures by name; an ensemble's are averaged over its members."""
+        return {name: average(self._backend, value) for name, value in self._figures(params)}
+
+    def of_members(self, params: Tree) -> dict[str, np.ndarray]:
+        """The figures by name, one number for each member of an ensemble."""
+        return {
+            name: np.asarray(self._backend.to_numpy(value), dtype=np.float64)
+            for name, value in self._figures(params)
+        }
+
+    def _figures(self, params: Tree) -> list[tuple[str, Any]]:
         leaves, self._rebuild = tree.flatten(params)
         with self._backend.all_threads(), self._backend.scope_of(*leaves):
-            values = self._program((*leaves, *self._data))
-            return {
-                name: average(self._backend, value) for name, value in zip(self.names, values, strict=True)
-            }
+            return list(zip(self.names, self._program((*leaves, *self._data)), strict=True))
 
 
-def _metric_name(metric: Any) -> str:
+def metric_name(metric: Any) -> str:
+    """What the figures of a metric are called."""
     return metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)
 
 

@@ -65,13 +65,18 @@ class InMemory:
         self._chunk, self._ordering = chunk, ordering
         self._drawn: tuple[int, np.ndarray] = (-1, np.arange(0))
 
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return int(self._chunk.inputs.shape[0])
+
     def epoch(self, number: int) -> Iterator[Piece]:
         yield self._chunk, self._order(number)
         self._drawn = number + 1, self._order(number + 1)  # while an asynchronous device is still at work
 
     def _order(self, number: int) -> np.ndarray:
         drawn, order = self._drawn
-        return order if drawn == number else self._ordering.rows(number, int(self._chunk.inputs.shape[0]))
+        return order if drawn == number else self._ordering.rows(number, self.rows)
 
 
 class OnDisk:

@@ -8,6 +8,7 @@ from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
 from multimlp.training.engines.group import GroupEngine, ScaledGroupEngine
 from multimlp.training.engines.mixed import master_dtype
 from multimlp.training.engines.placed import PlacedEngine
+from multimlp.training.engines.own import first_state
 from multimlp.training.engines.portable import PortableEngine
 from multimlp.training.engines.spread import ScaledSpreadEngine, SpreadEngine
 from multimlp.training.engines.sums import check_threads
@@ -18,7 +19,7 @@ __all__ = ["Chunk", "ChunkResult", "Engine", "Problem", "choose", "initial_state
 
 def initial_state(problem: Problem, params: Tree) -> Tree:
     """The optimiser's state before the first step, as the problem's engine keeps it."""
-    return mixed.prepared(problem).optimizer.init(params)
+    return first_state(mixed.prepared(problem), params)
 
 
 def choose(problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> tuple[Engine, str]:

@@ -65,6 +65,8 @@ class Problem:
         orders of rows and numbers of steps are those of all processes together.
     placement : Placement or None
         The devices of this process that the members of an ensemble lie on; None: one.
+    own : tuple of (name, numbers)
+        What each member has for itself, one number a member; see `multimlp.training.engines.own`.
     """
 
     model: Callable[..., Array]
@@ -81,6 +83,7 @@ class Problem:
     steps: int | None = None
     group: Group | None = None
     placement: Placement | None = None
+    own: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
     __repr__ = short_repr
 

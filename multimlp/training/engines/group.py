@@ -28,6 +28,7 @@ class GroupProgram(Program):
         self._problem = problem
         leaves, self._rebuild = tree.flatten(state)
         self._count = count = len(leaves)
+        self._own: tuple[str, ...] = ()
         self._windowed = getattr(problem.model, "dropout", 0.0) > 0
 
         def update(arrays: Arrays) -> Arrays:

@@ -44,6 +44,7 @@ class PlacedEngine(PortableEngine):
         self._placement = where = placement_of(problem)
         with problem.backend.scope_of(*self._leaves):
             self._leaves = tuple(where.place_state(leaf) for leaf in self._leaves)
+            self._own = tuple(where.place_state(numbers) for numbers in self._own)
             self._key, self._no_loss = where.place(self._key), where.place_state(self._no_loss)
         self._there = Placed(problem)
 

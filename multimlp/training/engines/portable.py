@@ -16,6 +16,7 @@ from multimlp import random, tree
 from multimlp.backend import Array, array_namespace
 from multimlp.training.engines.base import Chunk, ChunkResult, Problem, compile_program
 from multimlp.training.engines.objective import batch_objective
+from multimlp.training.engines.own import Numbers, first_state, host_numbers, placed, with_own
 from multimlp.tree import Tree
 
 COMPILED_STEPS = 4096
@@ -29,6 +30,7 @@ class Program:
         self._problem = problem
         leaves, self._rebuild = tree.flatten(state)
         self._count = len(leaves)
+        self._own = tuple(host_numbers(problem))
         self.run = compile_program(problem, self._chunk, self._count)
 
     def current(self, optimizer_state: Tree) -> Problem:
@@ -36,11 +38,12 @@ class Program:
         return self._problem
 
     def _chunk(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
-        state, (loss, key, step, rows, tail, *data) = arrays[: self._count], arrays[self._count :]
+        state, (loss, key, step, rows, tail, *more) = arrays[: self._count], arrays[self._count :]
+        own, data = dict(zip(self._own, more, strict=False)), more[len(self._own) :]
 
         def body(carry: tuple[Array, ...], items: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[()]]:
             *held, total, at = carry
-            inner, mean = self._step(tuple(held), key, at, items[0], data)
+            inner, mean = self._step(tuple(held), key, at, items[0], own, data)
             return (*inner, total + mean * float(items[0].shape[0]), at + 1), ()
 
         carry = (*state, loss, step)
@@ -51,11 +54,11 @@ class Program:
         return tuple(carry[:-1])
 
     def _step(
-        self, state: tuple[Array, ...], key: Array, number: Array, rows: Array, data: list[Any]
+        self, state: tuple[Array, ...], key: Array, number: Array, rows: Array, own: Numbers, data: list[Any]
     ) -> tuple[tuple[Array, ...], Array]:
         xp = array_namespace(state[0])
         params, optimizer_state = self._rebuild(state)
-        problem = self.current(optimizer_state)
+        problem = with_own(self.current(optimizer_state), own)
         flat, rebuild = tree.flatten(params)
         batch = [xp.take(array, rows, axis=0) for array in data]
         objective = batch_objective(problem, rebuild, random.fold_in(key, number), batch)
@@ -74,8 +77,9 @@ class PortableEngine:
         self.name = "compiled" if problem.compiled else "steps"
         self.steps_per_call = COMPILED_STEPS if problem.compiled else None
         self._problem = problem
+        self._own = tuple(placed(problem).values())
         if optimizer_state is None:
-            optimizer_state = problem.optimizer.init(params)
+            optimizer_state = first_state(problem, params)
         leaves, self._rebuild = tree.flatten((params, optimizer_state))
         self._leaves = tuple(backend.protect(leaf) for leaf in leaves)
         self._key = random.key(problem.seed, like=self._leaves[0])
@@ -90,7 +94,7 @@ class PortableEngine:
             rows = self._indices(np.reshape(order[:whole], (-1, problem.batch_size)))
             tail = self._indices(order[whole:])
             step = self._indices(np.asarray(first_step))
-            data = tuple(tree.leaves(chunk))
+            data = (*self._own, *tree.leaves(chunk))
             outputs = self._program.run((*self._leaves, self._no_loss, self._key, step, rows, tail, *data))
             self._leaves, loss = outputs[:-1], outputs[-1]
         return ChunkResult(loss, count)
@@ -112,9 +116,11 @@ class PortableEngine:
 
 
 def _program_for(program: type[Program], problem: Problem, state: Tree) -> Program:
-    """The program of a problem. Runs that differ in seed, device, data or group share it, and with it what was compiled."""
+    """The program of a problem. Runs that differ in seed, device, data, processes or members' numbers share it, and with it what was
+    compiled."""
     group = None if problem.group is None else problem.group.of_programs
-    shared = dataclasses.replace(problem, seed=0, device=None, steps=None, group=group)
+    own = tuple((name, ()) for name, _ in problem.own)
+    shared = dataclasses.replace(problem, seed=0, device=None, steps=None, group=group, own=own)
     skeleton = _Skeleton(state)
     try:
         return _cached_program(program, shared, skeleton)  # type: ignore[arg-type]

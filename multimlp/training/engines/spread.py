@@ -13,6 +13,7 @@ from multimlp.training.engines.base import Problem
 from multimlp.training.engines.group import GroupProgram
 from multimlp.training.engines.mixed import ScaledProgram
 from multimlp.training.engines.objective import Arrays
+from multimlp.training.engines.own import Numbers
 from multimlp.training.engines.placed import PlacedEngine
 from multimlp.training.engines.shares import Shares, workers_of
 from multimlp.tree import Tree
@@ -27,7 +28,7 @@ class SpreadProgram(GroupProgram):
         self.run = workers_of(problem).compile(self._chunk, problem.compiler, self._count)
 
     def _step(
-        self, state: Arrays, key: Array, number: Array, rows: Array, data: list[Any]
+        self, state: Arrays, key: Array, number: Array, rows: Array, own: Numbers, data: list[Any]
     ) -> tuple[Arrays, Array]:
         flat = self._total((*state, key, number), rows, data)
         *leaves, mean = self._total.sealed(self.update)((*state, flat))

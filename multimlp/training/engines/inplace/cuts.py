@@ -41,7 +41,8 @@ class Cuts:
         self._allowed = True
         several = len(self.examples(problem.batch_size)) > 1
         # `kernels.cuts` last: it may have to look for the library's settings, which takes as long as many small steps.
-        worth = problem.group is None and (several or len(shares) > 1)
+        # Of members with numbers of their own each layer is one piece.
+        worth = problem.group is None and not problem.own and (several or len(shares) > 1)
         self._allowed = worth and _is_known(problem) and kernels.cuts
         self.own_threads = several and self._allowed
         if not self._allowed or (kernels.own_threads and not self.own_threads):

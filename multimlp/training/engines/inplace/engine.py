@@ -23,6 +23,7 @@ from multimlp.training.engines.inplace.layout import Layout
 from multimlp.training.engines.inplace.penalty import Penalty
 from multimlp.training.engines.inplace.program import Program
 from multimlp.training.engines.inplace.updates import Update
+from multimlp.training.engines.own import FACTORS, WORDS, first_state, host_numbers, with_own
 from multimlp.tree import Tree
 
 _PROGRAMS_KEPT = 4
@@ -61,7 +62,7 @@ def build(problem: Problem, params: Tree, optimizer_state: Tree | None = None) -
     if kernels is None:
         return f"the {problem.backend.name} backend brings no in-place kernels"
     if optimizer_state is None:
-        optimizer_state = problem.optimizer.init(params)
+        optimizer_state = first_state(problem, params)
     return InplaceEngine(problem, kernels, params, optimizer_state)
 
 
@@ -72,6 +73,8 @@ class InplaceEngine:
     steps_per_call = None
 
     def __init__(self, problem: Problem, kernels: Kernels, params: Tree, optimizer_state: Tree) -> None:
+        numbers = {k: v for k, v in host_numbers(problem).items() if k not in (WORDS, FACTORS)}
+        problem = with_own(problem, numbers)
         self._problem, self._kernels, self._group = problem, kernels, problem.group
         if self._group is not None:
             kernels.recorder = None  # what travels to other processes is not recorded

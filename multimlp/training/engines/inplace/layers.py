@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from multimlp import activations, random
 from multimlp.activations import Activation
 from multimlp.backend import Array, Call, Kernels
 from multimlp.distributed import Window
+from multimlp.training.engines.own import FACTORS, WORDS
 
 
 class Hidden(NamedTuple):
@@ -25,7 +26,21 @@ class Hidden(NamedTuple):
 
 
 class Dropout:
-    """Draws the masks of a step, with the keys that the model's own call would fold; those of some rows of a batch, or of all."""
+    """Draws the masks of a step, with the keys that the model's own call would fold; those of some rows of a batch, or of all.
+
+    Parameters
+    ----------
+    kernels : Kernels
+    seed : int
+    rate : float
+    like : array
+        Of the library and device.
+    steps : int
+        Of a block.
+    own : mapping
+        What members have for themselves; see `multimlp.training.engines.own`.
+    window : Window, optional
+    """
 
     def __init__(
         self,
@@ -34,10 +49,19 @@ class Dropout:
         rate: float,
         like: Array,
         steps: int,
+        own: Mapping[str, np.ndarray],
         window: Window | None = None,
     ) -> None:
         self._kernels, self._keep = kernels, 1.0 - rate
         self._window = None if window is None else (window.start, window.rows)
+        self._own: tuple[Array, Array] | None = None
+        if WORDS in own:
+            words, factors = (own[name][:, None, None] for name in (WORDS, FACTORS))
+            place = kernels.backend.asarray
+            self._own = (
+                place(words, dtype="int32", device=kernels.device),
+                place(factors, dtype=kernels.dtype, device=kernels.device),
+            )
         self._base = self._key = random.key(seed, like=like)
         self._first = 0
         self._numbers: Array | None = None
@@ -75,7 +99,15 @@ class Dropout:
             )
             factors[...] /= self._keep
 
-        return factors, draw
+        if self._own is None:
+            return factors, draw
+        words, of_kept = self._own
+
+        def cut() -> None:
+            target[...] = random.bits(random.fold_in(self._key, layer), (batch, features)) <= words
+            factors[...] *= of_kept
+
+        return factors, cut
 
 
 def hidden_layer(

@@ -10,7 +10,9 @@ import bisect
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
 
 from multimlp import tree
 from multimlp.backend import Array, CompiledKernels, Kernels
@@ -123,9 +125,27 @@ class Layout:
             for first, last in itertools.pairwise(bounds)
         ]
 
-    def over_weights(self, value: float) -> Array:
-        """A flat buffer with ``value`` at the weights and zero at the biases."""
-        flat = self._kernels.zeros((self.size,))
+    def member_pieces(self, labels: Sequence[T], flats: Sequence[Array]) -> list[tuple[T, int, list[Array]]]:
+        """As `pieces`, for an ensemble, each view with the members along its first axis."""
+        columns = zip(*(self._views(flat) for flat in flats), strict=True)
+        whole = [block for flat in flats for block in self.blocks(flat)]
+        found: list[tuple[T, int, list[Array]]] = []
+        place = 0
+        for layer, with_bias in enumerate(self.has_bias):
+            leaves = [next(columns) for _ in range(1 + with_bias)]
+            own = labels[place : place + len(leaves)]
+            if all(label is own[0] for label in own):
+                found.append((own[0], place, [block.matrix for block in whole[layer :: len(self.has_bias)]]))
+            else:
+                found += [(own[i], place + i, list(views)) for i, views in enumerate(leaves)]
+            place += len(leaves)
+        return found
+
+    def over_weights(self, value: Any) -> Array:
+        """A flat buffer with ``value``, or a host array of one a member, at the weights and zero at the biases."""
+        flat, kernels = self._kernels.zeros((self.size,)), self._kernels
+        if isinstance(value, np.ndarray):
+            value = kernels.backend.asarray(value[:, None, None], dtype=kernels.dtype, device=kernels.device)  # type: ignore[union-attr]
         for block in self.blocks(flat):
             block.weight[...] = value
         return flat

@@ -38,7 +38,8 @@ class Penalty:
         self._kernels, self._p, self._g = kernels, p[span], g[span]
         self._slope = kernels.zeros(self._p.shape)
         self._slopes = [block.weight for block in layout.blocks(self._slope)] if members else None
-        self._signs = layout.over_weights(regularizer.l1)[span] if regularizer.l1 else None
+        has_signs = not isinstance(regularizer.l1, (int, float)) or regularizer.l1 != 0
+        self._signs = layout.over_weights(regularizer.l1)[span] if has_signs else None
         self._doubled = layout.over_weights(2 * regularizer.l2)[span]
         self._work = kernels.zeros(self._p.shape)
         self._values = kernels.zeros((steps, *members))

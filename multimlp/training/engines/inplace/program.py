@@ -27,6 +27,7 @@ from multimlp.training.engines.inplace.passes import Arrays, Pass
 from multimlp.training.engines.inplace.penalty import Penalty
 from multimlp.training.engines.inplace.runs import Runs
 from multimlp.training.engines.inplace.scalars import MOST_STEPS
+from multimlp.training.engines.own import WORDS, host_numbers
 from multimlp.training.engines.slices import Rows
 
 
@@ -95,8 +96,9 @@ class Program:
         inputs = kernels.filled((self.steps, batch, blocks[0].matrix.shape[-2]), 1.0)
         layers = [kernels.filled((*lead, block.matrix.shape[-2], batch), 1.0) for block in blocks[1:]]
         self._dropout, masks = None, []
-        if model.dropout:
-            self._dropout = Dropout(kernels, problem.seed, model.dropout, inputs, self.steps, window)
+        own = host_numbers(problem)
+        if model.dropout or WORDS in own:
+            self._dropout = Dropout(kernels, problem.seed, model.dropout, inputs, self.steps, own, window)
             masks = [self._dropout.mask(i, (*lead, width, batch)) for i, width in enumerate(widths[:-1])]
         self._draws = [draw for _, draw in masks]
         signals = _signals(kernels, [(*lead, width, batch) for width in widths], kept=self._cut)

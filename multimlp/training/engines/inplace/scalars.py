@@ -5,7 +5,7 @@ Worked out on the host in double precision, for all steps of a block together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,10 @@ MOST_STEPS = 64
 
 def columns(optimizer: Optimizer, step: int, count: int) -> dict[str, Any]:
     """``optimizer.scalars`` of ``count`` updates from the one after ``step`` updates on: an array of shape (count,) for each that
-    may change, the number itself for each that does not."""
+    may change, the number itself for each that does not. Where members have options of their own see `member_columns`."""
     rule, options = optimizer.rule, optimizer.options
+    if has_own(optimizer):
+        return member_columns(optimizer, step, count)
     steps = np.arange(step, step + count, dtype=np.float64)
     found: dict[str, Any] = {"learning_rate": _rates(options["learning_rate"], steps)}
     found.update(rule.constants(options))
@@ -30,11 +32,43 @@ def columns(optimizer: Optimizer, step: int, count: int) -> dict[str, Any]:
     return found
 
 
-def scalars(optimizer: Optimizer, step: int, count: int) -> list[Scalars]:
-    """The numbers of `columns`, step by step."""
+def has_own(optimizer: Optimizer) -> bool:
+    """Whether members have options of their own: host arrays of shape (members,)."""
+    return any(isinstance(value, np.ndarray) for value in optimizer.options.values())
+
+
+def member_columns(optimizer: Optimizer, step: int, count: int) -> dict[str, Any]:
+    """As `columns`, with an array of shape (count, members) for each number that may change or differ."""
+    rule, options = optimizer.rule, optimizer.options
+    own = {name: value for name, value in options.items() if isinstance(value, np.ndarray)}
+    steps = np.arange(step, step + count, dtype=np.float64)
+    rates = _rates(options["learning_rate"], steps)
+    found = {"learning_rate": rates[:, None] if "learning_rate" not in own and np.ndim(rates) else rates}
+    found.update(rule.constants(options))
+    if "weight_decay" in own:
+        found["weight_decay"] = own["weight_decay"]
+    if rule.corrections is not None:
+        found.update(rule.corrections(array_namespace(steps), steps[:, None] + 1, options))
+    shape = (count, *next(iter(own.values())).shape)
+    return {k: np.broadcast_to(v, shape) if isinstance(v, np.ndarray) else v for k, v in found.items()}
+
+
+def scalars(
+    optimizer: Optimizer, step: int, count: int, place: Callable[[np.ndarray], Array]
+) -> list[Scalars]:
+    """The numbers of `columns`, step by step; where there are several for a step, in an array that ``place`` makes of all of them."""
     found = columns(optimizer, step, count)
-    rows = [v.tolist() if isinstance(v, np.ndarray) else [v] * count for v in found.values()]
+    rows = [_rows(value, count, place) for value in found.values()]
     return [dict(zip(found, row, strict=True)) for row in zip(*rows, strict=True)]
+
+
+def _rows(value: Any, count: int, place: Callable[[np.ndarray], Array]) -> list[Any]:
+    if not isinstance(value, np.ndarray):
+        return [value] * count
+    if value.ndim == 1:
+        return value.tolist()
+    placed = place(value)
+    return [placed[i] for i in range(count)]
 
 
 def _rates(rate: Any, steps: np.ndarray) -> Any:
@@ -68,7 +102,8 @@ class LiveScalars:
             found = columns(optimizer, step, count)
             for name, array in table.items():
                 if not isinstance(array, (bool, float, int)):
-                    array[:count] = self._new(np.broadcast_to(found[name], count), self._kernels.dtype)
+                    shape = (count, *array.shape[1:])
+                    array[:count] = self._new(np.broadcast_to(found[name], shape), self._kernels.dtype)
         self._numbers[:count] = self._new(np.arange(step + 1, step + 1 + count), "float32")
 
     def at(self, part: int, position: int) -> tuple[Scalars, Array]:
@@ -82,7 +117,7 @@ class LiveScalars:
 
     def _table(self, found: dict[str, Any]) -> Scalars:
         return {
-            name: self._new(np.zeros(MOST_STEPS), self._kernels.dtype)
+            name: self._new(np.zeros((MOST_STEPS, *value.shape[1:])), self._kernels.dtype)
             if isinstance(value, np.ndarray)
             else value
             for name, value in found.items()

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from multimlp import tree
-from multimlp.backend import CompiledKernels, Record, Table, UntranslatableError
+from multimlp.backend import Argument, CompiledKernels, Late, Record, Table, UntranslatableError
 from multimlp.optimizers import OptimizerState
 from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
 from multimlp.training.engines.inplace.coverage import why_not
 from multimlp.training.engines.inplace.heads import SoftmaxHead, head_for
 from multimlp.training.engines.inplace.layout import Layout
+from multimlp.training.engines.own import FACTORS, PENALTY, WORDS, first_state, host_numbers, with_own
 from multimlp.training.engines.slices import Rows, example_slices, weight_shares
 from multimlp.training.engines.tables.crew import Crew
 from multimlp.training.engines.tables.program import Program
@@ -39,13 +40,18 @@ def build(problem: Problem, params: Tree, optimizer_state: Tree | None = None) -
     reason = why_not(problem, params)
     if reason is not None:
         return reason
-    if problem.members is not None and problem.optimizer.options["clip_norm"] is not None:
+    own = [name for name, _ in problem.own]
+    if (
+        problem.members is not None
+        and problem.optimizer.options["clip_norm"] is not None
+        and "clip_norm" not in own
+    ):
         return "clip_norm is about the gradients of all members together, and members are trained one after the other"
     kernels = problem.backend.compiled_kernels(problem.dtype, problem.device)
     if isinstance(kernels, str):
         return kernels
     if optimizer_state is None:
-        optimizer_state = problem.optimizer.init(params)
+        optimizer_state = first_state(problem, params)
     try:
         return TableEngine(problem, kernels, params, optimizer_state)
     except UntranslatableError as error:
@@ -60,6 +66,9 @@ class TableEngine:
     def __init__(
         self, problem: Problem, kernels: CompiledKernels, params: Tree, state: OptimizerState
     ) -> None:
+        self._own = own_arrays(problem)
+        numbers = {k: v for k, v in host_numbers(problem).items() if k not in (WORDS, FACTORS)}
+        problem = with_own(problem, numbers)
         self._problem, self._kernels, self.name = problem, kernels, kernels.name
         self._members = problem.members or 1
         host = problem.backend.to_numpy
@@ -67,7 +76,7 @@ class TableEngine:
         self._layout = Layout(first, kernels)
         self._p, *self._slots = (self._packed(part) for part in (params, *state.slots))
         self._step = int(state.step)
-        self._updates = Updates(kernels, self._layout, problem.optimizer.for_leaves(first))
+        self._updates = Updates(kernels, self._layout, problem.optimizer.for_leaves(first), self._members)
         self._labels = head_for(problem.loss) is SoftmaxHead  # as far as targets have one axis
         self._crews: dict[tuple[int, bool, bool], tuple[Crew, np.ndarray]] = {}
         self._crew(problem.batch_size, self._labels, False)  # what cannot be translated is to be known now
@@ -104,7 +113,7 @@ class TableEngine:
         late = self._data(chunk)
         late["rows"] = np.ascontiguousarray(order, dtype=np.int64)
         late["steps"] = np.arange(first_step, first_step + steps)
-        late |= self._updates.scalars(self._step, steps)
+        late |= self._own | self._updates.scalars(self._step, steps)
         labels = self._labels and chunk.targets.ndim == 1
         crew, total = self._crew(batch, labels, chunk.weights is not None)
         total[:] = 0
@@ -183,14 +192,20 @@ class TableEngine:
         regularizer: Any = self._problem.regularizer  # a `Regularizer`: see `inplace.coverage`
         if regularizer is not None:
             weights, gradients = ([b.weight for b in self._layout.blocks(flat)] for flat in (self._p[0], g))
+            strengths: Argument = Late("penalty", by_member=2)
+            if "penalty" not in self._own:
+                strengths = np.asarray([regularizer.l1, regularizer.l2], dtype=np.float64)
             for layer, start, stop in share:
                 p, of_p = weights[layer][start:stop], gradients[layer][start:stop]
-                records.append(self._kernels.penalty(p, of_p, total, regularizer.l1, regularizer.l2))
+                records.append(self._kernels.penalty(p, of_p, total, strengths))
         return records
 
     def _clip(self, g: np.ndarray) -> list[Record]:
         limit = self._problem.optimizer.options["clip_norm"]
-        return [] if limit is None else [self._kernels.clip(g, limit)]
+        if limit is None:
+            return []
+        own = "clip_norm" in self._own
+        return [self._kernels.clip(g, Late("clip_norm", by_member=1) if own else np.asarray([float(limit)]))]
 
     def _update(self, g: np.ndarray, share: Sequence[Rows]) -> list[Record]:
         arrays = [self._p[0], g, *(slot[0] for slot in self._slots)]
@@ -209,3 +224,18 @@ class TableEngine:
         values = self._layout.unpacked(flat if self._problem.members else flat[0])
         backend, dtype, device = self._problem.backend, self._problem.dtype, self._problem.device
         return tree.map(lambda leaf: backend.asarray(leaf, dtype=dtype, device=device), values)
+
+
+def own_arrays(problem: Problem) -> dict[str, np.ndarray]:
+    """What members have of their own beside options of the optimiser, as the records take it: late arrays, the members along the
+    first axis."""
+    numbers, found = host_numbers(problem), {}
+    if any(name in numbers for name in PENALTY):
+        base: Any = problem.regularizer
+        strengths = [numbers.get(name, 0.0 if base is None else getattr(base, name)) for name in PENALTY]
+        found["penalty"] = np.stack(np.broadcast_arrays(*strengths), axis=1).astype(np.float64)
+    if "clip_norm" in numbers:
+        found["clip_norm"] = numbers["clip_norm"]
+    if WORDS in numbers:
+        found |= {WORDS: numbers[WORDS].astype(np.int64), FACTORS: numbers[FACTORS]}
+    return found

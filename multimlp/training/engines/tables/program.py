@@ -16,6 +16,7 @@ from multimlp.activations import Activation, identity
 from multimlp.backend import CompiledKernels, Late, Record
 from multimlp.training.engines.base import Problem
 from multimlp.training.engines.inplace.layout import Block
+from multimlp.training.engines.own import DROPOUT, FACTORS, WORDS
 from multimlp.training.engines.slices import Rows
 from multimlp.training.engines.tables.heads import Head
 
@@ -56,8 +57,9 @@ class Program:
         self._inputs = [self._x.T, *below]
         self._outputs = kernels.zeros((widths[-1], batch))
         self._signals = [kernels.zeros((width, batch)) for width in widths]
+        self._own = any(name == DROPOUT for name, _ in problem.own)
         self._hidden = [
-            _Hidden(kernels, rule, inputs[:width], model.dropout)
+            _Hidden(kernels, rule, inputs[:width], bool(model.dropout) or self._own)
             for rule, inputs, width in zip(model.activations, below, widths, strict=False)
         ]
         self._head = Head(kernels, problem.loss, widths[-1], batch, labels, weighted)
@@ -102,7 +104,8 @@ class Program:
             backward.append(kernels.activation_backward(rule.derivative_from_output, y, signal))
         if hidden.factors is not None:
             keep, factors = 1.0 - self._problem.model.dropout, hidden.factors[:, part]  # type: ignore[attr-defined]
-            forward += kernels.dropout(self._key, layer, keep, members, factors, part.start, self._batch)
+            own = (Late(WORDS, by_member=1), Late(FACTORS, by_member=1)) if self._own else None
+            forward += kernels.dropout(self._key, layer, keep, members, factors, part.start, self._batch, own)
             forward.append(kernels.multiply(y, factors, inputs))
             backward.insert(0, kernels.multiply(signal, factors, signal))
         return forward, backward
@@ -111,9 +114,7 @@ class Program:
 class _Hidden:
     """The arrays of a hidden layer: ``y`` is what the activation works on, ``inputs`` what the next layer gets."""
 
-    def __init__(
-        self, kernels: CompiledKernels, rule: Activation, inputs: np.ndarray, dropout: float
-    ) -> None:
+    def __init__(self, kernels: CompiledKernels, rule: Activation, inputs: np.ndarray, dropout: bool) -> None:
         self.rule, self.inputs = rule, inputs
         # With dropout, what goes into the next layer is not what tells the derivative.
         self.y = kernels.zeros(inputs.shape) if dropout else inputs

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from multimlp.backend import CompiledKernels, Late, Record
 from multimlp.optimizers import Optimizer
 from multimlp.training.engines.inplace.layout import Layout
-from multimlp.training.engines.inplace.scalars import columns
+from multimlp.training.engines.inplace.scalars import columns, has_own
 
 
 class Updates:
@@ -23,10 +22,13 @@ class Updates:
     layout : Layout
     optimizers : sequence of Optimizer
         One a leaf of the parameters, as ``for_leaves`` gives them.
+    members : int
     """
 
-    def __init__(self, kernels: CompiledKernels, layout: Layout, optimizers: Sequence[Optimizer]) -> None:
-        self._kernels = kernels
+    def __init__(
+        self, kernels: CompiledKernels, layout: Layout, optimizers: Sequence[Optimizer], members: int
+    ) -> None:
+        self._kernels, self._members = kernels, members
         pieces = layout.pieces(optimizers, (np.empty(layout.size),))
         self._parts = [(part, start, start + view.size) for part, start, (view,) in pieces]
 
@@ -38,7 +40,10 @@ class Updates:
             if first < last:
                 names = list(_numbers(part, 0, 1))
                 views = [array[first:last] for array in arrays]
-                found.append(self._kernels.update(_rule(part), views, Late(f"scalars{i}", len(names)), names))
+                late = Late(f"scalars{i}", len(names))
+                if has_own(part):
+                    late = late._replace(by_step=len(names) * self._members, by_member=len(names))
+                found.append(self._kernels.update(_rule(part), views, late, names))
         return found
 
     def scalars(self, step: int, count: int) -> dict[str, np.ndarray]:
@@ -46,15 +51,16 @@ class Updates:
         found = {}
         for i, (part, *_) in enumerate(self._parts):
             numbers = _numbers(part, step, count)
-            rows = found[f"scalars{i}"] = np.empty((count, len(numbers)))
+            members = (self._members,) if has_own(part) else ()
+            rows = found[f"scalars{i}"] = np.empty((count, *members, len(numbers)))
             for j, value in enumerate(numbers.values()):
-                rows[:, j] = value
+                rows[..., j] = value
         return found
 
 
 def _numbers(part: Optimizer, step: int, count: int) -> dict[str, Any]:
     """The scalars of updates that are numbers, the weight decay among them."""
-    found = {**columns(part, step, count), "weight_decay": part.options["weight_decay"]}
+    found = {"weight_decay": part.options["weight_decay"], **columns(part, step, count)}
     return {name: value for name, value in found.items() if not isinstance(value, bool)}
 
 
@@ -64,10 +70,10 @@ def _rule(part: Optimizer) -> Callable[..., Any]:
         name: value for name, value in part.rule.constants(part.options).items() if isinstance(value, bool)
     }
 
+    decay = part.options["weight_decay"]
+    none = {} if isinstance(decay, np.ndarray) or decay else {"weight_decay": 0.0}
+
     def rule(p: Any, g: Any, slots: Any, scalars: dict[str, Any]) -> Any:
-        given = dict(scalars)
-        decay = given.pop("weight_decay")
-        options = {**part.options, "weight_decay": decay if part.options["weight_decay"] else 0.0}
-        return replace(part, options=options).update_array(p, g, slots, {**given, **flags})
+        return part.update_array(p, g, slots, {**scalars, **flags, **none})
 
     return rule

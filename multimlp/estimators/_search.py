@@ -1,0 +1,459 @@
+"""A search over hyper-parameters that trains candidates of equal shape as the members of one program."""
+
+from __future__ import annotations
+
+import inspect
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import ParameterGrid, ParameterSampler, check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, get_tags, indexable
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+
+from multimlp.errors import DataError, InputError
+from multimlp.errors.checks import refuse
+from multimlp.estimators._base import BaseMLP, store
+from multimlp.estimators._classifier import MLPClassifier
+from multimlp.estimators._members import NUMBERS, Fitting, why_alone
+from multimlp.estimators._regressor import MLPRegressor
+from multimlp.estimators._search_results import cv_results
+
+Settings = Mapping[str, Any]
+
+
+def _best_has(method: str) -> Callable[[Any], bool]:
+    """Whether the best estimator has a method; an AttributeError says why it cannot be called."""
+
+    def check(search: Any) -> bool:
+        if not search.refit:
+            raise AttributeError(
+                f"refit=False, so there is no estimator on all rows to call {method} of; use best_params_"
+            )
+        getattr(getattr(search, "best_estimator_", search.estimator), method)
+        return True
+
+    return check
+
+
+class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
+    """A search by cross-validation over the hyper-parameters of multimlp's estimators; scikit-learn's interface.
+
+    Scores are those of `sklearn.model_selection.GridSearchCV` or `RandomizedSearchCV` on the same estimator, up to rounding. Candidates
+    that differ in numbers alone (``alpha``, ``learning_rate_init``, ``momentum``, ``beta_1``, ``beta_2``, ``epsilon``, ``dropout``) are
+    trained on each split as the members of one program, and each stops when its own fit would have; all others (other layers, another
+    solver or seed) come one group after the other. Estimators with early stopping, L-BFGS, a changing learning rate or members of
+    their own are fitted one by one.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier, MLPRegressor, or a Pipeline that ends in one
+        In a pipeline the steps before are fitted once for each split and group.
+    param_grid : mapping of str to sequence, or sequence of these
+        All combinations, as for ``GridSearchCV``.
+    param_distributions : mapping of str to sequence or distribution, or sequence of these
+        Instead: ``n_iter`` candidates drawn from these, as for ``RandomizedSearchCV``.
+    n_iter : int
+    scoring : str, callable, list, tuple, dict or None
+        As in scikit-learn.
+    refit : bool, str or callable
+        Whether to fit the best candidate to all rows: with several scorers the name of the one that decides; a callable gets
+        ``cv_results_`` and returns the index.
+    cv : int, splitter, iterable or None
+    random_state : int, RandomState or None
+        Of the candidates drawn.
+    error_score : "raise" or number
+        The score of a candidate that cannot be fitted, such as one that diverges.
+    return_train_score : bool
+    verbose : int
+
+    Attributes
+    ----------
+    cv_results_ : dict
+    best_estimator_, best_params_, best_score_, best_index_, refit_time_, scorer_, n_splits_, multimetric_
+    classes_, n_features_in_, feature_names_in_
+        Those of the best estimator.
+    alone_ : dict of int to str
+        Why candidates were not trained together with others, by their indices.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from multimlp.estimators import MLPClassifier, MLPSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> grid = {"alpha": [0.0001, 0.01, 1.0], "learning_rate_init": [0.001, 0.01]}
+    >>> search = MLPSearchCV(MLPClassifier(16, max_iter=300, random_state=0), grid, cv=3).fit(X, y)
+    >>> search.best_params_["learning_rate_init"], bool(search.best_score_ > 0.9), len(search.cv_results_["params"])
+    (0.01, True, 6)
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_grid: Any = None,
+        *,
+        param_distributions: Any = None,
+        n_iter: int = 10,
+        scoring: Any = None,
+        refit: Any = True,
+        cv: Any = None,
+        random_state: Any = None,
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+        verbose: int = 0,
+    ) -> None:
+        store(self, locals())
+
+    # ---- fitting
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, groups: Any = None) -> MLPSearchCV:
+        """Score all candidates and, if ``refit``, fit the best to all rows.
+
+        Parameters
+        ----------
+        X, y
+            As the estimator takes them.
+        sample_weight : array of shape (n,), optional
+            For fitting, and for scorers that take weights.
+        groups : array of shape (n,), optional
+            For splitters that need them.
+
+        Returns
+        -------
+        self
+        """
+        last = _last_step(self.estimator)
+        if type(last) not in (MLPClassifier, MLPRegressor):
+            raise refuse(
+                "estimator",
+                "an MLPClassifier or MLPRegressor of multimlp.estimators, or a Pipeline that ends in one",
+                last,
+            )
+        if y is None:
+            raise DataError("y: this search requires y to be passed, but the target y is None")
+        X, y = indexable(X, y)
+        candidates = self._candidates()
+        splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        splits = list(splitter.split(X, y, groups))
+        weights = (
+            None if sample_weight is None else _check_sample_weight(sample_weight, np.empty((len(y), 1)))
+        )
+        scorer = check_scoring(self.estimator, scoring=self.scoring)
+        if self.verbose:
+            print(f"Fitting {len(splits)} folds for each of {len(candidates)} candidates")
+        scores = _Scores(scorer, len(candidates), len(splits), self.error_score, self.return_train_score)
+        self.alone_: dict[int, str] = {}
+        unfinished = 0
+        for members in _grouped(candidates, _prefix(self.estimator)):
+            for split, (train, test) in enumerate(splits):
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always", ConvergenceWarning)
+                    fitted = self._fitted(
+                        [candidates[i] for i in members], members, _Rows(X, y, weights, train), len(splits)
+                    )
+                    unfinished += sum(f.unfinished for f in fitted)
+                for warning in caught:
+                    if issubclass(warning.category, ConvergenceWarning):
+                        unfinished += 1
+                    else:
+                        warnings.warn_explicit(
+                            warning.message, warning.category, warning.filename, warning.lineno
+                        )
+                for i, one in zip(members, fitted, strict=True):
+                    scores.add(i, split, one, _Rows(X, y, weights, test), _Rows(X, y, weights, train))
+        scores.report(unfinished)
+        self.cv_results_ = cv_results(
+            candidates, scores.fit_time, scores.score_time, scores.test, scores.train
+        )
+        self.n_splits_, self.scorer_, self.multimetric_ = len(splits), scorer, scores.multimetric
+        self._choose(X, y, sample_weight)
+        return self
+
+    def _candidates(self) -> list[dict[str, Any]]:
+        if (self.param_grid is None) == (self.param_distributions is None):
+            raise InputError("param_grid, param_distributions: give one of the two")
+        if self.param_grid is not None:
+            found = list(ParameterGrid(self.param_grid))
+        else:
+            found = list(
+                ParameterSampler(self.param_distributions, self.n_iter, random_state=self.random_state)
+            )
+        if not found:
+            raise refuse("param_grid", "at least one candidate", self.param_grid)
+        known = self.estimator.get_params()
+        for name in dict.fromkeys(name for candidate in found for name in candidate):
+            if name not in known:
+                clone(self.estimator).set_params(**{name: None})  # scikit-learn's own words
+        return found
+
+    def _fitted(
+        self, candidates: Sequence[Settings], members: Sequence[int], rows: _Rows, repeats: int
+    ) -> list[_Fitted]:
+        """The estimators of one group, fitted to the rows of a split."""
+        estimators = [
+            clone(self.estimator).set_params(**clone(settings, safe=False)) for settings in candidates
+        ]
+        X, y, weights = rows.taken()
+        before = time.perf_counter()
+        try:
+            X = _transformed(estimators, X, y)
+        except Exception as error:  # of anybody's steps
+            return [_Fitted(estimator, error, 0.0) for estimator in estimators]
+        seconds = time.perf_counter() - before
+        networks = [_last_step(estimator) for estimator in estimators]
+        why = why_alone(networks[0])
+        if why is not None:
+            self.alone_ |= dict.fromkeys(members, why)
+            return [_alone(e, n, X, y, weights, seconds) for e, n in zip(estimators, networks, strict=True)]
+        try:
+            fitting = Fitting(networks, X, y, weights, repeats)
+        except ValueError as error:
+            return [_Fitted(estimator, error, seconds) for estimator in estimators]
+        if fitting.alone is not None:
+            self.alone_ |= dict.fromkeys(members, fitting.alone)
+        each = (seconds + fitting.seconds) / len(estimators)
+        return [
+            _Fitted(estimator, error, each, error is None and network.n_iter_ >= network.max_iter)
+            for estimator, network, error in zip(estimators, networks, fitting.errors, strict=True)
+        ]
+
+    def _choose(self, X: Any, y: Any, sample_weight: Any) -> None:
+        results = self.cv_results_
+        metric = self.refit if self.multimetric_ else "score"
+        if callable(self.refit):
+            self.best_index_ = int(self.refit(results))
+            if not 0 <= self.best_index_ < len(results["params"]):
+                raise refuse("refit", "a function that returns the index of a candidate", self.best_index_)
+        elif self.multimetric_ and self.refit and f"rank_test_{metric}" not in results:
+            raise InputError(
+                f"refit: with several scorers expected the name of the one that decides, a function or False, got {self.refit!r}"
+            )
+        elif not self.multimetric_ or self.refit:
+            self.best_index_ = int(results[f"rank_test_{metric}"].argmin())
+            self.best_score_ = results[f"mean_test_{metric}"][self.best_index_]
+        else:
+            return
+        self.best_params_ = results["params"][self.best_index_]
+        if self.refit:
+            started = time.perf_counter()
+            best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
+            given = (
+                {} if sample_weight is None else {f"{_prefix(self.estimator)}sample_weight": sample_weight}
+            )
+            self.best_estimator_ = best.fit(X, y, **given)
+            self.refit_time_ = time.perf_counter() - started
+            if hasattr(best, "feature_names_in_"):
+                self.feature_names_in_ = best.feature_names_in_
+
+    # ---- the best estimator
+
+    def _best(self) -> Any:
+        check_is_fitted(self)
+        return self.best_estimator_
+
+    @available_if(_best_has("predict"))
+    def predict(self, X: Any) -> Any:
+        """`predict` of the best estimator."""
+        return self._best().predict(X)
+
+    @available_if(_best_has("predict_proba"))
+    def predict_proba(self, X: Any) -> Any:
+        """`predict_proba` of the best estimator."""
+        return self._best().predict_proba(X)
+
+    @available_if(_best_has("predict_log_proba"))
+    def predict_log_proba(self, X: Any) -> Any:
+        """`predict_log_proba` of the best estimator."""
+        return self._best().predict_log_proba(X)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """What the scorer that decided makes of the best estimator's predictions."""
+        _best_has("predict")(self)
+        check_is_fitted(self)
+        found = self.scorer_(self.best_estimator_, X, y)
+        return float(found[self.refit] if isinstance(found, dict) and isinstance(self.refit, str) else found)
+
+    @property
+    def classes_(self) -> Any:
+        """Of the best estimator."""
+        _best_has("classes_")(self)
+        return self._best().classes_
+
+    @property
+    def n_features_in_(self) -> int:
+        """Of the best estimator."""
+        try:
+            check_is_fitted(self)
+        except ValueError as error:
+            raise AttributeError("n_features_in_: not fitted yet: call fit first") from error
+        return int(self.best_estimator_.n_features_in_)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "best_estimator_") or (not self.refit and hasattr(self, "cv_results_"))
+
+    def __sklearn_tags__(self) -> Any:
+        tags, own = super().__sklearn_tags__(), get_tags(self.estimator)
+        tags.estimator_type, tags.classifier_tags = own.estimator_type, own.classifier_tags
+        tags.regressor_tags, tags.target_tags = own.regressor_tags, own.target_tags
+        tags.input_tags.sparse = own.input_tags.sparse
+        return tags
+
+
+# ---- pipelines
+
+
+def _last_step(estimator: Any) -> Any:
+    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+
+
+def _prefix(estimator: Any) -> str:
+    """What names of the network's parameters begin with."""
+    return f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
+
+
+def _transformed(estimators: Sequence[Any], X: Any, y: Any) -> Any:
+    """What the steps before the networks, fitted once, make of the rows; all the pipelines get them."""
+    if not isinstance(estimators[0], Pipeline) or len(estimators[0].steps) == 1:
+        return X
+    first = estimators[0][:-1]
+    X = first.fit_transform(X, y)
+    for estimator in estimators[1:]:
+        estimator.steps[:-1] = first.steps
+    estimators[0].steps[:-1] = first.steps
+    return X
+
+
+# ---- groups
+
+
+def _grouped(candidates: Sequence[Settings], prefix: str) -> list[list[int]]:
+    """The indices of candidates that differ in numbers alone, group by group."""
+    numbers = {prefix + name for name in NUMBERS}
+    groups: list[tuple[dict[str, Any], list[int]]] = []
+    for i, candidate in enumerate(candidates):
+        shape = {name: value for name, value in candidate.items() if name not in numbers}
+        found = next((members for known, members in groups if _same(known, shape)), None)
+        if found is None:
+            groups.append((shape, [i]))
+        else:
+            found.append(i)
+    return [members for _, members in groups]
+
+
+def _same(a: Settings, b: Settings) -> bool:
+    def equal(x: Any, y: Any) -> bool:
+        try:
+            return x is y or (type(x) is type(y) and bool(x == y))
+        except Exception:  # of anybody's values
+            return False
+
+    return a.keys() == b.keys() and all(equal(a[name], b[name]) for name in a)
+
+
+# ---- fits and scores
+
+
+class _Rows:
+    """Some rows of what was given."""
+
+    def __init__(self, X: Any, y: Any, weights: np.ndarray | None, indices: np.ndarray) -> None:
+        self._given, self._indices = (X, y, weights), indices
+
+    def taken(self) -> tuple[Any, Any, np.ndarray | None]:
+        X, y, weights = self._given
+        own = None if weights is None else weights[self._indices]
+        return _safe_indexing(X, self._indices), _safe_indexing(y, self._indices), own
+
+
+class _Fitted:
+    """An estimator after it was fitted, or why it could not be."""
+
+    def __init__(
+        self, estimator: Any, error: Exception | None, seconds: float, unfinished: bool = False
+    ) -> None:
+        self.estimator, self.error, self.seconds, self.unfinished = estimator, error, seconds, unfinished
+
+
+def _alone(estimator: Any, network: BaseMLP, X: Any, y: Any, weights: Any, seconds: float) -> _Fitted:
+    started = time.perf_counter()
+    try:
+        network.fit(X, y, sample_weight=weights)
+    except ValueError as error:
+        return _Fitted(estimator, error, seconds)
+    return _Fitted(estimator, None, seconds + time.perf_counter() - started)
+
+
+class _Scores:
+    """The scores of each candidate on each split."""
+
+    def __init__(self, scorer: Any, candidates: int, splits: int, error_score: Any, train: bool) -> None:
+        self._scorer, self._error_score, self._with_train = scorer, error_score, train
+        self._shape = (candidates, splits)
+        self.fit_time, self.score_time = np.zeros(self._shape), np.zeros(self._shape)
+        self.test: dict[str, np.ndarray] = {}
+        self.train: dict[str, np.ndarray] = {}
+        self.multimetric = False
+        self._failed: list[tuple[int, int, Exception]] = []
+
+    def add(self, i: int, split: int, fitted: _Fitted, test: _Rows, train: _Rows) -> None:
+        self.fit_time[i, split] = fitted.seconds
+        if fitted.error is not None:
+            if self._error_score == "raise":
+                raise fitted.error
+            self._failed.append((i, split, fitted.error))
+            return
+        started = time.perf_counter()
+        try:
+            self._note(self.test, i, split, self._score(fitted.estimator, test))
+            self.score_time[i, split] = time.perf_counter() - started
+            if self._with_train:
+                self._note(self.train, i, split, self._score(fitted.estimator, train))
+        except ValueError as error:
+            if self._error_score == "raise":
+                raise
+            self._failed.append((i, split, error))
+
+    def _score(self, estimator: Any, rows: _Rows) -> dict[str, float]:
+        X, y, weights = rows.taken()
+        given = {} if weights is None or not _takes_weights(self._scorer) else {"sample_weight": weights}
+        found = self._scorer(estimator, X, y, **given)
+        self.multimetric = isinstance(found, dict)
+        return found if isinstance(found, dict) else {"score": found}
+
+    def _note(self, table: dict[str, np.ndarray], i: int, split: int, scores: Mapping[str, float]) -> None:
+        for name, value in scores.items():
+            if name not in table:
+                number = np.nan if self._error_score == "raise" else float(self._error_score)
+                table[name] = np.full(self._shape, number)
+            table[name][i, split] = value
+
+    def report(self, unfinished: int) -> None:
+        """Say what went wrong; raise where nothing went right."""
+        if unfinished:
+            warnings.warn(
+                f"{unfinished} of the fits reached max_iter before they had converged",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        if not self._failed:
+            return
+        i, split, error = self._failed[0]
+        total = self._shape[0] * self._shape[1]
+        text = f"{len(self._failed)} fits of {total} failed; the first, of candidate {i} on split {split}: {type(error).__name__}: {error}"
+        if len(self._failed) == total:
+            error.add_note(f"In a search all of the {text}")
+            raise error
+        warnings.warn(f"{text}. Their score is {self._error_score}", FitFailedWarning, stacklevel=4)
+
+
+def _takes_weights(scorer: Any) -> bool:
+    """Whether a scorer makes use of weights."""
+    asked = getattr(scorer, "_accept_sample_weight", None)
+    return bool(asked()) if asked is not None else "sample_weight" in inspect.signature(scorer).parameters
