@@ -43,6 +43,7 @@ def on_devices(names, devices):
             "float16": cases.said(lambda: cases.small_fit(**several, shards=4, dtype="float16")),
         },
         "local": _local(),
+        "sweeps": [swept(count) for count in (None, *devices[1:])],
         "members": [members(4, placed, 0.2) for placed in (None, *devices[1:])],
     }
 
@@ -65,6 +66,27 @@ def members(count, devices, dropout=0.0):
         engine.params(), engine.optimizer_state()
         leaves = mm.tree.leaves(engine.finish())
         return [np.asarray(leaf) for leaf in (*leaves, result.loss)], reason
+
+
+def swept(devices):
+    """Candidates, dropped out each at its own rate, on so many devices."""
+    X, y, _ = cases.data()
+    grid = {"seed": range(2), "learning_rate": [0.01, 0.1], "dropout": [0.0, 0.2]}
+    mlp = mm.MLP(cases.FEATURES, 8, cases.CLASSES, **cases.MODEL)
+    result = mm.sweep(
+        mlp,
+        grid,
+        X,
+        y,
+        devices=devices,
+        epochs=3,
+        batch_size=10,
+        backend="jax",
+        dtype="float64",
+        progress=False,
+    )
+    params = [np.asarray(leaf) for i in range(len(result)) for leaf in mm.tree.leaves(result.params(i))]
+    return [*params, np.asarray(result.table.columns["val_loss"])], result.engine_reason
 
 
 def _local():

@@ -37,8 +37,8 @@ def check_devices(found, names):
             assert all(same_bits(other, first) for other in others), name
 
 
-def check_members(found):
-    (one, _), *others = found["members"]
+def check_members(found, what="members"):
+    (one, _), *others = found[what]
     for arrays, reason in others:
         assert "the members lie on" in reason
         assert max(np.abs(a - b).max() for a, b in zip(arrays, one, strict=True)) <= 1e-12
@@ -76,6 +76,7 @@ def test_four_devices_of_one_process_give_the_numbers_of_one(monkeypatch):
     found = here(monkeypatch, programs.on_devices, 4, names, (1, 2, 4))
     check_devices(found, names)
     check_members(found)
+    check_members(found, "sweeps")
     assert found["reason"].endswith("XLA sums the gradients of 4 devices inside")
     assert found["local"] == (1, (cases.ROWS, cases.CLASSES))
     refused = found["refused"]

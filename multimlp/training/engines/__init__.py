@@ -7,8 +7,8 @@ from multimlp.training.engines import full_batch, mixed
 from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
 from multimlp.training.engines.group import GroupEngine, ScaledGroupEngine
 from multimlp.training.engines.mixed import master_dtype
-from multimlp.training.engines.placed import PlacedEngine
 from multimlp.training.engines.own import first_state
+from multimlp.training.engines.placed import PlacedEngine
 from multimlp.training.engines.portable import PortableEngine
 from multimlp.training.engines.spread import ScaledSpreadEngine, SpreadEngine
 from multimlp.training.engines.sums import check_threads
