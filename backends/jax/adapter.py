@@ -169,7 +169,7 @@ class JaxBackend(Backend):
         return Mesh(found, f"{len(found)} devices" if len(found) > 1 else "one device")
 
     def members_on(self, devices: Any, members: int) -> Placement | None:
-        from multimlp.backends.jax._mesh import MemberMesh
+        from multimlp.backends.jax._members import MemberMesh
 
         found = self._local(devices)
         return MemberMesh(found, members) if len(found) > 1 and members % len(found) == 0 else None

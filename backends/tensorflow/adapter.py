@@ -23,7 +23,7 @@ from multimlp.backends.tensorflow._tracing import for_vmap, for_xla, is_for_vmap
 from multimlp.distributed import Communicator, Workers
 from multimlp.errors import MultimlpError
 
-_TRACED_BY_DESIGN = ("pfor", "TensorFlowBackend.compile.")
+_TRACED_BY_DESIGN = ("pfor", "TensorFlowBackend.compile.", "Collectives.")
 
 
 def _is_no_advice_on_ours(record: logging.LogRecord) -> bool:

@@ -30,8 +30,9 @@ class GroupReport:
         What carried the bytes between them: ``"mpi"``, ``"gloo"``, ``"nccl"``, ``"sockets"``, ...; ``"none"`` for one process.
     shards : int or None
         The pieces of a batch whose gradients were added in a fixed order.
-    communicating : float
-        The share of the time of the steps that this process spent on exchanging, or waiting for, numbers of others: 0 to 1.
+    communicating : float or None
+        The share of the time of the steps that this process spent on exchanging, or waiting for, numbers of others: 0 to 1. None where that
+        happens inside of compiled programs, which do not tell.
     advice : str or None
         What to do instead, where that is more than half.
     """
@@ -39,12 +40,14 @@ class GroupReport:
     processes: int
     carrier: str
     shards: int | None
-    communicating: float
+    communicating: float | None
     advice: str | None
 
     @classmethod
     def of(cls, group: Group, seconds: float) -> GroupReport:
         """After steps that took so many seconds."""
+        if group.workers is not None:
+            return cls(group.size, group.communicator.name, group.shards, None, None)
         share = min(1.0, group.clock.seconds / seconds) if seconds else 0.0
         advice = None
         if group.size > 1 and share > 0.5:

@@ -71,6 +71,7 @@ class TreeEngine(FullBatchEngine):
     def __init__(self, problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> None:
         super().__init__(problem, params, optimizer_state)
         self._key = random.key(problem.seed, like=tree.leaves(params)[0])
+        self._there: Placed | None = None
         if problem.group is None:
             self._program = compile_program(problem, self._evaluate)
         elif problem.group.workers is not None and problem.group.workers.uniform:
@@ -90,8 +91,8 @@ class TreeEngine(FullBatchEngine):
 
             def value_and_grad(params: Tree) -> tuple[Array, Tree]:
                 arrays = tuple(tree.leaves(params))
-                if hasattr(self, "_there"):
-                    value, *gradients = self._called_there((*arrays, self._key, number), chunk)
+                if self._there is not None:
+                    value, *gradients = self._called((*arrays, self._key, number), self._there(chunk))
                 elif self._problem.group is not None:
                     value, *gradients = self._of_group(self._problem.group, arrays, number, data)
                 else:
@@ -128,9 +129,11 @@ class TreeEngine(FullBatchEngine):
         parts = [share(window) for window in group.windows(len(everyone))]
         return self._finish((*arrays, total(group, self._problem.backend, parts)))
 
-    def _called_there(self, given: tuple[Array, ...], chunk: Chunk) -> tuple[Array, ...]:
+    # ---- in a group with workers, which run one program
+
+    def _called(self, given: tuple[Array, ...], chunk: Chunk) -> tuple[Array, ...]:
         workers = workers_of(self._problem)
-        outputs = self._program((*map(workers.place, given), *tree.leaves(self._there(chunk))))
+        outputs = self._program((*map(workers.place, given), *tree.leaves(chunk)))
         return tuple(map(workers.local, outputs))
 
     def _of_workers(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
