@@ -69,13 +69,20 @@ class XlaCommunicator:
 
     def close(self) -> None:
         """`jax.distributed` ends with the process; what carries copies is closed by those who made it."""
+        global _joined_here
+        _joined_here = None
+
+
+_joined_here: XlaCommunicator | None = None
 
 
 def communicator(others: Communicator | None, device: str | None, timeout: float) -> Communicator | None:
     """The processes that JAX knows already, or those that it can still be told of: once it has computed, it is too late."""
+    global _joined_here
     if others is None:
-        joined = jax.distributed.is_initialized() and jax.process_count() > 1
-        return XlaCommunicator(None) if joined else None
+        if _joined_here is None and jax.distributed.is_initialized() and jax.process_count() > 1:
+            _joined_here = XlaCommunicator(None)
+        return _joined_here
     mine = [jax.distributed.is_initialized(), _has_computed()]
     joined, computed = others.gather(np.asarray(mine, dtype=np.int32)).T
     if not joined.any():
@@ -84,7 +91,8 @@ def communicator(others: Communicator | None, device: str | None, timeout: float
         _join(addresses(others)[0], others, timeout)
     elif not joined.all() or (jax.process_index(), jax.process_count()) != (others.rank, others.size):
         return None
-    return XlaCommunicator(others)
+    _joined_here = XlaCommunicator(others)
+    return _joined_here
 
 
 def _join(address: str, others: Communicator, timeout: float) -> None:

@@ -39,14 +39,24 @@ class ClusterCommunicator:
 
     def close(self) -> None:
         """The cluster ends with the process; what carries copies is closed by those who made it."""
+        global _cluster_of_process
+        _cluster_of_process = None
+
+
+_cluster_of_process: ClusterCommunicator | None = None
 
 
 def communicator(others: Communicator | None, device: str | None, timeout: float) -> Communicator | None:
-    """A cluster of the others, as long as TensorFlow has computed in none of them: afterwards it refuses."""
+    """The cluster that this process belongs to; else one of the others, as long as TensorFlow has computed in none of them: afterwards it
+    refuses."""
+    global _cluster_of_process
     if others is None:
-        return None
+        return _cluster_of_process
     computed = others.gather(np.asarray([_has_computed()], dtype=np.int32))
-    return None if computed.any() else ClusterCommunicator(others, timeout)
+    if not computed.any():
+        _cluster_of_process = ClusterCommunicator(others, timeout)
+        return _cluster_of_process
+    return None
 
 
 def _cluster(workers: list[str], rank: int) -> Any:
