@@ -263,6 +263,7 @@ def everything_else(folder):
         "other data": said(lambda: small_fit(X=X + rank)),
         "other seed": said(lambda: small_fit(seed=rank)),
         "other epochs": said(lambda: small_fit(epochs=2 + rank)),
+        "one checkpoint": said(lambda: small_fit(checkpoint=None if rank else os.path.join(folder, "one"))),
         "shards": said(lambda: small_fit(shards=3)),
         "number": said(lambda: small_fit(devices=3)),
         "names": said(lambda: small_fit(devices=["cpu", "cpu"])),

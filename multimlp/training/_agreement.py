@@ -139,9 +139,8 @@ class Agreement:
 def checksum(arrays: Tree, start: int = 0) -> int:
     """Of the bits of all arrays, in order; going on from another one."""
     for leaf in tree.leaves(arrays):
-        start = zlib.crc32(
-            memoryview(np.ascontiguousarray(owner(leaf).to_numpy(leaf)).view(np.uint8)).cast("B"), start
-        )
+        values = np.ascontiguousarray(owner(leaf).to_numpy(leaf))
+        start = zlib.crc32(values.reshape(-1).view(np.uint8).data, start)
     return start
 
 

@@ -257,7 +257,16 @@ def fit(
     history: dict[str, list[float]] = {}
     run = Run(mlp, epochs, history, lambda: training.params())
     keeper, state, steps, member_loss = None, None, 0, None
-    agreement.same_settings(partial(settings, described_if_possible, epochs=epochs))
+    agreement.same_settings(
+        partial(
+            settings,
+            described_if_possible,
+            backend=target.backend.name,
+            compile=compile,
+            checkpoint=checkpoint is not None,
+            epochs=epochs,
+        )
+    )
     if checkpoint is not None:
         keeper = Checkpoint(checkpoint, settings())
         resumed = keeper.load(run, target, start, initial_state(problem, start), watchers, agreement)
