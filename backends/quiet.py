@@ -26,23 +26,31 @@ def quiet_tensorflow() -> Iterator[None]:
         yield
         return
     os.environ[_LEVEL] = _OURS
+    with caught(2):
+        yield
+
+
+@contextlib.contextmanager
+def caught(descriptor: int) -> Iterator[None]:
+    """Keep what is written to standard output (1) or error (2) by whatever language away from the terminal; show it after all if the
+    block fails."""
     try:
-        sys.stderr.flush()
-        kept = os.dup(2)
-    except (AttributeError, OSError, ValueError):  # no standard error to keep clean
+        (sys.stdout if descriptor == 1 else sys.stderr).flush()
+        kept = os.dup(descriptor)
+    except (AttributeError, OSError, ValueError):  # there is none to keep clean
         yield
         return
-    with tempfile.TemporaryFile() as caught:
-        os.dup2(caught.fileno(), 2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), descriptor)
         try:
             yield
         except BaseException:
-            os.dup2(kept, 2)
-            caught.seek(0)
-            os.write(2, caught.read())
+            os.dup2(kept, descriptor)
+            held.seek(0)
+            os.write(descriptor, held.read())
             raise
         finally:
-            os.dup2(kept, 2)
+            os.dup2(kept, descriptor)
             os.close(kept)
 
 

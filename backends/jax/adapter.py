@@ -18,6 +18,7 @@ from multimlp.backends.jax import _rules, namespace
 from multimlp.backends.jax._rules import ordinary as _ordinary
 from multimlp.backends.jax._slopes import with_closed_slope
 from multimlp.backends.jax._wide import NARROWER, WIDE, switch_is_on
+from multimlp.distributed import Communicator, Placement, Workers
 from multimlp.errors import MultimlpError, shape_unknown, value_taken
 
 _NO_SCOPE: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
@@ -120,9 +121,8 @@ class JaxBackend(Backend):
         return host.astype(np.float32) if host.dtype.name == "bfloat16" else host
 
     def devices(self) -> tuple[str, ...]:
-        return tuple(_name(device) for device in jax.devices()) + (
-            () if jax.default_backend() == "cpu" else ("cpu",)
-        )
+        here = tuple(_name(device) for device in jax.local_devices())
+        return here if "cpu" in here else (*here, "cpu")
 
     def device_name(self, x: Array) -> str:
         return "cpu" if isinstance(x, jax.core.Tracer) else _name(next(iter(x.devices())))
@@ -153,6 +153,37 @@ class JaxBackend(Backend):
             "gelu": jax.nn.gelu,
             "softplus": jax.nn.softplus,
         }
+
+    # ---- more than one device
+
+    def communicator(
+        self, others: Communicator | None, device: str | None, timeout: float
+    ) -> Communicator | None:
+        from multimlp.backends.jax._communicator import communicator
+
+        return communicator(others, device, timeout)
+
+    def workers(self, communicator: Communicator, devices: Any) -> Workers | None:
+        from multimlp.backends.jax._mesh import Mesh
+
+        if communicator.size > 1:
+            mesh: Any = getattr(communicator, "mesh", None)
+            return None if mesh is None else mesh(devices == "all")
+        found = self._local(devices)
+        return Mesh(found, f"{len(found)} devices" if len(found) > 1 else "one device")
+
+    def members_on(self, devices: Any, members: int) -> Placement | None:
+        from multimlp.backends.jax._members import MemberMesh
+
+        found = self._local(devices)
+        return MemberMesh(found, members) if len(found) > 1 and members % len(found) == 0 else None
+
+    def _local(self, wanted: Any) -> list[Any]:
+        """Devices of this process: all of JAX's default kind, the first few of them, or those of these names."""
+        if isinstance(wanted, tuple):
+            return [_device(str(self.resolve_device(name))) for name in wanted]
+        here = jax.local_devices()
+        return here if wanted == "all" else here[:wanted]
 
     # ---- transforms
 
@@ -268,16 +299,16 @@ class JaxBackend(Backend):
 
 @functools.cache
 def _name(device: Any) -> str:
-    return (
-        "cpu"
-        if device.platform == "cpu"
-        else f"{'cuda' if device.platform == 'gpu' else device.platform}:{device.id}"
-    )
+    """``cpu``, ``cpu:1``, ``cuda:0``: numbered within the process, whatever JAX calls a device of one among many."""
+    number = [d.id for d in jax.local_devices(backend=device.platform)].index(device.id)
+    if device.platform == "cpu":
+        return f"cpu:{number}" if number else "cpu"
+    return f"{'cuda' if device.platform == 'gpu' else device.platform}:{number}"
 
 
 def _device(name: str) -> Any:
     for platform in (None, "cpu"):
-        for device in jax.devices(platform):
+        for device in jax.local_devices(backend=platform):
             if _name(device) == name:
                 return device
     raise ValueError(name)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from multimlp.backend import Arrays
 
-_EAGER = type(tf.constant(0.0))
+_EAGER = tf.__internal__.EagerTensor  # from a tensor of one's own nothing could be set up afterwards
 
 
 class Program:

@@ -22,9 +22,10 @@ from multimlp.backends.tensorflow._losses import cross_entropy
 from multimlp.backends.tensorflow._program import Program
 from multimlp.backends.tensorflow._slopes import with_slopes
 from multimlp.backends.tensorflow._tracing import NeedsLoop, for_vmap, for_xla, is_for_vmap, is_for_xla
+from multimlp.distributed import Communicator, Workers
 from multimlp.errors import MultimlpError
 
-_TRACED_BY_DESIGN = ("pfor", "TensorFlowBackend.compile.")
+_TRACED_BY_DESIGN = ("pfor", "TensorFlowBackend.compile.", "Collectives.")
 
 
 def _is_no_advice_on_ours(record: logging.LogRecord) -> bool:
@@ -126,6 +127,23 @@ class TensorFlowBackend(Backend):
             "gelu": tf.nn.gelu,
             "softplus": tf.nn.softplus,
         }
+
+    # ---- more than one process
+
+    def communicator(
+        self, others: Communicator | None, device: str | None, timeout: float
+    ) -> Communicator | None:
+        from multimlp.backends.tensorflow._communicator import communicator
+
+        return communicator(others, device, timeout)
+
+    def workers(self, communicator: Communicator, devices: Any) -> Workers | None:
+        from multimlp.backends.tensorflow._collectives import Collectives
+
+        if communicator.size == 1:
+            return Collectives()
+        collectives: Any = getattr(communicator, "collectives", None)
+        return None if collectives is None else collectives()
 
     # ---- transforms
 

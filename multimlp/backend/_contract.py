@@ -25,7 +25,7 @@ from multimlp._lazy import lazy
 from multimlp._typing import Array, Arrays, Namespace
 from multimlp.backend._loops import Loops, stacked
 from multimlp.backend._rules import OwnRules
-from multimlp.distributed import Communicator
+from multimlp.distributed import Communicator, Placement, Workers
 from multimlp.errors import CapabilityError, DeviceError, DTypeError, MultimlpError, value_taken
 from multimlp.errors.checks import as_given
 from multimlp.errors.close import did_you_mean
@@ -345,6 +345,23 @@ class Backend(Loops, OwnRules):
         with what carries copies, over which addresses may be agreed upon (`multimlp.distributed.addresses`). All processes make it at
         once. An operation that takes longer than ``timeout`` seconds is an error (`multimlp.distributed.failed`), and happens ``with
         multimlp.distributed.exchange:``."""
+        return None
+
+    def workers(self, communicator: Communicator, devices: Any) -> Workers | None:
+        """Who runs the compiled steps of one training together, with their sums inside: several devices of this process, or the processes
+        of a communicator that the library's programs can use. None, the default: steps are summed between programs.
+
+        Parameters
+        ----------
+        communicator : Communicator
+        devices : "all", int or tuple of str
+            As given; where processes were started, what each of them has.
+        """
+        return None
+
+    def members_on(self, devices: Any, members: int) -> Placement | None:
+        """Several devices of this process, each for as many members of an ensemble; None where there are not, or where the members cannot
+        be dealt out evenly. ``devices`` as for `workers`."""
         return None
 
     def summed(self, communicator: Communicator, flat: Array) -> Array:

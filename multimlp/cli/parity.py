@@ -4,6 +4,7 @@ example:
   multimlp parity --quick
   multimlp parity --backend torch --backend jax --function "gelu*" --dtype float32
   multimlp parity --html report.html
+  multimlp parity --processes 2
   multimlp parity --json > mine.json; multimlp parity --against mine.json
 """
 
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from multimlp.backend import canonical_name, is_installed, load_backend
 from multimlp.cli.common import file_name, note
 from multimlp.errors import InputError, missing_dependency
+from multimlp.errors.checks import check_whole
 from multimlp.files import check_apart, check_writable, opening, replacing
 from multimlp.parity.formats import FORMATS
 from multimlp.testing import comparable_backends
@@ -49,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="compile with this one alone, e.g. inductor; may be repeated (default: all; XLA if quick)",
     )
+    add(
+        "--processes",
+        metavar="N",
+        type=int,
+        help="compare the training runs on so many processes with those on one, and nothing else",
+    )
     add("--device", metavar="NAME", help="cpu, gpu, cuda:1, ... (default: every device)")
     add("--quick", action="store_true", help="fewer points, fewer modes, no half precision: under a minute")
     add("--json", action="store_true", help="print the report as one JSON object and nothing else")
@@ -65,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from multimlp.parity.rows import Report
 
-    if not is_installed("mpmath"):
+    if args.processes is None and not is_installed("mpmath"):
         raise missing_dependency("mpmath", "multimlp parity", "parity")
     if args.html is not None:
         check_writable(args.html, "--html")
@@ -89,8 +97,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(report.to_json())
     elif args.markdown:
-        from multimlp.parity.markdown import render
-
+        if args.processes is None:
+            from multimlp.parity.markdown import render
+        else:
+            from multimlp.parity.processes import render
         print(render(shown), end="")
     else:
         from multimlp.parity.terminal import show
@@ -115,7 +125,16 @@ def _compared(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # the 
         compilers=tuple(args.compiler or ()),
     )
     _check_compilers(plan.backends, plan.compilers)
-    return compare_all(plan, lambda stage: None if args.json or args.markdown else note(f"comparing {stage}"))
+
+    def said(stage: str) -> None:
+        if not (args.json or args.markdown):
+            note(f"comparing {stage}")
+
+    if args.processes is not None:
+        from multimlp.parity.processes import compare
+
+        return compare(plan, check_whole("--processes", args.processes, low=2, high=64), said)
+    return compare_all(plan, said)
 
 
 def _check_compilers(backends: Sequence[str], compilers: Sequence[str]) -> None:

@@ -262,7 +262,10 @@ def _print_report(trainer: Trainer, runs: list[Run]) -> None:
     print_text(f"{', '.join(versions)}{place}")
     for one in runs:
         if one.group is not None and one.group.processes > 1:
-            share = f"{one.group.communicating:.0%} of the time of the steps went into communicating"
+            part = one.group.communicating
+            share = "sums are inside of the compiled program"
+            if part is not None:
+                share = f"{part:.0%} of the time of the steps went into communicating"
             print_text(
                 f"{one.backend}: shared by {one.group.processes} processes ({one.group.carrier}); {share}"
             )

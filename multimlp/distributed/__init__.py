@@ -18,6 +18,7 @@ from multimlp.distributed._failures import TIMEOUT, failed, resuming_from, timeo
 from multimlp.distributed._group import Clock, Group, Window, add_pairs
 from multimlp.distributed._progress import beat, exchange
 from multimlp.distributed._vectors import flat, summable
+from multimlp.distributed._workers import Placement, Workers
 
 if TYPE_CHECKING:
     from multimlp.distributed._launcher import launch
@@ -39,7 +40,9 @@ __all__ = [
     "Clock",
     "Communicator",
     "Group",
+    "Placement",
     "Window",
+    "Workers",
     "abandon",
     "add_pairs",
     "addresses",

@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from multimlp.distributed._communicator import Communicator
+from multimlp.distributed._communicator import Alone, Communicator
+from multimlp.distributed._workers import Workers
 from multimlp.errors import InputError
 from multimlp.errors.checks import check_whole
 
 T = TypeVar("T")
+_ALONE = Alone()
 
 
 class Window(NamedTuple):
@@ -59,6 +61,9 @@ class Group:
     communicator : Communicator
     shards : int, optional
         A multiple of the number of processes.
+    workers : Workers, optional
+        Who runs one compiled program together, in place of processes that sum between programs: each takes the rows of a process, and
+        the shards are dealt to them.
     clock : Clock, optional
         Of the time that communicating takes.
 
@@ -78,16 +83,18 @@ class Group:
 
     communicator: Communicator
     shards: int | None = None
+    workers: Workers | None = None
     clock: Clock = field(default_factory=Clock, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.shards is None:
             return
         object.__setattr__(self, "shards", check_whole("shards", self.shards, low=1))
-        if self.shards % self.size:
+        those, many = ("processes", self.size) if self.workers is None else ("workers", self.workers.size)
+        if self.shards % many:
             raise InputError(
-                f"shards: {self.shards} pieces of a batch cannot be dealt to {self.size} processes, which must divide them; "
-                f"use a multiple, such as shards={-(-self.shards // self.size) * self.size}, or another number of processes"
+                f"shards: {self.shards} pieces of a batch cannot be dealt to {many} {those}, which must divide them; "
+                f"use a multiple, such as shards={-(-self.shards // many) * many}, or another number of {those}"
             )
 
     @property
@@ -102,6 +109,11 @@ class Group:
     def is_main(self) -> bool:
         """Whether this is the process that writes files, logs and shows progress."""
         return self.communicator.rank == 0
+
+    @property
+    def of_programs(self) -> Group | None:
+        """What compiled programs depend on; None where they know of no others."""
+        return None if self.workers is None else Group(_ALONE, self.shards, self.workers)
 
     def windows(self, rows: int) -> tuple[Window, ...]:
         """The pieces of a batch of so many rows that this process takes: one, or ``shards / size`` of them."""

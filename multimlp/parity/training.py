@@ -51,7 +51,7 @@ def rows(plan: Plan) -> Iterator[Row]:
         return
     for recipe in RECIPES:
         if plan.wants(recipe.label) or plan.wants("fit"):
-            truth = _trained(recipe, "numpy", None)
+            truth = trained(recipe, "numpy", None)
             for name in plan.backends:
                 backend = load_backend(name)
                 device = backend.resolve_device(plan.device) or backend.devices()[0]
@@ -64,14 +64,15 @@ def _data() -> tuple[np.ndarray, np.ndarray]:
     return X, (X[:, 0] * X[:, 1] + X[:, 2] > 0).astype(np.int64)
 
 
-def _trained(recipe: Recipe, backend: str, device: str | None) -> np.ndarray:
+def trained(recipe: Recipe, backend: str, device: str | None, **shared: Any) -> np.ndarray:
+    """The parameters that a recipe ends with, as one vector; ``shared`` are the arguments ``devices`` and ``shards`` of `fit`."""
     X, y = _data()
     mlp = MLP(6, (12, 8), 2, activation=recipe.activation, dropout=recipe.dropout)
     optimizer = optimizers.get({"name": recipe.optimizer, "options": recipe.options})
     epochs = STEPS // 10
     result = fit(
         mlp, X, y, optimizer=optimizer, epochs=epochs, batch_size=BATCH, validation=None, seed=3,
-        backend=backend, device=device, dtype="float64", progress=False,
+        backend=backend, device=device, dtype="float64", progress=False, **shared,
     )  # fmt: skip
     owner = load_backend(backend)
     leaves: Sequence[Any] = tree.leaves(result.params)
@@ -81,7 +82,7 @@ def _trained(recipe: Recipe, backend: str, device: str | None) -> np.ndarray:
 def _row(recipe: Recipe, backend: str, device: str, truth: np.ndarray) -> Row:
     eps = FORMATS["float64"].eps
     try:
-        params = _trained(recipe, backend, device)
+        params = trained(recipe, backend, device)
         off = float(np.max(np.abs(params - truth)) / np.max(np.abs(truth)))
         off, note = (off, "") if np.isfinite(off) else (np.inf, "not finite")
     except Exception as error:

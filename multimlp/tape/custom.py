@@ -164,8 +164,8 @@ def _called(rule: _Rule, arrays: Arrays, library: Library) -> Arrays:
         outputs = rule.function(arrays)
     elif isinstance(top, Series):
         raise CapabilityError(
-            "custom_vjp, custom_jvp: jet and laplacian need derivatives of higher orders, of which the rule says nothing to them; nest grad or "
-            "jvp, or let them see the function itself"
+            "custom_vjp, custom_jvp: jet and laplacian need derivatives of higher orders, of which the rule says nothing to them; nest "
+            "grad or jvp, or let them see the function itself"
         )
     elif isinstance(top, Batched):
         outputs = _batched(rule, arrays, top, library)

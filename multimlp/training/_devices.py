@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from multimlp.backend import Target, select_devices
-from multimlp.distributed import Alone, Communicator, Group, connect, inside, local_rank
+from multimlp.distributed import Alone, Communicator, Group, Placement, Workers, connect, inside, local_rank
 from multimlp.errors import DeviceError, InputError
 from multimlp.errors.checks import check_whole
 
@@ -27,8 +30,9 @@ class GroupReport:
         What carried the bytes between them: ``"mpi"``, ``"gloo"``, ``"nccl"``, ``"sockets"``, ...; ``"none"`` for one process.
     shards : int or None
         The pieces of a batch whose gradients were added in a fixed order.
-    communicating : float
-        The share of the time of the steps that this process spent on exchanging, or waiting for, numbers of others: 0 to 1.
+    communicating : float or None
+        The share of the time of the steps that this process spent on exchanging, or waiting for, numbers of others: 0 to 1. None where that
+        happens inside of compiled programs, which do not tell.
     advice : str or None
         What to do instead, where that is more than half.
     """
@@ -36,12 +40,14 @@ class GroupReport:
     processes: int
     carrier: str
     shards: int | None
-    communicating: float
+    communicating: float | None
     advice: str | None
 
     @classmethod
     def of(cls, group: Group, seconds: float) -> GroupReport:
         """After steps that took so many seconds."""
+        if group.workers is not None:
+            return cls(group.size, group.communicator.name, group.shards, None, None)
         share = min(1.0, group.clock.seconds / seconds) if seconds else 0.0
         advice = None
         if group.size > 1 and share > 0.5:
@@ -80,40 +86,91 @@ def group_for(
     if names is not None and device is not None:
         raise InputError("device, devices: both say where training runs; give one of them")
     communicator: Communicator = Alone()
+    workers: Workers | None = None
     if wanted is not None and wanted != 1:
-        communicator, target = _joined(wanted, target, device)
+        communicator, workers, target = _joined(wanted, target, device)
+    elif shards is not None and inside() is None:
+        workers = target.backend.workers(communicator, 1 if target.device is None else (target.device,))
     if names is not None:
-        try:
+        with _named_devices():
             named = target.backend.resolve_device(names[communicator.rank])
-        except DeviceError as error:
-            raise DeviceError(str(error).replace("device:", "devices:", 1)) from None
         target = dataclasses.replace(target, device=named)
-    if communicator.size == 1 and shards is None:
+    if shards is not None and workers is None and communicator.size > 1:
+        _check_bits(target, communicator)
+    if shards is None and communicator.size == 1 and (workers is None or workers.size == 1):
         return None, target
-    return Group(communicator, shards), target
+    return Group(communicator, shards, workers), target
 
 
-def _joined(wanted: Any, target: Target, device: str | None) -> tuple[Communicator, Target]:
-    """The communicator of as many processes as are wanted, and this one's own accelerator if there are several."""
+def share_members(
+    devices: Any, target: Target, device: str | None = None
+) -> tuple[Communicator, Callable[[int], Placement | None], Target]:
+    """What shares many models that are trained as the members of programs: processes, each with a contiguous part of the models, or the
+    devices of this process, each with a part of every program's members.
+
+    Returns
+    -------
+    communicator : Communicator
+        `Alone` for the devices of one process.
+    placement : callable
+        Of the number of members of a program: ``Problem.placement``. None where they are on one device, or where devices do not divide
+        them.
+    target : Target
+        Where this process computes.
+    """
+    wanted = select_devices(devices, target.backend)
+    if wanted is None or wanted == 1:
+        return Alone(), lambda members: None, target
+    communicator, _, target = _joined(wanted, target, device)
+    if communicator.size > 1:
+        return communicator, lambda members: None, target
+    return communicator, functools.partial(target.backend.members_on, wanted), target
+
+
+@contextlib.contextmanager
+def _named_devices() -> Iterator[None]:
+    """The argument as it is called here."""
+    try:
+        yield
+    except DeviceError as error:
+        raise DeviceError(str(error).replace("device:", "devices:", 1)) from None
+
+
+def _check_bits(target: Target, communicator: Communicator) -> None:
+    """`InputError` where one process computes by a program that these cannot share, and so perhaps with other bits."""
+    if inside() is None and target.backend.workers(Alone(), 1) is not None:
+        raise InputError(
+            f"shards: {target.backend.name} had computed before it joined the other processes, so that sums go by {communicator.name} "
+            "between its programs, whose bits one process does not have; call multimlp.distributed.connect with the backend before "
+            "anything is computed, or leave shards out"
+        )
+
+
+def _joined(wanted: Any, target: Target, device: str | None) -> tuple[Communicator, Workers | None, Target]:
+    """The communicator of as many processes as are wanted, or the devices of this one; and its own accelerator if there are several."""
     count = len(wanted) if isinstance(wanted, tuple) else wanted
-    given = inside()
+    given, workers = inside(), None
     if given is not None:
         found = given
-    elif isinstance(wanted, tuple):
-        found = connect("all")
     else:
-        target = _own_accelerator(target, device)
+        if not isinstance(wanted, tuple):
+            target = _own_accelerator(target, device)
         library: Any = target.backend
         found = connect("all", library, target.device)
-    if count != "all" and found.size != count:
+        with _named_devices():
+            workers = target.backend.workers(found, wanted)
+    many = found.size if workers is None or found.size > 1 else workers.size
+    if count != "all" and many != count:
         here = "this process is alone" if found.size == 1 else f"{found.size} processes were started"
+        if workers is not None and found.size == 1 and many > 1:
+            here += f" with {many} devices"
         raise InputError(f"devices: expected {count}, one a process, but {here}; use devices='all', or {HOW}")
-    if count == "all" and found.size == 1 and len(_alike(target)) > 1:
+    if count == "all" and many == 1 and len(_alike(target)) > 1:
         alike = ", ".join(_alike(target))
         raise InputError(
             f"devices: 'all' are {alike}, one a process, but this process is alone; name one by device=, or {HOW}"
         )
-    return found, target
+    return found, workers, target
 
 
 def _alike(target: Target) -> list[str]:

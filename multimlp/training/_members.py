@@ -11,6 +11,7 @@ import numpy as np
 
 from multimlp import tree
 from multimlp.backend import Target
+from multimlp.distributed import Placement
 from multimlp.mlp import MLP, Params
 from multimlp.training._candidates import Candidates
 from multimlp.training._evaluation import Evaluator
@@ -55,6 +56,8 @@ class Members:
         To validate on.
     size : int
         Candidates of a block.
+    placement : callable
+        Of a number of members: the devices that they lie on, or None; see `multimlp.training._devices.share_members`.
     """
 
     def __init__(
@@ -67,9 +70,11 @@ class Members:
         evaluator: Evaluator | None,
         rows: int,
         size: int,
+        placement: Callable[[int], Placement | None],
     ) -> None:
         self._candidates, self._problem, self._source, self._target = candidates, problem, source, target
         self._epochs, self._evaluator, self._size = epochs, evaluator, size
+        self._placement = placement
         per_member = max(1, rows) * sum((*problem.model.hidden, problem.model.out_features)) * 8  # type: ignore[attr-defined]
         self._evaluated = max(1, _EVALUATION_BYTES // per_member)
 
@@ -100,6 +105,7 @@ class Members:
             optimizer=self._candidates.optimizer,
             members=members,
             own=self._candidates.own(part),
+            placement=self._placement(members),
         )
         training = Training(problem, starting_params(self._candidates.mlp, seeds, self._target))
         losses, done = np.full(members, np.nan), 0

@@ -14,13 +14,13 @@ from multimlp import losses, optimizers, regularizers, tree
 from multimlp import metrics as metric_table
 from multimlp._terminal import progress as progress_bar
 from multimlp.backend import Backend, select
-from multimlp.distributed import Alone, Communicator, beat
+from multimlp.distributed import Communicator, beat
 from multimlp.errors import InputError
 from multimlp.errors.checks import check_whole, flag, refuse
 from multimlp.errors.close import did_you_mean
 from multimlp.mlp import MLP
 from multimlp.training._candidates import Candidates
-from multimlp.training._devices import group_for
+from multimlp.training._devices import share_members
 from multimlp.training._evaluation import Evaluator, metric_name
 from multimlp.training._examples import Examples
 from multimlp.training._members import Members, Trained, members_that_fit
@@ -155,8 +155,7 @@ def sweep(
         )
     if compile != "numba":
         chosen.backend.check_compiler(compile)
-    group, chosen = group_for(devices, None, chosen, device)
-    communicator = Alone() if group is None else group.communicator
+    communicator, placement, chosen = share_members(devices, chosen, device)
     target = replace(chosen, dtype=master_dtype(chosen.dtype))
     source, rows, held = source_and_rows(
         mlp, loss_rule, examples, target, batch_size, shuffle, last_batch == "drop", seed
@@ -186,7 +185,7 @@ def sweep(
     if held is not None:
         evaluator = Evaluator(mlp, loss_rule, figures, target.backend, place(target, loss_rule, *held))
     held_rows = 0 if held is None else int(held[1].shape[0])
-    members = Members(candidates, problem, source, target, epochs, evaluator, held_rows, size)
+    members = Members(candidates, problem, source, target, epochs, evaluator, held_rows, size, placement)
     found = _Collected(candidates, names, score, higher, keep)
     shown = communicator.rank == 0 and progress
     with progress_bar(len(mine) * epochs, "sweeping", shown) as bar:

@@ -8,7 +8,9 @@ from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
 from multimlp.training.engines.group import GroupEngine, ScaledGroupEngine
 from multimlp.training.engines.mixed import master_dtype
 from multimlp.training.engines.own import first_state
+from multimlp.training.engines.placed import PlacedEngine
 from multimlp.training.engines.portable import PortableEngine
+from multimlp.training.engines.spread import ScaledSpreadEngine, SpreadEngine
 from multimlp.training.engines.sums import check_threads
 from multimlp.tree import Tree
 
@@ -47,16 +49,31 @@ def choose(problem: Problem, params: Tree, optimizer_state: Tree | None = None) 
             return whole[0], f"{why}, and {whole[1]}"
         return full_batch.build(problem, params, optimizer_state), f"{why}; {whole}"
     if mixed.is_scaled(problem):
-        scaled = mixed.ScaledEngine if problem.group is None else ScaledGroupEngine
-        return scaled(problem, params, optimizer_state), "float16 needs a loss scale"
+        scaled, how = _summing(problem, scaled=True)
+        return scaled(problem, params, optimizer_state), f"float16 needs a loss scale{how}"
     found = _in_place(problem, params, optimizer_state)
     if not isinstance(found, str):
         return found
-    if problem.group is not None:
-        return GroupEngine(
-            problem, params, optimizer_state
-        ), f"{found}, and a group sums between two programs"
-    return PortableEngine(problem, params, optimizer_state), found
+    engine, how = _summing(problem)
+    return engine(problem, params, optimizer_state), found + how
+
+
+def _summing(problem: Problem, scaled: bool = False) -> tuple[type[PortableEngine], str]:
+    """The kind of portable engine, and where it sums gradients."""
+    group = problem.group
+    if problem.placement is not None:
+        return PlacedEngine, f"; {problem.placement.reason}"
+    if group is None:
+        return mixed.ScaledEngine if scaled else PortableEngine, ""
+    if group.workers is not None:
+        if scaled and group.workers.uniform and group.workers.size > 1 and group.shards is not None:
+            raise CapabilityError(
+                f"shards: in float16 the {problem.backend.name} backend's programs for several devices round otherwise than its program "
+                "for one, so that the bits would differ; use dtype='bfloat16' or 'float32', or leave shards out"
+            )
+        return ScaledSpreadEngine if scaled else SpreadEngine, f"; {group.workers.reason}"
+    carrier = "" if group.size == 1 else f" by {group.communicator.name}"
+    return ScaledGroupEngine if scaled else GroupEngine, f", and a group sums between two programs{carrier}"
 
 
 def _in_place(problem: Problem, params: Tree, optimizer_state: Tree | None) -> tuple[Engine, str] | str:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from multimlp.backend import Array, Backend, Function
-from multimlp.distributed import Group
+from multimlp.distributed import Group, Placement
 from multimlp.errors.shown import short_repr
 from multimlp.tree import Tree
 
@@ -63,6 +63,8 @@ class Problem:
     group : Group or None
         The processes that share the work, and what rows of a batch each takes; None: this one makes whole batches alone. ``batch_size``,
         orders of rows and numbers of steps are those of all processes together.
+    placement : Placement or None
+        The devices of this process that the members of an ensemble lie on; None: one.
     own : tuple of (name, numbers)
         What each member has for itself, one number a member; see `multimlp.training.engines.own`.
     """
@@ -80,6 +82,7 @@ class Problem:
     compiler: str | None = None
     steps: int | None = None
     group: Group | None = None
+    placement: Placement | None = None
     own: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
     __repr__ = short_repr
@@ -94,6 +97,8 @@ class Problem:
 
 def compile_program(problem: Problem, function: Function, state: int = 0) -> Function:
     """``function`` compiled, or as it is where programs are not compiled. Its first ``state`` inputs are given away."""
+    if problem.placement is not None:
+        return problem.placement.compile(function, problem.compiler, state)
     return (
         problem.backend.compile_in_place(function, problem.compiler, state) if problem.compiled else function
     )

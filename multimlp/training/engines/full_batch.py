@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from multimlp import random, tree
-from multimlp.backend import Array, Target
+from multimlp.backend import Array, Target, array_namespace
 from multimlp.distributed import Group, Window
 from multimlp.errors import InputError
 from multimlp.optimizers import LBFGS
 from multimlp.training.engines.base import Chunk, ChunkResult, Problem, compile_program
 from multimlp.training.engines.objective import batch_objective, flat_share, flat_size, nothing, with_penalty
+from multimlp.training.engines.placed import Placed
+from multimlp.training.engines.shares import Shares, workers_of
 from multimlp.training.engines.sums import product_threads, total
 from multimlp.training.engines.vectors import BufferVectors, host_kernels
 from multimlp.tree import Tree
@@ -69,8 +71,13 @@ class TreeEngine(FullBatchEngine):
     def __init__(self, problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> None:
         super().__init__(problem, params, optimizer_state)
         self._key = random.key(problem.seed, like=tree.leaves(params)[0])
+        self._there: Placed | None = None
         if problem.group is None:
             self._program = compile_program(problem, self._evaluate)
+        elif problem.group.workers is not None and problem.group.workers.uniform:
+            self._shares = Shares(problem, self._evaluate_share, self._evaluate_share)
+            self._there = Placed(problem)
+            self._program = problem.group.workers.compile(self._of_workers, problem.compiler)
         else:
             self._program = compile_program(problem, self._evaluate_share)
             self._finish = compile_program(problem, self._with_penalty)
@@ -84,7 +91,9 @@ class TreeEngine(FullBatchEngine):
 
             def value_and_grad(params: Tree) -> tuple[Array, Tree]:
                 arrays = tuple(tree.leaves(params))
-                if self._problem.group is not None:
+                if self._there is not None:
+                    value, *gradients = self._called((*arrays, self._key, number), self._there(chunk))
+                elif self._problem.group is not None:
                     value, *gradients = self._of_group(self._problem.group, arrays, number, data)
                 else:
                     value, *gradients = self._program((*arrays, self._key, number, *data))
@@ -120,12 +129,25 @@ class TreeEngine(FullBatchEngine):
         parts = [share(window) for window in group.windows(len(everyone))]
         return self._finish((*arrays, total(group, self._problem.backend, parts)))
 
-    def _evaluate_share(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+    # ---- in a group with workers, which run one program
+
+    def _called(self, given: tuple[Array, ...], chunk: Chunk) -> tuple[Array, ...]:
+        workers = workers_of(self._problem)
+        outputs = self._program((*map(workers.place, given), *tree.leaves(chunk)))
+        return tuple(map(workers.local, outputs))
+
+    def _of_workers(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        count = len(tree.leaves(self._params))
+        given, data = arrays[: count + 2], arrays[count + 2 :]
+        everyone = array_namespace(*data).arange(int(data[0].shape[0]), dtype=given[-1].dtype)
+        return self._shares.sealed(self._with_penalty)((*arrays[:count], self._shares(given, everyone, data)))
+
+    def _evaluate_share(self, arrays: tuple[Array, ...], counted: Array | None = None) -> tuple[Array, ...]:
         leaves, rebuild = tree.flatten(self._params)
         params, (key, step, start, rows, everyone, *data) = arrays[: len(leaves)], arrays[len(leaves) :]
         place = start if self._random else None
         key = random.fold_in(key, step)
-        return (flat_share(self._problem, rebuild, params, key, data, rows, everyone, place, step),)
+        return (flat_share(self._problem, rebuild, params, key, data, rows, everyone, place, step, counted),)
 
     def _with_penalty(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         *params, flat = arrays

@@ -28,17 +28,8 @@ class GroupProgram(Program):
         self._problem = problem
         leaves, self._rebuild = tree.flatten(state)
         self._count = count = len(leaves)
+        self._own: tuple[str, ...] = ()
         self._windowed = getattr(problem.model, "dropout", 0.0) > 0
-
-        def gradient(arrays: Arrays) -> Arrays:
-            """Of the state, the key, the number of the step, the first row's place, this process's rows, all rows, and the data."""
-            params, optimizer_state = self._rebuild(arrays[:count])
-            key, step, start, rows, everyone, *data = arrays[count:]
-            flat, rebuild = tree.flatten(params)
-            problem = self.current(optimizer_state)
-            place = start if self._windowed else None
-            key = random.fold_in(key, step)
-            return (flat_share(problem, rebuild, tuple(flat), key, data, rows, everyone, place, step),)
 
         def update(arrays: Arrays) -> Arrays:
             """Of the state and the sum of the gradients: the new state and the mean loss."""
@@ -48,8 +39,19 @@ class GroupProgram(Program):
             new = self._problem.optimizer.update(rebuild(gradients), optimizer_state, params)
             return (*tree.leaves(new), mean)
 
-        self.gradient = compile_program(problem, gradient)
+        self.gradient = compile_program(problem, self.share)
         self.update = compile_program(problem, update, count)
+
+    def share(self, arrays: Arrays, counted: Array | None = None) -> Arrays:
+        """Of the state, the key, the number of the step, the first row's place, some rows, those of the whole batch, and the data: what
+        the rows add to the gradient and the mean loss, or those of them which are counted."""
+        params, optimizer_state = self._rebuild(arrays[: self._count])
+        key, step, start, rows, everyone, *data = arrays[self._count :]
+        flat, rebuild = tree.flatten(params)
+        problem = self.current(optimizer_state)
+        place = start if self._windowed else None
+        key = random.fold_in(key, step)
+        return (flat_share(problem, rebuild, tuple(flat), key, data, rows, everyone, place, step, counted),)
 
 
 class ScaledGroupProgram(ScaledProgram, GroupProgram):

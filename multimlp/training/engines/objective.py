@@ -65,6 +65,7 @@ def flat_share(
     everyone: Array,
     start: Any,
     step: Array,
+    counted: Array | None = None,
 ) -> Array:
     """What some rows of a batch add to its gradient and mean loss: a flat array of all gradients, and after them a loss a member.
 
@@ -80,6 +81,8 @@ def flat_share(
         The place of the first row in the batch, for the masks of dropout; None: the model draws none.
     step : array of shape ()
         The number of the step.
+    counted : array of bool, optional
+        Which of the rows count; default: all.
     """
     X, y, *weight = (array_namespace(a).take(a, rows, axis=0) for a in data)
     told = {} if start is None else {"window": (start, int(everyone.shape[0]))}
@@ -91,6 +94,8 @@ def flat_share(
         if weight:
             losses = losses * xp.astype(weight[0], losses.dtype)
             whole = xp.sum(xp.astype(xp.take(data[2], everyone, axis=0), losses.dtype))
+        if counted is not None:
+            losses = losses * xp.astype(counted, losses.dtype)
         mean = xp.sum(losses, axis=-1) / whole
         return xp.sum(mean), (mean,)
 

@@ -54,14 +54,14 @@ class Program:
         return tuple(carry[:-1])
 
     def _step(
-        self, state: tuple[Array, ...], key: Array, step: Array, rows: Array, own: Numbers, data: list[Any]
+        self, state: tuple[Array, ...], key: Array, number: Array, rows: Array, own: Numbers, data: list[Any]
     ) -> tuple[tuple[Array, ...], Array]:
         xp = array_namespace(state[0])
         params, optimizer_state = self._rebuild(state)
         problem = with_own(self.current(optimizer_state), own)
         flat, rebuild = tree.flatten(params)
         batch = [xp.take(array, rows, axis=0) for array in data]
-        objective = batch_objective(problem, rebuild, random.fold_in(key, step), batch, step)
+        objective = batch_objective(problem, rebuild, random.fold_in(key, number), batch, number)
         _, (mean,), gradients = problem.backend.final_value_and_grad(objective)(tuple(flat))
         new_params, new_state = problem.optimizer.update(rebuild(gradients), optimizer_state, params)
         return tuple(tree.leaves((new_params, new_state))), mean
@@ -116,10 +116,11 @@ class PortableEngine:
 
 
 def _program_for(program: type[Program], problem: Problem, state: Tree) -> Program:
-    """The program of a problem. Runs that differ in seed, device, data, group or members' numbers share it, and with it what was
+    """The program of a problem. Runs that differ in seed, device, data, processes or members' numbers share it, and with it what was
     compiled."""
+    group = None if problem.group is None else problem.group.of_programs
     own = tuple((name, ()) for name, _ in problem.own)
-    shared = dataclasses.replace(problem, seed=0, device=None, steps=None, group=None, own=own)
+    shared = dataclasses.replace(problem, seed=0, device=None, steps=None, group=group, own=own)
     skeleton = _Skeleton(state)
     try:
         return _cached_program(program, shared, skeleton)  # type: ignore[arg-type]
