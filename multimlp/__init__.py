@@ -32,7 +32,7 @@ from multimlp.transforms import (
 )
 
 if TYPE_CHECKING:
-    from multimlp import callbacks, metrics, optimizers, schedules
+    from multimlp import callbacks, metrics, optimizers, schedules, xp
     from multimlp.backend import available_backends
     from multimlp.files import load, load_tree, save, save_tree
     from multimlp.interop.keras import as_keras_layer
@@ -56,6 +56,7 @@ _LAZY_MODULES = (
     "plotting",
     "schedules",
     "testing",
+    "xp",
 )
 _LAZY_NAMES = {
     "FitResult": "training",
@@ -142,4 +143,5 @@ __all__ = [
     "value_and_grad",
     "vjp",
     "vmap",
+    "xp",
 ]

@@ -42,6 +42,7 @@ from multimlp.backend._selection import (
     Target,
     get_backend,
     select,
+    selected,
     set_backend,
     use_backend,
 )
@@ -95,6 +96,7 @@ __all__ = [
     "prepare_all",
     "register",
     "select",
+    "selected",
     "set_backend",
     "use_backend",
     "when_kernels_change",
