@@ -8,6 +8,7 @@ import array_api_strict as xp
 import numpy as np
 
 from multimlp.backend import Array, Backend, Capabilities, is_traced
+from multimlp.backends._dtype_names import leave_names_to_answer
 
 
 def _leave_traced_arrays_to_answer() -> None:
@@ -24,19 +25,8 @@ def _leave_traced_arrays_to_answer() -> None:
     xp._array_object.Array._check_type_device = checked  # type: ignore[method-assign]
 
 
-def _leave_names_to_answer() -> None:
-    """A dtype is unequal to everything that is none of the library's; a name that knows better (``xp.float32``) is asked instead."""
-    dtype = type(xp.float32)
-    equal = dtype.__eq__
-
-    def __eq__(self: Any, other: object) -> Any:  # noqa: N807
-        return NotImplemented if isinstance(other, str) else equal(self, other)
-
-    dtype.__eq__ = __eq__  # type: ignore[method-assign]
-
-
 _leave_traced_arrays_to_answer()
-_leave_names_to_answer()
+leave_names_to_answer(type(xp.float32))
 
 
 class StrictBackend(Backend):

@@ -167,7 +167,7 @@ def _definition(fn: Any, reference: Formula | None, mp: Any) -> Definition:
         return Definition(_by_the_oracle(fn), (_by_the_oracle(transforms.elementwise_grad(fn)),))
 
     def slope(mp: Any, x: Any) -> Any:
-        return mp.diff(lambda y: reference(mp, y), x)
+        return mp.diff(lambda y: reference(mp, y), x, relative=abs(x) > 1)
 
     return Definition(reference, (slope,))
 
@@ -199,12 +199,15 @@ def _points(known: Definition, form: Format, given: Any) -> tuple[np.ndarray, ..
 def _truth(
     mp: Any, formula: Formula, known: Definition, at: tuple[np.ndarray, ...], form: Format
 ) -> list[Any]:
-    """The true results; None where there is nothing to compare: results below the smallest normal number, kinks, poles."""
+    """The true results; None where there is nothing to compare: results below the smallest normal number, kinks, poles,
+    derivatives outside of the domain."""
     found = []
     low, high = known.inside
     for numbers in zip(*at, strict=True):
         if not low <= numbers[0] <= high:
-            found.append(mp.nan)
+            found.append(
+                mp.nan if formula is known.value else None
+            )  # libraries take derivatives of NaN by formula
             continue
         try:
             y = formula(mp, *(mp.mpf(float(x)) for x in numbers))
