@@ -94,7 +94,7 @@ def page(kept: dict[str, Any]) -> str:
             "| --- |" + " ---: |" * len(shown),
         ]
         for name in functions:
-            for quantity in kept["backends"][names[0]]["rows"][name]:
+            for quantity in sorted(kept["backends"][names[0]]["rows"][name], key=lambda q: (q != "value", q)):
                 title = (
                     f"`{name}`"
                     if quantity == "value"

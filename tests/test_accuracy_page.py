@@ -19,8 +19,8 @@ PINNED = {
     "numpy": "numpy",
     "torch": "torch",
     "jax": "jax",
-    "tensorflow": "tensorflow-cpu",
-    "strict": "array-api-strict",
+    "tensorflow": "tensorflow_cpu",
+    "strict": "array_api_strict",
 }
 
 

@@ -8,7 +8,7 @@ one of ``tanh`` is NaN where a square overflows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import mlx.core as mx
 
@@ -17,9 +17,10 @@ from multimlp.backend import Array
 __all__ = ["cos", "exp", "expm1", "logaddexp", "sin", "tanh"]
 
 
-def _differentiated(
-    value: Callable[[Array], Array], slope: Callable[[Array], Array]
-) -> Callable[[Array], Array]:
+Function: TypeAlias = Callable[[Array], Array]
+
+
+def _differentiated(value: Function, slope: Function) -> Function:
     """A function with a derivative of our own, in both modes and under ``vmap``; of any order, since the slope is differentiated too."""
     function: Any = mx.custom_function(value)
 
@@ -68,20 +69,15 @@ def _sech_squared(x: Array) -> Array:
     return 4 * decay / ((1 + decay) * (1 + decay))
 
 
-exp = _differentiated(_exp, lambda x: exp(x))
-expm1 = _differentiated(mx.expm1, lambda x: exp(x))
-tanh = _differentiated(mx.tanh, _sech_squared)
-sin = _differentiated(_sin, lambda x: cos(x))
-cos = _differentiated(_cos, lambda x: -sin(x))
+exp: Function = _differentiated(_exp, lambda x: exp(x))
+expm1: Function = _differentiated(mx.expm1, lambda x: exp(x))
+tanh: Function = _differentiated(mx.tanh, _sech_squared)
+sin: Function = _differentiated(_sin, lambda x: cos(x))
+cos: Function = _differentiated(_cos, lambda x: -sin(x))
 
 
 def logaddexp(x1: Array, x2: Array, /) -> Array:
     x1, x2 = (x if isinstance(x, mx.array) else mx.array(x, dtype=y.dtype) for x, y in ((x1, x2), (x2, x1)))
-    larger, smaller = mx.maximum(x1, x2), mx.minimum(x1, x2)
-    same = larger == smaller
-    gap = mx.where(same, 0, smaller - mx.where(same, 0, larger))
-    return mx.where(
-        mx.isinf(larger) & same,
-        larger,
-        larger + mx.log1p(exp(mx.where(same, 0 * mx.where(same, 0, gap), gap))),
-    )
+    gap = mx.where((x1 == x2) & mx.isinf(x1), 0, x1 - x2)
+    decayed = exp(mx.where(gap > 0, -gap, gap))  # half of the derivative on either side at a tie
+    return mx.where(gap > 0, x1, x2) + mx.log1p(decayed)

@@ -96,7 +96,7 @@ def _like(function: Callable[..., Array]) -> Callable[..., Array]:
     return like
 
 
-zeros_like, ones_like, full_like, empty_like = map(_like, (zeros, ones, full, empty))
+zeros_like, ones_like, full_like, empty_like = _like(zeros), _like(ones), _like(full), _like(empty)
 
 
 def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None) -> Array:
@@ -285,9 +285,8 @@ def nextafter(x1: Array, x2: Array, /) -> Array:
     """By the host, since MLX has none; it has no derivative."""
     if any(isinstance(x, mx.array) and x.dtype == mx.bfloat16 for x in (x1, x2)):
         raise CapabilityError("nextafter: not of bfloat16 on the mlx backend; cast to float32 first")
-    return mx.array(
-        np.nextafter(*(np.array(x) if isinstance(x, mx.array) else np.float32(x) for x in (x1, x2)))
-    )
+    first, second = (np.array(x) if isinstance(x, mx.array) else np.float32(x) for x in (x1, x2))
+    return mx.array(np.nextafter(first, second))
 
 
 def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Array:

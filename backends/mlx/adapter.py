@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends._dtype_names import leave_names_to_answer
 from multimlp.backends.mlx import namespace as xp
-from multimlp.errors import DTypeError, MultimlpError, value_taken
+from multimlp.errors import CapabilityError, DTypeError, MultimlpError, value_taken
 
 leave_names_to_answer(mx.Dtype)
 
@@ -110,8 +111,13 @@ class MLXBackend(Backend):
     # ---- programs
 
     def compile(self, function: Function, compiler: str | None = None) -> Function:
+        """On the CPU only when asked for by name: MLX writes C++ there and calls ``g++`` for each kernel, a second or more."""
         self.check_compiler(compiler)
-        if compiler == "none":
+        if compiler == "none" or (compiler is None and _ON_CPU):
             return function
+        if _ON_CPU and shutil.which("g++") is None:
+            raise CapabilityError(
+                "compiler: MLX compiles on the CPU by g++, which is not here; leave the argument out, or install it"
+            )
         compiled = mx.compile(lambda *xs: list(function(xs)))
         return lambda arrays: tuple(compiled(*arrays))

@@ -7,6 +7,7 @@ computes with too few digits.
 
 from __future__ import annotations
 
+import mlx.core as _mx
 from mlx.core import *
 
 from multimlp.backends.mlx import fft as fft
@@ -17,7 +18,7 @@ from multimlp.backends.mlx._info import *
 from multimlp.backends.mlx._sets import *
 
 __array_api_version__ = "2024.12"
-bool = bool_
+bool = _mx.bool_
 
 for _name in ("array", "compile", "erf", "erfinv", "grad", "jvp", "random", "value_and_grad", "vjp", "vmap"):
     del globals()[_name]  # none of the standard's; ``erf`` is 0 for tiny numbers

@@ -118,7 +118,7 @@ def _dtype(backend: Backend, dtype: str | None) -> str:
 
 
 def _with(usual: Precision, **given: float | None) -> Precision:
-    changes = {
+    changes: dict[str, Any] = {
         name: check_number(name, value, low=0, low_open=name == "step")
         for name, value in given.items()
         if value is not None
@@ -166,11 +166,11 @@ class _Check:
             if "rev" in self.modes:
                 gradients = pullback(tuple(self._place(weights)))
                 reverse = _dot([self.backend.to_numpy(g) for g in gradients], direction)
-                error = _dot([np.abs(w) for w in weights], errors)
+                total = _dot([np.abs(w) for w in weights], errors)
                 self._compare(
                     np.asarray(reverse),
                     np.asarray(_dot(weights, slopes)),
-                    np.asarray(error),
+                    np.asarray(total),
                     f"order {order}, reverse mode, {label}",
                 )
         if order < last:
