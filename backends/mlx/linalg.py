@@ -87,7 +87,7 @@ def matrix_norm(x: Array, /, *, keepdims: bool = False, ord: Any = "fro") -> Arr
         singular = svdvals(x)
         found = {2: mx.max, -2: mx.min, "nuc": mx.sum}[ord](singular, axis=-1)
         return mx.expand_dims(found, (-2, -1)) if keepdims else found
-    return mx.linalg.norm(x, ord=ord, axis=(-2, -1), keepdims=keepdims)
+    return mx.linalg.norm(x, ord=ord, axis=[-2, -1], keepdims=keepdims)
 
 
 def vector_norm(x: Array, /, *, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Array:
