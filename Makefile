@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo fuzz test test-all test-distributed test-lowest test-mxnet test-wheel lint types docs bench bench-gpu clean
+.PHONY: demo fuzz test test-all test-distributed test-lowest test-mxnet test-sdist test-wheel lint types docs bench bench-gpu clean
 
 demo: $(VENV)/.demo ## train one network on every backend and compare
 	$(BIN)/multimlp train digits
@@ -40,6 +40,17 @@ test-wheel: $(VENV)/.test ## the source distribution and the wheel made from it,
 	$(VENV)-wheel/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt build/dist/*.whl
 	cp tests/smoke_wheel.py build/dist
 	cd build/dist && $(abspath $(VENV))-wheel/bin/python smoke_wheel.py
+
+SDIST_TESTS := $(addprefix tests/,backends/test_strict.py $(addprefix test_,$(addsuffix .py,\
+	packaging random tape tape_rules testing transforms tree xp)))
+
+test-sdist: $(VENV)/.test ## the tests that the source distribution holds, of the core, with what it says that they need
+	rm -rf build/dist build/sdist $(VENV)-sdist
+	$(BIN)/python -m build --sdist --outdir build/dist .
+	mkdir -p build/sdist && tar xzf build/dist/*.tar.gz -C build/sdist --strip-components 1
+	$(PYTHON) -m venv $(VENV)-sdist
+	$(VENV)-sdist/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'build/sdist/[testing]'
+	cd build/sdist && $(abspath $(VENV))-sdist/bin/pytest $(SDIST_TESTS)  # not python -m pytest, which would import multimlp from here
 
 test-mxnet: $(VENV)-mxnet/.test ## MXNet and the core on NumPy 1.26, in an environment of their own
 	$(VENV)-mxnet/bin/python -m pytest $(MXNET_TESTS)

@@ -8,6 +8,7 @@ import array_api_strict as xp
 import numpy as np
 
 from multimlp.backend import Array, Backend, Capabilities, is_traced
+from multimlp.backends._dtype_names import leave_names_to_answer
 
 
 def _leave_traced_arrays_to_answer() -> None:
@@ -25,6 +26,7 @@ def _leave_traced_arrays_to_answer() -> None:
 
 
 _leave_traced_arrays_to_answer()
+leave_names_to_answer(type(xp.float32))
 
 
 class StrictBackend(Backend):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -19,6 +20,8 @@ from multimlp.losses import Loss
 project = "multimlp"
 author = "the multimlp developers"
 version = release = multimlp.__version__
+versions = os.environ.get("DOCS_VERSIONS", "").split()
+"""The versions beside which this one will lie, each in a folder of its name; docs/stability.md says how they are called."""
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
@@ -42,6 +45,11 @@ suppress_warnings = ["ref.python"]
 """Of two things of one name, such as attributes of two classes, either may be linked."""
 html_theme = "furo"
 html_title = f"multimlp {release}"
+if versions:
+    html_theme_options = {
+        "announcement": "Other versions: "
+        + " · ".join(f'<a href="../{name}/index.html">{name}</a>' for name in versions)
+    }
 html_show_copyright = False
 html_copy_source = False
 html_static_path = ["_static"]

@@ -13,9 +13,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from multimlp import activations, errors, initializers, losses, random, regularizers, tree
+from multimlp import errors, tree
 from multimlp.backend import Backend, array_namespace, convert, get_backend, op, set_backend, use_backend
-from multimlp.mlp import MLP, Dense, ParametricDense
 from multimlp.transforms import (
     at,
     cond,
@@ -44,36 +43,58 @@ from multimlp.transforms import (
 )
 
 if TYPE_CHECKING:
-    from multimlp import blocks, callbacks, metrics, optimizers, schedules
+    from multimlp import (
+        activations,
+        blocks,
+        callbacks,
+        initializers,
+        losses,
+        metrics,
+        optimizers,
+        random,
+        regularizers,
+        schedules,
+        xp,
+    )
     from multimlp.backend import available_backends
     from multimlp.blocks import chain
     from multimlp.files import load, load_tree, save, save_tree
     from multimlp.interop.keras import as_keras_layer
     from multimlp.interop.tensorflow import as_tf_module
     from multimlp.interop.torch import as_torch_module
+    from multimlp.mlp import MLP, Dense, ParametricDense
     from multimlp.structure import collapse, gradient_flow, linear_regions, to_sigmoid, to_tanh
     from multimlp.training import FitResult, SweepResult, fit, predict, sweep
 
 __version__ = "0.1.0"
 
 _LAZY_MODULES = (
+    "activations",
     "backends",
     "blocks",
     "callbacks",
     "data",
     "distributed",
     "estimators",
+    "initializers",
     "interop",
     "lessons",
+    "losses",
     "metrics",
     "optimizers",
     "parity",
     "plotting",
+    "random",
+    "regularizers",
     "schedules",
     "testing",
+    "xp",
 )
 _LAZY_NAMES = {
+    "MLP": "mlp",
+    "Dense": "mlp",
     "FitResult": "training",
+    "ParametricDense": "mlp",
     "SweepResult": "training",
     "as_keras_layer": "interop.keras",
     "as_tf_module": "interop.tensorflow",
@@ -96,7 +117,7 @@ _LAZY_NAMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """What needs optional packages, or time, is imported when first used."""
+    """The core is imported at once: backends, transforms, trees. Everything else is when it is first used."""
     if name in _LAZY_MODULES:
         return importlib.import_module(f"multimlp.{name}")
     if name in _LAZY_NAMES:
@@ -176,4 +197,5 @@ __all__ = [
     "vjp",
     "vmap",
     "while_loop",
+    "xp",
 ]

@@ -14,7 +14,7 @@ import numpy as np
 import multimlp as mm
 from multimlp.errors import MissingDependencyError
 
-ALLOWED_SECONDS = 0.15
+ALLOWED_SECONDS = 0.05
 """By which importing multimlp may take longer than importing NumPy."""
 
 

@@ -1,5 +1,8 @@
 """What is installed is what is here."""
 
+import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -73,6 +76,50 @@ def test_the_newest_versions_that_are_tested_satisfy_the_project():
     for requirement in REQUIREMENTS:
         for version in NEWEST.get(canonicalize_name(requirement.name), ()):
             assert requirement.specifier.contains(version) or "<2" in str(requirement.specifier), requirement
+
+
+def test_the_table_of_extras_is_that_of_the_project():
+    page = (ROOT / "docs" / "stability.md").read_text()
+    table = page.partition("<!-- extras")[2].partition("<!-- /extras")[0]
+    listed = {
+        name: re.findall(r"`([^`]+)`", brings)
+        for name, brings in re.findall(r"^\| `(\w+)` \| (.+?) \|", table, re.MULTILINE)
+    }
+    assert listed == PROJECT["optional-dependencies"]
+
+
+CORE = """
+import multimlp.tape, multimlp.transforms, multimlp.tree, multimlp.random, multimlp.xp
+from multimlp.testing import assert_close, assert_parity, check_grads
+"""
+
+
+def test_the_core_imports_neither_networks_nor_training_nor_a_framework():
+    script = f"import numpy, sys\nbefore = set(sys.modules)\n{CORE}\nprint(*set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    rooms = {".".join(name.split(".")[:2]) for name in done.stdout.split() if name.startswith("multimlp")}
+    networks = (
+        "mlp",
+        "losses",
+        "optimizers",
+        "training",
+        "estimators",
+        "data",
+        "files",
+        "interop",
+        "initializers",
+        "backends",
+    )
+    assert rooms.isdisjoint(f"multimlp.{name}" for name in networks)
+    assert {name.partition(".")[0] for name in done.stdout.split()}.isdisjoint(
+        (*FRAMEWORKS, "scipy", "mpmath", "pytest")
+    )
+
+
+def test_the_source_distribution_holds_the_tests_and_what_they_read():
+    manifest = (ROOT / "MANIFEST.in").read_text()
+    for folder in ("tests", "docs", "examples", "benchmarks", "notebooks", "backends"):
+        assert f"graft {folder}\n" in manifest
 
 
 def test_only_versions_of_python_that_were_run_are_listed():

@@ -1,15 +1,23 @@
 """`multimlp.testing`: what it accepts, what it refuses, and what its messages say."""
 
+import ast
+import types
+from pathlib import Path
+
 import numpy as np
 import pytest
 from libraries import NAMES
+from programs import kalman_filter
 
-from multimlp import activations
-from multimlp.backend import array_namespace, load_backend, owner
+from multimlp import activations, xp
+from multimlp.backend import array_namespace, load_backend, owner, register
 from multimlp.errors import InputError, ParityError
 from multimlp.parity.formats import FORMATS
-from multimlp.testing import assert_close, assert_parity, check_grads
+from multimlp.testing import assert_close, assert_parity, check_grads, ulp_table
+from multimlp.testing.contract import refuse_what_lacks
+from multimlp.testing.needed import NEEDED, missing
 
+ROOT = Path(__file__).resolve().parent.parent
 A = np.asarray([[1.0, 2.0], [3.0, 4.0]])
 
 CLOSE = {
@@ -82,8 +90,12 @@ def test_close_on_every_library(name):
         assert_close(a, backend.asarray(A + np.asarray([[0, 0], [0, 1e-3]]), dtype="float32"))
     if name != "numpy":
         with pytest.raises(ParityError, match=f"an array of {name}, expected one of numpy"):
-            assert_close(a, A.astype(np.float32))
-        assert_close(a, A.astype(np.float32), check_namespace=False)
+            assert_close(a, A.astype(np.float32), check_namespace=True)
+        assert_close(a, A.astype(np.float32))  # NumPy's are a target for all
+        with pytest.raises(ParityError, match="an array of numpy, expected one of"):
+            assert_close(A.astype(np.float32), a)
+        with pytest.raises(ParityError, match="dtype float32, expected float64"):
+            assert_close(a, A)
 
 
 def test_spacing_and_rounding_against_numpy():
@@ -135,6 +147,165 @@ def test_wrong_second_derivative_is_found():
         check_grads(f, (np.asarray([0.5]),), order=2)
 
 
+def filtered(observed, log_process, log_noise):
+    """The log-likelihood of a local level, a recursion whose slopes in the noises span orders of magnitude."""
+    mean, spread, total = 0.0 * log_noise, 0.0 * log_noise + 10.0, 0.0 * log_noise
+    for i in range(observed.shape[0]):
+        spread = spread + xp.exp(log_process)
+        surprise, variance = observed[i] - mean, spread + xp.exp(log_noise)
+        gain = spread / variance
+        mean, spread = mean + gain * surprise, spread * (1.0 - gain)
+        total = total - 0.5 * (surprise * surprise / variance + xp.log(variance))
+    return total
+
+
+OBSERVED = np.cumsum(np.random.default_rng(3).normal(size=12)) * 30.0
+NOISES = (np.asarray(-6.0), np.asarray(-9.0))
+METHODS = [{"order": 2}, {"order": 1, "method": "complex", "rtol": 1e-12}, {"order": 1, "step": 1e-3}]
+
+
+@pytest.mark.parametrize("options", METHODS, ids=str)
+def test_a_kalman_filter_passes(options):
+    check_grads(filtered, (OBSERVED, *NOISES), **options)
+    program = kalman_filter.filtered
+    observed = np.asarray([0.0, 1.3, 1.6, 1.5, 0.8])
+    if options.get("method") != "complex":
+        check_grads(
+            lambda *args: program(*args)[0], (observed, np.asarray(-1.0), np.asarray(-8.0)), **options
+        )
+
+
+@pytest.mark.parametrize("options", METHODS, ids=str)
+@pytest.mark.parametrize("mode", ["rev", "fwd"])
+def test_a_kalman_filter_with_a_slope_off_by_a_ten_thousandth_fails(options, mode):
+    def wrong(observed, log_process, log_noise):
+        stopped = owner(log_noise).stop_gradient(log_noise)
+        return filtered(observed, log_process, stopped + (log_noise - stopped) * 0.9999)
+
+    with pytest.raises(ParityError, match="argument 2"):
+        check_grads(wrong, (OBSERVED, *NOISES), modes=(mode,), **{**options, "rtol": 1e-7})
+
+
+def test_differences_that_settle_nowhere_say_so():
+    def noisy(x):
+        return x + float(np.random.default_rng().normal()) * 1e-3
+
+    with pytest.raises(ParityError, match="do not settle"):
+        check_grads(noisy, (np.asarray([0.5]),), order=1)
+
+
+def test_functions_that_end_close_by_and_numbers_of_all_sizes_pass():
+    check_grads(lambda x: xp.log(x), (np.asarray([1e-2, 1e3]),), step=1e-3)
+    check_grads(lambda x: xp.sin(x / 1e6), (np.asarray([1e6, 3e6]),))
+    check_grads(lambda x: xp.sin(1000.0 * x), (np.asarray([0.3]),), order=1)
+    with pytest.raises(InputError, match="order=1"):
+        check_grads(lambda x: x, (A,), method="complex")
+
+
+def test_single_precision_has_tolerances_of_its_own():
+    check_grads(lambda x: xp.exp(xp.sin(x)), (A,), dtype="float32")
+    with pytest.raises(ParityError, match="order 1"):
+        check_grads(lambda x: x * owner(x).stop_gradient(x), (A,), dtype="float32")
+    with pytest.raises(InputError):
+        check_grads(lambda x: x, (A,), dtype="float16")
+
+
+def test_a_backends_own_failure_is_a_line_of_the_table():
+    class Broken(type(load_backend("strict"))):
+        name = "broken"
+
+        def is_array_type(self, cls):
+            return False
+
+        def asarray(self, x, **options):
+            raise RuntimeError("out of\nmemory")
+
+    calls = []
+
+    def f(x):
+        if owner(x).name == "strict":
+            raise ValueError("its own words")
+        calls.append(1)
+        return x * float(len(calls))  # of another value each time
+
+    register(Broken())
+    with pytest.raises(ParityError) as caught:
+        assert_parity(f, A, backends=["broken", "strict", "numpy"], compiled=False)
+    lines = str(caught.value).splitlines()
+    assert "broken: failed: RuntimeError: out of memory" in lines
+    assert "strict: failed: ValueError: its own words" in lines
+    assert any(line.startswith("numpy, value") for line in lines)
+
+
+def test_ulp_tables_of_names_and_of_functions_of_ones_own():
+    table = ulp_table("sin", backends=["numpy", "strict"])
+    assert {(row.backend, row.quantity) for row in table} >= {("numpy", "value"), ("strict", "derivative")}
+    assert 0.4 < table.worst < 2
+    assert "numpy       float32   value" in repr(table)
+    lossy = ulp_table(
+        lambda x: xp.exp(x) - 1, reference=lambda mp, x: mp.expm1(x), points=A / 1e3, backends=["numpy"]
+    )
+    assert lossy.worst > 100
+    own = ulp_table(activations.softplus, points=np.linspace(-30, 30, 11), backends=["numpy"])
+    assert own.worst < 4
+    broken = ulp_table("exp", backends=["numpy"], points=np.asarray([1e4, 1.0]), derivative=False)
+    assert [row.beyond for row in broken] == [0, 0]  # both infinite
+    with pytest.raises(InputError, match="expected one of abs"):
+        ulp_table("sine")
+
+
+PORTABLE = {
+    "networks, losses, optimisers and training": """activations losses optimizers mlp metrics regularizers initializers training
+        backend transforms""",
+    "random numbers": "random",
+    "the tape": "tape",
+}
+
+
+def names_used(room):
+    path = ROOT / "multimlp" / room
+    for file in [path.with_suffix(".py")] if path.with_suffix(".py").exists() else path.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute):
+                of = node.value
+                if getattr(of, "id", getattr(of, "attr", "")) in ("xp", "namespace", "space"):
+                    yield node.attr
+
+
+def test_what_a_namespace_must_have_is_what_portable_code_calls():
+    standard = {name for name in dir(xp) if not name.startswith("_")} - {"linalg", "fft"}
+    standard -= {
+        "cumulative_prod",
+        "take_along_axis",
+    }  # of 2024.12: for derivatives of products and sorting alone
+    before = set()
+    for purpose, rooms in PORTABLE.items():
+        used = {name for room in rooms.split() for name in names_used(room)} & standard - before
+        assert used <= set(NEEDED[purpose]), f"{purpose}: add {sorted(used - set(NEEDED[purpose]))}"
+        before |= used
+    page = (ROOT / "docs" / "adding-a-backend.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in page for names in NEEDED.values() for name in names)
+
+
+def test_a_namespace_that_lacks_functions_is_told_which(tmp_path):
+    strict = load_backend("strict").xp
+    poor = types.SimpleNamespace(
+        **{n: getattr(strict, n) for n in dir(strict) if n not in ("expm1", "bitwise_xor", "roll")}
+    )
+
+    class Poor(type(load_backend("strict"))):
+        name, xp = "poor", poor
+
+    assert missing(Poor()) == {
+        "networks, losses, optimisers and training": ["expm1"], "random numbers": ["bitwise_xor"], "the tape": ["roll"],
+    }  # fmt: skip
+    register(Poor())
+    with pytest.raises(
+        pytest.fail.Exception, match="lacks for networks.*: expm1; for random numbers: bitwise_xor"
+    ):
+        refuse_what_lacks(load_backend("poor"))
+
+
 def test_many_numbers_use_random_directions():
     x = np.random.default_rng(0).normal(size=(10, 10))
     check_grads(lambda a: array_namespace(a).sin(a), (x,), order=1)
@@ -157,6 +328,7 @@ def test_parity_of_a_function_of_ones_own(reference):
     assert_parity(f, x, x.T, reference=reference)
 
 
+@pytest.mark.skipif("torch" not in NAMES, reason="torch is not installed")
 def test_parity_finds_a_value_that_differs():
     def f(x):
         wrong = 1e-6 if owner(x).name == "torch" else 0.0
@@ -167,6 +339,7 @@ def test_parity_finds_a_value_that_differs():
     assert "jax" not in str(caught.value)
 
 
+@pytest.mark.skipif("tensorflow" not in NAMES, reason="TensorFlow is not installed")
 def test_parity_finds_a_gradient_that_differs():
     """The maximum at a tie: half of the derivative on the tape, all of it in TensorFlow."""
 

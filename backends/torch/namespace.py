@@ -6,7 +6,7 @@ All the rest, dtypes and torch's own functions too, is handed on as it is.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from array_api_compat.torch import *
@@ -61,6 +61,24 @@ def expm1(x: Array, /) -> Array:
     value = (torch.tanh(x / 2) * (e + 1) if compiling else torch.expm1(x)).detach()
     nothing = difference.detach() - difference  # subtracted, so that -0 stays -0
     return torch.where(torch.isfinite(value), value - nothing, difference)
+
+
+class UniqueAll(NamedTuple):
+    """What `unique_all` returns, by the standard's names."""
+
+    values: Array
+    indices: Array
+    inverse_indices: Array
+    counts: Array
+
+
+def unique_all(x: Array, /) -> UniqueAll:
+    """The distinct elements, where each is first (torch has no such function), which of them each element is, and how often it is there."""
+    values, inverse, counts = torch.unique(x, return_inverse=True, return_counts=True)
+    places = torch.arange(x.numel(), device=x.device)
+    first = torch.full((values.numel(),), x.numel(), device=x.device)
+    first = first.scatter_reduce(0, inverse.reshape(-1), places, "amin")
+    return UniqueAll(values, first, inverse.reshape(x.shape), counts)
 
 
 def may_be_differentiated(x: torch.Tensor) -> bool:

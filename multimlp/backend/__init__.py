@@ -43,6 +43,7 @@ from multimlp.backend._selection import (
     get_backend,
     select,
     select_devices,
+    selected,
     set_backend,
     use_backend,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "register",
     "select",
     "select_devices",
+    "selected",
     "set_backend",
     "use_backend",
     "when_kernels_change",

@@ -58,7 +58,7 @@ class Capabilities:
     scan: str = "loop"
     """``"native"`` (compiled) or ``"loop"`` (a Python loop)."""
     epoch: str = "steps"
-    """How `fit` runs an epoch: ``"compiled"`` (one program), ``"inplace"`` (flat preallocated buffers), ``"steps"``."""
+    """How `fit` runs an epoch: ``"compiled"`` (one program), ``"inplace"`` (flat preallocated buffers), ``"steps"``; ``"none"`` refuses."""
     dtypes: tuple[str, ...] = ("float64", "float32")
     """The real floating-point dtypes that work."""
     while_loop: str = "all"

@@ -62,6 +62,7 @@ BUILTIN: dict[str, Known] = {
         "cupy",
         ("cupyx",),
     ),
+    "mlx": Known("multimlp.backends.mlx:MLXBackend", "mlx", ("mlx",), "mlx"),
     "strict": Known(
         "multimlp.backends.strict:StrictBackend", "array_api_strict", ("array-api-strict",), "strict"
     ),
@@ -208,7 +209,7 @@ def _find_owner(cls: type) -> Backend | None:
     for backend in list(_loaded.values()):  # another thread may be loading one
         if backend.is_array_type(cls):
             return backend
-    if hasattr(cls, "__array_namespace__"):
+    if hasattr(cls, "__array_namespace__") or hasattr(cls, "__array_function__"):
         return _plugged_in_owner(cls)
     return None
 

@@ -213,6 +213,20 @@ def select(
     >>> select("numpy", dtype="float64").dtype
     'float64'
     """
+    chosen, place, found = selected(backend, device, dtype, arrays)
+    checked = found if found is not None else _checked_dtype(chosen, default_dtype)
+    if checked is None:
+        raise refuse("default_dtype", f"one of {', '.join(FLOAT_DTYPES)}", default_dtype)
+    return Target(chosen, place, checked)
+
+
+def selected(
+    backend: str | Backend | None = None,
+    device: str | None = None,
+    dtype: object = None,
+    arrays: Iterable[object] = (),
+) -> tuple[Backend, str | None, str | None]:
+    """As `select`, with None for a dtype that nobody chose."""
     given = tuple(check_items("arrays", arrays))
     context = _context.get() or Selection()
     chosen, arrays_decide = _choose(backend, context, given)
@@ -234,11 +248,9 @@ def select(
     kind = next((name for name in wanted if name is not None), None)
     found = environment.dtype if kind is None else kind
     with _blamed("DTYPE", kind is None and found is not None):
-        checked = _checked_dtype(chosen, default_dtype if found is None else found)
-    if checked is None:
-        raise refuse("default_dtype", f"one of {', '.join(FLOAT_DTYPES)}", default_dtype)
+        checked = _checked_dtype(chosen, found)
     with _blamed("DEVICE", place is None and environment.device is not None):
-        return Target(chosen, chosen.resolve_device(environment.device if place is None else place), checked)
+        return chosen, chosen.resolve_device(environment.device if place is None else place), checked
 
 
 def select_devices(devices: Any, backend: Backend) -> Devices:

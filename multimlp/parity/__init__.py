@@ -7,8 +7,21 @@ and dtype, eager and under each compiler (`Plan.compilers_of`). ``multimlp parit
 
 from __future__ import annotations
 
-from multimlp.parity.plan import Plan
-from multimlp.parity.rows import Report, Row
-from multimlp.parity.runner import run
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multimlp.parity.plan import Plan
+    from multimlp.parity.rows import Report, Row
+    from multimlp.parity.runner import run
 
 __all__ = ["Plan", "Report", "Row", "run"]
+
+_LAZY_NAMES = {"Plan": "plan", "Report": "rows", "Row": "rows", "run": "runner"}
+
+
+def __getattr__(name: str) -> Any:
+    """A run compares networks and training too; whoever asks for a format or a definition imports neither."""
+    if name in _LAZY_NAMES:
+        return getattr(importlib.import_module(f"multimlp.parity.{_LAZY_NAMES[name]}"), name)
+    raise AttributeError(f"module 'multimlp.parity' has no attribute {name!r}")

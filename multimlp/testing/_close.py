@@ -29,7 +29,7 @@ def assert_close(
     check_dtype: bool = True,
     check_shape: bool = True,
     check_device: bool = True,
-    check_namespace: bool = True,
+    check_namespace: bool | None = None,
     label: str = "",
 ) -> None:
     """Raise unless two arrays, or two trees of arrays, are equal within a tolerance.
@@ -39,7 +39,7 @@ def assert_close(
     actual : array or tree of arrays
         Of any library that a backend serves.
     expected : the same, or NumPy arrays, nested lists, numbers
-        Numbers and lists have no dtype, device or library to be checked.
+        Numbers and lists have no dtype, device or library to be checked; NumPy arrays have no library to be checked either.
     ulp : float, optional
         Tolerance in units in the last place of ``expected``, in the coarser dtype of the two.
     rtol : float, optional
@@ -49,8 +49,10 @@ def assert_close(
         Added to the tolerance.
     equal_nan : bool
         Whether NaN equals NaN.
-    check_dtype, check_shape, check_device, check_namespace : bool
+    check_dtype, check_shape, check_device : bool
         What else must be equal. Without ``check_shape`` the two must still broadcast.
+    check_namespace : bool, optional
+        Whether both must be arrays of one library. Default: unless the expected ones are NumPy's.
     label : str
         Put in front of the message.
 
@@ -74,7 +76,7 @@ def assert_close(
     ulp, rtol, atol = _checked_tolerances(ulp, rtol, atol)
     flags = {
         "equal_nan": equal_nan, "check_dtype": check_dtype, "check_shape": check_shape, "check_device": check_device,
-        "check_namespace": check_namespace,
+        "check_namespace": True if check_namespace is None else check_namespace,
     }  # fmt: skip
     for name, value in flags.items():
         flag(name, value)
@@ -118,7 +120,7 @@ def comparable(x: Any, name: str) -> Any:
 
 
 def _check_kind(
-    actual: Any, expected: Any, where: str, dtype: bool, shape: bool, device: bool, namespace: bool
+    actual: Any, expected: Any, where: str, dtype: bool, shape: bool, device: bool, namespace: bool | None
 ) -> None:
     wanted_shape = tuple(getattr(expected, "shape", np.shape(expected)))
     got_shape = tuple(actual.shape if hasattr(actual, "shape") else np.shape(actual))
@@ -127,7 +129,7 @@ def _check_kind(
     if not (is_array(actual) and is_array(expected)):
         return
     a, e = owner(actual), owner(expected)
-    if namespace and a is not e:
+    if a is not e and (namespace or (namespace is None and e.name != "numpy")):
         raise ParityError(f"{where}an array of {a.name}, expected one of {e.name}")
     got, wanted = a.dtype_name(actual.dtype), e.dtype_name(expected.dtype)
     if dtype and got != wanted:

@@ -9,8 +9,9 @@ import numpy as np
 
 from multimlp import transforms, tree
 from multimlp.backend import BUILTIN, Backend, array_namespace, entry_points, is_installed, load_backend
-from multimlp.errors import InputError, MultimlpError, ParityError
+from multimlp.errors import InputError, ParityError, UnknownBackendError
 from multimlp.errors.checks import check_choice, check_function, check_items, check_number, flag
+from multimlp.errors.shown import cut
 from multimlp.parity.formats import FORMATS
 from multimlp.testing._close import assert_close, comparable, on_host
 from multimlp.tree import Tree
@@ -45,7 +46,7 @@ def assert_parity(
         Floating-point leaves are converted to ``dtype``, and differentiated; others are handed over as they
         are.
     backends : sequence of str, optional
-        Names; default: all that are installed.
+        Names; default: all that are installed and have the dtype.
     reference : str
         The backend that the others are compared with; ``"mpmath"`` is exact.
     dtype : str
@@ -59,7 +60,7 @@ def assert_parity(
     Raises
     ------
     ParityError
-        An `AssertionError` with a line for each backend, mode and array that disagrees.
+        An `AssertionError` with a line for each backend, mode and array that disagrees, and for each backend that fails by itself.
     InputError
         If no floating-point argument is there to differentiate with respect to.
 
@@ -98,7 +99,17 @@ def assert_parity(
     bound = (DEFAULT_EPS if rtol is None else rtol / FORMATS[dtype].eps) * FORMATS[dtype].eps
     problems = []
     for name in comparable_backends() if names is None else names:
-        backend = load_backend(name)
+        try:
+            backend = load_backend(name)
+        except UnknownBackendError:
+            raise
+        except Exception as error:  # a framework that cannot be imported must not hide the others
+            problems.append(_failure(name, error))
+            continue
+        if dtype not in backend.capabilities.dtypes:
+            if names is not None:
+                problems.append(f"{name}: it has no {dtype}")
+            continue
         modes = (False, True) if compiled and backend.capabilities.compilers else (False,)
         for mode in modes:
             problems += _problems(case, backend, dtype, mode, wanted, bound)
@@ -112,8 +123,8 @@ def _problems(
     label = f"{backend.name}{', compiled' if compiled else ''}"
     try:
         got = case.results(backend, dtype, compiled)
-    except MultimlpError as error:
-        return [f"{label}: {type(error).__name__}: {error}"]
+    except Exception as error:  # libraries have types of their own
+        return [_failure(label, error)]
     found = []
     for what, expected in wanted.items():
         finite = np.abs(expected[np.isfinite(expected)])
@@ -123,6 +134,11 @@ def _problems(
         except ParityError as error:
             found.append(f"{label}, {what}: {error}")
     return found
+
+
+def _failure(label: str, error: Exception) -> str:
+    """A backend's own failure, as one line of the table."""
+    return f"{label}: failed: {cut(' '.join(f'{type(error).__name__}: {error}'.split()), 300)}"
 
 
 class _Case:

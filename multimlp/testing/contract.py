@@ -13,6 +13,7 @@ from multimlp.errors import CapabilityError, DeviceError
 from multimlp.mlp import MLP
 from multimlp.parity.formats import FORMATS
 from multimlp.testing._close import assert_close
+from multimlp.testing.needed import missing
 from multimlp.training import fit
 
 POINTS = np.asarray([-20.0, -3.0, -1.0, -0.5, -1e-4, 0.0, 1e-4, 0.5, 1.0, 3.0, 6.0, 20.0])
@@ -23,6 +24,14 @@ def _square_sum(arrays: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
     (x,) = arrays
     xp = array_namespace(x)
     return xp.sum(x * x), (x + 1,)
+
+
+def refuse_what_lacks(adapter: Backend) -> None:
+    """Fail by naming what is missing, where everything else would crash on it."""
+    lacking = missing(adapter)
+    if lacking:
+        said = "; ".join(f"for {purpose}: {', '.join(names)}" for purpose, names in lacking.items())
+        pytest.fail(f"the namespace of {adapter.name} lacks {said}", pytrace=False)
 
 
 class BackendContract:
@@ -51,6 +60,7 @@ class BackendContract:
     @pytest.fixture
     def adapter(self) -> Any:
         adapter = load_backend(self.backend)
+        refuse_what_lacks(adapter)
         with adapter.scope(self.dtype):
             yield adapter
 
@@ -65,6 +75,9 @@ class BackendContract:
         assert_close(host, wanted, rtol=k * eps, atol=k * eps)
 
     # ---- identity and arrays
+
+    def test_the_namespace_has_every_function_that_is_needed(self, adapter: Backend) -> None:
+        assert missing(adapter) == {}
 
     def test_it_is_found_by_name_and_by_its_arrays(self, adapter: Backend) -> None:
         x = self.array(adapter, [1.0, 2.0])
@@ -326,9 +339,13 @@ class BackendContract:
         has = adapter.inplace_kernels(self.dtype, None) is not None
         assert has == (adapter.capabilities.epoch == "inplace")
 
-    def test_fit_learns_xor(self, adapter: Backend) -> None:
+    def test_fit_learns_xor_or_is_refused(self, adapter: Backend) -> None:
         X = np.asarray([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
         y = np.asarray([0, 1, 1, 0])
+        if adapter.capabilities.epoch == "none":
+            with pytest.raises(CapabilityError, match="does not train"):
+                fit(MLP(2, 8, 2), X, y, epochs=1, backend=adapter, dtype=self.dtype, progress=False)
+            return
         adam = {"name": "adam", "options": {"learning_rate": 0.05}}
         result = fit(
             MLP(2, 8, 2, activation="tanh"),

@@ -20,6 +20,7 @@ TestTorch = _contract("torch")
 TestJax = _contract("jax")
 TestTensorFlow = _contract("tensorflow")
 TestStrict = _contract("strict")
+TestMlx = _contract("mlx")
 TestMpmath = _contract("mpmath")
 
 

@@ -36,8 +36,13 @@ def choose(problem: Problem, params: Tree, optimizer_state: Tree | None = None) 
     Raises
     ------
     CapabilityError
-        If Numba was asked for and cannot train this; the message says why.
+        If Numba was asked for and cannot train this, or the backend cannot train at all; the message says why.
     """
+    if problem.backend.capabilities.epoch == "none":
+        raise CapabilityError(
+            f"fit: the {problem.backend.name} backend does not train (`multimlp.get_backend({problem.backend.name!r}).capabilities`); "
+            "take another one, e.g. backend='numpy', and convert the parameters: multimlp.convert(params, backend=...)"
+        )
     if problem.compiler == "numba":
         return _forced(problem, params, optimizer_state), "compile='numba' was asked for"
     problem = mixed.prepared(problem)
@@ -81,6 +86,8 @@ def _in_place(problem: Problem, params: Tree, optimizer_state: Tree | None) -> t
     if problem.compiler is not None:
         return f"compiler={problem.compiler!r} was asked for"
     if problem.backend.capabilities.epoch != "inplace":
+        if problem.backend.capabilities.epoch == "steps":
+            return f"the {problem.backend.name} backend trains step by step"
         what = "it" if full_batch.covers(problem.optimizer) else "whole epochs"
         return f"the {problem.backend.name} backend compiles {what}"
     from multimlp.training.engines import inplace, tables

@@ -3,6 +3,5 @@
 from multimlp.testing import BackendContract
 
 
-class TestMLX(BackendContract):
-    backend = "mlx"
-    dtype = "float32"  # it has float64 on the CPU only
+class TestDask(BackendContract):
+    backend = "dask"

@@ -1,0 +1,123 @@
+"""Adapter for `mlx.core.array`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+
+from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
+from multimlp.backends._dtype_names import leave_names_to_answer
+from multimlp.backends.mlx import namespace as xp
+from multimlp.errors import CapabilityError, DTypeError, MultimlpError, value_taken
+
+leave_names_to_answer(mx.Dtype)
+
+_ON_CPU = mx.default_device().type == mx.cpu
+
+
+class MLXBackend(Backend):
+    """Derivatives, vectorisation and compilation are MLX's own; arrays are computed late, when their values are asked for."""
+
+    name = "mlx"
+    xp = xp
+    module = "mlx"
+    capabilities = Capabilities(
+        autodiff="native",
+        forward_mode="native",
+        vmap="native",
+        compilers=("mlx",),
+        dtypes=("float64", "float32", "bfloat16", "float16")
+        if _ON_CPU
+        else ("float32", "bfloat16", "float16"),
+    )
+
+    @property
+    def version(self) -> str:
+        return str(getattr(mx, "__version__", "unknown"))
+
+    def is_array_type(self, cls: type) -> bool:
+        return issubclass(cls, mx.array)
+
+    def dtype(self, name: str) -> Any:
+        if name == "float64" and not _ON_CPU:
+            raise DTypeError(
+                "dtype: MLX has 'float64' on the CPU alone; give dtype='float32', or mx.set_default_device(mx.cpu) first"
+            )
+        return super().dtype(name)
+
+    def asarray(self, x: Any, *, dtype: str | None = None, device: str | None = None) -> Array:
+        if isinstance(x, mx.array):
+            return x if dtype is None else x.astype(self.dtype(dtype))
+        host = np.asarray(x)
+        name = host.dtype.name if dtype is None else dtype
+        wanted = self.dtype(name)
+        if name != "bfloat16":
+            host = np.asarray(host, dtype=name)  # by NumPy, so that every backend gets the same bits
+        elif host.dtype.name == "bfloat16":
+            host = host.astype(np.float32)
+        return mx.array(np.ascontiguousarray(host).reshape(host.shape), dtype=wanted)
+
+    def to_numpy(self, x: Array) -> np.ndarray:
+        return np.array(x.astype(mx.float32) if x.dtype == mx.bfloat16 else x)
+
+    def devices(self) -> tuple[str, ...]:
+        """The one that MLX computes on by default: memory is the same for all of them."""
+        return ("cpu",) if _ON_CPU else ("gpu",)
+
+    def device_name(self, x: Array) -> str:
+        return self.devices()[0]
+
+    def synchronize(self, *arrays: Array) -> None:
+        mx.eval(*arrays)
+
+    # ---- transforms
+
+    def value_and_grad(
+        self, function: Callable[[Arrays], tuple[Array, Arrays]]
+    ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
+        differentiate = mx.value_and_grad(function)
+
+        def run(arrays: Arrays) -> tuple[Array, Arrays, Arrays]:
+            (value, aux), gradients = differentiate(tuple(arrays))
+            return value, tuple(aux), tuple(gradients)
+
+        return run
+
+    def vjp(self, function: Function, arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
+        def pullback(cotangents: Arrays) -> Arrays:
+            return tuple(mx.vjp(lambda *xs: list(function(xs)), list(arrays), list(cotangents))[1])
+
+        return tuple(function(arrays)), pullback
+
+    def jvp(self, function: Function, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
+        outputs, slopes = mx.jvp(lambda *xs: list(function(xs)), list(arrays), list(tangents))
+        return tuple(outputs), tuple(slopes)
+
+    def stop_gradient(self, x: Array) -> Array:
+        return mx.stop_gradient(x)
+
+    def vmap(self, function: Function) -> Function:
+        return lambda arrays: tuple(mx.vmap(lambda *xs: tuple(function(xs)))(*arrays))
+
+    def explain(self, error: Exception) -> MultimlpError | None:
+        if "during function transformations" in str(error) or "eval an array during" in str(error):
+            return value_taken("float, bool, int or a NumPy function", self.name)
+        return super().explain(error)
+
+    # ---- programs
+
+    def compile(self, function: Function, compiler: str | None = None) -> Function:
+        """On the CPU only when asked for by name: MLX writes C++ there and calls ``g++`` for each kernel, a second or more."""
+        self.check_compiler(compiler)
+        if compiler == "none" or (compiler is None and _ON_CPU):
+            return function
+        if _ON_CPU and shutil.which("g++") is None:
+            raise CapabilityError(
+                "compiler: MLX compiles on the CPU by g++, which is not here; leave the argument out, or install it"
+            )
+        compiled = mx.compile(lambda *xs: list(function(xs)))
+        return lambda arrays: tuple(compiled(*arrays))

@@ -1,0 +1,275 @@
+"""`ulp_table`: how far a function of numbers is off on each backend, in units in the last place, against mpmath."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from multimlp import transforms, xp
+from multimlp.backend import Array, Backend, load_backend
+from multimlp.errors import InputError, missing_dependency
+from multimlp.errors.checks import check_choice, check_function, check_items
+from multimlp.parity.formats import FORMATS, Format
+from multimlp.parity.points import points as usual_points
+from multimlp.parity.standard import FUNCTIONS, Definition, Formula
+from multimlp.testing._parity import comparable_backends
+
+DIGITS = 60
+
+
+@dataclass(frozen=True)
+class UlpRow:
+    """One backend, dtype and quantity.
+
+    Attributes
+    ----------
+    backend, dtype, quantity : str
+        The quantity is ``"value"`` or ``"derivative"``; of a function of two numbers ``"derivative 0"`` and ``"derivative 1"``.
+    worst : float
+        The largest error, in units in the last place of the true result; NaN if `problem` says why there is none.
+    at : tuple of float
+        Where that is.
+    got, expected : float
+        What the backend says there, and the true result, rounded.
+    points : int
+        At how many points there was something to compare. Results below the smallest normal number are not: some libraries say 0.
+    beyond : int
+        At how many points one of the two is infinite or NaN and the other is not the same.
+    problem : str
+        The backend's own error, or nothing.
+    """
+
+    backend: str
+    dtype: str
+    quantity: str
+    worst: float = math.nan
+    at: tuple[float, ...] = ()
+    got: float = math.nan
+    expected: float = math.nan
+    points: int = 0
+    beyond: int = 0
+    problem: str = ""
+
+
+class UlpTable(tuple[UlpRow, ...]):
+    """The rows; printed, a table."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        lines = [f"{'backend':<12}{'dtype':<10}{'quantity':<14}{'worst, ULP':>11}  at"]
+        for row in self:
+            where = ", ".join(f"{x:.9g}" for x in row.at)
+            more = f"  ({row.beyond} points infinite or NaN)" if row.beyond else ""
+            said = f"{row.problem}" if row.problem else f"{row.worst:>11.2f}  {where}{more}"
+            lines.append(f"{row.backend:<12}{row.dtype:<10}{row.quantity:<14}{said}")
+        return "\n".join(lines)
+
+    @property
+    def worst(self) -> float:
+        """The largest error of all rows; infinite if one has an error of another kind."""
+        return max((math.inf if r.problem or r.beyond else r.worst for r in self), default=0.0)
+
+
+def ulp_table(
+    fn: str | Callable[..., Array],
+    *,
+    reference: Formula | None = None,
+    points: Any = None,
+    backends: Sequence[str] | None = None,
+    dtypes: Sequence[str] = ("float32", "float64"),
+    derivative: bool = True,
+) -> UlpTable:
+    """How far an element-wise function and its derivative are off, against mpmath with 60 digits.
+
+    Parameters
+    ----------
+    fn : str or callable
+        A function of the standard by name, or any element-wise function of one or more arrays, written on
+        ``multimlp.xp`` or ``multimlp.array_namespace``.
+    reference : callable, optional
+        ``reference(mp, *numbers)`` of mpmath's numbers. Default: for a name the definition of that function, for a function of one's own
+        that function itself, computed by the mpmath backend.
+    points : array, or a tuple of arrays, one for each argument, optional
+        Default: numbers of all sizes of both signs, and where functions of the standard are hard to compute.
+    backends : sequence of str, optional
+        Default: all that are installed.
+    dtypes : sequence of str
+    derivative : bool
+        Whether to look at the derivative as well. That of a reference of one's own is mpmath's, by differences with more digits, that of a
+        function computed by the mpmath backend is the tape's with 50 digits.
+
+    Returns
+    -------
+    UlpTable
+        A tuple of `UlpRow`; ``table.worst`` is the largest error.
+
+    Raises
+    ------
+    InputError
+        For a name that is no element-wise function of the standard with a definition here.
+    MissingDependencyError
+        Without mpmath.
+
+    Examples
+    --------
+    >>> from multimlp.testing import ulp_table
+    >>> ulp_table("sqrt", backends=["numpy"], derivative=False).worst <= 0.5
+    True
+    """
+    mp = _mpmath()
+    known = _definition(fn, reference, mp)
+    function = getattr(xp, fn) if isinstance(fn, str) else check_function("fn", fn)
+    names = (
+        comparable_backends()
+        if backends is None
+        else check_items("backends", backends, "of names of backends")
+    )
+    rows = []
+    for dtype in check_items("dtypes", dtypes, "of names of dtypes"):
+        check_choice("dtypes", dtype, tuple(FORMATS))
+        form = FORMATS[dtype]
+        at = _points(known, form, points)
+        truths = {"value": _truth(mp, known.value, known, at, form)}
+        if derivative and known.slopes:
+            for i, formula in enumerate(known.slopes):
+                label = "derivative" if len(known.slopes) == 1 else f"derivative {i}"
+                truths[label] = _truth(mp, formula, known, at, form)
+        for name in names:
+            backend = load_backend(name)
+            if dtype in backend.capabilities.dtypes:
+                for i, (quantity, truth) in enumerate(truths.items()):
+                    compute = function if i == 0 else _slope(function, i - 1)
+                    rows.append(_row(mp, backend, dtype, quantity, compute, at, truth))
+    return UlpTable(rows)
+
+
+def _mpmath() -> Any:
+    try:
+        import mpmath
+    except ImportError:
+        raise missing_dependency("mpmath", "ulp_table", "parity") from None
+    context = mpmath.MPContext()
+    context.dps = DIGITS
+    return context
+
+
+def _definition(fn: Any, reference: Formula | None, mp: Any) -> Definition:
+    if isinstance(fn, str) and reference is None:
+        if fn not in FUNCTIONS:
+            raise InputError(f"fn: expected one of {', '.join(FUNCTIONS)}, or a function, got {fn!r}")
+        return FUNCTIONS[fn]
+    if reference is None:
+        return Definition(_by_the_oracle(fn), (_by_the_oracle(transforms.elementwise_grad(fn)),))
+
+    def slope(mp: Any, x: Any) -> Any:
+        return mp.diff(lambda y: reference(mp, y), x, relative=abs(x) > 1)
+
+    return Definition(reference, (slope,))
+
+
+def _by_the_oracle(fn: Callable[..., Array]) -> Formula:
+    oracle = load_backend("mpmath")
+
+    def value(mp: Any, *numbers: Any) -> Any:
+        arrays = [oracle.xp.asarray(number) for number in numbers]
+        return mp.mpf(fn(*arrays).data[()])
+
+    return value
+
+
+def _points(known: Definition, form: Format, given: Any) -> tuple[np.ndarray, ...]:
+    if given is not None:
+        arrays = given if isinstance(given, tuple) else (given,)
+        return tuple(form.round(np.asarray(a, dtype=np.float64).reshape(-1)) for a in arrays)
+    x = usual_points(form, (), quick=True)
+    hard = np.asarray(known.hard)
+    x = np.concatenate([x, form.round(hard[np.abs(hard) <= form.max])])
+    x = x[np.isfinite(x) & ((x == 0) | (np.abs(x) >= form.tiny))]
+    if known.arguments == 1:
+        return (x,)
+    order = np.random.default_rng(0).permutation(len(x))
+    return np.abs(x) + (x == 0), x[order]
+
+
+def _truth(
+    mp: Any, formula: Formula, known: Definition, at: tuple[np.ndarray, ...], form: Format
+) -> list[Any]:
+    """The true results; None where there is nothing to compare: results below the smallest normal number, kinks, poles,
+    derivatives outside of the domain."""
+    found = []
+    low, high = known.inside
+    for numbers in zip(*at, strict=True):
+        if not low <= numbers[0] <= high:
+            found.append(
+                mp.nan if formula is known.value else None
+            )  # libraries take derivatives of NaN by formula
+            continue
+        try:
+            y = formula(mp, *(mp.mpf(float(x)) for x in numbers))
+        except (ZeroDivisionError, ValueError, OverflowError, mp.NoConvergence):
+            found.append(None)
+            continue
+        real = not isinstance(y, mp.mpc)
+        nothing = not real or mp.isnan(y) or (y != 0 and abs(y) < form.tiny)
+        found.append(None if nothing else y)
+    return found
+
+
+def _slope(function: Callable[..., Array], i: int) -> Callable[..., Array]:
+    def slope(*arrays: Array) -> Array:
+        y, pullback = transforms.vjp(function, *arrays)
+        return pullback(xp.ones_like(y))[i]
+
+    return slope
+
+
+def _row(
+    mp: Any,
+    backend: Backend,
+    dtype: str,
+    quantity: str,
+    compute: Callable[..., Array],
+    at: tuple[np.ndarray, ...],
+    truth: list[Any],
+) -> UlpRow:
+    form = FORMATS[dtype]
+    try:
+        with backend.scope(dtype), np.errstate(all="ignore"):
+            arrays = [backend.asarray(a, dtype=dtype) for a in at]
+            got = np.asarray(backend.to_numpy(compute(*arrays)), dtype=np.float64)
+    except Exception as error:  # libraries have types of their own
+        return UlpRow(
+            backend.name, dtype, quantity, problem=" ".join(f"{type(error).__name__}: {error}".split())[:200]
+        )
+    worst, place, count, beyond = -1.0, 0, 0, 0
+    largest = mp.mpf(form.max) * (1 + mp.mpf(form.eps) / 4)
+    for i, (y, wanted) in enumerate(zip(got, truth, strict=True)):
+        if wanted is None:
+            continue
+        count += 1
+        if mp.isnan(wanted) or abs(wanted) > largest or not np.isfinite(y):
+            limit = (
+                math.nan
+                if mp.isnan(wanted)
+                else math.copysign(math.inf, wanted)
+                if abs(wanted) > largest
+                else 0.0
+            )
+            same = (y != y and limit != limit) or y == limit
+            near = np.isinf(y) and abs(wanted) > mp.mpf(form.max) * (1 - mp.mpf(form.eps))
+            beyond += not (same or near)
+            continue
+        unit = float(form.spacing(np.asarray(float(wanted))))
+        off = float(abs(mp.mpf(float(y)) - wanted) / unit)
+        if off > worst:
+            worst, place = off, i
+    if worst < 0:
+        return UlpRow(backend.name, dtype, quantity, 0.0, points=count, beyond=beyond)
+    return UlpRow(
+        backend.name, dtype, quantity, worst, tuple(float(a[place]) for a in at), float(got[place]), float(truth[place]), count, beyond
+    )  # fmt: skip
