@@ -96,7 +96,7 @@ def communicator(others: Communicator | None, device: str | None, timeout: float
 
 
 def _join(address: str, others: Communicator, timeout: float) -> None:
-    local = {"coordinator_bind_address": address} if address.startswith("127.0.0.1:") else {}
+    local: dict[str, Any] = {"coordinator_bind_address": address} if address.startswith("127.0.0.1:") else {}
     try:
         jax.distributed.initialize(
             address,

@@ -63,7 +63,7 @@ class Mesh:
         return jax.lax.all_gather(vector, AXIS)
 
     def sealed(self, function: Function) -> Function:
-        barrier = jax.lax.optimization_barrier
+        barrier: Any = jax.lax.optimization_barrier  # it has no types
         return lambda arrays: barrier(tuple(function(barrier(tuple(arrays)))))
 
     # ---- around it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -80,11 +80,11 @@ class BatchEnsemble(Block):
     members: Count
     in_features: Features = None
     use_bias: Annotated[bool, flag] = True
-    kernel_init: Initial = "glorot_uniform"  # type: ignore[assignment]
-    bias_init: Initial = "zeros"  # type: ignore[assignment]
-    input_init: Initial = "ones"  # type: ignore[assignment]
-    output_init: Initial = "ones"  # type: ignore[assignment]
-    chunks: Annotated[tuple[int, ...] | None, _chunks] = None
+    kernel_init: Initial = "glorot_uniform"
+    bias_init: Initial = "zeros"
+    input_init: Initial = "ones"
+    output_init: Initial = "ones"
+    chunks: Annotated[Sequence[int] | None, _chunks] = None
 
     def initial(self, seed: int, path: Iterable[int]) -> Tree:
         found = super().initial(seed, tuple(path))
@@ -142,8 +142,8 @@ class Heads(Block):
     members: Count
     in_features: Features = None
     use_bias: Annotated[bool, flag] = True
-    kernel_init: Initial = "glorot_uniform"  # type: ignore[assignment]
-    bias_init: Initial = "zeros"  # type: ignore[assignment]
+    kernel_init: Initial = "glorot_uniform"
+    bias_init: Initial = "zeros"
 
     def parameters(self) -> Mapping[str, Parameter]:
         lead = (self.members,)

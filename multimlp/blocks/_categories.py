@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
 
@@ -25,7 +25,7 @@ def _sizes(where: str, value: Any) -> tuple[int, ...]:
     return found
 
 
-Sizes: TypeAlias = Annotated[tuple[int, ...], _sizes]
+Sizes: TypeAlias = Annotated[Sequence[int], _sizes]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -53,7 +53,7 @@ class Embedding(Block):
 
     categories: Sizes
     features: Count
-    table_init: Initial = "normal"  # type: ignore[assignment]
+    table_init: Initial = "normal"
 
     @property
     def in_features(self) -> int:

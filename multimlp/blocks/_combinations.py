@@ -59,7 +59,7 @@ def _blocks(where: str, value: Any) -> tuple[Block, ...]:
     return found
 
 
-Blocks = Annotated[tuple[Block, ...], _blocks]
+Blocks = Annotated[Any, _blocks]
 
 
 def in_turn(blocks: Sequence[Block], features: int | None) -> tuple[tuple[Block, ...], int | None]:
@@ -105,7 +105,7 @@ class Residual(Combination):
     2
     """
 
-    inner: Annotated[Block, as_block]
+    inner: Annotated[Any, as_block]
 
     @property
     def parts(self) -> tuple[Block, ...]:
@@ -163,7 +163,7 @@ class Concat(Combination):
 
     def width(self, features: int | None) -> int | None:
         widths = [part.width(features) for part in self.branches]
-        return None if None in widths else sum(widths)  # type: ignore[arg-type]
+        return None if None in widths else sum(widths)
 
     def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         outputs = [self.apply_part(i, params, x, draws) for i in range(len(self.branches))]
@@ -202,7 +202,7 @@ class Select(Block):
     (2, 1)
     """
 
-    of: Annotated[str | int | tuple[int, ...], _places]
+    of: Annotated[str | int | Iterable[int], _places]
     features: Features = None
 
     keeps_width = False

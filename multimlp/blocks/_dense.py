@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
 
@@ -35,8 +35,9 @@ def optional_rule_of(where: str, value: Any) -> Activation | None:
     return None if value is None else rule_of(where, value)
 
 
-Initial: TypeAlias = Annotated[Callable[..., np.ndarray], initializer_of]
-OptionalRule: TypeAlias = Annotated[Activation | None, optional_rule_of]
+Initial: TypeAlias = Annotated[Any, initializer_of]
+"""A name, a mapping or a callable; kept as an initializer."""
+OptionalRule: TypeAlias = Annotated[Any, optional_rule_of]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -73,8 +74,8 @@ class Dense(Block):
     activation: OptionalRule = None
     in_features: Features = None
     use_bias: Annotated[bool, flag] = True
-    kernel_init: Initial = "glorot_uniform"  # type: ignore[assignment]
-    bias_init: Initial = "zeros"  # type: ignore[assignment]
+    kernel_init: Initial = "glorot_uniform"
+    bias_init: Initial = "zeros"
     scaling: Annotated[str, choice("standard", "neural_tangent")] = "standard"
 
     def parameters(self) -> Mapping[str, Parameter]:
@@ -126,8 +127,8 @@ class WeightNormDense(Block):
     out_features: Count
     in_features: Features = None
     use_bias: Annotated[bool, flag] = True
-    kernel_init: Initial = "glorot_uniform"  # type: ignore[assignment]
-    bias_init: Initial = "zeros"  # type: ignore[assignment]
+    kernel_init: Initial = "glorot_uniform"
+    bias_init: Initial = "zeros"
 
     def parameters(self) -> Mapping[str, Parameter]:
         shape = (self.in_features or 0, self.out_features)

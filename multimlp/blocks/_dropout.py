@@ -43,7 +43,7 @@ class Dropout(Block):
     True
     """
 
-    rate: Annotated[float | Schedule, _rate]
+    rate: Annotated[Any, _rate]
 
     @property
     def dropout(self) -> float:

@@ -37,7 +37,7 @@ class Network(Block):
     2
     """
 
-    mlp: Annotated[MLP, _mlp]
+    mlp: Annotated[Any, _mlp]
 
     @property
     def in_features(self) -> int:

@@ -117,8 +117,8 @@ class Standardize(Block):
     [[1.0, 0.0]]
     """
 
-    mean: Annotated[tuple[float, ...], _numbers]
-    std: Annotated[tuple[float, ...], _numbers]
+    mean: Annotated[Any, _numbers]
+    std: Annotated[Any, _numbers]
 
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std):

@@ -56,7 +56,7 @@ class Periodic(Block):
     frequencies: Count = 48
     sigma: Positive = 0.01
     form: Annotated[str, choice("pair", "phase")] = "pair"
-    activation: OptionalRule = "relu"  # type: ignore[assignment]
+    activation: OptionalRule = "relu"
     keep: Annotated[bool, flag] = False
     in_features: Features = None
 

@@ -64,7 +64,7 @@ class PiecewiseLinear(Block):
     [[1.0, 0.5], [-1.0, 0.0]]
     """
 
-    edges: Annotated[tuple[tuple[float, ...], ...], _edges]
+    edges: Annotated[Any, _edges]
     features: Annotated[int | None, optional(whole(1, "of features"))] = None
     activation: OptionalRule = None
 

@@ -48,7 +48,7 @@ class Activation(Block):
     chain(dense(out_features=3, in_features=2), activation(rule=<activation gelu>, in_features=3))
     """
 
-    rule: Annotated[Rule, rule_of]
+    rule: Annotated[Any, rule_of]
     in_features: Features = None
 
     @property
@@ -90,7 +90,7 @@ class MixedActivation(Block):
     [[0.0, -2.0]]
     """
 
-    rule: Annotated[Rule, rule_of]
+    rule: Annotated[Any, rule_of]
     initial_mix: Annotated[float, number()] = 1.0
     in_features: Features = None
 

@@ -10,28 +10,29 @@ import numpy as np
 from multimlp import tree
 from multimlp.backend import Array, Target, owner, select
 from multimlp.errors import BackendError, InputError
-from multimlp.mlp import MLP, Params
+from multimlp.mlp import MLP, Model, Params
 from multimlp.training import predict
+from multimlp.tree import Tree
 
 
 class Network:
-    """An MLP with its parameters.
+    """A model with its parameters.
 
     Unpickled where its backend (or device) does not exist, it computes on NumPy (or on the default device).
 
     Parameters
     ----------
-    mlp : MLP
-    params : tuple of Dense
+    mlp : MLP or Chain
+    params : tree of arrays
         On the backend that trained them.
     dtype : str, optional
         What it was trained in, if that is not the parameters' dtype: 16 bits.
     """
 
-    def __init__(self, mlp: MLP, params: Params, dtype: str | None = None) -> None:
+    def __init__(self, mlp: Model[Any], params: Tree, dtype: str | None = None) -> None:
         leaf = tree.leaves(params)[0]
         backend = owner(leaf)
-        self.mlp = mlp
+        self.mlp: Any = mlp
         self._params = params
         self._home = backend.name, backend.device_name(leaf), dtype or backend.dtype_name(leaf.dtype)
         self._is_host = False

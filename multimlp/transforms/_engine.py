@@ -33,10 +33,12 @@ class _ByTape:
     def jacobian_products(self, function: Function, arrays: Arrays) -> tuple[Arrays, Function]:
         return function(arrays), lambda tangents: self.jvp(function, arrays, tangents)[1]
 
-    def custom_vjp(self, function: Function, forward: Function, backward: Function, arrays: Arrays) -> Arrays:
+    def custom_vjp(
+        self, function: Function, forward: Callable[..., Any], backward: Callable[..., Any], arrays: Arrays
+    ) -> Arrays:
         return tape.custom_vjp(function, forward, backward, arrays, self._backend)
 
-    def custom_jvp(self, function: Function, rule: Function, arrays: Arrays) -> Arrays:
+    def custom_jvp(self, function: Function, rule: Callable[..., Any], arrays: Arrays) -> Arrays:
         return tape.custom_jvp(function, rule, arrays, self._backend)
 
     def checkpoint(self, function: Function, arrays: Arrays) -> Arrays:

@@ -73,7 +73,7 @@ def network(
         count = len(preparation.numbers)
         if recipe.embeds and count:
             waves = blocks.periodic(FEATURES, FREQUENCIES, SIGMA, "phase", None, keep=True)
-            split = [blocks.chain(blocks.select(range(count)), waves)]
+            split: list[Any] = [blocks.chain(blocks.select(range(count)), waves)]
             if flat.shape[1] > count:
                 split.append(blocks.select(range(count, flat.shape[1])))
             scaled = blocks.chain(scaled, blocks.concat(split))
