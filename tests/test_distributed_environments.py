@@ -112,6 +112,7 @@ def test_contradictions_are_clear_errors(environment, says):
 
 @pytest.mark.parametrize("environment", [TORCHRUN, HYDRA, JAX, WORKERS, OURS, {"WORLD_SIZE": "4"}])
 def test_nothing_counts_unless_devices_are_asked_for(environment, monkeypatch):
+    monkeypatch.setattr(_connecting, "_made", {})
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert mm.distributed.connect(1).size == 1

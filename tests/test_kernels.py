@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from libraries import NAMES
 
 import multimlp as mm
 from multimlp import activations
@@ -25,7 +26,6 @@ from multimlp.backend import (
     register,
 )
 from multimlp.errors import InputError, UnknownBackendError
-from tests.libraries import NAMES
 
 POINTS = np.asarray([-2.0, -0.5, 0.0, 3.0])
 

@@ -31,6 +31,8 @@ REQUIRED = {
         "cosine": {"initial": 0.1, "steps": 20},
         "warm_up": {"steps": 10, "then": {"name": "constant", "options": {"value": 0.1}}},
         "one_cycle": {"peak": 0.1, "steps": 20},
+        "flat_cosine": {"initial": 0.1, "steps": 20},
+        "log_cosine": {"peak": 0.1, "steps": 20},
         "piecewise": {"boundaries": [2, 5], "values": [0.3, 0.2, 0.1]},
     },
     "regularizer": {"l1": {"c": 0.1}, "l2": {"c": 0.1}, "elastic_net": {"l1": 0.1, "l2": 0.2}},

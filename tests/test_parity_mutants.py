@@ -15,11 +15,12 @@ import test_compositions
 import test_programs
 import torch
 from compositions import Composition
+from libraries import NAMES
 
 import multimlp as mm
-from multimlp import activations, random, regularizers
+from multimlp import activations, random, regularizers, tape
 from multimlp.activations import _lookup
-from multimlp.backend import array_namespace, load_backend
+from multimlp.backend import _contract, _loops, array_namespace, load_backend
 from multimlp.backends.torch import namespace
 from multimlp.backends.torch._programs import has_cxx_compiler
 from multimlp.backends.torch._tracing import is_compiling as torch_is_compiling
@@ -29,7 +30,6 @@ from multimlp.optimizers import _adam
 from multimlp.parity import Plan, run, tolerances
 from multimlp.tape import reverse, rules_decompositions
 from multimlp.transforms import _call, _jacobian
-from tests.libraries import NAMES
 
 
 @dataclass
@@ -300,7 +300,9 @@ def _gradient_of_a_loop():
 
 
 def _plain_stack(stacked):
-    return lambda rows: tuple(np.stack(list(column)) for column in zip(*rows, strict=True))
+    return lambda library, rows: tuple(
+        np.stack([tape.raw(x) for x in column]) for column in zip(*rows, strict=True)
+    )
 
 
 def _vmap_one_row_late(vmap):
@@ -385,11 +387,11 @@ def _repeated_index_counted_once(scatter_add):
 
 
 BROKEN_TRANSFORMS = {
-    "rows stacked by the untraced namespace": BrokenTransform(
-        NUMPY, "_stacked", _plain_stack, _composition("scan", "grad")
+    "rows stacked as constants": BrokenTransform(
+        _loops, "stacked", _plain_stack, _composition("scan", "grad")
     ),
-    "rows of a traced vmap stacked by the untraced namespace": BrokenTransform(
-        NUMPY, "_stacked", _plain_stack, _gradient_of_a_loop
+    "rows of a traced vmap stacked as constants": BrokenTransform(
+        _contract, "stacked", _plain_stack, _gradient_of_a_loop
     ),
     "stop_gradient dropped": BrokenTransform(
         NUMPY, "stop_gradient", lambda _: _identity, _composition("stop_gradient", "grad")

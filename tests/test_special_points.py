@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from libraries import NAMES
 
 from multimlp.backend import load_backend
 from multimlp.parity import special_points
-from tests.libraries import NAMES
 
 FUNCTIONS = {"relu", "relu by maximum", "abs", "hard_tanh", "leaky_relu", "elu", "selu", "gelu", "softplus"}
 

@@ -265,6 +265,8 @@ PORTABLE = {
 def names_used(room):
     path = ROOT / "multimlp" / room
     for file in [path.with_suffix(".py")] if path.with_suffix(".py").exists() else path.rglob("*.py"):
+        if file.parent.name == "numpy" or file.name.startswith("series"):
+            continue  # NumPy's own names, and Taylor mode: what expands a function calls that function
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute):
                 of = node.value
@@ -275,9 +277,12 @@ def names_used(room):
 def test_what_a_namespace_must_have_is_what_portable_code_calls():
     standard = {name for name in dir(xp) if not name.startswith("_")} - {"linalg", "fft"}
     standard -= {
-        "cumulative_prod",
+        "cumulative_prod",  # of 2024.12: for derivatives of products and sorting alone
         "take_along_axis",
-    }  # of 2024.12: for derivatives of products and sorting alone
+        "conj",  # of complex numbers alone
+        "real",
+        "vecdot",  # where it is there
+    }
     before = set()
     for purpose, rooms in PORTABLE.items():
         used = {name for room in rooms.split() for name in names_used(room)} & standard - before

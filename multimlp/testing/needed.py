@@ -15,14 +15,14 @@ def _names(text: str) -> tuple[str, ...]:
 NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "networks, losses, optimisers and training": _names(
-            """abs add all arange argmax asarray astype concat exp expand_dims expm1 eye finfo float32 floor full_like int32
-            isdtype isfinite isinf isnan log log1p logical_and logical_not logical_or matmul matrix_transpose max mean
-            moveaxis multiply ones_like permute_dims pi reshape sign sqrt squeeze stack sum take tanh tril triu where
+            """abs add all arange argmax asarray astype broadcast_to concat exp expand_dims expm1 eye finfo float32 floor full_like int32
+            isdtype isfinite isinf isnan log log1p logical_and logical_not logical_or matmul matrix_transpose max
+            maximum mean minimum moveaxis multiply ones_like permute_dims pi reshape sign sqrt squeeze stack sum take tanh tril triu where
             zeros zeros_like"""
         ),
         "random numbers": _names(
-            """argsort bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor broadcast_to cumulative_sum
-            float64 full int64 maximum minimum searchsorted"""
+            """argsort bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor cumulative_sum
+            float64 full int64 searchsorted"""
         ),
         "the tape": _names(
             """any clip cos cosh flip hypot min ones pow repeat result_type roll signbit sin sinh subtract

@@ -65,6 +65,7 @@ class _ByTape:
 
 def engine(backend: Backend, arrays: Sequence[Array]) -> Any:
     """What has the transforms for these arrays: the backend, unless the tape is at work on arrays of its library."""
-    if tape.outermost_level(backend) is None and not is_traced(*arrays):
+    by_tape_anyway = type(backend).vjp is Backend.vjp
+    if by_tape_anyway or (tape.outermost_level(backend) is None and not is_traced(*arrays)):
         return backend
     return _ByTape(backend)

@@ -104,6 +104,8 @@ SCHEDULES = {
     "cosine": {"initial": 0.1, "steps": 20},
     "warm_up": {"steps": 10, "then": 0.1},
     "one_cycle": {"peak": 0.1, "steps": 20},
+    "flat_cosine": {"initial": 0.1, "steps": 20},
+    "log_cosine": {"peak": 0.1, "steps": 20},
     "piecewise": {"boundaries": [2, 5], "values": [0.3, 0.2, 0.1]},
 }
 

@@ -20,6 +20,7 @@ def test_norm_has_the_right_derivatives(mm_backend):
 
 
 @pytest.mark.mm_xfail("tensorflow", reason="all of the derivative at a tie instead of half of it")
+@pytest.mark.mm_xfail("mlx", reason="none of the derivative at a tie")
 def test_the_slope_at_the_kink_is_one_half(mm_backend):
     slope = mm.elementwise_grad(ramp)(mm_backend.asarray([0.0], dtype="float32"))
     assert float(slope[0]) == 0.5

@@ -151,7 +151,7 @@ class RealMLPRegressor(_RealMLP, TableRegressor):
     >>> import numpy as np
     >>> from multimlp.estimators import RealMLPRegressor
     >>> X = np.linspace(0, 1, 64)[:, None]
-    >>> model = RealMLPRegressor(n_epochs=20, hidden_layer_sizes=[16], random_state=0).fit(X, 100 * X[:, 0])
+    >>> model = RealMLPRegressor(n_epochs=60, hidden_layer_sizes=[16], random_state=0).fit(X, 100 * X[:, 0])
     >>> bool(abs(model.predict([[0.5]])[0] - 50) < 10)
     True
     """
