@@ -14,7 +14,7 @@ he_normal         N(0, 2 / fan_in)                                            He
 lecun_uniform     U(-a, a), a = sqrt(3 / fan_in)                              LeCun et al., Efficient BackProp
 lecun_normal      N(0, 1 / fan_in)                                            LeCun et al., Efficient BackProp
 fan_in_uniform    U(-a, a), a = 1 / sqrt(fan_in)                              Bengio, arXiv:1206.5533, section 5.2
-siren             U(-a, a), a = sqrt(6 / fan_in) / omega; 1 / fan_in if first Sitzmann et al., arXiv:2006.09661
+siren             U(-a, a), a = sqrt(6 / fan_in) / omega; first 1 / fan_in    Sitzmann et al., arXiv:2006.09661
 orthogonal        Haar-uniform orthonormal rows or columns, times ``gain``    Saxe et al., arXiv:1312.6120
 normal            N(0, stddev^2)
 truncated_normal  N(0, stddev^2) cut off at 2 ``stddev``
