@@ -36,7 +36,7 @@ class Window(NamedTuple):
 
 
 class Clock:
-    """Seconds spent on communicating, added up: ``with clock: ...``"""
+    """Seconds that steps spent on communicating, added up: ``with clock: ...``"""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -65,7 +65,7 @@ class Group:
         Who runs one compiled program together, in place of processes that sum between programs: each takes the rows of a process, and
         the shards are dealt to them.
     clock : Clock, optional
-        Of the time that communicating takes.
+        Of the time that the steps spend on communicating.
 
     Raises
     ------

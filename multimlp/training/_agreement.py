@@ -127,13 +127,11 @@ class Agreement:
 
     def _gather(self, numbers: list[float]) -> np.ndarray:
         assert self._group is not None
-        with self._group.clock:
-            return self._group.communicator.gather(np.asarray(numbers, dtype=np.float64))
+        return self._group.communicator.gather(np.asarray(numbers, dtype=np.float64))
 
     def _broadcast(self, data: bytes | None) -> bytes:
         assert self._group is not None
-        with self._group.clock:
-            return self._group.communicator.broadcast(data)
+        return self._group.communicator.broadcast(data)
 
 
 def checksum(arrays: Tree, start: int = 0) -> int:
