@@ -152,7 +152,7 @@ def test_sixteen_bit_draws(dtype):
 
 
 def test_distributions():
-    from scipy import stats
+    stats = pytest.importorskip("scipy.stats")
 
     key = random.key(12345)
     u = random.uniform(key, (100_000,), "float64")

@@ -110,13 +110,14 @@ def test_an_interrupt_at_any_moment_leaves_nobody_at_work() -> None:
         raise KeyboardInterrupt
 
     A = np.ones((60, 60))
+    phases = [((work,),) * (1 + j % 3) for j in range(20_000)]
     previous = signal.signal(signal.SIGALRM, interrupt)
     try:
         for i in range(60):
             active.clear()
             try:
                 signal.setitimer(signal.ITIMER_REAL, 1e-4 * (1 + i))
-                team.run([((work,),) * (1 + j % 3) for j in range(100_000)])
+                team.run(phases)
             except KeyboardInterrupt:
                 pass
             before = len(active)
