@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -131,7 +132,8 @@ def test_a_launcher_of_others_starts_them_too(tmp_path):
         [[*command, *python("launched_worker.py", "fine", tmp_path)[1:]]], environment(), 300
     )
     assert code == 0, err
-    assert sorted(out.splitlines()) == ["done", "done", "rank 0 of 2", "rank 1 of 2"]
+    # both write to one pipe, and their lines may fall into each other
+    assert sorted(re.findall(r"done|rank \d of 2", out)) == ["done", "done", "rank 0 of 2", "rank 1 of 2"]
 
 
 def _by_hand(tmp_path, variables):
