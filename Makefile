@@ -9,13 +9,13 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 demo: $(VENV)/.demo ## train one network on every backend and compare
 	$(BIN)/multimlp train digits
 
-test: $(VENV)/.test ## the default tests, about 12 minutes on 2 cores
+test: $(VENV)/.test ## the default tests, about 15 minutes on 2 cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all: $(VENV)/.test ## the slow tests too
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not fuzz"
 
-test-distributed: $(VENV)/.test ## everything about more than one process, the slow tests too
+test-distributed: $(VENV)/.test ## everything about more than one process, the slow tests too, 13 minutes
 	$(BIN)/python -m pytest -m "not fuzz" tests/test_distributed*.py tests/test_data_parallel*.py
 
 fuzz: $(VENV)/.test ## random calls and damaged files, 10 minutes each
