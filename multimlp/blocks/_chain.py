@@ -14,7 +14,7 @@ from multimlp.backend import Array, array_namespace, is_array, owner
 from multimlp.blocks._block import block
 from multimlp.blocks._combinations import Blocks, Combination, in_turn
 from multimlp.blocks._draws import Draws
-from multimlp.errors import DTypeError, InputError, MixedBackendsError, ShapeError
+from multimlp.errors import ShapeError
 from multimlp.mlp import Model, check_arrays
 from multimlp.transforms import vmap
 from multimlp.tree import Tree
@@ -189,26 +189,10 @@ class Chain(Combination, Model[Tree]):
 
     def _explain(self, params: Any, X: Any) -> None:
         """Say what is wrong with a call; called only when something is."""
-        self.check_params(params)
         if isinstance(X, (Mapping, tuple)):
-            return
-        if not is_array(X):
-            raise InputError(f"X: expected an array, got {type(X).__name__}; make one, e.g. numpy.asarray(X)")
-        width, shape = self.in_features, tuple(X.shape)
-        if width is not None and (not shape or shape[-1] != width):
-            raise ShapeError(f"X: expected shape (..., {width}), got {shape}")
-        for leaf in tree.leaves(params)[:1]:
-            backend, other = owner(X), owner(leaf)
-            if backend is not other:
-                raise MixedBackendsError(
-                    f"X is a {backend.name} array, params are {other.name} arrays. "
-                    f"Convert one: multimlp.convert(X, backend={other.name!r})"
-                )
-            if X.dtype != leaf.dtype:
-                kind, wanted = backend.dtype_name(X.dtype), backend.dtype_name(leaf.dtype)
-                raise DTypeError(
-                    f"X has dtype {kind}, params have {wanted}; convert X first, e.g. xp.astype(X, xp.{wanted})"
-                )
+            self.check_params(params)
+        else:
+            super()._explain(params, X)
 
     def _shown(self) -> list[str]:
         return [repr(part) for part in self.blocks]

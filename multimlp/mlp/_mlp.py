@@ -17,8 +17,8 @@ from typing import Any
 from multimlp import activations, initializers, random, regularizers
 from multimlp._lazy import lazy
 from multimlp.activations import Activation
-from multimlp.backend import Array, array_namespace, is_array, owner
-from multimlp.errors import DTypeError, InputError, MixedBackendsError, ShapeError
+from multimlp.backend import Array, array_namespace
+from multimlp.errors import InputError
 from multimlp.errors.checks import LARGEST, check_items, check_number, check_whole, flag, refuse
 from multimlp.mlp._check import check_params
 from multimlp.mlp._layers import Layer, Params, forward, is_ensemble, layer_params, layer_table, named_arrays
@@ -246,27 +246,6 @@ class MLP(Model[Params]):
         except Exception:  # what any library says where layers do not fit each other
             self._explain(params, X)
             raise
-
-    def _explain(self, params: Any, X: Any) -> None:
-        """Say what is wrong with a call; called only when something is."""
-        if not is_array(X):
-            raise InputError(f"X: expected an array, got {type(X).__name__}; make one, e.g. numpy.asarray(X)")
-        self.check_params(params)
-        weight = params[0].weight
-        shape = tuple(X.shape)
-        if not shape or shape[-1] != self.in_features:
-            raise ShapeError(f"X: expected shape (..., {self.in_features}), got {shape}")
-        backend, other = owner(X), owner(weight)
-        if backend is not other:
-            raise MixedBackendsError(
-                f"X is a {backend.name} array, params are {other.name} arrays. "
-                f"Convert one: multimlp.convert(X, backend={other.name!r})"
-            )
-        if X.dtype != weight.dtype:
-            kind, wanted = backend.dtype_name(X.dtype), backend.dtype_name(weight.dtype)
-            raise DTypeError(
-                f"X has dtype {kind}, params have {wanted}; convert X first, e.g. xp.astype(X, xp.{wanted})"
-            )
 
     # ---- as text -----------------------------------------------------------------------------------------------------
 

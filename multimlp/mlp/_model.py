@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from multimlp import tree
-from multimlp.backend import Array, Backend, select
-from multimlp.errors import InputError
+from multimlp.backend import Array, Backend, is_array, owner, select
+from multimlp.errors import DTypeError, InputError, MixedBackendsError, ShapeError
 from multimlp.errors.checks import check_items, check_whole
 
 T = TypeVar("T")
@@ -80,6 +80,27 @@ class Model(Generic[T]):
     def check_params(self, params: Any) -> None:
         """Raise unless ``params`` are parameters of this model, or of an ensemble of it."""
         raise NotImplementedError
+
+    def _explain(self, params: Any, X: Any) -> None:
+        """Say what is wrong with a call on an array ``X``; called only when something is."""
+        if not is_array(X):
+            raise InputError(f"X: expected an array, got {type(X).__name__}; make one, e.g. numpy.asarray(X)")
+        self.check_params(params)
+        width, shape = self.in_features, tuple(X.shape)
+        if width is not None and (not shape or shape[-1] != width):
+            raise ShapeError(f"X: expected shape (..., {width}), got {shape}")
+        for leaf in tree.leaves(params)[:1]:
+            backend, other = owner(X), owner(leaf)
+            if backend is not other:
+                raise MixedBackendsError(
+                    f"X is a {backend.name} array, params are {other.name} arrays. "
+                    f"Convert one: multimlp.convert(X, backend={other.name!r})"
+                )
+            if X.dtype != leaf.dtype:
+                kind, wanted = backend.dtype_name(X.dtype), backend.dtype_name(leaf.dtype)
+                raise DTypeError(
+                    f"X has dtype {kind}, params have {wanted}; convert X first, e.g. xp.astype(X, xp.{wanted})"
+                )
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
