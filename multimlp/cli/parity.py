@@ -58,7 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compare the training runs on so many processes with those on one, and nothing else",
     )
     add("--device", metavar="NAME", help="cpu, gpu, cuda:1, ... (default: every device)")
-    add("--quick", action="store_true", help="fewer points, fewer modes, no half precision: under a minute")
+    add(
+        "--quick",
+        action="store_true",
+        help="fewer points, fewer modes, no half precision: about a minute and a half",
+    )
     add("--json", action="store_true", help="print the report as one JSON object and nothing else")
     add("--markdown", action="store_true", help="print the report as a section of Markdown and nothing else")
     add("--html", metavar="FILE", type=file_name, help="write a self-contained page")
