@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo fuzz test test-all test-distributed test-lowest test-mxnet test-sdist test-wheel lint types docs bench bench-gpu clean
+.PHONY: demo fuzz test test-all test-distributed test-long test-lowest test-mxnet test-sdist test-wheel lint types docs bench bench-gpu clean
 
 demo: $(VENV)/.demo ## train one network on every backend and compare
 	$(BIN)/multimlp train digits
@@ -12,7 +12,10 @@ demo: $(VENV)/.demo ## train one network on every backend and compare
 test: $(VENV)/.test ## the default tests, about 15 minutes on 2 cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-all: $(VENV)/.test ## the slow tests too
+test-long: $(VENV)/.test ## the default tests on one more framework, whose compiling takes long
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m long
+
+test-all: $(VENV)/.test ## the long and slow tests too
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not fuzz"
 
 test-distributed: $(VENV)/.test ## everything about more than one process, the slow tests too, 13 minutes
