@@ -46,6 +46,7 @@ suppress_warnings = ["ref.python"]
 """Of two things of one name, such as attributes of two classes, either may be linked."""
 html_math_renderer = "mathml"
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = f"multimlp {release}"
 if versions:
     html_theme_options = {
