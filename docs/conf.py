@@ -100,16 +100,23 @@ def without_aliases(app: Any, what: str, name: str, obj: Any, options: Any, line
         lines.clear()
 
 
-def only_classes(app: Any, doctree: Any) -> None:
-    """In the type of a parameter, "shape (n, k)" is a word, not the attribute of that name of some class."""
+def typography(app: Any, doctree: Any) -> None:
+    """What autodoc took to be something else.
+
+    In the type of a parameter, "shape (n, k)" is a word, not the attribute of that name of some class. Attributes that `escape` put
+    together get their spaces back.
+    """
     for word in list(doctree.findall(addnodes.pending_xref)):
         if word["reftype"] == "class" and word["reftarget"][0].islower() and "." not in word["reftarget"]:
             word.replace_self(word.children)
+    for name in list(doctree.findall(addnodes.literal_strong)):
+        if "," in name.astext():
+            name.replace_self(addnodes.literal_strong("", name.astext().replace(",", ", ")))
 
 
 def setup(app: Any) -> None:
     app.add_autodocumenter(OperationDocumenter)
     app.connect("autodoc-process-docstring", escape, priority=900)
     app.connect("autodoc-process-docstring", without_aliases)
-    app.connect("doctree-read", only_classes)
+    app.connect("doctree-read", typography)
     app.connect("builder-inited", check_lessons)
