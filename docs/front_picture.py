@@ -106,9 +106,8 @@ class Panel(NamedTuple):
             y = self.y(value)
             lines.append(f'<path class="grid" d="M{self.left} {y:.1f}H{self.right}"/>')
             lines.append(_text(self.left - 8, y + 4, label, "end"))
-        for epoch in (1, 10, 20, 30):
-            lines.append(_text(self.x(epoch), BOTTOM + 20, str(epoch), "middle"))
-        return [*lines, _text((self.left + self.right) / 2, BOTTOM + 40, "epoch", "middle")]
+        epochs = [_text(self.x(epoch), BOTTOM + 20, str(epoch), "middle") for epoch in (1, 10, 20, 30)]
+        return [*lines, *epochs, _text((self.left + self.right) / 2, BOTTOM + 40, "epoch", "middle")]
 
 
 def _text(x: float, y: float, text: str, kind: str) -> str:
@@ -124,7 +123,9 @@ def picture(runs: dict[str, Run]) -> str:
     """The SVG: the losses, and how far the weights are apart."""
     epochs = len(runs["numpy"]["loss"])
     losses, apart = Panel(*LEFT, 0.0, 0.6, epochs), Panel(*RIGHT, LOWEST, HIGHEST, epochs)
-    lines = losses.frame("The loss while one network learns", [(t / 10, f"{t / 10:.1f}") for t in range(0, 7, 2)])
+    lines = losses.frame(
+        "The loss while one network learns", [(t / 10, f"{t / 10:.1f}") for t in range(0, 7, 2)]
+    )
     for i, (backend, run) in enumerate(runs.items()):
         lines.append(losses.curve(run["loss"], backend, THICK[backend]))
         y = 84 + 24 * i

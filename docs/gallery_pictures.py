@@ -1,6 +1,6 @@
 """The pictures of docs/gallery.md are made by the code on the page: this runs it in docs/.
 
-    python docs/gallery_pictures.py
+python docs/gallery_pictures.py
 """
 
 from __future__ import annotations

@@ -11,21 +11,39 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-OPTIONS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars --remote-debugging-pipe"
-).split()
+OPTIONS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+]
 
 
 def executable() -> str | None:
     """The path of Chromium, if there is one: ``CHROMIUM`` in the environment, or one of its names."""
     named = os.environ.get("CHROMIUM")
     return named or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def starts(name: str) -> bool:
+    """Whether it runs at all: libraries that it needs may be missing."""
+    with suppress(OSError, subprocess.TimeoutExpired):
+        return (
+            subprocess.run([name, "--version"], capture_output=True, check=False, timeout=60).returncode == 0
+        )
+    return False
 
 
 class Page:
@@ -79,7 +97,9 @@ class Page:
         params, method = event.get("params", {}), event.get("method")
         self._events.append(event)
         if method == "Runtime.consoleAPICalled" and params["type"] in ("error", "assert"):
-            self.complaints.append(f"console: {[a.get('value', a.get('description')) for a in params['args']]}")
+            self.complaints.append(
+                f"console: {[a.get('value', a.get('description')) for a in params['args']]}"
+            )
         elif method == "Runtime.exceptionThrown":
             details = params["exceptionDetails"]
             self.complaints.append(details.get("exception", {}).get("description", details["text"]))
@@ -91,7 +111,11 @@ class Page:
     def size(self, width: int, height: int = 2000, *, phone: bool = False) -> None:
         """How large the window is, and whether it is a telephone's, which heeds the page's viewport."""
         self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=phone,
         )
 
     def scheme(self, name: str) -> None:
