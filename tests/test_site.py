@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import functools
 import http.server
 import json
@@ -15,11 +16,13 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 import browser
-import mathml
 import pages
 import pytest
 
 pytest.importorskip("sphinx")
+pytest.importorskip("latex2mathml")
+
+import mathml
 
 from multimlp import lessons
 
@@ -129,8 +132,20 @@ def tab(tmp_path_factory):
         yield page
 
 
+FORMULAS = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$|:math:`(.+?)`", flags=re.DOTALL)
+
+
 def test_formulas_are_set_or_refused():
-    assert "<mfrac>" in mathml.mathml(r"\frac{1}{2}", "block")
+    """All formulas of pages and docstrings have only macros that are known."""
+    assert doctest.testmod(mathml) == (0, 1)
+    texts = [re.sub(r"`[^`\n]*`", "", pages.prose(path)) for path in pages.PAGES]
+    texts += map(pages.text, sorted((pages.ROOT / "multimlp").rglob("*.py")))
+    formulas = [
+        "".join(found) for text in texts for found in FORMULAS.findall(text) if text.count("$") % 2 == 0
+    ]
+    assert len(formulas) > 200
+    for formula in formulas:
+        mathml.mathml(formula, "block")
     with pytest.raises(ValueError, match="nosuchmacro"):
         mathml.mathml(r"\nosuchmacro x", "inline")
 
