@@ -103,12 +103,14 @@ def without_aliases(app: Any, what: str, name: str, obj: Any, options: Any, line
 def typography(app: Any, doctree: Any) -> None:
     """What autodoc took to be something else.
 
-    In the type of a parameter, "shape (n, k)" is a word, not the attribute of that name of some class. Attributes that `escape` put
-    together get their spaces back.
+    In the type of a parameter, "shape (n, k)" is a word, not the attribute of that name of some class, and "tuple of Dense" means the
+    layers of an `MLP`, not the block. Attributes that `escape` put together get their spaces back.
     """
     for word in list(doctree.findall(addnodes.pending_xref)):
         if word["reftype"] == "class" and word["reftarget"][0].islower() and "." not in word["reftarget"]:
             word.replace_self(word.children)
+        elif word["reftype"] == "class" and word["reftarget"] == "Dense" and app.env.docname != "api/blocks":
+            word["reftarget"] = "multimlp.mlp.Dense"
     for name in list(doctree.findall(addnodes.literal_strong)):
         if "," in name.astext():
             name.replace_self(addnodes.literal_strong("", name.astext().replace(",", ", ")))

@@ -191,6 +191,9 @@ def test_the_reference_shows_what_docstrings_say(site, parsed):
         assert 'class="problematic"' not in text
         lost = [word for word in parsed[path].emphasised if re.match(r"(kw)?args\b", word)]
         assert lost == [], "an asterisk was taken for emphasis"
+        assert not re.search(r'title="multimlp[\w.]*\.[a-z]\w*"><em>', text), (
+            "a word of a type is a link to an attribute"
+        )
         assert not re.search(r"\\\*", re.sub(r"<pre>.*?</pre>", "", text, flags=re.DOTALL)), (
             "or shown escaped"
         )
