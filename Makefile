@@ -4,7 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo fuzz test test-all test-distributed test-long test-lowest test-mxnet test-sdist test-wheel lint types docs bench bench-gpu clean
+.PHONY: demo fuzz test test-all test-distributed test-long test-lowest test-mxnet test-sdist test-site test-wheel lint types docs bench \
+	bench-gpu clean
 
 demo: $(VENV)/.demo ## train one network on every backend and compare
 	$(BIN)/multimlp train digits
@@ -35,6 +36,9 @@ NUMPY_1_TESTS := $(addprefix tests/,backends/test_tensorflow_edges.py backends/t
 test-lowest: $(VENV)-lowest/.test $(VENV)-lowest-jax/.test ## the lowest versions of pyproject.toml: with NumPy 1.26, and JAX with NumPy 2.0
 	$(VENV)-lowest/bin/python -m pytest -n 2 --dist worksteal $(CORE_TESTS) $(NUMPY_1_TESTS) -k 'not jax and not digits_are_learned'
 	$(VENV)-lowest-jax/bin/python -m pytest -n 2 --dist worksteal $(CORE_TESTS) -k 'jax or numpy or flax or equinox or optax'
+
+test-site: docs ## every link of the site, and in Chromium, if there is one, every page at the widths of telephone and desk
+	MULTIMLP_SITE=docs/_build/html $(BIN)/python -m pytest -rs -m "not fuzz" tests/test_pages.py tests/test_site.py
 
 test-wheel: $(VENV)/.test ## the source distribution and the wheel made from it, in an environment with NumPy and array-api-compat alone
 	rm -rf build/dist $(VENV)-wheel

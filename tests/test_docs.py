@@ -1,4 +1,4 @@
-"""The documentation: generated pages and notebooks are current, the guide's code runs, the site builds."""
+"""The documentation: generated pages and notebooks are current, and the code of all pages runs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pages
 import pytest
 
 pytest.importorskip("matplotlib")
@@ -18,12 +19,6 @@ from multimlp import lessons
 from multimlp.backend import BUILTIN
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted((ROOT / "docs" / "lessons").glob("*.md"))
-GUIDE = [
-    *sorted((ROOT / "docs" / "guide").glob("*.md")),
-    ROOT / "docs" / "parity.md",
-    ROOT / "docs" / "index.md",
-]
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +74,7 @@ def test_the_numbers_and_pictures_on_a_page_are_what_the_lesson_gives(lesson_pag
         assert f"| {key} | {kept['numbers'][key]:.6g} |" in shown
 
 
-@pytest.mark.parametrize("path", [*PAGES, *GUIDE], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", pages.PAGES, ids=pages.name)
 def test_formulas_are_readable_where_the_repository_is_hosted_too(path):
     """There Markdown unescapes before the formula is set, and some macros are refused."""
     text = re.sub(r"```.*?```|`[^`]*`", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
@@ -139,17 +134,30 @@ CLUSTERS = re.compile(r"^(import ray|from dask|shapes\.)", flags=re.MULTILINE)
 """Code of the guide that starts processes."""
 
 
-@pytest.mark.parametrize("path", GUIDE, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", pages.CODE, ids=pages.name)
 def test_the_code_in_the_guide_runs(path, tmp_path, monkeypatch):
-    text = path.read_text(encoding="utf-8")
+    code = pages.code(path)
     for name in BUILTIN:
-        if f'backend="{name}"' in "".join(re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)):
+        if f'backend="{name}"' in "".join(code):
             pytest.importorskip(BUILTIN[name].module)
     monkeypatch.chdir(tmp_path)
     namespace = {}
-    for block in re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
+    for block in code:
         if not CLUSTERS.search(block):
             exec(block, namespace)
+
+
+@pytest.mark.slow
+def test_the_script_in_the_readme_runs_on_two_processes(tmp_path):
+    script = tmp_path / "two.py"
+    script.write_text(pages.code(pages.README)[-1], encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    first, second = eval(done.stdout)
+    assert first == second
+    assert len(first) == 10
 
 
 @pytest.mark.slow
@@ -183,16 +191,3 @@ def test_the_code_in_the_guide_runs_on_a_local_cluster(name, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "fitted 4" in done.stdout
-
-
-@pytest.mark.slow
-def test_the_site_builds_without_a_warning(tmp_path):
-    pytest.importorskip("sphinx")
-    command = [sys.executable, "-m", "sphinx", "-q", "-E", "-W", "--keep-going", "-b", "html"]
-    done = subprocess.run(
-        [*command, "docs", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    for name in lessons.names():
-        html = (tmp_path / "lessons" / f"{name}.html").read_text(encoding="utf-8")
-        assert "<img" in html

@@ -29,6 +29,7 @@ TOOLS = (
     "build",
     "dask",
     "furo",
+    "latex2mathml",
     "mlx",
     "mypy",
     "myst-parser",
