@@ -37,7 +37,7 @@ def _ranks(results: Results) -> Table:
 
 def _errors(results: Results) -> Table:
     models = [one.model for one in ranks(results)]
-    names, table = errors(results, models)
+    names, table = errors(results, models) if models else ([], np.empty((0, 0)))
     rows = []
     for name, line in zip(names, table, strict=True):
         cells = [f"{value:.4g}" for value in line]
