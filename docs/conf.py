@@ -24,6 +24,7 @@ versions = os.environ.get("DOCS_VERSIONS", "").split()
 """The versions beside which this one will lie, each in a folder of its name; docs/stability.md says how they are called."""
 extensions = [
     "myst_parser",
+    "sphinx_design",
     "sphinx.ext.autodoc",
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
