@@ -57,13 +57,17 @@ def program(name: str) -> str:
 
 def page(name: str) -> str:
     """The documentation page."""
-    text = _TABS.sub(lambda found: tabs(found[0]), source(name)).replace(_MARK, outcome(name))
+    printed = printed_by(name)
+    text = _TABS.sub(lambda found: tabs(found[0], printed), source(name)).replace(_MARK, outcome(name))
     return (
         f"<!-- Made by docs/lesson_pages.py from multimlp/lessons/{name}.md and {name}.py; edit those. -->\n\n"
         f"{text}\n## Code\n\n"
         f"[The lesson as a notebook](../../notebooks/{name}.ipynb). `multimlp lesson {name}` runs it in the terminal, "
         "with `--backend torch` on another library.\n\n"
-        + folded("The code of the pictures and numbers", f"```python\n{program(name)}```")
+        + folded(
+            "The code of the pictures and numbers",
+            "```python\n" + program(name).replace("# %%\n", "") + "```",
+        )
     )
 
 
@@ -71,13 +75,24 @@ def folded(summary: str, text: str) -> str:
     return f"<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>\n"
 
 
-def tabs(blocks: str) -> str:
-    """The same code for several libraries, one a tab; the choice holds for all pages."""
-    items = "".join(
-        f"::::{{tab-item}} {label}\n:sync: {LIBRARIES[label]}\n\n```python\n{code}```\n::::\n\n"
-        for label, code in CODE.findall(blocks)
-    )
+def tabs(blocks: str, printed: dict[str, str]) -> str:
+    """The same code for several libraries, one a tab, and what it prints; the choice holds for all pages."""
+    items = ""
+    for label, code in CODE.findall(blocks):
+        items += f"::::{{tab-item}} {label}\n:sync: {LIBRARIES[label]}\n\n```python\n{code}```\n"
+        if output := printed.get(code.strip("\n")):
+            items += f"\n```text\n{output}```\n"
+        items += "::::\n\n"
     return f":::::{{tab-set}}\n:sync-group: library\n\n{items}:::::\n\n"
+
+
+def printed_by(name: str) -> dict[str, str]:
+    """What each cell of the notebook printed, by its code."""
+    return {
+        "".join(cell["source"]): "".join(line for one in cell["outputs"] for line in one.get("text", ()))
+        for cell in json.loads(notebook(name))["cells"]
+        if cell["cell_type"] == "code"
+    }
 
 
 def outcome(name: str) -> str:
