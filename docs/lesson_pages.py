@@ -19,6 +19,7 @@ import inspect
 import json
 import re
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -238,7 +239,9 @@ def executed(name: str, without: frozenset[str] = frozenset()) -> str:
 
     made = [cell for cell in cells(name) if not without & set(cell["metadata"].get("tags", ()))]
     whole = nbformat.reads(as_notebook(made), as_version=4)
-    nbclient.NotebookClient(whole, timeout=600, kernel_name="python3").execute()
+    with tempfile.TemporaryDirectory() as elsewhere:  # what is installed runs, not what lies in this folder
+        place = {"metadata": {"path": elsewhere}}
+        nbclient.NotebookClient(whole, timeout=600, kernel_name="python3", resources=place).execute()
     for cell, ran in zip(made, whole.cells, strict=True):
         if cell["cell_type"] == "code":
             cell["execution_count"] = ran.execution_count
