@@ -105,10 +105,14 @@ def outcome(name: str) -> str:
         f"## What came out\n\n{sentence}",
         *(f"```text\n{table}\n```" for table in tables),
         f"Largest difference of a number of this lesson between NumPy and {', '.join(found['compared'])}, all in float64: "
-        f"**{found['difference']:.1e}**.",
+        f"**{as_shown(found['difference'])}**.",
         folded("All numbers, on NumPy", "\n".join(["| number | value |", "| --- | ---: |", *rows])),
     ]
     return "\n\n".join(pieces)
+
+
+def as_shown(difference: float) -> str:
+    return f"{difference:.1e}" if difference else "0"
 
 
 # ---- results

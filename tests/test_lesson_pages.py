@@ -68,7 +68,7 @@ def test_the_numbers_and_pictures_on_a_page_are_what_the_lesson_gives(name):
         assert f"| {key} | {kept['numbers'][key]:.6g} |" in shown
     assert kept["compared"] == ["PyTorch", "JAX", "TensorFlow"]
     assert kept["difference"] < 1e-9
-    assert f"**{kept['difference']:.1e}**" in shown
+    assert f"**{lesson_pages.as_shown(kept['difference'])}**" in shown
 
 
 @pytest.mark.parametrize("name", lessons.names())

@@ -29,14 +29,17 @@ TOOLS = (
     "build",
     "dask",
     "furo",
+    "ipykernel",
     "mlx",
     "mypy",
     "myst-parser",
+    "nbclient",
     "nbformat",
     "pytabkit",
     "ray",
     "ruff",
     "sphinx",
+    "sphinx-design",
     "tabm",
 )
 """What no user installs: the versions that were used."""
