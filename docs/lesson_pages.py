@@ -198,6 +198,7 @@ def cells(name: str) -> list[dict[str, Any]]:
             add("code", code, LIBRARIES[label])
 
     title, question, text = source(name).split("\n\n", 2)
+    text = text.replace(".md)", ".ipynb)")  # links to other lessons
     add("markdown", f"{title}\n\n{question}")
     add("code", SETUP.format(name=name))
     place = 0
