@@ -4,8 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo fuzz test test-all test-distributed test-long test-lowest test-mxnet test-sdist test-site test-wheel lint types docs bench \
-	bench-gpu clean
+.PHONY: demo fuzz test test-all test-distributed test-long test-lowest test-mxnet test-notebooks test-sdist test-site test-wheel lint types \
+	docs bench bench-gpu clean
 
 demo: $(VENV)/.demo ## train one network on every backend and compare
 	$(BIN)/multimlp train digits
@@ -26,7 +26,7 @@ fuzz: $(VENV)/.test ## random calls and damaged files, 10 minutes each
 	MULTIMLP_FUZZ_SECONDS=600 $(BIN)/python -m pytest -n 2 --dist worksteal -m fuzz
 
 MXNET_TESTS := $(wildcard tests/backends/test_mxnet*.py) $(addprefix tests/test_,$(addsuffix .py,\
-	initializers losses metrics mlp optimizers registry regularizers selection tape transforms tree))
+	initializers lesson_code losses metrics mlp optimizers registry regularizers selection tape transforms tree))
 
 CORE_TESTS := $(addprefix tests/,backends/test_contract.py backends/test_strict.py $(addprefix test_,$(addsuffix .py,\
 	convert dtypes files interop optimizers random tape training transforms)))
@@ -61,6 +61,9 @@ test-sdist: $(VENV)/.test ## the tests that the source distribution holds, of th
 
 test-mxnet: $(VENV)-mxnet/.test ## MXNet and the core on NumPy 1.26, in an environment of their own
 	$(VENV)-mxnet/bin/python -m pytest $(MXNET_TESTS)
+
+test-notebooks: $(VENV)-notebooks/.test ## the notebooks of the lessons, cell by cell; PYTHON=python3.13 on another Python, as the newest
+	$(VENV)-notebooks/bin/python -m pytest -m "" tests/test_lesson_pages.py -k kernel
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -99,6 +102,11 @@ $(VENV)-lowest-jax/.test: MORE := array-api-extra equinox optax pytest-xdist
 $(VENV)-%/.test: pyproject.toml constraints-%.txt
 	$(PYTHON) -m venv $(VENV)-$*
 	$(VENV)-$*/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-$*.txt -e '.[$(EXTRAS)]' $(MORE)
+	touch $@
+
+$(VENV)-notebooks/.test: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-notebooks
+	$(VENV)-notebooks/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[plot,data,jax,testing]' nbclient ipykernel
 	touch $@
 
 clean:

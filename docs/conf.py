@@ -26,6 +26,7 @@ versions = os.environ.get("DOCS_VERSIONS", "").split()
 extensions = [
     "mathml",
     "myst_parser",
+    "sphinx_design",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
