@@ -8,6 +8,7 @@ from multimlp.playground._pictures import Curve, Difference, Picture, Regions, c
 from multimlp.playground._plane import Plane
 from multimlp.playground._problems import NAMES, OWN_FILE, Upload, problem
 from multimlp.playground._run import PacedRun
+from multimlp.playground._server import serve
 from multimlp.playground._session import Frame, Session
 from multimlp.playground._settings import Place, Plan, Settings, backends, layers_of
 
@@ -31,4 +32,5 @@ __all__ = [
     "decision",
     "layers_of",
     "problem",
+    "serve",
 ]

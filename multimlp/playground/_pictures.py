@@ -21,7 +21,7 @@ MOST_ROWS = 512
 """Rows that the gradient flow is measured on."""
 MOST_BENDING = 48
 """Hidden units up to which linear regions are found: they are some thousand then, and take a fraction of a second."""
-CURVE = np.arange(-50, 51) / 10
+CURVE = np.arange(-250, 251) / 50
 
 
 @dataclass(frozen=True, eq=False)

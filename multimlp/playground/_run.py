@@ -98,7 +98,9 @@ class PacedRun(Callback):
         with self._changed:
             self.params = run.params
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._closed or self._allowed > run.epoch or run.epoch == run.epochs)
+            self._changed.wait_for(
+                lambda: self._closed or self._allowed > run.epoch or run.epoch == run.epochs
+            )
             if self._closed:
                 run.stop("closed")
 

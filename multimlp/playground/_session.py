@@ -148,7 +148,9 @@ class Session:
             self._changed.notify_all()
 
     def _work(self) -> None:
-        places = [place for place in (self.plan.settings.place, self.plan.settings.other) if place is not None]
+        places = [
+            place for place in (self.plan.settings.place, self.plan.settings.other) if place is not None
+        ]
         try:
             with ExitStack() as stack:
                 runs = [stack.enter_context(PacedRun(_fit_on(self.plan, place))) for place in places]

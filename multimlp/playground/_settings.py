@@ -135,7 +135,9 @@ class Plan:
         rate = (
             {}
             if settings.learning_rate is None
-            else {"learning_rate": check_number("learning rate", settings.learning_rate, low=0, low_open=True)}
+            else {
+                "learning_rate": check_number("learning rate", settings.learning_rate, low=0, low_open=True)
+            }
         )
         penalty = check_number("L2", settings.l2, low=0)
         options = {
