@@ -36,6 +36,7 @@ TOOLS = (
     "pytabkit",
     "ray",
     "ruff",
+    "selenium",
     "sphinx",
     "tabm",
 )

@@ -15,9 +15,13 @@ pytestmark = pytest.mark.slow
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 if BROWSER is None or DRIVER is None:
-    pytest.skip("needs chromium and chromedriver (Debian: chromium, chromium-driver)", allow_module_level=True)
+    pytest.skip(
+        "needs chromium and chromedriver (Debian: chromium, chromium-driver)", allow_module_level=True
+    )
 pytest.importorskip("bokeh", reason="needs multimlp[playground]")
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
+StaleElementReferenceException = pytest.importorskip("selenium.common").StaleElementReferenceException
+Select = pytest.importorskip("selenium.webdriver.support.select").Select
 
 OPTIONS = (
     "--headless",
@@ -100,14 +104,22 @@ class Person:
             time.sleep(0.1)
 
     def press(self, label: str) -> None:
-        self.script("return deep(document, (e) => e.tagName == 'BUTTON' && e.textContent.trim() == arguments[0])", label).click()
+        def pressed() -> bool:
+            """Whether the button was there, and not just being drawn anew."""
+            found = "return deep(document, (e) => e.tagName == 'BUTTON' && !e.disabled && e.textContent.trim() == arguments[0])"
+            button = self.script(found, label)
+            try:
+                return button is not None and button.click() is None
+            except StaleElementReferenceException:
+                return False
+
+        self.until(pressed, f"to have a button {label!r}")
 
     def field(self, name: str, tag: str):
-        return self.script("return deep(host(arguments[0]).shadowRoot, (e) => e.tagName == arguments[1])", name, tag)
+        return self.script("return deep(host(arguments[0]), (e) => e.tagName == arguments[1])", name, tag)
 
     def choose(self, name: str, value: str) -> None:
-        select = webdriver.support.select.Select(self.field(name, "SELECT"))
-        select.select_by_visible_text(value)
+        Select(self.field(name, "SELECT")).select_by_visible_text(value)
 
     def write(self, name: str, text: str) -> None:
         field = self.field(name, "INPUT")
@@ -115,14 +127,19 @@ class Person:
         field.send_keys(text, "\n")
 
     def data(self, name: str, column: str) -> list:
-        return self.script("return Array.from(Bokeh.documents[0].get_model_by_name(arguments[0]).data[arguments[1]])", name, column)
+        return self.script(
+            "return Array.from(Bokeh.documents[0].get_model_by_name(arguments[0]).data[arguments[1]])",
+            name,
+            column,
+        )
 
     def status(self) -> str:
         return self.script("return Bokeh.documents[0].get_model_by_name('status').text")
 
     def pixels(self, name: str) -> list:
         return self.script(
-            "return Array.from(Bokeh.documents[0].get_model_by_name(arguments[0]).data.image[0]).slice(0, 6400)", name
+            "return Array.from(Bokeh.documents[0].get_model_by_name(arguments[0]).data.image[0]).slice(0, 6400)",
+            name,
         )
 
     def sideways(self) -> int:
@@ -141,7 +158,10 @@ def test_change_train_and_see_the_loss_fall(server, browser):
 
     person.write("hidden", "6")
     person.choose("data", "xor")
-    person.until(lambda: "20 parameters" not in person.status() and "32 parameters" in person.status(), "to have 6 units")
+    person.until(
+        lambda: "20 parameters" not in person.status() and "32 parameters" in person.status(),
+        "to have 6 units",
+    )
     person.wait_for("ready")
     assert person.pixels("decision_image") != first
     assert person.data("losses1", "loss") == []

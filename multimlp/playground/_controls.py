@@ -28,9 +28,13 @@ class Controls:
         What they say at first.
     changed : callable
         Called without arguments when one of them is changed.
+    later : callable
+        Calls a function once the browser's message has been read to its end.
     """
 
-    def __init__(self, settings: Settings, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, settings: Settings, changed: Callable[[], None], later: Callable[[Callable[[], None]], Any]
+    ) -> None:
         one, two = settings.place, settings.other
         installed = list(backends())
         dtypes = list(FLOAT_DTYPES)
@@ -75,7 +79,8 @@ class Controls:
             event = "value_throttled" if isinstance(widget, Slider) else "value"
             widget.on_change(event, lambda attribute, old, new: changed())
         self._file.name = "file"
-        self._file.on_change("value", lambda attribute, old, new: changed())
+        # the name of a file comes after its content, in the same message
+        self._file.on_change("value", lambda attribute, old, new: later(changed))
         for widget in self.roots:
             widget.sizing_mode = "stretch_width"
             if hasattr(widget, "min_width"):

@@ -33,7 +33,7 @@ class Page:
     """
 
     def __init__(self, document: Document, settings: Settings) -> None:
-        self._controls = Controls(settings, self._renew)
+        self._controls = Controls(settings, self._renew, document.add_next_tick_callback)
         self._figures = Figures()
         self._session: Session | None = None
         self._shown = -1
