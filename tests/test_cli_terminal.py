@@ -132,6 +132,8 @@ def test_every_command_is_run_at_80_columns():
 def test_all_that_a_command_says_fits_in_80_columns(capsys, monkeypatch, folder, arguments):
     if arguments[0] in ("plot", "lesson") or "--plot" in arguments:
         pytest.importorskip("matplotlib")
+    if arguments[0] == "playground":
+        pytest.importorskip("bokeh")
     monkeypatch.chdir(folder)
     monkeypatch.setenv("COLUMNS", "80")
     code = main(arguments)

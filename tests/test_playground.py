@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 
 import numpy as np
 import pytest
@@ -178,7 +181,7 @@ def test_start_pause_step_to_the_end():
         session.start()
         frame = session.wait_for("done")
         assert 1 < held <= frame.pictures[0].epoch == 12
-    assert not session._thread.is_alive()
+    assert session.is_over
 
 
 def test_what_a_session_shows_is_the_network_of_fit():
@@ -291,6 +294,7 @@ def test_a_port_that_is_taken_and_one_that_cannot_be(capsys):
     assert "port" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_logic_needs_no_page():
     """Sessions work where Bokeh is not installed."""
     script = (
@@ -302,3 +306,23 @@ def test_the_logic_needs_no_page():
         [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120
     )
     assert done.stdout.strip() == "done", done.stderr
+
+
+@pytest.mark.slow
+def test_the_page_is_served_from_here_alone_and_ctrl_c_ends_it():
+    pytest.importorskip("bokeh")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "multimlp", "playground", "--port", "0", "--no-browser"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        address = re.search(r"http://localhost:\d+/", process.stdout.readline())[0]
+        page = urllib.request.urlopen(address, timeout=30).read().decode()
+        assert re.findall(r'(?:src|href)="(?!/static/|data:)([^"]*)"', page) == []
+        assert page.count('src="/static/') > 0
+        assert 'name="viewport"' in page
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (process.returncode, err) == (0, "multimlp: the playground has ended\n")

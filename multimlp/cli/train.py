@@ -269,7 +269,9 @@ def _print_report(trainer: Trainer, runs: list[Run]) -> None:
     )
     print_text(f"{trainer.mlp}: {trainer.mlp.num_parameters} parameters")
     print_table(columns, rows)
-    place = f"; all on {devices.pop()}" if len(devices) == 1 else ""
+    place = ""
+    if len(devices) == 1:
+        place = f"{'; all' if len(runs) > 1 else ''} on {devices.pop()}"
     versions = dict.fromkeys(f"{one.backend} {one.version}" for one in runs)
     print_text(f"{', '.join(versions)}{place}")
     for one in runs:

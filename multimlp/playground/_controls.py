@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from bokeh.core.property.descriptors import UnsetValueError
-from bokeh.models import FileInput, NumericInput, Select, Slider, TextInput
+from bokeh.models.widgets import FileInput, NumericInput, Select, Slider, TextInput
 
 from multimlp import activations, optimizers
 from multimlp.backend import FLOAT_DTYPES
@@ -36,21 +36,16 @@ class Controls:
         self, settings: Settings, changed: Callable[[], None], later: Callable[[Callable[[], None]], Any]
     ) -> None:
         one, two = settings.place, settings.other
-        installed = list(backends())
-        dtypes = list(FLOAT_DTYPES)
+        installed = backends()
         self._device = one.device
         self._fields: dict[str, Any] = {
-            "data": Select(title="Data", options=list(NAMES), value=settings.data),
+            "data": _select("Data", NAMES, settings.data),
             "samples": NumericInput(title="Points", mode="int", value=settings.samples),
             "noise": Slider(title="Noise", start=0, end=0.5, step=0.01, value=settings.noise),
             "target": TextInput(title="Column to predict", value="", placeholder="target, label, class or y"),
             "hidden": TextInput(title="Hidden layers", value=settings.hidden, placeholder="8, 8:tanh"),
-            "activation": Select(
-                title="Activation", options=list(activations.names()), value=settings.activation
-            ),
-            "optimizer": Select(
-                title="Optimiser", options=list(optimizers.names()), value=settings.optimizer
-            ),
+            "activation": _select("Activation", activations.names(), settings.activation),
+            "optimizer": _select("Optimiser", optimizers.names(), settings.optimizer),
             "learning_rate": NumericInput(
                 title="Learning rate",
                 mode="float",
@@ -61,16 +56,10 @@ class Controls:
             "l2": NumericInput(title="L2 penalty", mode="float", value=settings.l2),
             "seed": NumericInput(title="Seed", mode="int", value=settings.seed),
             "epochs": NumericInput(title="Epochs at most", mode="int", value=settings.epochs),
-            "backend": Select(title="Backend", options=installed, value=one.backend),
-            "dtype": Select(title="Dtype", options=dtypes, value=one.dtype),
-            "other": Select(
-                title="Compare with",
-                options=[NOBODY, *installed],
-                value=NOBODY if two is None else two.backend,
-            ),
-            "other_dtype": Select(
-                title="Its dtype", options=dtypes, value=one.dtype if two is None else two.dtype
-            ),
+            "backend": _select("Backend", installed, one.backend),
+            "dtype": _select("Dtype", FLOAT_DTYPES, one.dtype),
+            "other": _select("Compare with", [NOBODY, *installed], NOBODY if two is None else two.backend),
+            "other_dtype": _select("Its dtype", FLOAT_DTYPES, one.dtype if two is None else two.dtype),
         }
         self._file = FileInput(title="File (.csv)", accept=".csv,.tsv")
         self.pace = Slider(title="Epochs a picture", start=1, end=50, step=1, value=5, name="pace")
@@ -139,3 +128,8 @@ class Controls:
         except UnsetValueError:
             return None
         return Upload(name, base64.b64decode(content), self._value("target").strip())
+
+
+def _select(title: str, options: Iterable[str], value: str) -> Select:
+    offered: list[Any] = list(options)  # which for Bokeh's types may hold pairs, too
+    return Select(title=title, options=offered, value=value)

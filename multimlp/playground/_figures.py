@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, Div, Range1d
-from bokeh.plotting import figure
+from bokeh.models import ColumnDataSource, Range1d
 
 from multimlp.playground import _colours as colours
+from multimlp.playground._cells import Cell, Map
 from multimlp.playground._pictures import CURVE, Picture
 from multimlp.playground._session import Frame
 from multimlp.playground._settings import Place, Plan
@@ -17,57 +18,6 @@ MOST_POINTS = 600
 """Examples that are drawn."""
 SIDES = ("#14213d", "#c1440e")
 """The colours of the first backend and the second."""
-HEIGHT = 270
-
-
-class _Cell:
-    """A picture with a line above it that says what it shows."""
-
-    def __init__(self, name: str, x: str, y: str, **options: Any) -> None:
-        # no tools: on a phone they would take the finger that wants to scroll
-        self.figure = figure(
-            name=name, height=HEIGHT, min_width=200, sizing_mode="stretch_width", tools="", toolbar_location=None,
-            x_axis_label=x, y_axis_label=y, background_fill_color=None, border_fill_color=None, **options,
-        )  # fmt: skip
-        self.figure.toolbar.logo = None
-        self.figure.outline_line_color = None
-        self.figure.axis.axis_label_text_font_style = "normal"
-        self.figure.axis.minor_tick_line_color = None
-        self.figure.grid.grid_line_alpha = 0.5
-        self.caption = Div(name=f"{name}_caption", sizing_mode="stretch_width", margin=0, text="")
-
-    @property
-    def roots(self) -> tuple[Any, Any]:
-        return self.caption, self.figure
-
-
-class _Map(_Cell):
-    """Colours all over the plane, under the examples."""
-
-    def __init__(self, name: str, examples: ColumnDataSource, x_range: Range1d, y_range: Range1d) -> None:
-        super().__init__(name, "", "", x_range=x_range, y_range=y_range)
-        self.image = ColumnDataSource(
-            {"image": [], "x": [], "y": [], "dw": [], "dh": []}, name=f"{name}_image"
-        )
-        self.figure.image_rgba(image="image", x="x", y="y", dw="dw", dh="dh", source=self.image)
-        self.figure.scatter(
-            x="x",
-            y="y",
-            marker="mark",
-            fill_color="colour",
-            line_color="white",
-            line_width=0.7,
-            size=6,
-            source=examples,
-        )
-        self.figure.grid.visible = False
-
-    def paint(self, plan: Plan, pixels: np.ndarray) -> None:
-        plane = plan.plane
-        width, height = plane.high - plane.low
-        self.image.data = {
-            "image": [colours.packed(pixels)], "x": [plane.low[0]], "y": [plane.low[1]], "dw": [width], "dh": [height],
-        }  # fmt: skip
 
 
 class Figures:
@@ -75,12 +25,14 @@ class Figures:
 
     def __init__(self) -> None:
         self._plan: Plan | None = None
-        self._x, self._y = Range1d(0, 1), Range1d(0, 1)
+        self._x, self._y = Range1d(start=0, end=1), Range1d(start=0, end=1)
+        self._epochs, self._height = Range1d(start=0, end=1), Range1d(start=0, end=1)
+        self._gap = Range1d(start=1e-16, end=1)
         self._examples = ColumnDataSource({"x": [], "y": [], "colour": [], "mark": []}, name="examples")
         self.decisions = [
-            _Map(name, self._examples, self._x, self._y) for name in ("decision", "other_decision")
+            Map(name, self._examples, self._x, self._y) for name in ("decision", "other_decision")
         ]
-        self.difference = _Map("difference", self._examples, self._x, self._y)
+        self.difference = Map("difference", self._examples, self._x, self._y)
         self._losses, self.loss = self._loss()
         self._flows, self.flow = self._flow()
         self._regions, self.regions = self._region()
@@ -127,8 +79,8 @@ class Figures:
 
     def _show_examples(self, plan: Plan) -> None:
         plane = plan.plane
-        self._x.update(start=plane.low[0], end=plane.high[0])
-        self._y.update(start=plane.low[1], end=plane.high[1])
+        self._x.start, self._x.end = plane.low[0], plane.high[0]
+        self._y.start, self._y.end = plane.low[1], plane.high[1]
         targets = plane.targets[:MOST_POINTS]
         if plan.dataset.classes is None:
             fill = colours.hexadecimal(colours.of_values(targets, *_range(plan)))
@@ -142,7 +94,8 @@ class Figures:
             cell.figure.xaxis.axis_label, cell.figure.yaxis.axis_label = plane.labels
         names = [str(place) for place in _places(plan)]
         for cell in (self.loss, self.flow):
-            for item, shown in zip(cell.figure.legend[0].items, _legend(cell, names), strict=True):
+            legend: Any = cell.figure.legend[0]
+            for item, shown in zip(legend.items, _legend(cell, names), strict=True):
                 item.update(label={"value": shown or " "}, visible=bool(shown))
 
     def _show_lines(self, plan: Plan, frame: Frame) -> None:
@@ -163,8 +116,8 @@ class Figures:
             for key in ("loss", "val_loss")
             if key in picture.history
         ]
-        self.loss.figure.x_range.end = max([10, *map(len, shown)])
-        self.loss.figure.y_range.end = 1.05 * max((max(values) for values in shown), default=1.0)
+        self._epochs.end = max([10, *map(len, shown)])
+        self._height.end = 1.05 * max((max(values) for values in shown), default=1.0)
         if frame.pictures:
             first = frame.pictures[0]
             self.loss.caption.text = _loss_said(first)
@@ -179,10 +132,7 @@ class Figures:
             )
             self.apart.caption.text = f"the parameters {largest}"
         positive = [value for value in differences if value > 0]
-        self.apart.figure.x_range.end = max([10, *epochs])
-        self.apart.figure.y_range.update(
-            start=min(positive, default=1e-16) / 2, end=2 * max(positive, default=1e-15)
-        )
+        self._gap.start, self._gap.end = min(positive, default=1e-16) / 2, 2 * max(positive, default=1e-15)
 
     def _show_regions(self, frame: Frame) -> None:
         found = frame.regions
@@ -197,15 +147,15 @@ class Figures:
                 f"<b>{count}</b> piece{'s' if count > 1 else ''}, each with one affine map; colour: output 1"
             )
         elif found is not None:
-            self.regions.caption.text = found.reason
+            self.regions.caption.text = html.escape(found.reason)
         self._regions.data = {
             "x": [p[:, 0] for p in polygons],
             "y": [p[:, 1] for p in polygons],
             "colour": shades,
         }
 
-    def _loss(self) -> tuple[list[ColumnDataSource], _Cell]:
-        cell = _Cell("loss", "epoch", "loss", x_range=Range1d(0, 1), y_range=Range1d(0, 1))
+    def _loss(self) -> tuple[list[ColumnDataSource], Cell]:
+        cell = Cell("loss", "epoch", "loss", x_range=self._epochs, y_range=self._height)
         sources = []
         for i, colour in enumerate(SIDES):
             source = ColumnDataSource({"epoch": [], "loss": [], "val_loss": []}, name=f"losses{i + 1}")
@@ -220,11 +170,11 @@ class Figures:
                     legend_label=f"{key}{i}",
                 )
             sources.append(source)
-        _settle(cell)
+        cell.settle()
         return sources, cell
 
-    def _flow(self) -> tuple[list[ColumnDataSource], _Cell]:
-        cell = _Cell("flow", "layer, from the input", "norm of dL/dW", y_axis_type="log")
+    def _flow(self) -> tuple[list[ColumnDataSource], Cell]:
+        cell = Cell("flow", "layer, from the input", "norm of dL/dW", y_axis_type="log")
         sources = []
         for i, colour in enumerate(SIDES):
             source = ColumnDataSource({"layer": [], "norm": []}, name=f"flow{i + 1}")
@@ -246,12 +196,12 @@ class Figures:
                 legend_label=f"flow{i}",
             )
             sources.append(source)
-        cell.figure.xaxis.ticker = list(range(1, 18))  # type: ignore[assignment]
-        _settle(cell)
+        cell.figure.xaxis.ticker = list(range(1, 18))
+        cell.settle()
         return sources, cell
 
-    def _region(self) -> tuple[ColumnDataSource, _Cell]:
-        cell = _Cell("regions", "", "", x_range=self._x, y_range=self._y)
+    def _region(self) -> tuple[ColumnDataSource, Cell]:
+        cell = Cell("regions", "", "", x_range=self._x, y_range=self._y)
         source = ColumnDataSource({"x": [], "y": [], "colour": []}, name="regions_drawn")
         cell.figure.patches(
             xs="x",
@@ -265,8 +215,8 @@ class Figures:
         cell.figure.grid.visible = False
         return source, cell
 
-    def _curve(self) -> tuple[ColumnDataSource, _Cell]:
-        cell = _Cell("curves", "x", "")
+    def _curve(self) -> tuple[ColumnDataSource, Cell]:
+        cell = Cell("curves", "x", "")
         source = ColumnDataSource(
             {"x": [], "y": [], "colour": [], "dash": [], "name": []}, name="curves_drawn"
         )
@@ -280,33 +230,20 @@ class Figures:
             legend_field="name",
         )
         cell.caption.text = "the activations (solid) and their derivatives (dashed)"
-        _settle(cell)
+        cell.settle()
         cell.figure.legend.location = "top_left"
         return source, cell
 
-    def _divergence(self) -> tuple[ColumnDataSource, _Cell]:
-        cell = _Cell(
-            "apart",
-            "epoch",
-            "largest difference",
-            y_axis_type="log",
-            x_range=Range1d(0, 1),
-            y_range=Range1d(1e-16, 1),
+    def _divergence(self) -> tuple[ColumnDataSource, Cell]:
+        cell = Cell(
+            "apart", "epoch", "largest difference", y_axis_type="log", x_range=self._epochs, y_range=self._gap
         )
         source = ColumnDataSource({"epoch": [], "difference": []}, name="differences")
         cell.figure.line(x="epoch", y="difference", source=source, color=SIDES[0], line_width=2)
         return source, cell
 
 
-def _settle(cell: _Cell) -> None:
-    legend = cell.figure.legend
-    legend.background_fill_alpha = 0.7
-    legend.border_line_color = None
-    legend.label_text_font_size = "11px"
-    legend.spacing, legend.padding, legend.margin = 0, 4, 4
-
-
-def _legend(cell: _Cell, names: list[str]) -> list[str]:
+def _legend(cell: Cell, names: list[str]) -> list[str]:
     """What the entries of a legend say; empty where there is no second backend."""
     both = [*names, ""][:2]
     if cell.figure.name == "flow":
@@ -335,7 +272,7 @@ def _score(plan: Plan, picture: Picture) -> str:
     accuracy = picture.history.get("val_accuracy")
     if accuracy:
         return f"{accuracy[-1]:.1%} of the test examples are right"
-    return "before training" if not picture.epoch else f"{plan.dataset.description}"
+    return "before training" if not picture.epoch else html.escape(plan.dataset.description)
 
 
 def _loss_said(picture: Picture) -> str:

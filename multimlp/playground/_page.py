@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import html
-from typing import Any
+from typing import Any, cast
 
 from bokeh.document import Document
 from bokeh.events import DocumentReady
-from bokeh.models import Button, CustomJS, Div
+from bokeh.models import CustomJS
+from bokeh.models.widgets import Button, Div
 
 from multimlp.errors import MultimlpError
 from multimlp.playground._controls import Controls
@@ -30,9 +31,12 @@ class Page:
     document : bokeh.document.Document
     settings : Settings
         What it begins with.
+    sessions : set of Session
+        Where its sessions are put, so that somebody can wait for them.
     """
 
-    def __init__(self, document: Document, settings: Settings) -> None:
+    def __init__(self, document: Document, settings: Settings, sessions: set[Session]) -> None:
+        self._sessions = sessions
         self._controls = Controls(settings, self._renew, document.add_next_tick_callback)
         self._figures = Figures()
         self._session: Session | None = None
@@ -55,13 +59,15 @@ class Page:
         ):  # fmt: skip
             document.add_root(model)
         document.title = "multimlp playground"
-        document.template = TEMPLATE
+        document.template = cast(
+            Any, TEMPLATE
+        )  # text extends Bokeh's own template; its types know ready-made ones alone
         document.add_periodic_callback(self._poll, POLL_MILLISECONDS)
 
-    def close(self, timeout: float = 0.0) -> None:
-        """End what trains for this page; nobody waits for it longer than so many seconds."""
+    def close(self) -> None:
+        """End what trains for this page; nobody waits for it."""
         if self._session is not None:
-            self._session.close(timeout)
+            self._session.close(0)
 
     def _renew(self) -> None:
         """A new session for the settings; without one if they cannot be."""
@@ -73,6 +79,8 @@ class Page:
         except MultimlpError as error:
             self._say("failed", html.escape(str(error)))
         else:
+            self._sessions.difference_update([one for one in self._sessions if one.is_over])
+            self._sessions.add(self._session)
             self._say("preparing", "a backend is slow the first time")
 
     def _start_or_pause(self) -> None:
@@ -119,17 +127,11 @@ def _said(plan: Plan, frame: Frame) -> str:
     return f"epoch {first.epoch} of {plan.settings.epochs}{figures}<br>{html.escape(size)}"
 
 
-def page_maker(settings: Settings, pages: set[Page]) -> Any:
-    """What makes a page of a document when a browser asks for one; those that are open are in ``pages``."""
+def page_maker(settings: Settings, sessions: set[Session]) -> Any:
+    """What makes a page of a document when a browser asks for one; what trains for the pages is in ``sessions``."""
 
     def make(document: Document) -> None:
-        page = Page(document, settings)
-        pages.add(page)
-
-        def gone(context: Any) -> None:
-            page.close()
-            pages.discard(page)
-
-        document.on_session_destroyed(gone)
+        page = Page(document, settings, sessions)
+        document.on_session_destroyed(lambda context: page.close())
 
     return make

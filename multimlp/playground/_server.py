@@ -10,6 +10,7 @@ from typing import Any
 
 from multimlp.errors import InputError, missing_dependency
 from multimlp.errors.checks import check_whole
+from multimlp.playground._session import Session
 from multimlp.playground._settings import Plan, Settings
 
 LOOPBACK = "127.0.0.1"
@@ -60,13 +61,13 @@ def serve(
     from tornado.ioloop import IOLoop
     from tornado.netutil import bind_sockets
 
-    from multimlp.playground._page import Page, page_maker
+    from multimlp.playground._page import page_maker
 
     settings = Settings() if settings is None else settings
     Plan.of(settings)
     logging.getLogger("bokeh").setLevel(logging.ERROR)
     logging.getLogger("tornado").setLevel(logging.ERROR)
-    pages: set[Page] = set()
+    sessions: set[Session] = set()
     port = check_whole("port", port, low=0, high=65_535)
     try:
         sockets = bind_sockets(port, host)
@@ -77,7 +78,7 @@ def serve(
     port = sockets[0].getsockname()[1]
     loop = IOLoop()
     application = BokehTornado(
-        {"/": Application(FunctionHandler(page_maker(settings, pages)))},
+        {"/": Application(FunctionHandler(page_maker(settings, sessions)))},
         extra_websocket_origins=[f"{name}:{port}" for name in _names(host)],
     )
     http = HTTPServer(application)
@@ -94,8 +95,12 @@ def serve(
     except KeyboardInterrupt:
         pass
     finally:
-        for page in list(pages):
-            page.close(timeout=2.0)
+        for seconds in (
+            0,
+            None,
+        ):  # all are told, then waited for: Python must not end inside of a framework's compiler
+            for session in sessions:
+                session.close(seconds)
         server.stop()
         loop.close(all_fds=True)
 

@@ -109,6 +109,11 @@ class Session:
         """The newest."""
         return self._frame
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing trains any more, and nothing will."""
+        return not self._thread.is_alive()
+
     def start(self) -> None:
         """Train until `pause`, or to the end."""
         self._tell(running=True)
