@@ -36,7 +36,6 @@ TOOLS = (
     "pytabkit",
     "ray",
     "ruff",
-    "selenium",
     "sphinx",
     "tabm",
 )

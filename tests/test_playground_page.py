@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
+import browser as chromium
 import pytest
 
 pytestmark = pytest.mark.slow
 
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-if BROWSER is None or DRIVER is None:
-    pytest.skip(
-        "needs chromium and chromedriver (Debian: chromium, chromium-driver)", allow_module_level=True
-    )
+NAME = chromium.executable()
+if NAME is None or not chromium.starts(NAME):
+    pytest.skip("needs Chromium (Debian: chromium)", allow_module_level=True)
 pytest.importorskip("bokeh", reason="needs multimlp[playground]")
-webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
-StaleElementReferenceException = pytest.importorskip("selenium.common").StaleElementReferenceException
-Select = pytest.importorskip("selenium.webdriver.support.select").Select
 
-OPTIONS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 DESK, PHONE = (1280, 900), (390, 844)
 FIND = """
 const deep = (root, test) => {
@@ -43,7 +29,9 @@ const deep = (root, test) => {
   }
   return null;
 };
-const host = (name) => document.querySelector(`[data-root-id="${Bokeh.documents[0].get_model_by_name(name).id}"]`);
+const model = (name) => Bokeh.documents[0].get_model_by_name(name);
+const part = (name, tag) => deep(document.querySelector(`[data-root-id="${model(name).id}"]`), (e) => e.tagName == tag);
+const button = (label) => deep(document, (e) => e.tagName == "BUTTON" && !e.disabled && e.textContent.trim() == label);
 """
 """Bokeh's widgets are in shadow trees, which selectors do not enter."""
 
@@ -69,30 +57,23 @@ def server():
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
+def page(tmp_path_factory):
+    with chromium.browser(tmp_path_factory.mktemp("chromium")) as page:
+        yield page
 
 
 class Person:
     """What somebody does and sees."""
 
-    def __init__(self, browser, address: str, size: tuple[int, int]) -> None:
-        self.browser = browser
-        width, height = size
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        browser.get(address)
+    def __init__(self, page: chromium.Page, address: str, size: tuple[int, int]) -> None:
+        self.page = page
+        page.size(*size, phone=size == PHONE)
+        page.open(address)
         self.wait_for("ready")
 
-    def script(self, code: str, *arguments):
-        return self.browser.execute_script(FIND + code, *arguments)
+    def script(self, code: str, *arguments: Any) -> Any:
+        """What the body of a function of these arguments returns."""
+        return self.page.run(f"((...given) => {{ {FIND} {code} }})(...{json.dumps(arguments)})")
 
     def wait_for(self, *states: str) -> None:
         self.until(lambda: self.script("return document.body.dataset.state") in states, f"to be {states}")
@@ -104,55 +85,52 @@ class Person:
             time.sleep(0.1)
 
     def press(self, label: str) -> None:
-        def pressed() -> bool:
-            """Whether the button was there, and not just being drawn anew."""
-            found = "return deep(document, (e) => e.tagName == 'BUTTON' && !e.disabled && e.textContent.trim() == arguments[0])"
-            button = self.script(found, label)
-            try:
-                return button is not None and button.click() is None
-            except StaleElementReferenceException:
-                return False
-
-        self.until(pressed, f"to have a button {label!r}")
-
-    def field(self, name: str, tag: str):
-        return self.script("return deep(host(arguments[0]), (e) => e.tagName == arguments[1])", name, tag)
+        """With the mouse, where the button is seen."""
+        middle = """
+        const found = button(given[0])?.getBoundingClientRect();
+        return found && [found.x + found.width / 2, found.y + found.height / 2];
+        """
+        self.until(lambda: self.script(middle, label), f"to have a button {label!r}")
+        x, y = self.script(middle, label)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.page.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def choose(self, name: str, value: str) -> None:
-        Select(self.field(name, "SELECT")).select_by_visible_text(value)
+        chosen = """
+        const list = part(given[0], "SELECT");
+        list.value = [...list.options].find((one) => one.text == given[1]).value;
+        list.dispatchEvent(new Event("change"));
+        """
+        self.script(chosen, name, value)
 
     def write(self, name: str, text: str) -> None:
-        field = self.field(name, "INPUT")
-        field.clear()
-        field.send_keys(text, "\n")
+        """With the keyboard, in the place of what stood there."""
+        self.script("const field = part(given[0], 'INPUT'); field.focus(); field.select();", name)
+        self.page.call("Input.insertText", text=text)
+        self.script("part(given[0], 'INPUT').blur()", name)
+
+    def take(self, name: str, file: str) -> None:
+        """Choose a file of the disk."""
+        expression = f"(() => {{ {FIND} return part({json.dumps(name)}, 'INPUT') }})()"
+        field = self.page.call("Runtime.evaluate", expression=expression)["result"]["objectId"]
+        self.page.call("DOM.setFileInputFiles", files=[file], objectId=field)
 
     def data(self, name: str, column: str) -> list:
-        return self.script(
-            "return Array.from(Bokeh.documents[0].get_model_by_name(arguments[0]).data[arguments[1]])",
-            name,
-            column,
-        )
+        return self.script("return Array.from(model(given[0]).data[given[1]])", name, column)
 
     def status(self) -> str:
-        return self.script("return Bokeh.documents[0].get_model_by_name('status').text")
+        return self.script("return model('status').text")
 
     def pixels(self, name: str) -> list:
-        return self.script(
-            "return Array.from(Bokeh.documents[0].get_model_by_name(arguments[0]).data.image[0]).slice(0, 6400)",
-            name,
-        )
+        return self.script("return Array.from(model(given[0]).data.image[0]).slice(0, 6400)", name)
 
     def sideways(self) -> int:
+        """How far the page reaches beyond the window."""
         return self.script("return document.documentElement.scrollWidth - window.innerWidth")
 
 
-def complaints(browser) -> list[str]:
-    """What the browser's console has of errors."""
-    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
-
-
-def test_change_train_and_see_the_loss_fall(server, browser):
-    person = Person(browser, server, DESK)
+def test_change_train_and_see_the_loss_fall(server, page):
+    person = Person(page, server, DESK)
     assert len(person.data("examples", "x")) == 225
     first = person.pixels("decision_image")
 
@@ -184,11 +162,11 @@ def test_change_train_and_see_the_loss_fall(server, browser):
     person.press("Reset")
     person.wait_for("ready")
     assert person.data("losses1", "loss") == []
-    assert complaints(browser) == []
+    assert page.complaints == []
 
 
-def test_two_backends_side_by_side(server, browser):
-    person = Person(browser, server, DESK)
+def test_two_backends_side_by_side(server, page):
+    person = Person(page, server, DESK)
     hidden = "return getComputedStyle(document.querySelector('.cell.second')).display"
     assert person.script(hidden) == "none"
     person.choose("other", "numpy")
@@ -205,34 +183,34 @@ def test_two_backends_side_by_side(server, browser):
     assert one == pytest.approx(two, abs=1e-3)
     assert 0 < person.data("differences", "difference")[-1] < 1e-2
     assert len(set(person.pixels("difference_image"))) > 10
-    assert complaints(browser) == []
+    assert page.complaints == []
 
 
-def test_what_cannot_be_is_said_and_can_be_mended(server, browser):
-    person = Person(browser, server, DESK)
+def test_what_cannot_be_is_said_and_can_be_mended(server, page):
+    person = Person(page, server, DESK)
     person.write("hidden", "8, many")
     person.wait_for("failed")
     assert "expected widths such as" in person.status()
     person.write("hidden", "8")
     person.wait_for("ready")
-    assert complaints(browser) == []
+    assert page.complaints == []
 
 
-def test_an_own_table(server, browser, tmp_path):
+def test_an_own_table(server, page, tmp_path):
     rows = "a,b,c,label\n" + "\n".join(f"{i % 7},{i % 5},{i},{'yes' if i % 2 else 'no'}" for i in range(80))
     (tmp_path / "mine.csv").write_text(rows)
-    person = Person(browser, server, DESK)
+    person = Person(page, server, DESK)
     person.choose("data", "own file")
     person.wait_for("failed")
     assert "choose a .csv file" in person.status()
-    person.field("file", "INPUT").send_keys(str(tmp_path / "mine.csv"))
+    person.take("file", str(tmp_path / "mine.csv"))
     person.wait_for("ready")
     assert "60 + 20 examples" in person.status()
-    assert complaints(browser) == []
+    assert page.complaints == []
 
 
-def test_on_a_phone(server, browser):
-    person = Person(browser, server, PHONE)
+def test_on_a_phone(server, page):
+    person = Person(page, server, PHONE)
     assert person.sideways() <= 0
     person.script("document.querySelector('.settings').open = true")
     person.choose("data", "digits")
@@ -249,11 +227,11 @@ def test_on_a_phone(server, browser):
     person.press("Pause")
     person.wait_for("paused")
     assert person.sideways() <= 0
-    assert complaints(browser) == []
+    assert page.complaints == []
 
 
-def test_everything_comes_from_the_server_itself(server, browser):
-    person = Person(browser, server, DESK)
-    loaded = person.script("return performance.getEntriesByType('resource').map((entry) => entry.name)")
-    assert loaded
-    assert [name for name in loaded if not name.startswith(server)] == []
+def test_everything_comes_from_the_server_itself(server, page):
+    Person(page, server, DESK)
+    assert len(page.requested) > 3
+    assert [name for name in page.requested if not name.startswith((server, "data:"))] == []
+    assert page.complaints == []
