@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -176,12 +176,6 @@ class Plan:
             plane=Plane.through(train, inputs),
             options=options,
         )
-
-    def as_dict(self) -> dict[str, Any]:
-        """The settings as plain values, without the content of a file."""
-        plain = asdict(self.settings)
-        upload = self.settings.upload
-        return {**plain, "upload": None if upload is None else upload.name}
 
 
 def layers_of(hidden: str, activation: str) -> tuple[list[int], list[str]]:
