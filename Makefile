@@ -31,7 +31,7 @@ MXNET_TESTS := $(wildcard tests/backends/test_mxnet*.py) $(addprefix tests/test_
 CORE_TESTS := $(addprefix tests/,backends/test_contract.py backends/test_strict.py $(addprefix test_,$(addsuffix .py,\
 	convert dtypes files interop optimizers random tape training transforms)))
 NUMPY_1_TESTS := $(addprefix tests/,backends/test_tensorflow_edges.py backends/test_tensorflow_namespace.py test_cli_progress.py \
-	test_data.py test_distributed_communicators.py test_engine_numba.py test_estimators.py test_plotting.py)
+	test_data.py test_distributed_communicators.py test_engine_numba.py test_estimators.py test_playground.py test_plotting.py)
 
 test-lowest: $(VENV)-lowest/.test $(VENV)-lowest-jax/.test ## the lowest versions of pyproject.toml: with NumPy 1.26, and JAX with NumPy 2.0
 	$(VENV)-lowest/bin/python -m pytest -n 2 --dist worksteal $(CORE_TESTS) $(NUMPY_1_TESTS) -k 'not jax and not digits_are_learned'
@@ -95,7 +95,7 @@ $(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)-mxnet/.test: EXTRAS := mxnet,numpy,testing
-$(VENV)-lowest/.test: EXTRAS := app,numba,torch,tensorflow,mpi,parity,plot,onnx,keras,sklearn,testing,tensorboard
+$(VENV)-lowest/.test: EXTRAS := app,numba,torch,tensorflow,mpi,parity,plot,playground,onnx,keras,sklearn,testing,tensorboard
 $(VENV)-lowest/.test: MORE := array-api-extra polars pytest-xdist
 $(VENV)-lowest-jax/.test: EXTRAS := jax,torch,flax,strict,safetensors,sklearn,testing
 $(VENV)-lowest-jax/.test: MORE := array-api-extra equinox optax pytest-xdist

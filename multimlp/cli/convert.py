@@ -38,7 +38,7 @@ from multimlp.cli.formats import (
 from multimlp.data import read_features
 from multimlp.errors import FileFormatError, InputError
 from multimlp.files import check_apart, check_writable, opening, replacing
-from multimlp.mlp import MLP
+from multimlp.mlp import DEFAULT_ACTIVATION, MLP
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--activation",
         nargs="+",
         metavar="NAME",
-        help="of the hidden layers: one, or one a layer (default: relu)",
+        help=f"of the hidden layers: one, or one a layer (default: {DEFAULT_ACTIVATION})",
     )
     add("--final-activation", metavar="NAME", help="of the last layer")
     add("--verify", action="store_true", help="run both models and compare outputs, gradients and layers")
@@ -117,7 +117,8 @@ def _verified(args: argparse.Namespace, source: str, target: str, model: Writing
         )
     else:
         print_text(f"wrote {args.target} ({target}, {mlp.num_parameters} parameters): {mlp!r}")
-        print(report)
+        for line in str(report).splitlines():
+            print_text(line)
     return 0 if report.ok else 1
 
 

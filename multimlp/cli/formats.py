@@ -15,7 +15,7 @@ from multimlp.cli.common import note
 from multimlp.cli.pipeline import meaning
 from multimlp.errors import InputError
 from multimlp.files import replacing
-from multimlp.mlp import MLP, Params
+from multimlp.mlp import DEFAULT_ACTIVATION, MLP, Params
 
 Model = tuple[MLP, Params]
 
@@ -162,7 +162,7 @@ def reading_of(args: argparse.Namespace, source: str) -> Reading:
         raise InputError(
             f"--activation: {source} models tell their activations themselves; leave it and --final-activation out"
         )
-    rules = [activations.describe(name).name for name in args.activation or ["relu"]]
+    rules = [activations.describe(name).name for name in args.activation or [DEFAULT_ACTIVATION]]
     if args.final_activation is not None:
         activations.describe(args.final_activation)
     return Reading(
