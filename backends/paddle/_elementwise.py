@@ -2,7 +2,7 @@
 
 On the CPU its ``exp`` never comes below 3e-39 in float32 and 6e-309 in float64, not at -inf either, and its float32 ``sqrt`` of 4 is
 1.9999999; both, and ``tanh`` (4 units off), are computed in float64 where the array is float32. ``hypot`` overflows with the squares, and
-``logaddexp`` is NaN of equal infinities. A negative exponent of integers never ends.
+``logaddexp`` is NaN of equal infinities. A negative exponent of integers makes 0 of all of them, or never ends.
 """
 
 from __future__ import annotations
