@@ -4,8 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo fuzz test test-all test-distributed test-long test-lowest test-mxnet test-notebooks test-sdist test-site test-wheel lint types \
-	docs bench bench-gpu clean
+.PHONY: demo fuzz test test-all test-distributed test-long test-lowest test-mxnet test-notebooks test-paddle test-sdist test-site test-wheel lint \
+	types docs bench bench-gpu clean
 
 demo: $(VENV)/.demo ## train one network on every backend and compare
 	$(BIN)/multimlp train digits
@@ -27,6 +27,10 @@ fuzz: $(VENV)/.test ## random calls and damaged files, 10 minutes each
 
 MXNET_TESTS := $(wildcard tests/backends/test_mxnet*.py) $(addprefix tests/test_,$(addsuffix .py,\
 	initializers lesson_code losses metrics mlp optimizers registry regularizers selection tape transforms tree))
+
+PADDLE_TESTS := $(addprefix tests/,backends/test_contract.py backends/test_paddle.py $(addprefix test_,$(addsuffix .py,\
+	activations activations_axis compositions control convert convert_dtypes dtypes equations files forward jet laplacian losses \
+	metrics optimizers programs random random_draws special special_points xp)))
 
 CORE_TESTS := $(addprefix tests/,backends/test_contract.py backends/test_strict.py $(addprefix test_,$(addsuffix .py,\
 	convert dtypes files interop optimizers random tape training transforms)))
@@ -65,6 +69,9 @@ test-mxnet: $(VENV)-mxnet/.test ## MXNet and the core on NumPy 1.26, in an envir
 test-notebooks: $(VENV)-notebooks/.test ## the notebooks of the lessons, cell by cell; PYTHON=python3.13 on another Python, as the newest
 	$(VENV)-notebooks/bin/python -m pytest -m "" tests/test_lesson_pages.py -k kernel
 
+test-paddle: $(VENV)-paddle/.test ## Paddle beside NumPy and array-api-strict, in an environment of their own
+	$(VENV)-paddle/bin/python -m pytest $(PADDLE_TESTS) -k paddle
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -95,6 +102,7 @@ $(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)-mxnet/.test: EXTRAS := mxnet,numpy,testing
+$(VENV)-paddle/.test: EXTRAS := paddle,numpy,cli,safetensors,sklearn,testing
 $(VENV)-lowest/.test: EXTRAS := app,numba,torch,tensorflow,mpi,parity,plot,playground,onnx,keras,sklearn,testing,tensorboard
 $(VENV)-lowest/.test: MORE := array-api-extra polars pytest-xdist
 $(VENV)-lowest-jax/.test: EXTRAS := jax,torch,flax,strict,safetensors,sklearn,testing

@@ -61,7 +61,9 @@ def pinned(*files: str) -> dict[str, set[Version]]:
     return found
 
 
-LOWEST = pinned("constraints-lowest.txt", "constraints-lowest-jax.txt", "constraints-mxnet.txt")
+LOWEST = pinned(
+    "constraints-lowest.txt", "constraints-lowest-jax.txt", "constraints-mxnet.txt", "constraints-paddle.txt"
+)
 NEWEST = pinned("constraints.txt")
 REQUIREMENTS = [
     Requirement(line)
@@ -136,7 +138,7 @@ def test_only_versions_of_python_that_were_run_are_listed():
     assert listed == ["Programming Language :: Python :: 3.11"]
 
 
-FRAMEWORKS = ("torch", "jax", "tensorflow", "mxnet", "cupy", "keras")
+FRAMEWORKS = ("torch", "jax", "tensorflow", "mxnet", "cupy", "paddle", "keras")
 
 
 @pytest.mark.parametrize(
