@@ -473,7 +473,7 @@ def test_safetensors_of_a_torch_state(tmp_path):
 
 def test_flax_files(tmp_path):
     serialization = pytest.importorskip("flax.serialization")
-    from multimlp.interop.flax import from_flax, read_variables
+    from multimlp.interop.flax import from_variables, read_variables
 
     path = tmp_path / "m.msgpack"
     array = np.ones((2, 2), np.float32)
@@ -490,7 +490,7 @@ def test_flax_files(tmp_path):
         ([1], "not Flax variables"),
     ):
         path.write_bytes(serialization.msgpack_serialize(variables))
-        refused(lambda where: from_flax(read_variables(where)), path, says)
+        refused(lambda where: from_variables(read_variables(where)), path, says)
     good = serialization.msgpack_serialize({"params": {"a": {"kernel": array}}})
     for content in (
         b"",
@@ -501,7 +501,7 @@ def test_flax_files(tmp_path):
         b"\xc7\x04\x01\x93\x90\xa1O",
     ):
         path.write_bytes(content)
-        refused(lambda where: from_flax(read_variables(where)), path, "")
+        refused(lambda where: from_variables(read_variables(where)), path, "")
 
 
 def test_onnx_files(tmp_path):

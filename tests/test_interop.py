@@ -401,7 +401,7 @@ def test_flax_and_equinox_compute_the_same_and_come_back(activation, kind):
 
         module, variables = interop.to_flax(mlp, params)
         outputs = module.apply(variables, inputs)
-        back, back_params = interop.from_flax(variables, module)
+        back, back_params = interop.from_flax(module, variables)
 
         def of_weight(w):
             first = {**variables["params"]["layers_0"], "kernel": w}
@@ -449,12 +449,12 @@ def test_flax_reads_a_modules_own_variables():
 
     inputs = X.astype(np.float32)
     variables = Network().init(jax.random.key(0), inputs)
-    mlp, params = interop.from_flax(variables, activation="tanh")
+    mlp, params = interop.from_variables(variables, activation="tanh")
     np.testing.assert_allclose(
         mlp(params, jax.numpy.asarray(inputs)), Network().apply(variables, inputs), rtol=1e-5, atol=1e-6
     )
     with pytest.raises(InputError, match="Conv"):
-        interop.from_flax({"Conv_0": {"kernel": np.zeros((3, 3, 1, 1))}})
+        interop.from_variables({"Conv_0": {"kernel": np.zeros((3, 3, 1, 1))}})
 
 
 def test_equinox_mlp_is_read():
@@ -533,7 +533,7 @@ def test_gluon_both_ways_and_npz(tmp_path, dtype):
     from multimlp.interop import gluon
 
     mlp, params = model("tanh", dtype)
-    gluon.to_gluon(tmp_path / "a.params", mlp, params)
+    gluon.to_gluon(mlp, params, tmp_path / "a.params")
     np.savez(tmp_path / "b.npz", **gluon.read_params(tmp_path / "a.params"))
     for name in ("a.params", "b.npz"):
         back, back_params = gluon.from_gluon(tmp_path / name, activation="tanh")
