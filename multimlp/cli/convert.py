@@ -1,10 +1,10 @@
 """Turn a model file of one library into that of another, and prove that nothing changed.
 
 The formats go by the endings of the names, or by --from and --to: onnx, torch (a state_dict), keras, flax
-(linen's variables), nnx (its parameters), equinox (its leaves), sklearn, gluon, multimlp. With --verify both files are opened again, each model is run by its own
-library on the same rows, and outputs, gradients and layers are compared; exit code 1 if they differ by more
-than rounding. Formats that hold weights alone (torch, flax, nnx, equinox, gluon) tell no activations: say
-them with --activation.
+(linen's variables), nnx (its parameters), equinox (its leaves), sklearn, gluon, multimlp. With --verify both
+files are opened again, each model is run by its own library on the same rows, and outputs, gradients and
+layers are compared; exit code 1 if they differ by more than rounding. Formats that hold weights alone (torch,
+flax, nnx, equinox, gluon) tell no activations: say them with --activation.
 
 example:
   multimlp convert model.keras model.onnx --verify

@@ -1,4 +1,4 @@
-"""The leaves of an Equinox module in a file, as ``equinox.tree_serialise_leaves`` has them: arrays of NumPy's format, one after the other."""
+"""The leaves of an Equinox module in a file of ``equinox.tree_serialise_leaves``: arrays of NumPy's format, one after the other."""
 
 from __future__ import annotations
 

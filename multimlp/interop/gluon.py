@@ -90,7 +90,9 @@ def to_gluon(mlp: MLP, params: Params, path: str | os.PathLike[str]) -> None:
     True
     """
     if not isinstance(mlp, MLP):
-        raise InputError(f"mlp: expected an MLP, got {type(mlp).__name__}: the order is to_gluon(mlp, params, path)")
+        raise InputError(
+            f"mlp: expected an MLP, got {type(mlp).__name__}: the order is to_gluon(mlp, params, path)"
+        )
     arrays = {}
     for i, layer in enumerate(layers_of(mlp, params)):
         arrays[f"{i}.weight"] = np.ascontiguousarray(layer.weight.T)

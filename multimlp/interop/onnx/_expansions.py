@@ -69,9 +69,9 @@ _EITHER_WAY = ("Add", "Mul")
 def expansion_of(name: str, options: Mapping[str, Any], opset: int) -> tuple[Step, ...] | None:
     """The steps of an activation, or None where the opset has it as one operator."""
     for row in EXPANSIONS:
-        if row.since > opset and row.spec["name"] == name:
-            if all(options.get(key) == value for key, value in row.spec.items() if key != "name"):
-                return row.steps
+        asked = {key: value for key, value in row.spec.items() if key != "name"}
+        if row.since > opset and row.spec["name"] == name and asked.items() <= options.items():
+            return row.steps
     return None
 
 
@@ -131,4 +131,8 @@ def _is_step(
 
 def _close(found: Any, expected: float) -> bool:
     """As equal as two decimals of a constant are in half precision; no other activation has one so near."""
-    return found is not None and np.size(found) == 1 and math.isclose(np.asarray(found).item(), expected, rel_tol=1e-3)
+    return (
+        found is not None
+        and np.size(found) == 1
+        and math.isclose(np.asarray(found).item(), expected, rel_tol=1e-3)
+    )

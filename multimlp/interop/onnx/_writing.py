@@ -43,8 +43,9 @@ def to_onnx(
         float32, float64 or float16; no ensemble.
     path : path, optional
     opset : int
-        13 to the newest that the package onnx knows. Activations that it has no operator for yet (``gelu`` below 20, ``mish`` below 18,
-        ``hard_swish`` below 14) are written as the operators that they are made of. A runtime may be behind: onnxruntime 1.31 runs up to 26.
+        13 to the newest that the package onnx knows. Activations that it has no operator for yet (``gelu`` below 20, ``mish`` below
+        18, ``hard_swish`` below 14) are written as the operators that they are made of. A runtime may be behind: onnxruntime 1.31 runs
+        up to 26.
 
     Raises
     ------
