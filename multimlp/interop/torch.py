@@ -22,6 +22,7 @@ from multimlp.interop._layers import (
     with_dropout,
 )
 from multimlp.interop._torch_files import read_state, write_state
+from multimlp.interop._torch_optimizers import from_optimizer, to_optimizer
 from multimlp.mlp import MLP, Dense, ParametricDense, Params, check_params, layer_params, learned_by
 
 try:
@@ -33,10 +34,12 @@ except ImportError:
 __all__ = [
     "TorchMLP",
     "as_torch_module",
+    "from_optimizer",
     "from_state_dict",
     "from_torch",
     "read_state",
     "supported_activations",
+    "to_optimizer",
     "to_state_dict",
     "to_torch",
     "write_state",
@@ -146,9 +149,10 @@ def to_torch(mlp: MLP, params: Params, device: Any = None) -> nn.Sequential:
 def _module(rule: Activation, learned: Mapping[str, Any]) -> nn.Module:
     if is_prelu(rule):
         ((_, slope),) = learned.items()
-        module = nn.PReLU(max(slope.size, 1))
+        values = torch.tensor(slope).reshape(-1)
+        module = nn.PReLU(max(slope.size, 1), dtype=values.dtype)
         with torch.no_grad():
-            module.weight.copy_(torch.tensor(slope).reshape(-1))
+            module.weight.copy_(values)
         return module
     name = name_elsewhere(rule)
     if rule.parameters or name not in _MODULES:
