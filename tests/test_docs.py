@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -146,6 +147,8 @@ def test_the_code_in_the_guide_runs(path, tmp_path, monkeypatch):
         if f'backend="{name}"' in "".join(re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)):
             pytest.importorskip(BUILTIN[name].module)
     monkeypatch.chdir(tmp_path)
+    for file in (path.parent / path.stem).glob("*"):  # what a page speaks of
+        shutil.copy(file, tmp_path)
     namespace = {}
     for block in re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
         if not CLUSTERS.search(block):
