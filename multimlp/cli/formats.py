@@ -234,16 +234,9 @@ def open_flax(path: Path, mlp: MLP, params: Params) -> Any:
 
 
 def open_nnx(path: Path, mlp: MLP, params: Params) -> Any:
-    from flax import nnx
+    from multimlp.interop.flax import read_variables, to_nnx, with_variables
 
-    from multimlp.interop.flax import in_order, layers_in, read_variables, to_nnx
-
-    model = to_nnx(mlp, params)
-    linears = [part for part in model.layers if isinstance(part, nnx.Linear)]
-    for linear, arrays in zip(linears, in_order(layers_in(read_variables(path))).values(), strict=True):
-        for name, values in arrays.items():
-            setattr(linear, name, nnx.Param(values))
-    return model
+    return with_variables(to_nnx(mlp, params), read_variables(path))
 
 
 def open_equinox(path: Path, mlp: MLP, params: Params) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from multimlp.errors import InputError
 from multimlp.optimizers import Optimizer, OptimizerState
 from multimlp.schedules import Schedule
 from multimlp.tree import Tree
+
+ParamsOf: TypeAlias = Callable[[nn.Module], Tree]
 
 
 class _Kind(NamedTuple):
@@ -38,7 +40,7 @@ _ADAM = _Kind(
     {"m": "exp_avg", "v": "exp_avg_sq"},
     {"amsgrad": False, "maximize": False},
 )
-_KINDS: dict[type[torch.optim.Optimizer], _Kind] = {
+_KINDS: dict[Any, _Kind] = {
     torch.optim.SGD: _Kind(
         "sgd",
         {**_COMMON, "momentum": "momentum", "nesterov": "nesterov"},
@@ -64,56 +66,18 @@ _KINDS: dict[type[torch.optim.Optimizer], _Kind] = {
 _SUPPORTED = "SGD, Adam, AdamW, RMSprop, Adagrad"
 
 
-def from_optimizer(
+def read_optimizer(
     optimizer: torch.optim.Optimizer,
     model: nn.Module | Tree,
-    backend: str | Backend | None = None,
-    device: str | None = None,
-    dtype: Any = None,
-    *,
-    learning_rate: float | Schedule | None = None,
+    params_of: ParamsOf,
+    backend: str | Backend | None,
+    device: str | None,
+    dtype: Any,
+    learning_rate: float | Schedule | None,
 ) -> tuple[Optimizer, OptimizerState]:
-    """The same optimiser here, and what it remembers, for the parameters that `from_torch` makes of the model.
-
-    Parameters
-    ----------
-    optimizer : torch.optim.SGD, Adam, AdamW, RMSprop or Adagrad
-        Groups of parameters with options of their own become `multimlp.optimizers.grouped`; parameters that it does not train get
-        the learning rate 0.
-    model : nn.Module or tree of tensors
-        Whose parameters it trains: one that `from_torch` reads, that `as_torch_module` made, or the parameters of multimlp themselves.
-    backend, device, dtype : optional
-        Of the state, as in `from_torch`; say the same in both.
-    learning_rate : float or Schedule, optional
-        Instead of the one that it has now; must be given where a scheduler of torch changes it, since nothing can be read from that.
-
-    Returns
-    -------
-    (Optimizer, OptimizerState)
-        Whose next update is torch's, up to rounding. SGD in torch counts no steps: the state then starts at step 0.
-
-    Raises
-    ------
-    InputError
-        For another optimiser; for options that multimlp has no equivalent of (dampening, amsgrad, centered, maximize, lr_decay); for a
-        scheduler; for a model whose parameters are not one to one those of an MLP, as where a normalisation is folded into them.
-
-    Examples
-    --------
-    >>> import torch
-    >>> import multimlp as mm
-    >>> from multimlp.interop.torch import from_optimizer, from_torch
-    >>> model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
-    >>> optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    >>> model(torch.ones(2, 4)).sum().backward()
-    >>> optimizer.step()
-    >>> mlp, params = from_torch(model, "numpy")
-    >>> adamw, state = from_optimizer(optimizer, model, "numpy")
-    >>> adamw.name, int(state.step), state.slots[0][0].weight.shape
-    ('adamw', 1, (4, 8))
-    """
+    """See `multimlp.interop.torch.from_optimizer`; ``params_of`` gives the parameters of a module."""
     kind = _kind_of(optimizer)
-    places = _Places.of(model)
+    places = _Places.of(model, params_of)
     groups = [_options(kind, group, learning_rate) for group in optimizer.param_groups]
     numbers = {id(p): i for i, group in enumerate(optimizer.param_groups) for p in group["params"]}
     strangers = numbers.keys() - {id(tensor) for _, tensor in places.tensors}
@@ -136,47 +100,22 @@ def from_optimizer(
     return made, OptimizerState(step, slots)
 
 
-def to_optimizer(
-    optimizer: Optimizer | str, state: OptimizerState, model: nn.Module | Tree
+def write_optimizer(
+    optimizer: Optimizer | str, state: OptimizerState, model: nn.Module | Tree, params_of: ParamsOf
 ) -> torch.optim.Optimizer:
-    """An optimiser of torch that goes on where this one is.
-
-    Parameters
-    ----------
-    optimizer : Optimizer
-        sgd, adam, adamw, rmsprop or adagrad, with groups or without; the learning rate a number.
-    state : OptimizerState
-        Of any library.
-    model : nn.Module or tree of tensors
-        What `to_torch` or `as_torch_module` made of the model, whose parameters it shall train.
-
-    Raises
-    ------
-    InputError
-        For what torch has no equivalent of, and for a state of another model.
-
-    Examples
-    --------
-    >>> import multimlp as mm
-    >>> from multimlp.interop.torch import to_optimizer, to_torch
-    >>> mlp = mm.MLP(4, 8, 3)
-    >>> params, optimizer = mlp.init(seed=0, backend="numpy"), mm.optimizers.adam(1e-2)
-    >>> model = to_torch(mlp, params)
-    >>> type(to_optimizer(optimizer, optimizer.init(params), model)).__name__
-    'Adam'
-    """
+    """See `multimlp.interop.torch.to_optimizer`."""
     made = optimizers.get(optimizer)
     found = next((pair for pair in _KINDS.items() if pair[1].ours == made.name), None)
     if found is None or not isinstance(made, Optimizer):
         raise InputError(f"optimizer: {made.name} has no equivalent in torch; {_SUPPORTED} have one")
     library, kind = found
-    places = _Places.of(model)
+    places = _Places.of(model, params_of)
     parts = made.for_leaves(places.ids)
     groups: dict[int, list[int]] = {}
     for leaf, i in enumerate(places.first_tensors()):
         same = next((n for n in groups if parts[n].options == parts[leaf].options), leaf)
         groups.setdefault(same, []).append(i)
-    result = library(
+    result: torch.optim.Optimizer = library(
         [
             {"params": [places.tensors[i][1] for i in members], **_options_there(kind, parts[leaf].options)}
             for leaf, members in groups.items()
@@ -319,7 +258,7 @@ class _Places(NamedTuple):
     """A tree like multimlp's parameters: each number is the place of one of the tensors' numbers, counted through all of them from 1."""
 
     @classmethod
-    def of(cls, model: nn.Module | Tree) -> _Places:
+    def of(cls, model: nn.Module | Tree, params_of: ParamsOf) -> _Places:
         """Found by reading a copy of the model whose parameters are numbered."""
         named = _tensors_of(model)
         if not named:
@@ -329,7 +268,7 @@ class _Places(NamedTuple):
             count = tensor.numel()
             numbered.append(torch.arange(end, end + count, dtype=torch.float64).reshape(tensor.shape))
             end += count
-        ids = tree.map(_whole, _read_like(model, numbered))
+        ids = tree.map(_whole, _read_like(model, numbered, params_of))
         found = np.sort(np.concatenate([leaf.reshape(-1) for leaf in tree.leaves(ids)]))
         if not np.array_equal(found, np.arange(1, end)):
             raise InputError(
@@ -384,17 +323,11 @@ def _tensors_of(model: nn.Module | Tree) -> list[tuple[str, torch.Tensor]]:
     return named
 
 
-def _read_like(model: nn.Module | Tree, values: list[torch.Tensor]) -> Tree:
+def _read_like(model: nn.Module | Tree, values: list[torch.Tensor], params_of: ParamsOf) -> Tree:
     """multimlp's parameters of a model of this kind with these values."""
-    from multimlp.interop.torch import TorchMLP, from_torch
-
     if not isinstance(model, nn.Module):
         return tree.flatten(model)[1](values)
     numbered = copy.deepcopy(model).to(torch.float64)
     for parameter, value in zip(numbered.parameters(), values, strict=True):
         parameter.data = value
-    return (
-        numbered.params
-        if isinstance(numbered, TorchMLP)
-        else from_torch(numbered, "numpy", None, "float64")[1]
-    )
+    return params_of(numbered)

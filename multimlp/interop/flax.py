@@ -30,10 +30,12 @@ __all__ = [
     "from_nnx",
     "from_variables",
     "in_order",
+    "layers_in",
     "read_variables",
     "supported_activations",
     "to_flax",
     "to_nnx",
+    "with_variables",
     "write_variables",
 ]
 
@@ -330,3 +332,35 @@ def from_nnx(
         else:
             reading.activation(spec_of(part, "Flax"))
     return reading.build(backend, device, dtype, kernels, _dtype_name(kernels[0] if kernels else None))
+
+
+def with_variables(model: nnx.Sequential, variables: Mapping[str, Any]) -> nnx.Sequential:
+    """The model, in whose Linear layers are now the arrays of these variables, in their order.
+
+    Parameters
+    ----------
+    model : flax.nnx.Sequential
+        Changed in place.
+    variables : mapping
+        As for `from_variables`.
+
+    Raises
+    ------
+    InputError
+        If there are more layers in one than in the other.
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> from multimlp.interop.flax import to_flax, to_nnx, with_variables
+    >>> mlp = mm.MLP(2, 3, 1)
+    >>> model = with_variables(to_nnx(mlp, mlp.init(seed=0)), to_flax(mlp, mlp.init(seed=1))[1])
+    """
+    linears = [part for part in model.layers if isinstance(part, nnx.Linear)]
+    layers = in_order(layers_in(variables))
+    if len(layers) != len(linears):
+        raise InputError(f"variables: expected {len(linears)} layers, got {len(layers)}")
+    for linear, arrays in zip(linears, layers.values(), strict=True):
+        for name, values in arrays.items():
+            setattr(linear, name, nnx.Param(values))
+    return model
