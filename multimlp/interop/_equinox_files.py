@@ -116,12 +116,28 @@ def _named(leaves: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def with_leaves(model: eqx.Module, leaves: Sequence[np.ndarray]) -> Any:
-    """The module with these arrays, in their order, instead of its own.
+    """The module with these arrays, in their order, instead of its own; numbers of dropout among them are left out.
+
+    Parameters
+    ----------
+    model : equinox.Module
+    leaves : sequence of array
+        Of `read_leaves`.
 
     Raises
     ------
     FileFormatError
-        If they are other than its own.
+        If they are of other shapes than its own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> from multimlp.interop.equinox import to_equinox, with_leaves
+    >>> mlp = mm.MLP(2, 3, 1)
+    >>> model = with_leaves(to_equinox(mlp, mlp.init(seed=0)), [np.ones((3, 2)), np.ones(3), np.ones((1, 3)), np.ones(1)])
+    >>> float(model(np.ones(2))[0])
+    10.0
     """
     own, rest = eqx.partition(model, eqx.is_array)
     old, structure = jax.tree.flatten(own)
