@@ -504,6 +504,37 @@ def test_flax_files(tmp_path):
         refused(lambda where: from_variables(read_variables(where)), path, "")
 
 
+def test_equinox_files(tmp_path):
+    """Arrays of NumPy's format, one after the other."""
+    pytest.importorskip("equinox")
+    from multimlp.interop.equinox import from_leaves, read_leaves
+
+    def saved(*arrays):
+        file = io.BytesIO()
+        for array in arrays:
+            np.save(file, array)
+        return file.getvalue()
+
+    path, weight = tmp_path / "m.eqx", np.ones((3, 4))
+    good = saved(weight, np.ones(3))
+    huge = good.replace(b"(3, 4), }", b"(3, 40000000), }")[: len(good)]
+    for content, says in (
+        (b"", "found nothing"),
+        (b"PK", "is no sequence of plain arrays"),
+        (good[:-1], "states 24 bytes"),
+        (good + b"x", "is no sequence of plain arrays"),
+        (huge, "is no sequence of plain arrays|states 960000000 bytes"),
+        (saved(np.asarray([None])), "Python objects"),
+        (saved(np.ones((2, 3, 4))), "found '0'"),
+        (saved(weight, np.ones(3), np.ones(3)), "found '2'"),
+        (saved(weight, np.float64(0.5)), "found '1'"),
+        (saved(weight.astype(complex)), "complex128"),
+        (saved(weight, np.ones(2)), "shape"),
+    ):
+        path.write_bytes(content)
+        refused(lambda where: from_leaves(read_leaves(where)), path, says)
+
+
 def test_onnx_files(tmp_path):
     onnx = pytest.importorskip("onnx")
     from multimlp.interop.onnx import from_onnx, to_onnx
