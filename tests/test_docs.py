@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,8 @@ def test_the_code_in_the_guide_runs(path, tmp_path, monkeypatch):
         if f'backend="{name}"' in "".join(code):
             pytest.importorskip(BUILTIN[name].module)
     monkeypatch.chdir(tmp_path)
+    for file in (path.parent / path.stem).glob("*"):  # what a page speaks of
+        shutil.copy(file, tmp_path)
     namespace = {}
     for block in code:
         if not CLUSTERS.search(block):

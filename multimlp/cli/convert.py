@@ -1,10 +1,10 @@
 """Turn a model file of one library into that of another, and prove that nothing changed.
 
 The formats go by the endings of the names, or by --from and --to: onnx, torch (a state_dict), keras, flax
-(variables), sklearn, gluon, multimlp. With --verify both files are opened again, each model is run by its own
-library on the same rows, and outputs, gradients and layers are compared; exit code 1 if they differ by more
-than rounding. Formats that hold weights alone (torch, flax, gluon) tell no activations: say them with
---activation.
+(linen's variables), nnx (its parameters), equinox (its leaves), sklearn, gluon, multimlp. With --verify both
+files are opened again, each model is run by its own library on the same rows, and outputs, gradients and
+layers are compared; exit code 1 if they differ by more than rounding. Formats that hold weights alone (torch,
+flax, nnx, equinox, gluon) tell no activations: say them with --activation.
 
 example:
   multimlp convert model.keras model.onnx --verify
@@ -30,6 +30,7 @@ from multimlp.cli.formats import (
     Model,
     Reading,
     Writing,
+    check_opset,
     format_of,
     read_ours,
     reading_of,
@@ -54,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"of the hidden layers: one, or one a layer (default: {DEFAULT_ACTIVATION})",
     )
     add("--final-activation", metavar="NAME", help="of the last layer")
+    add("--opset", type=int, metavar="N", help="of an ONNX TARGET (default: 20)")
     add("--verify", action="store_true", help="run both models and compare outputs, gradients and layers")
     add(
         "--data",
@@ -71,11 +73,12 @@ def run(args: argparse.Namespace) -> int:
     verifying = args.verify or args.report is not None or args.data is not None
     source = args.source_format or _format_of_source(args.source)
     target = args.target_format or _format_of_target(args.target)
+    check_opset(args, target)
     check_writable(args.target)
     check_apart(args.target, args.source)
     if args.report is not None:
         _check_report(args)
-    model = _read(args, source)
+    model = _read(args, source)._replace(opset=args.opset)
     mlp = model.mlp
     if target == OURS:
         files.save(args.target, mlp, model.params)

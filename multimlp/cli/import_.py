@@ -1,8 +1,8 @@
 """Read a model of another library and save it as a multimlp model.
 
 The format goes by the ending of the name (.onnx, .pt, .pth, .safetensors with a torch state_dict, .keras,
-.msgpack, .npz, .params) or by --from. Weights alone (torch, flax, gluon) tell no activations: say them with
---activation. No file can run code.
+.msgpack, .eqx, .npz, .params) or by --from. Weights alone (torch, flax, nnx, equinox, gluon) tell no
+activations: say them with --activation. No file can run code.
 
 example:
   multimlp import model.onnx -o model.safetensors

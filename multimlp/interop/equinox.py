@@ -12,6 +12,7 @@ import numpy as np
 
 from multimlp.backend import Backend
 from multimlp.errors import InputError, missing_dependency
+from multimlp.interop._equinox_files import from_leaves, read_leaves, with_leaves, write_leaves
 from multimlp.interop._jax import function_of, jax_layers, spec_of, supported_activations
 from multimlp.interop._layers import Builder, unsupported_layer
 from multimlp.mlp import MLP, Params
@@ -22,7 +23,15 @@ try:
 except ImportError:
     raise missing_dependency("equinox", "multimlp.interop.equinox", "equinox") from None
 
-__all__ = ["from_equinox", "supported_activations", "to_equinox"]
+__all__ = [
+    "from_equinox",
+    "from_leaves",
+    "read_leaves",
+    "supported_activations",
+    "to_equinox",
+    "with_leaves",
+    "write_leaves",
+]
 
 
 def to_equinox(mlp: MLP, params: Params) -> eqx.nn.Sequential:

@@ -15,6 +15,7 @@ from multimlp.backend import FLOAT_DTYPES, Backend
 from multimlp.errors import InputError, MultimlpError
 from multimlp.files import one_line, opening
 from multimlp.interop._layers import Builder, unsupported_activation, unsupported_layer
+from multimlp.interop.onnx._expansions import expanded
 from multimlp.interop.onnx._operators import CLIPS, OPERATORS, SELU, supported_activations
 from multimlp.mlp import MLP, Params
 
@@ -161,6 +162,9 @@ class _Chain:
                 current = self._silu(current, users)
             elif len(users) == 1:
                 current = self._node(users[0], current)
+            elif (found := expanded(current, self._users, self._value_of)) is not None:
+                spec, current = found
+                self._reading.activation(spec)
             else:
                 raise InputError(
                     f"ONNX model: {current!r} goes to {' and '.join(kinds) or 'nothing'}; an MLP is a chain"
@@ -191,6 +195,9 @@ class _Chain:
         if name not in self._constants:
             raise InputError(f"ONNX model: {of} takes {name!r}, which is not stored in the model")
         return _values(self._constants[name])
+
+    def _value_of(self, name: str) -> np.ndarray | None:
+        return _values(self._constants[name]) if name in self._constants else None
 
     def _gemm(self, node: Any, current: str, attributes: Mapping[str, Any]) -> None:
         plain = (
