@@ -67,9 +67,9 @@ def test_bad_links_are_seen(tmp_path, written, problem):
 
 
 def test_code_is_run():
-    """All Python of all pages: here, in the test that is named, or as the module of a lesson."""
+    """All Python of all pages: here, in the test that is named, or as the module of a lesson; ``py`` is what others' programs held."""
     for path in PAGES:
-        known = {"python", "pycon", "console", "text", "toml", "diff", ""}
+        known = {"python", "pycon", "console", "text", "toml", "diff", "py", ""}
         for block in pages.blocks(path):
             assert block.language in known or block.language.startswith("{"), block.language
     for page, test in ELSEWHERE.items():
