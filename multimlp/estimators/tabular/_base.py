@@ -23,6 +23,7 @@ from multimlp.estimators import _inputs
 from multimlp.estimators.tabular import _fitting
 from multimlp.estimators.tabular._fitting import Fitted, Judge, Plan
 from multimlp.estimators.tabular._preparation import Preparation
+from multimlp.estimators.tabular._saving import Saved
 from multimlp.frames import Encoded, Schema
 from multimlp.losses import Loss
 from multimlp.training.engines import master_dtype
@@ -60,7 +61,7 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
 """Of parameters that several estimators have."""
 
 
-class TableEstimator(BaseEstimator):
+class TableEstimator(Saved, BaseEstimator):
     """Fitting and predicting on tables; subclasses say what network is trained on what targets."""
 
     n_epochs: int
