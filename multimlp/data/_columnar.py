@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from multimlp.data._cells import Cells
 from multimlp.errors import DataError, missing_dependency
 from multimlp.errors.shown import cut
 
@@ -25,9 +26,8 @@ def read_columnar(
     except ImportError:
         raise missing_dependency("polars", f"reading {where.suffix} files", "parquet") from None
     read = polars.read_parquet if where.suffix.lower() == ".parquet" else polars.read_ipc
-    options = {} if where.suffix.lower() == ".parquet" else {"memory_map": False}
     try:
-        frame = read(where, **options)
+        frame = read(where)
     except BaseException as error:  # of damaged files its core says that it "panics", which is no Exception
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
@@ -79,6 +79,10 @@ def _values(where: Path, series: Any, kind: str | None) -> Any:
         return series.dt.total_microseconds().cast(polars.Float64).to_numpy() / 86_400e6
     if dtype == polars.Boolean:
         return series.to_list()
+    if dtype == polars.String and kind in ("number", "date", "boolean"):
+        cells = Cells(str(where), series.name, kind)
+        cells.add(series.fill_null("").to_list(), odd=True)
+        return cells.values()
     if isinstance(dtype, (polars.Categorical, polars.Enum)) or dtype == polars.String:
         return series.cast(polars.String).to_list()
     raise DataError(

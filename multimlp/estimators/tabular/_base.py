@@ -254,6 +254,12 @@ class TableEstimator(Saved, BaseEstimator):
         return np.asarray(np.mean(found, axis=0))
 
     @property
+    def schema_(self) -> Schema:
+        """The columns of the tables that it takes."""
+        check_is_fitted(self)
+        return self._schema
+
+    @property
     def best_epochs_(self) -> list[int]:
         """Of each network, from 1."""
         return [member.fitted.epoch for member in self._members]
