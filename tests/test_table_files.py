@@ -351,12 +351,8 @@ def test_a_file_that_lies_is_refused(tmp_path):
     for case, change in LIES.items():
         path.write_bytes(sound)
         rewritten(path, change)
-        try:
-            estimators.load(path, backend="numpy")
-        except FileFormatError as error:
-            assert "does not hold an estimator" in str(error), case
-        else:
-            pytest.fail(f"was read: {case}")
+        with pytest.raises(FileFormatError, match="does not hold an estimator"):
+            print(case, estimators.load(path, backend="numpy"))
     path.write_bytes(sound[:-5])
     with pytest.raises(FileFormatError, match="damaged"):
         estimators.load(path)
