@@ -109,12 +109,10 @@ class Layout:
         floats = {
             library.dtype_name(a.dtype) for a in leaves if library is owner(a) and library.is_floating(a)
         }
-        kind = (
-            "float64" if "float64" in floats else min(floats, default="float32", key=lambda n: n != "float32")
-        )
+        wide = "float64" if "float64" in floats else floats.pop() if len(floats) == 1 else "float32"
         place = library.device_name(own)
-        with library.scope(kind):
-            moved = [library.asarray(leaf, dtype=kind, device=place) for leaf in leaves]
+        with library.scope(wide):
+            moved = [library.asarray(leaf, dtype=wide, device=place) for leaf in leaves]
             xp = array_namespace(moved[0])
             parts = [xp.reshape(leaf, shape) for leaf, shape in zip(moved, flat, strict=True)]
             return xp.concat(parts, axis=1)

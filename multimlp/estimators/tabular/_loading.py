@@ -28,7 +28,14 @@ _KINDS = {
     kind.__name__: kind for kind in (RealMLPClassifier, RealMLPRegressor, TabMClassifier, TabMRegressor)
 }
 _DAMAGE = (ValueError, ArithmeticError, AttributeError, TypeError, LookupError, RecursionError, MemoryError)
-_DTYPES = {"U": str, "O": object, "i": np.int64, "u": np.uint64, "b": np.bool_, "f": np.float64}
+_DTYPES: Mapping[str, Any] = {
+    "U": str,
+    "O": object,
+    "i": np.int64,
+    "u": np.uint64,
+    "b": np.bool_,
+    "f": np.float64,
+}
 
 
 def load(
@@ -115,7 +122,7 @@ def _estimator(described: Mapping[str, Any]) -> Any:
 
 def _learn_targets(found: Any, targets: Mapping[str, Any]) -> None:
     if isinstance(found, (RealMLPClassifier, TabMClassifier)):
-        classes = np.asarray(targets["classes"], dtype=_DTYPES[targets["kind"]])
+        classes: np.ndarray = np.asarray(targets["classes"], dtype=_DTYPES[targets["kind"]])
         plain = all(type(item) in (str, int, float, bool) for item in targets["classes"])
         if classes.ndim != 1 or not plain or not 2 <= len(set(targets["classes"])) == len(classes):
             raise InputError("classes: expected different labels, at least two")
