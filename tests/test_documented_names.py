@@ -18,7 +18,8 @@ CODE = re.compile(r"^(`{3,}).*?^\1|``(.+?)``|`([^`]+)`", re.DOTALL | re.MULTILIN
 """What stands in code blocks and between backticks."""
 
 FILE_KEYS = {
-    f"multimlp.{key}" for key in ("checkpoint", "extra", "format_version", "run", "tree", "tree_version")
+    f"multimlp.{key}"
+    for key in ("checkpoint", "estimator", "extra", "format_version", "run", "tree", "tree_version")
 }
 """Not Python: keys in the header of a saved file."""
 

@@ -37,14 +37,15 @@ def file_name(text: str) -> str:
 
 def print_json(value: dict[str, Any]) -> None:
     """One JSON object on stdout; NaN and infinities, which JSON lacks, become null."""
-    print(json.dumps(_finite(value), indent=2))
+    print(json.dumps(finite(value), indent=2))
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """As JSON has it: NaN and infinities become null."""
     if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
+        return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(inner) for inner in value]
+        return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

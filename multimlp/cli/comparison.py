@@ -33,6 +33,7 @@ class Run:
     epochs: int
     loss: float
     history: dict[str, list[float]]
+    train_score: float
     score: float
     seconds: float
     stopped: str | None
@@ -81,27 +82,28 @@ class Trainer:
     train: Dataset
     test: Dataset
     options: Mapping[str, Any]
-    """For `fit`."""
+    """For `fit`; ``callbacks`` are functions that make one for each run."""
     device: str | None
     verbose: bool
 
     def __call__(self, backend: str, device: str | None, dtype: str | None) -> Run:
         """Train on one backend and evaluate on the test part."""
         pipeline = self.pipeline
+        options = dict(self.options)
+        callbacks = options.pop("callbacks")
         result = fit(
             self.mlp,
             pipeline.inputs(self.train.X),
             pipeline.encode(self.train.y),
             loss=pipeline.loss,
-            validation=None,
             backend=backend,
             device=device,
             dtype=dtype,
-            callbacks=[_report_epoch] if self.verbose else [],
-            **self.options,
+            callbacks=[make() for make in callbacks] + [_report_epoch] * self.verbose,
+            **options,
         )
-        outputs = predict(self.mlp, result.params, pipeline.inputs(self.test.X))
-        host = owner(outputs).to_numpy(outputs).astype(np.float64)
+        learned = self._outputs(result.params, self.train)
+        host = self._outputs(result.params, self.test)
         return Run(
             backend=result.backend,
             version=load_backend(result.backend).version,
@@ -111,6 +113,7 @@ class Trainer:
             epochs=result.epochs,
             loss=result.history["loss"][-1] if result.history.get("loss") else float("nan"),
             history=result.history,
+            train_score=pipeline.score(learned, self.train.y),
             score=pipeline.score(host, self.test.y),
             seconds=result.seconds,
             stopped=result.stopped,
@@ -118,6 +121,10 @@ class Trainer:
             outputs=host,
             group=result.group,
         )
+
+    def _outputs(self, params: Params, part: Dataset) -> np.ndarray:
+        outputs = predict(self.mlp, params, self.pipeline.inputs(part.X))
+        return np.asarray(owner(outputs).to_numpy(outputs), dtype=np.float64)
 
 
 def _report_epoch(run: Progress) -> None:

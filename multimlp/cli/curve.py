@@ -23,7 +23,7 @@ def check_plot(path: str, *others: str) -> None:
 
 
 def draw_curves(path: str, histories: Mapping[str, Mapping[str, Sequence[float]]], title: str) -> None:
-    """Training losses against the epoch, and validation losses where there are any.
+    """Training losses against the epoch, and validation losses, or another error of the rows held out, where there are any.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def draw_curves(path: str, histories: Mapping[str, Mapping[str, Sequence[float]]
     shown = {
         f"{label} {key}" if len(histories) > 1 else key: history[key]
         for label, history in histories.items()
-        for key in ("loss", "val_loss")
+        for key in ("loss", "val_loss", "val_error")
         if key in history
     }
     with plotting.style():

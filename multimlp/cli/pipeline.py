@@ -11,6 +11,7 @@ import numpy as np
 from multimlp import losses
 from multimlp.data import Dataset, Standardizer
 from multimlp.errors import FileFormatError, InputError
+from multimlp.frames import Features
 from multimlp.mlp import MLP
 
 
@@ -27,6 +28,8 @@ class Pipeline:
     inputs : Standardizer
     targets : Standardizer or None
         Of one column; for regression with a loss whose outputs are on the scale of the targets.
+    table : multimlp.frames.Features or None
+        What makes the features of the columns of a table.
     """
 
     task: str
@@ -35,9 +38,10 @@ class Pipeline:
     loss: losses.Loss
     inputs: Standardizer
     targets: Standardizer | None
+    table: Features | None = None
 
     @classmethod
-    def fit(cls, train: Dataset, loss: losses.Loss) -> Pipeline:
+    def fit(cls, train: Dataset, loss: losses.Loss, table: Features | None = None) -> Pipeline:
         """Measured on the training part; the pixels of an image share one mean and scale."""
         scaled = train.task == "regression" and loss.activation_function is None
         return cls(
@@ -47,6 +51,7 @@ class Pipeline:
             loss=loss,
             inputs=Standardizer.fit(train.X, shared=train.image_shape is not None),
             targets=Standardizer.fit(train.y[:, None]) if scaled else None,
+            table=table,
         )
 
     @property
@@ -101,6 +106,7 @@ class Pipeline:
             "loss": self.loss.to_spec(),
             "inputs": self.inputs.to_dict(),
             "targets": None if self.targets is None else self.targets.to_dict(),
+            **({} if self.table is None else {"table": self.table.to_spec()}),
         }
 
     @classmethod
@@ -113,7 +119,7 @@ class Pipeline:
                 f"{where!r} holds a model without what prepares its inputs (no {absent[0]!r}); {needs}"
             )
         try:
-            targets = plain["targets"]
+            targets, table = plain["targets"], plain.get("table")
             pipeline = cls(
                 task=_checked_task(plain["task"]),
                 feature_names=_checked_names(plain["feature_names"]),
@@ -121,9 +127,10 @@ class Pipeline:
                 loss=losses.get(plain["loss"]),
                 inputs=Standardizer.from_dict(plain["inputs"]),
                 targets=None if targets is None else Standardizer.from_dict(targets),
+                table=None if table is None else Features.from_spec(table),
             )
             pipeline._check(mlp)
-        except (InputError, KeyError, TypeError) as error:
+        except (InputError, FileFormatError, KeyError, TypeError) as error:
             raise FileFormatError(
                 f"{where!r}: what prepares the model's inputs is damaged: {error}; {needs}"
             ) from None
@@ -136,6 +143,8 @@ class Pipeline:
                 f"inputs: {len(self.feature_names)} feature_names, {len(self.inputs.mean)} means, and a network of "
                 f"{mlp.in_features} inputs"
             )
+        if self.table is not None and self.table.names != self.feature_names:
+            raise InputError("table: its features are not those of feature_names")
         if (self.classes is None) != (self.task == "regression"):
             raise InputError(
                 f"classes: {self.task} with {'no' if self.classes is None else 'a list of'} classes"

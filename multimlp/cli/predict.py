@@ -1,7 +1,9 @@
 """Predict from a file with a model that `multimlp train --save` wrote.
 
-The inputs are prepared as in training: columns are found by name, in any order, and standardised. The output
-is a CSV file with a column `prediction`, and with --proba a column of probabilities for each class.
+The inputs are prepared as in training: columns are found by name, in any order; one that is missing, or holds
+another kind of values, is an error. Categories that training had not count as none, with a word on standard
+error. The output is a CSV file with a column `prediction`, and with --proba a column of probabilities for each
+class; or JSON, if its name ends in .json.
 
 example:
   multimlp predict model.safetensors new.csv -o predictions.csv
@@ -12,15 +14,17 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import sys
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
 from multimlp import files
 from multimlp.backend import owner
-from multimlp.cli.common import add_common, file_name, note, print_json
+from multimlp.cli import tables
+from multimlp.cli.common import add_common, file_name, finite, note, print_json
 from multimlp.cli.pipeline import Pipeline
 from multimlp.data import read_features
 from multimlp.errors import DataError, InputError
@@ -34,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model", type=file_name, metavar="MODEL", help="a .safetensors file written by multimlp train --save"
     )
     parser.add_argument(
-        "data", type=file_name, metavar="DATA", help=".csv, .npz (X) or .npy with the features"
+        "data", type=file_name, metavar="DATA", help=".csv, .parquet, .npz (X), .npy, ... with the features"
     )
     parser.add_argument(
         "-o",
@@ -42,13 +46,61 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=file_name,
         default="-",
         metavar="FILE",
-        help="a .csv file; - is standard output (default)",
+        help="a .csv or .json file; - is standard output (default)",
     )
     parser.add_argument("--proba", action="store_true", help="probabilities of the classes, too")
     add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    found = (_of_estimator if files.is_estimator(args.model) else _of_network)(args)
+    if found.ignored:
+        note(
+            f"ignored the column{'s' if len(found.ignored) > 1 else ''} {', '.join(map(repr, found.ignored))}"
+        )
+    tables.remark_on(found.odd)
+    header = ["prediction"]
+    if found.probabilities is not None:
+        header += [f"proba_{label}" for label in found.classes or ()]
+    rows = [
+        [label, *(found.probabilities[i] if found.probabilities else ())]
+        for i, label in enumerate(found.decided)
+    ]
+    report = {
+        "rows": len(rows),
+        "output": None if args.output == "-" else args.output,
+        "classes": found.classes,
+        "predictions": found.decided,
+        "probabilities": found.probabilities,
+        "ignored": found.ignored,
+        "odd": found.odd,
+    }
+    if args.output != "-":
+        with replacing(args.output) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+            if args.output.endswith(".json"):
+                json.dump(finite(report), file, indent=2)
+            else:
+                _write(file, header, rows)
+    if args.json:
+        print_json(report)
+    elif args.output == "-":
+        _write(sys.stdout, header, rows)
+    else:
+        note(f"wrote {len(rows)} predictions to {args.output}")
+    return 0
+
+
+class _Found(NamedTuple):
+    """What a model says of a file."""
+
+    decided: list[Any]
+    probabilities: list[list[float]] | None
+    classes: Sequence[Any] | None
+    ignored: list[str]
+    odd: dict[str, Any]
+
+
+def _of_network(args: argparse.Namespace) -> _Found:
     extra = files.load_extra(args.model)
     mlp, params = files.load(args.model, args.backend, args.device, args.dtype)
     pipeline = Pipeline.from_dict(args.model, extra, mlp)
@@ -59,10 +111,14 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.proba:
         pipeline.require_probabilities()
-    if args.output != "-":
-        check_writable(args.output)
-        check_apart(args.output, args.model, args.data)
-    X, ignored = read_features(args.data, pipeline.feature_names)
+    _check_output(args)
+    odd: dict[str, Any] = {}
+    if pipeline.table is None:
+        X, ignored = read_features(args.data, pipeline.feature_names)
+    else:
+        tables.check_kind(args.data)
+        columns, ignored, odd = tables.read_for(args.data, pipeline.table.schema)
+        X = pipeline.table.matrix(pipeline.table.schema.encode(columns))
     outputs = predict(mlp, params, pipeline.inputs(X))
     host = owner(outputs).to_numpy(outputs).astype(np.float64)
     _check_finite(args.data, host)
@@ -70,32 +126,33 @@ def run(args: argparse.Namespace) -> int:
     if pipeline.classes is not None:
         decided = [pipeline.classes[index] for index in decided]
     probabilities = pipeline.probabilities(host).tolist() if args.proba else None
-    if ignored:
-        note(f"ignored the column{'s' if len(ignored) > 1 else ''} {', '.join(map(repr, ignored))}")
-    header = ["prediction"]
-    if args.proba:
-        header += [f"proba_{label}" for label in pipeline.classes or ()]
-    rows = [[label, *(probabilities[i] if probabilities else ())] for i, label in enumerate(decided)]
+    return _Found(decided, probabilities, pipeline.classes, ignored, odd)
+
+
+def _of_estimator(args: argparse.Namespace) -> _Found:
+    from multimlp import estimators  # needs scikit-learn
+
+    model = estimators.load(args.model, args.backend, args.device, args.dtype)
+    classes = getattr(model, "classes_", None)
+    if args.proba and classes is None:
+        raise InputError("--proba: a model for regression has no probabilities")
+    _check_output(args)
+    tables.check_kind(args.data)
+    columns, ignored, odd = tables.read_for(args.data, model.schema_)
+    if classes is None:
+        found = model.predict(columns)
+        _check_finite(args.data, found.reshape(len(found), -1))
+        return _Found(found.tolist(), None, None, ignored, odd)
+    probabilities = model.predict_proba(columns)
+    _check_finite(args.data, probabilities)
+    decided = classes[probabilities.argmax(axis=1)].tolist()
+    return _Found(decided, probabilities.tolist() if args.proba else None, classes.tolist(), ignored, odd)
+
+
+def _check_output(args: argparse.Namespace) -> None:
     if args.output != "-":
-        with replacing(args.output) as beside, beside.open("w", newline="", encoding="utf-8") as file:
-            _write(file, header, rows)
-    if args.json:
-        written = None if args.output == "-" else args.output
-        print_json(
-            {
-                "rows": len(rows),
-                "output": written,
-                "classes": pipeline.classes,
-                "predictions": decided,
-                "probabilities": probabilities,
-                "ignored": ignored,
-            }
-        )
-    elif args.output == "-":
-        _write(sys.stdout, header, rows)
-    else:
-        note(f"wrote {len(rows)} predictions to {args.output}")
-    return 0
+        check_writable(args.output)
+        check_apart(args.output, args.model, args.data)
 
 
 def _check_finite(where: str, outputs: np.ndarray) -> None:

@@ -8,6 +8,7 @@ example:
   multimlp train iris --backend torch --hidden 32 --epochs 100 --save iris.safetensors
   multimlp train houses.csv --target price --backend jax,torch --json
   multimlp train digits --backend numpy --plot curve.png
+  multimlp train people.csv --target income --model realmlp --save model.safetensors
   multimlp train digits --backend numpy --processes 2
 """
 
@@ -16,12 +17,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from multimlp import data, files, losses, optimizers, regularizers
 from multimlp._terminal import print_table, print_text
 from multimlp.backend import CHECKERS, available_backends, load_backend
-from multimlp.cli import INTERRUPTED
+from multimlp.callbacks import EarlyStopping
+from multimlp.cli import INTERRUPTED, card, tables
 from multimlp.cli.common import add_common, file_name, note, print_json
 from multimlp.cli.comparison import Run, Trainer, on_rounding, train_all
 from multimlp.cli.curve import check_plot, draw_curves
@@ -30,6 +33,7 @@ from multimlp.distributed import is_main
 from multimlp.errors import DataError, InputError
 from multimlp.errors.checks import check_number, check_whole
 from multimlp.files import check_apart, check_writable, require_package
+from multimlp.frames import Features
 from multimlp.mlp import DEFAULT_ACTIVATION, MLP
 
 FEW, MANY, MANY_ROWS = (60, 32), (10, 128), 10_000
@@ -41,10 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "data",
         type=file_name,
         metavar="DATASET|FILE",
-        help=f"{', '.join(data.names())}; or .csv, .npz, X.npy",
+        help=f"{', '.join(data.names())}; or .csv, .parquet, .npz, X.npy, ...",
     )
     source = parser.add_argument_group("data")
-    source.add_argument("--target", metavar="COLUMN", help="column of a .csv to predict")
+    source.add_argument(
+        "--target",
+        metavar="COLUMN",
+        help="column to predict (default: the one called target, label, class or y)",
+    )
     source.add_argument("--task", choices=("classification", "regression"), help="default: from the target")
     source.add_argument(
         "--folder", type=file_name, metavar="PATH", help="where the files of mnist or fashion-mnist are"
@@ -52,14 +60,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--test-size", type=float, metavar="F", help="fraction set aside for the test (default: 0.2)"
     )
+    tables.add_table_arguments(source)
     model = parser.add_argument_group("model")
+    model.add_argument(
+        "--model",
+        choices=tables.MODELS,
+        default="mlp",
+        help="realmlp and tabm: networks for tables, with all settings tuned (default: mlp)",
+    )
     model.add_argument(
         "--hidden",
         type=int,
         nargs="*",
-        default=[128],
         metavar="N",
-        help="widths of the hidden layers (default: 128)",
+        help="widths of the hidden layers (default: 128, or the model's)",
     )
     model.add_argument(
         "--activation",
@@ -86,6 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fitting.add_argument(
         "--l2", type=float, default=0.0, metavar="F", help="weight of the L2 penalty (default: 0)"
     )
+    tables.add_validation_arguments(fitting)
     fitting.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     sharing = parser.add_argument_group("more than one process")
     sharing.add_argument(
@@ -113,6 +128,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--plot", type=file_name, metavar="FILE", help="draw the learning curves (.png or .svg)"
     )
     output.add_argument(
+        "--card",
+        type=file_name,
+        metavar="FILE",
+        help="write data, settings, versions and scores as JSON (default: beside --save, as NAME.card.json)",
+    )
+    output.add_argument(
         "--reference", action="store_true", help="compare one backend with NumPy in float64, too"
     )
     output.add_argument("--verbose", action="store_true", help="a line per epoch on standard error")
@@ -121,6 +142,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    tables.check_options(args)
+    if args.model != "mlp":
+        from multimlp.cli import tabular  # needs scikit-learn
+
+        return tabular.run(args)
     names, chosen = _backends(args.backend)
     for file, what in ((args.save, "--save"), (args.checkpoint, "--checkpoint")):
         if file is not None:
@@ -129,18 +155,22 @@ def run(args: argparse.Namespace) -> int:
             check_apart(file, *_read_files(args), what=what)
     if args.plot is not None:
         check_plot(args.plot, *(file for file in (args.save, args.checkpoint) if file), *_read_files(args))
+    card.check_card(args, *_read_files(args))
     if args.checkpoint is not None and (len(names) > 1 or args.reference):
         raise InputError("--checkpoint is of one run; name one --backend, and leave out --reference")
     if args.processes is not None:
         return _launch(args)
     if args.restarts is not None:
         raise InputError("--restarts is of the processes that --processes starts")
-    dataset = _dataset(args)
-    train, test = data.split(dataset, args.test_size, args.seed)
-    loss = losses.get(args.loss or ("cross_entropy" if dataset.task == "classification" else "mse"))
-    pipeline = Pipeline.fit(train, loss)
+    train, test, features = _parts(args)
+    loss = losses.get(args.loss or ("cross_entropy" if train.task == "classification" else "mse"))
+    pipeline = Pipeline.fit(train, loss, features)
     mlp = MLP(
-        train.X.shape[1], args.hidden, pipeline.out_features, activation=args.activation, dropout=args.dropout
+        train.X.shape[1],
+        [128] if args.hidden is None else args.hidden,
+        pipeline.out_features,
+        activation=args.activation,
+        dropout=args.dropout,
     )
     trainer = Trainer(mlp, pipeline, train, test, _fit_options(args, len(train)), args.device, args.verbose)
     runs, skipped = train_all(
@@ -156,12 +186,15 @@ def run(args: argparse.Namespace) -> int:
     drawn = [one for one in runs if one.history.get("loss")] if args.plot is not None else []
     if drawn:
         draw_curves(args.plot, {one.label: one.history for one in drawn}, trainer.train.description)
+    written = _write_card(args, trainer, finished[0]) if finished else None
     if args.json:
         print_json(_summary(args, trainer, runs, skipped, saved))
     else:
         _print_report(trainer, runs)
     if drawn and not args.json:
         print(f"drew the learning curves in {args.plot}")
+    if written is not None and not args.json:
+        print(f"wrote the model card {written}")
     if saved is not None and not args.json:
         print(f"saved {saved} (trained on {finished[0].backend}); predict with:")
         print(f"  multimlp predict {saved} NEW.csv -o predictions.csv")
@@ -221,6 +254,13 @@ def _read_files(args: argparse.Namespace) -> list[str]:
     )
 
 
+def _parts(args: argparse.Namespace) -> tuple[data.Dataset, data.Dataset, Features | None]:
+    """To train and to test, and what makes features of the columns of a table."""
+    if tables.is_table(args):
+        return tables.parts(args)
+    return *data.split(_dataset(args), args.test_size, args.seed), None
+
+
 def _dataset(args: argparse.Namespace) -> data.Dataset:
     if data.is_name(args.data):
         if args.target is not None or args.task is not None:
@@ -241,10 +281,53 @@ def _fit_options(args: argparse.Namespace, rows: int) -> dict[str, object]:
         "seed": args.seed,
         "regularizer": regularizers.l2(check_number("--l2", args.l2, low=0)) if args.l2 else None,
         "progress": not args.no_progress,
+        "validation": _validation(args),
+        "callbacks": [] if args.patience is None else [partial(EarlyStopping, patience=args.patience)],
         "devices": args.devices,
         "shards": args.shards,
         "checkpoint": args.checkpoint,
     }
+
+
+def _validation(args: argparse.Namespace) -> float | None:
+    """The fraction held out while training; None for nothing."""
+    if args.validation is None:
+        return None if args.patience is None else 0.1
+    fraction = check_number("--validation", args.validation, low=0, high=1, high_open=True)
+    if not fraction and args.patience is not None:
+        raise InputError("--patience needs rows to judge epochs by; give --validation a fraction above 0")
+    return fraction or None
+
+
+def _write_card(args: argparse.Namespace, trainer: Trainer, run: Run) -> str | None:
+    pipeline = trainer.pipeline
+    rows = {"train": len(trainer.train), "test": len(trainer.test)}
+    last = {name: values[-1] for name, values in run.history.items() if values}
+    metric = pipeline.metric
+    scores = {
+        "train": {"loss": run.loss, metric: run.train_score},
+        "validation": {name.removeprefix("val_"): v for name, v in last.items() if name.startswith("val_")},
+        "test": {metric: run.score},
+    }
+    return card.write_card(
+        args,
+        run.backend,
+        card.described(
+            None if pipeline.table is None else pipeline.table.schema,
+            rows,
+            target=args.target,
+            task=pipeline.task,
+            classes=pipeline.classes,
+        ),
+        {
+            "kind": "mlp",
+            **trainer.mlp.to_spec(),
+            "parameters": trainer.mlp.num_parameters,
+            "dtype": run.dtype,
+        },
+        scores,
+        run.history,
+    )
 
 
 def _print_report(trainer: Trainer, runs: list[Run]) -> None:

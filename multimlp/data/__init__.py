@@ -14,6 +14,7 @@ Examples
 
 from multimlp.data._catalog import is_name, load, names
 from multimlp.data._dataset import Dataset
+from multimlp.data._frame_files import Frame, is_frame_file, read_columns, read_frame
 from multimlp.data._idx import read_idx
 from multimlp.data._split import split
 from multimlp.data._standardizer import Standardizer
@@ -21,11 +22,15 @@ from multimlp.data._tables import read_features, read_table, table_files
 
 __all__ = [
     "Dataset",
+    "Frame",
     "Standardizer",
+    "is_frame_file",
     "is_name",
     "load",
     "names",
+    "read_columns",
     "read_features",
+    "read_frame",
     "read_idx",
     "read_table",
     "split",

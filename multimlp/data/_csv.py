@@ -7,9 +7,13 @@ repeated name is an error here, and not a column of NaN.
 from __future__ import annotations
 
 import csv
+import gzip
 import os
+import re
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import chain, islice
 from typing import NamedTuple, TextIO
 
@@ -34,28 +38,95 @@ class Columns(NamedTuple):
     text: list[str] | None
 
 
-def read_csv(path: str | os.PathLike[str], select: Select) -> Columns:
-    """The columns that ``select(header)`` chooses: positions of the numbers, and that of the text or None.
+class Records(NamedTuple):
+    """A file that is being read."""
 
-    The delimiter is the comma, semicolon or tab that is most frequent in the header; rows are counted from 1
-    without the header.
+    lines: _Lines
+    rows: Iterator[list[str]]
+    """The header first."""
+    delimiter: str
+
+
+@contextmanager
+def opened_csv(path: str | os.PathLike[str]) -> Iterator[Records]:
+    """The rows of a file, compressed by gzip if its name ends in .gz; what is wrong with it becomes a `DataError`.
+
+    The delimiter is the comma, semicolon, tab or bar that is most frequent in the header, outside of quotes.
     """
     where = str(path)
+    lines = None
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with _text(path) as file:
             lines = _Lines(where, file)
             first = next(lines, "")
-            delimiter = max(",;\t", key=first.count)
+            delimiter = max(",;\t|", key=_QUOTED.sub("", first).count)
             reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
-            return _read(where, lines, _records(where, lines, reader), select)
+            yield Records(lines, _records(where, lines, reader), delimiter)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{where}: damaged, or not compressed by gzip: {error}") from None
     except OSError as error:
         raise DataError(f"cannot read {where!r}: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise DataError(
-            f"{where}: not text in UTF-8 (after line {lines.count}); is it a CSV file? Save it as UTF-8"
+            f"{where}: not text in UTF-8 (after line {lines.count if lines else 0}); is it a CSV file? Save it as UTF-8"
         ) from None
     except csv.Error as error:
-        raise DataError(f"{where}: not a well-formed CSV file (at line {lines.count}): {error}") from None
+        raise DataError(
+            f"{where}: not a well-formed CSV file (at line {lines.count if lines else 0}): {error}"
+        ) from None
+
+
+_QUOTED = re.compile(r'"[^"]*"')
+
+
+def _text(path: str | os.PathLike[str]) -> TextIO:
+    if os.fspath(path).endswith(".gz"):
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return open(path, encoding="utf-8-sig", newline="")
+
+
+def header_of(where: str, records: Records) -> list[str]:
+    """The names of the columns, checked."""
+    header = [name.strip() for name in next(records.rows, [])]
+    if not header:
+        raise DataError(f"{where}: the file is empty")
+    _check_header(where, header)
+    return header
+
+
+def blocks_of(where: str, records: Records, width: int) -> Iterator[tuple[int, list[list[str]]]]:
+    """The rows below the header, some thousands at a time, each time with the number of those before; at least one."""
+    count = 0
+    while block := list(islice(records.rows, _BLOCK)):
+        for i, row in enumerate(block, start=count + 1):
+            if len(row) != width:
+                raise DataError(f"{where}: row {i} has {len(row)} cells, the header {width}")
+        yield count, block
+        count += len(block)
+    if not count:
+        raise DataError(f"{where}: there is a header, and no row below it")
+
+
+def read_csv(path: str | os.PathLike[str], select: Select) -> Columns:
+    """The columns that ``select(header)`` chooses: positions of the numbers, and that of the text or None.
+
+    Rows are counted from 1 without the header.
+    """
+    where = str(path)
+    with opened_csv(path) as records:
+        header = header_of(where, records)
+        positions, text_position = select(header)
+        blocks: list[np.ndarray] = []
+        text: list[str] = []
+        records.lines.odd = False
+        for count, block in blocks_of(where, records, len(header)):
+            blocks.append(_numbers(where, block, positions, header, count, records.lines.odd))
+            records.lines.odd = False
+            if text_position is not None:
+                text.extend(row[text_position].strip() for row in block)
+    return Columns(
+        [header[j] for j in positions], np.concatenate(blocks), text if text_position is not None else None
+    )
 
 
 class _Lines:
@@ -99,31 +170,6 @@ def _records(where: str, lines: _Lines, reader: Iterator[list[str]]) -> Iterator
             )
         width, blank = width or len(row), 0
         yield row
-
-
-def _read(where: str, lines: _Lines, rows: Iterator[list[str]], select: Select) -> Columns:
-    header = [name.strip() for name in next(rows, [])]
-    if not header:
-        raise DataError(f"{where}: the file is empty")
-    _check_header(where, header)
-    positions, text_position = select(header)
-    blocks: list[np.ndarray] = []
-    text: list[str] = []
-    count, lines.odd = 0, False
-    while block := list(islice(rows, _BLOCK)):
-        for i, row in enumerate(block, start=count + 1):
-            if len(row) != len(header):
-                raise DataError(f"{where}: row {i} has {len(row)} cells, the header {len(header)}")
-        blocks.append(_numbers(where, block, positions, header, count, lines.odd))
-        lines.odd = False
-        if text_position is not None:
-            text.extend(row[text_position].strip() for row in block)
-        count += len(block)
-    if not count:
-        raise DataError(f"{where}: there is a header, and no row below it")
-    return Columns(
-        [header[j] for j in positions], np.concatenate(blocks), text if text_position is not None else None
-    )
 
 
 def _check_header(where: str, header: list[str]) -> None:

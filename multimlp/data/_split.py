@@ -45,20 +45,29 @@ def split(dataset: Dataset, test: float | None = None, seed: int = 0) -> tuple[D
     if test is None and dataset.held_out:
         boundary = count - dataset.held_out
         return dataset.rows(np.arange(boundary)), dataset.rows(np.arange(boundary, count))
-    fraction = check_number(
-        "test", 0.2 if test is None else test, low=0, high=1, low_open=True, high_open=True
-    )
+    fraction = 0.2 if test is None else test
+    number = None if dataset.classes is None else len(dataset.classes)
+    trained, tested = rows_of_parts(dataset.y, number, fraction, seed, dataset.description)
+    return dataset.rows(trained), dataset.rows(tested)
+
+
+def rows_of_parts(
+    y: np.ndarray, classes: int | None, fraction: float, seed: int, what: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of a training and of a test part, every class with its share in both; ``what`` opens the error."""
+    check_number("test", fraction, low=0, high=1, low_open=True, high_open=True)
+    count = len(y)
     generator = random.host_generator(seed, "split")
     groups = [np.arange(count)]
-    if dataset.classes is not None:
-        groups = [np.flatnonzero(dataset.y == label) for label in range(len(dataset.classes))]
+    if classes is not None:
+        groups = [np.flatnonzero(y == label) for label in range(classes)]
     groups = [generator.permutation(group) for group in groups]
     sizes = _shares([len(group) for group in groups], fraction)
     if not sum(sizes):
-        raise DataError(f"{dataset.description}: {count} rows are too few for a test part of {fraction:g}")
+        raise DataError(f"{what}: {count} rows are too few for a test part of {fraction:g}")
     tested = np.concatenate([group[:size] for group, size in zip(groups, sizes, strict=True)])
     trained = np.concatenate([group[size:] for group, size in zip(groups, sizes, strict=True)])
-    return dataset.rows(generator.permutation(trained)), dataset.rows(generator.permutation(tested))
+    return generator.permutation(trained), generator.permutation(tested)
 
 
 def _shares(sizes: list[int], fraction: float) -> list[int]:

@@ -18,7 +18,8 @@ from multimlp.files import array_names, as_path, read_array, read_arrays, why_un
 
 USUAL_TARGETS = ("target", "label", "class", "y")
 _WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*")
-_SUFFIXES = (".csv", ".tsv", ".npz", ".npy")
+CSV = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+_SUFFIXES = (*CSV, ".npz", ".npy")
 
 
 def read_table(path: str | os.PathLike[str], target: str | None = None, task: str | None = None) -> Dataset:
@@ -55,8 +56,8 @@ def read_table(path: str | os.PathLike[str], target: str | None = None, task: st
     >>> flowers.X.shape, flowers.y, flowers.classes
     ((4, 2), array([0, 1, 1, 0]), ('a', 'b'))
     """
-    where = _checked(path)
-    if where.suffix in (".csv", ".tsv"):
+    where = check_file(path, _SUFFIXES)
+    if where.name.lower().endswith(CSV):
         return _from_csv(where, target, task)
     X, y, names = (
         _from_npz(where) if where.suffix == ".npz" else (_array(where), _array(_partner(where)), None)
@@ -92,8 +93,8 @@ def read_features(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[n
     >>> data.read_features(path, ["a", "b"])
     (array([[1., 2.]], dtype=float32), ['comment'])
     """
-    where = _checked(path)
-    if where.suffix in (".csv", ".tsv"):
+    where = check_file(path, _SUFFIXES)
+    if where.name.lower().endswith(CSV):
         ignored: list[str] = []
 
         def select(header: list[str]) -> tuple[list[int], int | None]:
@@ -108,7 +109,7 @@ def read_features(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[n
         _require(where, names, own)
         return X[:, [own.index(name) for name in names]], [name for name in own if name not in set(names)]
     if X.shape[1] != len(names):
-        raise DataError(f"{where}: expected {len(names)} columns ({_listed(names)}), got {X.shape[1]}")
+        raise DataError(f"{where}: expected {len(names)} columns ({listed(names)}), got {X.shape[1]}")
     return X, []
 
 
@@ -119,10 +120,11 @@ def table_files(path: str | os.PathLike[str]) -> list[str]:
     return [str(where), *([str(_beside(where))] if pair else [])]
 
 
-def _checked(path: str | os.PathLike[str]) -> Path:
+def check_file(path: str | os.PathLike[str], suffixes: tuple[str, ...]) -> Path:
+    """The path of a file that can be read, is not empty and ends in one of these; `DataError` for another."""
     where = as_path(path, "data")
-    if where.suffix not in _SUFFIXES:
-        raise DataError(f"{where}: expected a file that ends in {', '.join(_SUFFIXES)}")
+    if not where.name.lower().endswith(suffixes):
+        raise DataError(f"{where}: expected a file that ends in {', '.join(suffixes)}")
     return _readable(where)
 
 
@@ -139,17 +141,19 @@ def _require(where: Path, wanted: Sequence[str], header: Sequence[str]) -> None:
     missing = [name for name in wanted if name not in set(header)]
     if missing:
         plural = "s" if len(missing) > 1 else ""
-        raise DataError(f"{where}: missing column{plural} {_listed(missing)}{_hint(missing[0], header)}")
+        raise DataError(f"{where}: missing column{plural} {listed(missing)}{hint(missing[0], header)}")
 
 
-def _listed(names: Sequence[str], most: int = 8) -> str:
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Some of the names, and how many more there are."""
     shown = ", ".join(map(repr, names[:most]))
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
-def _hint(name: str, header: Sequence[str]) -> str:
+def hint(name: str, header: Sequence[str]) -> str:
+    """What may have been meant by a name that is not there."""
     close = difflib.get_close_matches(name, header, n=3)
-    return f"; did you mean {' or '.join(map(repr, close))}?" if close else f"; there are {_listed(header)}"
+    return f"; did you mean {' or '.join(map(repr, close))}?" if close else f"; there are {listed(header)}"
 
 
 # ---- .csv
@@ -161,20 +165,20 @@ def _from_csv(where: Path, target: str | None, task: str | None) -> Dataset:
         chosen = target if target is not None else next(usual, None)
         if chosen is None:
             raise DataError(
-                f"{where}: which column to predict? Name one with target= (--target): {_listed(header)}"
+                f"{where}: which column to predict? Name one with target= (--target): {listed(header)}"
             )
         if chosen not in header:
-            raise DataError(f"{where}: no column {chosen!r} to predict{_hint(chosen, header)}")
+            raise DataError(f"{where}: no column {chosen!r} to predict{hint(chosen, header)}")
         at = header.index(chosen)
         return [j for j in range(len(header)) if j != at], at
 
     columns = read_csv(where, select)
     assert columns.text is not None
-    targets = _target_values(str(where), columns.text, task)
+    targets = target_values(str(where), columns.text, task)
     return make(str(where), columns.numbers, targets, columns.names, task, where.name)
 
 
-def _target_values(where: str, cells: list[str], task: str | None) -> np.ndarray:
+def target_values(where: str, cells: list[str], task: str | None) -> np.ndarray:
     """Numbers if all cells are numbers or missing, else the text, as objects: of one long cell among many an array of text takes
     that length for each."""
     numbers = [parse(cell) for cell in cells]
@@ -207,7 +211,7 @@ def _from_npz(where: Path, targets: bool = True) -> tuple[np.ndarray, np.ndarray
         raise DataError(str(error)) from None
     for key in keys:
         if key not in archive:
-            raise DataError(f"{where}: no array {key!r}; there are {_listed(array_names(where)) or 'none'}")
+            raise DataError(f"{where}: no array {key!r}; there are {listed(array_names(where)) or 'none'}")
     X, y = archive["X"], archive["y"] if targets else np.empty(0)
     if "feature_names" not in archive:
         return X, y, None

@@ -22,7 +22,13 @@ from multimlp.estimators._classifier import MLPClassifier
 from multimlp.estimators._ensemble import EnsembleMLPClassifier, EnsembleMLPRegressor
 from multimlp.estimators._regressor import MLPRegressor
 from multimlp.estimators._search import MLPSearchCV
-from multimlp.estimators.tabular import RealMLPClassifier, RealMLPRegressor, TabMClassifier, TabMRegressor
+from multimlp.estimators.tabular import (
+    RealMLPClassifier,
+    RealMLPRegressor,
+    TabMClassifier,
+    TabMRegressor,
+    load,
+)
 
 __all__ = [
     "EnsembleMLPClassifier",
@@ -34,4 +40,5 @@ __all__ = [
     "RealMLPRegressor",
     "TabMClassifier",
     "TabMRegressor",
+    "load",
 ]

@@ -13,14 +13,26 @@ from multimlp.files._archive import (
     read_arrays,
 )
 from multimlp.files._atomic import check_writable, replacing
-from multimlp.files._model import FORMAT_VERSION, load, load_extra, save
+from multimlp.files._model import (
+    ESTIMATOR_KEY,
+    FORMAT_VERSION,
+    VERSION_KEY,
+    check_version,
+    is_estimator,
+    json_object,
+    load,
+    load_extra,
+    save,
+)
 from multimlp.files._opening import one_line, opening
 from multimlp.files._paths import as_path, check_apart, check_folder, check_readable, why_unreadable
 from multimlp.files._safetensors import read_tensors, require_package, write_tensors
 from multimlp.files._tree import load_tree, save_tree
 
 __all__ = [
+    "ESTIMATOR_KEY",
     "FORMAT_VERSION",
+    "VERSION_KEY",
     "allowed_bytes",
     "array_names",
     "as_path",
@@ -28,7 +40,10 @@ __all__ = [
     "check_archive",
     "check_folder",
     "check_readable",
+    "check_version",
     "check_writable",
+    "is_estimator",
+    "json_object",
     "load",
     "load_extra",
     "load_tree",

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from multimlp.backend import Backend
 
 FORMAT_VERSION = "1"
-_VERSION_KEY, _MLP_KEY, _CHAIN_KEY, _EXTRA_KEY = (
-    f"multimlp.{name}" for name in ("format_version", "mlp", "chain", "extra")
+VERSION_KEY, _MLP_KEY, _CHAIN_KEY, _EXTRA_KEY, ESTIMATOR_KEY = (
+    f"multimlp.{name}" for name in ("format_version", "mlp", "chain", "extra", "estimator")
 )
 
 
@@ -65,7 +65,7 @@ def save(
             f"mlp: expected an MLP or a multimlp.chain, got {type(mlp).__name__}; the order is save(path, mlp, params)"
         )
     key = _MLP_KEY if isinstance(mlp, MLP) else _CHAIN_KEY
-    metadata = {_VERSION_KEY: FORMAT_VERSION, key: json.dumps(mlp.to_spec())}
+    metadata = {VERSION_KEY: FORMAT_VERSION, key: json.dumps(mlp.to_spec())}
     if extra is not None:
         metadata[_EXTRA_KEY] = _as_json(extra)
     mlp.check_params(params)
@@ -146,9 +146,13 @@ def _inconsistent(path: str | os.PathLike[str], why: str) -> FileFormatError:
 
 
 def _architecture(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> Model[Any]:
-    _check_version(path, metadata)
+    check_version(path, metadata)
+    if ESTIMATOR_KEY in metadata:
+        raise FileFormatError(
+            f"{str(path)!r} holds an estimator for tables, with all that prepares its inputs; read it with multimlp.estimators.load"
+        )
     key = _CHAIN_KEY if _CHAIN_KEY in metadata else _MLP_KEY
-    spec = _json_object(path, metadata, key)
+    spec = json_object(path, metadata, key)
     try:
         return MLP.from_spec(spec) if key == _MLP_KEY else _chain(spec)
     except (ValueError, ArithmeticError, AttributeError, TypeError, LookupError, RecursionError) as error:
@@ -164,11 +168,12 @@ def _chain(spec: dict[str, Any]) -> Model[Any]:
     return made
 
 
-def _check_version(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
-    version = metadata.get(_VERSION_KEY)
+def check_version(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
+    """`FileFormatError` unless this version of the package reads the file."""
+    version = metadata.get(VERSION_KEY)
     if version is None:
         raise _inconsistent(
-            path, f"{_VERSION_KEY!r} is not in its metadata, so multimlp.save did not write it"
+            path, f"{VERSION_KEY!r} is not in its metadata, so multimlp.save did not write it"
         )
     if version != FORMAT_VERSION:
         raise FileFormatError(
@@ -177,7 +182,16 @@ def _check_version(path: str | os.PathLike[str], metadata: Mapping[str, str]) ->
         )
 
 
-def _json_object(path: str | os.PathLike[str], metadata: Mapping[str, str], key: str) -> dict[str, Any]:
+def is_estimator(path: str | os.PathLike[str]) -> bool:
+    """Whether a file of the package holds an estimator for tables; errors as `load`."""
+    with opened(path) as file:
+        metadata = file.metadata() or {}
+    check_version(path, metadata)
+    return ESTIMATOR_KEY in metadata
+
+
+def json_object(path: str | os.PathLike[str], metadata: Mapping[str, str], key: str) -> dict[str, Any]:
+    """The object under a key of the metadata."""
     try:
         value = json.loads(metadata.get(key, ""))
     except (ValueError, RecursionError) as error:
@@ -208,5 +222,5 @@ def load_extra(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     with opened(path) as file:
         metadata = file.metadata() or {}
-    _check_version(path, metadata)
-    return _json_object(path, metadata, _EXTRA_KEY) if _EXTRA_KEY in metadata else {}
+    check_version(path, metadata)
+    return json_object(path, metadata, _EXTRA_KEY) if _EXTRA_KEY in metadata else {}

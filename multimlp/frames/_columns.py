@@ -70,20 +70,24 @@ class Column:
 
     def codes(self, column: Values) -> np.ndarray:
         """The codes of a column of categories, as float64; `UNSEEN` for what the schema does not know and what is missing."""
+        places: dict[Any, float] = {category: float(i) for i, category in enumerate(self.categories)}
+        return np.asarray([places.get(item, UNSEEN) for item in self._items(column)], dtype=np.float64)
+
+    def unseen(self, column: Values) -> list[str]:
+        """The categories that the schema does not know."""
+        known = {None, *self.categories}
+        return [item for item in self._items(column) if item not in known]
+
+    def _items(self, column: Values) -> list[Any]:
+        """The categories of the rows, None where one is missing."""
         if column.kind in ("number", "date"):
             if self.kind == "boolean" and not np.isin(_there(column), (0.0, 1.0)).all():
                 raise self._other(column)
             items = _as_text(np.asarray(column.values))
-            if self.kind == "boolean":
-                items = [None if item is None else str(item == "1") for item in items]
-        elif column.kind == "boolean" and self.kind == "category" and _there(column):
+            return [None if i is None else str(i == "1") for i in items] if self.kind == "boolean" else items
+        if {column.kind, self.kind} == {"boolean", "category"} and _there(column):
             raise self._other(column)
-        else:
-            if column.kind == "category" and self.kind == "boolean" and _there(column):
-                raise self._other(column)
-            items = [None if item is None else _text(item) for item in column.values]
-        places: dict[Any, float] = {category: float(i) for i, category in enumerate(self.categories)}
-        return np.asarray([places.get(item, UNSEEN) for item in items], dtype=np.float64)
+        return [None if item is None else _text(item) for item in column.values]
 
     def _other(self, column: Values) -> DataError:
         return DataError(

@@ -40,7 +40,7 @@ def read(X: Any) -> dict[str, Values]:
         For a data frame without narwhals.
     """
     if isinstance(X, Mapping):
-        columns = {str(name): _of_items(str(name), list(items)) for name, items in X.items()}
+        columns = {str(name): _of_column(str(name), items) for name, items in X.items()}
         lengths = {len(column.values) for column in columns.values()}
         if len(lengths) > 1:
             raise ShapeError(f"X: columns of different lengths: {', '.join(map(str, sorted(lengths)))}")
@@ -61,6 +61,12 @@ def read(X: Any) -> dict[str, Values]:
 def _of_rows(rows: Sequence[Any]) -> np.ndarray:
     found = np.asarray(rows)
     return found if found.dtype.kind in "biuf" else np.asarray(rows, dtype=object)
+
+
+def _of_column(name: str, items: Any) -> Values:
+    if isinstance(items, np.ndarray) and items.ndim == 1:
+        return _of_array(name, items)
+    return _of_items(name, list(items))
 
 
 def _of_array(name: str, column: np.ndarray) -> Values:
@@ -143,6 +149,9 @@ def _finite(name: str, column: np.ndarray) -> np.ndarray:
 
 
 def _of_items(name: str, items: list[Any]) -> Values:
+    types = set(map(type, items))
+    if str in types and types <= {str, type(None)}:  # text, as most are
+        return Values("category", items)
     found: dict[str, int] = {}
     plain: list[Any] = []
     for row, item in enumerate(items):

@@ -102,6 +102,20 @@ class Schema:
             np.stack(codes, axis=1) if codes else np.zeros((rows, 0)),
         )
 
+    def unseen(self, X: Any) -> dict[str, list[str]]:
+        """The categories of a table that were not there when the schema was made, by column, each as often as it is there.
+
+        Examples
+        --------
+        >>> from multimlp.frames import Schema
+        >>> Schema.of({"job": ["cook", "nurse"]}).unseen({"job": ["pilot", "cook", None, "pilot"]})
+        {'job': ['pilot', 'pilot']}
+        """
+        table = read(X)
+        self._check_names(table)
+        found = {column.name: column.unseen(table[column.name]) for column in self.categorical}
+        return {name: items for name, items in found.items() if items}
+
     def _check_names(self, table: Mapping[str, Values]) -> None:
         missing = [name for name in self.names if name not in table]
         foreign = [name for name in table if name not in self.names]
@@ -125,7 +139,10 @@ class Schema:
         """The inverse of `to_spec`; `FileFormatError` for anything else."""
         if not isinstance(spec, list) or not spec:
             raise FileFormatError(f"not the description of a table: {str(spec)[:80]}")
-        return cls(tuple(Column.from_spec(item) for item in spec))
+        found = cls(tuple(Column.from_spec(item) for item in spec))
+        if len(set(found.names)) != len(found.names):
+            raise FileFormatError("the description of a table: two columns have one name")
+        return found
 
 
 def _chosen(categorical: Any, names: list[str]) -> set[str]:

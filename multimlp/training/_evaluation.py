@@ -18,8 +18,9 @@ from multimlp.backend import Array, Backend, array_namespace, host, is_array, ow
 from multimlp.errors import DTypeError
 from multimlp.errors.checks import check_function, check_whole
 from multimlp.losses import batch_mean
-from multimlp.mlp import Model, Params
+from multimlp.mlp import MLP, Model, Params
 from multimlp.training._prepared import PREPARED, prepare
+from multimlp.training._several import Layout, is_several
 from multimlp.training.engines import Chunk
 from multimlp.tree import Tree
 
@@ -50,7 +51,7 @@ def predict(mlp: Callable[..., Array], params: Params, X: Any, batch_size: int =
     ----------
     mlp : MLP or callable ``(params, X) -> outputs``
     params : tree of arrays
-    X : array, list or data frame of shape (n, in_features)
+    X : array, list or data frame of shape (n, in_features); or a dict or tuple of arrays, as for `fit`
         Converted to the parameters' library and dtype; arrays of another framework than NumPy are an error.
     batch_size : int
         Rows per call of the model.
@@ -71,6 +72,9 @@ def predict(mlp: Callable[..., Array], params: Params, X: Any, batch_size: int =
         outputs = ready(mlp, params, X, batch_size)
         if outputs is not None:
             return outputs
+    if is_several(X) and not isinstance(mlp, MLP):
+        layout = Layout.of(X)
+        return predict(layout.model(mlp), params, layout.packed(X), batch_size)
     leaves = tree.leaves(params)
     check_function("mlp", mlp, "an MLP, or a function (params, X) -> outputs")
     backend = owner(*leaves)

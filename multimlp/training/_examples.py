@@ -12,6 +12,7 @@ from multimlp.errors import DataError, InputError, ShapeError
 from multimlp.errors.checks import check_number, refuse
 from multimlp.training._orders import held_out
 from multimlp.training._rows import all_finite, take_rows
+from multimlp.training._several import Layout
 from multimlp.training._sources import LABELS, Rows, is_streamed
 
 Pair = tuple[Array, Array]
@@ -67,7 +68,7 @@ class Examples:
         held = _rows_held_out(self.validation, int(self.X.shape[0]))
         return _split(everything, held, seed) if held else (everything, np.arange(0), None)
 
-    def validation_pair(self, features: int | None) -> Pair | None:
+    def validation_pair(self, features: int | None, layout: Layout | None = None) -> Pair | None:
         """``validation`` where it is a pair, checked as the examples are; a fraction, which batches cannot be split by, counts as
         None."""
         given = self.validation
@@ -78,7 +79,8 @@ class Examples:
             return None
         if len(given) != 2:
             raise InputError(f"validation: expected a pair (X, y), got {len(given)} items")
-        X, y = host(given[0], "validation X"), host(given[1], "validation y", LABELS)
+        X = host(given[0], "validation X") if layout is None else layout.packed(given[0], "validation X")
+        y = host(given[1], "validation y", LABELS)
         check_rows(X, y, None, features, "validation ")
         return X, y
 

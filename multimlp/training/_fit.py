@@ -37,7 +37,8 @@ from multimlp.training._setup import (
     initial_params,
     source_and_rows,
 )
-from multimlp.training._sources import place
+from multimlp.training._several import as_one_input
+from multimlp.training._sources import Batches, place
 from multimlp.training.engines import Problem, initial_state, master_dtype
 from multimlp.tree import Tree
 
@@ -125,9 +126,11 @@ def fit(
     Parameters
     ----------
     mlp : MLP, `multimlp.chain` of blocks, or callable ``model(params, X, key=None) -> outputs`` with ``params`` given
-    X : array, list, data frame of shape (n, in_features); or batches
+    X : array, list, data frame of shape (n, in_features); or batches; or a dict or tuple of arrays
         A `numpy.memmap` is streamed from disk (``y`` may be one, too). Batches are a callable that returns an iterator of ``(X, y)`` or
-        ``(X, y, sample_weight)``, or an iterable of these; ``y`` and ``sample_weight`` are then left out.
+        ``(X, y, sample_weight)``, or an iterable of these; ``y`` and ``sample_weight`` are then left out. A dict or tuple of arrays of
+        equal length, also nested and in batches, is several inputs: the model, a chain whose blocks select them or a callable, is given
+        the same structure, in the dtype of training.
     y : array of shape (n,) or (n, k)
         Class indices for ``cross_entropy``, else numbers.
     loss : str, Loss or callable ``(outputs, y) -> per-example losses``
@@ -222,6 +225,7 @@ def fit(
     shuffle, progress = flag("shuffle", shuffle), flag("progress", progress)
     watchers = as_callbacks(callbacks)
     loss_rule, regularizer = losses.get(loss), regularizers.get(regularizer)
+    model, X, validation = as_one_input(mlp, X, validation)
     examples = Examples(X, y, sample_weight, validation)
     figures = loss_rule.default_metrics if metrics is None else check_metrics(metrics)
     chosen = select(backend, device, dtype, [*examples.arrays, *tree.leaves(params)])
@@ -231,7 +235,7 @@ def fit(
     agreement = Agreement(group)
     target = replace(chosen, dtype=master_dtype(chosen.dtype))
     source, rows, held = source_and_rows(
-        mlp,
+        model,
         loss_rule,
         examples,
         target,
@@ -240,17 +244,19 @@ def fit(
         last_batch == "drop",
         seed,
     )
-    start: Any = initial_params(mlp, params, seed, target)
-    members = mlp.members(start) if isinstance(mlp, Model) else None
-    check_outputs(mlp, start, loss_rule, rows, held, target)
+    if isinstance(source, Batches) and source.layout is not None:
+        model = source.layout.model(model)
+    start: Any = initial_params(model, params, seed, target)
+    members = model.members(start) if isinstance(model, Model) else None
+    check_outputs(model, start, loss_rule, rows, held, target)
     check_regularizer(regularizer, start, members, target)
     if group is not None:
-        check_rows_apart(mlp, start, loss_rule, rows, target)
+        check_rows_apart(model, start, loss_rule, rows, target)
     if checkpoint is not None and agreement.is_main:
         check_place(checkpoint)
     planned = None if examples.streamed else epochs * -(-int(rows[0].shape[0]) // source.batch_size)
     problem = Problem(
-        mlp, loss_rule, rule, regularizer, target.backend, target.device, chosen.dtype,
+        model, loss_rule, rule, regularizer, target.backend, target.device, chosen.dtype,
         members, source.batch_size, seed, compile, planned, group,
     )  # fmt: skip
 
@@ -279,7 +285,7 @@ def fit(
     training = Training(problem, start, state, steps)
     evaluator = None
     if held is not None:
-        evaluator = Evaluator(mlp, loss_rule, figures, target.backend, place(target, loss_rule, *held))
+        evaluator = Evaluator(model, loss_rule, figures, target.backend, place(target, loss_rule, *held))
     del (
         settings,
         start,

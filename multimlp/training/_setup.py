@@ -69,7 +69,7 @@ def source_and_rows(
 
     if examples.streamed:
         batches = Batches(examples.X, put, check)
-        return batches, batches.example, examples.validation_pair(features)
+        return batches, batches.example, examples.validation_pair(features, batches.layout)
     rows, left_out, held = examples.split(features, seed)
     count = int(rows[0].shape[0]) - len(left_out)
     ordering = Ordering(seed, count if batch_size is None else min(batch_size, count), shuffle, drop_last)

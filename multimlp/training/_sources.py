@@ -20,6 +20,7 @@ from multimlp.errors import DataError, InputError
 from multimlp.errors.checks import refuse
 from multimlp.losses import Loss
 from multimlp.training._orders import Ordering
+from multimlp.training._several import Layout, is_several
 from multimlp.training.engines import Chunk
 
 LABELS = "multimlp.estimators.MLPClassifier takes labels; or encode them: classes, y = numpy.unique(y, return_inverse=True)"
@@ -74,6 +75,8 @@ class Batches:
     order: str | None = None
     unseen = True
     """Nothing is known of them before they come, so that the processes of a group compare what they have read."""
+    layout: Layout | None
+    """Of the inputs of a batch, if there are several."""
 
     def __init__(self, source: Any, place: Callable[..., Chunk], check: Callable[[Rows, str], None]) -> None:
         """``check(rows, where)`` raises for a batch that does not fit; ``where`` says which it is."""
@@ -81,6 +84,7 @@ class Batches:
         self._start: Callable[[], Iterator[Any]] = source if callable(source) else lambda: iter(source)
         self._one_shot = not callable(source) and iter(source) is source
         self._used = False
+        self.layout = None
         first = self._begin()
         try:
             self._first = next(first)
@@ -102,8 +106,7 @@ class Batches:
             raise refuse("X: the callable of batches", "an iterator of (X, y) as its result", started)
         return iter(started)
 
-    @staticmethod
-    def _unpack(batch: Any) -> Rows:
+    def _unpack(self, batch: Any) -> Rows:
         if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
             raise InputError("X: each batch must be a tuple (X, y) or (X, y, sample_weight)")
         X, y, weights = (*batch, None)[:3]
@@ -111,7 +114,10 @@ class Batches:
             raise InputError(
                 "X: each batch must be a tuple (X, y) or (X, y, sample_weight), and one has None for y"
             )
-        return host(X, "X"), host(y, "y", LABELS), None if weights is None else host(weights, "sample_weight")
+        if self.layout is None and batch is self._first and is_several(X):
+            self.layout = Layout.of(X)
+        inputs = host(X, "X") if self.layout is None else self.layout.packed(X)
+        return inputs, host(y, "y", LABELS), None if weights is None else host(weights, "sample_weight")
 
     def epoch(self, number: int) -> Iterator[Piece]:
         def pieces() -> Iterator[Piece]:

@@ -23,6 +23,7 @@ from multimlp.estimators import _inputs
 from multimlp.estimators.tabular import _fitting
 from multimlp.estimators.tabular._fitting import Fitted, Judge, Plan
 from multimlp.estimators.tabular._preparation import Preparation
+from multimlp.estimators.tabular._saving import Saved
 from multimlp.frames import Encoded, Schema
 from multimlp.losses import Loss
 from multimlp.training.engines import master_dtype
@@ -60,7 +61,7 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
 """Of parameters that several estimators have."""
 
 
-class TableEstimator(BaseEstimator):
+class TableEstimator(Saved, BaseEstimator):
     """Fitting and predicting on tables; subclasses say what network is trained on what targets."""
 
     n_epochs: int
@@ -251,6 +252,12 @@ class TableEstimator(BaseEstimator):
         encoded = self._schema.encode(X)
         found = [link(member, member.outputs(encoded)) for member in self._members]
         return np.asarray(np.mean(found, axis=0))
+
+    @property
+    def schema_(self) -> Schema:
+        """The columns of the tables that it takes."""
+        check_is_fitted(self)
+        return self._schema
 
     @property
     def best_epochs_(self) -> list[int]:

@@ -125,8 +125,12 @@ def normal_by_ranks(numbers: np.ndarray) -> QuantileTransformer:
     rows = len(numbers)
     noise = random.host_generator(0, "ranks").standard_normal(numbers.shape) * 1e-5
     count = min(rows, max(min(rows // 30, 1000), 10))
-    ranks = QuantileTransformer(n_quantiles=count, output_distribution="normal", subsample=None)
-    return ranks.fit(numbers + noise * numbers.std(axis=0))
+    return quantile_transformer(count).fit(numbers + noise * numbers.std(axis=0))
+
+
+def quantile_transformer(count: int) -> QuantileTransformer:
+    """What makes columns normal by so many ranks, before it is fitted."""
+    return QuantileTransformer(n_quantiles=count, output_distribution="normal", subsample=None)
 
 
 def centre_and_scale(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

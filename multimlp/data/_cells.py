@@ -1,0 +1,165 @@
+"""Columns of text as what they are: numbers, truth values, dates or categories, with values missing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+import numpy as np
+
+from multimlp.data._csv import is_missing, parse
+from multimlp.errors import DataError
+from multimlp.errors.shown import cut
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?")
+_FOREIGN_DATE = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}")
+_TRUTH = {"true": True, "false": False}
+
+EXPECTED = {
+    "number": "a number",
+    "date": "a date such as 2024-12-31 or 2024-12-31T23:59:00",
+    "boolean": "true or false",
+}
+
+
+class Cells:
+    """The cells of a column, added block by block: numbers as long as all are, else text.
+
+    Parameters
+    ----------
+    where : str
+        The file, for messages.
+    name : str
+        Of the column.
+    kind : str, optional
+        What it must be, ``"number"``, ``"date"``, ``"boolean"`` or ``"category"``; by default, what its cells look like: numbers,
+        true and false, or dates as ISO 8601 writes them, if more than half of them are; then all must be. Else categories.
+    comma : bool
+        Whether a number may have a comma for its point.
+    known : container of str
+        Categories that there are: a number is taken for the one that means the same.
+    """
+
+    def __init__(
+        self, where: str, name: str, kind: str | None = None, comma: bool = False, known: Sequence[str] = ()
+    ) -> None:
+        self._where, self._name, self._kind, self._comma = where, name, kind, comma
+        self._known = frozenset(known)
+        self._numbers: list[np.ndarray] | None = None if kind in ("category", "date", "boolean") else []
+        self._cells: list[str] = []
+
+    def add(self, cells: Sequence[str], odd: bool) -> None:
+        """Add cells; ``odd``: there may be underscores in them, which Python reads over in numbers."""
+        self._cells.extend(cells)
+        if self._numbers is None:
+            return
+        if not odd:
+            try:
+                self._numbers.append(np.array(cells, dtype=np.float64))
+                return
+            except ValueError:
+                pass
+        values = {cell: self._parsed(cell) for cell in set(cells)}
+        if None in values.values():
+            self._numbers = None
+        else:
+            self._numbers.append(np.asarray([values[cell] for cell in cells], dtype=np.float64))
+
+    def values(self) -> Any:
+        """float64 with NaN, datetime64 with NaT, or a list of text or of truth values with None."""
+        if self._numbers is not None:
+            return self._finite(np.concatenate(self._numbers))
+        if self._kind == "category":
+            return self._categories()
+        distinct = dict.fromkeys(self._cells)
+        present = [cell for cell in distinct if not is_missing(cell)]
+        for kind, reads in self._readers.items():
+            if self._kind not in (None, kind):
+                continue
+            found = {cell: reads(cell) for cell in present}
+            wrong = [cell for cell in present if found[cell] is None]
+            if not wrong and (present or self._kind is not None):
+                return self._made(kind, found)
+            if self._kind is not None:
+                self._refuse(kind, wrong[0], ", as the column was in training")
+            if self._few(wrong, present):
+                self._refuse(kind, wrong[0], ", as most of the column are")
+        if present and all(_FOREIGN_DATE.fullmatch(cell.strip()) for cell in present):
+            self._refuse("date", present[0], "")
+        return self._categories()
+
+    @property
+    def _readers(self) -> dict[str, Callable[[str], Any]]:
+        return {
+            "number": self._parsed,
+            "boolean": lambda cell: _TRUTH.get(cell.strip().lower()),
+            "date": _moment,
+        }
+
+    def _parsed(self, cell: str) -> float | None:
+        value = parse(cell)
+        if value is None and self._comma and cell.count(",") == 1:
+            value = parse(cell.replace(",", "."))
+        return value
+
+    def _few(self, wrong: list[str], present: list[str]) -> bool:
+        """Whether less than half of the cells that hold something hold one of these."""
+        odd, there = set(wrong), set(present)
+        return 2 * sum(cell in odd for cell in self._cells) < sum(cell in there for cell in self._cells)
+
+    def _made(self, kind: str, found: dict[str, Any]) -> Any:
+        if kind == "number":
+            numbers = np.asarray([found.get(cell, np.nan) for cell in self._cells], dtype=np.float64)
+            return self._finite(numbers)
+        if kind == "boolean":
+            return [found.get(cell) for cell in self._cells]
+        gone = np.datetime64("NaT", "us")
+        return np.asarray([found.get(cell, gone) for cell in self._cells], dtype="datetime64[us]")
+
+    def _categories(self) -> list[str | None]:
+        return [self._category(cell) for cell in self._cells]
+
+    def _category(self, cell: str) -> str | None:
+        text = cell.strip()
+        if is_missing(text):
+            return None
+        if self._known and text not in self._known:
+            number = parse(text)
+            if number is not None and np.isfinite(number):
+                same = str(int(number)) if number.is_integer() else repr(number)
+                return same if same in self._known else text
+        return text
+
+    def _finite(self, numbers: np.ndarray) -> np.ndarray:
+        rows = np.flatnonzero(np.isinf(numbers))
+        if len(rows):
+            raise DataError(
+                f"{self._where}: column {self._name!r}, row {rows[0] + 1}: {numbers[rows[0]]} is not finite; correct the cell or leave "
+                "it empty"
+            )
+        return numbers
+
+    def _refuse(self, kind: str, cell: str, reason: str) -> NoReturn:
+        row = self._cells.index(cell) + 1
+        advice = "correct the cell or leave it empty"
+        if self._kind is None:
+            advice += f"; or say that the column holds categories (--categorical {self._name!r}), or leave it out (--drop {self._name!r})"
+        raise DataError(
+            f"{self._where}: column {self._name!r}, row {row}: {cut(cell, 83)!r} is not {EXPECTED[kind]}{reason}; {advice}"
+        )
+
+
+def _moment(cell: str) -> np.datetime64 | None:
+    """The moment in a cell, in UTC if it says its zone; None if it is none."""
+    text = cell.strip()
+    if not _DATE.fullmatch(text):
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if found.tzinfo is not None:
+        found = found.astimezone(UTC).replace(tzinfo=None)
+    return np.datetime64(found, "us")

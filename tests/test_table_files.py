@@ -1,0 +1,368 @@
+"""Tables in files: what the cells of a column are, the command on them, and estimators that are written and read."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import random
+import re
+import struct
+
+import numpy as np
+import pytest
+
+import multimlp as mm
+from multimlp import data, estimators, files
+from multimlp.cli import main
+from multimlp.errors import DataError, FileFormatError, MultimlpError
+from multimlp.frames import Features, Schema
+
+pytest.importorskip("sklearn")
+pytest.importorskip("safetensors")
+
+TABLE = '''age,job,since,member,zip,y
+31,cook,2020-01-31 12:30,true,007,yes
+?,"nurse, head",2021-03-01,false,7,no
+54,NA,2019-05-06T10:00:00+02:00,,123,yes
+40,"of the
+""night""",null,True,7,no
+'''
+EXPECTED = {
+    "age": [31.0, math.nan, 54.0, 40.0],
+    "job": ["cook", "nurse, head", None, 'of the\n"night"'],
+    "since": ["2020-01-31T12:30", "2021-03-01", "2019-05-06T08:00", "NaT"],
+    "member": [True, False, None, True],
+    "zip": ["007", "7", "123", "7"],
+}
+
+
+def same(found: dict, expected: dict) -> None:
+    assert list(found) == list(expected)
+    for name, values in expected.items():
+        if name == "since":
+            np.testing.assert_array_equal(found[name], np.asarray(values, dtype="datetime64[us]"))
+        elif name == "age":
+            np.testing.assert_array_equal(found[name], values)
+        else:
+            assert found[name] == values
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_cells_become_what_they_are(tmp_path, separator, packed):
+    text = TABLE if separator == "," else TABLE.replace("nurse, head", "nurse; head").replace(",", separator)
+    if separator != ",":
+        text = text.replace(f"nurse{separator} head", "nurse, head").replace("nurse; head", "nurse, head")
+    path = tmp_path / ("t.csv.gz" if packed else "t.csv")
+    content = text.encode("utf-8-sig")
+    path.write_bytes(gzip.compress(content) if packed else content)
+    found = data.read_frame(path, categorical=["zip"])
+    same(found.columns, EXPECTED)
+    assert found.classes == ("no", "yes")
+    assert found.y.tolist() == [1, 0, 1, 0]
+    assert [c.kind for c in Schema.of(found.columns).columns] == [
+        "number", "category", "date", "boolean", "category",
+    ]  # fmt: skip
+
+
+def test_blocks_of_a_long_file_agree_on_what_a_column_is(tmp_path):
+    """The first word in a column comes behind the first block of rows."""
+    rows = [f"{i},{i if i < 5000 else 'x'},{i % 2}" for i in range(5000)] + ["1,a,0", "2,b,1"] * 6000
+    path = tmp_path / "long.csv"
+    path.write_text("\n".join(["n,text,y", *rows]) + "\n")
+    found = data.read_frame(path)
+    assert found.columns["n"].dtype == np.float64
+    assert found.columns["text"][0] == "0"
+    assert found.columns["text"][-1] == "b"
+
+
+def test_parquet_and_arrow_hold_the_same_as_csv(tmp_path):
+    polars = pytest.importorskip("polars")
+    (tmp_path / "t.csv").write_text(TABLE)
+    read = data.read_frame(tmp_path / "t.csv", categorical=["zip"])
+    frame = polars.DataFrame(
+        {**{k: v if isinstance(v, list) else polars.Series(v).fill_nan(None) if k == "age" else v for k, v in read.columns.items()},
+         "y": ["yes", "no"] * 2}
+    )  # fmt: skip
+    frame.write_parquet(tmp_path / "t.parquet")
+    frame.write_ipc(tmp_path / "t.arrow")
+    for name in ("t.parquet", "t.arrow"):
+        found = data.read_frame(tmp_path / name)
+        same(found.columns, EXPECTED)
+        assert found.y.tolist() == read.y.tolist()
+    (tmp_path / "cut.parquet").write_bytes((tmp_path / "t.parquet").read_bytes()[:99])
+    with pytest.raises(DataError, match=r"cut.parquet: not a readable .parquet file"):
+        data.read_frame(tmp_path / "cut.parquet")
+
+
+WRONG = {
+    "a word among numbers": ("a,y\n1,0\n2,1\nx,0\n3,1\n", r"column 'a', row 3: 'x' is not a number, as most.*--categorical 'a'"),
+    "a word among dates": ("a,y\n2020-01-01,0\n2020-01-02,1\nsoon,0\n", r"column 'a', row 3: 'soon' is not a date"),
+    "dates of two orders": ("a,y\n1/2/2020,0\n3/4/2020,1\n", r"column 'a', row 1: '1/2/2020' is not a date such as"),
+    "infinite": ("a,y\n1,0\n1e999,1\n", r"column 'a', row 2: inf is not finite"),
+    "underscores": ("a,y\n1,0\n2,1\n2_0,0\n", r"column 'a', row 3: '2_0' is not a number"),
+    "nothing else": ("y\n1\n2\n", "no column to predict 'y' from"),
+    "no target": ("a,b\n1,2\n", "which column to predict"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_with_a_file_is_named(tmp_path, case):
+    text, message = WRONG[case]
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        data.read_frame(path)
+
+
+def test_a_schema_says_how_cells_are_read(tmp_path):
+    schema = Schema.of({"n": [1.0], "code": np.asarray([7.0])}, categorical=["code"])
+    path = tmp_path / "new.csv"
+    path.write_text("code,n,more\n7.0,1\n".replace("1\n", "1,2\n"))
+    found, ignored = data.read_columns(path, schema)
+    assert (found["code"], ignored) == (["7"], ["more"])
+    path.write_text("code,n\n7,one\n")
+    with pytest.raises(
+        DataError, match=r"column 'n', row 1: 'one' is not a number, as the column was in training"
+    ):
+        data.read_columns(path, schema)
+    path.write_text("cod,n\n7,1\n")
+    with pytest.raises(DataError, match=r"missing column 'code' \(category\).*did you mean 'cod'"):
+        data.read_columns(path, schema)
+
+
+def test_features_are_those_of_their_description():
+    table = {"a": [1.0, None, 3.0], "b": ["u", "v", None]}
+    schema = Schema.of(table)
+    features = Features.of(schema, schema.encode(table))
+    expected = [[1, 0, 1, 0], [2, 1, 0, 1], [3, 0, 0, 0]]
+    np.testing.assert_array_equal(features.matrix(schema.encode(table)), expected)
+    assert Features.from_spec(json.loads(json.dumps(features.to_spec()))) == features
+    for change in ({"gaps": [1]}, {"fill": [math.inf]}, {"fill": []}, {"schema": []}):
+        with pytest.raises(FileFormatError):
+            Features.from_spec({**features.to_spec(), **change})
+    many = {"id": [str(i) for i in range(1001)]}
+    schema = Schema.of(many)
+    with pytest.raises(DataError, match="1001 different texts.*--model realmlp"):
+        Features.of(schema, schema.encode(many))
+
+
+# ---- the command
+
+
+@pytest.fixture
+def people(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("BACKEND", "DEVICE", "DTYPE"):
+        monkeypatch.delenv(f"MULTIMLP_{name}", raising=False)
+    rng = random.Random(0)
+    lines = ["age,job,since,member,y"]
+    for i in range(200):
+        age, job = rng.randint(15, 80), rng.choice(["cook", "nurse", "pilot", ""])
+        y = "yes" if age > 45 and job != "pilot" else "no"
+        lines.append(
+            f"{'' if i % 9 == 0 else age},{job},2020-0{i % 9 + 1}-11,{'true' if i % 3 else 'NA'},{y}"
+        )
+    (tmp_path / "people.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "new.csv").write_text(
+        "member,job,age,since,id\ntrue,astronaut,70,,1\nfalse,pilot,,2020-01-01,2\n"
+    )
+    return tmp_path
+
+
+def ran(capsys, *arguments: str) -> tuple[int, str, str]:
+    code = main(list(arguments))
+    return code, *capsys.readouterr()
+
+
+@pytest.mark.parametrize("model", ["mlp", "realmlp", "tabm"])
+def test_one_command_trains_and_another_predicts(people, capsys, model):
+    more = ["--backend", "numpy", "--epochs", "40", "--hidden", "32", "--no-progress", "--validation", "0.2"]
+    code, out, err = ran(capsys, "train", "people.csv", "--model", model, "--save", "m.safetensors", *more)
+    assert (code, err) == (0, "")
+    assert "people.csv: 160 rows to train, 40 to test" in out
+    card = json.loads((people / "m.card.json").read_text())
+    assert card["data"]["rows"] == {"train": 160, "test": 40}
+    assert [column["kind"] for column in card["data"]["columns"]] == ["number", "category", "date", "boolean"]
+    assert card["scores"]["test"]["accuracy"] > 0.7
+    assert card["scores"]["validation"]
+    assert 17 <= len(card["history"]["loss"]) <= 40
+    assert card["settings"]["hidden"] == [32]
+    code, out, err = ran(capsys, "predict", "m.safetensors", "new.csv", "--proba", "-o", "p.json")
+    assert code == 0
+    assert "ignored the column 'id'" in err
+    assert "the column 'job': 1 rows hold categories that training had not ('astronaut')" in err
+    assert "the column 'since': 1 values are missing, and training had none" in err
+    found = json.loads((people / "p.json").read_text())
+    assert np.sum(found["probabilities"], axis=1) == pytest.approx([1, 1])
+    assert found["predictions"][1] == "no"
+    (people / "new.csv").write_text("member,job,age,since\ntrue,cook,old,\n")
+    code, out, err = ran(capsys, "predict", "m.safetensors", "new.csv")
+    assert (code, out) == (2, "")
+    assert "new.csv: column 'age', row 1: 'old' is not a number" in err
+
+
+def test_patience_ends_training_and_the_rows_that_judge_are_held_out(people, capsys):
+    more = [
+        "--backend",
+        "numpy",
+        "--epochs",
+        "500",
+        "--no-progress",
+        "--patience",
+        "3",
+        "--learning-rate",
+        "0.05",
+        "--json",
+    ]
+    code, out, _ = ran(capsys, "train", "people.csv", *more)
+    (run,) = json.loads(out)["runs"]
+    assert code == 0
+    assert run["epochs"] < 500
+    assert len(run["history"]["val_loss"]) == run["epochs"]
+
+
+REFUSED = {
+    "a set": (["iris", "--model", "realmlp"], "--model realmlp is for files with named columns"),
+    "columns of a set": (["iris", "--drop", "a"], "--drop is for files with named columns"),
+    "no such column": (
+        ["people.csv", "--drop", "jb"],
+        r"drop \(--drop\): no column 'jb'; did you mean 'job'",
+    ),
+    "the target": (["people.csv", "--drop", "y"], "'y' is the column to predict"),
+    "a loss": (["people.csv", "--model", "tabm", "--loss", "mse"], "--loss is for --model mlp"),
+    "two backends": (["people.csv", "--model", "tabm", "--backend", "numpy,torch"], "on one backend"),
+    "nobody judges": (["people.csv", "--validation", "0", "--patience", "3"], "--patience needs rows"),
+    "no place": (["people.csv", "--card", "no/card.json"], "folder .* does not exist"),
+    "over the data": (["people.csv", "--model", "tabm", "--card", "people.csv"], "--card"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_options_that_cannot_be_followed(people, capsys, case):
+    arguments, message = REFUSED[case]
+    before = {path.name: path.read_bytes() for path in people.iterdir()}
+    code, out, err = ran(capsys, "train", "--no-progress", *arguments)
+    assert (code, out) == (2, "")
+    assert re.search(message, err), err
+    assert {path.name: path.read_bytes() for path in people.iterdir()} == before
+
+
+# ---- estimators in files
+
+X = {
+    "a": [1.0, 2.0, None, 8.0, 9.0, 7.5] * 6,
+    "s": ["round", "flat"] * 18,
+    "many": [f"v{i % 12}" for i in range(36)],
+    "b": [True, False, None] * 12,
+    "d": np.arange(36).astype("M8[D]"),
+}
+FITTED = {
+    "RealMLPClassifier": (["u", "v"] * 18, {"n_folds": 2, "calibrate": True}),
+    "RealMLPRegressor": (np.arange(36.0), {"version": "TD-S"}),
+    "TabMClassifier": ([1, 2, 3] * 12, {"n_members": 3}),
+    "TabMRegressor": (np.arange(72.0).reshape(36, 2), {"n_members": 3, "validation_fraction": 0}),
+}
+
+
+def fitted(name):
+    y, options = FITTED[name]
+    return getattr(estimators, name)(
+        n_epochs=3, hidden_layer_sizes=[8], random_state=0, backend="numpy", dtype="float64", **options
+    ).fit(X, y)
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_an_estimator_comes_back_on_every_backend(tmp_path, name, backend):
+    model, path = fitted(name), tmp_path / "m.safetensors"
+    model.save(path)
+    first = path.read_bytes()
+    model.save(path)
+    assert path.read_bytes() == first
+    try:
+        again = estimators.load(path, backend=backend.name)
+    except MultimlpError as error:
+        pytest.skip(str(error))
+    said = "predict_proba" if hasattr(model, "predict_proba") else "predict"
+    np.testing.assert_allclose(getattr(again, said)(X), getattr(model, said)(X), rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(again.feature_names_in_, model.feature_names_in_)
+    assert again.best_epochs_ == model.best_epochs_
+    assert again.validation_curves_ == model.validation_curves_
+    again.save(tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == first
+
+
+def rewritten(path, change) -> None:
+    """The same file with another description."""
+    content = path.read_bytes()
+    length = struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8 : 8 + length])
+    described = json.loads(header["__metadata__"][files.ESTIMATOR_KEY])
+    change(described)
+    header["__metadata__"][files.ESTIMATOR_KEY] = json.dumps(described)
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
+
+
+def put(*place_and_value):
+    *place, last, value = place_and_value
+
+    def change(described):
+        node = described
+        for step in place:
+            node = node[step]
+        node[last] = value
+
+    return change
+
+
+LIES = {
+    "another class": put("estimator", "Pipeline"),
+    "parameters of its own": put("parameters", "callbacks", ["os.system"]),
+    "parameters that cannot be": put("parameters", "n_epochs", -1),
+    "no columns": put("schema", []),
+    "a column less": lambda d: d["schema"].pop(),
+    "two columns of one name": put("schema", 1, "name", "a"),
+    "no networks": put("members", []),
+    "no chain": put("members", 0, "chain", {"name": "dense", "options": {"out_features": 2}}),
+    "other blocks": lambda d: d["members"][0]["chain"]["options"]["blocks"].pop(),
+    "a column beyond": put("members", 0, "preparation", "numbers", [0, 7]),
+    "a column twice": put("members", 0, "preparation", "numbers", [0, 0]),
+    "places that are no numbers": put("members", 0, "preparation", "gaps", [True]),
+    "no median": put("members", 0, "preparation", "fill", [1.0]),
+    "an infinite median": put("members", 0, "preparation", "fill", [math.inf, 1.0]),
+    "ranks that are not there": put("members", 0, "ranks", False),
+    "another temperature": put("members", 0, "after", {"temperature": 0.0}),
+    "a temperature that is text": put("members", 0, "after", {"temperature": "1"}),
+    "curves of text": put("members", 0, "losses", ["x"]),
+    "one class": put("targets", "classes", [1]),
+    "classes twice": put("targets", "classes", [1, 1, 2]),
+    "classes that are lists": put("targets", "classes", [[1], [2], [3]]),
+    "a class more": put("targets", "classes", [1, 2, 3, 4]),
+    "a kind of class that is none": put("targets", "kind", "V"),
+}
+
+
+def test_a_file_that_lies_is_refused(tmp_path):
+    path = tmp_path / "m.safetensors"
+    fitted("TabMClassifier").save(path)
+    sound = path.read_bytes()
+    for case, change in LIES.items():
+        path.write_bytes(sound)
+        rewritten(path, change)
+        with pytest.raises(FileFormatError, match="does not hold an estimator"):
+            print(case, estimators.load(path, backend="numpy"))
+    path.write_bytes(sound[:-5])
+    with pytest.raises(FileFormatError, match="damaged"):
+        estimators.load(path)
+    path.write_bytes(sound)
+    with pytest.raises(FileFormatError, match="read it with multimlp.estimators.load"):
+        files.load(path)
+
+
+def test_a_network_alone_is_no_estimator(tmp_path):
+    mlp = mm.MLP(2, 3, 1)
+    mm.save(tmp_path / "m.safetensors", mlp, mlp.init(seed=0, backend="numpy"))
+    with pytest.raises(FileFormatError, match="read it with multimlp.load"):
+        estimators.load(tmp_path / "m.safetensors")
