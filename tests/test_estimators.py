@@ -455,3 +455,18 @@ def test_target_scaling_of_constant_and_huge_targets():
 def test_target_scaling_refuses(options, words):
     with pytest.raises(ValueError, match=words):
         MLPRegressor(**options).fit(DIABETES[0], DIABETES[1])
+
+
+def test_losses_of_distributions_in_the_estimators():
+    X, y = REGRESSION
+    options = {"hidden_layer_sizes": 8, "max_iter": 40, "random_state": 0, "learning_rate_init": 0.01}
+    for loss in ("gaussian_nll", "student_nll", "mixture_nll", "quantile"):
+        model = MLPRegressor(loss, **options).fit(X, y)
+        assert model.predict(X).shape == y.shape
+        assert model.score(X, y) > 0.3
+    several = mm.losses.with_options("quantile", quantiles=(0.1, 0.9))
+    with pytest.raises(InputError, match="output='quantile'"):
+        MLPRegressor(several, **options).fit(X, y)
+    for loss in ("ordinal", "gaussian_nll"):
+        with pytest.raises(InputError, match="loss: "):
+            MLPClassifier(8, loss=loss, max_iter=2).fit(*IRIS)

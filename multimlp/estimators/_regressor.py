@@ -100,7 +100,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _encode(self, y: np.ndarray) -> np.ndarray:
         y = np.asarray(y, dtype=np.float64) if y.dtype.kind != "f" else y
-        self._loss().validate((len(y), self._targets), y)
+        loss = self._loss()
+        if loss.activation_function is None and self._width() != self._targets:
+            raise InputError(
+                f"loss: expected one that predicts one number a target, got {self.loss!r}; for several quantiles take RealMLPRegressor or "
+                "TabMRegressor with output='quantile', or multimlp.fit"
+            )
+        loss.validate((len(y), self._width()), y)
         return y
 
     def _scaled(self, y: np.ndarray, weights: np.ndarray | None, first: bool) -> np.ndarray:
@@ -130,7 +136,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return _sklearn_losses.for_regression(self.loss, self._targets)
 
     def _width(self) -> int:
-        return self._targets
+        return self._loss().outputs_for(self._targets)
 
     def _score_of(self, outputs: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None) -> float:
         predicted = _inputs.to_host(self._means(outputs))

@@ -41,7 +41,7 @@ class Standard:
 
     def folded(self, params: Params) -> Params:
         """A network of NumPy arrays whose last layer, (..., in, k), gives outputs in the targets' units by itself."""
-        weight, bias = params[-1]
+        weight, bias = params[-1].weight, params[-1].bias
         scaled = 0.0 if bias is None else bias * self.deviation
         last = Dense(
             (weight * self.deviation).astype(weight.dtype), (scaled + self.mean).astype(weight.dtype)

@@ -61,8 +61,8 @@ class Loss(Named):
     function: Callable[..., Array]
     gradient_function: Callable[..., Array] | None = None
     check: Callable[[Shape, np.ndarray], None] | None = None
-    predict_function: Callable[[Array], Array] | None = None
-    activation_function: Callable[[Array], Array] | None = None
+    predict_function: Callable[..., Array] | None = None
+    activation_function: Callable[..., Array] | None = None
     known: Options = Options()  # noqa: RUF009 - nobody changes it
     options: Mapping[str, Any] = field(default_factory=dict)
     decides: str | None = None
@@ -226,8 +226,8 @@ def define(
     function: LossOp,
     gradient_function: Op,
     check: Callable[[Shape, np.ndarray], None],
-    predict_function: Callable[[Array], Array] | None = None,
-    activation_function: Callable[[Array], Array] | None = None,
+    predict_function: Callable[..., Array] | None = None,
+    activation_function: Callable[..., Array] | None = None,
     decides: str | None = None,
     aliases: tuple[str, ...] = (),
     parts: Callable[..., int] | None = None,
