@@ -158,15 +158,19 @@ def of_arrays(library: str) -> dict[str, Call]:
     calls["activations.erf"] = (activations.erf, {"x": x})
     for name in losses.names():
         loss = losses.get(name)
-        targets = labels if loss.decides == "class" else values
-        given = {"outputs": outputs, "targets": targets}
+        targets = labels if loss.decides in ("class", "rank") else values
+        scores, width = outputs, 3
+        if loss.parts is not None and loss.outputs_for(3) != 3:
+            width = loss.outputs_for(3)
+            scores = put(np.linspace(-1.0, 1.0, 12 * width).reshape(12, width))
+        given = {"outputs": scores, "targets": targets}
         calls[f"losses.{name}"] = (loss, given)
         calls[f"losses.{name}.gradient"] = (loss.gradient, given)
-        calls[f"losses.{name}.predict"] = (loss.predict, {"outputs": outputs})
-        calls[f"losses.{name}.activation"] = (loss.activation, {"outputs": outputs})
+        calls[f"losses.{name}.predict"] = (loss.predict, {"outputs": scores})
+        calls[f"losses.{name}.activation"] = (loss.activation, {"outputs": scores})
         calls[f"losses.{name}.validate"] = (
             loss.validate,
-            {"outputs_shape": (12, 3), "targets": targets},
+            {"outputs_shape": (12, width), "targets": targets},
         )
     for name in metrics.names():
         metric = metrics.with_options(name, k=2) if name == "top_k_accuracy" else metrics.get(name)

@@ -40,7 +40,13 @@ REGRESSION = DIABETES[0] / DIABETES[0].std(0), (DIABETES[1] - DIABETES[1].mean()
 # ---- scikit-learn's own checks --------------------------------------------------------------------------
 
 
-@parametrize_with_checks([MLPClassifier(max_iter=100), MLPRegressor(max_iter=100)])
+@parametrize_with_checks(
+    [
+        MLPClassifier(max_iter=100),
+        MLPRegressor(max_iter=100),
+        MLPRegressor(max_iter=100, target_scaling="standard"),
+    ]
+)
 def test_sklearn_checks(estimator, check):
     check(estimator)
 
@@ -368,3 +374,99 @@ def test_ensembles_of_regressors_and_in_grid_search():
     assert far > 3 * best.predict_spread(X).mean()
     with pytest.raises(InputError, match="lbfgs"):
         EnsembleMLPRegressor(solver="lbfgs").fit(X, y)
+
+
+# ---- targets in units that suit a network
+
+
+def test_target_scaling_makes_the_defaults_learn_diabetes():
+    plain = MLPRegressor(random_state=0).fit(*DIABETES)
+    scaled = MLPRegressor(random_state=0, target_scaling="standard").fit(*DIABETES)
+    assert plain.score(*DIABETES) < 0 < 0.4 < scaled.score(*DIABETES)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch", "jax"])
+@pytest.mark.parametrize("kind", [MLPRegressor, EnsembleMLPRegressor])
+@pytest.mark.parametrize("columns", [1, 2])
+def test_target_scaling_is_standardising_by_hand(kind, columns, backend):
+    X, y = DIABETES[0][:80], np.stack([DIABETES[1], 1e6 + 5 * DIABETES[1]], axis=1)[:80, :columns]
+    y = y[:, 0] if columns == 1 else y
+    weights = np.linspace(0, 2, 80)
+    options = {"hidden_layer_sizes": 8, "max_iter": 5, "random_state": 0, "backend": backend}
+    model = kind(target_scaling="standard", **options).fit(X, y, weights)
+    mean = np.average(y, axis=0, weights=weights)
+    deviation = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weights))
+    by_hand = kind(**options).fit(X, (y - mean) / deviation, weights)
+    np.testing.assert_allclose(model.predict(X), by_hand.predict(X) * deviation + mean, rtol=1e-12)
+    np.testing.assert_allclose(model.loss_curve_, by_hand.loss_curve_, rtol=1e-9)
+    if kind is EnsembleMLPRegressor:
+        np.testing.assert_allclose(model.predict_spread(X), by_hand.predict_spread(X) * deviation, rtol=1e-5)
+    outputs = mm.predict(*model.to_mlp(), X) if backend == "numpy" else None
+    if outputs is not None:
+        mean_output = outputs.mean(axis=0) if kind is EnsembleMLPRegressor else outputs
+        np.testing.assert_allclose(mean_output.reshape(model.predict(X).shape), model.predict(X), rtol=1e-12)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_allclose(again.predict(X), model.predict(X), rtol=1e-12)
+
+
+def test_target_scaling_goes_on_in_the_first_units():
+    X, y = DIABETES
+    options = {"hidden_layer_sizes": 8, "random_state": 0, "target_scaling": "standard"}
+    model = MLPRegressor(**options).partial_fit(X, y)
+    first = model.predict(X)
+    coefficients = model.coefs_[-1]
+    model.partial_fit(X[:50], 1000 * y[:50])
+    assert (
+        np.abs(model.predict(X) - first).max() < 0.5 * y.std()
+    )  # one small step, in the units of the first rows
+    assert np.abs(model.coefs_[-1] - coefficients).max() < 0.1 * y.std()
+    with pytest.raises(ValueError, match="target_scaling"):
+        model.set_params(target_scaling=None).partial_fit(X, y)
+    warm = MLPRegressor(**options, max_iter=3, warm_start=True).fit(X, y).fit(X, y)
+    assert np.isfinite(warm.score(X, y))
+
+
+def test_target_scaling_with_early_stopping_scores_the_targets_themselves():
+    X, y = DIABETES
+    model = MLPRegressor(
+        random_state=0, target_scaling="standard", early_stopping=True, learning_rate_init=0.01
+    )
+    model.fit(X, y)
+    assert 0.2 < model.best_validation_score_ < 1
+
+
+def test_target_scaling_of_constant_and_huge_targets():
+    X = DIABETES[0][:40]
+    for y in (np.full(40, 0.1), np.linspace(-1e200, 3e200, 40)):
+        model = MLPRegressor(
+            hidden_layer_sizes=8, random_state=0, target_scaling="standard", max_iter=300
+        ).fit(X, y)
+        assert np.abs(model.predict(X) - y).max() <= np.ptp(y) + 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"target_scaling": "robust"}, "target_scaling: expected None or 'standard', got 'robust'"),
+        ({"target_scaling": True}, "target_scaling: expected None or 'standard'"),
+        ({"target_scaling": "standard", "loss": "poisson"}, "no predictions"),
+    ],
+)
+def test_target_scaling_refuses(options, words):
+    with pytest.raises(ValueError, match=words):
+        MLPRegressor(**options).fit(DIABETES[0], DIABETES[1])
+
+
+def test_losses_of_distributions_in_the_estimators():
+    X, y = REGRESSION
+    options = {"hidden_layer_sizes": 8, "max_iter": 40, "random_state": 0, "learning_rate_init": 0.01}
+    for loss in ("gaussian_nll", "student_nll", "mixture_nll", "quantile"):
+        model = MLPRegressor(loss, **options).fit(X, y)
+        assert model.predict(X).shape == y.shape
+        assert model.score(X, y) > 0.3
+    several = mm.losses.with_options("quantile", quantiles=(0.1, 0.9))
+    with pytest.raises(InputError, match="output='quantile'"):
+        MLPRegressor(several, **options).fit(X, y)
+    for loss in ("ordinal", "gaussian_nll"):
+        with pytest.raises(InputError, match="loss: "):
+            MLPClassifier(8, loss=loss, max_iter=2).fit(*IRIS)

@@ -38,6 +38,7 @@ ALIKE = {
     "seeds": (CLASSIFIER, {"random_state": [0, 1], "alpha": [0.0, 1.0]}, {"cv": KFold(3, shuffle=True, random_state=0)}),
     "early": (clone(CLASSIFIER).set_params(early_stopping=True), {"alpha": [0.0, 1.0]}, {}),
     "regressor": (REGRESSOR, {"momentum": [0.0, 0.9], "alpha": [0.0, 0.1]}, {}),
+    "target scaling": (clone(REGRESSOR).set_params(solver="adam"), {"target_scaling": [None, "standard"], "alpha": [0.0, 0.1]}, {}),
     "adaptive": (clone(REGRESSOR).set_params(learning_rate="adaptive"), {"momentum": [0.0, 0.9]}, {}),
     "pipeline": (PIPELINE, {"mlpclassifier__alpha": [0.0, 1.0], "standardscaler__with_mean": [True, False]}, {}),
     "many scores": (CLASSIFIER, {"alpha": [0.0, 1.0]}, {"scoring": ["accuracy", "neg_log_loss"], "refit": "neg_log_loss"}),

@@ -371,3 +371,83 @@ def test_a_start_from_data_has_outputs_of_deviation_one():
             inside = (-own.bias >= units.min(axis=0)) & (-own.bias <= units.max(axis=0))
             assert inside.all()
         x = part.apply(own, x, None)
+
+
+# ---- how sure a prediction is
+
+
+def heteroscedastic(n, seed):
+    """The deviation grows from 0.5 to 5 with the first column."""
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(0, 1, (n, 2))
+    deviation = 0.5 + 4.5 * X[:, 0]
+    mean = 100 + 10 * np.sin(4 * X[:, 0]) + 5 * X[:, 1]
+    return X, mean + deviation * rng.standard_normal(n), mean, deviation
+
+
+UNSURE = {
+    "RealMLP": (RealMLPRegressor, {"n_epochs": 30}),
+    "TabM": (TabMRegressor, {"n_members": 4, "n_epochs": 40, "learning_rate": 0.005}),
+}
+
+
+@pytest.mark.parametrize("output", ["quantile", "gaussian"])
+@pytest.mark.parametrize("name", UNSURE)
+def test_intervals_cover_what_they_say_and_widen_with_the_noise(name, output):
+    kind, options = UNSURE[name]
+    X, y, *_ = heteroscedastic(1200, 0)
+    new, truth, expected, spread = heteroscedastic(2000, 1)
+    model = kind(hidden_layer_sizes=[32], batch_size=128, random_state=0, output=output, **options).fit(X, y)
+    ends = model.predict_interval(new, 0.9)
+    inside = (ends[:, 0] <= truth) & (truth <= ends[:, 1])
+    assert 0.83 < inside.mean() < 0.96
+    calm, noisy = spread < 1.5, spread > 4
+    assert 0.78 < inside[calm].mean() < 0.99
+    assert 0.78 < inside[noisy].mean() < 0.99
+    widths = ends[:, 1] - ends[:, 0]
+    assert widths[noisy].mean() > 2 * widths[calm].mean()
+    found = model.predict_quantiles(new, [0.05, 0.3, 0.5, 0.9, 0.95])
+    assert (np.diff(found, axis=-1) >= 0).all()
+    assert model.predict_quantiles(new).shape == (2000, 3)
+    assert np.abs(model.predict(new) - expected).mean() < 1.2
+    if output == "gaussian":
+        centre, scale = model.predict_distribution(new)
+        np.testing.assert_allclose(found[:, 2], centre, rtol=1e-12)
+        assert np.abs(scale / spread - 1).mean() < 0.4
+
+
+@pytest.mark.parametrize("output", ["quantile", "gaussian"])
+@pytest.mark.parametrize("name", UNSURE)
+def test_intervals_of_several_targets_follow_their_units(name, output):
+    kind, options = UNSURE[name]
+    X, y, *_ = heteroscedastic(100, 0)
+    options = {**options, "n_epochs": 3, "hidden_layer_sizes": [8], "random_state": 0, "dtype": "float64"}
+    two = kind(output=output, n_folds=2, **options).fit(X, np.stack([y, -1000 * y + 7], axis=1))
+    found = two.predict_quantiles(X, [0.1, 0.9])
+    assert found.shape == (100, 2, 2)
+    assert two.predict(X).shape == (100, 2)
+    one = kind(output=output, n_folds=2, **options).fit(X, y)
+    scaled = kind(output=output, n_folds=2, **options).fit(X, 1000 * y + 7)
+    np.testing.assert_allclose(
+        scaled.predict_interval(X, 0.5), 1000 * one.predict_interval(X, 0.5) + 7, rtol=1e-8
+    )
+    again = pickle.loads(pickle.dumps(one))
+    assert np.array_equal(again.predict_interval(X), one.predict_interval(X))
+
+
+def test_what_networks_do_not_say_is_refused():
+    X, y, *_ = heteroscedastic(60, 0)
+    tiny = {"hidden_layer_sizes": [4], "n_epochs": 1}
+    mean = RealMLPRegressor(**tiny).fit(X, y)
+    assert not hasattr(mean, "predict_quantiles")
+    with pytest.raises(AttributeError, match="predict_interval"):
+        mean.predict_interval(X)
+    three = RealMLPRegressor(**tiny, output="quantile").fit(X, y)
+    assert not hasattr(three, "predict_distribution")
+    with pytest.raises(InputError, match=r"from 0.05 to 0.95, got 0.005"):
+        three.predict_interval(X, 0.99)
+    with pytest.raises(InputError, match="q: expected"):
+        three.predict_quantiles(X, [0.5, 1.5])
+    for options, words in (({"output": "median"}, "output"), ({"quantiles": (0.9, 0.1)}, "lower first")):
+        with pytest.raises(InputError, match=words):
+            RealMLPRegressor(**tiny, **options).fit(X, y)

@@ -101,6 +101,14 @@ class BaseMLP(BaseEstimator):
         """The validation score for outputs and encoded targets on the host."""
         raise TypeError("a subclass says what its score is")
 
+    def _scaled(self, y: np.ndarray, weights: np.ndarray | None, first: bool) -> np.ndarray:
+        """Encoded targets in the units that the network learns, which a first call settles."""
+        return y
+
+    def _in_units(self, params: Params) -> Params:
+        """A network of NumPy arrays whose outputs are in the units of the targets."""
+        return params
+
     def _strata(self, y: np.ndarray) -> np.ndarray | None:
         """What a validation split keeps in proportion."""
         return None
@@ -260,7 +268,7 @@ class BaseMLP(BaseEstimator):
                     "sample_weight: Sample weights are all zero, so there is nothing to learn from"
                 )
             inputs, targets, weights = take_rows(inputs, kept), targets[kept], weights[kept]
-        return inputs, targets, weights
+        return inputs, self._scaled(targets, weights, first), weights
 
     def _seed(self) -> int:
         with _inputs.explained("random_state"):
@@ -384,12 +392,14 @@ class BaseMLP(BaseEstimator):
     def _learned(self) -> Params:
         if not hasattr(self, "_network"):
             raise AttributeError("not fitted yet: call fit first")
-        return self._network.host_params
+        return self._in_units(self._network.host_params)
 
     def to_mlp(self) -> tuple[MLP, Params]:
-        """The network as ``(mlp, params)``, the parameters on the backend that trained them."""
+        """The network as ``(mlp, params)``, the parameters on the backend that trained them; outputs are in the targets' units."""
         check_is_fitted(self)
-        return self._network.mlp, self._network.params
+        params, host = self._network.params, self._network.host_params
+        found = self._in_units(host)
+        return self._network.mlp, params if found is host else self._network.moved(found)
 
     def _outputs(self, X: Any) -> tuple[Array, _inputs.Origin]:
         """The network's outputs for new rows, and where results go."""

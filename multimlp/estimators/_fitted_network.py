@@ -52,7 +52,7 @@ class Network:
     def params(self) -> Params:
         """The parameters where they compute."""
         if self._is_host:
-            self._params, self._is_host = self._settled(), False
+            self._params, self._is_host = self.moved(self._params), False
         return self._params
 
     @property
@@ -69,11 +69,11 @@ class Network:
         ):  # whoever looks at the results says what overflowed
             return predict(self.mlp, params, X if given is here else given.to_numpy(X))
 
-    def _settled(self) -> Params:
+    def moved(self, params: Params) -> Params:
+        """NumPy arrays where the network computes, in their own dtype."""
         target = self.target
         return tree.map(
-            lambda leaf: target.backend.asarray(leaf, dtype=leaf.dtype.name, device=target.device),
-            self._params,
+            lambda leaf: target.backend.asarray(leaf, dtype=leaf.dtype.name, device=target.device), params
         )
 
     def __getstate__(self) -> dict[str, Any]:

@@ -97,6 +97,9 @@ RULES: Mapping[str, Rule] = {
         ),
         "None, 'balanced' or a dict",
     ),
+    "target_scaling": Rule(
+        lambda v: v is None or (isinstance(v, str) and v == "standard"), "None or 'standard'"
+    ),
     "n_members": Rule(
         lambda v: v is None or (_is_integer(v) and 1 <= v <= LARGEST), "None or an integer >= 1"
     ),

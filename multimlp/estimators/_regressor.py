@@ -11,10 +11,12 @@ from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 
 from multimlp.backend import Array, owner
-from multimlp.errors import DataError
+from multimlp.errors import DataError, InputError
 from multimlp.estimators import _inputs, _sklearn_losses
 from multimlp.estimators._base import BaseMLP, is_stochastic, store
+from multimlp.estimators._standard import Standard
 from multimlp.losses import Loss
+from multimlp.mlp import Params
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -28,6 +30,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     loss : {"squared_error", "poisson"}, any of `multimlp.losses.names`, or a Loss
         scikit-learn's squared error is halved and added up over the outputs; ``"mse"`` is the plain mean.
         ``"poisson"`` predicts exp(outputs).
+    target_scaling : {None, "standard"}
+        ``"standard"``: the network learns targets with mean 0 and deviation 1, each column by itself, so that training depends on
+        their units no more; without it targets in the hundreds are hardly learned with the default rate. Predictions, ``coefs_``,
+        ``intercepts_`` and `to_mlp` are in the units of y, while ``loss_``, ``loss_curve_`` and ``tol`` are those of the standardised
+        targets. Mean and deviation heed sample weights; those of the first call stay for ``partial_fit`` and ``warm_start``. For
+        losses whose outputs are the predictions, options such as
+        ``delta`` being in standardised units too; None, as scikit-learn: targets as they are.
 
     Examples
     --------
@@ -40,6 +49,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     """
 
     _numeric_targets = True
+    _standard: Standard | None = None
 
     def __init__(
         self,
@@ -70,6 +80,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         max_fun: int = 15000,
         dropout: float = 0.0,
         n_members: int | None = None,
+        target_scaling: str | None = None,
         callbacks: Sequence[Any] = (),
         backend: Any = None,
         device: str | None = None,
@@ -89,18 +100,48 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _encode(self, y: np.ndarray) -> np.ndarray:
         y = np.asarray(y, dtype=np.float64) if y.dtype.kind != "f" else y
-        self._loss().validate((len(y), self._targets), y)
+        loss = self._loss()
+        if loss.activation_function is None and self._width() != self._targets:
+            raise InputError(
+                f"loss: expected one that predicts one number a target, got {self.loss!r}; for several quantiles take RealMLPRegressor or "
+                "TabMRegressor with output='quantile', or multimlp.fit"
+            )
+        loss.validate((len(y), self._width()), y)
         return y
+
+    def _scaled(self, y: np.ndarray, weights: np.ndarray | None, first: bool) -> np.ndarray:
+        columns = y.reshape(len(y), -1)
+        if first:
+            self._standard = None
+            if self.target_scaling is not None:
+                self._require_plain_outputs()
+                self._standard = Standard.of(columns, weights)
+        elif (self._standard is None) != (self.target_scaling is None):
+            raise InputError(
+                f"target_scaling: expected what the first call had, which the network has learned, got {self.target_scaling!r}"
+            )
+        return y if self._standard is None else self._standard.standard(columns).reshape(y.shape)
+
+    def _require_plain_outputs(self) -> None:
+        loss = self._loss()
+        if loss.activation_function is not None or loss.decides is not None:
+            raise InputError(
+                f"target_scaling: expected None for loss={self.loss!r}, whose outputs are no predictions, got {self.target_scaling!r}"
+            )
+
+    def _in_units(self, params: Params) -> Params:
+        return params if self._standard is None else self._standard.folded(params)
 
     def _loss(self) -> Loss:
         return _sklearn_losses.for_regression(self.loss, self._targets)
 
     def _width(self) -> int:
-        return self._targets
+        return self._loss().outputs_for(self._targets)
 
     def _score_of(self, outputs: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None) -> float:
         predicted = _inputs.to_host(self._means(outputs))
-        return float(r2_score(y, predicted, sample_weight=sample_weight))
+        truth = y if self._standard is None else self._standard.back(y.reshape(len(y), -1)).reshape(y.shape)
+        return float(r2_score(truth, predicted, sample_weight=sample_weight))
 
     def _means(self, outputs: Array) -> Array:
         """Predictions (n,) or (n, k) for the network's outputs."""
@@ -109,7 +150,19 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _predicted(self, outputs: Array) -> Array:
         with owner(outputs).scope_of(outputs):
             values = self._loss().activation(outputs)
+            if self._standard is not None:
+                values = values * self._as(values, self._standard.deviation) + self._as(
+                    values, self._standard.mean
+                )
         return values[..., 0] if values.shape[-1] == 1 else values
+
+    @staticmethod
+    def _as(values: Array, numbers: np.ndarray) -> Array:
+        """Numbers as an array like values."""
+        backend = owner(values)
+        return backend.asarray(
+            numbers, dtype=backend.dtype_name(values.dtype), device=backend.device_name(values)
+        )
 
     # ---- public
 

@@ -63,7 +63,12 @@ class Labels:
             raise InputError(
                 f"loss: {loss!r} is for classes that exclude each other, but y is multi-label; use 'log_loss'"
             )
-        return _sklearn_losses.for_classification(loss, self.outputs(loss))
+        found = _sklearn_losses.for_classification(loss, self.outputs(loss))
+        if found.decides == "rank" or found.parts is not None:
+            raise InputError(
+                f"loss: {loss!r} is not for classes without an order; use 'log_loss', or multimlp.fit"
+            )
+        return found
 
     @staticmethod
     def _softmax(loss: Any) -> bool:

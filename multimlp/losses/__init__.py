@@ -20,13 +20,19 @@ array([0, 1])
 """
 
 # ruff: noqa: F403
-from multimlp.losses import _classification, _regression
+from multimlp.losses import _classification, _focal, _likelihood, _quantile, _regression
 from multimlp.losses._align import aligned
 from multimlp.losses._classification import *
+from multimlp.losses._focal import *
+from multimlp.losses._likelihood import *
 from multimlp.losses._loss import Loss, get, names, with_options
+from multimlp.losses._quantile import *
 from multimlp.losses._reduce import batch_mean, reduce
 from multimlp.losses._regression import *
 
 __all__ = ["Loss", "aligned", "batch_mean", "get", "names", "reduce", "with_options"]
 __all__ += _classification.__all__
+__all__ += _focal.__all__
+__all__ += _likelihood.__all__
+__all__ += _quantile.__all__
 __all__ += _regression.__all__

@@ -47,7 +47,7 @@ Smoothing: TypeAlias = Annotated[float, number(low=0, high=1, high_open=True)]
 ClassWeights: TypeAlias = Annotated[Sequence[float] | None, _class_weights]
 
 
-def _distribution(
+def distribution(
     outputs: Array, targets: Array, label_smoothing: float, class_weights: Sequence[float] | None
 ) -> tuple[Namespace, Array]:
     """The namespace, and the weighted target probabilities, shape (..., n, k), dtype of the outputs."""
@@ -127,7 +127,7 @@ def softmax_cross_entropy(
     >>> losses.cross_entropy(np.asarray([[0.0, 0.0], [1e4, 0.0]]), np.asarray([0, 1])).round(4)
     array([6.931e-01, 1.000e+04])
     """
-    xp, q = _distribution(outputs, targets, label_smoothing, class_weights)
+    xp, q = distribution(outputs, targets, label_smoothing, class_weights)
     logs = activations.log_softmax(outputs)
     return -xp.sum(xp.where(q == 0, xp.zeros_like(logs), logs) * q, axis=-1)
 
@@ -140,7 +140,7 @@ def softmax_cross_entropy_gradient(
     class_weights: ClassWeights = None,
 ) -> Array:
     """The gradient of `softmax_cross_entropy` in the outputs: ``softmax(o) sum_k(w_k q_k) - w q``."""
-    xp, q = _distribution(outputs, targets, label_smoothing, class_weights)
+    xp, q = distribution(outputs, targets, label_smoothing, class_weights)
     return activations.softmax(outputs) * xp.sum(q, axis=-1, keepdims=True) - q
 
 
@@ -242,7 +242,8 @@ def hinge_loss_gradient(outputs: Array, targets: Array) -> Array:
     return xp.where(1 - sign * outputs <= 0, xp.zeros_like(outputs), -sign) / outputs.shape[-1]
 
 
-def _check_binary(outputs_shape: tuple[int, ...], targets: np.ndarray) -> None:
+def check_binary(outputs_shape: tuple[int, ...], targets: np.ndarray) -> None:
+    """Targets are numbers from 0 to 1, of the outputs' shape."""
     check_values(outputs_shape, targets)
     check_range(targets, 0, 1, "values between 0 and 1")
 
@@ -255,11 +256,12 @@ def _check_signs(outputs_shape: tuple[int, ...], targets: np.ndarray) -> None:
         check_range(targets, 1, 1, "0 and 1, or -1 and 1")
 
 
-def _argmax(outputs: Array) -> Array:
+def first_largest(outputs: Array) -> Array:
+    """The class with the largest score."""
     return array_namespace(outputs).argmax(outputs, axis=-1)
 
 
-def _decision(outputs: Array) -> Array:
+def decision(outputs: Array) -> Array:
     """1 where the score is positive, else 0; a single output a row loses its axis."""
     xp = array_namespace(outputs)
     decided = xp.astype(outputs > 0, xp.int32)
@@ -271,7 +273,7 @@ cross_entropy = define(
     softmax_cross_entropy,
     softmax_cross_entropy_gradient,
     check_classes,
-    _argmax,
+    first_largest,
     activations.softmax,
     decides="class",
     aliases=(
@@ -285,10 +287,10 @@ binary_cross_entropy = define(
     "binary_cross_entropy",
     sigmoid_cross_entropy,
     sigmoid_cross_entropy_gradient,
-    _check_binary,
-    _decision,
+    check_binary,
+    decision,
     activations.sigmoid,
     decides="binary",
     aliases=("bce", "sigmoid_cross_entropy"),
 )
-hinge = define("hinge", hinge_loss, hinge_loss_gradient, _check_signs, _decision, decides="sign")
+hinge = define("hinge", hinge_loss, hinge_loss_gradient, _check_signs, decision, decides="sign")

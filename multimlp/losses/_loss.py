@@ -43,10 +43,14 @@ class Loss(Named):
         What may be set.
     options : mapping
         What is set and differs from the defaults.
-    decides : {"class", "binary", "sign"}, optional
-        What the targets of a classification loss are: class indices, 0/1, or -1/+1; None for numbers.
+    decides : {"class", "binary", "sign", "rank"}, optional
+        What the targets of a classification loss are: class indices, 0/1, -1/+1, or indices of ordered classes; None for numbers.
     scale : float
         What the losses and their gradients are multiplied by.
+    parts : callable, optional
+        ``parts(d, **options)``: how many outputs go with d targets a row; see `outputs_for`. Default: as many as targets.
+    predicts_with : tuple of str
+        The options that ``predict_function`` and ``activation_function`` take.
 
     Notes
     -----
@@ -57,12 +61,14 @@ class Loss(Named):
     function: Callable[..., Array]
     gradient_function: Callable[..., Array] | None = None
     check: Callable[[Shape, np.ndarray], None] | None = None
-    predict_function: Callable[[Array], Array] | None = None
-    activation_function: Callable[[Array], Array] | None = None
+    predict_function: Callable[..., Array] | None = None
+    activation_function: Callable[..., Array] | None = None
     known: Options = Options()  # noqa: RUF009 - nobody changes it
     options: Mapping[str, Any] = field(default_factory=dict)
     decides: str | None = None
     scale: float = 1.0
+    parts: Callable[..., int] | None = None
+    predicts_with: tuple[str, ...] = ()
 
     table = LOSSES
 
@@ -91,7 +97,24 @@ class Loss(Named):
     @property
     def default_metrics(self) -> tuple[str, ...]:
         """What training reports beside the loss."""
-        return () if self.decides is None else ("accuracy",)
+        return ("accuracy",) if self.decides in ("class", "binary", "sign") else ()
+
+    def outputs_for(self, targets: int) -> int:
+        """How many outputs a network needs for so many targets a row: several where they describe a distribution.
+
+        Examples
+        --------
+        >>> from multimlp import losses
+        >>> losses.mse.outputs_for(3), losses.gaussian_nll.outputs_for(3)
+        (3, 6)
+        >>> losses.with_options("quantile", quantiles=(0.05, 0.5, 0.95)).outputs_for(1)
+        3
+        """
+        count = check_whole("targets", targets, low=1)
+        return count if self.parts is None else self.parts(count, **self._all_options())
+
+    def _all_options(self) -> dict[str, Any]:
+        return {**self.defaults, **self.options}
 
     def __call__(self, outputs: Array, targets: Array) -> Array:
         values = self.function(outputs, targets, **self.options)
@@ -144,20 +167,39 @@ class Loss(Named):
                 raise ShapeError(
                     f"class_weights: expected {known[-1]} weights, one an output, got {len(weights)}"
                 )
-            self.check(known, values)
+            self.check(self._shape_of_targets(known, values), values)
+
+    def _shape_of_targets(self, outputs: Any, targets: np.ndarray) -> Any:
+        """The shape of the outputs with the targets' columns; `ShapeError` where those need more or fewer outputs."""
+        if self.parts is None:
+            return outputs
+        columns = targets.shape[-1] if targets.ndim > 1 else 1
+        needed = self.outputs_for(max(columns, 1))
+        if outputs[-1] not in (None, needed):
+            raise ShapeError(
+                f"targets: {self.name} takes {needed} outputs for {columns} targets a row, got outputs of shape {outputs}; make a network "
+                f"with out_features={needed}"
+            )
+        return (*outputs[:-1], columns)
+
+    def _made_of(self, function: Callable[..., Array], outputs: Array) -> Array:
+        known = self._all_options()
+        return function(outputs, **{name: known[name] for name in self.predicts_with})
 
     def predict(self, outputs: Array) -> Array:
-        """What the outputs say: class indices, 0 / 1 decisions, rates (poisson), else the outputs.
+        """What the outputs say: class indices, 0 / 1 decisions, rates (poisson), means of distributions, else the outputs.
 
         One output a row gives one decision a row: shape (..., n) for binary outputs (..., n, 1).
         """
         _require_outputs(outputs)
-        return outputs if self.predict_function is None else self.predict_function(outputs)
+        return outputs if self.predict_function is None else self._made_of(self.predict_function, outputs)
 
     def activation(self, outputs: Array) -> Array:
         """What turns outputs into probabilities or means: softmax, sigmoid, exp, or nothing."""
         _require_outputs(outputs)
-        return outputs if self.activation_function is None else self.activation_function(outputs)
+        if self.activation_function is None:
+            return outputs
+        return self._made_of(self.activation_function, outputs)
 
     def to_spec(self) -> dict[str, Any]:
         """The loss as plain values, ``{"name": ..., "options": {...}}``, from which `get` makes it again; with ``"scale"``
@@ -184,10 +226,12 @@ def define(
     function: LossOp,
     gradient_function: Op,
     check: Callable[[Shape, np.ndarray], None],
-    predict_function: Callable[[Array], Array] | None = None,
-    activation_function: Callable[[Array], Array] | None = None,
+    predict_function: Callable[..., Array] | None = None,
+    activation_function: Callable[..., Array] | None = None,
     decides: str | None = None,
     aliases: tuple[str, ...] = (),
+    parts: Callable[..., int] | None = None,
+    predicts_with: tuple[str, ...] = (),
 ) -> Loss:
     """Put a loss into the table; its options are the parameters of ``function`` after the two arrays."""
     function.gradient = gradient_function
@@ -201,6 +245,8 @@ def define(
         activation_function,
         known,
         decides=decides,
+        parts=parts,
+        predicts_with=predicts_with,
     )
     return LOSSES.add(name, loss, *aliases)
 
@@ -213,7 +259,8 @@ def with_options(loss: str | Loss, **options: Any) -> Loss:
     loss : str or Loss
         The loss, or its name.
     **options
-        ``delta`` (huber); ``label_smoothing`` and ``class_weights`` (cross_entropy).
+        Such as ``delta`` (huber), ``label_smoothing`` and ``class_weights`` (cross_entropy), ``quantiles`` (quantile), ``df``
+        (student_nll), ``components`` (mixture_nll), ``gamma`` (focal).
 
     Raises
     ------

@@ -179,6 +179,63 @@ def _huber(mp: Context, o: Number, t: Number, delta: float) -> Number:
     return r * r / 2 if r <= delta else delta * (r - mp.mpf(delta) / 2)
 
 
+def _in_parts(parts: int, f: Callable[..., Number]) -> Callable[..., Number]:
+    """The mean over targets of f(mp, the outputs of one of them, the target): outputs lie in so many parts (0: one a quantile)."""
+
+    def loss(mp: Context, o: Sequence[Number], t: Sequence[Number], **options: Any) -> Number:
+        each = parts or len(options["quantiles"])
+        own = ([o[i * len(t) + j] for i in range(each)] for j in range(len(t)))
+        return sum(f(mp, a, b, **options) for a, b in zip(own, t, strict=True)) / len(t)
+
+    return loss
+
+
+def _pinball(mp: Context, o: Sequence[Number], t: Number, quantiles: Sequence[float]) -> Number:
+    return sum(max(q * (t - v), (q - 1) * (t - v)) for q, v in zip(quantiles, o, strict=True)) / len(o)
+
+
+def _normal_nll(mp: Context, o: Sequence[Number], t: Number) -> Number:
+    m, s = o
+    return -mp.log(mp.npdf(t, m, mp.exp(s)))
+
+
+def _student_nll(mp: Context, o: Sequence[Number], t: Number, df: float) -> Number:
+    m, s = o
+    v = mp.mpf(df)
+    density = mp.gamma((v + 1) / 2) / mp.gamma(v / 2) / mp.sqrt(mp.pi * v) / mp.exp(s)
+    return -mp.log(density * (1 + ((t - m) / mp.exp(s)) ** 2 / v) ** (-(v + 1) / 2))
+
+
+def _mixture_nll(mp: Context, o: Sequence[Number], t: Sequence[Number], components: int) -> Number:
+    k, d = components, len(t)
+    weights = AXIS["softmax"](mp, o[:k])
+    total = mp.zero
+    for j, weight in enumerate(weights):
+        means, scales = o[k + j * d : k + (j + 1) * d], o[k + (k + j) * d : k + (k + j + 1) * d]
+        for m, s, own in zip(means, scales, t, strict=True):
+            weight = weight * mp.npdf(own, m, mp.exp(s))
+        total += weight
+    return -mp.log(total) / d
+
+
+def _focal(
+    mp: Context, o: Sequence[Number], q: Sequence[Number], gamma: float, class_weights: Sequence[float] | None
+) -> Number:
+    weights = class_weights or [1] * len(o)
+    chances = AXIS["softmax"](mp, o)
+    return -sum(w * p * (1 - c) ** gamma * mp.log(c) for w, p, c in zip(weights, q, chances, strict=True))
+
+
+def _binary_focal(mp: Context, o: Number, t: Number, gamma: float, alpha: float | None) -> Number:
+    x = o if t else -o
+    weight = 1 if alpha is None else alpha if t else 1 - alpha
+    return weight * (1 / (1 + mp.exp(x))) ** gamma * _log1pexp(mp, -x)
+
+
+def _ordinal(mp: Context, o: Sequence[Number], t: Sequence[Number]) -> Number:
+    return sum(_log1pexp(mp, -v if t[0] > i else v) for i, v in enumerate(o)) / len(o)
+
+
 LOSSES: dict[str, Callable[..., Number]] = {
     "cross_entropy": _cross_entropy,
     "binary_cross_entropy": _mean_of(lambda mp, o, t: t * _log1pexp(mp, -o) + (1 - t) * _log1pexp(mp, o)),
@@ -188,6 +245,13 @@ LOSSES: dict[str, Callable[..., Number]] = {
     "huber": _mean_of(_huber),
     "log_cosh": _mean_of(lambda mp, o, t: _log1pexp(mp, -2 * abs(o - t)) + abs(o - t) - mp.ln2),
     "poisson": _mean_of(lambda mp, o, t: mp.exp(o) - t * o),
+    "quantile": _in_parts(0, _pinball),
+    "gaussian_nll": _in_parts(2, _normal_nll),
+    "student_nll": _in_parts(2, _student_nll),
+    "mixture_nll": _mixture_nll,
+    "focal": _focal,
+    "binary_focal": _mean_of(_binary_focal),
+    "ordinal": _ordinal,
 }
 """``f(mp, outputs of one example, its targets, **options)``; class labels are given one-hot."""
 
@@ -206,6 +270,8 @@ LOSS_LIMITS: dict[str, Sequence[tuple[tuple[float, ...], Any, float, tuple[float
     "mae": [((_INF,), (0.0,), _INF, (1.0,)), ((-_INF,), (0.0,), _INF, (-1.0,))],
     "huber": [((_INF,), (0.0,), _INF, (1.0,)), ((-_INF,), (0.0,), _INF, (-1.0,))],
     "log_cosh": [((_INF,), (0.0,), _INF, (1.0,)), ((-_INF,), (0.0,), _INF, (-1.0,))],
+    "quantile": [((_INF,), (0.0,), _INF, (0.5,)), ((-_INF,), (0.0,), _INF, (-0.5,))],
+    "ordinal": [((_INF,), 0, _INF, (1.0,)), ((_INF,), 1, 0.0, (0.0,)), ((-_INF,), 0, 0.0, (0.0,)), ((-_INF,), 1, _INF, (-1.0,))],
     "poisson": [
         ((_INF,), (0.0,), _INF, (_INF,)), ((_INF,), (1.0,), _INF, (_INF,)),
         ((-_INF,), (0.0,), 0.0, (0.0,)), ((-_INF,), (1.0,), _INF, (-1.0,)),

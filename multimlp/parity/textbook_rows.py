@@ -23,8 +23,8 @@ from multimlp.parity.elementwise import functions
 from multimlp.parity.formats import FORMATS
 from multimlp.parity.rows import Row
 
-LIMITS = {"optimizer": 4.0}
-"""In eps of float64, by family: the code's options and constants are rounded numbers."""
+LIMITS = {"optimizer": 4.0, "student_nll": 4.0}
+"""In eps of float64, by family or function: the code's options and constants are rounded numbers."""
 
 DEFAULT_LIMIT = 1.0
 
@@ -85,7 +85,7 @@ def _row(
 ) -> Row:
     eps = FORMATS["float64"].eps
     errors = [_off(g, w) / eps for g, w in zip(got, wanted, strict=True)]
-    limit = LIMITS.get(family, DEFAULT_LIMIT)
+    limit = LIMITS.get(function, LIMITS.get(family, DEFAULT_LIMIT))
     worst = int(np.argmax(np.nan_to_num(errors, nan=np.inf)))
     k = errors[worst]
     return Row(
@@ -153,15 +153,17 @@ def _axis(oracle: Any, name: str) -> Row:
 
 def _loss(oracle: Any, name: str, options: Mapping[str, Any]) -> Iterator[Row]:
     mp, form = oracle.context, FORMATS["float64"]
-    o = loss_cases.outputs(form, True)
-    o = np.where(np.abs(o) > 50, np.sign(o) * 5, o)
     loss = losses.with_options(name, **options)
+    o = loss_cases.outputs(loss, form, True)
+    o = np.where(np.abs(o) > 50, np.sign(o) * 5, o)
     targets = loss_cases.targets(loss, form, len(o))
     merged = {**loss.defaults, **loss.options}
-    rows_of_targets = np.eye(o.shape[1])[targets] if targets.ndim == 1 else targets
-    pairs = [
-        ([mp.mpf(a) for a in row], [mp.mpf(a) for a in t]) for row, t in zip(o, rows_of_targets, strict=True)
-    ]
+    columns = (
+        np.eye(o.shape[1])[targets]
+        if loss.decides == "class"
+        else targets.reshape(len(targets), -1).astype(float)
+    )
+    pairs = [([mp.mpf(a) for a in row], [mp.mpf(a) for a in t]) for row, t in zip(o, columns, strict=True)]
     wanted = [textbook.LOSSES[name](mp, row, t, **merged) for row, t in pairs]
     outputs, given = oracle.asarray(o), oracle.asarray(targets)
     got = _numbers(loss(outputs, given))
@@ -170,7 +172,7 @@ def _loss(oracle: Any, name: str, options: Mapping[str, Any]) -> Iterator[Row]:
     pullback = oracle.vjp(lambda xs: (loss(xs[0], given),), (outputs,))[1]
     by_tape = _numbers(pullback((oracle.xp.ones(o.shape[:1]),))[0])
     yield _row(label(name, options), "loss", "derivative", closed, by_tape, range(len(closed)))
-    if not options:
+    if not options and name not in loss_cases.NO_LIMITS:
         yield _loss_limits(oracle, name, loss)
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
 
 from multimlp import losses
 from multimlp.errors import DataError
 from multimlp.errors.checks import check_choice, check_number
 from multimlp.estimators._inputs import explained, to_host
 from multimlp.estimators._targets import Labels
+from multimlp.estimators.tabular import _predictive
 from multimlp.estimators.tabular._base import Member, TableEstimator
 from multimlp.estimators.tabular._calibration import best_temperature, log_loss, probabilities
 from multimlp.estimators.tabular._fitting import Fitted, Judge
@@ -83,8 +86,24 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
 
 
+def _says(*outputs: str) -> Callable[[Any], bool]:
+    """Whether an estimator's networks say so much; AttributeError if not, for methods that need it."""
+
+    def check(estimator: Any) -> bool:
+        if estimator.output not in outputs:
+            raise AttributeError(
+                f"output={estimator.output!r} does not say this; set output to {' or '.join(map(repr, outputs))}"
+            )
+        return True
+
+    return check
+
+
 class TableRegressor(RegressorMixin, TableEstimator):
     """Targets are numbers, one or several a row, learned with mean 0 and deviation 1."""
+
+    output: str
+    quantiles: Sequence[float]
 
     def _learn_targets(self, y: np.ndarray) -> np.ndarray:
         try:
@@ -98,23 +117,97 @@ class TableRegressor(RegressorMixin, TableEstimator):
         self.n_outputs_ = targets.shape[1]
         return targets
 
+    def _check(self) -> None:
+        super()._check()
+        check_choice("output", self.output, _predictive.OUTPUTS)
+        losses.with_options("quantile", quantiles=self.quantiles)
+
     def _outputs(self) -> int:
-        return self.n_outputs_
+        return self._number_loss.outputs_for(self.n_outputs_)
+
+    @property
+    def _number_loss(self) -> Loss:
+        return _predictive.loss_of(self.output, self.quantiles)
 
     def _loss(self) -> Loss:
-        found: Loss = losses.get("mse")
-        return found
+        return self._number_loss
 
     def _standard(self, y: np.ndarray) -> TargetScale:
         return TargetScale.of(y)
 
     def _judge(self, y: np.ndarray) -> Judge:
-        return lambda outputs: float(np.sqrt(np.mean((_one(outputs) - y) ** 2)))
+        return lambda outputs: _predictive.error(self.output, self.quantiles, outputs, y)
+
+    # ---- predictions
 
     def predict(self, X: Any) -> np.ndarray:
-        """The predictions, shape (n,) or (n, k)."""
+        """The predictions, shape (n,) or (n, k): means, or medians with ``output="quantile"``."""
+        if self.output == "quantile":
+            return np.asarray(self.predict_quantiles(X, 0.5)[..., 0])
+        if self.output == "gaussian":
+            return self.predict_distribution(X)[0]
         found = self._mean(X, lambda member, outputs: member.after.back(_one(outputs)))
         return found[:, 0] if self._single else found
+
+    @available_if(_says("quantile", "gaussian"))
+    def predict_quantiles(self, X: Any, q: Any = None) -> np.ndarray:
+        """Quantiles of the targets, in their units; those of higher levels are never lower.
+
+        Parameters
+        ----------
+        X : table
+        q : float or sequence of float, optional
+            Levels strictly between 0 and 1; default: ``quantiles``. With ``output="quantile"`` levels between those that were learned
+            lie on straight lines between them, and others are refused.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n, levels), or (n, k, levels) for several targets
+        """
+        levels = list(self.quantiles) if q is None else _predictive.check_levels("q", q)
+        if self.output == "gaussian":
+            mean, deviation = self._distribution(X)
+            found = _predictive.of_normal(mean, deviation, levels)
+        else:
+            known = self._number_loss.options.get("quantiles", (0.5,))
+
+            def link(member: Member, outputs: np.ndarray) -> np.ndarray:
+                return _predictive.in_units(member.after, _predictive.sorted_quantiles(outputs, len(known)))
+
+            found = _predictive.between(known, self._mean(X, link), levels)
+        return found[:, 0] if self._single else found
+
+    @available_if(_says("quantile", "gaussian"))
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> np.ndarray:
+        """Intervals that a share ``coverage`` of the targets lies in, with as many below as above.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n, 2), or (n, k, 2) for several targets
+            Lower and upper ends.
+        """
+        inside = check_number("coverage", coverage, low=0, high=1, low_open=True, high_open=True)
+        return self.predict_quantiles(X, [(1 - inside) / 2, (1 + inside) / 2])
+
+    @available_if(_says("gaussian"))
+    def predict_distribution(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Means and standard deviations of the targets, each of shape (n,) or (n, k).
+
+        Those of the mixture of what the networks say: where they disagree the deviation is larger.
+        """
+        mean, deviation = self._distribution(X)
+        return (mean[:, 0], deviation[:, 0]) if self._single else (mean, deviation)
+
+    def _distribution(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        def link(member: Member, outputs: np.ndarray) -> np.ndarray:
+            mean, second = _predictive.moments(outputs)
+            own = _predictive.in_units(member.after, mean)
+            variance = (_predictive.deviation_of(mean, second) * member.after.deviation) ** 2
+            return np.stack([own, own - middle, variance + (own - middle) ** 2])
+
+        middle = self._members[0].after.mean if self.__sklearn_is_fitted__() else 0.0
+        mean, shifted, second = self._mean(X, link)
+        return mean, _predictive.deviation_of(shifted, second)
 
 
 def _one(outputs: np.ndarray) -> np.ndarray:

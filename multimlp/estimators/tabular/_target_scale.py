@@ -1,4 +1,4 @@
-"""Numbers to learn, on a scale on which networks learn them, and back."""
+"""The scale of targets that are numbers, and their range."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from multimlp.estimators._standard import Standard, mean_and_deviation
+
 
 @dataclass(frozen=True)
-class TargetScale:
+class TargetScale(Standard):
     """Mean, deviation and range of the targets that a network is trained on, one number a column.
 
     Examples
@@ -20,21 +22,14 @@ class TargetScale:
     ([[1.0]], [[2.5], [3.0]])
     """
 
-    mean: np.ndarray
-    deviation: np.ndarray
     low: np.ndarray
     high: np.ndarray
 
     @classmethod
-    def of(cls, y: np.ndarray) -> TargetScale:
+    def of(cls, y: np.ndarray, weights: np.ndarray | None = None) -> TargetScale:
         """Of targets of shape (n, k); the deviation of a constant column counts as 1."""
-        deviation = y.std(axis=0)
-        return cls(y.mean(axis=0), np.where(deviation == 0, 1.0, deviation), y.min(axis=0), y.max(axis=0))
-
-    def standard(self, y: np.ndarray) -> np.ndarray:
-        """Targets with mean 0 and deviation 1."""
-        return np.asarray((y - self.mean) / self.deviation)
+        return cls(*mean_and_deviation(y, weights), y.min(axis=0), y.max(axis=0))
 
     def back(self, outputs: np.ndarray) -> np.ndarray:
         """Outputs as predictions, within the range that the targets had."""
-        return np.asarray(np.clip(outputs * self.deviation + self.mean, self.low, self.high))
+        return np.asarray(np.clip(super().back(outputs), self.low, self.high))

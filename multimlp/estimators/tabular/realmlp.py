@@ -140,6 +140,11 @@ class RealMLPRegressor(_RealMLP, TableRegressor):
     As `RealMLPClassifier`, with mixes of Mish and the identity; targets are standardised, and predictions stay in the range of
     those that it was trained on.
 {_PARAMETERS}
+    output : {{"mean", "quantile", "gaussian"}}
+        What is learned of each target: its mean, by squared errors; its ``quantiles``, by the pinball loss; or mean and deviation of a
+        normal distribution, by its likelihood. See `predict_quantiles`, `predict_interval`, `predict_distribution`.
+    quantiles : sequence of float
+        Strictly between 0 and 1, the lower first.
 
     References
     ----------
@@ -170,6 +175,8 @@ class RealMLPRegressor(_RealMLP, TableRegressor):
         n_folds: int | None = None,
         n_repeats: int = 1,
         patience: int | None = None,
+        output: str = "mean",
+        quantiles: Sequence[float] = (0.05, 0.5, 0.95),
         categorical_features: Sequence[str | int] = (),
         backend: Any = None,
         device: str | None = None,
@@ -179,3 +186,9 @@ class RealMLPRegressor(_RealMLP, TableRegressor):
         verbose: bool = False,
     ) -> None:
         store(self, locals())
+
+    def _build(self, preparation: Preparation, X: np.ndarray, seed: int) -> tuple[Chain, Tree, Any]:
+        chain, params, optimizer = super()._build(preparation, X, seed)
+        if self.output == "gaussian":
+            params = _realmlp.with_even_scales(params, self.n_outputs_)
+        return chain, params, optimizer

@@ -147,6 +147,11 @@ class TabMRegressor(_TabM, TableRegressor):
     As `TabMClassifier`; targets are standardised, and the mean of the members' predictions stays in the range of those that it was
     trained on.
 {_PARAMETERS}
+    output : {{"mean", "quantile", "gaussian"}}
+        What is learned of each target: its mean, by squared errors; its ``quantiles``, by the pinball loss; or mean and deviation of a
+        normal distribution, by its likelihood. See `predict_quantiles`, `predict_interval`, `predict_distribution`.
+    quantiles : sequence of float
+        Strictly between 0 and 1, the lower first.
 
     References
     ----------
@@ -176,6 +181,8 @@ class TabMRegressor(_TabM, TableRegressor):
         n_folds: int | None = None,
         n_repeats: int = 1,
         patience: int | None = 16,
+        output: str = "mean",
+        quantiles: Sequence[float] = (0.05, 0.5, 0.95),
         categorical_features: Sequence[str | int] = (),
         backend: Any = None,
         device: str | None = None,
