@@ -46,6 +46,7 @@ def test_a_change_of_a_definition_makes_it_stale(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("function", ["exp", "tanh"])
 def test_measured_again_it_is_the_same(function, monkeypatch):
-    monkeypatch.setattr("multimlp.parity.standard.FUNCTIONS", {function: FUNCTIONS[function]})
+    for other in set(FUNCTIONS) - {function}:
+        monkeypatch.delitem(FUNCTIONS, other)
     again = accuracy_page.measure("numpy")["rows"][function]
     assert json.loads(json.dumps(again)) == KEPT["numpy"]["rows"][function]

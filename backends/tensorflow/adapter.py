@@ -182,8 +182,8 @@ class TensorFlowBackend(Backend):
         def mapped(arrays: Arrays) -> Arrays:
             seen = not tf.executing_eagerly() or _rules.is_followed(arrays)
             raised: list[Exception] = []  # TensorFlow gives them another type on their way
+            unconverted = tf.autograph.experimental.do_not_convert
 
-            @tf.autograph.experimental.do_not_convert
             def row(arrays: list[Array]) -> Arrays:
                 try:
                     return function(tuple(arrays))
@@ -193,7 +193,7 @@ class TensorFlowBackend(Backend):
 
             try:
                 with for_vmap(seen):
-                    return tuple(tf.vectorized_map(row, tuple(arrays)))
+                    return tuple(tf.vectorized_map(unconverted(row), tuple(arrays)))
             except NeedsLoop:
                 pass
             except Exception as error:
