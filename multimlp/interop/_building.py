@@ -231,9 +231,7 @@ class Builder:
 
     def _model(self, parts: Path) -> tuple[Network, Tree]:
         layers = plain_layers(parts)
-        if layers is not None and len({layer.dropout for layer in layers[:-1]}) <= 1:
-            return self._mlp(layers)
-        return chain_of(self.source, parts)
+        return chain_of(self.source, parts) if layers is None else self._mlp(layers)
 
     def _mlp(self, layers: list[HostLayer]) -> tuple[MLP, Params]:
         widths = [layer.weight.shape[1] for layer in layers]
@@ -244,7 +242,7 @@ class Builder:
             activation=[layer.activation or "identity" for layer in layers[:-1]],
             final_activation=layers[-1].activation,
             use_bias=any(layer.bias is not None for layer in layers),
-            dropout=layers[0].dropout or 0.0,
+            dropout=[layer.dropout or 0.0 for layer in layers[:-1]],
         )
         for i, (layer, row) in enumerate(zip(layers, mlp.layers, strict=True)):
             if layer.weight.shape[0] != row.fan_in:

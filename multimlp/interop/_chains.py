@@ -118,8 +118,8 @@ def parts_of_mlp(mlp: MLP, params: Params) -> Path:
         if row.activation is not None:
             learned = {name: on_host(value) for name, value in learned_by(layer).items()}
             found.append(Pointwise(row.activation, learned, where=where))
-        if i < last and mlp.dropout:
-            found.append(Dropout(mlp.dropout, where=where))
+        if i < last and mlp.dropouts[i]:
+            found.append(Dropout(mlp.dropouts[i], where=where))
     return tuple(found)
 
 

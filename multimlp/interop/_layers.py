@@ -103,11 +103,12 @@ def plain_layers(parts: Iterable[Part]) -> list[HostLayer] | None:
     return layers if layers and layers[-1].dropout is None else None
 
 
-def with_dropout(mlp: MLP, params: Params, X: Any, drop: Callable[[Any], Any] | None) -> Any:
-    """``mlp(params, X)``, with a framework's own dropout after each hidden layer if ``drop`` is given."""
+def with_dropout(mlp: MLP, params: Params, X: Any, drop: Callable[[Any, float], Any] | None) -> Any:
+    """``mlp(params, X)``, with a framework's own dropout, ``drop(hidden, rate)``, after each hidden layer if it is given."""
     if drop is None or not mlp.dropout:
         return mlp(params, X)
-    return forward(mlp.layers, params, X, lambda hidden, i: drop(hidden))
+    rates = mlp.dropouts
+    return forward(mlp.layers, params, X, lambda hidden, i: drop(hidden, rates[i]) if rates[i] else hidden)
 
 
 def name_elsewhere(rule: Activation) -> str:

@@ -37,7 +37,7 @@ class TorchMLP(nn.Module):
         return tuple(layer.layer() for layer in self.layers)  # type: ignore[operator]
 
     def forward(self, X: Array) -> Array:
-        drop = (lambda hidden: nn.functional.dropout(hidden, self.mlp.dropout)) if self.training else None
+        drop = nn.functional.dropout if self.training else None
         return with_dropout(self.mlp, self.params, X, drop)
 
     def extra_repr(self) -> str:

@@ -173,8 +173,8 @@ class KerasMLP(keras.layers.Layer):
         dropping = training and self._seeds is not None
         return with_dropout(self.mlp, self.params, inputs, self._drop if dropping else None)
 
-    def _drop(self, hidden: Any) -> Any:
-        return keras.random.dropout(hidden, self.mlp.dropout, seed=self._seeds)
+    def _drop(self, hidden: Any, rate: float) -> Any:
+        return keras.random.dropout(hidden, rate, seed=self._seeds)
 
     def compute_output_spec(self, inputs: Any, training: bool = False) -> Any:
         return keras.KerasTensor((*inputs.shape[:-1], self.mlp.out_features), dtype=self.compute_dtype)
