@@ -216,7 +216,9 @@ def test_reports_say_the_same_in_every_form():
     assert plain["ok"] is False
     assert plain["first_difference"] == report.first_difference
     page = report.to_html()
-    assert page.count("<tr") == 1 + len(report.layers) + 1 + len(report.gradients)
+    assert page.count("<tr") == 1 + len(report.layers) + 1 + len(report.gradients) + 1 + len(
+        report.worst_inputs
+    )
     assert page.count("class=differs>") == sum(
         row.ulp > report.tolerance for row in (*report.layers, report.outputs, *report.gradients)
     )

@@ -89,6 +89,9 @@ FUNCTIONS = {
     if (function := getattr(home, name, None)) is not None
 }
 
+WITHOUT_MODULE = {torch.sin: "sine", "sin": "sine", torch.exp: "exponential", "exp": "exponential"}
+"""Functions that torch has no module for, to the activation here."""
+
 ADDING = (operator.add, operator.iadd, torch.add, "add", "add_")
 SUBTRACTING = (operator.sub, operator.isub, torch.sub, torch.subtract, "sub", "sub_")
 MULTIPLYING = (operator.mul, operator.imul, torch.mul, torch.multiply, "mul", "mul_")

@@ -28,6 +28,7 @@ from multimlp.interop._torch_modules import (
     NAMES,
     NEGATING,
     SUBTRACTING,
+    WITHOUT_MODULE,
     activation_spec,
     module_of_call,
     on_the_host,
@@ -140,6 +141,8 @@ class _Reading:
             node
         ):
             read = _nothing
+        elif target in WITHOUT_MODULE:
+            read = functools.partial(reading.activation, WITHOUT_MODULE[target])
         elif target in (torch.erf, torch.special.erf, "erf"):
             read = reading.erf
         elif target in ("contiguous", "clone", "float"):

@@ -5,7 +5,7 @@ it belongs to.
 comes out.
 """
 
-from multimlp.interop._verify.report import Row, Verification
+from multimlp.interop._verify.report import Row, Verification, WorstInput
 from multimlp.interop._verify.verifying import verify
 
-__all__ = ["Row", "Verification", "verify"]
+__all__ = ["Row", "Verification", "WorstInput", "verify"]

@@ -10,7 +10,7 @@ from flax import linen, nnx
 
 from multimlp.backend import load_backend
 from multimlp.errors import InputError
-from multimlp.interop._verify.run import Opened, Run, first_width
+from multimlp.interop._verify.run import Call, Opened, Run, first_width
 
 
 def opened(name: str, model: Any) -> Opened:
@@ -50,20 +50,26 @@ def _first_width(module: linen.Module, variables: Any, name: str) -> int:
 
 
 def _run_linen(module: linen.Module, variables: Any, X: jax.Array, cotangent: np.ndarray | None) -> Run:
-    seen: list[tuple[str, Any, Any]] = []
+    seen: list[tuple[linen.Module, Any, Any]] = []
 
     def watch(call: Any, arguments: Any, keywords: Any, context: Any) -> Any:
         out = call(*arguments, **keywords)
-        if isinstance(context.module, linen.Dense) and context.method_name == "__call__":
-            seen.append(("/".join(context.module.path), arguments[0], out))
+        if isinstance(context.module, (linen.Dense, linen.BatchNorm)) and context.method_name == "__call__":
+            seen.append((context.module, arguments[0], out))
         return out
 
     with linen.intercept_methods(watch):
         outputs = module.apply(variables, X)
-    names = [f"Dense {path!r}" for path, _, _ in seen]
-    found = Run(np.asarray(outputs)).chain(
-        names, [np.asarray(out) for *_, out in seen], [np.asarray(x) for _, x, _ in seen]
-    )
+    paths = ["/".join(map(str, part.path)) for part, *_ in seen if isinstance(part, linen.Dense)]
+    calls = {
+        kind: [
+            _call(f"{kind.__name__} {'/'.join(map(str, part.path))!r}", taken, given)
+            for part, taken, given in seen
+            if isinstance(part, kind)
+        ]
+        for kind in (linen.Dense, linen.BatchNorm)
+    }
+    found = Run(np.asarray(outputs)).calls(calls[linen.Dense], calls[linen.BatchNorm])
     if cotangent is None:
         return found
 
@@ -72,7 +78,7 @@ def _run_linen(module: linen.Module, variables: Any, X: jax.Array, cotangent: np
 
     in_variables, in_inputs = jax.grad(value, argnums=(0, 1))(variables, X)
     gradients = {"inputs": np.asarray(in_inputs)}
-    for i, (path, _, _) in enumerate(seen):
+    for i, path in enumerate(paths):
         layer = in_variables["params"]
         for part in path.split("/"):
             layer = layer[part]
@@ -81,6 +87,10 @@ def _run_linen(module: linen.Module, variables: Any, X: jax.Array, cotangent: np
             gradients[f"bias {i}"] = np.asarray(layer["bias"])
     found.gradients = gradients
     return found
+
+
+def _call(name: str, taken: jax.Array, given: jax.Array) -> Call:
+    return Call(name, id(taken), id(given), np.asarray(taken), np.asarray(given))
 
 
 def _outputs(module: linen.Module, variables: Any, X: jax.Array) -> Any:
@@ -103,18 +113,18 @@ def _opened_nnx(name: str, model: nnx.Module) -> Opened:
 
 
 def _run_nnx(model: nnx.Sequential, X: jax.Array, cotangent: np.ndarray | None) -> Run:
-    names: list[str] = []
-    before: list[np.ndarray | None] = []
-    inputs: list[np.ndarray] = []
-    hidden = X
+    calls: list[tuple[Any, Call]] = []
+    kept = [X]  # or another array could get the id of one that is gone
     for i, part in enumerate(model.layers):
-        out = part(hidden)
-        if isinstance(part, nnx.Linear):
-            names.append(f"Linear {i}")
-            inputs.append(np.asarray(hidden))
-            before.append(np.asarray(out))
-        hidden = out
-    found = Run(np.asarray(model(X))).chain(names, before, inputs)
+        hidden = kept[-1]
+        kept.append(
+            part(hidden, use_running_average=True) if isinstance(part, nnx.BatchNorm) else part(hidden)
+        )
+        calls.append((part, _call(f"{type(part).__name__} {i}", hidden, kept[-1])))
+    found = Run(np.asarray(kept[-1])).calls(
+        [call for part, call in calls if isinstance(part, nnx.Linear)],
+        [call for part, call in calls if isinstance(part, nnx.BatchNorm)],
+    )
     if cotangent is None:
         return found
 

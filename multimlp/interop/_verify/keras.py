@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Iterator
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 
 from multimlp.errors import InputError
-from multimlp.interop._verify.run import Opened, Run
+from multimlp.interop._verify.run import Call, Opened, Run
+
+_Seen: TypeAlias = tuple[Any, int, int, np.ndarray, np.ndarray | None]
+"""A layer, which tensors it took and gave, and their values."""
 
 
 def opened(name: str, model: Any) -> Opened:
@@ -17,36 +22,40 @@ def opened(name: str, model: Any) -> Opened:
         state = "one that is not built" if isinstance(model, keras.Model) else type(model).__name__
         raise InputError(f"{name}: expected a built keras.Model, got {state}")
     shape = getattr(model, "input_shape", None)
-    if not isinstance(shape, tuple) or len(shape) != 2 or shape[1] is None:
+    if not isinstance(shape, tuple) or len(shape) < 2 or None in shape[1:]:
         raise InputError(f"{name}: expected a Keras model of inputs (n, features), got {shape}")
 
-    kernel = next((layer.kernel for layer in model.layers if isinstance(layer, keras.layers.Dense)), None)
+    kernel = next((layer.kernel for layer in _flat(model) if isinstance(layer, keras.layers.Dense)), None)
     dtype = model.variable_dtype if kernel is None else kernel.dtype
 
     def run(X: np.ndarray, cotangent: np.ndarray | None) -> Run:
-        return _run(model, X, cotangent)
+        found = _run(model, X.reshape(-1, *shape[1:]), cotangent)
+        if found.gradients is not None:  # in rows, as images are given here
+            found.gradients = {**found.gradients, "inputs": found.gradients["inputs"].reshape(X.shape)}
+        return found
 
     return Opened(
         f"Keras on {keras.backend.backend()}",
-        int(shape[1]),
+        math.prod(shape[1:]),
         keras.backend.standardize_dtype(dtype),
         run,
     )
 
 
 def _run(model: Any, X: np.ndarray, cotangent: np.ndarray | None) -> Run:
-    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
-    wanted = [tensor for layer in dense for tensor in (layer.input, layer.output)]
-    values = [
-        _host(value) for value in keras.Model(model.inputs[0], [*model.outputs, *wanted])(X, training=False)
-    ]
-    outputs, inputs, after = values[0], values[1::2], values[2::2]
-    linear = [
-        out if layer.activation is keras.activations.linear else None
-        for layer, out in zip(dense, after, strict=True)
-    ]
-    found = Run(outputs).chain([f"Dense {layer.name!r}" for layer in dense], linear, inputs)
-    if cotangent is not None:
+    dense = [layer for layer in _flat(model) if isinstance(layer, keras.layers.Dense)]
+    outputs, seen = (_in_turn if isinstance(model, keras.Sequential) else _as_outputs)(model, X)
+    calls = {
+        kind: [
+            Call(f"{kind.__name__} {layer.name!r}", source, target, taken, given)
+            for layer, source, target, taken, given in seen
+            if isinstance(layer, kind)
+        ]
+        for kind in _SEEN
+    }
+    found = Run(outputs).calls(*calls.values())
+    gradients = _GRADIENTS.get(keras.backend.backend())  # numpy and openvino have none
+    if cotangent is not None and gradients is not None:
         variables = [v for layer in dense for v in (layer.kernel, *([layer.bias] if layer.use_bias else []))]
         names = [
             f"{part} {i}"
@@ -56,11 +65,60 @@ def _run(model: Any, X: np.ndarray, cotangent: np.ndarray | None) -> Run:
         found.gradients = dict(
             zip(
                 ("inputs", *names),
-                _GRADIENTS[keras.backend.backend()](model, variables, X, cotangent),
+                gradients(model, variables, X, cotangent),
                 strict=True,
             )
         )
     return found
+
+
+_SEEN = (keras.layers.Dense, keras.layers.BatchNormalization)
+_TRAINED_OTHERWISE = (
+    keras.layers.BatchNormalization,
+    keras.layers.Dropout,
+    keras.layers.AlphaDropout,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+)
+
+
+def _in_turn(model: Any, X: np.ndarray) -> tuple[np.ndarray, list[_Seen]]:
+    """The layers of a ``Sequential``, called one after the other."""
+    found: list[_Seen] = []
+    kept = [keras.ops.convert_to_tensor(X)]  # or another tensor could get the id of one that is gone
+    for layer in _flat(model):
+        hidden = kept[-1]
+        kept.append(layer(hidden, training=False) if isinstance(layer, _TRAINED_OTHERWISE) else layer(hidden))
+        found.append((layer, id(hidden), id(kept[-1]), _host(hidden), _unfused(layer, _host(kept[-1]))))
+    return _host(kept[-1]), found
+
+
+def _as_outputs(model: Any, X: np.ndarray) -> tuple[np.ndarray, list[_Seen]]:
+    """Those of any other model, as further outputs of it."""
+    layers = [layer for layer in model.layers if isinstance(layer, _SEEN)]
+    wanted = [tensor for layer in layers for tensor in (layer.input, layer.output)]
+    if not wanted:  # Keras gives a single output as it is
+        return _host(model(X, training=False)), []
+    watched = keras.Model(model.inputs[0], [*model.outputs, *wanted])
+    outputs, *values = (_host(value) for value in watched(X, training=False))
+    return outputs, [
+        (layer, id(layer.input), id(layer.output), taken, _unfused(layer, given))
+        for layer, taken, given in zip(layers, values[::2], values[1::2], strict=True)
+    ]
+
+
+def _unfused(layer: Any, given: np.ndarray) -> np.ndarray | None:
+    linear = keras.activations.linear
+    return given if getattr(layer, "activation", linear) is linear else None
+
+
+def _flat(model: Any) -> Iterator[Any]:
+    """The layers of a model, those of a ``Sequential`` in it in its place."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Sequential):
+            yield from _flat(layer)
+        else:
+            yield layer
 
 
 def _tensorflow(model: Any, variables: list[Any], X: np.ndarray, cotangent: np.ndarray) -> list[np.ndarray]:
@@ -87,18 +145,18 @@ def _torch(model: Any, variables: list[Any], X: np.ndarray, cotangent: np.ndarra
 def _jax(model: Any, variables: list[Any], X: np.ndarray, cotangent: np.ndarray) -> list[np.ndarray]:
     import jax
 
-    trained = list(model.trainable_variables)
-    fixed = [variable.value for variable in model.non_trainable_variables]
+    trained, fixed = list(model.trainable_variables), list(model.non_trainable_variables)
 
-    def value(own: list[Any], X: Any) -> Any:
-        outputs, _ = model.stateless_call(own, fixed, X, training=False)
+    def value(own: list[Any], X: Any) -> Any:  # frozen layers have gradients too
+        held = {id(variable): number for variable, number in zip(variables, own, strict=True)}
+        known, others = ([held.get(id(v), v.value) for v in part] for part in (trained, fixed))
+        outputs, _ = model.stateless_call(known, others, X, training=False)
         return (outputs * cotangent).sum()
 
-    in_trained, in_inputs = jax.grad(value, argnums=(0, 1))(
-        [variable.value for variable in trained], jax.numpy.asarray(X)
+    in_own, in_inputs = jax.grad(value, argnums=(0, 1))(
+        [variable.value for variable in variables], jax.numpy.asarray(X)
     )
-    places = {id(variable): i for i, variable in enumerate(trained)}
-    return [np.asarray(in_inputs), *(np.asarray(in_trained[places[id(v)]]) for v in variables)]
+    return [np.asarray(in_inputs), *map(np.asarray, in_own)]
 
 
 _GRADIENTS = {"tensorflow": _tensorflow, "torch": _torch, "jax": _jax}

@@ -10,7 +10,7 @@ from onnx import helper, shape_inference
 
 from multimlp.errors import InputError, missing_dependency
 from multimlp.files import one_line
-from multimlp.interop._verify.run import Opened, Run
+from multimlp.interop._verify.run import Call, Opened, Run
 
 try:
     import onnxruntime
@@ -37,12 +37,23 @@ def opened(name: str, model: Any) -> Opened:
 
 def _run(model: onnx.ModelProto, source: str, X: np.ndarray) -> Run:
     names, taken, given = _products(model.graph)
+    normalised = [
+        (f"BatchNormalization {node.name or node.output[0]!r}", node.input[0], node.output[0])
+        for node in model.graph.node
+        if node.op_type == "BatchNormalization"
+    ]
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
     inferred = shape_inference.infer_shapes(model).graph
     known = {value.name: value for value in inferred.value_info}
     own = {value.name for value in model.graph.output}
-    wanted = list(dict.fromkeys(value for value in (*taken, *given) if value in known and value not in own))
+    wanted = list(
+        dict.fromkeys(
+            value
+            for value in (*taken, *given, *(name for row in normalised for name in row[1:]))
+            if value in known and value not in own
+        )
+    )
     watched.graph.output.extend(known[value] for value in wanted)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -51,12 +62,24 @@ def _run(model: onnx.ModelProto, source: str, X: np.ndarray) -> Run:
             watched.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # its own classes have no common base
-        raise InputError(f"onnxruntime cannot run the ONNX model: {one_line(error)}") from None
+        raise InputError(
+            f"onnxruntime {onnxruntime.__version__} cannot run the ONNX model: {one_line(error)}"
+        ) from None
     outputs = [value.name for value in session.get_outputs()]
     values = dict(zip(outputs, session.run(None, {source: X}), strict=True)) | {source: X}
     found = Run(np.asarray(values[model.graph.output[0].name]))
     if all(value in values for value in taken):
-        found.chain(names, [values.get(value) for value in given], [values[value] for value in taken])
+        found.calls(
+            [
+                Call(name, source, target, values[source], values.get(target))
+                for name, source, target in zip(names, taken, given, strict=True)
+            ],
+            [
+                Call(name, source, target, values[source], values[target])
+                for name, source, target in normalised
+                if source in values and target in values
+            ],
+        )
     return found
 
 

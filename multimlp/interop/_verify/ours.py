@@ -1,19 +1,19 @@
-"""``(mlp, params)`` of multimlp, on the library of the parameters."""
+"""``(model, params)`` of multimlp, an `MLP` or a chain of blocks, on the library of the parameters."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 
 from multimlp import tree
 from multimlp.backend import Array, array_namespace, owner
-from multimlp.blocks import Chain
+from multimlp.blocks import Chain, Dense
 from multimlp.errors import InputError
-from multimlp.interop._arrays import on_host
-from multimlp.interop._layers import check_single
 from multimlp.interop._verify.run import Opened, Run
-from multimlp.mlp import MLP, dense, named_arrays
+from multimlp.mlp import MLP, check_params, named_arrays
+from multimlp.mlp import dense as affine
 from multimlp.transforms import grad
 
 
@@ -22,11 +22,16 @@ def opened(name: str, model: Any) -> Opened:
     if not (isinstance(model, tuple) and len(model) == 2 and isinstance(model[0], (MLP, Chain))):
         raise InputError(f"{name}: expected (mlp, params), got {type(model).__name__}")
     mlp, params = model
-    check_single(mlp, params)
-    if mlp.in_features is None:
-        raise InputError(
-            f"{name}: it does not say how many features come in; give its first block in_features="
-        )
+    if isinstance(mlp, MLP):
+        check_params(mlp, params, single=True)
+    else:
+        mlp.check_params(params)
+        if mlp.members(params) is not None:
+            raise InputError(f"{name}: the parameters are an ensemble's; give those of one member")
+        if mlp.in_features is None:
+            raise InputError(
+                f"{name}: the chain does not say how many features come in; give its first block in_features="
+            )
     leaf = tree.leaves(params)[0]
     backend = owner(leaf)
     dtype = backend.dtype_name(leaf.dtype)
@@ -37,36 +42,70 @@ def opened(name: str, model: Any) -> Opened:
 
     def run(X: np.ndarray, cotangent: np.ndarray | None) -> Run:
         with backend.scope(dtype):
-            found = _run(mlp, params, place(X))
+            found = (_run if isinstance(mlp, MLP) else _run_chain)(mlp, params, place(X))
             if cotangent is not None:
                 found.gradients = _gradients(mlp, params, place(X), place(cotangent))
         return found
 
-    return Opened(f"multimlp on {backend.name}", mlp.in_features, dtype, run)
+    return Opened(f"multimlp on {backend.name}", int(mlp.in_features or 0), dtype, run)
 
 
-def _run(mlp: MLP | Chain, params: Any, X: Array) -> Run:
-    if isinstance(mlp, Chain):
-        return Run(on_host(mlp(params, X)))
+def _host(array: Array) -> np.ndarray:
+    return np.asarray(owner(array).to_numpy(array))
+
+
+def _run(mlp: MLP, params: Any, X: Array) -> Run:
     before, inputs = [], []
     hidden = X
     for row, layer in zip(mlp.layers, params, strict=True):
-        inputs.append(on_host(hidden))
-        hidden = dense(hidden, layer.weight, layer.bias)
-        before.append(on_host(hidden))
+        inputs.append(_host(hidden))
+        hidden = affine(hidden, layer.weight, layer.bias)
+        before.append(_host(hidden))
         if row.activation is not None:
             hidden = row.activation(hidden, getattr(layer, "activation", None))
     names = [row.label for row in mlp.layers]
-    return Run(on_host(mlp(params, X))).chain(names, [*before], inputs)
+    return Run(_host(mlp(params, X))).chain(names, [*before], inputs)
 
 
-def _gradients(mlp: MLP | Chain, params: Any, X: Array, cotangent: Array) -> dict[str, np.ndarray]:
+def _run_chain(model: Chain, params: Any, X: Array) -> Run:
+    names: list[str] = []
+    before: list[np.ndarray | None] = []
+    inputs: list[np.ndarray] = []
+
+    def through(block: Any, held: Any, hidden: Array, place: str) -> Array:
+        if isinstance(block, Chain):
+            for i, part in enumerate(block.blocks):
+                hidden = through(part, held[i], hidden, f"{place}.{i}" if place else str(i))
+            return hidden
+        if block.name == "residual":
+            return hidden + through(block.parts[0], held[0], hidden, f"{place}.0")
+        if isinstance(block, Dense):
+            names.append(f"dense {place!r}")
+            inputs.append(_host(hidden))
+            before.append(_host(dataclasses.replace(block, activation=None).apply(held, hidden, None)))
+        given: Array = block.apply(held, hidden, None)
+        return given
+
+    through(model, params, X, "")
+    return Run(_host(model(params, X))).chain(names, before, inputs)
+
+
+def _layers_in(block: Any, held: Any) -> list[Any]:
+    """The parameters of the fully connected layers, in the order in which `_run_chain` comes to them."""
+    if isinstance(block, MLP):
+        return list(held)
+    if isinstance(block, Chain) or block.name == "residual":
+        return [layer for part, own in zip(block.parts, held, strict=True) for layer in _layers_in(part, own)]
+    return [held] if isinstance(block, Dense) else []
+
+
+def _gradients(mlp: Any, params: Any, X: Array, cotangent: Array) -> dict[str, np.ndarray]:
     def value(params: Any, X: Array) -> Array:
         xp = array_namespace(X)
         return xp.sum(mlp(params, X) * cotangent)
 
     in_params, in_inputs = grad(value, argnums=(0, 1))(params, X)
-    found = {"inputs": on_host(in_inputs)}
-    for i, layer in enumerate(in_params if isinstance(mlp, MLP) else ()):
-        found |= {f"{part} {i}": on_host(values) for part, values in named_arrays(layer).items()}
+    found = {"inputs": _host(in_inputs)}
+    for i, layer in enumerate(_layers_in(mlp, in_params)):
+        found |= {f"{part} {i}": _host(values) for part, values in named_arrays(layer).items()}
     return found

@@ -6,10 +6,13 @@ import html
 import json
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+_SHOWN = 6
+"""Numbers of a row in text and pages; JSON has them all."""
+_OUTLYING = 10.0
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>
 <style>
@@ -22,6 +25,10 @@ td, th {{ padding: .3rem .6rem; text-align: left; border-bottom: 1px solid #8884
 <p>{sentence}</p>
 <table><tr><th>what</th><th>ulp</th><th>relative</th><th>largest difference</th></tr>
 {rows}
+</table>
+<h2>The inputs whose outputs are the farthest apart</h2>
+<table><tr><th>row</th><th>ulp</th><th>inputs</th><th>{a}</th><th>{b}</th></tr>
+{worst}
 </table></html>
 """
 
@@ -47,36 +54,69 @@ class Row:
     absolute: float
 
     @classmethod
-    def of(cls, name: str, a: np.ndarray, b: np.ndarray, eps: float) -> Row:
-        """The row of two arrays; of other shapes, or with NaN or infinities at other places, infinitely far apart."""
+    def of(cls, name: str, a: np.ndarray, b: np.ndarray, eps: float, examples: bool = False) -> Row:
+        """The row of two arrays, one line an example if ``examples``; of other shapes, or with NaN or infinities at other places,
+        infinitely far apart."""
         if a.shape != b.shape:
             return cls(name, math.inf, math.inf, math.inf)
-        ulps, differences = _apart(a, b, eps)
+        ulps, differences = _apart(a, b, eps, examples)
         if not ulps.size:
             return cls(name, 0.0, 0.0, 0.0)
         largest = float(np.max(np.abs(a[np.isfinite(a)]), initial=0.0))
         absolute = float(differences.max())
         return cls(name, float(ulps.max()), absolute / largest if largest else absolute, absolute)
 
-    @staticmethod
-    def worst_row(a: np.ndarray, b: np.ndarray, eps: float) -> int:
-        """The number of the row in which the arrays are the farthest apart."""
-        return int(np.argmax(_apart(a, b, eps)[0].max(axis=-1)))
+
+class WorstInput(NamedTuple):
+    """A row of the inputs whose outputs are far apart.
+
+    Attributes
+    ----------
+    row : int
+        Its place among the inputs, from 0.
+    ulp : float
+        The largest difference of its outputs.
+    inputs, a, b : tuple of float
+        The row, and what each model makes of it.
+    """
+
+    row: int
+    ulp: float
+    inputs: tuple[float, ...]
+    a: tuple[float, ...]
+    b: tuple[float, ...]
 
 
-def _apart(a: np.ndarray, b: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
+def ulps_of_rows(a: np.ndarray, b: np.ndarray, eps: float) -> np.ndarray:
+    """How far apart the arrays are in each row."""
+    return np.asarray(_apart(a, b, eps, True)[0].max(axis=-1))
+
+
+def _apart(a: np.ndarray, b: np.ndarray, eps: float, examples: bool) -> tuple[np.ndarray, np.ndarray]:
     """Differences in units in the last place, and as they are."""
     a, b = a.astype(np.float64), b.astype(np.float64)
     finite = np.isfinite(a) & np.isfinite(b)
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     with np.errstate(invalid="ignore", over="ignore"):
         differences = np.where(same, 0.0, np.where(finite, np.abs(a - b), np.inf))
-        root = math.sqrt(float(np.mean(np.where(finite, a, 0.0) ** 2))) if a.size else 0.0
-        scale = eps * np.maximum(np.maximum(np.abs(a), np.abs(b)), root)
+        size = _usual_size(np.where(finite, a, 0.0), examples)
+        scale = eps * np.maximum(np.maximum(np.abs(a), np.abs(b)), size)
         ulps = np.where(
             differences == 0, 0.0, np.where(finite, differences / np.where(scale > 0, scale, eps), np.inf)
         )
     return ulps, differences
+
+
+def _usual_size(values: np.ndarray, examples: bool) -> Any:
+    """The root mean square; of examples at most ten times that of the middle one, so that a few huge ones hide nothing in the others."""
+    if not values.size:
+        return 0.0
+    root = math.sqrt(float(np.mean(values**2)))
+    if not examples:
+        return root
+    own = np.sqrt(np.mean(values**2, axis=-1, keepdims=True))
+    middle = float(np.median(own))
+    return np.maximum(own, min(root, _OUTLYING * middle)) if middle > 0 else root
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +142,10 @@ class Verification:
     layers : tuple of Row
         Where both could be looked at, from the inputs on.
     gradients : tuple of Row or None
-    worst_input : tuple of float
-        The row whose outputs are the farthest apart.
+    left_out : tuple of str
+        What both have and was not compared, and why.
+    worst_inputs : tuple of WorstInput
+        The rows whose outputs are the farthest apart, up to five, the worst first.
     """
 
     a: str
@@ -115,7 +157,8 @@ class Verification:
     layers: tuple[Row, ...]
     gradients: tuple[Row, ...] | None
     gradients_missing: str
-    worst_input: tuple[float, ...]
+    left_out: tuple[str, ...]
+    worst_inputs: tuple[WorstInput, ...]
 
     @property
     def ok(self) -> bool:
@@ -130,7 +173,14 @@ class Verification:
         return None if self.gradients is None else max((row.ulp for row in self.gradients), default=0.0)
 
     @property
+    def worst_input(self) -> tuple[float, ...]:
+        """The row whose outputs are the farthest apart."""
+        return self.worst_inputs[0].inputs
+
+    @property
     def first_difference(self) -> str | None:
+        if self.ok:
+            return None
         rows = (*self.layers, self.outputs, *(self.gradients or ()))
         return next((row.name for row in rows if not row.ulp <= self.tolerance), None)
 
@@ -141,7 +191,9 @@ class Verification:
             if self.gradients_ulp is None
             else f"gradients by {self.gradients_ulp:.3g}"
         )
-        found = f"over {self.rows} rows outputs differ by {self.outputs_ulp:.3g} ulp, {told}; {self.tolerance:.3g} are allowed"
+        found = f"over {self.rows} rows {self.outputs.name} differ by {self.outputs_ulp:.3g} ulp, {told}; {self.tolerance:.3g} are allowed"
+        if self.left_out:
+            found += f"; not compared: {'; '.join(self.left_out)}"
         if self.ok:
             return f"{self.a} and {self.b} compute the same: {found}."
         return f"{self.a} and {self.b} differ: {found}. First: {self.first_difference}."
@@ -149,9 +201,14 @@ class Verification:
     def __str__(self) -> str:
         rows = (*self.layers, self.outputs, *(self.gradients or ()))
         width = max(len(row.name) for row in rows)
-        lines = [
-            f"  {row.name:{width}}  {row.ulp:9.3g} ulp  {row.relative:9.2g}{'' if row.ulp <= self.tolerance else '  differs'}"
+        lines = [f"  {'':{width}}  {'ulp':>9}  {'relative':>9}"]
+        lines += [
+            f"  {row.name:{width}}  {row.ulp:9.3g}  {row.relative:9.2g}{'' if row.ulp <= self.tolerance else '  differs'}"
             for row in rows
+        ]
+        lines += [
+            f"  farthest apart: row {worst.row}, by {worst.ulp:.3g} ulp: {_row(worst.inputs)} gives {_row(worst.a)} and {_row(worst.b)}"
+            for worst in ([] if self.ok else self.worst_inputs)
         ]
         return "\n".join([self.sentence(), *lines])
 
@@ -163,6 +220,8 @@ class Verification:
             "gradients_ulp": self.gradients_ulp,
             "first_difference": self.first_difference,
             **asdict(self),
+            "worst_input": self.worst_input,
+            "worst_inputs": [worst._asdict() for worst in self.worst_inputs],
         }
 
     def to_json(self) -> str:
@@ -177,5 +236,18 @@ class Verification:
             f"<td>{row.ulp:.3g}</td><td>{row.relative:.2g}</td><td>{row.absolute:.2g}</td></tr>"
             for row in (*self.layers, self.outputs, *(self.gradients or ()))
         )
-        title = f"{self.a} against {self.b}"
-        return _PAGE.format(title=html.escape(title), sentence=html.escape(self.sentence()), rows=rows)
+        worst = "\n".join(
+            f"<tr><td>{worst.row}</td><td>{worst.ulp:.3g}</td>"
+            + "".join(f"<td>{_row(values)}</td>" for values in (worst.inputs, worst.a, worst.b))
+            + "</tr>"
+            for worst in self.worst_inputs
+        )
+        title, a, b = (html.escape(text) for text in (f"{self.a} against {self.b}", self.a, self.b))
+        sentence = html.escape(self.sentence())
+        return _PAGE.format(title=title, a=a, b=b, sentence=sentence, rows=rows, worst=worst)
+
+
+def _row(values: tuple[float, ...]) -> str:
+    """Numbers in seven digits, the first few of a long row."""
+    shown = " ".join(f"{value:.7g}" for value in values[:_SHOWN])
+    return f"({shown}{' ...' if len(values) > _SHOWN else ''})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -32,6 +32,17 @@ class Seen(NamedTuple):
     values: np.ndarray
 
 
+class Call(NamedTuple):
+    """What a layer took and gave. ``source`` and ``target`` tell these values from all others in the run: ids, or names."""
+
+    name: str
+    source: Hashable
+    target: Hashable
+    taken: np.ndarray
+    given: np.ndarray | None
+    """None of a fully connected layer whose activation is fused to it."""
+
+
 @dataclass
 class Run:
     """Everything on the host.
@@ -45,12 +56,27 @@ class Run:
         Of ``sum(outputs * cotangent)`` in ``"inputs"``, ``"weight 0"`` (in, out), ``"bias 0"``, ...; None where the library has none.
     probabilities : bool
         Whether the outputs are probabilities of classes, which other libraries leave to the loss.
+    rescaled : set of int
+        The layers beside which there is a normalisation by stored numbers: their weights are others than where it is folded into them.
+    without_last : bool
+        Whether the last layer is not among `layers`.
     """
 
     outputs: np.ndarray
     layers: dict[Place, Seen] = field(default_factory=dict)
     gradients: Mapping[str, np.ndarray] | None = None
     probabilities: bool = False
+    rescaled: set[int] = field(default_factory=set)
+    without_last: bool = False
+
+    @property
+    def depth(self) -> int:
+        """The number of fully connected layers; 0 where none could be seen."""
+        return (
+            1
+            + self.without_last
+            + max((place.layer for place in self.layers), default=-1 - self.without_last)
+        )
 
     def chain(self, names: list[str], before: list[np.ndarray | None], inputs: list[np.ndarray]) -> Run:
         """Fill in `layers` from what went into each fully connected layer and, where it is known, what came out of it: the inputs of
@@ -61,6 +87,29 @@ class Run:
                 self.layers[Place(i, BEFORE)] = Seen(name, linear)
             self.layers[Place(i, AFTER)] = Seen(name, out)
         return self
+
+    def calls(self, layers: Sequence[Call], normalised: Sequence[Call]) -> Run:
+        """Fill in `layers` and `rescaled` from the fully connected layers and the normalisations by stored numbers (BatchNorm), each in the
+        order of the calls. Such a normalisation belongs to the layer that it follows, else to the one behind it: another library may have
+        it folded into the weights there."""
+        found = list(layers)
+        for call in normalised:
+            before = next(
+                (i for i, row in enumerate(found) if row.target == call.source and row.given is not None),
+                None,
+            )
+            behind = next((i for i, row in enumerate(found) if row.source == call.target), None)
+            if before is not None:
+                found[before] = found[before]._replace(target=call.target, given=call.given)
+                self.rescaled.add(before)
+            elif behind is not None:
+                found[behind] = found[behind]._replace(source=call.source, taken=call.taken)
+                self.rescaled.add(behind)
+        if not found:
+            return self
+        return self.chain(
+            [row.name for row in found], [row.given for row in found], [row.taken for row in found]
+        )
 
 
 def first_width(widths: Iterable[int], call: Callable[[int], object]) -> int | None:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from multimlp.errors import InputError
-from multimlp.interop._verify.run import Opened, Run, first_width
+from multimlp.interop._verify.run import Call, Opened, Run, first_width
 from multimlp.interop.torch import TorchMLP
 
 
@@ -55,18 +56,23 @@ def _first_width(model: nn.Module, like: torch.Tensor) -> int:
 
 
 def _run(model: nn.Module, X: torch.Tensor, cotangent: np.ndarray | None) -> Run:
-    names: list[str] = []
     linears: list[nn.Linear] = []
-    before: list[np.ndarray | None] = []
-    inputs: list[np.ndarray] = []
-    called = {module: name for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    layers: list[Call] = []
+    normalised: list[Call] = []
+    kept: list[torch.Tensor] = []  # or another tensor could get the id of one that is gone
+    called = {
+        module: name for name, module in model.named_modules() if isinstance(module, (nn.Linear, _BatchNorm))
+    }
 
     def watch(module: nn.Module, arguments: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        assert isinstance(module, nn.Linear)
-        names.append(f"Linear {called[module]!r}")
-        linears.append(module)
-        inputs.append(_host(arguments[0]))
-        before.append(_host(output))
+        kept.extend((arguments[0], output))
+        name = f"{type(module).__name__} {called[module]!r}"  # type: ignore[index]
+        call = Call(name, id(arguments[0]), id(output), _host(arguments[0]), _host(output))
+        if isinstance(module, nn.Linear):
+            linears.append(module)
+            layers.append(call)
+        else:
+            normalised.append(call)
 
     hooks = [module.register_forward_hook(watch) for module in called]
     try:
@@ -75,7 +81,7 @@ def _run(model: nn.Module, X: torch.Tensor, cotangent: np.ndarray | None) -> Run
     finally:
         for hook in hooks:
             hook.remove()
-    found = Run(_host(outputs)).chain(names, before, inputs)
+    found = Run(_host(outputs)).calls(layers, normalised)
     if cotangent is not None:
         found.gradients = _gradients(X, outputs, linears, cotangent)
     return found

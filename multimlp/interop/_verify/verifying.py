@@ -12,14 +12,22 @@ from multimlp.backend import host_values
 from multimlp.errors import InputError, ShapeError
 from multimlp.errors.checks import check_number, check_whole
 from multimlp.interop._verify.opened import opened
-from multimlp.interop._verify.report import Row, Verification
-from multimlp.interop._verify.run import Opened, Run
+from multimlp.interop._verify.report import Row, Verification, WorstInput, ulps_of_rows
+from multimlp.interop._verify.run import Opened, Place, Run
 
 _PER_TERM = 4.0
 """Units in the last place by which a layer may differ, times the square root of the terms of its longest sum: rounding in another
 order makes a random walk of half a unit a step, seen over thousands of outputs."""
 _EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
+_WORST = 5
+"""How many of the worst inputs are told."""
+_MOST, _FEW = 0.95, 4.0
+"""Of the rows, and units in the last place: see `_amplification`."""
 _IN_INPUTS = "gradient in inputs"
+_OTHER_WEIGHTS = (
+    "layers and gradients in weights, since these differ where the models, as functions of their inputs, do not: one has a scale or a "
+    "shift in its weights that the other has beside them"
+)
 _SCALES = (1.0, 1.0, 0.1, 10.0)
 """Of rows that are drawn: ordinary ones, some near zero, some where activations saturate."""
 
@@ -30,19 +38,21 @@ def verify(
     """Whether two models, of whatever libraries, compute the same: each is run by its own library, on the same rows.
 
     Differences are in units in the last place of the less precise dtype: ``|a - b| / (eps max(|a|, |b|, r))``, with r the root
-    mean square of the array, because a sum's rounding is as large as its terms and not as its value.
+    mean square of the array, because a sum's rounding is as large as its terms and not as its value (of outputs and layers at most ten
+    times that of the example in the middle, so that a few huge examples hide nothing in the others).
 
     Parameters
     ----------
     a, b : model
-        ``(mlp, params)``, a ``torch.nn.Module``, a ``keras.Model``, ``(linen module, variables)``, an
+        ``(mlp, params)`` of an `MLP` or a chain of blocks, a ``torch.nn.Module``, a ``keras.Model``, ``(linen module, variables)``, an
         ``nnx.Sequential``, an Equinox module, a fitted network of scikit-learn, an ``onnx.ModelProto``, or a Gluon block. Dropout is off.
     X : array_like, shape (n, in_features), optional
         Default: ``rows`` rows drawn from normal distributions of several widths.
     rows, seed : int
         Of what is drawn: the rows, and the direction along which gradients are taken.
     tolerance : float, optional
-        Units in the last place that count as equal; default 4 sqrt(longest sum) times the number of layers.
+        Units in the last place that count as equal. Default: 4 sqrt(longest sum) times the number of layers; more where model ``a``
+        itself moves by more than a few units when its inputs do by one.
 
     Returns
     -------
@@ -90,30 +100,98 @@ def verify(
         compared = "outputs"
     if here.shape != there.shape:
         raise ShapeError(f"a gives outputs of shape {here.shape}, b of shape {there.shape}")
+    depths = {name: run.depth for name, run in (("a", first), ("b", second))}
+    left_out = _different_layers(one, other, depths)
     layers = []
-    for place in sorted(first.layers.keys() & second.layers.keys(), key=lambda place: place.order):
+    for place in [] if left_out else _places(first, second):
         one_seen, other_seen = first.layers[place], second.layers[place]
         name = f"{one_seen.name} | {other_seen.name}, {place.stage}"
-        layers.append(Row.of(name, one_seen.values, other_seen.values, eps))
+        layers.append(Row.of(name, one_seen.values, other_seen.values, eps, examples=True))
     gradients, missing = _gradients(one, other, inputs, here.shape, seed, eps, compared)
-    allowed = _tolerance(first, second, inputs.shape[1]) if tolerance is None else tolerance
-    outputs = Row.of(compared, here, there, eps)
-    if outputs.ulp <= allowed and any(not row.ulp <= allowed for row in layers):
-        # The same function of other weights, such as those that a normalisation was folded into: nothing inside can be compared.
-        layers = []
-        gradients = None if gradients is None else tuple(row for row in gradients if row.name == _IN_INPUTS)
+    if tolerance is None:
+        tolerance = _tolerance(first, second, inputs.shape[1]) * _amplification(
+            one, inputs, first.outputs, eps, seed
+        )
+    if gradients is not None:
+        gradients, apart = _comparable(gradients, bool(left_out), first.rescaled ^ second.rescaled)
+        left_out += apart
+    outputs = Row.of(compared, here, there, eps, examples=True)
+    if _is_same_function(outputs, gradients, tolerance) and any(
+        not row.ulp <= tolerance for row in (*layers, *(gradients or ()))
+    ):
+        layers, gradients = [], gradients and tuple(row for row in gradients if row.name == _IN_INPUTS)
+        left_out += (_OTHER_WEIGHTS,)
     return Verification(
         a=one.library,
         b=other.library,
         dtypes=(one.dtype, other.dtype),
         rows=len(inputs),
-        tolerance=allowed,
+        tolerance=tolerance,
         outputs=outputs,
         layers=tuple(layers),
         gradients=gradients,
         gradients_missing=missing,
-        worst_input=tuple(float(x) for x in inputs[Row.worst_row(here, there, eps)]),
+        left_out=left_out,
+        worst_inputs=_worst(inputs, here, there, eps),
     )
+
+
+def _is_same_function(outputs: Row, gradients: tuple[Row, ...] | None, tolerance: float) -> bool:
+    """Whether outputs are the same, and gradients in the inputs where there are any."""
+    in_inputs = [row for row in gradients or () if row.name == _IN_INPUTS]
+    return all(row.ulp <= tolerance for row in (outputs, *in_inputs))
+
+
+def _places(first: Run, second: Run) -> list[Place]:
+    return sorted(first.layers.keys() & second.layers.keys(), key=lambda place: place.order)
+
+
+def _different_layers(one: Opened, other: Opened, depths: dict[str, int]) -> tuple[str, ...]:
+    """What is to be said where both show layers, and not as many."""
+    if 0 in depths.values() or depths["a"] == depths["b"]:
+        return ()
+    return (
+        f"layers and gradients in weights, since {one.library} has {depths['a']} fully connected layers and {other.library} "
+        f"{depths['b']}",
+    )
+
+
+def _comparable(
+    rows: tuple[Row, ...], only_inputs: bool, rescaled: set[int]
+) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+    """The gradients that are of the same thing, and why others are not."""
+    if only_inputs:
+        return tuple(row for row in rows if row.name == _IN_INPUTS), ()
+    names = {f"gradient in {part} {i}" for part in ("weight", "bias") for i in rescaled}
+    apart = tuple(
+        f"{row.name}, since one model has a normalisation there and the other has it in the weights"
+        for row in rows
+        if row.name in names
+    )
+    return tuple(row for row in rows if row.name not in names), apart
+
+
+def _worst(inputs: np.ndarray, here: np.ndarray, there: np.ndarray, eps: float) -> tuple[WorstInput, ...]:
+    """The rows whose outputs are the farthest apart, the worst first; at least one, and none without a difference after it."""
+    ulps = ulps_of_rows(here, there, eps)
+    order = np.argsort(-ulps, kind="stable")[:_WORST]
+    return tuple(
+        WorstInput(
+            int(i),
+            float(ulps[i]),
+            *(tuple(float(value) for value in values[i]) for values in (inputs, here, there)),
+        )
+        for n, i in enumerate(order)
+        if n == 0 or ulps[i] > 0
+    )
+
+
+def _amplification(model: Opened, X: np.ndarray, outputs: np.ndarray, eps: float, seed: int) -> float:
+    """How much more than a few units the outputs move, at most of the rows, when every input is rounded another way: a chain of
+    exponentials multiplies the rounding of what goes into it, in each library its own."""
+    signs = random.host_generator(seed, "rounding").choice([-1.0, 1.0], X.shape)
+    moved = _run(model, (X * (1 + eps * signs)).astype(X.dtype), None).outputs
+    return max(1.0, float(np.quantile(ulps_of_rows(outputs, moved, eps), _MOST)) / _FEW)
 
 
 def _inputs(X: Any, one: Opened, other: Opened, rows: int, seed: int) -> np.ndarray:
@@ -148,24 +226,19 @@ def _gradients(
 ) -> tuple[tuple[Row, ...] | None, str]:
     if compared == "probabilities":
         return None, "scikit-learn has no gradients"
-    along = random.host_generator(seed, "along").standard_normal(shape).astype(X.dtype)
+    # Around 1: the gradient in the last bias is their sum, which around 0 would be nothing but its own rounding.
+    along = (1 + random.host_generator(seed, "along").standard_normal(shape)).astype(X.dtype)
     found = [_run(model, X, along).gradients for model in (one, other)]
-    without = [
-        model.library for model, gradients in zip((one, other), found, strict=True) if gradients is None
-    ]
+    without = sorted(
+        {model.library for model, gradients in zip((one, other), found, strict=True) if gradients is None}
+    )
     first, second = found
     if first is None or second is None:
         return None, f"{' and '.join(without)} {'has' if len(without) == 1 else 'have'} no gradients"
-    rows = []
-    for name in first:
-        if name in second:
-            here, there = first[name], second[name]
-            if here.shape == there.shape:
-                rows.append(Row.of(f"gradient in {name}", here, there, eps))
-    return tuple(rows), ""
+    shared = [name for name in first if name in second]
+    return tuple(Row.of(f"gradient in {name}", first[name], second[name], eps) for name in shared), ""
 
 
 def _tolerance(first: Run, second: Run, in_features: int) -> float:
     widths = [seen.values.shape[-1] for run in (first, second) for seen in run.layers.values()]
-    depth = 1 + max((place.layer for run in (first, second) for place in run.layers), default=0)
-    return _PER_TERM * math.sqrt(max(in_features, 16, *widths)) * depth
+    return _PER_TERM * math.sqrt(max(in_features, 16, *widths)) * max(first.depth, second.depth, 1)
