@@ -142,9 +142,9 @@ class Builder:
 
     def affine(self, scale: Any, shift: Any = 0.0) -> None:
         """``scale x + shift``: one number a feature, or one for all."""
-        values = [np.asarray(value, dtype=np.float64) for value in (scale, shift)]
-        axes = [value.reshape(()) if value.size == 1 else _row(value) for value in values]
-        if any(value is None for value in axes):
+        values: list[np.ndarray] = [np.asarray(value, dtype=np.float64) for value in (scale, shift)]
+        axes = [_row(value) for value in values]
+        if any(value.ndim > 1 for value in axes):
             shapes = " and ".join(str(value.shape) for value in values)
             raise self.unlike(f"has {self.where} with numbers of the shapes {shapes}")
         if not all(np.isfinite(value).all() for value in values):
@@ -268,9 +268,11 @@ def _linear(parts: Path) -> list[Linear]:
     return found
 
 
-def _row(values: np.ndarray) -> np.ndarray | None:
-    """Numbers of one axis, others being of length 1; else None."""
-    return values.reshape(-1) if values.ndim and values.shape[-1] == values.size else None
+def _row(values: np.ndarray) -> np.ndarray:
+    """One number as an array of shape (), numbers along the last axis as one of one axis; anything else as it is."""
+    if values.size == 1:
+        return values.reshape(())
+    return values.reshape(-1) if values.shape[-1] == values.size else values
 
 
 def _bias(layer: HostLayer) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import equinox as eqx
@@ -79,7 +80,7 @@ def _layer(part: Part, place: Placed) -> Any:
 def _filled(module: Any, place: Placed, **values: Any) -> Any:
     for name, array in values.items():
         if array is not None:
-            module = eqx.tree_at(lambda held, name=name: getattr(held, name), module, place(array))
+            module = eqx.tree_at(operator.attrgetter(name), module, place(array))
     return module
 
 

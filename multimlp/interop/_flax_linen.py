@@ -62,7 +62,7 @@ def linen_of(parts: Path, place: Placed) -> tuple[linen.Sequential, dict[str, An
 
 
 def _layer(part: Part, place: Placed) -> tuple[Any, dict[str, Any]]:
-    kind = {"dtype": place.dtype, "param_dtype": place.dtype}
+    kind: dict[str, Any] = {"dtype": place.dtype, "param_dtype": place.dtype}
     if isinstance(part, Linear):
         return linen.Dense(part.weight.shape[1], part.bias is not None, **kind), _held(
             place, kernel=part.weight, bias=part.bias

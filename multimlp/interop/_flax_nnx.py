@@ -61,7 +61,11 @@ def _layer(part: Part, place: Placed) -> Any:
     if isinstance(part, Dropout):
         return nnx.Dropout(part.rate, deterministic=True, rngs=nnx.Rngs(0))
     if isinstance(part, LayerNorm):
-        options = {"epsilon": part.epsilon, "use_bias": part.shift is not None, "use_fast_variance": False}
+        options: dict[str, Any] = {
+            "epsilon": part.epsilon,
+            "use_bias": part.shift is not None,
+            "use_fast_variance": False,
+        }
         norm = nnx.LayerNorm(len(part.scale), **options, **kind)
         return _filled(norm, place, scale=part.scale, bias=part.shift)
     if isinstance(part, RMSNorm):

@@ -103,7 +103,8 @@ def _numbers_stated(model: Any, shape: list[int] | None) -> tuple[int, list[int]
     inner = model["config"]
     stated = _shape(inner.get("build_input_shape"))
     shape = stated if shape is None else shape
-    count, shapes = 0, {}
+    count = 0
+    shapes: dict[str, list[int] | None] = {}
     for layer in inner["layers"]:
         own, shape = _of_layer(layer, _shape_before(layer, shapes) if kind == "Functional" else shape)
         count += own

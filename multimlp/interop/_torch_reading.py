@@ -102,7 +102,8 @@ class _Reading:
             module = self._graph.get_submodule(str(node.target))
             self._reading.where = f"{type(module).__name__} {str(node.target)!r}"
             read = functools.partial(_read_module, module, self._reading)
-            self._values.step(node, node.args[0], read)
+            source: Any = node.args[0]
+            self._values.step(node, source, read)
             return
         name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", node.target)
         self._reading.where = f"{name} {node.name!r}"
@@ -120,7 +121,8 @@ class _Reading:
     # ---- functions of one value
 
     def _function(self, node: fx.Node) -> None:
-        source, rest = node.args[0], node.args[1:]
+        source: Any = node.args[0]
+        rest = node.args[1:]
         if source not in self._values:
             raise self._unknown()
         reading, target = self._reading, node.target
@@ -157,17 +159,16 @@ class _Reading:
         if node.target in (torch.flatten, "flatten"):
             return rest in ([1], [1, -1])
         shape = rest[0] if len(rest) == 1 and isinstance(rest[0], (tuple, list)) else rest
-        return len(shape) == 2 and (shape[0] == -1 or isinstance(shape[0], fx.Node) or shape[1] == -1)
+        return len(shape) == 2 and (isinstance(shape[0], fx.Node) or -1 in (shape[0], shape[1]))
 
     def _dropout(self, node: fx.Node) -> None:
-        given = dict(zip(("p", "training"), node.args[1:], strict=False)) | node.kwargs
+        source: Any = node.args[0]
+        given: dict[str, Any] = dict(zip(("p", "training"), node.args[1:], strict=False)) | node.kwargs
         if given.get("training", True):
             raise InputError(
                 f"the {self._reading.source}: {self._reading.where} is on in evaluation too; write training=self.training"
             )
-        self._values.step(
-            node, node.args[0], functools.partial(self._reading.dropout, float(given.get("p", 0.5)))
-        )
+        self._values.step(node, source, functools.partial(self._reading.dropout, float(given.get("p", 0.5))))
 
     # ---- arithmetic
 
