@@ -30,6 +30,7 @@ from multimlp.cli.formats import (
     Model,
     Reading,
     Writing,
+    check_target,
     format_of,
     read_ours,
     reading_of,
@@ -77,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
         _check_report(args)
     model = _read(args, source)
     mlp = model.mlp
+    check_target(target, mlp)
     if target == OURS:
         files.save(args.target, mlp, model.params)
     else:
@@ -132,7 +134,8 @@ def _read_back(args: argparse.Namespace, target: str, mlp: MLP) -> Model:
     """What has been written; ``mlp`` tells the activations that a file of weights does not."""
     if target == OURS:
         return files.load(args.target, args.backend or "numpy", args.device, args.dtype)
-    how = Reading([*mlp.activations], mlp.final_activation, args.backend, args.device, args.dtype)
+    rules = ([*mlp.activations], mlp.final_activation) if isinstance(mlp, MLP) else ("relu", None)
+    how = Reading(*rules, args.backend, args.device, args.dtype)
     return READERS[target](Path(args.target), how)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from multimlp import files
 from multimlp._terminal import print_text
 from multimlp.cli.common import add_common, file_name, print_json
-from multimlp.cli.formats import WRITERS, read_ours, remark
+from multimlp.cli.formats import WRITERS, check_target, read_ours, remark
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     files.check_apart(args.output, args.model)
     model = read_ours(args.model, args)
+    check_target(args.to, model.mlp)
     WRITERS[args.to](Path(args.output), model)
     remark(model)
     mlp = model.mlp

@@ -150,6 +150,14 @@ OURS = "multimlp"
 """The format of `multimlp.save`, which is no other library's."""
 
 
+def check_target(target: str, mlp: Any) -> None:
+    """Raise where a chain of blocks would go to a format that holds weights alone, or networks alone."""
+    if not isinstance(mlp, MLP) and target not in _WITH_CHAINS:
+        raise InputError(
+            f"--to: {target} files hold plain networks alone, and this model is {mlp!r}; formats for it: {', '.join(_WITH_CHAINS)}"
+        )
+
+
 def reading_of(args: argparse.Namespace, source: str) -> Reading:
     """How to read a model of this format, from ``--activation``, ``--final-activation`` and where it shall be.
 
@@ -184,6 +192,10 @@ def remark(model: Writing) -> None:
             "the file holds the network alone: standardise inputs as `multimlp train` did "
             "(multimlp.files.load_extra)"
         )
+
+
+_WITH_CHAINS = ("onnx", "keras", OURS)
+"""Formats that hold chains of blocks."""
 
 
 def open_torch(path: Path, mlp: MLP, params: Params) -> Any:
