@@ -4,7 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo fuzz test test-all test-distributed test-lowest test-mxnet test-sdist test-wheel lint types docs bench bench-gpu clean
+.PHONY: demo fuzz test test-all test-distributed test-long test-lowest test-mxnet test-notebooks test-paddle test-sdist test-site test-wheel lint \
+	types docs bench bench-gpu clean
 
 demo: $(VENV)/.demo ## train one network on every backend and compare
 	$(BIN)/multimlp train digits
@@ -12,7 +13,10 @@ demo: $(VENV)/.demo ## train one network on every backend and compare
 test: $(VENV)/.test ## the default tests, about 15 minutes on 2 cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-all: $(VENV)/.test ## the slow tests too
+test-long: $(VENV)/.test ## the default tests on one more framework, whose compiling takes long
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m long
+
+test-all: $(VENV)/.test ## the long and slow tests too
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not fuzz"
 
 test-distributed: $(VENV)/.test ## everything about more than one process, the slow tests too, 13 minutes
@@ -22,16 +26,23 @@ fuzz: $(VENV)/.test ## random calls and damaged files, 10 minutes each
 	MULTIMLP_FUZZ_SECONDS=600 $(BIN)/python -m pytest -n 2 --dist worksteal -m fuzz
 
 MXNET_TESTS := $(wildcard tests/backends/test_mxnet*.py) $(addprefix tests/test_,$(addsuffix .py,\
-	initializers losses metrics mlp optimizers registry regularizers selection tape transforms tree))
+	initializers lesson_code losses metrics mlp optimizers registry regularizers selection tape transforms tree))
+
+PADDLE_TESTS := $(addprefix tests/,backends/test_contract.py backends/test_paddle.py $(addprefix test_,$(addsuffix .py,\
+	activations activations_axis compositions control convert convert_dtypes dtypes equations files forward jet laplacian losses \
+	metrics optimizers programs random random_draws special special_points xp)))
 
 CORE_TESTS := $(addprefix tests/,backends/test_contract.py backends/test_strict.py $(addprefix test_,$(addsuffix .py,\
 	convert dtypes files interop optimizers random tape training transforms)))
 NUMPY_1_TESTS := $(addprefix tests/,backends/test_tensorflow_edges.py backends/test_tensorflow_namespace.py test_cli_progress.py \
-	test_data.py test_distributed_communicators.py test_engine_numba.py test_estimators.py test_plotting.py)
+	test_data.py test_distributed_communicators.py test_engine_numba.py test_estimators.py test_playground.py test_plotting.py)
 
 test-lowest: $(VENV)-lowest/.test $(VENV)-lowest-jax/.test ## the lowest versions of pyproject.toml: with NumPy 1.26, and JAX with NumPy 2.0
 	$(VENV)-lowest/bin/python -m pytest -n 2 --dist worksteal $(CORE_TESTS) $(NUMPY_1_TESTS) -k 'not jax and not digits_are_learned'
 	$(VENV)-lowest-jax/bin/python -m pytest -n 2 --dist worksteal $(CORE_TESTS) -k 'jax or numpy or flax or equinox or optax'
+
+test-site: docs ## every link of the site, and in Chromium, if there is one, every page at the widths of telephone and desk
+	MULTIMLP_SITE=docs/_build/html $(BIN)/python -m pytest -rs -m "not fuzz" tests/test_pages.py tests/test_site.py
 
 test-wheel: $(VENV)/.test ## the source distribution and the wheel made from it, in an environment with NumPy and array-api-compat alone
 	rm -rf build/dist $(VENV)-wheel
@@ -54,6 +65,12 @@ test-sdist: $(VENV)/.test ## the tests that the source distribution holds, of th
 
 test-mxnet: $(VENV)-mxnet/.test ## MXNet and the core on NumPy 1.26, in an environment of their own
 	$(VENV)-mxnet/bin/python -m pytest $(MXNET_TESTS)
+
+test-notebooks: $(VENV)-notebooks/.test ## the notebooks of the lessons, cell by cell; PYTHON=python3.13 on another Python, as the newest
+	$(VENV)-notebooks/bin/python -m pytest -m "" tests/test_lesson_pages.py -k kernel
+
+test-paddle: $(VENV)-paddle/.test ## Paddle beside NumPy and array-api-strict, in an environment of their own
+	$(VENV)-paddle/bin/python -m pytest $(PADDLE_TESTS) -k paddle
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -85,13 +102,19 @@ $(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)-mxnet/.test: EXTRAS := mxnet,numpy,testing
-$(VENV)-lowest/.test: EXTRAS := app,numba,torch,tensorflow,mpi,parity,plot,onnx,keras,sklearn,testing,tensorboard
+$(VENV)-paddle/.test: EXTRAS := paddle,numpy,cli,safetensors,sklearn,testing
+$(VENV)-lowest/.test: EXTRAS := app,numba,torch,tensorflow,mpi,parity,plot,playground,onnx,keras,sklearn,testing,tensorboard
 $(VENV)-lowest/.test: MORE := array-api-extra polars pytest-xdist
 $(VENV)-lowest-jax/.test: EXTRAS := jax,torch,flax,strict,safetensors,sklearn,testing
 $(VENV)-lowest-jax/.test: MORE := array-api-extra equinox optax pytest-xdist
 $(VENV)-%/.test: pyproject.toml constraints-%.txt
 	$(PYTHON) -m venv $(VENV)-$*
 	$(VENV)-$*/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-$*.txt -e '.[$(EXTRAS)]' $(MORE)
+	touch $@
+
+$(VENV)-notebooks/.test: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-notebooks
+	$(VENV)-notebooks/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[plot,data,jax,testing]' nbclient ipykernel
 	touch $@
 
 clean:

@@ -6,6 +6,7 @@ examples:
   python -m benchmarks --compare benchmarks/results/old.json
   python -m benchmarks --verdict
   python -m benchmarks scale
+  python -m benchmarks tables
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from benchmarks.process import ROOT, cores_available
 from benchmarks.results import Results
 from benchmarks.runner import Options, Run, run_tasks
 from benchmarks.scale import command as scale
+from benchmarks.tabular import command as tables
 from benchmarks.tasks import GROUPS, Task, choose
 from multimlp.backend import canonical_name, is_installed, load_backend
 from multimlp.bench import print_table, progress
@@ -49,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["scale"]:
         return scale.main(argv[1:])
+    if argv[:1] == ["tables"]:
+        return tables.main(argv[1:])
     args = _parser().parse_args(argv)
     try:
         if args.markdown is not None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from multimlp.errors import FileFormatError, InputError
+from benchmarks import stored
 
 VERSION = 1
 
@@ -136,37 +135,18 @@ class Results:
         return list(dict.fromkeys(found))
 
     def write(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"version": VERSION, **asdict(self)}, indent=1) + "\n", encoding="utf-8")
+        stored.write(path, self, VERSION)
 
     @classmethod
     def read(cls, path: Path) -> Results:
-        """From a file.
+        """From a file; errors as those of `benchmarks.stored.read`."""
 
-        Raises
-        ------
-        InputError
-            If there is none.
-        FileFormatError
-            If it holds something else.
-        """
-        try:
-            plain = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from None
-        except ValueError as error:
-            raise FileFormatError(f"{path}: not JSON: {error}") from None
-        if not isinstance(plain, dict) or plain.get("version") != VERSION:
-            raise FileFormatError(f"{path}: not the results of a benchmark of version {VERSION}")
-        return cls(
-            machine=plain["machine"],
-            options=plain["options"],
-            measurements=[Measurement(**one) for one in plain["measurements"]],
-            curves=[Curve(**one) for one in plain["curves"]],
-            memory=[Memory(**one) for one in plain["memory"]],
-            alone=[Alone(**one) for one in plain.get("alone", [])],
-            loads=plain["loads"],
-        )
+        def made(plain: dict[str, Any]) -> Results:
+            kinds = {"measurements": Measurement, "curves": Curve, "memory": Memory, "alone": Alone}
+            rows = {name: [kind(**one) for one in plain.pop(name, [])] for name, kind in kinds.items()}
+            return cls(**plain, **rows)
+
+        return stored.read(path, VERSION, "results of benchmarks", made)
 
 
 @dataclass(frozen=True)

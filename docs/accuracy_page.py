@@ -19,7 +19,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 KEPT, PAGE = HERE / "accuracy.json", HERE / "accuracy.md"
-BACKENDS = ("numpy", "torch", "jax", "tensorflow", "strict", "mlx", "mxnet")
+BACKENDS = ("numpy", "torch", "jax", "tensorflow", "strict", "mlx", "mxnet", "paddle")
 COMMAND = "python docs/accuracy_page.py"
 DTYPES = ("float32", "float64")
 
@@ -79,7 +79,7 @@ def page(kept: dict[str, Any]) -> str:
         "multiples of pi / 2, to 1, to where they overflow. 0.5 is a result that is rounded right. In parentheses: at how many",
         "points a result is infinite or NaN and should not be, or the other way round. Results below the smallest normal number",
         "are not counted. Functions are called through `multimlp.xp`, eagerly, on the CPU; derivatives are those of",
-        "`multimlp.vjp`: the tape's on NumPy, array-api-strict and MXNet, the library's elsewhere.",
+        "`multimlp.vjp`: the tape's on NumPy, array-api-strict, MXNet and Paddle, the library's elsewhere.",
         "[`ulp_table`](guide/testing.md) measures any function of yours like this.",
         "",
         f"Measured with {versions}." + (" array-api-strict has NumPy's numbers." if same else ""),
@@ -127,7 +127,9 @@ def main() -> None:
     if not options.page:
         from multimlp.backend import is_installed
 
-        for name in options.backend or [n for n in BACKENDS if n != "mxnet" and is_installed(n)]:
+        for name in options.backend or [
+            n for n in BACKENDS if n not in ("mxnet", "paddle") and is_installed(n)
+        ]:
             kept["backends"][name] = measure(name)
         kept["digest"] = digest()
         KEPT.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")

@@ -11,6 +11,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import lesson_pages
+from sphinx import addnodes
 from sphinx.ext.autodoc import FunctionDocumenter
 
 import multimlp
@@ -23,9 +24,10 @@ version = release = multimlp.__version__
 versions = os.environ.get("DOCS_VERSIONS", "").split()
 """The versions beside which this one will lie, each in a folder of its name; docs/stability.md says how they are called."""
 extensions = [
+    "mathml",
     "myst_parser",
+    "sphinx_design",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
@@ -43,7 +45,9 @@ napoleon_use_rtype = False
 napoleon_use_ivar = True
 suppress_warnings = ["ref.python"]
 """Of two things of one name, such as attributes of two classes, either may be linked."""
+html_math_renderer = "mathml"
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = f"multimlp {release}"
 if versions:
     html_theme_options = {
@@ -97,8 +101,25 @@ def without_aliases(app: Any, what: str, name: str, obj: Any, options: Any, line
         lines.clear()
 
 
+def typography(app: Any, doctree: Any) -> None:
+    """What autodoc took to be something else.
+
+    In the type of a parameter, "shape (n, k)" is a word, not the attribute of that name of some class, and "tuple of Dense" means the
+    layers of an `MLP`, not the block. Attributes that `escape` put together get their spaces back.
+    """
+    for word in list(doctree.findall(addnodes.pending_xref)):
+        if word["reftype"] == "class" and word["reftarget"][0].islower() and "." not in word["reftarget"]:
+            word.replace_self(word.children)
+        elif word["reftype"] == "class" and word["reftarget"] == "Dense" and app.env.docname != "api/blocks":
+            word["reftarget"] = "multimlp.mlp.Dense"
+    for name in list(doctree.findall(addnodes.literal_strong)):
+        if "," in name.astext():
+            name.replace_self(addnodes.literal_strong("", name.astext().replace(",", ", ")))
+
+
 def setup(app: Any) -> None:
     app.add_autodocumenter(OperationDocumenter)
     app.connect("autodoc-process-docstring", escape, priority=900)
     app.connect("autodoc-process-docstring", without_aliases)
+    app.connect("doctree-read", typography)
     app.connect("builder-inited", check_lessons)

@@ -10,10 +10,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 from libraries import NAMES, TRAINING
+from long_tests import is_long
 
 from multimlp.backend import _selection as selection
 from multimlp.backend import load_backend
 from multimlp.training.engines import portable
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Before those are left out that the command line leaves out by their markers."""
+    for item in items:
+        if is_long(item.path.name, item.name):
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(params=NAMES)

@@ -10,8 +10,10 @@ import pytest
 
 from multimlp.backend import Backend, is_installed, load_backend
 
-NAMES = tuple(name for name in ("numpy", "torch", "jax", "tensorflow", "strict") if is_installed(name))
-"""The backends that share a process; MXNet has tests of its own."""
+NAMES = tuple(
+    name for name in ("numpy", "torch", "jax", "tensorflow", "paddle", "strict") if is_installed(name)
+)
+"""The backends that share a process; MXNet has tests of its own, and Paddle is alone with NumPy and strict (`make test-paddle`)."""
 
 TRAINING = tuple(name for name in NAMES if name != "strict")
 """Those that train: ``strict`` checks what portable code asks for."""

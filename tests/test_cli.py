@@ -17,7 +17,7 @@ import pytest
 from multimlp import data, files
 from multimlp.backend import Backend, _catalog, available_backends
 from multimlp.backend._registry import _loaded
-from multimlp.cli import COMMANDS, main, train
+from multimlp.cli import COMMANDS, backends, main, train
 from multimlp.training import predict
 
 pytest.importorskip("sklearn")
@@ -124,14 +124,42 @@ def test_backends_lists_all_that_are_known(capsys):
     code, out, _ = outcome(capsys, "backends")
     lines = out.splitlines()
     assert code == 0
-    assert lines[0].split()[:3] == ["backend", "installed", "version"]
+    assert lines[0].split()[:3] == ["backend", "version", "devices"]
+    assert max(map(len, lines)) <= 80
     absent = [one for one in listed if not one["installed"]]
-    assert len(lines) == 1 + len(listed) + len(absent)
     for one in listed:
         line = next(line for line in lines if line.startswith(one["name"] + " "))
-        assert (one["version"] if one["installed"] else " no ") in line
-    for one, line in zip(absent, lines[1 + len(listed) :], strict=True):
-        assert line == f"{one['name']} is not installed: {one['install']}"
+        assert line.split()[1] == (one["version"] if one["installed"] else "missing")
+    if absent:
+        start = lines.index("not installed; to have one, run its line:") + 1
+        assert [line.strip() for line in lines[start:]] == [one["install"] for one in absent]
+    assert next(line for line in lines if "compilers" in line).split()[0] == "backend"
+
+
+def test_many_devices_take_little_room(capsys, monkeypatch):
+    info = available_backends()["numpy"].as_dict()
+    everything = {
+        **info,
+        "devices": ["cpu", *(f"cuda:{i}" for i in range(8))],
+        "version": "2.13.0+cpu",
+        "name": "tensorflow",
+    }
+    everything["capabilities"] = {
+        **info["capabilities"],
+        "autodiff": "native",
+        "vmap": "native",
+        "epoch": "compiled",
+    }
+    everything["capabilities"]["dtypes"] = ("float64", "float32", "bfloat16", "float16")
+
+    class Info:
+        def as_dict(self):
+            return everything
+
+    monkeypatch.setattr(backends, "available_backends", lambda: {"tensorflow": Info()})
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = outcome(capsys, "backends")
+    assert "cpu cuda x8  native  native  compiled  f64 f32 bf16 f16" in out.splitlines()[1]
 
 
 def test_backends_of_one_kind(capsys):
@@ -239,7 +267,7 @@ def test_the_table_names_data_model_and_how_to_predict(capsys, tmp_path):
     code, out, err = outcome(capsys, "train", "iris", *FAST, "--save", path, "--verbose")
     assert code == 0
     assert out.splitlines()[0].startswith("iris: ")
-    assert "MLP(4, [8], 3, activation='tanh'): 67 parameters" in out
+    assert "MLP(4, [8], 3, activation='relu'): 67 parameters" in out
     assert out.splitlines()[-1].strip() == f"multimlp predict {path} NEW.csv -o predictions.csv"
     assert [line.split()[1] for line in err.splitlines()] == ["1/2", "2/2"]
 

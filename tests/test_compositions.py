@@ -18,6 +18,7 @@ TOLERANCE = 1e-11
 QUICK = {
     "numpy": (None,),
     "strict": (None,),
+    "paddle": (None,),
     "torch": (None, "aot_eager"),
     "jax": (None, "xla"),
     "tensorflow": (None, "xla"),

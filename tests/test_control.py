@@ -104,6 +104,21 @@ TRANSFORMS = {
         lambda f: mm.grad(lambda x: space(x).sum(mm.vmap(f)(space(x).stack([x, -2 * x])))),
         lambda v, d, h, x: d(x) - 2 * d(-2 * x),
     ),
+    "jet": (
+        lambda f: lambda x: space(x).stack(mm.jet(f, (x,), ((x, 2 * x),))[1]),
+        lambda v, d, h, x: np.stack([d(x) * x, h(x) * x**2 + d(x) * 2 * x]),
+    ),
+    "laplacian": (lambda f: mm.laplacian(total(f)), lambda v, d, h, x: np.sum(h(x))),
+    "laplacian of vmap": (
+        lambda f: mm.laplacian(lambda x: space(x).sum(mm.vmap(f)(space(x).stack([x, -2 * x])))),
+        lambda v, d, h, x: np.sum(h(x) + 4 * h(-2 * x)),
+    ),
+    "vmap of laplacian": (
+        lambda f: lambda x: mm.vmap(mm.laplacian(total(f)))(space(x).stack([x, -2 * x])),
+        lambda v, d, h, x: np.stack([np.sum(h(x)), np.sum(h(-2 * x))]),
+    ),
+    "laplacian of jit": (lambda f: mm.laplacian(mm.jit(total(f))), lambda v, d, h, x: np.sum(h(x))),
+    "jit of laplacian": (lambda f: mm.jit(mm.laplacian(total(f))), lambda v, d, h, x: np.sum(h(x))),
     "jit": (lambda f: mm.jit(f), lambda v, d, h, x: v(x)),
     "jit of grad": (lambda f: mm.jit(mm.grad(total(f))), lambda v, d, h, x: d(x)),
     "grad of jit": (lambda f: mm.grad(mm.jit(total(f))), lambda v, d, h, x: d(x)),
@@ -115,7 +130,7 @@ TRANSFORMS = {
 
 FORWARD = ("jvp", "linearize", "jacfwd", "jvp of grad", "grad of jvp")
 REVERSE = ("grad", "jacrev", "hessian", "hvp", "grad of grad", "jvp of grad", "vmap of grad", "grad of vmap", "jit of grad", "grad of jit",
-           "grad of scan")  # fmt: skip
+           "grad of scan", "grad of jvp")  # fmt: skip
 
 REFUSED = {
     **{("jax", "custom_vjp", name): "forward mode" for name in FORWARD if name != "jvp of grad"},
@@ -123,6 +138,9 @@ REFUSED = {
     **{("jax", "while_loop", name): "reverse mode" for name in REVERSE},
     ("tensorflow", "while_loop", "jit of grad"): "XLA",
     ("tensorflow", "while_loop", "grad of jit"): "XLA",
+    ("tensorflow", "fori_loop", "grad of jit"): "XLA",
+    **{(name, "while_loop", "jit of laplacian"): "inside jet or laplacian" for name in ("jax", "tensorflow")},
+    **{("tensorflow", "while_loop", "vmap of laplacian"): "inside jet or laplacian"},
 }
 """What the library cannot: an error of ours that names it."""
 
@@ -166,7 +184,11 @@ def test_what_cannot_be_is_in_the_capabilities(library):
     loops = {"all": set(), "uncompiled": {"jit of grad", "grad of jit"}, "forward": set(REVERSE)}[
         said.while_loop
     ]
-    assert loops == {transform for function, transform in refused if function == "while_loop"}
+    assert loops == {
+        transform
+        for function, transform in refused
+        if function == "while_loop" and "laplacian" not in transform
+    }
 
 
 # ---- remat -----------------------------------------------------------------------------------------------------------
@@ -365,3 +387,56 @@ def test_updates_are_those_of_numpy():
     }.items():
         with pytest.raises(error):
             call()
+
+
+# ---- own derivatives in Taylor mode ----------------------------------------------------------------------------------
+
+
+@every_library
+@pytest.mark.parametrize("make", [_with_own_vjp, _with_own_jvp])
+def test_all_orders_follow_from_the_own_derivative(library, make):
+    """The rule says ``2 cos`` where ``cos`` is right, so that each order shows whose derivative it is."""
+    backend, f = load_backend(library), make(2.0)
+    x, v, w = (backend.asarray(a, dtype="float64") for a in (X, X**2, 1.0 + X))
+    with backend.scope("float64"):
+        value, found = mm.jet(lambda x, y: f(x * y), (x, v), ((v, w, None, None), (w, None, x, None)))
+        inner = mm.jet(lambda x, y: x * y, (x, v), ((v, w, None, None), (w, None, x, None)))[1]
+        wanted = mm.jet(lambda u: 2.0 * space(u).sin(u), (x * v,), (inner,))[1]
+        third = mm.grad(mm.laplacian(total(f)))(x)
+    np.testing.assert_allclose(backend.to_numpy(value), np.sin(X**3), rtol=1e-13)
+    for got, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(backend.to_numpy(got), backend.to_numpy(other), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(backend.to_numpy(third), -2.0 * np.cos(X), rtol=1e-13)
+
+
+@every_library
+def test_own_derivatives_of_several_arrays_in_a_laplacian(library):
+    """Two arguments and two outputs, one of them integer."""
+    backend = load_backend(library)
+
+    @mm.custom_jvp
+    def f(x, y):
+        return {"sum": space(x, y).sum(x * y), "sign": space(x).astype(space(x).sign(x), space(x).int32)}
+
+    @f.defjvp
+    def _(primals, tangents):
+        (x, y), (s, t) = primals, tangents
+        xp = space(x, y, s, t)
+        return f(x, y), {"sum": 3.0 * xp.sum(x * t + y * s), "sign": xp.zeros_like(x, dtype=xp.int32)}
+
+    x = backend.asarray(X, dtype="float64")
+    with backend.scope("float64"):
+        found = mm.laplacian(lambda x: f(x * x, space(x).exp(x))["sum"])(x)
+    wanted = 3.0 * np.sum((2.0 + 4.0 * X + X**2) * np.exp(X))
+    np.testing.assert_allclose(backend.to_numpy(found), wanted, rtol=1e-13)
+
+
+@every_library
+def test_an_error_inside_vmap_is_its_own(library):
+    backend = load_backend(library)
+
+    def f(x):
+        raise ShapeError("mine")
+
+    with pytest.raises(ShapeError, match="mine"):
+        mm.vmap(f)(backend.asarray(X))

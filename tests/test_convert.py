@@ -78,9 +78,9 @@ def test_memory_is_shared_where_the_documentation_says_so(source, target):
     def shared(given) -> bool:
         return address(given) == address(mm.convert(given, backend=target))
 
-    claim = stated()[source, target]
+    claim = stated().get((source, target)) or PADDLES.get((source, target), "copied")
     assert shared(array(source)) == (claim != "copied")
-    if source in ("numpy", "torch", "strict") and source != target:
+    if source in ("numpy", "torch", "strict") and target not in (source, "paddle"):
         unaligned = array("numpy", offset=4) if source == "strict" else array(source, offset=4)
         given = load_backend("strict").xp.from_dlpack(unaligned) if source == "strict" else unaligned
         assert address(given) % 64 == 4
@@ -89,6 +89,9 @@ def test_memory_is_shared_where_the_documentation_says_so(source, target):
     else:
         assert claim in ("shared", "copied")  # what these libraries allocate is always aligned
 
+
+PADDLES = {("paddle", "numpy"): "shared", ("paddle", "paddle"): "shared"}
+"""The sentence below the table; everything else is copied."""
 
 AWKWARD = {
     "negative strides": lambda x: x[::-1, ::-1],

@@ -18,6 +18,7 @@ REFUSED = {
     "strict": {"float16", "bfloat16"},
     "numpy": {"bfloat16"},
     "mpmath": {*DTYPES, "bfloat16"} - {"float64", "int64", "int32", "bool"},
+    "paddle": {"bfloat16", "float16", "uint16", "uint32", "uint64"},
     "mxnet": {"bfloat16", "complex64", "complex128", "uint16", "uint32", "uint64", "int16"},
 }
 NARROWED = {"jax": {"float64": "float32", "int64": "int32", "uint64": "uint32", "complex128": "complex64"}}

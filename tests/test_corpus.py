@@ -50,8 +50,7 @@ def _seeded():
 
 def read(library, model, **options):
     if library == "flax":
-        module, variables = model
-        return mm.interop.flax.from_flax(variables, module, backend="numpy")
+        return mm.interop.flax.from_flax(*model, backend="numpy")
     if library == "equinox":
         return mm.interop.equinox.from_equinox(getattr(model, "model", model), "numpy", **options)
     reader = {
@@ -79,7 +78,13 @@ def test_there_are_forty():
     assert len(ROWS) == 40 or len({param.values[0] for param in ROWS}) < len(MODULES)
 
 
-@pytest.mark.parametrize(("library", "row"), ROWS)
+@pytest.mark.parametrize(
+    ("library", "row"),
+    [
+        pytest.param(*row.values, id=row.id, marks=[pytest.mark.slow] if row.values[1].slow else [])
+        for row in ROWS
+    ],
+)
 def test_a_model_is_read_as_it_computes(library, row):
     model = row.make()
     mlp, params = read(library, model, **row.options(model))

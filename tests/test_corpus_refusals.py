@@ -104,7 +104,7 @@ def of_flax():
     def read(model):
         if isinstance(model, nnx.Module):
             return mm.interop.flax.from_nnx(model)
-        return mm.interop.flax.from_flax(variables, model)
+        return mm.interop.flax.from_flax(model, variables)
 
     return read, [
         (linen.Sequential([linen.Dense(2), linen.GroupNorm(1)]), "GroupNorm 'layers_1'"),

@@ -12,11 +12,12 @@ import multimlp
 _ELSEWHERE = (
     "multimlp.backends.cupy",
     "multimlp.backends.mxnet",
+    "multimlp.backends.paddle",
     "multimlp.testing.plugin",
     "multimlp.cli.__main__",
     "multimlp.interop._verify.gluon",
 )
-"""They need a GPU, MXNet and its older NumPy, or are no modules to import."""
+"""They need a GPU, an environment of their own (MXNet, Paddle), or are no modules to import."""
 
 MODULES = sorted(
     module.name

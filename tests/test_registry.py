@@ -62,6 +62,7 @@ FRAMEWORKS = (
     "tensorflow",
     "mxnet",
     "cupy",
+    "paddle",
     "keras",
     "sklearn",
     "scipy",

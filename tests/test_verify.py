@@ -189,6 +189,40 @@ def test_probabilities_are_compared_with_scikit_learn(outputs):
     assert not verify((mlp, params), fitted).ok
 
 
+def test_frozen_layers_have_gradients_too_and_what_one_alone_has_is_told():
+    torch = pytest.importorskip("torch")
+    mlp, params = network()
+    model = torch_model(mlp, params)
+    model[0].requires_grad_(False)
+    report = verify((mlp, params), model)
+    assert report.ok
+    assert (len(report.gradients), report.left_out) == (7, ())
+    assert not model[0].weight.requires_grad
+    model[2].bias.data.zero_()
+    model[2].bias = None
+    without = (params[0], params[1]._replace(bias=np.zeros(9, np.float32)), params[2])
+    report = verify((mlp, without), model)
+    assert report.ok
+    assert report.left_out == ("gradient in bias 1, which multimlp on numpy alone has",)
+    assert "not compared: gradient in bias 1" in report.sentence()
+    assert isinstance(model, torch.nn.Module)
+
+
+def test_multimlp_as_a_module_and_as_an_estimator():
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    from multimlp.estimators import MLPClassifier
+
+    mlp, params = network(activation="sine")  # which torch has not
+    report = verify((mlp, params), mm.interop.torch.as_torch_module(mlp, params))
+    assert report.ok, report
+    assert report.b == "torch"
+    X = np.random.default_rng(0).normal(size=(40, 6))
+    fitted = MLPClassifier([5], max_iter=3).fit(X, np.arange(40) % 3)
+    layers = tuple(mm.mlp.Dense(w, b) for w, b in zip(fitted.coefs_, fitted.intercepts_, strict=True))
+    assert verify((mm.MLP(6, [5], 3), layers), fitted, X).ok
+
+
 def test_the_rows_may_be_given_and_the_worst_is_told():
     mlp, params = network()
     X = np.zeros((5, 6))

@@ -30,6 +30,7 @@ class MLXBackend(Backend):
         forward_mode="native",
         vmap="native",
         compilers=("mlx",),
+        custom_vjp="none",
         dtypes=("float64", "float32", "bfloat16", "float16")
         if _ON_CPU
         else ("float32", "bfloat16", "float16"),
@@ -106,6 +107,11 @@ class MLXBackend(Backend):
     def explain(self, error: Exception) -> MultimlpError | None:
         if "during function transformations" in str(error) or "eval an array during" in str(error):
             return value_taken("float, bool, int or a NumPy function", self.name)
+        if isinstance(error, ValueError) and "Cannot perform" in str(error) and "multimlp.tape" in str(error):
+            return CapabilityError(
+                "an MLX array on the left of an operator, and on its right one that jet or laplacian follows: MLX gives it no say. Use the "
+                "functions of multimlp.array_namespace, xp.multiply(a, b) for a * b, or put the followed array first"
+            )
         return super().explain(error)
 
     # ---- programs

@@ -10,9 +10,9 @@ import numpy as np
 
 from multimlp.backend import Array, Backend, Capabilities
 from multimlp.backends import _host_draws, _host_threefry
+from multimlp.backends._operators import give_way
 from multimlp.backends.mxnet import namespace as xp
 from multimlp.backends.mxnet._dtypes import asarray
-from multimlp.backends.mxnet._operators import give_way
 
 
 class MXNetBackend(Backend):
@@ -24,7 +24,7 @@ class MXNetBackend(Backend):
     capabilities = Capabilities(dtypes=("float64", "float32", "float16"))
 
     def __init__(self) -> None:
-        give_way()
+        give_way(mx.np.ndarray)
         self.kernels = {"by_elements": _by_elements, "erf": mx.npx.erf, "threefry2x32": _threefry2x32}
 
     def is_array_type(self, cls: type) -> bool:

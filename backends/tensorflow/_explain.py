@@ -28,6 +28,11 @@ def explain(error: Exception) -> MultimlpError | None:
             "tensorflow: compiled by XLA, reverse mode does not go through while_loop, nor through fori_loop between array bounds: "
             "how many steps there are is unknown. Use scan, or fori_loop between Python integers; or jit(f, compiler='graph')"
         )
+    if isinstance(error, tf.errors.OpError) and "TensorList crossing the XLA/TF boundary" in text:
+        return CapabilityError(
+            "tensorflow: a loop that XLA compiled cannot be differentiated from outside of the compiled function: compile the gradient, "
+            "jit(grad(f)), or jit(f, compiler='graph')"
+        )
     if isinstance(error, tf.errors.OpError) and _LACKING.search(text):
         found = _OPERATIONS.search(text)
         name = f"the operation {found[1]!r}" if found else "an operation of the function"

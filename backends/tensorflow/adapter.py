@@ -181,12 +181,24 @@ class TensorFlowBackend(Backend):
     def vmap(self, function: Function) -> Function:
         def mapped(arrays: Arrays) -> Arrays:
             seen = not tf.executing_eagerly() or _rules.is_followed(arrays)
+            raised: list[Exception] = []  # TensorFlow gives them another type on their way
+
+            @tf.autograph.experimental.do_not_convert
+            def row(arrays: list[Array]) -> Arrays:
+                try:
+                    return function(tuple(arrays))
+                except Exception as error:
+                    raised.append(error)
+                    raise
+
             try:
                 with for_vmap(seen):
-                    return tuple(tf.vectorized_map(lambda rows: function(tuple(rows)), tuple(arrays)))
+                    return tuple(tf.vectorized_map(row, tuple(arrays)))
             except NeedsLoop:
                 pass
             except Exception as error:
+                if raised:
+                    raise raised[0] from None
                 if "pfor" not in str(error):  # what it says of operations that it cannot vectorise
                     raise
             return _rules.by_rows(function, arrays)

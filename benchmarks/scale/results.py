@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks import stored
 from benchmarks.scale.model import Link, Step, fitted, messages
 from multimlp.bench import CASES
-from multimlp.errors import FileFormatError, InputError
 
 VERSION = 1
 ALONE = "alone"
@@ -106,33 +105,18 @@ class Results:
         return found
 
     def write(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"version": VERSION, **asdict(self)}, indent=1) + "\n", encoding="utf-8")
+        stored.write(path, self, VERSION)
 
     @classmethod
     def read(cls, path: Path) -> Results:
-        """From a file.
+        """From a file; errors as those of `benchmarks.stored.read`."""
 
-        Raises
-        ------
-        InputError
-            If there is none.
-        FileFormatError
-            If it holds something else.
-        """
-        try:
-            plain = json.loads(path.read_text(encoding="utf-8"))
-            if plain.pop("version") != VERSION:
-                raise ValueError("another version")
-            for name, kind in (("sums", Sum), ("steps", Measured), ("simulated", Simulated)):
-                plain[name] = [kind(**one) for one in plain[name]]
-            return cls(**plain)
-        except OSError as error:
-            raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise FileFormatError(
-                f"{path}: no results of benchmarks scale of version {VERSION}: {error}"
-            ) from None
+        def made(plain: dict[str, Any]) -> Results:
+            kinds = {"sums": Sum, "steps": Measured, "simulated": Simulated}
+            rows = {name: [kind(**one) for one in plain.pop(name)] for name, kind in kinds.items()}
+            return cls(**plain, **rows)
+
+        return stored.read(path, VERSION, "results of benchmarks scale", made)
 
 
 def parameters(case: str) -> int:

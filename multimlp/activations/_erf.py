@@ -165,5 +165,9 @@ def _slope_of_erf(xp: Namespace, x: Array) -> Array:
     return xp.exp(-bounded * bounded) * (2 / xp.pi**0.5)
 
 
-tape.primitive("erf", lambda xp, x: erf(x), lambda xp, g, y, x: g * _slope_of_erf(xp, x), elementwise=True)
-tape.primitive("erfc", lambda xp, x: erfc(x), lambda xp, g, y, x: -g * _slope_of_erf(xp, x), elementwise=True)
+tape.primitive(
+    "erf", lambda xp, x: erf(x), lambda xp, g, y, x: xp.multiply(g, _slope_of_erf(xp, x)), elementwise=True
+)
+tape.primitive(
+    "erfc", lambda xp, x: erfc(x), lambda xp, g, y, x: xp.multiply(-g, _slope_of_erf(xp, x)), elementwise=True
+)

@@ -64,7 +64,8 @@ class Capabilities:
     while_loop: str = "all"
     """The derivatives through `while_loop`: ``"all"``, ``"uncompiled"`` (none of reverse mode where it is compiled), or ``"forward"``."""
     custom_vjp: str = "all"
-    """The derivatives through `custom_vjp`: ``"all"`` (forward mode transposes the rule) or ``"reverse"``."""
+    """The derivatives through `custom_vjp`: ``"all"`` (forward mode transposes the rule), ``"reverse"``, or ``"none"``: refused, and
+    so is `custom_jvp`."""
     remat: str = "all"
     """Where `remat` saves memory: ``"all"``, ``"outermost"`` (not in derivatives of derivatives, nor under `vmap`), or ``"arguments"``
     (not where the function closes over what is differentiated, nor under `vmap`)."""

@@ -63,6 +63,9 @@ BUILTIN: dict[str, Known] = {
         ("cupyx",),
     ),
     "mlx": Known("multimlp.backends.mlx:MLXBackend", "mlx", ("mlx",), "mlx"),
+    "paddle": Known(
+        "multimlp.backends.paddle:PaddleBackend", "paddle", ("paddlepaddle", "paddlepaddle-gpu"), "paddle"
+    ),
     "strict": Known(
         "multimlp.backends.strict:StrictBackend", "array_api_strict", ("array-api-strict",), "strict"
     ),

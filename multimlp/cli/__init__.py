@@ -41,6 +41,9 @@ COMMANDS: dict[str, Command] = {
     "parity": Command("multimlp.cli.parity", "compare every backend with an oracle of 50 digits"),
     "plot": Command("multimlp.cli.plot", "draw activations and their derivatives, of one backend or of all"),
     "lesson": Command("multimlp.cli.lesson", "run a lesson on multilayer perceptrons, with its pictures"),
+    "playground": Command(
+        "multimlp.cli.playground", "a page on which a network is changed, trained and looked into, live"
+    ),
     "export": Command(
         "multimlp.cli.export", "write a saved model for ONNX, torch, Keras, Flax or scikit-learn"
     ),

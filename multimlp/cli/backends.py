@@ -8,14 +8,17 @@ example:
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from typing import Any
 
-from multimlp._terminal import print_table, print_text
+from multimlp._terminal import print_table
 from multimlp.backend import available_backends, canonical_name, select
 from multimlp.cli.common import add_common, note, print_json
 from multimlp.errors import DeviceError
 
-COLUMNS = ("backend", "installed", "version", "devices", "autodiff", "vmap", "jit", "epoch", "dtypes")
+COLUMNS = ("backend", "version", "devices", "grad", "vmap", "epoch", "dtypes")
+BITS = {"float64": "f64", "float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+"""Short names, so that a row fits in 80 columns; ``--json`` has the full ones."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,9 +40,17 @@ def run(args: argparse.Namespace) -> int:
         print_json({"backends": described})
         return 0
     print_table(COLUMNS, [_row(one) for one in described])
+    compiled = [(one["name"], _compilers(one)) for one in described if _compilers(one)]
+    if compiled:
+        print()
+        print_table(("backend", "compilers of jit"), compiled)
+    absent = [one for one in described if not one["installed"]]
+    if absent:
+        print()
+        print("not installed; to have one, run its line:")
+    for one in absent:
+        print(f"  {one['install']}")
     for one in described:
-        if not one["installed"]:
-            print_text(f"{one['name']} is not installed: {one['install']}")
         if one["problem"]:
             note(f"{one['name']} is installed and cannot be used: {one['problem']}")
     return 0
@@ -58,17 +69,25 @@ def _offers(one: dict[str, Any], device: str | None, dtype: str | None) -> bool:
 def _row(one: dict[str, Any]) -> tuple[object, ...]:
     capabilities = one["capabilities"]
     if not one["installed"]:
-        return (one["name"], "no", *[None] * 7)
+        return (one["name"], "missing", *[None] * 5)
     if capabilities is None:
-        return (one["name"], "broken", one["version"], *[None] * 6)
+        return (one["name"], "broken", *[None] * 5)
     return (
         one["name"],
-        "yes",
         one["version"],
-        " ".join(one["devices"]),
+        _places(one["devices"]),
         capabilities["autodiff"],
         capabilities["vmap"],
-        " ".join(capabilities["compilers"]) or None,
         capabilities["epoch"],
-        " ".join(capabilities["dtypes"]),
+        " ".join(BITS.get(dtype, dtype) for dtype in capabilities["dtypes"]),
     )
+
+
+def _places(devices: list[str]) -> str:
+    """The kinds of devices, and how many there are of each: ``"cpu cuda x4"``."""
+    counts = Counter(place.partition(":")[0] for place in devices)
+    return " ".join(kind if count == 1 else f"{kind} x{count}" for kind, count in counts.items())
+
+
+def _compilers(one: dict[str, Any]) -> str:
+    return " ".join(one["capabilities"]["compilers"]) if one["capabilities"] else ""

@@ -45,6 +45,11 @@ class Run:
     parameter_difference: float | None = None
     output_difference: float | None = None
 
+    @property
+    def label(self) -> str:
+        """What tells it from the others."""
+        return f"{self.backend} {self.dtype}" if self.is_reference else self.backend
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         left_out = ("params", "outputs", "group")
@@ -149,3 +154,16 @@ def train_all(
     if skipped and len(skipped) == len(names):
         raise BackendError(f"none of the backends {', '.join(skipped)} can do this")
     return runs, skipped
+
+
+def on_rounding(mlp: MLP, runs: Sequence[Run]) -> str:
+    """What is to be said of differences that come from rounding, and how they become small; nothing where all run in float64."""
+    if all(one.dtype == "float64" for one in runs):
+        return ""
+    bent = next((rule.name for rule in mlp.activations if rule.kinks), None)
+    if bent is None:
+        return "Rounding grows with training; compare with --dtype float64."
+    return (
+        f"Rounding grows with training, and in leaps where it puts a unit on the other side of the kink of {bent}; "
+        "compare with --dtype float64, or --activation tanh, which has none."
+    )

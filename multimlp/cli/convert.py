@@ -1,10 +1,10 @@
 """Turn a model file of one library into that of another, and prove that nothing changed.
 
 The formats go by the endings of the names, or by --from and --to: onnx, torch (a state_dict), keras, flax
-(variables), sklearn, gluon, multimlp. With --verify both files are opened again, each model is run by its own
-library on the same rows, and outputs, gradients and layers are compared; exit code 1 if they differ by more
-than rounding. Formats that hold weights alone (torch, flax, gluon) tell no activations: say them with
---activation.
+(linen's variables), nnx (its parameters), equinox (its leaves), sklearn, gluon, multimlp. With --verify both
+files are opened again, each model is run by its own library on the same rows, and outputs, gradients and
+layers are compared; exit code 1 if they differ by more than rounding. Formats that hold weights alone (torch,
+flax, nnx, equinox, gluon) tell no activations: say them with --activation.
 
 example:
   multimlp convert model.keras model.onnx --verify
@@ -30,6 +30,7 @@ from multimlp.cli.formats import (
     Model,
     Reading,
     Writing,
+    check_opset,
     check_target,
     format_of,
     read_ours,
@@ -39,7 +40,7 @@ from multimlp.cli.formats import (
 from multimlp.data import read_features
 from multimlp.errors import FileFormatError, InputError
 from multimlp.files import check_apart, check_writable, opening, replacing
-from multimlp.mlp import MLP
+from multimlp.mlp import DEFAULT_ACTIVATION, MLP
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,9 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--activation",
         nargs="+",
         metavar="NAME",
-        help="of the hidden layers: one, or one a layer (default: relu)",
+        help=f"of the hidden layers: one, or one a layer (default: {DEFAULT_ACTIVATION})",
     )
     add("--final-activation", metavar="NAME", help="of the last layer")
+    add("--opset", type=int, metavar="N", help="of an ONNX TARGET (default: 20)")
     add("--verify", action="store_true", help="run both models and compare outputs, gradients and layers")
     add(
         "--data",
@@ -72,11 +74,12 @@ def run(args: argparse.Namespace) -> int:
     verifying = args.verify or args.report is not None or args.data is not None
     source = args.source_format or _format_of_source(args.source)
     target = args.target_format or _format_of_target(args.target)
+    check_opset(args, target)
     check_writable(args.target)
     check_apart(args.target, args.source)
     if args.report is not None:
         _check_report(args)
-    model = _read(args, source)
+    model = _read(args, source)._replace(opset=args.opset)
     mlp = model.mlp
     check_target(target, mlp)
     if target == OURS:
@@ -119,7 +122,8 @@ def _verified(args: argparse.Namespace, source: str, target: str, model: Writing
         )
     else:
         print_text(f"wrote {args.target} ({target}, {mlp.num_parameters} parameters): {mlp!r}")
-        print(report)
+        for line in str(report).splitlines():
+            print_text(line)
     return 0 if report.ok else 1
 
 

@@ -1,9 +1,11 @@
 """Write a saved model in the format of another library.
 
-  onnx     .onnx, opset 20
+  onnx     .onnx, opset 20 or --opset
   torch    state_dict: .safetensors, or .pt
   keras    .keras
-  flax     variables as .msgpack
+  flax     linen's variables as .msgpack
+  nnx      parameters of an nnx.Sequential as .msgpack
+  equinox  leaves as .eqx
   sklearn  weights and classes as .npz
   gluon    .params
 
@@ -22,7 +24,7 @@ from pathlib import Path
 from multimlp import files
 from multimlp._terminal import print_text
 from multimlp.cli.common import add_common, file_name, print_json
-from multimlp.cli.formats import WRITERS, check_target, read_ours, remark
+from multimlp.cli.formats import WRITERS, check_opset, check_target, read_ours, remark
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,12 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=file_name, required=True, metavar="FILE", help="the file to write"
     )
+    parser.add_argument("--opset", type=int, metavar="N", help="of an ONNX model (default: 20)")
     add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     files.check_apart(args.output, args.model)
-    model = read_ours(args.model, args)
+    check_opset(args, args.to)
+    model = read_ours(args.model, args)._replace(opset=args.opset)
     check_target(args.to, model.mlp)
     WRITERS[args.to](Path(args.output), model)
     remark(model)

@@ -15,7 +15,7 @@ from multimlp.cli.common import note
 from multimlp.cli.pipeline import meaning
 from multimlp.errors import InputError
 from multimlp.files import replacing
-from multimlp.mlp import MLP, Params
+from multimlp.mlp import DEFAULT_ACTIVATION, MLP, Params
 
 Model = tuple[MLP, Params]
 
@@ -29,12 +29,14 @@ class Writing(NamedTuple):
     classes: list[Any] | None
     prepared: bool = False
     """Whether its inputs are to be standardised, which the target cannot say."""
+    opset: int | None = None
+    """Of an ONNX model."""
 
 
 def write_onnx(path: Path, model: Writing) -> None:
     from multimlp.interop.onnx import to_onnx
 
-    to_onnx(model.mlp, model.params, path)
+    to_onnx(model.mlp, model.params, path, model.opset)
 
 
 def write_torch(path: Path, model: Writing) -> None:
@@ -63,6 +65,18 @@ def write_flax(path: Path, model: Writing) -> None:
     write_variables(path, variables)
 
 
+def write_nnx(path: Path, model: Writing) -> None:
+    from multimlp.interop.flax import to_nnx, write_variables
+
+    write_variables(path, to_nnx(model.mlp, model.params))
+
+
+def write_equinox(path: Path, model: Writing) -> None:
+    from multimlp.interop.equinox import to_equinox, write_leaves
+
+    write_leaves(path, to_equinox(model.mlp, model.params))
+
+
 def write_sklearn(path: Path, model: Writing) -> None:
     from multimlp.interop.sklearn import to_sklearn, write_npz
 
@@ -72,7 +86,7 @@ def write_sklearn(path: Path, model: Writing) -> None:
 def write_gluon(path: Path, model: Writing) -> None:
     from multimlp.interop.gluon import to_gluon
 
-    to_gluon(path, model.mlp, model.params)
+    to_gluon(model.mlp, model.params, path)
 
 
 WRITERS: dict[str, Callable[[Path, Writing], None]] = {
@@ -80,6 +94,8 @@ WRITERS: dict[str, Callable[[Path, Writing], None]] = {
     "torch": write_torch,
     "keras": write_keras,
     "flax": write_flax,
+    "nnx": write_nnx,
+    "equinox": write_equinox,
     "sklearn": write_sklearn,
     "gluon": write_gluon,
 }
@@ -118,9 +134,15 @@ def read_keras(path: Path, how: Reading) -> Model:
 
 
 def read_flax(path: Path, how: Reading) -> Model:
-    from multimlp.interop.flax import from_flax, read_variables
+    from multimlp.interop.flax import from_variables, read_variables
 
-    return from_flax(read_variables(path), None, how.activation, how.final_activation, *how.place)
+    return from_variables(read_variables(path), how.activation, how.final_activation, *how.place)
+
+
+def read_equinox(path: Path, how: Reading) -> Model:
+    from multimlp.interop.equinox import from_leaves, read_leaves
+
+    return from_leaves(read_leaves(path), how.activation, how.final_activation, *how.place)
 
 
 def read_sklearn(path: Path, how: Reading) -> Model:
@@ -140,6 +162,8 @@ READERS: dict[str, Callable[[Path, Reading], Model]] = {
     "torch": read_torch,
     "keras": read_keras,
     "flax": read_flax,
+    "nnx": read_flax,
+    "equinox": read_equinox,
     "sklearn": read_sklearn,
     "gluon": read_gluon,
 }
@@ -170,7 +194,7 @@ def reading_of(args: argparse.Namespace, source: str) -> Reading:
         raise InputError(
             f"--activation: {source} models tell their activations themselves; leave it and --final-activation out"
         )
-    rules = [activations.describe(name).name for name in args.activation or ["relu"]]
+    rules = [activations.describe(name).name for name in args.activation or [DEFAULT_ACTIVATION]]
     if args.final_activation is not None:
         activations.describe(args.final_activation)
     return Reading(
@@ -183,6 +207,12 @@ def read_ours(path: str, args: argparse.Namespace) -> Writing:
     mlp, params = files.load(path, args.backend or "numpy", args.device, args.dtype)
     task, classes, prepared = meaning(path, files.load_extra(path), mlp)
     return Writing(mlp, params, task, classes, prepared)
+
+
+def check_opset(args: argparse.Namespace, target: str) -> None:
+    """`InputError` for an ``--opset`` of anything but an ONNX model."""
+    if args.opset is not None and target != "onnx":
+        raise InputError(f"--opset: {target} models have none; it is for ONNX")
 
 
 def remark(model: Writing) -> None:
@@ -208,11 +238,23 @@ def open_torch(path: Path, mlp: MLP, params: Params) -> Any:
 
 
 def open_flax(path: Path, mlp: MLP, params: Params) -> Any:
-    from multimlp.interop.flax import in_order, read_variables, to_flax
+    from multimlp.interop.flax import in_order, layers_in, read_variables, to_flax
 
     module, variables = to_flax(mlp, params)
-    read = in_order(read_variables(path)["params"])
+    read = in_order(layers_in(read_variables(path)))
     return module, {"params": dict(zip(in_order(variables["params"]), read.values(), strict=True))}
+
+
+def open_nnx(path: Path, mlp: MLP, params: Params) -> Any:
+    from multimlp.interop.flax import read_variables, to_nnx, with_variables
+
+    return with_variables(to_nnx(mlp, params), read_variables(path))
+
+
+def open_equinox(path: Path, mlp: MLP, params: Params) -> Any:
+    from multimlp.interop.equinox import read_leaves, to_equinox, with_leaves
+
+    return with_leaves(to_equinox(mlp, params), read_leaves(path))
 
 
 def open_onnx(path: Path, mlp: MLP, params: Params) -> Any:
@@ -242,6 +284,8 @@ OPENERS: dict[str, Callable[[Path, MLP, Params], Any]] = {
     "torch": open_torch,
     "keras": open_keras,
     "flax": open_flax,
+    "nnx": open_nnx,
+    "equinox": open_equinox,
     "sklearn": open_sklearn,
     "gluon": open_ours,  # what a file of weights holds; MXNet itself cannot live beside current NumPy
     OURS: open_ours,
@@ -256,6 +300,7 @@ SUFFIXES = {
     ".safetensors": "torch",
     ".keras": "keras",
     ".msgpack": "flax",
+    ".eqx": "equinox",
     ".npz": "sklearn",
     ".params": "gluon",
 }

@@ -1,8 +1,8 @@
 """Read a model of another library and save it as a multimlp model.
 
 The format goes by the ending of the name (.onnx, .pt, .pth, .safetensors with a torch state_dict, .keras,
-.msgpack, .npz, .params) or by --from. Weights alone (torch, flax, gluon) tell no activations: say them with
---activation. No file can run code.
+.msgpack, .eqx, .npz, .params) or by --from. Weights alone (torch, flax, nnx, equinox, gluon) tell no
+activations: say them with --activation. No file can run code.
 
 example:
   multimlp import model.onnx -o model.safetensors
@@ -19,6 +19,7 @@ from multimlp._terminal import print_text
 from multimlp.cli.common import add_common, file_name, print_json
 from multimlp.cli.formats import READERS, format_of, reading_of
 from multimlp.files import check_apart, check_writable
+from multimlp.mlp import DEFAULT_ACTIVATION
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--activation",
         nargs="+",
         metavar="NAME",
-        help="of the hidden layers: one, or one a layer (default: relu); for weights alone",
+        help=f"of the hidden layers: one, or one a layer (default: {DEFAULT_ACTIVATION}); for weights alone",
     )
     parser.add_argument("--final-activation", metavar="NAME", help="of the last layer; for weights alone")
     add_common(parser)

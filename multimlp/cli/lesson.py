@@ -1,6 +1,7 @@
 """Run a lesson on multilayer perceptrons, or list the lessons.
 
-A lesson prints what it found and writes its pictures, as PNG and SVG, to the folder --out.
+A lesson prints its question, what it found and what its pictures show; with --out it writes the
+pictures, as PNG and SVG, to a folder.
 
 example:
   multimlp lesson
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         written = [] if args.out is None else result.save(args.out, name)
         done.append(_as_dict(name, result, written))
         if not args.json:
-            _show(lessons.title(name), result, written)
+            _show(name, result, written)
     if args.json:
         print_json({"lessons": done})
     elif args.out is None:
@@ -75,10 +76,20 @@ def _as_dict(name: str, result: Any, written: list[Path]) -> dict[str, Any]:
     }
 
 
-def _show(title: str, result: Any, written: list[Path]) -> None:
-    print_text(f"{title} ({result.backend}, {result.dtype}, {result.seconds:.1f} s)")
+def _show(name: str, result: Any, written: list[Path]) -> None:
+    from multimlp import lessons
+
+    print_text(lessons.title(name), "bold")
+    print_text(lessons.question(name))
+    print()
+    print_text(f"What came out ({result.backend}, {result.dtype}, {result.seconds:.1f} s)", "bold")
     for paragraph in result.text.splitlines():
         print_text(paragraph)
+    print()
+    print_text("What to see in the pictures", "bold")
+    for point in lessons.what_to_see(name):
+        print_text(f"* {point}")
+    print()
     print_table(("number", "value"), list(result.numbers.items()))
     for path in written:
         print(f"  {path}")

@@ -7,6 +7,7 @@ example:
   multimlp train digits
   multimlp train iris --backend torch --hidden 32 --epochs 100 --save iris.safetensors
   multimlp train houses.csv --target price --backend jax,torch --json
+  multimlp train digits --backend numpy --plot curve.png
   multimlp train digits --backend numpy --processes 2
 """
 
@@ -22,13 +23,14 @@ from multimlp._terminal import print_table, print_text
 from multimlp.backend import CHECKERS, available_backends, load_backend
 from multimlp.cli import INTERRUPTED
 from multimlp.cli.common import add_common, file_name, note, print_json
-from multimlp.cli.comparison import Run, Trainer, train_all
+from multimlp.cli.comparison import Run, Trainer, on_rounding, train_all
+from multimlp.cli.curve import check_plot, draw_curves
 from multimlp.cli.pipeline import Pipeline
 from multimlp.distributed import is_main
 from multimlp.errors import DataError, InputError
 from multimlp.errors.checks import check_number, check_whole
 from multimlp.files import check_apart, check_writable, require_package
-from multimlp.mlp import MLP
+from multimlp.mlp import DEFAULT_ACTIVATION, MLP
 
 FEW, MANY, MANY_ROWS = (60, 32), (10, 128), 10_000
 """Default epochs and batch size, for fewer rows than that and for more."""
@@ -61,9 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     model.add_argument(
         "--activation",
-        default="tanh",
+        default=DEFAULT_ACTIVATION,
         metavar="NAME",
-        help="default: tanh, whose runs stay together to the last digits; see multimlp.activations.names()",
+        help=f"default: {DEFAULT_ACTIVATION}; see multimlp.activations.names()",
     )
     model.add_argument(
         "--dropout", type=float, default=0.0, metavar="F", help="fraction of units (default: 0)"
@@ -108,6 +110,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--save", type=file_name, metavar="FILE", help="write the model of the first backend (.safetensors)"
     )
     output.add_argument(
+        "--plot", type=file_name, metavar="FILE", help="draw the learning curves (.png or .svg)"
+    )
+    output.add_argument(
         "--reference", action="store_true", help="compare one backend with NumPy in float64, too"
     )
     output.add_argument("--verbose", action="store_true", help="a line per epoch on standard error")
@@ -122,6 +127,8 @@ def run(args: argparse.Namespace) -> int:
             require_package()
             check_writable(file)
             check_apart(file, *_read_files(args), what=what)
+    if args.plot is not None:
+        check_plot(args.plot, *(file for file in (args.save, args.checkpoint) if file), *_read_files(args))
     if args.checkpoint is not None and (len(names) > 1 or args.reference):
         raise InputError("--checkpoint is of one run; name one --backend, and leave out --reference")
     if args.processes is not None:
@@ -146,10 +153,15 @@ def run(args: argparse.Namespace) -> int:
     if args.save is not None and finished:
         files.save(args.save, mlp, finished[0].params, pipeline.to_dict())
     saved = args.save if finished else None
+    drawn = [one for one in runs if one.history.get("loss")] if args.plot is not None else []
+    if drawn:
+        draw_curves(args.plot, {one.label: one.history for one in drawn}, trainer.train.description)
     if args.json:
         print_json(_summary(args, trainer, runs, skipped, saved))
     else:
         _print_report(trainer, runs)
+    if drawn and not args.json:
+        print(f"drew the learning curves in {args.plot}")
     if saved is not None and not args.json:
         print(f"saved {saved} (trained on {finished[0].backend}); predict with:")
         print(f"  multimlp predict {saved} NEW.csv -o predictions.csv")
@@ -257,7 +269,9 @@ def _print_report(trainer: Trainer, runs: list[Run]) -> None:
     )
     print_text(f"{trainer.mlp}: {trainer.mlp.num_parameters} parameters")
     print_table(columns, rows)
-    place = f"; all on {devices.pop()}" if len(devices) == 1 else ""
+    place = ""
+    if len(devices) == 1:
+        place = f"{'; all' if len(runs) > 1 else ''} on {devices.pop()}"
     versions = dict.fromkeys(f"{one.backend} {one.version}" for one in runs)
     print_text(f"{', '.join(versions)}{place}")
     for one in runs:
@@ -271,10 +285,9 @@ def _print_report(trainer: Trainer, runs: list[Run]) -> None:
             )
     if compared:
         print_text("d: the largest absolute difference from the reference, NumPy in float64.")
-    if compared and any(one.dtype != "float64" for one in runs):
-        print_text(
-            "Rounding grows with training, most where it crosses a kink; compare with --dtype float64."
-        )
+        remark = on_rounding(trainer.mlp, runs)
+        if remark:
+            print_text(remark)
 
 
 def _summary(
@@ -290,4 +303,5 @@ def _summary(
         "runs": [one.as_dict() for one in runs],
         "skipped": skipped,
         "saved": saved,
+        "plot": args.plot,
     }

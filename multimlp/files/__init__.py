@@ -4,7 +4,14 @@
 A file appears under its name only when it is complete. docs/file-format.md describes the format.
 """
 
-from multimlp.files._archive import allowed_bytes, array_names, check_archive, read_array, read_arrays
+from multimlp.files._archive import (
+    allowed_bytes,
+    array_names,
+    check_archive,
+    read_array,
+    read_array_sequence,
+    read_arrays,
+)
 from multimlp.files._atomic import check_writable, replacing
 from multimlp.files._model import FORMAT_VERSION, load, load_extra, save
 from multimlp.files._opening import one_line, opening
@@ -28,6 +35,7 @@ __all__ = [
     "one_line",
     "opening",
     "read_array",
+    "read_array_sequence",
     "read_arrays",
     "read_tensors",
     "replacing",

@@ -111,8 +111,31 @@ def read_array(path: str | os.PathLike[str]) -> np.ndarray:
         return _read_array(file, where.stat().st_size, "the array")
 
 
-def _read_array(file: IO[bytes], size: int, name: str) -> np.ndarray:
-    """An array of NumPy's format that fills ``size`` bytes to the last."""
+def read_array_sequence(path: str | os.PathLike[str]) -> list[np.ndarray]:
+    """The arrays that ``numpy.save`` wrote into one file, one after the other; raises as `read_arrays` does.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import numpy as np
+    >>> from multimlp.files import read_array_sequence
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "leaves.eqx"
+    >>> with path.open("wb") as file:
+    ...     np.save(file, np.arange(3))
+    ...     np.save(file, 0.5)
+    >>> read_array_sequence(path)
+    [array([0, 1, 2]), array(0.5)]
+    """
+    found: list[np.ndarray] = []
+    with opening(path, "is no sequence of plain arrays") as where, where.open("rb") as file:
+        size = where.stat().st_size
+        while file.tell() < size:
+            found.append(_read_array(file, size, f"array {len(found)}", alone=False))
+    return found
+
+
+def _read_array(file: IO[bytes], size: int, name: str, alone: bool = True) -> np.ndarray:
+    """An array of NumPy's format in a file of ``size`` bytes, which it fills to the last if it is alone."""
     version = np.lib.format.read_magic(file)
     if version not in _HEADERS:
         raise FileFormatError(f"{name} has the version {version} of the format; 1.0 and 2.0 are read")
@@ -123,7 +146,7 @@ def _read_array(file: IO[bytes], size: int, name: str) -> np.ndarray:
     if dtype.kind == "V" or not dtype.itemsize or min(shape, default=0) < 0:
         raise FileFormatError(f"{name} has the dtype {dtype} and the shape {_shown(shape)}")
     stated, there = math.prod(shape) * dtype.itemsize, size - file.tell()
-    if stated != there:
+    if stated > there or (alone and stated != there):
         raise FileFormatError(
             f"{name} states {stated} bytes (shape {_shown(shape)}, dtype {dtype}), and {there} are there"
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from multimlp import tree
-from multimlp.backend import is_array, select
+from multimlp.backend import FLOAT_DTYPES, is_array, select
 from multimlp.errors import FileFormatError, InputError
 from multimlp.errors.shown import cut
 from multimlp.files._hosted import hosted
@@ -76,6 +76,7 @@ def load_tree(
     path: str | os.PathLike[str],
     backend: str | Backend | None = None,
     device: str | None = None,
+    dtype: Any = None,
     like: Tree = None,
 ) -> Tree:
     """Read a tree that `save_tree` wrote.
@@ -85,6 +86,8 @@ def load_tree(
     path : path
     backend, device
         Where the arrays go; by the usual order of precedence when not given.
+    dtype : str or dtype, optional
+        Of all floating arrays; others keep theirs. Default: each as it was. It must be given to read bfloat16 where a library has none.
     like : tree, optional
         A tree of the same structure, whose named tuples are made. Without it those of multimlp come back as they were, those of others
         (optax, your own) as new ones of the same name and fields: reading a file never imports what it names.
@@ -95,6 +98,8 @@ def load_tree(
         If there is no such file, or ``like`` is a tree of another structure.
     FileFormatError
         If it is damaged or of another kind.
+    DTypeError
+        If the library has no such dtype; ``dtype=`` says another.
 
     Examples
     --------
@@ -111,7 +116,11 @@ def load_tree(
             )
         arrays = read_opened(path, file)
         dtypes = {name: stored_dtype(path, file, name) for name in arrays}
-    target = select(backend, device, None)
+    target = select(backend, device, dtype)
+    if dtype is not None:
+        dtypes = {name: target.dtype if own in FLOAT_DTYPES else own for name, own in dtypes.items()}
+    for own in sorted({*dtypes.values()} & {*FLOAT_DTYPES}):
+        select(target.backend, target.device, own)  # has it such a dtype?
     try:
         reading = _Reading(arrays, dtypes, target)
         found_tree = reading(json.loads(metadata[_TREE_KEY]))
@@ -146,7 +155,7 @@ def _described(node: Tree, place: tuple[str, ...], arrays: dict[str, tuple[np.nd
         steps = fields or tuple(str(i) for i in range(len(node)))
         items = [_described(value, (*place, step), arrays) for step, value in zip(steps, node, strict=True)]
         if fields is None:
-            return {type(node).__name__ if type(node) in (tuple, list) else "tuple": items}
+            return {"list" if isinstance(node, list) else "tuple": items}
         kind = type(node)
         return {"named": f"{kind.__module__}.{kind.__qualname__}", "fields": list(fields), "items": items}
     raise InputError(

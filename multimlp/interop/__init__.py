@@ -2,11 +2,12 @@
 first used.
 
 * ``torch``: `to_torch`, `to_state_dict`, `as_torch_module`; back `from_torch`, `from_state_dict`; files of a
-  ``state_dict``: `write_state`, `read_state`
+  ``state_dict``: `write_state`, `read_state`; optimisers with their states: `from_optimizer`, `to_optimizer`
 * ``keras``: `to_keras`, `as_keras_layer`; back `from_keras` (a model or a .keras file)
-* ``flax``: `to_flax` (linen), `to_nnx`; back `from_flax`, `from_nnx`; files of variables: `write_variables`,
-  `read_variables`
-* ``equinox``: `to_equinox`; back `from_equinox`
+* ``flax``: `to_flax` (linen), `to_nnx`; back `from_flax`, `from_nnx`, `from_variables`; files of variables:
+  `write_variables`, `read_variables`
+* ``equinox``: `to_equinox`; back `from_equinox`, `from_leaves`; files of leaves: `write_leaves`, `read_leaves`
+* ``optax``: states of optimisers, `from_state`, `to_state`, and `to_optimizer`
 * ``tensorflow``: `as_tf_module`; back its ``params``
 * ``sklearn``: `to_sklearn`; back `from_sklearn`
 * ``onnx``: `to_onnx`; back `from_onnx`
@@ -20,7 +21,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_MODULES = ("equinox", "flax", "gluon", "keras", "onnx", "sklearn", "tensorflow", "torch")
+_MODULES = ("equinox", "flax", "gluon", "keras", "onnx", "optax", "sklearn", "tensorflow", "torch")
 __all__ = [*_MODULES, "Verification", "verify"]
 
 

@@ -107,7 +107,7 @@ def read_linen(module: linen.Sequential, variables: Mapping[str, Any], reading: 
     if not isinstance(module, linen.Sequential):
         raise InputError(
             f"module: expected flax.linen.Sequential, got {type(module).__name__}, whose forward pass cannot be seen; build a "
-            "Sequential of its layers, or leave the module out and say the activations"
+            "Sequential of its layers, or give its variables alone to from_variables and say the activations"
         )
     _read(module, variables.get("params", {}), variables.get("batch_stats", {}), "", reading)
 
@@ -121,7 +121,7 @@ def _read(module: linen.Sequential, params: Any, statistics: Any, path: str, rea
             _read(part, own, seen, f"{path}{name}/", reading)
         elif isinstance(part, LinenResidual):
             outer, reading.parts = reading.parts, []
-            _read(part.inner, own["inner"], seen.get("inner", {}), f"{path}{name}/inner/", reading)  # type: ignore[arg-type]
+            _read(part.inner, own.get("inner", {}), seen.get("inner", {}), f"{path}{name}/inner/", reading)  # type: ignore[arg-type]
             inner, reading.parts = tuple(reading.parts), outer
             reading.residual(inner)
         elif isinstance(part, linen.Module):

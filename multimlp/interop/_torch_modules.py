@@ -113,9 +113,10 @@ def activation_module(rule: Activation, learned: Mapping[str, Any]) -> nn.Module
     """The module of an activation, with what it has learned."""
     if is_prelu(rule):
         ((_, slope),) = learned.items()
-        module = nn.PReLU(max(slope.size, 1))
+        values = torch.tensor(slope).reshape(-1)
+        module = nn.PReLU(max(slope.size, 1), dtype=values.dtype)
         with torch.no_grad():
-            module.weight.copy_(torch.tensor(slope).reshape(-1))
+            module.weight.copy_(values)
         return module
     name = name_elsewhere(rule)
     if rule.parameters or name not in MODULES:

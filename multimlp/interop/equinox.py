@@ -12,6 +12,7 @@ from multimlp.backend import Backend
 from multimlp.errors import missing_dependency
 from multimlp.interop._arrays import dtype_of
 from multimlp.interop._building import Builder
+from multimlp.interop._equinox_files import from_leaves, read_leaves, with_leaves, write_leaves
 from multimlp.interop._jax import Placed, supported_activations
 from multimlp.interop._layers import Network, parts_of
 
@@ -23,7 +24,17 @@ except ImportError:
 
 from multimlp.interop._equinox_modules import EquinoxResidual, EquinoxScale, Reading, equinox_of
 
-__all__ = ["EquinoxResidual", "EquinoxScale", "from_equinox", "supported_activations", "to_equinox"]
+__all__ = [
+    "EquinoxResidual",
+    "EquinoxScale",
+    "from_equinox",
+    "from_leaves",
+    "read_leaves",
+    "supported_activations",
+    "to_equinox",
+    "with_leaves",
+    "write_leaves",
+]
 
 
 def to_equinox(mlp: Network, params: Any) -> eqx.nn.Sequential:

@@ -20,6 +20,7 @@ from multimlp.interop._arrays import dtype_of
 from multimlp.interop._building import Builder
 from multimlp.interop._jax import Placed, supported_activations
 from multimlp.interop._layers import Network, parts_of
+from multimlp.mlp import MLP, Params
 
 try:
     import jax
@@ -37,11 +38,14 @@ __all__ = [
     "NnxScale",
     "from_flax",
     "from_nnx",
+    "from_variables",
     "in_order",
+    "layers_in",
     "read_variables",
     "supported_activations",
     "to_flax",
     "to_nnx",
+    "with_variables",
     "write_variables",
 ]
 
@@ -81,25 +85,72 @@ def to_flax(mlp: Network, params: Any) -> tuple[linen.Sequential, dict[str, Any]
 
 
 def from_flax(
+    module: linen.Sequential,
     variables: Mapping[str, Any],
-    module: linen.Sequential | None = None,
+    backend: str | Backend | None = None,
+    device: str | None = None,
+    dtype: Any = None,
+) -> tuple[Any, Any]:
+    """A model and its parameters from a linen module and its variables, in the order in which `to_flax` gives them: an MLP where it is
+    one, else a chain of blocks.
+
+    Batch normalisation is folded into the weights beside it, with the statistics that the variables hold: outputs are those of
+    inference.
+
+    Parameters
+    ----------
+    module : flax.linen.Sequential
+        Tells the activations; without one see `from_variables`.
+    variables : mapping
+        ``{"params": ..., "batch_stats": ...}``, or what is in ``"params"``.
+    backend, device, dtype : optional
+        Default: JAX (or NumPy, if the variables are NumPy arrays), as they are.
+
+    Raises
+    ------
+    InputError
+        For a layer or a function that there is nothing for here; names it and its place.
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> from multimlp.interop.flax import from_flax, to_flax
+    >>> mlp = mm.MLP(2, 3, 1, activation="tanh")
+    >>> module, variables = to_flax(mlp, mlp.init(seed=0))
+    >>> from_flax(module, variables)[0] == mlp
+    True
+    """
+    if not isinstance(module, linen.Module):
+        raise InputError(
+            f"module: expected a flax.linen.Sequential, got {type(module).__name__}: the order is from_flax(module, variables), "
+            "as to_flax gives them; from_variables takes variables alone"
+        )
+    params = layers_in(variables)
+    for path, value in jax.tree_util.tree_leaves_with_path(params):
+        _check_array(jax.tree_util.keystr(path), value)
+    reading = Builder("Flax module")
+    read_linen(module, {**variables, "params": params}, reading)
+    leaves = jax.tree.leaves(params)
+    return reading.build(backend, device, dtype, leaves, _dtype_name(leaves[0] if leaves else None))
+
+
+def from_variables(
+    variables: Mapping[str, Any],
     activation: Any = "relu",
     final_activation: Any = None,
     backend: str | Backend | None = None,
     device: str | None = None,
     dtype: Any = None,
-) -> tuple[Any, Any]:
-    """An MLP and its parameters from linen's variables.
+) -> tuple[MLP, Params]:
+    """An MLP and its parameters from variables alone, linen's or those of an ``nnx.Sequential``, which tell no activations.
 
     Parameters
     ----------
     variables : mapping
-        ``{"params": {"Dense_0": {"kernel": ..., "bias": ...}, "Dense_1": ...}}`` or the inner mapping; layers
-        go by the number at the end of their names.
-    module : flax.linen.Sequential, optional
-        Tells the activations.
-    activation, final_activation : str, optional
-        Without a module: the activations, which variables do not tell.
+        ``{"params": {"Dense_0": {"kernel": ..., "bias": ...}, "Dense_1": ...}}`` or the inner mapping, or
+        ``{"layers": {0: {"kernel": ..., "bias": ...}, 2: ...}}`` as nnx has it; layers go by the number at the end of their names.
+    activation : str, or one a hidden layer
+    final_activation : str, optional
     backend, device, dtype : optional
         Default: JAX (or NumPy, if the variables are NumPy arrays), as they are.
 
@@ -111,47 +162,56 @@ def from_flax(
     Examples
     --------
     >>> import multimlp as mm
-    >>> from multimlp.interop.flax import from_flax, to_flax
+    >>> from multimlp.interop.flax import from_variables, to_flax
     >>> mlp = mm.MLP(2, 3, 1, activation="tanh")
-    >>> module, variables = to_flax(mlp, mlp.init(seed=0))
-    >>> from_flax(variables, module)[0] == from_flax(variables, activation="tanh")[0] == mlp
+    >>> from_variables(to_flax(mlp, mlp.init(seed=0))[1], activation="tanh")[0] == mlp
     True
     """
-    params = variables.get("params", variables)
-    if module is not None:
-        reading = Builder("Flax module")
-        read_linen(module, {**variables, "params": params}, reading)
-        leaves = jax.tree.leaves(params)
-    else:
-        flat = _by_name(params)
-        leaves = [*flat.values()]
-        arrays = {name: np.asarray(value) for name, value in flat.items()}
-        reading = Builder.from_arrays(
-            "Flax variables", arrays, activation, final_activation, "kernel", transposed=False
-        )
-    return reading.build(backend, device, dtype, leaves, _dtype_name(leaves[0] if leaves else None))
+    arrays, first = _arrays_in(variables)
+    reading = Builder.from_arrays(
+        "Flax variables", arrays, activation, final_activation, "kernel", transposed=False
+    )
+    return reading.build(backend, device, dtype, first, _dtype_name(next(iter(first), None)))
 
 
-def _by_name(params: Any) -> dict[str, Any]:
-    """The arrays of layers that hold no others: ``Dense_0.kernel``, ..."""
-    layers = isinstance(params, Mapping) and all(
-        isinstance(name, str) and isinstance(layer, Mapping) for name, layer in params.items()
+def _arrays_in(variables: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], list[Any]]:
+    """The arrays on the host under ``<layer>.<part>``, and as they came."""
+    tree = layers_in(variables)
+    layers = isinstance(tree, Mapping) and all(
+        isinstance(name, (str, int)) and isinstance(layer, Mapping) for name, layer in tree.items()
     )
     if not layers:
-        raise InputError("variables: expected {layer: {'kernel': ..., 'bias': ...}}")
-    flat = {f"{name}.{part}": layer[part] for name, layer in in_order(params).items() for part in layer}
+        raise InputError(
+            "variables: expected {layer: {'kernel': ..., 'bias': ...}}; those of nested modules tell no order, give the module to from_flax"
+        )
+    flat = {f"{name}.{part}": layer[part] for name, layer in in_order(tree).items() for part in layer}
     for name, value in flat.items():
-        if not hasattr(value, "shape") or not hasattr(value, "dtype"):
-            raise InputError(
-                f"variables: {name!r} is {type(value).__name__}, expected an array; those of nested modules tell no order, give the "
-                "module"
-            )
-    return flat
+        _check_array(repr(name), value)
+    return {name: np.asarray(value) for name, value in flat.items()}, list(flat.values())
+
+
+def _check_array(place: str, value: Any) -> None:
+    if not hasattr(value, "shape") or not hasattr(value, "dtype"):
+        nested = "; those of nested modules tell no order, give the module to from_flax"
+        raise InputError(
+            f"variables: {place} is {type(value).__name__}, expected an array{nested if isinstance(value, Mapping) else ''}"
+        )
+
+
+def layers_in(variables: Mapping[str, Any]) -> Any:
+    """What is in linen's ``params`` or in the ``layers`` of an ``nnx.Sequential``."""
+    if not isinstance(variables, Mapping):
+        raise InputError(f"variables: expected a mapping, got {type(variables).__name__}")
+    if "params" in variables:
+        return variables["params"]
+    inner = variables.get("layers")
+    is_nnx = isinstance(inner, Mapping) and all(isinstance(layer, Mapping) for layer in inner.values())
+    return inner if is_nnx else variables
 
 
 def in_order(layers: Mapping[str, Any]) -> dict[str, Any]:
     """Linen's layers by the number at the end of their names, which is the order in which they were made."""
-    return {name: layers[name] for name in sorted(layers, key=_number)}
+    return {name: layers[name] for name in sorted(layers, key=lambda name: _number(str(name)))}
 
 
 def _number(name: str) -> tuple[int, str]:
@@ -166,8 +226,8 @@ def _dtype_name(array: Any) -> str | None:
 # ---- variables in files ----------------------------------------
 
 
-def write_variables(path: str | os.PathLike[str], variables: Mapping[str, Any]) -> None:
-    """Write linen's variables of `to_flax` as msgpack, as ``flax.serialization`` has it.
+def write_variables(path: str | os.PathLike[str], variables: Mapping[str, Any] | nnx.Module) -> None:
+    """Write linen's variables of `to_flax`, or the parameters of an nnx module, as msgpack, as ``flax.serialization`` has it.
 
     Examples
     --------
@@ -180,9 +240,18 @@ def write_variables(path: str | os.PathLike[str], variables: Mapping[str, Any]) 
     >>> sorted(read_variables(path)["params"])
     ['layers_0', 'layers_2']
     """
-    plain = jax.tree.map(np.asarray, dict(variables["params"]))
+    plain = (
+        nnx.to_pure_dict(nnx.state(variables, nnx.Param)) if isinstance(variables, nnx.Module) else variables
+    )
+    content = serialization.msgpack_serialize(_on_host(plain))
     with replacing(path) as beside:
-        beside.write_bytes(serialization.msgpack_serialize({"params": plain}))
+        beside.write_bytes(content)
+
+
+def _on_host(tree: Any) -> Any:
+    if isinstance(tree, Mapping):
+        return {str(name): _on_host(inner) for name, inner in tree.items()}
+    return np.asarray(tree)
 
 
 def read_variables(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -233,3 +302,35 @@ def from_nnx(
     read_nnx(model, reading)
     kernels = [leaf for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)) if leaf.ndim == 2]
     return reading.build(backend, device, dtype, kernels, _dtype_name(kernels[0] if kernels else None))
+
+
+def with_variables(model: nnx.Sequential, variables: Mapping[str, Any]) -> nnx.Sequential:
+    """The model, in whose Linear layers are now the arrays of these variables, in their order.
+
+    Parameters
+    ----------
+    model : flax.nnx.Sequential
+        Changed in place.
+    variables : mapping
+        As for `from_variables`.
+
+    Raises
+    ------
+    InputError
+        If there are more layers in one than in the other.
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> from multimlp.interop.flax import to_flax, to_nnx, with_variables
+    >>> mlp = mm.MLP(2, 3, 1)
+    >>> model = with_variables(to_nnx(mlp, mlp.init(seed=0)), to_flax(mlp, mlp.init(seed=1))[1])
+    """
+    linears = [part for part in model.layers if isinstance(part, nnx.Linear)]
+    layers = in_order(layers_in(variables))
+    if len(layers) != len(linears):
+        raise InputError(f"variables: expected {len(linears)} layers, got {len(layers)}")
+    for linear, arrays in zip(linears, layers.values(), strict=True):
+        for name, values in arrays.items():
+            setattr(linear, name, nnx.Param(values))
+    return model

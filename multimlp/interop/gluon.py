@@ -75,7 +75,7 @@ def from_gluon(
     return reading.build(backend, device, dtype)
 
 
-def to_gluon(path: str | os.PathLike[str], mlp: MLP, params: Params) -> None:
+def to_gluon(mlp: MLP, params: Params, path: str | os.PathLike[str]) -> None:
     """Write the parameters as Gluon's ``Sequential`` of ``Dense`` layers loads them (format V2); activations
     are not written.
 
@@ -86,10 +86,14 @@ def to_gluon(path: str | os.PathLike[str], mlp: MLP, params: Params) -> None:
     >>> from multimlp.interop import gluon
     >>> mlp = mm.MLP(2, 3, 1)
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.params"
-    >>> gluon.to_gluon(path, mlp, mlp.init(seed=0))
+    >>> gluon.to_gluon(mlp, mlp.init(seed=0), path)
     >>> gluon.from_gluon(path)[0] == mlp
     True
     """
+    if not isinstance(mlp, MLP):
+        raise InputError(
+            f"mlp: expected an MLP, got {type(mlp).__name__}: the order is to_gluon(mlp, params, path)"
+        )
     arrays = {}
     for i, layer in enumerate(layers_of(mlp, params, "a Gluon file")):
         arrays[f"{i}.weight"] = np.ascontiguousarray(layer.weight.T)

@@ -12,6 +12,9 @@ from multimlp import tree
 from multimlp.backend import Backend, convert
 from multimlp.errors import DTypeError, InputError, missing_dependency
 from multimlp.errors.checks import refuse
+from multimlp.optimizers import Optimizer, OptimizerState
+from multimlp.schedules import Schedule
+from multimlp.tree import Tree
 
 try:
     import torch
@@ -32,6 +35,7 @@ from multimlp.interop._torch_modules import (
     on_the_host,
     supported_activations,
 )
+from multimlp.interop._torch_optimizers import read_optimizer, write_optimizer
 from multimlp.interop._torch_reading import read
 from multimlp.mlp import MLP, Params, check_params
 
@@ -40,10 +44,12 @@ __all__ = [
     "TorchResidual",
     "TorchScale",
     "as_torch_module",
+    "from_optimizer",
     "from_state_dict",
     "from_torch",
     "read_state",
     "supported_activations",
+    "to_optimizer",
     "to_state_dict",
     "to_torch",
     "write_state",
@@ -267,3 +273,93 @@ def as_torch_module(mlp: MLP, params: Params, device: str | None = None) -> Torc
     """
     check_params(mlp, params)
     return TorchMLP(mlp, convert(params, "torch", device))
+
+
+# ---- optimisers ----------------------------------------
+
+
+def from_optimizer(
+    optimizer: torch.optim.Optimizer,
+    model: nn.Module | Tree,
+    backend: str | Backend | None = None,
+    device: str | None = None,
+    dtype: Any = None,
+    *,
+    learning_rate: float | Schedule | None = None,
+) -> tuple[Optimizer, OptimizerState]:
+    """The same optimiser here, and what it remembers, for the parameters that `from_torch` makes of the model.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.SGD, Adam, AdamW, RMSprop or Adagrad
+        Groups of parameters with options of their own become `multimlp.optimizers.grouped`; parameters that it does not train get
+        the learning rate 0.
+    model : nn.Module or tree of tensors
+        Whose parameters it trains: one that `from_torch` reads, that `as_torch_module` made, or the parameters of multimlp themselves.
+    backend, device, dtype : optional
+        Of the state, as in `from_torch`; say the same in both.
+    learning_rate : float or Schedule, optional
+        Instead of the one that it has now; must be given where a scheduler of torch changes it, since nothing can be read from that.
+
+    Returns
+    -------
+    (Optimizer, OptimizerState)
+        Whose next update is torch's, up to rounding. SGD in torch counts no steps: the state then starts at step 0.
+
+    Raises
+    ------
+    InputError
+        For another optimiser; for options that multimlp has no equivalent of (dampening, amsgrad, centered, maximize, lr_decay); for a
+        scheduler; for a model whose parameters are not one to one those of an MLP, as where a normalisation is folded into them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import multimlp as mm
+    >>> from multimlp.interop.torch import from_optimizer, from_torch
+    >>> model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+    >>> optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    >>> model(torch.ones(2, 4)).sum().backward()
+    >>> optimizer.step()
+    >>> mlp, params = from_torch(model, "numpy")
+    >>> adamw, state = from_optimizer(optimizer, model, "numpy")
+    >>> adamw.name, int(state.step), state.slots[0][0].weight.shape
+    ('adamw', 1, (4, 8))
+    """
+    return read_optimizer(optimizer, model, _params_of, backend, device, dtype, learning_rate)
+
+
+def to_optimizer(
+    optimizer: Optimizer | str, state: OptimizerState, model: nn.Module | Tree
+) -> torch.optim.Optimizer:
+    """An optimiser of torch that goes on where this one is.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        sgd, adam, adamw, rmsprop or adagrad, with groups or without; the learning rate a number.
+    state : OptimizerState
+        Of any library.
+    model : nn.Module or tree of tensors
+        What `to_torch` or `as_torch_module` made of the model, whose parameters it shall train.
+
+    Raises
+    ------
+    InputError
+        For what torch has no equivalent of, and for a state of another model.
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> from multimlp.interop.torch import to_optimizer, to_torch
+    >>> mlp = mm.MLP(4, 8, 3)
+    >>> params, optimizer = mlp.init(seed=0, backend="numpy"), mm.optimizers.adam(1e-2)
+    >>> model = to_torch(mlp, params)
+    >>> type(to_optimizer(optimizer, optimizer.init(params), model)).__name__
+    'Adam'
+    """
+    return write_optimizer(optimizer, state, model, _params_of)
+
+
+def _params_of(module: nn.Module) -> Tree:
+    return module.params if isinstance(module, TorchMLP) else from_torch(module, "numpy", None, "float64")[1]

@@ -1,7 +1,7 @@
 """What the source texts on multilayer perceptrons show, runnable on every backend.
 
-Each lesson is one module: cells of explanation and of code, and a function ``run(backend)`` that returns the
-numbers and the pictures. Its documentation page and its notebook are made from the same file.
+A lesson is two files of one name: in the Markdown file stands what is read, question first; in the module a function
+``run(backend)`` that returns the numbers and the pictures. Its documentation page and its notebook are made from both.
 
 >>> from multimlp import lessons
 >>> lessons.names()[0]
@@ -14,6 +14,7 @@ True
 from __future__ import annotations
 
 import importlib
+import importlib.resources
 from types import ModuleType
 from typing import Any
 
@@ -21,34 +22,58 @@ from multimlp._naming import Table
 from multimlp.backend import Backend
 from multimlp.lessons._lesson import LessonResult, array, lesson
 
-_TITLES = {
-    "linear_models": "Limits of linear models",
-    "feature_maps": "Feature maps",
-    "collapse": "Composing linear models is useless",
-    "hidden_layers": "Hidden layers",
-    "activation_functions": "Activation functions",
-    "derivatives": "Derivatives of activations",
-    "tanh_and_sigmoid": "tanh and sigmoid are one function",
-    "piecewise_linear": "ReLU networks are continuous and piecewise linear",
-    "vanishing_gradients": "Vanishing gradients",
-    "universal_approximation": "Universal approximation",
-    "batch_nonlinearity": "A nonlinearity over the mini-batch",
-    "from_scratch": "An MLP from scratch, and concisely",
-}
+_NAMES = (
+    "linear_models",
+    "feature_maps",
+    "collapse",
+    "hidden_layers",
+    "activation_functions",
+    "derivatives",
+    "tanh_and_sigmoid",
+    "piecewise_linear",
+    "vanishing_gradients",
+    "universal_approximation",
+    "batch_nonlinearity",
+    "from_scratch",
+)
 
 _TABLE: Table[str] = Table("lesson")
-for _name in _TITLES:
+for _name in _NAMES:
     _TABLE.add(_name, _name)
 
 
 def names() -> tuple[str, ...]:
     """The lessons, in the order in which they build on one another."""
-    return tuple(_TITLES)
+    return _NAMES
+
+
+def text(name: str) -> str:
+    """What is read in a lesson, as Markdown: question, pictures, what to see, formula, code, exercises."""
+    found = importlib.resources.files(__name__).joinpath(f"{_TABLE.find(name)}.md")
+    return found.read_text(encoding="utf-8")
 
 
 def title(name: str) -> str:
     """What the lesson is called."""
-    return _TITLES[_TABLE.find(name)]
+    return text(name).splitlines()[0].removeprefix("# ")
+
+
+def question(name: str) -> str:
+    """What the lesson asks.
+
+    Examples
+    --------
+    >>> from multimlp import lessons
+    >>> lessons.question("collapse").endswith("that a linear model cannot?")
+    True
+    """
+    return " ".join(text(name).split("\n\n")[1].split())
+
+
+def what_to_see(name: str) -> tuple[str, ...]:
+    """What the lesson's pictures show, a sentence or two each."""
+    points = text(name).partition("## What to see\n\n* ")[2].partition("\n\n")[0].split("\n* ")
+    return tuple(" ".join(point.split()) for point in points)
 
 
 def module(name: str) -> ModuleType:
@@ -75,4 +100,15 @@ def run(name: str, backend: str | Backend | None = None, **options: Any) -> Less
     return module(name).run(backend, **options)
 
 
-__all__ = ["LessonResult", "array", "lesson", "module", "names", "run", "title"]
+__all__ = [
+    "LessonResult",
+    "array",
+    "lesson",
+    "module",
+    "names",
+    "question",
+    "run",
+    "text",
+    "title",
+    "what_to_see",
+]

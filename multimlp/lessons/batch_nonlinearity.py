@@ -1,16 +1,4 @@
-"""A nonlinearity over the mini-batch."""
-
-# %% [markdown]
-# # A nonlinearity over the mini-batch
-#
-# The exercise: what goes wrong with a nonlinearity that applies to the mini-batch as a whole, such as batch
-# normalisation used in place of an activation?
-#
-# $$\mathrm{BN}(\mathbf{H})_{ij} = \frac{h_{ij} - \mu_j}{\sqrt{s_j^2 + \epsilon}}, \qquad
-#   \mu_j = \frac{1}{n} \sum_{i} h_{ij}, \quad s_j^2 = \frac{1}{n} \sum_i (h_{ij} - \mu_j)^2 .$$
-#
-# The mean and variance are the batch's. So the answer for one example depends on which others it happens to
-# come with.
+"""A nonlinearity over the mini-batch: the numbers and pictures. What is read is in batch_nonlinearity.md."""
 
 # %%
 from __future__ import annotations
@@ -42,11 +30,6 @@ def clouds(rows: int = 400) -> tuple[np.ndarray, np.ndarray]:
     return noise + 2.4 * labels[:, None] - 1.2, labels
 
 
-# %% [markdown]
-# A callable of your own is an activation like any other. Training on shuffled batches goes well. Then the
-# same network is asked about the same examples in other company: all of one class together, or one by one.
-
-
 # %%
 def accuracy(mlp: mm.MLP, params: Any, X: np.ndarray, y: np.ndarray, size: int) -> float:
     """The share that is right when examples come in this order in batches of this size."""
@@ -65,20 +48,6 @@ def influence(mlp: mm.MLP, params: Any, X: np.ndarray) -> np.ndarray:
     return np.linalg.norm(mm.convert(jacobian, "numpy"), axis=(0, 2))
 
 
-# %% [markdown]
-# ## What to look at
-#
-# * With ReLU only the example itself has an influence on its output; with BN every other has, too.
-# * The accuracy falls to a coin's when batches hold one class: what tells the classes apart is the mean, and
-#   the mean is subtracted.
-# * A batch of one is its own mean. Every hidden unit is 0, and every input gets the same answer.
-# * Within one batch the map is affine, so that it is not even a nonlinearity: the outputs of a batch are a
-#   linear function of its inputs, exactly.
-#
-# Batch normalisation as it is used stands *beside* an activation, and takes averages over many batches when
-# it predicts.
-
-
 # %%
 @lesson
 def run(backend: Backend) -> LessonResult:
@@ -86,8 +55,7 @@ def run(backend: Backend) -> LessonResult:
     X, y = clouds()
     mlp = mm.MLP(2, 16, 2, activation=over_the_batch)
     fitted = mm.fit(mlp, X, y, optimizer=mm.optimizers.adam(0.02), epochs=20, batch_size=BATCH,
-    validation=None,
-                    progress=False)  # fmt: skip
+                    validation=None, progress=False)  # fmt: skip
     relu = mm.MLP(2, 16, 2, activation="relu")
     by_class = np.argsort(y, kind="stable")
     accuracies = {
@@ -103,9 +71,11 @@ def run(backend: Backend) -> LessonResult:
     features = np.concatenate([batch, np.ones((BATCH, 1))], axis=1)
     affine = features @ np.linalg.lstsq(features, outputs, rcond=None)[0]
     of_bn = influence(mlp, fitted.params, batch[:12])
+    three = mm.grad(lambda H: over_the_batch(H)[0, 0])(array([[-1.0], [0.5], [2.0]]))
     of_relu = influence(relu, relu.init(seed=0), batch[:12])
 
-    picture, axes = plotting.figure(1, 2, size=(9.4, 3.6))
+    panels = {key: plotting.figure(size=(4.2, 3.3)) for key in ("influence", "accuracy")}
+    axes = [ax for _, ax in panels.values()]
     places = np.arange(1, 13)
     axes[0].bar(
         places - 0.2, of_bn, 0.4, color="0.3", edgecolor="black", label="BN in place of an activation"
@@ -123,9 +93,10 @@ def run(backend: Backend) -> LessonResult:
             "same example, other company: change of output": change,
             "influence of the others, BN": float(of_bn[1:].max()),
             "influence of the others, ReLU": float(of_relu[1:].max()),
+            "influence of the third of three numbers": float(mm.convert(three, "numpy")[2, 0]),
             "distance from an affine map of the batch": float(np.max(np.abs(outputs - affine))),
         },
-        {"batch": picture},
+        {key: picture for key, (picture, _) in panels.items()},
         "The network is right on "
         + ", ".join(f"{value:.0%} in {name}" for name, value in accuracies.items())
         + f". The first example's output changes by {change:.2f} when only the others of its batch do.",

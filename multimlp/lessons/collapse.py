@@ -1,21 +1,4 @@
-"""Composing linear models is useless."""
-
-# %% [markdown]
-# # Composing linear models is useless
-#
-# Two affine layers in a row,
-#
-# $$\mathbf{H} = \mathbf{X} \mathbf{W}_1 + \mathbf{b}_1, \qquad
-#   \mathbf{O} = \mathbf{H} \mathbf{W}_2 + \mathbf{b}_2,$$
-#
-# are one affine layer:
-#
-# $$\mathbf{O} = \mathbf{X} \underbrace{\mathbf{W}_1 \mathbf{W}_2}_{\mathbf{W}}
-#   + \underbrace{\mathbf{b}_1 \mathbf{W}_2 + \mathbf{b}_2}_{\mathbf{b}}$$
-#
-# (*Dive into Deep Learning*, equation 5.1.2). More layers and more units add parameters and no function that
-# a linear model did not have. They can take some away: through a layer of $k$ units only matrices of rank at
-# most $k$ pass.
+"""Composing linear models is useless: the numbers and pictures. What is read is in collapse.md."""
 
 # %%
 from __future__ import annotations
@@ -44,23 +27,16 @@ def collapsed(hidden: list[int]) -> tuple[float, np.ndarray]:
     return float(np.max(np.abs(deep - flat)) / np.max(np.abs(deep))), values
 
 
-# %% [markdown]
-# ## What to look at
-#
-# * The difference is rounding.
-# * A singular value of (numerically) zero is a direction in which the network is blind. A layer of 3 units
-#   leaves 3 of the 10; widening the *other* layers brings none back.
-
-
 # %%
 @lesson
 def run(backend: Backend) -> LessonResult:
     """Collapse a wide and a narrow network."""
-    picture, ax = plotting.figure(size=(5.6, 3.4))
+    picture, ax = plotting.figure(size=(4.4, 3.3))
     differences, ranks = [], {}
     for hidden, marker in (([40, 40, 40], "o"), ([40, 3, 40], "s")):
         difference, values = collapsed(hidden)
         differences.append(difference)
+        singular = values
         ranks[hidden[1]] = int(np.sum(values > 1e-6 * values[0]))
         sizes = "-".join(map(str, (20, *hidden, 10)))
         ax.plot(
@@ -69,7 +45,12 @@ def run(backend: Backend) -> LessonResult:
     ax.set(xlabel="number of the singular value", ylabel="singular value of W", yscale="log")
     ax.legend()
     return LessonResult(
-        {"difference": max(differences), "rank, wide": ranks[40], "rank, narrow": ranks[3]},
+        {
+            "difference": max(differences),
+            "rank, wide": ranks[40],
+            "rank, narrow": ranks[3],
+            "largest singular value, narrow": float(singular[0]),
+        },
         {"singular-values": picture},
         f"Four affine layers and the one that they collapse to differ by {max(differences):.1e}. With 40 "
         f"units in each hidden layer W has rank {ranks[40]}; with 3 in the middle, rank {ranks[3]}.",

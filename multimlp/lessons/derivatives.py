@@ -1,21 +1,4 @@
-"""Derivatives of activations."""
-
-# %% [markdown]
-# # Derivatives of activations
-#
-# The exercises ask for the derivatives of pReLU and of Swish. For
-# $\mathrm{pReLU}(x) = \max(0, x) + \alpha \min(0, x)$,
-#
-# $$\mathrm{pReLU}'(x) = \begin{cases} 1 & x > 0 \cr \alpha & x \le 0, \end{cases} \qquad
-#   \frac{\partial \mathrm{pReLU}}{\partial \alpha} = \min(0, x);$$
-#
-# at the kink, where no derivative exists, the left one is taken. For
-# $\mathrm{swish}(x) = x \thinspace s(\beta x)$ with the sigmoid $s$, the product rule and $s' = s (1 - s)$ give
-#
-# $$\mathrm{swish}'(x) = s(\beta x) + \beta x \thinspace s(\beta x) \bigl(1 - s(\beta x)\bigr).$$
-#
-# And the two of the text: $s'(x) = s(x)(1 - s(x)) \le 1/4$ and $\tanh'(x) = 1 - \tanh^2(x) \le 1$, both
-# largest at 0.
+"""Derivatives of activations: the numbers and pictures. What is read is in derivatives.md."""
 
 # %%
 from __future__ import annotations
@@ -52,11 +35,6 @@ CLOSED_FORMS: dict[str, tuple[Any, Callable[[np.ndarray], np.ndarray]]] = {
 }
 
 
-# %% [markdown]
-# `mm.elementwise_grad` differentiates a function of arrays element by element, with the library that the
-# array belongs to.
-
-
 # %%
 def autodiff(function: Any) -> np.ndarray:
     """The derivative at the points X, by the backend's automatic differentiation."""
@@ -73,19 +51,12 @@ def slope_in_alpha() -> float:
     return float(np.max(np.abs(np.asarray(found) - np.minimum(0, X[::10]))))
 
 
-# %% [markdown]
-# ## What to look at
-#
-# * Closed form and autodiff coincide to rounding.
-# * The sigmoid's derivative is never more than 1/4: through ten layers of sigmoids at most $4^{-10}$, a
-#   millionth, of a gradient comes back (unless large weights make up for it).
-
-
 # %%
 @lesson
 def run(backend: Backend) -> LessonResult:
     """Closed form against autodiff."""
-    picture, axes = plotting.figure(1, 2, size=(9.0, 3.4), sharex=True)
+    panels = {key: plotting.figure(size=(4.2, 3.3)) for key in ("prelu-and-swish", "sigmoid-and-tanh")}
+    axes = [ax for _, ax in panels.values()]
     numbers: dict[str, float] = {}
     for i, (name, (function, closed_form)) in enumerate(CLOSED_FORMS.items()):
         derivative = autodiff(function)
@@ -97,13 +68,13 @@ def run(backend: Backend) -> LessonResult:
         numbers[f"{name}: largest derivative"] = float(np.max(derivative))
     numbers["sigmoid: where it is largest"] = float(X[np.argmax(autodiff(mm.activations.sigmoid))])
     numbers["pReLU: largest difference of the derivative in alpha"] = slope_in_alpha()
-    for ax in axes:
+    for picture, ax in panels.values():
         ax.set(xlabel="x", ylabel="derivative")
-        ax.legend(loc="center right")
+        picture.legend(loc="outside upper left", ncols=2)
     largest = max(value for key, value in numbers.items() if "difference" in key)
     return LessonResult(
         numbers,
-        {"derivatives": picture},
+        {key: picture for key, (picture, _) in panels.items()},
         f"Closed forms and {backend.name}'s derivatives differ by at most {largest:.1e}. The sigmoid's "
         f"largest derivative is {numbers['sigmoid: largest derivative']:.2f}, tanh's "
         f"{numbers['tanh: largest derivative']:.2f}.",

@@ -1,15 +1,4 @@
-"""Feature maps."""
-
-# %% [markdown]
-# # Feature maps
-#
-# A linear model is linear in its *features*. With a map $\phi$ of the inputs it is
-#
-# $$f(x) = \mathbf{w}^\top \phi(x),$$
-#
-# and need not be linear in $x$. For $f(x) = 4x^2 + 2x + 1$ the map $\phi(x) = [1, x, x^2]$ makes the problem
-# linear: least squares finds $\mathbf{w} = [1, 2, 4]$. Any polynomial of degree $k$ is linear in a map of
-# $k + 1$ dimensions, $\phi(x) = [1, x, \dots, x^k]$.
+"""Feature maps: the numbers and pictures. What is read is in feature_maps.md."""
 
 # %%
 from __future__ import annotations
@@ -40,13 +29,6 @@ def least_squares(backend: Backend, features: Any, y: np.ndarray) -> Any:
     return xp.squeeze(w, axis=-1)
 
 
-# %% [markdown]
-# ## Which degree?
-#
-# With noise in the data a higher degree always fits the training points better. Points that were held back
-# tell another story: beyond the true degree the error there grows again.
-
-
 # %%
 def degrees(backend: Backend, highest: int = 9) -> tuple[list[float], list[float]]:
     """Training and validation error of each degree, for noisy samples of 4x^2 + 2x + 1."""
@@ -71,13 +53,6 @@ def polynomial_error(backend: Backend, degree: int) -> float:
     return float(np.max(np.abs(mm.convert(found, "numpy") - w)))
 
 
-# %% [markdown]
-# ## XOR
-#
-# Exclusive or is 1 where exactly one input is 1. No line separates the classes: the best linear fit predicts
-# 1/2 everywhere. The feature $x_1 x_2$ makes it linear, $y = x_1 + x_2 - 2 x_1 x_2$. A hidden layer learns
-# features that do as well.
-
 # %%
 CORNERS = np.asarray([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 XOR = np.asarray([0.0, 1.0, 1.0, 0.0])
@@ -101,14 +76,6 @@ def xor_hidden(backend: Backend) -> tuple[mm.MLP, Any, float]:
     return mlp, result.params, float(np.mean(classes == XOR))
 
 
-# %% [markdown]
-# ## What to look at
-#
-# * The recovered $\mathbf{w}$ is [1, 2, 4] up to rounding.
-# * The training error falls with every degree, the validation error is least at degree 2.
-# * In the last picture the border between the classes, which the hidden layer has made, is bent.
-
-
 # %%
 @lesson
 def run(backend: Backend) -> LessonResult:
@@ -120,12 +87,12 @@ def run(backend: Backend) -> LessonResult:
     mapped = xor_least_squares(backend, [CORNERS[:, 0], CORNERS[:, 1], CORNERS[:, 0] * CORNERS[:, 1]])
     mlp, params, accuracy = xor_hidden(backend)
 
-    curves, ax = plotting.figure(size=(5.2, 3.4))
+    curves, ax = plotting.figure(size=(4.2, 3.3))
     ax.plot(range(len(train)), train, marker="o", label="training, 12 points")
     ax.plot(range(len(valid)), valid, marker="s", label="validation, 200 points")
     ax.set(xlabel="degree of the polynomial", ylabel="root mean square error", yscale="log")
     ax.legend()
-    plane, ax = plotting.figure(size=(4.2, 3.6))
+    plane, ax = plotting.figure(size=(4.2, 3.3))
     plotting.plot_decision_boundary(mlp, params, CORNERS, XOR.astype(int), ax)
     ax.set_title("XOR with a hidden layer of 8 tanh units")
     return LessonResult(

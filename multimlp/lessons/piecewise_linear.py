@@ -1,17 +1,4 @@
-"""ReLU networks are continuous and piecewise linear."""
-
-# %% [markdown]
-# # ReLU networks are continuous and piecewise linear
-#
-# The exercise: show that an MLP of ReLU (or pReLU) units only is a continuous piecewise linear function. Both
-# properties survive composition, and affine maps and $\max(x, 0)$ have them. So along a line
-# $\mathbf{x}(t) = \mathbf{a} + t (\mathbf{b} - \mathbf{a})$ each unit's preactivation is straight until a
-# unit before it bends, and the unit itself bends where
-#
-# $$z(t) = p + q t = 0 \quad\Longleftrightarrow\quad t = -p / q .$$
-#
-# That gives every breakpoint exactly, layer by layer, without sampling. In a plane the same lines of $z = 0$
-# cut polygons.
+"""ReLU networks are continuous and piecewise linear: the numbers and pictures. What is read is in piecewise_linear.md."""
 
 # %%
 from __future__ import annotations
@@ -38,6 +25,13 @@ def wave() -> tuple[mm.MLP, Any, np.ndarray, np.ndarray]:
     return mlp, result.params, X, y
 
 
+def bends_of_a_fresh_layer() -> np.ndarray:
+    """Where the output of a network of 16 untrained units bends between -1 and 1."""
+    mlp = mm.MLP(1, 16, 1, bias_init={"name": "uniform", "options": {"scale": 0.5}})
+    line: Any = linear_regions(mlp, mlp.init(seed=0), [[-1.0], [1.0]])
+    return 2 * line.breakpoints - 1
+
+
 def ring() -> tuple[mm.MLP, Any]:
     """A ReLU network that tells the inside of a ring from its outside."""
     X = mm.random.host_generator(8).uniform(-1, 1, size=(300, 2))
@@ -46,15 +40,6 @@ def ring() -> tuple[mm.MLP, Any]:
     result = mm.fit(mlp, X, labels, optimizer=mm.optimizers.adam(0.02), epochs=60, batch_size=50,
                     validation=None, progress=False)  # fmt: skip
     return mlp, result.params
-
-
-# %% [markdown]
-# ## What to look at
-#
-# * Between the marked bends the fitted curve is straight, and it has no jump. Both are measured on the
-#   network itself, not only on the formula.
-# * In the plane each polygon is one affine map. Borders of the first layer are straight lines through the
-#   whole picture; borders of the second bend where they cross them.
 
 
 # %%
@@ -66,19 +51,20 @@ def run(backend: Backend) -> LessonResult:
     plane_mlp, plane_params = ring()
     plane: Any = linear_regions(plane_mlp, plane_params, [[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]])
 
-    curve, axes = plotting.figure(2, 1, size=(6.0, 4.8), sharex=True, height_ratios=(3, 1))
+    curve, axes = plotting.figure(2, 1, size=(4.4, 4.0), sharex=True, height_ratios=(3, 1))
     axes[0].plot((X[:, 0] + 1) / 2, y[:, 0], color="0.75", linewidth=4, linestyle="-", label="target")
     plotting.plot_regions(line, axes[0])
     edges = np.concatenate([[0.0], line.breakpoints, [1.0]])
     axes[1].stairs(line.slopes[:, 0], edges, color="black", baseline=None)
     axes[0].set(xlabel="", ylabel="output")
     axes[1].set(xlabel="t, from a = -1 to b = 1", ylabel="slope")
-    polygons, ax = plotting.figure(size=(6.0, 4.4))
+    polygons, ax = plotting.figure(size=(4.4, 3.6))
     plotting.plot_regions(plane, ax, output=1)
     bent = max(line.linearity_error, plane.linearity_error)
     jump = max(line.continuity_error, plane.continuity_error)
     return LessonResult(
         {
+            "bends of a fresh layer of 16": float(len(bends_of_a_fresh_layer())),
             "regions along the line": float(len(line)),
             "linearity error": line.linearity_error,
             "continuity error": line.continuity_error,

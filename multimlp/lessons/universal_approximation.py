@@ -1,16 +1,4 @@
-"""Universal approximation."""
-
-# %% [markdown]
-# # Universal approximation
-#
-# One hidden layer suffices: for a continuous function $f$ on a compact set and any $\varepsilon > 0$ there is
-# a width $h$ with
-#
-# $$\sup_x \Bigl| f(x) - \sum_{j=1}^{h} v_j \thinspace \sigma(\mathbf{w}_j^\top x + b_j) - c \Bigr| < \varepsilon$$
-#
-# (Cybenko, 1989, for sigmoids; Leshno et al., 1993, for every activation that is not a polynomial). The
-# theorem says that the weights exist, not that training finds them, nor how many units it takes. Some
-# functions need far fewer parameters in several layers (*Dive into Deep Learning*, section 5.1.1.4).
+"""Universal approximation: the numbers and pictures. What is read is in universal_approximation.md."""
 
 # %%
 from __future__ import annotations
@@ -22,7 +10,7 @@ import numpy as np
 import multimlp as mm
 from multimlp import plotting
 from multimlp.backend import Backend
-from multimlp.lessons import LessonResult, lesson
+from multimlp.lessons import LessonResult, array, lesson
 
 WIDTHS = (2, 4, 8, 16, 32, 64, 128, 256, 512)
 DEPTHS = (1, 2, 3, 4)
@@ -57,27 +45,24 @@ def error(got: np.ndarray, wanted: np.ndarray) -> float:
     return float(np.sqrt(np.mean((got - wanted) ** 2)))
 
 
-# %% [markdown]
-# To compare depths fairly, the width of a network of $d$ hidden layers is chosen so that all have about as
-# many parameters: from one input to one output that is $(d - 1) w^2 + (d + 2) w + 1$.
-
-
 # %%
+def interpolation_error(units: int) -> float:
+    """How far the network that joins points of sin(3 x) by straight lines is from it, its weights written down."""
+    knots = np.linspace(-1, 1, units + 1)
+    slopes = np.diff(np.sin(3 * knots)) / np.diff(knots)
+    first = mm.Dense(array(np.ones((1, units))), array(-knots[:-1]))
+    second = mm.Dense(array(np.diff(slopes, prepend=0)[:, None]), array(np.sin(3 * knots[:1])))
+    x = np.linspace(-1, 1, 1001)[:, None]
+    got = mm.convert(mm.predict(mm.MLP(1, units, 1), (first, second), x), "numpy")
+    return float(np.max(np.abs(got - np.sin(3 * x))))
+
+
 def width_for(depth: int, parameters: int = PARAMETERS) -> int:
     """The width whose number of parameters is nearest."""
     counts = {
         w: abs(mm.MLP(1, [w] * depth, 1).num_parameters - parameters) for w in range(2, parameters // 3)
     }
     return min(counts, key=counts.__getitem__)
-
-
-# %% [markdown]
-# ## What to look at
-#
-# * The error falls with the width: by more than ten times from 2 to 512 units.
-# * At equal numbers of parameters two or more hidden layers do better than one on this target. Depth buys
-#   bends: those of one layer are at most as many as its units, those of several multiply.
-# * In the picture a narrow network shows its few straight edges; the larger one has enough to look round.
 
 
 # %%
@@ -90,7 +75,8 @@ def run(backend: Backend, widths: Sequence[int] = WIDTHS, depths: Sequence[int] 
     width_errors = {width: error(got, y) for width, got in by_width.items()}
     depth_errors = {depth: error(fitted(X, y, [width_for(depth)] * depth, epochs=400), y) for depth in depths}
 
-    curves, axes = plotting.figure(1, 3, size=(9.6, 3.4))
+    panels = {key: plotting.figure(size=(4.2, 3.2)) for key in ("curve", "widths", "depths")}
+    axes = [ax for _, ax in panels.values()]
     axes[0].plot(X, y, color="0.75", linewidth=5, linestyle="-", label="target")
     for width in (widths[0], widths[len(widths) // 2], widths[-1]):
         axes[0].plot(X, by_width[width], label=f"{width} units")
@@ -114,21 +100,22 @@ def run(backend: Backend, widths: Sequence[int] = WIDTHS, depths: Sequence[int] 
     wanted = picture(places)
     shown = {"target": wanted, "8 units": fitted(places, wanted, [8], epochs=60),
              "2 layers of 64": fitted(places, wanted, [64, 64], epochs=60)}  # fmt: skip
-    images, axes = plotting.figure(1, 3, size=(8.4, 3.0))
+    images, axes = plotting.figure(1, 3, size=(4.4, 1.9))
     for ax, (name, values) in zip(axes, shown.items(), strict=True):
         ax.imshow(
             values.reshape(32, 32), cmap="gray", vmin=0, vmax=1.2, extent=(-1, 1, -1, 1), origin="lower"
         )
-        ax.set(title=name, xlabel="x1", ylabel="x2")
+        ax.set(title=name, xticks=(), yticks=())
         ax.grid(False)
     return LessonResult(
         {
             **{f"error, width {width}": value for width, value in width_errors.items()},
             **{f"error, depth {depth}": value for depth, value in depth_errors.items()},
+            "error without training, 64 units": interpolation_error(64),
             "picture: error, narrow": error(shown["8 units"], wanted),
             "picture: error, wide": error(shown["2 layers of 64"], wanted),
         },
-        {"curve": curves, "picture": images},
+        {**{key: drawn for key, (drawn, _) in panels.items()}, "picture": images},
         f"The error falls from {width_errors[widths[0]]:.3f} with {widths[0]} units to "
         f"{width_errors[widths[-1]]:.4f} with {widths[-1]}. At about {PARAMETERS} parameters it is "
         + ", ".join(f"{value:.4f} with {depth}" for depth, value in depth_errors.items())

@@ -1,26 +1,16 @@
-"""Vanishing gradients."""
-
-# %% [markdown]
-# # Vanishing gradients
-#
-# The gradient reaches the first layer as a product over all layers after it:
-#
-# $$\frac{\partial L}{\partial \mathbf{h}_0} = \frac{\partial L}{\partial \mathbf{h}_L}
-#   \prod_{l=L}^{1} \mathrm{diag}\bigl(\sigma'(\mathbf{z}_l)\bigr) \mathbf{W}_l^\top .$$
-#
-# With sigmoids each factor has $\sigma' \le 1/4$, and much less where units saturate, so that the product
-# shrinks with the depth. ReLU has $\sigma' = 1$ wherever a unit is active; with weights of variance
-# $2 / \text{fan-in}$ (He et al., 2015) the size of the product is kept.
+"""Vanishing gradients: the numbers and pictures. What is read is in vanishing_gradients.md."""
 
 # %%
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 import multimlp as mm
 from multimlp import plotting
 from multimlp.backend import Backend
-from multimlp.lessons import LessonResult, lesson
+from multimlp.lessons import LessonResult, array, lesson
 from multimlp.structure import GradientFlow, RecordGradientFlow, gradient_flow
 
 SETTINGS = (
@@ -42,21 +32,23 @@ def data(rows: int = 200) -> tuple[np.ndarray, np.ndarray]:
     return moons + generator.normal(0, 0.1, moons.shape), labels
 
 
-# %% [markdown]
-# `gradient_flow` gives the norm of the gradient in each layer, for any network and data of yours.
-
-
 # %%
+def slope_of_a_chain(length: int) -> float:
+    """The derivative of that many sigmoids, each applied to the last one's value, at 0.5."""
+
+    def chain(x: Any) -> Any:
+        for _ in range(length):
+            x = mm.activations.sigmoid(x)
+        return x
+
+    return float(mm.convert(mm.grad(chain)(array(0.5)), "numpy"))
+
+
 def flow(activation: str, init: str, depth: int) -> GradientFlow:
     """The gradients in a fresh network of that many hidden layers."""
     X, y = data()
     mlp = mm.MLP(2, [WIDTH] * depth, 2, activation=activation, kernel_init=init)
     return gradient_flow(mlp, mlp.init(seed=0), X, y)
-
-
-# %% [markdown]
-# Whether that matters shows in training: eight hidden layers, the same data, optimiser and number of epochs.
-# `RecordGradientFlow` is the same diagnosis as a callback of `mm.fit`.
 
 
 # %%
@@ -70,26 +62,13 @@ def trained(activation: str, init: str) -> tuple[list[float], RecordGradientFlow
     return result.history["loss"], watch
 
 
-# %% [markdown]
-# ## What to look at
-#
-# * Top left: over 20 layers the sigmoid's gradient falls by many orders of magnitude; ReLU's with He's
-#   initialisation stays level.
-# * ReLU with Glorot's initialisation is level too, and a thousand times smaller: there it is the signal that
-#   shrinks on its way forward.
-# * Top right: the deeper, the worse, exponentially.
-# * Bottom: the deep sigmoid network does not learn at all, its loss stays at $\log 2 \approx 0.693$, the
-#   loss of a coin; the ReLU network of the same shape does. The gradient of the sigmoid network's first layer stays
-#   below a thousandth of its last layer's.
-
-
 # %%
 @lesson
 def run(backend: Backend) -> LessonResult:
     """Gradients per layer over activation, initialiser and depth; and what training makes of it."""
     flows = {f"{act}, {init}": {d: flow(act, init, d) for d in DEPTHS} for act, init in SETTINGS}
-    picture, axes = plotting.figure(2, 2, size=(9.0, 6.8))
-    by_layer, by_number, losses, ratios = axes.flat
+    panels = {key: plotting.figure(size=(4.2, 3.3)) for key in ("layers", "depths", "losses", "ratios")}
+    by_layer, by_number, losses, ratios = (ax for _, ax in panels.values())
     plotting.plot_gradient_flow({name: by_depth[20] for name, by_depth in flows.items()}, by_layer)
     by_layer.set_title("20 hidden layers")
     for (name, by_depth), marker in zip(flows.items(), "os^D", strict=True):
@@ -101,6 +80,7 @@ def run(backend: Backend) -> LessonResult:
     )
     by_number.legend()
     numbers = {f"first / last, 20 layers, {name}": by_depth[20].ratio for name, by_depth in flows.items()}
+    numbers["derivative of 20 sigmoids in a row"] = slope_of_a_chain(20)
     for activation, init in (SETTINGS[0], SETTINGS[3]):
         loss, watch = trained(activation, init)
         losses.plot(range(1, len(loss) + 1), loss, label=f"{activation}, {init}")
@@ -119,7 +99,7 @@ def run(backend: Backend) -> LessonResult:
     ratios.legend()
     return LessonResult(
         numbers,
-        {"gradients": picture},
+        {key: picture for key, (picture, _) in panels.items()},
         "Of the last layer's gradient norm the first of 20 layers gets "
         f"{numbers['first / last, 20 layers, sigmoid, glorot_uniform']:.1e} with sigmoids and "
         f"{numbers['first / last, 20 layers, relu, he_normal']:.1e} with ReLU. Trained, 8 layers of sigmoids "

@@ -17,11 +17,12 @@ from multimlp.mlp._layers import (
     learned_by,
     named_arrays,
 )
-from multimlp.mlp._mlp import MLP
+from multimlp.mlp._mlp import DEFAULT_ACTIVATION, MLP
 from multimlp.mlp._model import Model
 from multimlp.mlp._summary import summary
 
 __all__ = [
+    "DEFAULT_ACTIVATION",
     "MLP",
     "Dense",
     "Layer",

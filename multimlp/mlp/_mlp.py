@@ -25,6 +25,9 @@ from multimlp.mlp._layers import Layer, Params, forward, is_ensemble, layer_para
 from multimlp.mlp._model import Model, is_sequence
 from multimlp.mlp._summary import summary
 
+DEFAULT_ACTIVATION = "relu"
+"""Of hidden layers that nobody gave another: the same for `MLP`, the estimators, models read from weights, and the commands."""
+
 
 @dataclass(frozen=True, init=False)
 class MLP(Model[Params]):
@@ -83,7 +86,7 @@ class MLP(Model[Params]):
         in_features: int,
         hidden: int | Sequence[int],
         out_features: int,
-        activation: Any = "relu",
+        activation: Any = DEFAULT_ACTIVATION,
         final_activation: Any = None,
         use_bias: bool = True,
         kernel_init: Any = "glorot_uniform",

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from multimlp import transforms
 from multimlp.activations import describe, erf, erfc, names
-from multimlp.backend import Array, Arrays, Backend, Op
+from multimlp.backend import Array, Arrays, Backend, Op, array_namespace
 from multimlp.parity.cases import Aspect, Case, Compute, Relative, label, slope
 from multimlp.parity.formats import Format
 from multimlp.parity.points import flushed, grid, is_subnormal, points
@@ -29,6 +30,12 @@ EITHER_CURVATURE: dict[str, float] = {"elu": 0.0, "selu": 0.0, "celu": 0.0}
 """Where the second derivative jumps and may be that of either side: libraries' own kernels take the right one, `where` the left one."""
 
 
+_ORDERS = 4
+
+_JUMPS: dict[str, tuple[float, ...]] = {"elu": (0.0,), "selu": (0.0,), "celu": (0.0,)}
+"""Where a derivative above the first jumps."""
+
+
 def functions() -> Iterator[tuple[str, Options]]:
     """The element-wise activations with the options at which they are compared."""
     for name in names():
@@ -41,7 +48,9 @@ def cases(form: Format, quick: bool) -> Iterator[Case]:
     for name, options in functions():
         row = describe(name)
         derivative = _bound(row.derivative, options)
-        yield _case(name, "activation", row.function, options, derivative, row.kinks(**options), form, quick)
+        kinks = row.kinks(**options)
+        yield _case(name, "activation", row.function, options, derivative, kinks, form, quick)
+        yield _taylor(name, row.function, options, kinks, form, quick)
     for name, operation in (("erf", erf), ("erfc", erfc)):
         yield _case(name, "special", operation, {}, None, (), form, quick)
 
@@ -84,6 +93,38 @@ def _second(first: Compute) -> Compute:
         return slope(lambda x: first(backend, (x,)))(backend, arrays)
 
     return compute
+
+
+def _jet(function: Callable[[Array], Array]) -> Compute:
+    """The derivatives of the orders 1 to 4, one after the other."""
+
+    def compute(backend: Backend, arrays: Arrays) -> Array:
+        (x,) = arrays
+        xp = array_namespace(x)
+        path = (xp.ones_like(x), *(None,) * (_ORDERS - 1))
+        return xp.concat(transforms.jet(function, (x,), (path,))[1])
+
+    return compute
+
+
+def _taylor(
+    name: str, operation: Op, options: Options, kinks: tuple[float, ...], form: Format, quick: bool
+) -> Case:
+    """Taylor mode, where no order overflows on its way and none jumps."""
+    x = points(form, kinks, quick)
+    x = x[np.isfinite(x) & (np.abs(x) <= (8 if form.max < 1e6 else 16)) & ~is_subnormal(x, form)]
+    edges = np.asarray((*kinks, *_JUMPS.get(name, ())))
+    x = x[np.all(np.abs(x[:, None] - edges) > 1e-3, axis=1)]
+    compute = _jet(_bound(operation, options))
+    return Case(
+        function=label(name, options),
+        family="activation",
+        inputs=(x,),
+        aspects=(Aspect("jet", compute, "jet", "jet", eager_only=True),),
+        references={"jet": compute},
+        places=np.tile(x, _ORDERS),
+        tolerance=name,
+    )
 
 
 def _case(

@@ -16,6 +16,7 @@ COLOURS = {
     "tensorflow": "#f76b15",
     "mxnet": "#00a2c7",
     "cupy": "#30a46c",
+    "paddle": "#ad7f58",
     "strict": "#8b8d98",
 }
 """Of the built-in backends."""
@@ -26,6 +27,7 @@ DASHES = {
     "tensorflow": "9 2 2 2",
     "mxnet": "4 2",
     "cupy": "12 3",
+    "paddle": "6 2 1 2",
     "strict": "1 3",
 }
 """What tells the lines apart without colour."""

@@ -14,12 +14,13 @@ from multimlp.backend import Backend
 
 @dataclass(frozen=True)
 class Tolerance:
-    """k for values, first and second derivatives, and why it is not 1."""
+    """k for values, first and second derivatives, and why it is not 1; and for the derivatives of the orders 1 to 4 by Taylor mode."""
 
     value: float
     derivative: float
     second: float
     reason: str
+    jet: float = 12
 
 
 EXACT = Tolerance(0, 0, 0, "made of comparisons and copies")
@@ -40,6 +41,7 @@ TABLE: dict[str, Tolerance] = {
     "relu_squared": ROUNDED,
     "softshrink": SHIFTED,
     "hard_sigmoid": ROUNDED,
+    "mish": Tolerance(2, 2.5, 3.5, "tanh of softplus: the terms of its fourth derivative cancel", jet=25),
     "hard_swish": Tolerance(2, 1, 1, "three roundings, the argument up to 3"),
     "sparse_plus": ROUNDED,
     "sparse_sigmoid": SHIFTED,

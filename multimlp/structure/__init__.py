@@ -9,11 +9,13 @@ from multimlp.mlp import summary
 from multimlp.structure._collapse import collapse
 from multimlp.structure._gradient_flow import GradientFlow, RecordGradientFlow, gradient_flow
 from multimlp.structure._line import LineRegions
+from multimlp.structure._pieces import PIECEWISE_LINEAR
 from multimlp.structure._plane import PlaneRegions
 from multimlp.structure._regions import linear_regions
 from multimlp.structure._sigmoidal import to_sigmoid, to_tanh
 
 __all__ = [
+    "PIECEWISE_LINEAR",
     "GradientFlow",
     "LineRegions",
     "PlaneRegions",

@@ -10,18 +10,29 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from multimlp._typing import Arrays, Library
-from multimlp.errors import CapabilityError, DifferentiationError
+from multimlp.errors import DifferentiationError
 from multimlp.tape._array import Wrapped
 from multimlp.tape._state import RECORDING, call_with
 from multimlp.tape.batched import Batched
 from multimlp.tape.batching import stretched
 from multimlp.tape.core import Node, Traced, next_order
+from multimlp.tape.expansion import jet
 from multimlp.tape.linear import transposed
 from multimlp.tape.namespace import namespace_for, traced_type
 from multimlp.tape.recording import result_of
-from multimlp.tape.series import Series
+from multimlp.tape.series import Frame, Series
 
 Map = Callable[[Arrays], Arrays]
+
+
+class Transforms(Protocol):
+    """Whose reverse mode and batching the rules are run by."""
+
+    def vjp(self, function: Map, arrays: Arrays) -> tuple[Arrays, Map]:
+        """As `multimlp.backend.Backend.vjp`."""
+
+    def vmap(self, function: Map) -> Map:
+        """As `multimlp.backend.Backend.vmap`."""
 
 
 def custom_vjp(
@@ -30,9 +41,14 @@ def custom_vjp(
     backward: Callable[[Arrays, Arrays], Arrays],
     arrays: Arrays,
     library: Library,
+    transforms: Transforms | None = None,
 ) -> Arrays:
-    """As `multimlp.backend.Backend.custom_vjp`. In forward mode the backward rule is transposed."""
-    return _called(_ByVjp(function, forward, backward, library), tuple(arrays), library)
+    """As `multimlp.backend.Backend.custom_vjp`. In forward and Taylor mode the backward rule is transposed.
+
+    ``transforms`` differentiates and batches the rules, by default the library.
+    """
+    engine = library if transforms is None else transforms
+    return _called(_ByVjp(function, forward, backward, library, engine), tuple(arrays), library)
 
 
 def custom_jvp(
@@ -40,9 +56,11 @@ def custom_jvp(
     rule: Callable[[Arrays, Arrays], tuple[Arrays, Arrays]],
     arrays: Arrays,
     library: Library,
+    transforms: Transforms | None = None,
 ) -> Arrays:
-    """As `multimlp.backend.Backend.custom_jvp`. In reverse mode the rule is transposed."""
-    return _called(_ByJvp(function, rule, library), tuple(arrays), library)
+    """As `multimlp.backend.Backend.custom_jvp`. In reverse mode the rule is transposed. ``transforms`` as for `custom_vjp`."""
+    engine = library if transforms is None else transforms
+    return _called(_ByJvp(function, rule, library, engine), tuple(arrays), library)
 
 
 class _Rule(Protocol):
@@ -61,8 +79,11 @@ class _Rule(Protocol):
 
 
 class _ByVjp:
-    def __init__(self, function: Map, forward: Any, backward: Any, library: Library) -> None:
-        self.function, self._forward, self._backward, self._library = function, forward, backward, library
+    def __init__(
+        self, function: Map, forward: Any, backward: Any, library: Library, transforms: Transforms
+    ) -> None:
+        self.function, self._forward, self._backward = function, forward, backward
+        self._library, self._transforms = library, transforms
 
     def pulled(self, arrays: Arrays) -> tuple[Arrays, Map]:
         outputs, residuals = self._forward(arrays)
@@ -73,13 +94,13 @@ class _ByVjp:
         smooth, zeros = _smooth(self._library, outputs)
         derivatives = list(zeros)
         if smooth:
-            rows = transposed(pullback, zeros, smooth, self._library.vjp)(tangents)
+            rows = transposed(pullback, zeros, smooth, self._transforms.vjp)(tangents)
             for i, row in zip(smooth, rows, strict=True):
                 derivatives[i] = row
         return outputs, tuple(derivatives)
 
     def mapped(self) -> _ByVjp:
-        count, several = 0, self._library.vmap
+        count, several = 0, self._transforms.vmap
 
         def one(arrays: Arrays) -> Arrays:
             nonlocal count
@@ -97,12 +118,13 @@ class _ByVjp:
                 (*residuals, *cotangents)
             )
 
-        return _ByVjp(several(self.function), forward, backward, self._library)
+        return _ByVjp(several(self.function), forward, backward, self._library, self._transforms)
 
 
 class _ByJvp:
-    def __init__(self, function: Map, rule: Any, library: Library) -> None:
-        self.function, self._rule, self._library = function, rule, library
+    def __init__(self, function: Map, rule: Any, library: Library, transforms: Transforms) -> None:
+        self.function, self._rule = function, rule
+        self._library, self._transforms = library, transforms
 
     def pulled(self, arrays: Arrays) -> tuple[Arrays, Map]:
         library = self._library
@@ -119,7 +141,7 @@ class _ByJvp:
             smooth = _smooth(library, outputs)[0]
             return tuple(derivatives[i] for i in smooth)
 
-        _, pull = library.vjp(derivative, tuple(zeros[i] for i in places))
+        _, pull = self._transforms.vjp(derivative, tuple(zeros[i] for i in places))
 
         def pullback(cotangents: Arrays) -> Arrays:
             found = list(zeros)
@@ -134,7 +156,7 @@ class _ByJvp:
         return outputs, derivatives
 
     def mapped(self) -> _ByJvp:
-        several = self._library.vmap
+        several = self._transforms.vmap
 
         def rule(arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
             size = len(arrays)
@@ -146,7 +168,7 @@ class _ByJvp:
             found = several(one)((*arrays, *tangents))
             return found[: len(found) // 2], found[len(found) // 2 :]
 
-        return _ByJvp(several(self.function), rule, self._library)
+        return _ByJvp(several(self.function), rule, self._library, self._transforms)
 
 
 def _smooth(library: Library, arrays: Arrays) -> tuple[list[int], Arrays]:
@@ -163,10 +185,7 @@ def _called(rule: _Rule, arrays: Arrays, library: Library) -> Arrays:
     if top is None:
         outputs = rule.function(arrays)
     elif isinstance(top, Series):
-        raise CapabilityError(
-            "custom_vjp, custom_jvp: jet and laplacian need derivatives of higher orders, of which the rule says nothing to them; nest "
-            "grad or jvp, or let them see the function itself"
-        )
+        outputs = _expanded(rule, arrays, top, library)
     elif isinstance(top, Batched):
         outputs = _batched(rule, arrays, top, library)
     else:
@@ -216,6 +235,43 @@ def _differentiable(rule: _Rule, arrays: Arrays, top: Any) -> Arrays:
     return tuple(
         result_of(whole, i, len(outputs), kind(y, level)) if i in smooth else y for i, y in enumerate(outputs)
     )
+
+
+def _expanded(rule: _Rule, arrays: Arrays, top: Series, library: Library) -> Arrays:
+    """In Taylor mode: y'(t) is what the rule makes of x(t) and x'(t), and its derivatives are those of the rule along both paths."""
+    frame = Frame(top.__multimlp_namespace__, top)
+    under = tuple((library, number) for library, number in RECORDING.levels if number < frame.level)
+    terms = [frame.terms(x) for x in arrays]
+    values = tuple(row[0] for row in terms)
+    zeros = _smooth(library, values)[1]
+
+    def tangents(order: int) -> Arrays:
+        return tuple(
+            zero if row[order] is None else row[order] for row, zero in zip(terms, zeros, strict=True)
+        )
+
+    def pushed(given: Arrays) -> Arrays:
+        outputs, derivatives = rule.pushed(given[: len(values)], given[len(values) :])
+        return (*outputs, *derivatives)
+
+    point, last = (*values, *tangents(1)), frame.order
+    if last == 1:
+        found, higher = call_with(under, pushed, point), None
+    else:
+        # Collapsed directions are summed in the last term, which enters linearly: it comes to it by itself.
+        ends = [None if frame.directions else row[last] for row in terms]
+        paths = [row[1:last] for row in terms] + [
+            (*row[2:last], end) for row, end in zip(terms, ends, strict=True)
+        ]
+        found, higher = call_with(under, jet, pushed, point, paths, last - 1, library)
+    count = len(found) // 2
+    rows = [[y] if higher is None else [y, *higher[count + i]] for i, y in enumerate(found[count:])]
+    if frame.directions and last > 1:
+        straight = call_with(under, pushed, (*values, *tangents(last)))[count:]
+        for row, part in zip(rows, straight, strict=True):
+            row[-1] = frame.total(last, (row[-1], part))
+    smooth, _ = _smooth(library, found[:count])
+    return tuple(frame.series(y, rows[i]) if i in smooth else y for i, y in enumerate(found[:count]))
 
 
 def _pick(i: int) -> Callable[..., Any]:

@@ -145,6 +145,42 @@ class BackendContract:
         wanted[..., : min(rows, 3), :] = host[..., :rows, :]
         self.close(adapter, adapter.resize_rows(self.array(adapter, host), rows), wanted)
 
+    # ---- values
+
+    def test_numbers_are_equal_only_if_they_are_the_same(self, adapter: Backend) -> None:
+        """Some libraries take numbers for equal that are less than one eps apart; formulas ask where a number is 0."""
+        small = FORMATS[self.dtype].eps / 4
+        x = self.array(adapter, [0.0, small, -small, 1.0])
+        host = adapter.to_numpy(x)
+        for number in (0.0, 1.0):
+            same = self.array(adapter, number)
+            for got in (x == number, adapter.xp.equal(x, same)):
+                np.testing.assert_array_equal(adapter.to_numpy(got), host == number)
+            for got in (x != number, adapter.xp.not_equal(x, same)):
+                np.testing.assert_array_equal(adapter.to_numpy(got), host != number)
+
+    def test_what_has_a_limit_or_a_whole_value_has_it(self, adapter: Backend) -> None:
+        x = self.array(adapter, [-np.inf, -1000.0, 0.0])
+        np.testing.assert_array_equal(adapter.to_numpy(adapter.xp.exp(x)).astype(np.float64), [0.0, 0.0, 1.0])
+        roots = adapter.xp.sqrt(self.array(adapter, [0.0, 1.0, 4.0, 9.0]))
+        np.testing.assert_array_equal(adapter.to_numpy(roots).astype(np.float64), [0.0, 1.0, 2.0, 3.0])
+
+    def test_elements_of_a_view_are_its_own(self, adapter: Backend) -> None:
+        """What is transposed or cut out may share memory, and lie in it in another order."""
+        host, xp = np.arange(24.0).reshape(2, 3, 4), adapter.xp
+        x = self.array(adapter, host)
+        places = adapter.asarray(np.asarray([1, 0, 1]), dtype="int64")
+        views = (
+            (xp.permute_dims(x, (2, 1, 0)), host.transpose(2, 1, 0)),
+            (x[:, :, 1], host[:, :, 1]),
+            (x[:, 1:, ::2], host[:, 1:, ::2]),
+        )
+        for view, wanted in views:
+            for axis in range(wanted.ndim):
+                self.close(adapter, xp.take(view, places, axis=axis), np.take(wanted, [1, 0, 1], axis=axis))
+            self.close(adapter, xp.reshape(view, (-1,)), wanted.reshape(-1))
+            self.close(adapter, xp.flip(view, axis=1), wanted[:, ::-1])
+
     # ---- derivatives
 
     @pytest.mark.parametrize("final", [False, True])
@@ -266,6 +302,12 @@ class BackendContract:
             self.close(adapter, total, x.sum())
         with pytest.raises(CapabilityError):
             adapter.compile(function, "no-such-compiler")
+
+    def test_a_jitted_function_is_called_with_its_arrays(self, adapter: Backend) -> None:
+        """Programs are kept by the types, shapes and dtypes of their arguments, of which each must be hashable."""
+        double = transforms.jit(lambda x: x + x)
+        for given in ([1.0, 2.0], [3.0, 4.0], [5.0]):
+            self.close(adapter, double(self.array(adapter, given)), 2 * np.asarray(given))
 
     def test_what_is_protected_outlives_a_program_that_overwrites_its_state(self, adapter: Backend) -> None:
         def function(arrays: tuple[Array, ...]) -> tuple[Array, ...]:

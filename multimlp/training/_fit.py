@@ -296,7 +296,9 @@ def fit(
         run.stopped = agreement.stopped(run.stopped)
         with (
             training.epochs(source, epochs, run.epoch) as passes,
-            progress_bar(epochs - run.epoch, "training", progress and agreement.is_main) as bar,
+            progress_bar(
+                epochs - run.epoch, f"{target.backend.name}, {where}", progress and agreement.is_main
+            ) as bar,
         ):
             for epoch in passes if run.stopped is None else ():
                 run.epoch += 1

@@ -7,6 +7,7 @@ from typing import Any
 
 from multimlp import tape
 from multimlp.backend import Array, Arrays, Backend, Function, is_traced
+from multimlp.errors import CapabilityError, MultimlpError
 
 
 class _ByTape:
@@ -36,19 +37,39 @@ class _ByTape:
     def custom_vjp(
         self, function: Function, forward: Callable[..., Any], backward: Callable[..., Any], arrays: Arrays
     ) -> Arrays:
-        return tape.custom_vjp(function, forward, backward, arrays, self._backend)
+        return tape.custom_vjp(function, forward, backward, arrays, self._backend, self)
 
     def custom_jvp(self, function: Function, rule: Callable[..., Any], arrays: Arrays) -> Arrays:
-        return tape.custom_jvp(function, rule, arrays, self._backend)
+        return tape.custom_jvp(function, rule, arrays, self._backend, self)
 
     def checkpoint(self, function: Function, arrays: Arrays) -> Arrays:
         return tape.checkpoint(function, arrays, self._backend)
 
-    def while_loop(self, *args: Any) -> Arrays:
-        return Backend.while_loop(self._backend, *args)
+    def while_loop(self, condition: Callable[[Arrays], Array], body: Function, carry: Arrays) -> Arrays:
+        while (goes_on := self._known(condition(carry))) is not False:
+            if goes_on is None:
+                raise CapabilityError(
+                    "while_loop inside jet or laplacian: under jit or vmap nobody knows how many steps there are; use fori_loop or scan, "
+                    "or leave jit and vmap out"
+                )
+            carry = body(carry)
+        return carry
 
-    def cond(self, *args: Any) -> Arrays:
-        return Backend.cond(self._backend, *args)
+    def cond(self, condition: Array, when_true: Function, when_false: Function, arrays: Arrays) -> Arrays:
+        chosen = self._known(condition)
+        if chosen is not None:
+            return (when_true if chosen else when_false)(arrays)
+        pairs = zip(when_true(arrays), when_false(arrays), strict=True)
+        return tuple(tape.namespace_for(self._backend, (a, b)).where(condition, a, b) for a, b in pairs)
+
+    def _known(self, condition: Array) -> bool | None:
+        """The condition's value; None where the library compiles or batches and has none."""
+        try:
+            return bool(condition)
+        except Exception as error:
+            if isinstance(error, MultimlpError) or self._backend.explain(error) is None:
+                raise
+            return None
 
     def hessian_products(self, gradient: Function, arrays: Arrays) -> Callable[[Arrays], Arrays]:
         return self.vjp(gradient, arrays)[1]

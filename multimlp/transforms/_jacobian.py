@@ -213,7 +213,7 @@ def _in_pieces(backend: Backend, row: Callable[..., Any], units: Array, width: i
     count, step = int(units.shape[0]), max(1, _PIECE // max(width, 1))
     mapped = engine(backend, (units,)).vmap(row)
     if count <= step or backend.capabilities.vmap != "tape":
-        found: tuple[Array, ...] = mapped((units,))
+        found: tuple[Array, ...] = explained(backend, mapped, (units,))
         return found
     pieces = [mapped((units[start : start + step, ...],)) for start in range(0, count, step)]
     return tuple(

@@ -98,7 +98,7 @@ def _key_of_arrays(args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         cls = type(leaf)
         if owner_of_type(cls) is None:
             return None
-        key += (cls, leaf.shape, leaf.dtype)
+        key += (cls, tuple(leaf.shape), leaf.dtype)  # a shape may be a list
     return tuple(key)
 
 

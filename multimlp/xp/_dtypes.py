@@ -66,7 +66,7 @@ _FLOATS = {"float16": (10, 15), "bfloat16": (7, 127), "float32": (23, 127), "flo
 def name_of(dtype: Any) -> str:
     """The standard's name of a library's dtype, whichever library it is; that of something else is no dtype's."""
     text = str(getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or dtype)
-    return text.rpartition(".")[2].rstrip("'>_").strip()
+    return text.rpartition(".")[2].rstrip("'>_").strip().lower()
 
 
 def _known(where: str, dtype: Any) -> str:

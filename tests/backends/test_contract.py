@@ -21,6 +21,8 @@ TestJax = _contract("jax")
 TestTensorFlow = _contract("tensorflow")
 TestStrict = _contract("strict")
 TestMlx = _contract("mlx")
+TestPaddle = _contract("paddle")
+TestPaddleSingle = _contract("paddle", dtype="float32")
 TestMpmath = _contract(
     "mpmath", without=("float32", "result_type", "searchsorted")
 )  # one dtype, and an oracle

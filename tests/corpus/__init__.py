@@ -26,3 +26,5 @@ class Row:
     """Libraries that have no equivalent of something in it, and what the error says."""
     options: Callable[[Any], Mapping[str, Any]] = lambda model: {}
     """What reading it needs besides the model."""
+    slow: bool = False
+    """Whether even reading it waits for the slow run: the library compiles for seconds, and another row has nearly the same in it."""

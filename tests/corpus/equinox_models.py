@@ -50,7 +50,7 @@ def batch_norm():
 
 
 ROWS = [
-    Row("equinox MLP", mlp, (8, 8)),
+    Row("equinox MLP", mlp, (8, 8), slow=True),
     Row("equinox layer norm", layer_norm, None),
     Row("equinox batch norm", batch_norm, (8,), options=lambda settled: {"state": settled.state}),
 ]

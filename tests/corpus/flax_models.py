@@ -77,10 +77,10 @@ def nnx_layer_norm():
 TANH_GELU = {"keras": r"no equivalent of gelu\(approximate='tanh'\)"}
 
 LINEN = [
-    Row("flax linen intro", linen_intro, (8,)),
-    Row("flax linen images", linen_images, (12,), TANH_GELU),
+    Row("flax linen intro", linen_intro, (8,), slow=True),
+    Row("flax linen images", linen_images, (12,), TANH_GELU, slow=True),
     Row("flax linen batch norm", linen_batch_norm, (8,)),
-    Row("flax linen layer norm", linen_layer_norm, None),
+    Row("flax linen layer norm", linen_layer_norm, None, slow=True),
 ]
 NNX = [
     Row("flax nnx intro", nnx_intro, (8,)),

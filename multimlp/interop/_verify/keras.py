@@ -127,7 +127,7 @@ def _tensorflow(model: Any, variables: list[Any], X: np.ndarray, cotangent: np.n
     inputs = tf.convert_to_tensor(X)
     own = [variable.value for variable in variables]
     with tf.GradientTape() as tape:
-        tape.watch(inputs)
+        tape.watch([inputs, *own])
         value = tf.reduce_sum(model(inputs, training=False) * tf.convert_to_tensor(cotangent))
     return [np.asarray(gradient) for gradient in tape.gradient(value, [inputs, *own])]
 
@@ -136,10 +136,17 @@ def _torch(model: Any, variables: list[Any], X: np.ndarray, cotangent: np.ndarra
     import torch
 
     own = [variable.value for variable in variables]
+    frozen = [tensor for tensor in own if not tensor.requires_grad]
     inputs = keras.ops.convert_to_tensor(X).detach().requires_grad_()
-    outputs = model(inputs, training=False)
-    along = torch.tensor(cotangent, dtype=outputs.dtype, device=outputs.device)
-    return [_host(gradient) for gradient in torch.autograd.grad(outputs, [inputs, *own], along)]
+    for tensor in frozen:
+        tensor.requires_grad_(True)
+    try:
+        outputs = model(inputs, training=False)
+        along = torch.tensor(cotangent, dtype=outputs.dtype, device=outputs.device)
+        return [_host(gradient) for gradient in torch.autograd.grad(outputs, [inputs, *own], along)]
+    finally:
+        for tensor in frozen:
+            tensor.requires_grad_(False)
 
 
 def _jax(model: Any, variables: list[Any], X: np.ndarray, cotangent: np.ndarray) -> list[np.ndarray]:

@@ -10,14 +10,14 @@ from multimlp.errors import InputError
 from multimlp.interop._verify.run import Opened
 
 _MODULES = {
-    "multimlp": "ours",
+    "keras": "keras",  # on torch its models are torch's modules too
     "torch": "torch",
-    "keras": "keras",
     "flax": "flax",
     "equinox": "equinox",
     "sklearn": "sklearn",
     "onnx": "onnx",
     "mxnet": "gluon",
+    "multimlp": "ours",  # after the libraries whose modules it has classes of
 }
 """Root module of a model's type, in the order in which they are looked for, to the module here that runs it."""
 _EXPECTED = (

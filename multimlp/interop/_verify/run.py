@@ -81,7 +81,7 @@ class Run:
     def chain(self, names: list[str], before: list[np.ndarray | None], inputs: list[np.ndarray]) -> Run:
         """Fill in `layers` from what went into each fully connected layer and, where it is known, what came out of it: the inputs of
         one are the outputs of the one below, activation included."""
-        after = [*inputs[1:], self.outputs]
+        after = [*inputs[1:], self.outputs] if names else []
         for i, (name, linear, out) in enumerate(zip(names, before, after, strict=True)):
             if linear is not None:
                 self.layers[Place(i, BEFORE)] = Seen(name, linear)
@@ -105,8 +105,6 @@ class Run:
             elif behind is not None:
                 found[behind] = found[behind]._replace(source=call.source, taken=call.taken)
                 self.rescaled.add(behind)
-        if not found:
-            return self
         return self.chain(
             [row.name for row in found], [row.given for row in found], [row.taken for row in found]
         )

@@ -36,14 +36,19 @@ def opened(name: str, model: Any) -> Opened:
 
 @contextlib.contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Dropout and the like off, and each module as it was afterwards."""
+    """Dropout and the like off, frozen parameters differentiable, and each module as it was afterwards."""
     training = {module: module.training for module in model.modules()}
+    frozen = [tensor for tensor in model.parameters() if not tensor.requires_grad]
     model.eval()
     try:
+        for tensor in frozen:
+            tensor.requires_grad_(True)
         yield
     finally:
         for module, was in training.items():
             module.training = was
+        for tensor in frozen:
+            tensor.requires_grad_(False)
 
 
 def _first_width(model: nn.Module, like: torch.Tensor) -> int:
@@ -96,11 +101,10 @@ def _gradients(
         if linear.bias is not None:
             wanted[f"bias {i}"] = linear.bias
     along = torch.tensor(cotangent, dtype=outputs.dtype, device=outputs.device)
-    trained = {name: tensor for name, tensor in wanted.items() if tensor.requires_grad}
-    values = torch.autograd.grad(outputs, list(trained.values()), along, allow_unused=True)
+    values = torch.autograd.grad(outputs, list(wanted.values()), along, allow_unused=True)
     return {
         name: _host(value.T if name.startswith("weight") else value)
-        for name, value in zip(trained, values, strict=True)
+        for name, value in zip(wanted, values, strict=True)
         if value is not None
     }
 

@@ -107,14 +107,15 @@ def verify(
         one_seen, other_seen = first.layers[place], second.layers[place]
         name = f"{one_seen.name} | {other_seen.name}, {place.stage}"
         layers.append(Row.of(name, one_seen.values, other_seen.values, eps, examples=True))
-    gradients, missing = _gradients(one, other, inputs, here.shape, seed, eps, compared)
+    gradients, missing, alone = _gradients(one, other, inputs, here.shape, seed, eps, compared)
     if tolerance is None:
         tolerance = _tolerance(first, second, inputs.shape[1]) * _amplification(
             one, inputs, first.outputs, eps, seed
         )
     if gradients is not None:
+        alone = () if left_out else alone
         gradients, apart = _comparable(gradients, bool(left_out), first.rescaled ^ second.rescaled)
-        left_out += apart
+        left_out += (*apart, *alone)
     outputs = Row.of(compared, here, there, eps, examples=True)
     if _is_same_function(outputs, gradients, tolerance) and any(
         not row.ulp <= tolerance for row in (*layers, *(gradients or ()))
@@ -223,9 +224,10 @@ def _probabilities(scores: np.ndarray) -> np.ndarray:
 
 def _gradients(
     one: Opened, other: Opened, X: np.ndarray, shape: tuple[int, ...], seed: int, eps: float, compared: str
-) -> tuple[tuple[Row, ...] | None, str]:
+) -> tuple[tuple[Row, ...] | None, str, tuple[str, ...]]:
+    """Those that both have, or None and why; and what one alone has."""
     if compared == "probabilities":
-        return None, "scikit-learn has no gradients"
+        return None, "scikit-learn has no gradients", ()
     # Around 1: the gradient in the last bias is their sum, which around 0 would be nothing but its own rounding.
     along = (1 + random.host_generator(seed, "along").standard_normal(shape)).astype(X.dtype)
     found = [_run(model, X, along).gradients for model in (one, other)]
@@ -234,9 +236,17 @@ def _gradients(
     )
     first, second = found
     if first is None or second is None:
-        return None, f"{' and '.join(without)} {'has' if len(without) == 1 else 'have'} no gradients"
-    shared = [name for name in first if name in second]
-    return tuple(Row.of(f"gradient in {name}", first[name], second[name], eps) for name in shared), ""
+        return None, f"{' and '.join(without)} {'has' if len(without) == 1 else 'have'} no gradients", ()
+    rows = tuple(
+        Row.of(f"gradient in {name}", first[name], second[name], eps) for name in first if name in second
+    )
+    alone = tuple(
+        f"gradient in {name}, which {model.library} alone has"
+        for model, own, others in ((one, first, second), (other, second, first))
+        for name in own
+        if name not in others
+    )
+    return rows, "", alone
 
 
 def _tolerance(first: Run, second: Run, in_features: int) -> float:

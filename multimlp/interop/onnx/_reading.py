@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,6 +18,7 @@ from multimlp.files import one_line, opening
 from multimlp.interop._branches import Branches
 from multimlp.interop._building import Builder
 from multimlp.interop._layers import unsupported_activation, unsupported_layer
+from multimlp.interop.onnx._expansions import expanded
 from multimlp.interop.onnx._operators import CLIPS, OPERATORS, SELU, supported_activations
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
@@ -152,20 +154,45 @@ class _Graph:
         self._values = Branches(reading)
         self._sizes: dict[str, Any] = {}
         """Values that are made of shapes, and the nodes that make them."""
+        self._users: dict[str, list[Any]] = {}
+        """The nodes that take a value, of those that the output hangs on."""
+        self._expanded: set[str] = set()
+        """What nodes give that have been taken as one activation."""
 
     def read(self, source: str) -> None:
         output = self._graph.output[0].name
         self._values.start(source)
         needed = self._needed(output)
-        for node in self._graph.node:
-            if not needed.isdisjoint(node.output):
+        nodes = [node for node in self._graph.node if not needed.isdisjoint(node.output)]
+        for node in nodes:
+            for name in dict.fromkeys(node.input):
+                self._users.setdefault(name, []).append(node)
+        self._expand(source)
+        for node in nodes:
+            if node.output[0] not in self._expanded:
                 self._node(node)
+                self._expand(node.output[0])
         if output not in self._values:
             raise InputError(
                 f"ONNX model: nothing leads from {source!r} to {output!r}; its nodes stand in another order than they are computed, or go "
                 "round in a circle"
             )
         self._values.end(output)
+
+    def _expand(self, value: str) -> None:
+        """Take the nodes behind a value together where they make up an activation of an older opset."""
+        while value in self._values and len(self._users.get(value, ())) > 1:
+            found = expanded(value, self._users, self._value_of)
+            if found is None:
+                return
+            spec, outputs = found
+            self._reading.where = f"{spec['name']} {outputs[-1]!r}"
+            self._values.step(outputs[-1], value, functools.partial(self._reading.activation, spec))
+            self._expanded.update(outputs)
+            value = outputs[-1]
+
+    def _value_of(self, name: str) -> np.ndarray | None:
+        return _values(self._constants[name]) if name in self._constants else None
 
     def _needed(self, output: str) -> set[str]:
         """What the output hangs on."""

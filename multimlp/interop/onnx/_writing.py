@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from multimlp.errors import DTypeError, InputError
+from multimlp.errors.checks import check_whole
 from multimlp.files import replacing
 from multimlp.interop._arrays import dtype_of
 from multimlp.interop._layers import Network, is_prelu, name_elsewhere, parts_of, unsupported_activation
@@ -20,18 +21,28 @@ from multimlp.interop._parts import (
     LayerNorm,
     Linear,
     Part,
+    Path,
     Pointwise,
     Residual,
     RMSNorm,
     width_after,
 )
+from multimlp.interop.onnx._expansions import Step, expansion_of
 from multimlp.interop.onnx._operators import CLIPS, OPERATORS, supported_activations
 
-OPSET, IR_VERSION = 20, 9
+OPSET, OLDEST_OPSET = 20, 13
+"""What is written if nothing is said, and the oldest that can be asked for; the newest is that of the package onnx."""
+_SINCE: dict[type, tuple[str, int]] = {
+    LayerNorm: ("LayerNormalization", 17),
+    RMSNorm: ("RMSNormalization", 23),
+}
+"""Operators of normalisations that came later than `OLDEST_OPSET`, and when."""
 _FLOATS = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "float16": TensorProto.FLOAT16}
 
 
-def to_onnx(mlp: Network, params: Any, path: str | os.PathLike[str] | None = None) -> onnx.ModelProto:
+def to_onnx(
+    mlp: Network, params: Any, path: str | os.PathLike[str] | None = None, opset: int | None = None
+) -> onnx.ModelProto:
     """The model as an ONNX graph, written to ``path`` if one is given.
 
     Parameters
@@ -41,11 +52,16 @@ def to_onnx(mlp: Network, params: Any, path: str | os.PathLike[str] | None = Non
     params : tuple of Dense, or of the blocks' parameters
         float32, float64 or float16; no ensemble.
     path : path, optional
+    opset : int, optional
+        13 to the newest that the package onnx knows; default: 20, or 23 for a chain with RMS normalisation, which came there. Activations
+        that it has no operator for yet (``gelu`` below 20, ``mish`` below 18, ``hard_swish`` below 14) are written as the operators that
+        they are made of. A runtime may be behind: onnxruntime 1.31 runs up to 26.
 
     Raises
     ------
     InputError
-        For an activation that ONNX has no operator for; names those that it has.
+        For an activation that ONNX has no operator for, naming those that it has, for another opset, and for one older than a
+        normalisation.
     DTypeError
         For bfloat16.
 
@@ -58,12 +74,14 @@ def to_onnx(mlp: Network, params: Any, path: str | os.PathLike[str] | None = Non
     >>> [node.op_type for node in model.graph.node]
     ['Gemm', 'Relu', 'Gemm']
     """
+    if opset is not None:
+        opset = check_whole("opset", opset, low=OLDEST_OPSET, high=onnx.defs.onnx_opset_version())
     parts, dtype = parts_of(mlp, params), dtype_of(params)
     if dtype not in _FLOATS:
         raise DTypeError(f"params: dtype {dtype} cannot be exported; convert them to float32 first")
     if mlp.in_features is None:
         raise InputError("mlp: it does not say how many features come in; give its first block in_features=")
-    graph = _Graph(np.dtype(dtype))
+    graph = _Graph(np.dtype(dtype), _opset_for(parts, opset))
     for part in parts:
         _write(graph, part)
     kind = _FLOATS[dtype]
@@ -77,18 +95,38 @@ def to_onnx(mlp: Network, params: Any, path: str | os.PathLike[str] | None = Non
     return model
 
 
+def _opset_for(parts: Path, asked: int | None) -> int:
+    """The opset to write, which must have the normalisations among these steps."""
+    operator, needed = max(_normalisations(parts), key=lambda row: row[1], default=("", OLDEST_OPSET))
+    if asked is None:
+        return max(OPSET, needed)
+    if asked < needed:
+        raise InputError(
+            f"opset: {asked} has no {operator}, which this model needs; it came with {needed}: give that or a newer one, or none"
+        )
+    return asked
+
+
+def _normalisations(parts: Path) -> Iterator[tuple[str, int]]:
+    """Each one's operator, and the opset that brought it."""
+    for part in parts:
+        if isinstance(part, Residual):
+            yield from _normalisations(part.inner)
+        elif type(part) in _SINCE:
+            yield _SINCE[type(part)]
+
+
 class _Graph:
     """A chain of nodes under construction."""
 
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self._dtype = dtype
+    def __init__(self, dtype: np.dtype[Any], opset: int) -> None:
+        self._dtype, self.opset = dtype, opset
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
         self.current = "X"
         self.layers, self.others = 0, 0
         """How many fully connected layers there are so far, and how many other steps with numbers of their own."""
         self._taken: dict[str, int] = {}
-        self.opset, self._ir = OPSET, IR_VERSION
 
     def constant(self, name: str, values: Any) -> str:
         array = np.array(values, dtype=self._dtype, order="C")
@@ -97,15 +135,27 @@ class _Graph:
         self._constants.append(numpy_helper.from_array(array, own))
         return own
 
-    def needs_opset(self, opset: int, ir_version: int) -> None:
-        """An operator is used that came later than `OPSET`."""
-        self.opset, self._ir = max(self.opset, opset), max(self._ir, ir_version)
-
     def add(self, operator: str, others: tuple[str, ...] | list[str] = (), **attributes: Any) -> str:
         """Apply an operator to what came before; returns the name of what came before."""
         before, self.current = self.current, f"h{len(self._nodes)}"
         self._nodes.append(helper.make_node(operator, [before, *others], [self.current], **attributes))
         return before
+
+    def expand(self, steps: tuple[Step, ...]) -> None:
+        """Apply an activation in several steps."""
+        source, given = self.current, list[str]()
+        for step in steps:
+            names = [
+                source
+                if part == "x"
+                else given[part]
+                if isinstance(part, int)
+                else self.constant(f"constants.{len(self._constants)}", part)
+                for part in step.inputs
+            ]
+            self.current = names[0]
+            self.add(step.operator, names[1:], **step.attributes)
+            given.append(self.current)
 
     def model(self, inputs: Any, outputs: Callable[[str], Any]) -> onnx.ModelProto:
         if not self._nodes:
@@ -115,7 +165,7 @@ class _Graph:
         model = helper.make_model(
             graph,
             opset_imports=[helper.make_opsetid("", self.opset)],
-            ir_version=self._ir,
+            ir_version=helper.OP_SET_ID_VERSION_MAP["ai.onnx", self.opset],
             producer_name="multimlp",
         )
         onnx.checker.check_model(model)
@@ -150,7 +200,6 @@ def _write_scaling(graph: _Graph, part: Part) -> None:
             names.append(graph.constant(f"{name}.bias", part.shift))
         graph.add("LayerNormalization", names, axis=-1, epsilon=part.epsilon)
     elif isinstance(part, RMSNorm):
-        graph.needs_opset(23, 11)
         graph.add(
             "RMSNormalization",
             [graph.constant(f"{name}.scale", part.scale)],
@@ -185,6 +234,8 @@ def _write_activation(graph: _Graph, part: Pointwise) -> None:
         graph.add("Shrink", bias=float(options["lambd"]), lambd=float(options["lambd"]))
     elif rule.name == "threshold" and options["value"] == 0:
         graph.add("ThresholdedRelu", alpha=float(options["threshold"]))
+    elif (steps := expansion_of(rule.name, options, graph.opset)) is not None:
+        graph.expand(steps)
     elif rule.name in OPERATORS:
         node = OPERATORS[rule.name]
         graph.add(

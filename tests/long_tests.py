@@ -1,0 +1,52 @@
+"""Which tests wait for ``make test-long``: the same as the default run on one more framework, whose compiling takes seconds each time.
+
+One table, by file and function: the parameters, as a pattern that the brackets of the test's name hold; empty for the whole test.
+"""
+
+from __future__ import annotations
+
+import re
+
+LONG: dict[str, str] = {
+    "test_benchmarks.py::test_every_implementation_reaches_our_loss": "jax",
+    "test_benchmarks.py::test_every_implementation_reaches_our_loss_with_other_activations": "jax",
+    "test_blocks.py::test_chains_train_to_the_same_numbers_on_every_backend": "",
+    "test_compositions.py::test_composition": "tensorflow|hessian of hessian.*jax",
+    "test_dtypes.py::test_a_resumed_run_ends_with_the_same_bits": "jax-",
+    "test_dtypes.py::test_digits_are_learned_with_float32_master_parameters": "torch-float16|jax|tensorflow",
+    "test_estimators_dispatch.py::test_in_a_process_of_its_own": "",
+    "test_estimators_policy.py::test_16_bits_are_trained_with_float32_masters_and_a_loss_scale": "torch|tensorflow|jax",
+    "test_estimators_policy.py::test_a_partial_fit_takes_as_many_steps_as_its_own_rows_ask_for": "tensorflow",
+    "test_estimators_policy.py::test_changing_rates_are_scikit_learns": "jax|tensorflow",
+    "test_estimators_policy.py::test_ctrl_c_is_heard_between_steps_and_keeps_what_was_learned": "jax",
+    "test_estimators_policy.py::test_divergence_raises_and_warns_of_nothing_else": "tensorflow",
+    "test_estimators_policy.py::test_every_solver_trains_the_same_on_every_backend": "(jax|tensorflow)-(?!adam$|lbfgs)",
+    "test_estimators_policy.py::test_pickling_between_partial_fits_changes_nothing": "jax",
+    "test_estimators_policy.py::test_programs_are_shared_by_fits": "tensorflow|jax-poisson",
+    "test_lessons.py::test_the_numbers_of_each_lesson_on_each_backend": "tensorflow",
+    "test_optimizer_groups.py::test_fit_gives_the_same_on_every_library": "lion|learned",
+    "test_parity_mutants.py::test_a_mutant_of_compiled_programs_is_found": "",
+    "test_programs.py::test_program": "tensorflow|jax-none|torch-fx|torch-aot_eager",
+    "test_sweep.py::test_backends": "jax-adam",
+    "test_tabular.py::test_the_same_numbers_on_every_backend": "tensorflow|jax",
+    "test_testing_plugin.py::test_dtype_and_device": "",
+    "test_testing_plugin.py::test_the_project_passes_on_several_backends": "",
+    "test_threads.py::test_fits_side_by_side_have_the_bits_of_fits_in_a_row": "every",
+    "test_training.py::test_a_hundred_steps_end_at_the_same_parameters": "tensorflow-gelu|jax-gelu",
+    "test_training.py::test_a_resumed_run_ends_with_the_same_bits": "tensorflow",
+    "test_training.py::test_against_a_loop_written_by_hand": "tensorflow",
+    "test_training.py::test_batches_from_a_callable": "tensorflow",
+    "test_training.py::test_every_engine_of_a_backend_agrees": "tensorflow|jax-(?!mse)",
+    "test_training.py::test_members_of_an_ensemble_train_like_single_networks": "tensorflow",
+    "test_training.py::test_members_that_diverge_do_not_hide_the_others": "tensorflow",
+    "test_training.py::test_memory_mapped_data_trains_like_data_in_memory": "tensorflow",
+    "test_training.py::test_schedules_of_the_same_name_share_no_program": "tensorflow",
+    "test_verify.py::test_equal_models_are_equal": "ours against (flax|equinox)$",
+}
+
+
+def is_long(file: str, name: str) -> bool:
+    """Whether the test of that name, with its brackets, is in the table."""
+    function, _, parameters = name.partition("[")
+    pattern = LONG.get(f"{file}::{function}")
+    return pattern is not None and re.search(pattern, parameters.removesuffix("]")) is not None

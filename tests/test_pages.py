@@ -1,0 +1,201 @@
+"""README and documentation as they are written: links, pictures, code, numbers. `tests/test_site.py` looks at the site made of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import tomllib
+from importlib import import_module
+
+import front_picture
+import gallery_pictures
+import numpy as np
+import pages
+import pytest
+from pages import CODE, DOCS, ELSEWHERE, PAGES, README, ROOT
+
+from multimlp.cli import COMMANDS, Parser
+
+
+@pytest.mark.parametrize("path", PAGES, ids=pages.name)
+def test_links_and_pictures_lead_somewhere(path):
+    for link in pages.links(path):
+        target, _, anchor = link.target.partition("#")
+        if re.match(r"https?:|mailto:", link.target):
+            assert not link.is_picture, f"a picture from elsewhere: {link.target}"
+            continue
+        there = (path.parent / target).resolve() if target else path
+        assert there.exists(), link.target
+        assert not link.is_picture or link.text, f"{link.target} has no words for those who do not see it"
+        if anchor:
+            assert anchor in pages.anchors(there), link.target
+
+
+@pytest.mark.parametrize("path", PAGES, ids=pages.name)
+def test_nothing_is_loaded_from_elsewhere(path):
+    assert not re.search(r"<(script|link|img|iframe)\b", pages.prose(path))
+
+
+def test_nor_by_the_site():
+    """Neither by its settings nor by what it adds to the theme's styles."""
+    for path in (DOCS / "conf.py", *(DOCS / "_static").iterdir()):
+        assert not re.search(r"https?://", pages.text(path)), path.name
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ("[a](missing.md)", True),
+        ("[a](page.md#no-such)", True),
+        ("![a](https://host/picture.png)", True),
+        ("![](page.md)", True),
+        ("`[a](missing.md)`", False),
+        ("```\n[a](missing.md)\n```", False),
+        ("[a](page.md#a-title-with-code) and [b](#a-title-with-code-1)", False),
+        ("[a [b] c](https://host/page)", False),
+    ],
+)
+def test_bad_links_are_seen(tmp_path, written, problem):
+    page = tmp_path / "page.md"
+    page.write_text(f"# A title, with `code`\n\n## A title with code\n\n{written}\n")
+    if problem:
+        with pytest.raises(AssertionError):
+            test_links_and_pictures_lead_somewhere(page)
+    else:
+        test_links_and_pictures_lead_somewhere(page)
+
+
+def test_code_is_run():
+    """All Python of all pages: here, in the test that is named, or as the module of a lesson; ``py`` is what others' programs held."""
+    for path in PAGES:
+        known = {"python", "pycon", "console", "text", "toml", "diff", "py", ""}
+        for block in pages.blocks(path):
+            assert block.language in known or block.language.startswith("{"), block.language
+    for page, test in ELSEWHERE.items():
+        assert (ROOT / page).name in pages.text(ROOT / "tests" / test)
+    assert {pages.name(path) for path in CODE} >= {"README.md", "docs/index.md", "docs/guide/start.md"}
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "api").glob("*.rst")), ids=lambda path: path.name)
+def test_reference_pages_have_no_code_of_their_own(path):
+    """What they show are docstrings, whose examples `test_doctests.py` runs."""
+    assert not re.search(
+        r"code-block|::$|>>>", re.sub(r"^\.\. .*::.*$", "", pages.text(path), flags=re.MULTILINE)
+    )
+
+
+def _commands(path):
+    """The lines of consoles, and what stands between backticks, without comments; one command each."""
+    shown = [line for block in pages.blocks(path, "console") for line in block.text.splitlines()]
+    shown += re.findall(r"`((?:multimlp|make|pip install) [^`]+)`", pages.prose(path))
+    for line in shown:
+        for command in re.split(r"&&|;| & ", re.sub(r"(^|\s)#.*", "", line).removesuffix("&")):
+            yield command.strip()
+
+
+@pytest.mark.parametrize("path", PAGES[:2] + PAGES[3:], ids=pages.name)
+def test_commands_exist(path):
+    extras = tomllib.loads(pages.text(ROOT / "pyproject.toml"))["project"]["optional-dependencies"]
+    targets = re.findall(r"^([\w-]+):", pages.text(ROOT / "Makefile"), flags=re.MULTILINE)
+    for command in _commands(path):
+        if command.startswith("make "):
+            assert command.split()[1] in targets, command
+        for names in re.findall(r"pip install .*'(?:multimlp|\.)\[(.*?)\]'", command):
+            assert set(names.split(",")) <= {*extras, "NAMES"}, command
+        if found := re.match(r"(?:[A-Z_]+=\S+ )*multimlp (?!COMMAND)([a-z].*)", command):
+            words = shlex.split(found[1].partition(">")[0])
+            assert words[0] in COMMANDS, command
+            parser = Parser(allow_abbrev=False)
+            import_module(COMMANDS[words[0]].module).add_arguments(parser)
+            options = {word for action in parser._actions for word in action.option_strings}
+            assert {word for word in words if word.startswith("--")} <= options, command
+
+
+def test_the_readme_is_short_and_its_commands_are_those_of_ci():
+    assert len(pages.text(README).splitlines()) <= 110
+    assert [command.split()[:2] for command in _commands(README)][:2] == [["make", "demo"], ["make", "test"]]
+    assert "make test\n" in pages.text(ROOT / ".ci" / "run")
+
+
+def test_the_readme_quotes_what_the_pages_say():
+    readme = " ".join(pages.text(README).split())
+    parity, benchmarks = (pages.text(DOCS / name) for name in ("parity.md", "benchmarks.md"))
+    functions, comparisons = re.search(r"compared (\d+) functions .*?: (\d+) comparisons", parity).groups()
+    assert f"{comparisons} comparisons of {functions} functions" in readme
+    table = parity[parity.index("eps max(1, |reference|), float64:") :]
+    values = re.search(r"^\| gelu \|(.*)$", table, flags=re.MULTILINE)[1]
+    worst = max(float(found) for found in re.findall(r"([\d.]+) / ", values))
+    assert f"`gelu` in float64 is within {worst} eps" in readme
+
+    def ratio(case, backend):
+        return float(
+            re.search(rf"^\| \w+: {case}, .*?\| {backend} \|.*?\| ([\d.]+)x", benchmarks, re.MULTILINE)[1]
+        )
+
+    assert f"{ratio('8-16-2', 'torch'):.0f} times faster on torch for 8-16-2" in readme
+    assert f"{ratio('784-256-10', 'numpy'):.1f} times on NumPy for 784-256-10" in readme
+    assert 0.95 < ratio("1024-4096-4096-10", "jax") < 1.1
+    assert "as fast on JAX for 1024-4096-4096-10" in readme
+
+
+def test_terms_are_explained_where_they_stand_first():
+    readme = pages.text(README)
+    for term, explained in (
+        ("a tape", "a record of the calls"),
+        ("eps", "the distance from 1 to the next number"),
+        ("in place", "writing into the same memory"),
+    ):
+        first = readme.index(term)
+        assert explained in " ".join(readme[first : first + 200].split()), term
+
+
+def test_every_door_is_two_clicks_from_a_first_task():
+    """One to the page, and one more where that is a list of pages."""
+    index = pages.text(DOCS / "index.md")
+    doors = re.findall(r"^\[\*\*(I .*?)\*\* .*\]\((.*)\)$", index[index.index("doors") :], flags=re.MULTILINE)
+    assert len(doors) == 5
+    for _, target in doors:
+        page = DOCS / target
+        further = [page.parent / link.target for link in pages.links(page) if link.target.endswith(".md")]
+        assert pages.code(page) or all(pages.code(other) for other in further), target
+
+
+def test_the_list_of_the_guide_is_complete():
+    """Links beside the hidden toctree, because a hosted page shows no toctree."""
+    index = DOCS / "guide" / "index.md"
+    (tree,) = pages.blocks(index, "{toctree}")
+    listed = tree.text.split("\n\n")[1].split()
+    assert listed == [link.target.removesuffix(".md") for link in pages.links(index)]
+    assert sorted(listed) == sorted(path.stem for path in index.parent.glob("*.md") if path != index)
+
+
+def test_the_front_picture_is_what_its_numbers_say():
+    kept = json.loads(front_picture.RESULTS.read_text(encoding="utf-8"))
+    assert pages.text(front_picture.PICTURE) == front_picture.picture(kept), f"run {front_picture.COMMAND}"
+    assert list(kept) == list(front_picture.LIBRARIES)
+    assert max(max(run["apart"]) for run in kept.values()) < 1e-13, "what README and alternative text say"
+    kept["torch"]["loss"][0] += 0.1
+    assert pages.text(front_picture.PICTURE) != front_picture.picture(kept)
+
+
+@pytest.mark.parametrize(
+    "backend",
+    ["numpy", *(pytest.param(name, marks=pytest.mark.slow) for name in ("torch", "jax", "tensorflow"))],
+)
+def test_the_front_picture_shows_what_training_gives(backend):
+    pytest.importorskip(backend)
+    kept = json.loads(front_picture.RESULTS.read_text(encoding="utf-8"))
+    losses, weights = front_picture.train(backend)
+    np.testing.assert_allclose(losses, kept["numpy"]["loss"], rtol=1e-9)
+    if backend != "numpy":
+        assert np.max(np.abs(weights - front_picture.train("numpy")[1])) < 1e-12
+
+
+def test_the_gallery_shows_the_pictures_that_its_code_makes():
+    made = [f"gallery/{name}.png" for name in re.findall(r'"gallery", "(\w+)"', gallery_pictures.code())]
+    shown = [link.target for link in pages.links(gallery_pictures.PAGE) if link.is_picture]
+    assert [target for target in shown if target.startswith("gallery/")] == made
+    assert sorted(made) == sorted(f"gallery/{path.name}" for path in (DOCS / "gallery").iterdir())
+    for path in (DOCS / "gallery").iterdir():
+        assert path.stat().st_size < 150_000, f"{path.name} is large"
