@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"of the hidden layers: one, or one a layer (default: {DEFAULT_ACTIVATION})",
     )
     add("--final-activation", metavar="NAME", help="of the last layer")
-    add("--opset", type=int, metavar="N", help="of an ONNX TARGET (default: 20)")
+    add("--opset", type=int, metavar="N", help="of an ONNX TARGET (default: 20; 23 with RMS normalisation)")
     add("--verify", action="store_true", help="run both models and compare outputs, gradients and layers")
     add(
         "--data",
