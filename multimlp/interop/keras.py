@@ -167,7 +167,8 @@ class KerasMLP(keras.layers.Layer):
     @property
     def params(self) -> Params:
         """The current values as the tree that multimlp's functions take, arrays of Keras's backend."""
-        return self._rebuild([keras.ops.convert_to_tensor(variable) for variable in self._leaves])
+        # Cast, since on TensorFlow ``convert_to_tensor`` gives back the variable itself.
+        return self._rebuild([keras.ops.cast(variable, variable.dtype) for variable in self._leaves])
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         dropping = training and self._seeds is not None
