@@ -146,6 +146,7 @@ TABLE = (
     Row(blocks.activation("tanh"), lambda p, x: np.tanh(x)),
     Row(blocks.mixed_activation("selu", in_features=4), lambda p, x: x + p["mix"] * (_selu(x) - x)),
     Row(blocks.scale(in_features=4), lambda p, x: x * p["scale"]),
+    Row(blocks.scale(in_features=4, use_bias=True), lambda p, x: x * p["scale"] + p["bias"]),
     Row(blocks.multiply(-3.0), lambda p, x: x * -3),
     Row(blocks.smooth_clip(2.0), lambda p, x: x / np.sqrt(1 + (x / 2) ** 2)),
     Row(blocks.layer_norm(in_features=4), _layer_norm),

@@ -66,7 +66,12 @@ def test_there_is_one_default_activation():
         "MLPRegressor": MLPRegressor().activation,
         "playground": Settings().activation,
     }
-    for module, function in (("torch", "from_state_dict"), ("flax", "from_flax"), ("gluon", "from_gluon")):
+    for module, function in (
+        ("torch", "from_state_dict"),
+        ("flax", "from_variables"),
+        ("equinox", "from_leaves"),
+        ("gluon", "from_gluon"),
+    ):
         try:
             library = importlib.import_module(f"multimlp.interop.{module}")
         except mm.errors.MissingDependencyError:

@@ -35,7 +35,7 @@ class Case:
     hidden: tuple[int, ...] = (7, 6)
     use_bias: bool = True
     weighted: bool = False
-    dropout: float = 0.0
+    dropout: float | tuple[float, ...] = 0.0
     members: int | None = None
     soft: bool = False
     outputs: int = 4
@@ -216,9 +216,9 @@ def _forward(case: Case, leaves: list[Any], x: Any, activation: Any, step: int) 
             x = x + leaves[per_layer * i + 1]
         if i < len(case.hidden):
             x = activation(x)
-            if case.dropout:
-                keep = random.bernoulli(random.fold_in(key, i), 1 - case.dropout, tuple(x.shape))
-                x = x * torch.tensor(keep) / (1 - case.dropout)
+            if rate := case.mlp.dropouts[i]:
+                keep = random.bernoulli(random.fold_in(key, i), 1 - rate, tuple(x.shape))
+                x = x * torch.tensor(keep) / (1 - rate)
     return x
 
 
@@ -233,6 +233,7 @@ AGAINST_TORCH = [
     Case(regularizer=regularizers.l2(0.01)),
     Case(regularizer=regularizers.elastic_net(0.02, 0.03), loss="mse", weighted=True),
     Case(dropout=0.4),
+    Case(dropout=(0.4, 0.0, 0.2), hidden=(7, 6, 5), activation="relu"),
     Case(dropout=0.3, activation="relu", use_bias=False, loss="mse"),
     Case(dropout=0.3, activation="gelu"),
     Case(use_bias=False),
@@ -302,6 +303,7 @@ AGAINST_PORTABLE = [
     Case(optimizer=SCHEDULED),
     Case(optimizer=optimizers.sgd(lambda t: 0.1 / (1 + t), momentum=0.5)),
     Case(members=2, dropout=0.3, activation="relu"),
+    Case(members=2, dropout=(0.0, 0.3), activation="relu"),
     Case(members=2, soft=True, loss=classes),
     Case(hidden=(40,), optimizer=optimizers.rmsprop(0.01, clip_norm=0.1)),
 ]

@@ -61,6 +61,8 @@ CASES = [
     Case(optimizer=GROUPED, members=2),
     Case(optimizer=optimizers.adam(schedules.cosine(0.01, 9)), dropout=0.4),
     Case(dropout=0.4, members=3),
+    Case(dropout=(0.0, 0.4)),
+    Case(dropout=(0.4, 0.2), members=3),
     Case(regularizer=regularizers.elastic_net(0.1, 0.2), members=2),
 ]
 RARE = [

@@ -578,10 +578,10 @@ def test_onnx_files(tmp_path):
         graph.node[1].op_type = "Elu"
         graph.node[1].attribute.append(onnx.helper.make_attribute("alpha", "x"))
 
-    def added_to_itself(graph):
+    def divided_by_itself(graph):
         graph.node[0].op_type = "MatMul"
         del graph.node[0].input[2:]
-        graph.node[1].op_type = "Add"
+        graph.node[1].op_type = "Div"
         graph.node[1].input.append(graph.node[1].input[0])
 
     for change, says in (
@@ -594,7 +594,7 @@ def test_onnx_files(tmp_path):
         (no_output, "not well formed|onnx"),
         (circle, "in a circle|onnx"),
         (options, "alpha|onnx"),
-        (added_to_itself, "Add of a value and itself"),
+        (divided_by_itself, "cannot convert the layer Div"),
     ):
         model = changed(change)
         refused(lambda _, model=model: from_onnx(model), path, "")
@@ -604,6 +604,51 @@ def test_onnx_files(tmp_path):
     for content in (b"", good[:50], b"\x0a" * 100, b"\xff" * 10):
         path.write_bytes(content)
         refused(from_onnx, path, "")
+
+
+@pytest.mark.slow
+def test_keras_files_of_functional_models(tmp_path):
+    keras = pytest.importorskip("keras")
+    from multimlp.interop.keras import from_keras
+
+    path = tmp_path / "m.keras"
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dense(4, "relu")(keras.layers.Rescaling(2.0)(inputs))
+    summed = keras.layers.Add()([hidden, keras.layers.Dense(4)(hidden)]) * 0.5
+    outputs = keras.layers.Dense(1)(keras.Sequential([keras.layers.Dense(3)])(summed))
+    keras.Model(inputs, outputs).save(path)
+    assert from_keras(path)[0].in_features == 4
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+
+    def config(change):
+        value = json.loads(parts["config.json"])
+        change({layer["name"]: layer for layer in value["config"]["layers"]}, value["config"]["layers"])
+        return {**parts, "config.json": json.dumps(value).encode()}
+
+    def wide(layers, order):
+        """The last layer first takes what comes out of a layer that is as wide as can be."""
+        layers[order[-1]["name"]]["inbound_nodes"].append(layers[order[1]["name"]]["inbound_nodes"][0])
+
+    kinds = {
+        layer["class_name"]: layer["name"] for layer in json.loads(parts["config.json"])["config"]["layers"]
+    }
+    cases = (
+        (config(lambda layers, order: order[-1]["config"].update(units=10**9)), "numbers, and there are"),
+        (config(lambda layers, order: order[0]["config"].update(batch_shape=[None, 10**9])), "takes 4 inputs"),
+        (config(lambda layers, order: order.insert(0, order.pop())), "cannot be read"),
+        (config(wide), "takes inputs of the shapes"),
+        (config(lambda layers, order: layers[kinds["Multiply"]].update(class_name="Einsum")), "not Keras's own"),
+        (config(lambda layers, order: layers[kinds["Multiply"]].update(registered_name="evil")), "not Keras's own"),
+        (config(lambda layers, order: layers[kinds["Add"]].update(class_name="Dot")), "cannot convert the layer Dot"),
+        (
+            config(lambda layers, order: layers[kinds["Sequential"]]["config"]["layers"][-1]["config"].update(units=10**9)),
+            "numbers, and there are|inputs",
+        ),
+    )  # fmt: skip
+    for changed, says in cases:
+        path.write_bytes(zipped(changed.items()))
+        refused(from_keras, path, says)
 
 
 def test_a_long_chain_is_read_in_a_moment(tmp_path):
@@ -730,7 +775,7 @@ def test_keras_files(tmp_path):
         (config(lambda c, layers: layers[1].update(module="os", class_name="system")), "os.system"),
         (config(lambda c, layers: layers[1].update(registered_name="evil>Dense")), "not Keras's own"),
         (config(lambda c, layers: layers[1]["config"].update(kernel_initializer=downloading)), "get_file"),
-        (config(lambda c, layers: c.update(class_name="Functional")), "expected keras.Sequential"),
+        (config(lambda c, layers: c.update(class_name="Functional")), "cannot be read"),
         (config(lambda c, layers: c.update(config=3)), "cannot be read"),
         (config(lambda c, layers: layers.insert(0, 3)), "cannot be read"),
         ({**parts, "config.json": b"[" * 100_000}, "cannot be read"),

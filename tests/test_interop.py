@@ -67,13 +67,14 @@ def variants(names):
 torch = pytest.importorskip("torch")
 from multimlp.interop import torch as torch_interop  # noqa: E402
 
+TORCH_ACTIVATIONS = sorted(set(torch_interop.supported_activations()) - {"prelu", "swish"})
 LEARNED = [
     pytest.param(learnable("prelu"), id="prelu"),
     pytest.param(learnable("prelu", per_unit=True), id="prelu-per-unit"),
 ]
 
 
-@pytest.mark.parametrize("activation", [*variants(sorted(torch_interop._MODULES)), *LEARNED])
+@pytest.mark.parametrize("activation", [*variants(TORCH_ACTIVATIONS), *LEARNED])
 def test_torch_sequential_computes_the_same_and_comes_back(activation):
     mlp, params = model(activation, dropout=0.25)
     there = torch_interop.to_torch(mlp, params).eval()
@@ -111,16 +112,10 @@ def test_torch_keeps_the_dtype(dtype):
     ("build", "says"),
     [
         (lambda: torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3)), "Conv2d"),
-        (lambda: torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Linear(2, 1)), "before any"),
-        (
-            lambda: torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Tanh()),
-            "after another",
-        ),
         (lambda: torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(4, 1)), "4 inputs, but 3"),
         (lambda: torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Hardtanh(-2, 2)), "min_val"),
         (lambda: torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Softmax(dim=0)), "last axis"),
-        (lambda: torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Dropout(0.5)), "after its last"),
-        (lambda: torch.nn.Sequential(torch.nn.ReLU()), "before any"),
+        (lambda: torch.nn.Sequential(torch.nn.ReLU()), "no fully connected"),
         (lambda: torch.nn.Sequential(), "no fully connected"),
     ],
 )
@@ -357,7 +352,7 @@ def test_onnx_reads_matmul_add_and_transposed_gemm():
     np.testing.assert_allclose(mlp(params, inputs), run_onnx(proto, inputs), rtol=1e-6, atol=1e-6)
     nodes[2] = helper.make_node("Erf", ["b"], ["c"])
     proto = helper.make_model(helper.make_graph(nodes, "g", ends[:1], ends[1:], constants))
-    with pytest.raises(InputError, match=r"Erf.*supported"):
+    with pytest.raises(InputError, match="error function outside of gelu"):
         onnx_interop.from_onnx(proto)
 
 
@@ -379,8 +374,7 @@ def _jax_cases():
     pytest.importorskip("jax")
     from multimlp.interop import _jax
 
-    names = [n for n in sorted(_jax.supported_activations()) if n != "identity"]
-    return [v for v in variants(names) if v.id not in ("threshold",)]
+    return list(variants(sorted(_jax.supported_activations())))
 
 
 def jax_gradient(function, weight):
@@ -588,10 +582,10 @@ model.save(folder + "/model.keras")
 back, _ = interop.from_keras(folder + "/model.keras", backend="numpy")
 assert back == mlp
 sine = mm.MLP(5, 4, 3, activation="sine")
-flat = keras.Sequential([keras.Input((4, 1)), keras.layers.Flatten()])
+noisy = keras.Sequential([keras.Input((4,)), keras.layers.GaussianNoise(0.1)])
 for build, says in (
     (lambda: interop.to_keras(sine, sine.init()), "sine"),
-    (lambda: interop.from_keras(flat), "Flatten"),
+    (lambda: interop.from_keras(noisy), "GaussianNoise"),
 ):
     try:
         build()

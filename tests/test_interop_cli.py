@@ -119,3 +119,24 @@ class Hostile:
 
     def __reduce__(self):
         return open, ("executed", "w")
+
+
+def test_a_chain_of_blocks_goes_where_there_is_something_for_it(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.chdir(tmp_path)
+    inner = mm.chain(mm.blocks.dense(6, "gelu"), mm.blocks.dense(6))
+    model = mm.chain(
+        mm.blocks.layer_norm(4), mm.blocks.dense(6), mm.blocks.residual(inner), mm.blocks.dense(2)
+    )
+    params = model.init(seed=0, backend="numpy")
+    mm.save("model.safetensors", model, params)
+    assert main(["export", "model.safetensors", "--to", "onnx", "-o", "model.onnx"]) == 0
+    assert main(["convert", "model.onnx", "again.safetensors", "--verify"]) == 0
+    back, back_params = mm.load("again.safetensors", backend="numpy")
+    assert back == model
+    for one, other in zip(tree.leaves(params), tree.leaves(back_params), strict=True):
+        np.testing.assert_array_equal(one, other)
+    capsys.readouterr()
+    assert main(["convert", "model.onnx", "model.pt"]) == 2
+    assert "torch files hold plain networks alone" in capsys.readouterr().err
+    assert not (tmp_path / "model.pt").exists()

@@ -118,6 +118,24 @@ def test_glu_halves_the_width(backend):
         MLP(4, (5,), 2, activation="glu")
 
 
+def test_each_hidden_layer_may_have_its_own_rate_of_dropout():
+    mlp = MLP(4, (64, 64, 64), 3, dropout=[0.5, 0, 0.25], activation=["relu", "tanh", "gelu"])
+    assert (mlp.dropout, mlp.dropouts) == (0.5, (0.5, 0.0, 0.25))
+    assert repr(mlp).endswith("dropout=[0.5, 0.0, 0.25])")
+    assert MLP.from_spec(mlp.to_spec()) == mlp != MLP(4, (64, 64, 64), 3, dropout=0.5)
+    assert MLP(4, (8, 8), 3, dropout=(0.5, 0.5)) == MLP(4, (8, 8), 3, dropout=0.5)
+    assert MLP(4, (8, 8), 3, dropout=(0.5, 0.5)).to_spec()["dropout"] == 0.5
+    params, X = mlp.init(seed=0, backend="numpy", dtype="float64"), np.ones((5, 4))
+    key, hidden = random.key(1), X
+    for i, (layer, row, rate) in enumerate(zip(params, mlp.layers, (0.5, 0.0, 0.25, 0.0), strict=True)):
+        hidden = hidden @ layer.weight + layer.bias
+        hidden = hidden if row.activation is None else row.activation(hidden, None)
+        if rate:
+            kept = random.bernoulli(random.fold_in(key, i), 1 - rate, hidden.shape)
+            hidden = hidden * kept / (1 - rate)
+    np.testing.assert_allclose(mlp(params, X, key=key), hidden, rtol=1e-13)
+
+
 def test_dropout_is_on_with_a_key_only_and_the_same_everywhere(backend):
     mlp = MLP(4, (64,), 3, dropout=0.5)
     reference = load_backend("numpy")
@@ -305,6 +323,11 @@ BAD_DESCRIPTIONS = {
     "activation": (lambda: MLP(4, 3, 2, activation="rleu"), "did you mean 'relu'"),
     "one a layer": (lambda: MLP(4, (3, 3), 2, activation=["relu"]), "1 given for 2 hidden layers"),
     "dropout": (lambda: MLP(4, 3, 2, dropout=1.0), r"dropout: expected a number in \[0, 1\)"),
+    "dropout[1]": (
+        lambda: MLP(4, [3, 3], 2, dropout=[0.1, 1.0]),
+        r"dropout\[1\]: expected a number in \[0, 1\)",
+    ),
+    "dropouts": (lambda: MLP(4, [3, 3], 2, dropout=[0.1]), "dropout: 1 given for 2 hidden layers"),
     "initializer": (lambda: MLP(4, 3, 2, kernel_init="xavier_magic"), "kernel_init|initializer"),
     "no seeds": (lambda: MLP(4, 3, 2).init(seed=[]), "at least one seed"),
 }

@@ -95,22 +95,67 @@ def test_steps_are_read_in_torchs_order_too(dtype):
     assert from_onnx(model)[0] == mlp
 
 
-@pytest.mark.parametrize("name", ["gelu", "mish", "hard_swish"])
+def inside(model):
+    """The node in the middle of the first activation in steps."""
+    return next(node for node in model.graph.node if node.op_type in ("Tanh", "Erf", "HardSigmoid"))
+
+
+SPREAD = ["gelu", TANH_GELU, "mish", "hard_swish"]
+
+
+@pytest.mark.parametrize("name", SPREAD, ids=str)
 def test_steps_with_another_number_or_another_reader_are_refused(name):
     model = to_onnx(*network(name), opset=13)
     if name == "hard_swish":
-        node = next(node for node in model.graph.node if node.op_type == "HardSigmoid")
-        node.attribute[0].f = 0.2
+        inside(model).attribute[0].f = 0.2
     else:
-        node = next(node for node in model.graph.node if node.op_type in ("Erf", "Softplus"))
-        node.op_type = "Sin"
-    with pytest.raises(InputError, match="goes to .* an MLP is a chain|cannot convert"):
+        inside(model).op_type = "Sin"
+    with pytest.raises(InputError, match="multiplies two branches|no equivalent of HardSigmoid"):
         from_onnx(model)
     model = to_onnx(*network(name), opset=13)
-    inner = next(node for node in model.graph.node if node.op_type in ("Tanh", "Erf", "HardSigmoid"))
-    model.graph.node.append(onnx.helper.make_node("Relu", [inner.output[0]], ["spy"]))
-    with pytest.raises(InputError, match="goes to .* an MLP is a chain"):
+    nodes = list(model.graph.node)
+    place = next(i for i, node in enumerate(nodes) if node.op_type == "Gemm" and i)
+    spy = onnx.helper.make_node("Add", [nodes[place].input[0], inside(model).output[0]], ["spied"])
+    nodes[place].input[0] = "spied"
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes[:place], spy, *nodes[place:]])
+    onnx.checker.check_model(model, full_check=True)
+    with pytest.raises(InputError, match="adds two branches|multiplies two branches"):
         from_onnx(model)
+
+
+@pytest.mark.parametrize("name", SPREAD, ids=str)
+def test_what_no_output_hangs_on_is_nothing(name):
+    mlp, params = network(name)
+    model = to_onnx(mlp, params, opset=13)
+    model.graph.node.append(onnx.helper.make_node("Relu", [inside(model).output[0]], ["spy"]))
+    assert from_onnx(model)[0] == mlp
+
+
+@pytest.mark.parametrize("name", SPREAD, ids=str)
+def test_steps_around_which_there_is_a_residual_addition(name):
+    """The value goes into the activation's steps and past them."""
+    blocks = mm.blocks
+    inner = mm.chain(blocks.activation(name), blocks.dense(6))
+    model = mm.chain(blocks.dense(6, in_features=4), blocks.residual(inner), blocks.dense(2))
+    params = model.init(seed=0, backend="numpy")
+    written = to_onnx(model, params, opset=13)
+    assert from_onnx(written)[0] == model
+    assert verify((model, params), written).ok
+
+
+def test_a_normalisation_needs_the_opset_that_brought_it():
+    blocks = mm.blocks
+    for norm, since, operator in (
+        (blocks.layer_norm(), 17, "LayerNormalization"),
+        (blocks.rms_norm(), 23, "RMSNormalization"),
+    ):
+        model = mm.chain(blocks.dense(5, in_features=4), blocks.residual(norm), blocks.dense(2))
+        params = model.init(seed=0, backend="numpy")
+        assert to_onnx(model, params).opset_import[0].version == max(since, OPSET)
+        assert to_onnx(model, params, opset=since).opset_import[0].version == since
+        with pytest.raises(InputError, match=f"opset: {since - 1} has no {operator}.*came with {since}"):
+            to_onnx(model, params, opset=since - 1)
 
 
 @pytest.mark.parametrize("opset", [12, 1000, 13.5, "20", True])

@@ -219,6 +219,11 @@ WRONG = [
     ({"seed": []}, {}, r"grid\['seed'\]: expected at least one value"),
     ({"seed": [1.5]}, {}, r"grid\['seed'\]: expected an integer >= 0"),
     ({"dropout": [1.0]}, {}, r"grid\['dropout'\]: expected a number in \[0, 1\)"),
+    (
+        {"l2": [0.0, 0.1]},
+        {"mlp": mm.MLP(5, [4, 4], 3, dropout=[0.1, 0.2])},
+        "one rate of dropout for all its hidden layers",
+    ),
     ({"learning_rate": [-1.0]}, {}, "learning_rate: expected a number in"),
     ({"learning_rate": [mm.schedules.cosine(0.1, 5)]}, {}, "set a schedule in optimizer="),
     ({"learning_rat": [0.1]}, {}, "there is no setting 'learning_rat'.*did you mean 'learning_rate'"),

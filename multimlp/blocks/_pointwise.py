@@ -12,7 +12,7 @@ from multimlp.backend import Array, array_namespace
 from multimlp.blocks._block import Block, Features, Parameter, Positive, block
 from multimlp.blocks._draws import Draws
 from multimlp.errors import InputError
-from multimlp.errors.checks import number
+from multimlp.errors.checks import flag, number
 
 
 def rule_of(where: str, value: Any) -> Rule:
@@ -103,13 +103,15 @@ class MixedActivation(Block):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Scale(Block):
-    r"""A learned scale of each feature, :math:`s_j x_j`.
+    r"""A learned scale of each feature, :math:`s_j x_j`, or with a shift, :math:`s_j x_j + b_j`.
 
     Parameters
     ----------
     initial_scale : float
         Where every :math:`s_j` starts.
     in_features : int, optional
+    use_bias : bool
+        Whether the :math:`b_j` are there; they start at 0.
 
     Examples
     --------
@@ -120,13 +122,16 @@ class Scale(Block):
 
     initial_scale: Annotated[float, number()] = 1.0
     in_features: Features = None
+    use_bias: Annotated[bool, flag] = False
 
     def parameters(self) -> Mapping[str, Parameter]:
-        return {"scale": Parameter((self.in_features or 0,), initializers.constant(self.initial_scale))}
+        shape = (self.in_features or 0,)
+        learned = {"scale": Parameter(shape, initializers.constant(self.initial_scale))}
+        return learned | ({"bias": Parameter(shape, initializers.zeros)} if self.use_bias else {})
 
     def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         scaled: Array = x * params["scale"]
-        return scaled
+        return scaled + params["bias"] if self.use_bias else scaled
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -31,6 +31,7 @@ from multimlp.cli.formats import (
     Reading,
     Writing,
     check_opset,
+    check_target,
     format_of,
     read_ours,
     reading_of,
@@ -55,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"of the hidden layers: one, or one a layer (default: {DEFAULT_ACTIVATION})",
     )
     add("--final-activation", metavar="NAME", help="of the last layer")
-    add("--opset", type=int, metavar="N", help="of an ONNX TARGET (default: 20)")
+    add("--opset", type=int, metavar="N", help="of an ONNX TARGET (default: 20; 23 with RMS normalisation)")
     add("--verify", action="store_true", help="run both models and compare outputs, gradients and layers")
     add(
         "--data",
@@ -80,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
         _check_report(args)
     model = _read(args, source)._replace(opset=args.opset)
     mlp = model.mlp
+    check_target(target, mlp)
     if target == OURS:
         files.save(args.target, mlp, model.params)
     else:
@@ -136,7 +138,8 @@ def _read_back(args: argparse.Namespace, target: str, mlp: MLP) -> Model:
     """What has been written; ``mlp`` tells the activations that a file of weights does not."""
     if target == OURS:
         return files.load(args.target, args.backend or "numpy", args.device, args.dtype)
-    how = Reading([*mlp.activations], mlp.final_activation, args.backend, args.device, args.dtype)
+    rules = ([*mlp.activations], mlp.final_activation) if isinstance(mlp, MLP) else ("relu", None)
+    how = Reading(*rules, args.backend, args.device, args.dtype)
     return READERS[target](Path(args.target), how)
 
 

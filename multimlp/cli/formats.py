@@ -34,9 +34,9 @@ class Writing(NamedTuple):
 
 
 def write_onnx(path: Path, model: Writing) -> None:
-    from multimlp.interop.onnx import OPSET, to_onnx
+    from multimlp.interop.onnx import to_onnx
 
-    to_onnx(model.mlp, model.params, path, OPSET if model.opset is None else model.opset)
+    to_onnx(model.mlp, model.params, path, model.opset)
 
 
 def write_torch(path: Path, model: Writing) -> None:
@@ -174,6 +174,14 @@ OURS = "multimlp"
 """The format of `multimlp.save`, which is no other library's."""
 
 
+def check_target(target: str, mlp: Any) -> None:
+    """Raise where a chain of blocks would go to a format that holds weights alone, or networks alone."""
+    if not isinstance(mlp, MLP) and target not in _WITH_CHAINS:
+        raise InputError(
+            f"--to: {target} files hold plain networks alone, and this model is {mlp!r}; formats for it: {', '.join(_WITH_CHAINS)}"
+        )
+
+
 def reading_of(args: argparse.Namespace, source: str) -> Reading:
     """How to read a model of this format, from ``--activation``, ``--final-activation`` and where it shall be.
 
@@ -214,6 +222,10 @@ def remark(model: Writing) -> None:
             "the file holds the network alone: standardise inputs as `multimlp train` did "
             "(multimlp.files.load_extra)"
         )
+
+
+_WITH_CHAINS = ("onnx", "keras", OURS)
+"""Formats that hold chains of blocks."""
 
 
 def open_torch(path: Path, mlp: MLP, params: Params) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from multimlp.backend import Backend, load_backend
 from multimlp.errors import DTypeError, FileFormatError, InputError
 from multimlp.files import read_array_sequence, replacing
-from multimlp.interop._layers import Builder
+from multimlp.interop._building import Builder
 from multimlp.mlp import MLP, Params
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
 
-from multimlp.activations import Activation
-from multimlp.backend import convert
+import numpy as np
+
+from multimlp.backend import select
 from multimlp.errors import missing_dependency
-from multimlp.interop._layers import HostLayer, layers_of, name_elsewhere, unsupported_activation
-from multimlp.mlp import MLP, Dense, ParametricDense, Params
+from multimlp.interop._layers import name_elsewhere, unsupported_activation
+from multimlp.interop._parts import Pointwise
 
 try:
     import jax
@@ -61,24 +63,33 @@ def supported_activations() -> tuple[str, ...]:
     return ("gelu", "identity", *_FUNCTIONS)
 
 
-def jax_layers(mlp: MLP, params: Params, where: str) -> list[tuple[HostLayer, Dense | ParametricDense]]:
-    """Each layer on the host, for its shape and what follows it, and its parameters as JAX arrays."""
-    host = layers_of(mlp, params)
-    for layer in host:
-        if layer.learned and layer.activation is not None:
-            raise unsupported_activation(where, layer.activation, supported_activations())
-    return list(zip(host, convert(params, "jax"), strict=True))
+def identity(x: Any) -> Any:
+    """What comes in."""
+    return x
 
 
-def function_of(rule: Activation, where: str) -> Callable[..., Any]:
+class Placed:
+    """Values of a model as JAX arrays of its dtype."""
+
+    def __init__(self, dtype: str) -> None:
+        target = select("jax", None, dtype)
+        self._backend, self._device = target.backend, target.device
+        self.dtype = target.dtype
+
+    def __call__(self, values: Any) -> Any:
+        return self._backend.asarray(np.array(values), dtype=self.dtype, device=self._device)
+
+
+def function_of(part: Pointwise, where: str) -> Callable[..., Any]:
     """The function of ``jax.nn``, options bound."""
+    rule = part.rule
     name = name_elsewhere(rule)
     if rule.parameters or name not in supported_activations():
         raise unsupported_activation(where, rule, supported_activations())
     if name == "gelu":
         return _exact_gelu if rule.options["approximate"] == "none" else _tanh_gelu
     if name == "identity":
-        return lambda x: x
+        return identity
     function, options = _FUNCTIONS[name]
     bound = {options[option]: value for option, value in dict(rule.bound).items() if option in options}
     return functools.partial(function, **bound) if bound else function
@@ -102,5 +113,16 @@ def spec_of(function: Any, where: str) -> dict[str, Any]:
             if name == "gelu":
                 return {"name": "gelu", "approximate": "tanh" if options.get("approximate", True) else "none"}
             return {"name": name}
+    if _is_identity(function):
+        return {"name": "identity"}
     shown = getattr(function, "__name__", repr(function))
     raise unsupported_activation(f"multimlp (reading {where})", shown, supported_activations())
+
+
+def _is_identity(function: Any) -> bool:
+    """Whether it gives rows back as they are, such as ``lambda x: x.reshape((len(x), -1))``."""
+    for shape in ((3, 5), (5,)):
+        with contextlib.suppress(Exception):  # whatever a function of another kind of array makes of this one
+            traced = jax.make_jaxpr(function)(jax.ShapeDtypeStruct(shape, "float32")).jaxpr
+            return not traced.eqns and list(traced.outvars) == list(traced.invars)
+    return False

@@ -7,8 +7,8 @@ configuration can also name any class of any module, and its HDF5 part other fil
 from __future__ import annotations
 
 import json
+import math
 import zipfile
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,19 @@ import h5py
 
 from multimlp.errors import FileFormatError, InputError
 from multimlp.files import allowed_bytes, check_archive
+from multimlp.interop._keras_reading import ARITHMETIC, LAYERS, OPERATIONS, readable
 from multimlp.interop._layers import unsupported_layer
 
 _PARTS = {"metadata.json", "config.json", "model.weights.h5"}
+_OPERATIONS = ("keras.src.ops.numpy", "keras.src.ops.nn")
+"""Where Keras has the functions that a model may call, of which `ARITHMETIC` and `OPERATIONS` alone are let in."""
+_HOLD_A_ROW = ("BatchNormalization", "LayerNormalization", "Normalization", "PReLU", "RMSNormalization")
+"""Layers of at least one number for each feature."""
 _MODULES = {"keras", *(f"keras.{part}" for part in ("layers", "initializers", "regularizers", "constraints"))}
 
 
-def check_file(path: Path, layers: Collection[str]) -> None:
-    """`FileFormatError` unless it is a Sequential of these layers, whose weights are all there; `InputError` for other layers."""
+def check_file(path: Path) -> None:
+    """`FileFormatError` unless it is a model of layers that are read, whose weights are all there; `InputError` for other layers."""
     size = path.stat().st_size
     names = {member.filename for member in check_archive(path, size)}
     if names != _PARTS:
@@ -33,7 +38,7 @@ def check_file(path: Path, layers: Collection[str]) -> None:
         with archive.open("model.weights.h5") as file, h5py.File(file, "r") as weights:
             there = _numbers_in(weights, allowed_bytes(size))
     _check_modules(config)
-    stated = _numbers_stated(config, layers)
+    stated, _ = _numbers_stated(config, None)
     if stated > there:
         raise FileFormatError(f"its layers need {stated} numbers, and there are {there}")
 
@@ -70,9 +75,7 @@ def _check_modules(value: Any) -> None:
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):
-            if "class_name" in item and (
-                item.get("module") not in _MODULES or item.get("registered_name") is not None
-            ):
+            if "class_name" in item and not _is_own(item):
                 raise FileFormatError(
                     f"it names {item.get('module')}.{item['class_name']}, which is not Keras's own"
                 )
@@ -81,41 +84,95 @@ def _check_modules(value: Any) -> None:
             waiting.extend(item)
 
 
-def _numbers_stated(config: Any, layers: Collection[str]) -> int:
-    """How many numbers the layers will hold."""
-    if not isinstance(config, dict) or config.get("class_name") != "Sequential":
-        kind = config.get("class_name") if isinstance(config, dict) else type(config).__name__
-        raise InputError(f"model: expected keras.Sequential, got {kind}")
-    inner = config["config"]
-    width = _width(inner.get("build_input_shape"))
+def _is_own(item: dict[str, Any]) -> bool:
+    module, name, registered = (item.get(key) for key in ("module", "class_name", "registered_name"))
+    if name == "__keras_tensor__":
+        return "module" not in item
+    if name == "Functional":
+        return module in ("keras", "keras.src.models.functional") and registered in (None, "Functional")
+    if module in _OPERATIONS:
+        return name in (*ARITHMETIC, *OPERATIONS) and registered in (None, name)
+    return module in _MODULES and registered is None
+
+
+def _numbers_stated(model: Any, shape: list[int] | None) -> tuple[int, list[int] | None]:
+    """How many numbers the layers of a model will hold, and the shape of a row of its outputs, from that of one of its inputs."""
+    kind = model.get("class_name") if isinstance(model, dict) else type(model).__name__
+    if kind not in ("Sequential", "Functional"):
+        raise InputError(f"model: expected keras.Sequential or a functional keras.Model, got {kind}")
+    inner = model["config"]
+    stated = _shape(inner.get("build_input_shape"))
+    shape = stated if shape is None else shape
     count = 0
+    shapes: dict[str, list[int] | None] = {}
     for layer in inner["layers"]:
-        kind, own = layer["class_name"], layer["config"]
-        shapes = [layer.get("build_config", {}).get("input_shape"), own.get("batch_shape")]
-        for stated in map(_width, shapes):
-            if width is not None and stated not in (None, width):
-                raise FileFormatError(f"its layer {kind} takes {stated} inputs, and {width} come in")
-            width = stated if width is None else width
-        if kind == "InputLayer":
-            continue
-        if kind not in layers:
-            raise unsupported_layer("Keras model", f"{kind} {own.get('name')!r}", layers)
-        if kind == "PReLU" and any(shape is not None and len(shape) != 2 for shape in shapes):
-            raise FileFormatError("its layer PReLU has more than one axis of units")
-        if width is None:
-            raise FileFormatError("it does not say how many inputs it takes; give the model an Input layer")
-        if kind == "Dense":
-            units = own["units"]
-            if type(units) is not int or units < 1:
-                raise FileFormatError(f"its layer Dense has {units!r} units")
-            count, width = count + units * width, units
-    return count
+        own, shape = _of_layer(layer, _shape_before(layer, shapes) if kind == "Functional" else shape)
+        count += own
+        shapes[layer.get("name")] = shape
+    if kind == "Functional":
+        outputs = inner["output_layers"]
+        shape = shapes[(outputs[0] if isinstance(outputs[0], list) else outputs)[0]]
+    return count, shape
 
 
-def _width(shape: Any) -> int | None:
-    """The last axis of a shape, if it is one."""
+def _shape_before(layer: Any, shapes: dict[str, list[int] | None]) -> list[int] | None:
+    """Of the values that a layer of a functional model takes; they come from layers before it, and are of one shape in all its calls."""
+    found = []
+    waiting: list[Any] = [layer["inbound_nodes"]]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict) and item.get("class_name") == "__keras_tensor__":
+            found.append(shapes[item["config"]["keras_history"][0]])
+        elif isinstance(item, dict):
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+    if any(shape != found[0] for shape in found):
+        raise FileFormatError(f"its layer {layer['class_name']} takes inputs of the shapes {found[:8]}")
+    return found[0] if found else None
+
+
+def _of_layer(layer: Any, shape: list[int] | None) -> tuple[int, list[int] | None]:
+    """How many numbers a layer will hold, and the shape of a row of its outputs."""
+    kind, own = layer["class_name"], layer["config"]
+    if kind in ("Sequential", "Functional"):
+        return _numbers_stated(layer, shape)
+    if layer.get("module") in _OPERATIONS and layer["class_name"] in (*ARITHMETIC, *OPERATIONS):
+        return 0, shape
+    if kind not in LAYERS and kind not in ("Add", "Multiply"):
+        raise unsupported_layer("Keras model", f"{kind} {own.get('name')!r}", readable())
+    given = [own.get("batch_shape")]
+    if kind not in (
+        "Add",
+        "Multiply",
+        "Normalization",
+    ):  # several inputs; the shape of what it was adapted to
+        given.append(layer.get("build_config", {}).get("input_shape"))
+    for stated in map(_shape, given):
+        if shape is not None and stated is not None and stated != shape:
+            width, came = (item[0] if len(item) == 1 else item for item in (stated, shape))
+            raise FileFormatError(f"its layer {kind} takes {width} inputs, and {came} come in")
+        shape = stated if shape is None else shape
+    if kind == "InputLayer":
+        return 0, shape
+    if kind == "PReLU" and shape is not None and len(shape) != 1:
+        raise FileFormatError("its layer PReLU has more than one axis of units")
+    if shape is None:
+        raise FileFormatError("it does not say how many inputs it takes; give the model an Input layer")
+    if kind == "Dense":
+        units = own["units"]
+        if type(units) is not int or units < 1:
+            raise FileFormatError(f"its layer Dense has {units!r} units")
+        return units * shape[-1], [*shape[:-1], units]
+    if kind in ("Flatten", "Reshape"):
+        return 0, [math.prod(shape)]
+    return (shape[-1] if kind in _HOLD_A_ROW else 0), shape
+
+
+def _shape(shape: Any) -> list[int] | None:
+    """That of a row, if it is one."""
     if shape is None:
         return None
-    if not isinstance(shape, list) or len(shape) < 2 or type(shape[-1]) is not int or shape[-1] < 1:
+    if not isinstance(shape, list) or len(shape) < 2 or any(type(n) is not int or n < 1 for n in shape[1:]):
         raise FileFormatError(f"a layer has inputs of shape {shape!r}")
-    return shape[-1]
+    return shape[1:]

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from multimlp.backend import Backend
-from multimlp.errors import InputError, missing_dependency
+from multimlp.errors import missing_dependency
+from multimlp.interop._arrays import dtype_of
+from multimlp.interop._building import Builder
 from multimlp.interop._equinox_files import from_leaves, read_leaves, with_leaves, write_leaves
-from multimlp.interop._jax import function_of, jax_layers, spec_of, supported_activations
-from multimlp.interop._layers import Builder, unsupported_layer
-from multimlp.mlp import MLP, Params
+from multimlp.interop._jax import Placed, supported_activations
+from multimlp.interop._layers import Network, parts_of
 
 try:
     import equinox as eqx
@@ -23,7 +22,11 @@ try:
 except ImportError:
     raise missing_dependency("equinox", "multimlp.interop.equinox", "equinox") from None
 
+from multimlp.interop._equinox_modules import EquinoxResidual, EquinoxScale, Reading, equinox_of
+
 __all__ = [
+    "EquinoxResidual",
+    "EquinoxScale",
     "from_equinox",
     "from_leaves",
     "read_leaves",
@@ -34,7 +37,7 @@ __all__ = [
 ]
 
 
-def to_equinox(mlp: MLP, params: Params) -> eqx.nn.Sequential:
+def to_equinox(mlp: Network, params: Any) -> eqx.nn.Sequential:
     """The model as ``eqx.nn.Sequential`` of Linear, Lambda and (inference-mode) Dropout.
 
     Parameters
@@ -56,21 +59,7 @@ def to_equinox(mlp: MLP, params: Params) -> eqx.nn.Sequential:
     >>> from_equinox(to_equinox(mlp, mlp.init(seed=0)))[0] == mlp
     True
     """
-    parts: list[Any] = []
-    for host, layer in jax_layers(mlp, params, "Equinox"):
-        fan_in, fan_out = host.weight.shape
-        linear = eqx.nn.Linear(
-            fan_in, fan_out, host.bias is not None, dtype=layer.weight.dtype, key=jax.random.key(0)
-        )
-        linear = eqx.tree_at(lambda module: module.weight, linear, layer.weight.T)
-        if layer.bias is not None:
-            linear = eqx.tree_at(lambda module: module.bias, linear, layer.bias)
-        parts.append(linear)
-        if host.activation is not None:
-            parts.append(eqx.nn.Lambda(function_of(host.activation, "Equinox")))
-        if host.dropout is not None:
-            parts.append(eqx.nn.Dropout(host.dropout, inference=True))
-    return eqx.nn.Sequential(parts)
+    return equinox_of(parts_of(mlp, params), Placed(dtype_of(params)))
 
 
 def from_equinox(
@@ -78,50 +67,26 @@ def from_equinox(
     backend: str | Backend | None = None,
     device: str | None = None,
     dtype: Any = None,
-) -> tuple[MLP, Params]:
-    """An MLP and its parameters from ``eqx.nn.MLP`` or ``eqx.nn.Sequential``; parameters default to JAX, as
-    they are.
+    state: eqx.nn.State | None = None,
+) -> tuple[Any, Any]:
+    """A model and its parameters from ``eqx.nn.MLP`` or ``eqx.nn.Sequential``, an MLP where it is one, else a chain of blocks.
+
+    Batch normalisation is folded into the weights beside it, with the statistics that ``state`` holds: outputs are those of inference.
+
+    Parameters
+    ----------
+    model : eqx.nn.MLP or eqx.nn.Sequential
+    backend, device, dtype : optional
+        Default: JAX, as they are.
+    state : eqx.nn.State, optional
+        Of a model with batch normalisation.
 
     Raises
     ------
     InputError
-        For a layer or a function that no MLP has; names it.
+        For a layer or a function that there is nothing for here; names it and its place.
     """
     reading = Builder("Equinox model")
-    weights: list[Any] = []
-
-    def dense(linear: Any) -> None:
-        weights.append(linear.weight)
-        reading.dense(np.asarray(linear.weight).T, None if linear.bias is None else np.asarray(linear.bias))
-
-    if isinstance(model, eqx.nn.MLP):
-        *hidden, last = model.layers
-        for linear in hidden:
-            dense(linear)
-            reading.activation(spec_of(_plain(model.activation), "Equinox"))
-        dense(last)
-        if not _is_identity(model.final_activation):
-            reading.activation(spec_of(_plain(model.final_activation), "Equinox"))
-    elif isinstance(model, eqx.nn.Sequential):
-        for part in model.layers:
-            if isinstance(part, eqx.nn.Linear):
-                dense(part)
-            elif isinstance(part, eqx.nn.Lambda):
-                reading.activation(spec_of(part.fn, "Equinox"))
-            elif isinstance(part, eqx.nn.Dropout):
-                reading.dropout(part.p)
-            else:
-                raise unsupported_layer("Equinox model", type(part).__name__, ("Linear", "Lambda", "Dropout"))
-    else:
-        raise InputError(f"model: expected eqx.nn.MLP or eqx.nn.Sequential, got {type(model).__name__}")
+    Reading(reading, state).read(model)
+    weights = [leaf for leaf in jax.tree.leaves(model) if eqx.is_inexact_array(leaf) and leaf.ndim == 2]
     return reading.build(backend, device, dtype, weights, str(weights[0].dtype) if weights else None)
-
-
-def _plain(activation: Any) -> Any:
-    """`eqx.nn.MLP` wraps its activation in a module of one member a unit."""
-    return getattr(activation, "fn", activation)
-
-
-def _is_identity(activation: Any) -> bool:
-    function = _plain(activation)
-    return getattr(function, "__qualname__", "") in ("_identity", "<lambda>") and float(function(1.5)) == 1.5

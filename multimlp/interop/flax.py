@@ -16,16 +16,26 @@ import numpy as np
 from multimlp.backend import Backend
 from multimlp.errors import FileFormatError, InputError, missing_dependency
 from multimlp.files import opening, replacing
-from multimlp.interop._jax import function_of, jax_layers, spec_of, supported_activations
-from multimlp.interop._layers import Builder, unsupported_layer
+from multimlp.interop._arrays import dtype_of
+from multimlp.interop._building import Builder
+from multimlp.interop._jax import Placed, supported_activations
+from multimlp.interop._layers import Network, parts_of
 from multimlp.mlp import MLP, Params
 
 try:
+    import jax
     from flax import linen, nnx, serialization
 except ImportError:
     raise missing_dependency("flax", "multimlp.interop.flax", "flax") from None
 
+from multimlp.interop._flax_linen import LinenResidual, LinenScale, linen_of, read_linen
+from multimlp.interop._flax_nnx import NnxResidual, NnxScale, nnx_of, read_nnx
+
 __all__ = [
+    "LinenResidual",
+    "LinenScale",
+    "NnxResidual",
+    "NnxScale",
     "from_flax",
     "from_nnx",
     "from_variables",
@@ -40,7 +50,7 @@ __all__ = [
 ]
 
 
-def to_flax(mlp: MLP, params: Params) -> tuple[linen.Sequential, dict[str, Any]]:
+def to_flax(mlp: Network, params: Any) -> tuple[linen.Sequential, dict[str, Any]]:
     """``(module, variables)`` for linen: ``module.apply(variables, X)``.
 
     Parameters
@@ -70,18 +80,8 @@ def to_flax(mlp: MLP, params: Params) -> tuple[linen.Sequential, dict[str, Any]]
     >>> sorted(variables["params"])
     ['layers_0', 'layers_2']
     """
-    parts: list[Any] = []
-    variables: dict[str, Any] = {}
-    for host, layer in jax_layers(mlp, params, "Flax"):
-        own = {"kernel": layer.weight} if layer.bias is None else {"kernel": layer.weight, "bias": layer.bias}
-        variables[f"layers_{len(parts)}"] = own
-        kind = layer.weight.dtype
-        parts.append(linen.Dense(host.weight.shape[1], host.bias is not None, dtype=kind, param_dtype=kind))
-        if host.activation is not None:
-            parts.append(function_of(host.activation, "Flax"))
-        if host.dropout is not None:
-            parts.append(linen.Dropout(host.dropout, deterministic=True))
-    return linen.Sequential(parts), {"params": variables}
+    module, variables = linen_of(parts_of(mlp, params), Placed(dtype_of(params)))
+    return module, {"params": variables}
 
 
 def from_flax(
@@ -90,22 +90,26 @@ def from_flax(
     backend: str | Backend | None = None,
     device: str | None = None,
     dtype: Any = None,
-) -> tuple[MLP, Params]:
-    """An MLP and its parameters from a linen module and its variables, in the order in which `to_flax` gives them.
+) -> tuple[Any, Any]:
+    """A model and its parameters from a linen module and its variables, in the order in which `to_flax` gives them: an MLP where it is
+    one, else a chain of blocks.
+
+    Batch normalisation is folded into the weights beside it, with the statistics that the variables hold: outputs are those of
+    inference.
 
     Parameters
     ----------
     module : flax.linen.Sequential
         Tells the activations; without one see `from_variables`.
     variables : mapping
-        As for `from_variables`.
+        ``{"params": ..., "batch_stats": ...}``, or what is in ``"params"``.
     backend, device, dtype : optional
         Default: JAX (or NumPy, if the variables are NumPy arrays), as they are.
 
     Raises
     ------
     InputError
-        For anything but fully connected layers.
+        For a layer or a function that there is nothing for here; names it and its place.
 
     Examples
     --------
@@ -121,10 +125,13 @@ def from_flax(
             f"module: expected a flax.linen.Sequential, got {type(module).__name__}: the order is from_flax(module, variables), "
             "as to_flax gives them; from_variables takes variables alone"
         )
-    arrays, first = _arrays_in(variables)
+    params = layers_in(variables)
+    for path, value in jax.tree_util.tree_leaves_with_path(params):
+        _check_array(jax.tree_util.keystr(path), value)
     reading = Builder("Flax module")
-    _read_linen(module, arrays, reading)
-    return reading.build(backend, device, dtype, first, _dtype_name(next(iter(first), None)))
+    read_linen(module, {**variables, "params": params}, reading)
+    leaves = jax.tree.leaves(params)
+    return reading.build(backend, device, dtype, leaves, _dtype_name(leaves[0] if leaves else None))
 
 
 def from_variables(
@@ -175,13 +182,20 @@ def _arrays_in(variables: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], lis
     )
     if not layers:
         raise InputError(
-            "variables: expected {layer: {'kernel': ..., 'bias': ...}}; nested modules cannot be converted"
+            "variables: expected {layer: {'kernel': ..., 'bias': ...}}; those of nested modules tell no order, give the module to from_flax"
         )
     flat = {f"{name}.{part}": layer[part] for name, layer in in_order(tree).items() for part in layer}
     for name, value in flat.items():
-        if not hasattr(value, "shape") or not hasattr(value, "dtype"):
-            raise InputError(f"variables: {name!r} is {type(value).__name__}, expected an array")
+        _check_array(repr(name), value)
     return {name: np.asarray(value) for name, value in flat.items()}, list(flat.values())
+
+
+def _check_array(place: str, value: Any) -> None:
+    if not hasattr(value, "shape") or not hasattr(value, "dtype"):
+        nested = "; those of nested modules tell no order, give the module to from_flax"
+        raise InputError(
+            f"variables: {place} is {type(value).__name__}, expected an array{nested if isinstance(value, Mapping) else ''}"
+        )
 
 
 def layers_in(variables: Mapping[str, Any]) -> Any:
@@ -207,23 +221,6 @@ def _number(name: str) -> tuple[int, str]:
 
 def _dtype_name(array: Any) -> str | None:
     return None if array is None else str(array.dtype)
-
-
-def _read_linen(module: linen.Sequential, arrays: Mapping[str, np.ndarray], reading: Builder) -> None:
-    for i, part in enumerate(module.layers):
-        if isinstance(part, linen.Dense):
-            name = part.name or f"layers_{i}"
-            if f"{name}.kernel" not in arrays:
-                raise InputError(f"variables: the module has a layer {name!r}, but there is no kernel for it")
-            reading.dense(arrays[f"{name}.kernel"], arrays.get(f"{name}.bias"))
-        elif isinstance(part, linen.Dropout):
-            reading.dropout(part.rate)
-        elif isinstance(part, linen.Module):
-            raise unsupported_layer(
-                "Flax module", type(part).__name__, ("Dense", "Dropout", "functions of jax.nn")
-            )
-        else:
-            reading.activation(spec_of(part, "Flax"))
 
 
 # ---- variables in files ----------------------------------------
@@ -277,7 +274,7 @@ def read_variables(path: str | os.PathLike[str]) -> dict[str, Any]:
 # ---- nnx ----------------------------------------
 
 
-def to_nnx(mlp: MLP, params: Params) -> nnx.Sequential:
+def to_nnx(mlp: Network, params: Any) -> nnx.Sequential:
     """The model as ``nnx.Sequential`` of Linear, functions and (deterministic) Dropout.
 
     Examples
@@ -288,27 +285,12 @@ def to_nnx(mlp: MLP, params: Params) -> nnx.Sequential:
     >>> from_nnx(to_nnx(mlp, mlp.init(seed=0)))[0] == mlp
     True
     """
-    parts: list[Any] = []
-    for host, layer in jax_layers(mlp, params, "Flax"):
-        fan_in, fan_out = host.weight.shape
-        kind = layer.weight.dtype
-        linear = nnx.Linear(
-            fan_in, fan_out, use_bias=host.bias is not None, dtype=kind, param_dtype=kind, rngs=nnx.Rngs(0)
-        )
-        linear.kernel = nnx.Param(layer.weight)
-        if layer.bias is not None:
-            linear.bias = nnx.Param(layer.bias)
-        parts.append(linear)
-        if host.activation is not None:
-            parts.append(function_of(host.activation, "Flax"))
-        if host.dropout is not None:
-            parts.append(nnx.Dropout(host.dropout, deterministic=True, rngs=nnx.Rngs(0)))
-    return nnx.Sequential(*parts)
+    return nnx_of(parts_of(mlp, params), Placed(dtype_of(params)))
 
 
 def from_nnx(
     model: nnx.Sequential, backend: str | Backend | None = None, device: str | None = None, dtype: Any = None
-) -> tuple[MLP, Params]:
+) -> tuple[Any, Any]:
     """An MLP and its parameters from ``nnx.Sequential``; parameters default to JAX, as they are.
 
     Raises
@@ -317,20 +299,8 @@ def from_nnx(
         For a layer or a function that no MLP has; names it.
     """
     reading = Builder("Flax model")
-    kernels: list[Any] = []
-    for part in model.layers:
-        if isinstance(part, nnx.Linear):
-            kernels.append(part.kernel[...])
-            bias = None if part.bias is None else np.asarray(part.bias[...])
-            reading.dense(np.asarray(kernels[-1]), bias)
-        elif isinstance(part, nnx.Dropout):
-            reading.dropout(part.rate)
-        elif isinstance(part, nnx.Module):
-            raise unsupported_layer(
-                "Flax model", type(part).__name__, ("Linear", "Dropout", "functions of jax.nn")
-            )
-        else:
-            reading.activation(spec_of(part, "Flax"))
+    read_nnx(model, reading)
+    kernels = [leaf for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)) if leaf.ndim == 2]
     return reading.build(backend, device, dtype, kernels, _dtype_name(kernels[0] if kernels else None))
 
 

@@ -32,7 +32,8 @@ import numpy as np
 from multimlp.backend import Backend
 from multimlp.errors import DTypeError, InputError
 from multimlp.files import opening, read_arrays, replacing
-from multimlp.interop._layers import Builder, layers_of
+from multimlp.interop._building import Builder
+from multimlp.interop._layers import layers_of
 from multimlp.mlp import MLP, Params
 
 _FILE_MAGIC, _V2, _V3 = 0x112, 0xF993FAC9, 0xF993FACA
@@ -94,7 +95,7 @@ def to_gluon(mlp: MLP, params: Params, path: str | os.PathLike[str]) -> None:
             f"mlp: expected an MLP, got {type(mlp).__name__}: the order is to_gluon(mlp, params, path)"
         )
     arrays = {}
-    for i, layer in enumerate(layers_of(mlp, params)):
+    for i, layer in enumerate(layers_of(mlp, params, "a Gluon file")):
         arrays[f"{i}.weight"] = np.ascontiguousarray(layer.weight.T)
         if layer.bias is not None:
             arrays[f"{i}.bias"] = layer.bias

@@ -16,7 +16,8 @@ import numpy as np
 from multimlp.backend import Backend
 from multimlp.errors import FileFormatError, InputError, missing_dependency
 from multimlp.files import opening, read_arrays, replacing
-from multimlp.interop._layers import Builder, layers_of, unsupported_activation
+from multimlp.interop._building import Builder
+from multimlp.interop._layers import layers_of, unsupported_activation
 from multimlp.mlp import MLP, Params
 
 try:
@@ -67,7 +68,7 @@ def to_sklearn(
     """
     if task not in ("classification", "regression"):
         raise InputError(f"task: expected 'classification' or 'regression', got {task!r}")
-    layers = layers_of(mlp, params)
+    layers = layers_of(mlp, params, "scikit-learn")
     hidden = {layer.activation for layer in layers[:-1]}
     for rule in hidden:
         if rule is None or rule.name not in _ACTIVATIONS:

@@ -39,7 +39,7 @@ class TensorFlowMLP(tf.Module):
         return self._rebuild([tf.convert_to_tensor(variable) for variable in self.weights])
 
     def __call__(self, X: Any, training: bool = False) -> Any:
-        drop = (lambda hidden: tf.nn.dropout(hidden, self.mlp.dropout)) if training else None
+        drop = tf.nn.dropout if training else None
         return with_dropout(self.mlp, self.params, X, drop)
 
 

@@ -5,25 +5,13 @@ Linear layers hold their weights the other way round there, (out, in); values ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from multimlp.activations import Activation
-from multimlp.backend import Array, Backend, convert
+from multimlp import tree
+from multimlp.backend import Backend, convert
 from multimlp.errors import DTypeError, InputError, missing_dependency
-from multimlp.interop._layers import (
-    Builder,
-    dtype_of,
-    is_prelu,
-    layers_of,
-    name_elsewhere,
-    unsupported_activation,
-    unsupported_layer,
-    with_dropout,
-)
-from multimlp.interop._torch_files import read_state, write_state
-from multimlp.interop._torch_optimizers import read_optimizer, write_optimizer
-from multimlp.mlp import MLP, Dense, ParametricDense, Params, check_params, layer_params, learned_by
+from multimlp.errors.checks import refuse
 from multimlp.optimizers import Optimizer, OptimizerState
 from multimlp.schedules import Schedule
 from multimlp.tree import Tree
@@ -34,8 +22,27 @@ try:
 except ImportError:
     raise missing_dependency("torch", "multimlp.interop.torch", "torch") from None
 
+from multimlp.interop._arrays import dtype_of
+from multimlp.interop._building import Builder
+from multimlp.interop._layers import Network, parts_of
+from multimlp.interop._parts import Affine, Dropout, LayerNorm, Linear, Part, Pointwise, Residual, RMSNorm
+from multimlp.interop._torch_files import read_state, write_state
+from multimlp.interop._torch_mlp import TorchMLP
+from multimlp.interop._torch_modules import (
+    TorchResidual,
+    TorchScale,
+    activation_module,
+    on_the_host,
+    supported_activations,
+)
+from multimlp.interop._torch_optimizers import read_optimizer, write_optimizer
+from multimlp.interop._torch_reading import read
+from multimlp.mlp import MLP, Params, check_params
+
 __all__ = [
     "TorchMLP",
+    "TorchResidual",
+    "TorchScale",
     "as_torch_module",
     "from_optimizer",
     "from_state_dict",
@@ -48,65 +55,20 @@ __all__ = [
     "write_state",
 ]
 
-_MODULES: dict[str, tuple[Callable[..., nn.Module], dict[str, str]]] = {
-    "identity": (nn.Identity, {}),
-    "relu": (nn.ReLU, {}),
-    "leaky_relu": (nn.LeakyReLU, {"negative_slope": "negative_slope"}),
-    "relu6": (nn.ReLU6, {}),
-    "threshold": (nn.Threshold, {"threshold": "threshold", "value": "value"}),
-    "hard_sigmoid": (nn.Hardsigmoid, {}),
-    "hard_tanh": (nn.Hardtanh, {}),
-    "hard_swish": (nn.Hardswish, {}),
-    "softshrink": (nn.Softshrink, {"lambd": "lambd"}),
-    "hardshrink": (nn.Hardshrink, {"lambd": "lambd"}),
-    "elu": (nn.ELU, {"alpha": "alpha"}),
-    "selu": (nn.SELU, {}),
-    "celu": (nn.CELU, {"alpha": "alpha"}),
-    "sigmoid": (nn.Sigmoid, {}),
-    "log_sigmoid": (nn.LogSigmoid, {}),
-    "tanh": (nn.Tanh, {}),
-    "tanhshrink": (nn.Tanhshrink, {}),
-    "softsign": (nn.Softsign, {}),
-    "softplus": (nn.Softplus, {}),
-    "gelu": (nn.GELU, {"approximate": "approximate"}),
-    "silu": (nn.SiLU, {}),
-    "mish": (nn.Mish, {}),
-    "softmax": (nn.Softmax, {"axis": "dim"}),
-    "log_softmax": (nn.LogSoftmax, {"axis": "dim"}),
-    "softmin": (nn.Softmin, {"axis": "dim"}),
-    "glu": (nn.GLU, {"axis": "dim"}),
-}
-"""Activation to module, and its options to the module's attributes."""
-
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-_NAMES = {module: name for name, (module, _) in _MODULES.items()}
-_FIXED: dict[type, dict[str, float]] = {
-    nn.Hardtanh: {"min_val": -1.0, "max_val": 1.0},
-    nn.Softplus: {"beta": 1.0},
-}
-"""Attributes that must have these values, because the activation here has no such option."""
-
-
-_ATTRIBUTES: dict[str, dict[str, float]] = {"softplus": {"threshold": 40.0}}
-"""Written with the module: above torch's own 20 it takes x for softplus, whose slope is off by 2e-9 there; from 37 on it is x in
-float64."""
-
-
-def supported_activations() -> tuple[str, ...]:
-    """The names of the activations that have a module."""
-    return (*_MODULES, "prelu", "swish")
 
 
 # ---- nn.Sequential ----------------------------------------
 
 
-def to_torch(mlp: MLP, params: Params, device: Any = None) -> nn.Sequential:
-    """The model as ``nn.Sequential`` of Linear, activation and Dropout.
+def to_torch(mlp: Network, params: Any, device: Any = None) -> nn.Sequential:
+    """The model as ``nn.Sequential`` of Linear, activation and Dropout; of a chain of blocks also LayerNorm, RMSNorm, `TorchResidual`
+    and `TorchScale`.
 
     Parameters
     ----------
-    mlp : MLP
-    params : tuple of Dense
+    mlp : MLP, or a chain of blocks
+    params : tuple of Dense, or of the blocks' parameters
         Of any backend; no ensemble.
     device : optional
         Default: the device of torch parameters, else the CPU.
@@ -114,7 +76,7 @@ def to_torch(mlp: MLP, params: Params, device: Any = None) -> nn.Sequential:
     Raises
     ------
     InputError
-        For an activation that torch has no module for; names those that it has.
+        For an activation that torch has no module for, and names those that it has; or for a block without an equivalent.
 
     Examples
     --------
@@ -128,58 +90,67 @@ def to_torch(mlp: MLP, params: Params, device: Any = None) -> nn.Sequential:
       (2): Linear(in_features=3, out_features=1, bias=True)
     )
     """
-    layers, dtype = layers_of(mlp, params), getattr(torch, dtype_of(params))
-    if device is None and isinstance(params[0].weight, torch.Tensor):
-        device = params[0].weight.device
-    modules: list[nn.Module] = []
-    for layer in layers:
-        fan_in, fan_out = layer.weight.shape
-        linear = nn.utils.skip_init(
-            nn.Linear, fan_in, fan_out, layer.bias is not None, device=device or "cpu", dtype=dtype
-        )
-        with torch.no_grad():
-            linear.weight.copy_(torch.tensor(layer.weight).T)
-            if layer.bias is not None:
-                linear.bias.copy_(torch.tensor(layer.bias))
-        modules.append(linear)
-        if layer.activation is not None:
-            modules.append(_module(layer.activation, layer.learned).to(device=device, dtype=dtype))
-        if layer.dropout is not None:
-            modules.append(nn.Dropout(layer.dropout))
-    return nn.Sequential(*modules)
+    parts, dtype = parts_of(mlp, params), getattr(torch, dtype_of(params))
+    if device is None:
+        held = [leaf for leaf in tree.leaves(params) if isinstance(leaf, torch.Tensor)]
+        device = held[0].device if held else "cpu"
+    return nn.Sequential(*(_module(part, device, dtype) for part in parts))
 
 
-def _module(rule: Activation, learned: Mapping[str, Any]) -> nn.Module:
-    if is_prelu(rule):
-        ((_, slope),) = learned.items()
-        values = torch.tensor(slope).reshape(-1)
-        module = nn.PReLU(max(slope.size, 1), dtype=values.dtype)
-        with torch.no_grad():
-            module.weight.copy_(values)
-        return module
-    name = name_elsewhere(rule)
-    if rule.parameters or name not in _MODULES:
-        raise unsupported_activation("torch", rule, supported_activations())
-    make, attributes = _MODULES[name]
-    options = {attributes[option]: value for option, value in rule.options.items() if option in attributes}
-    return make(**options, **_ATTRIBUTES.get(name, {}))
+def _module(part: Part, device: Any, dtype: torch.dtype) -> nn.Module:
+    place = {"device": device, "dtype": dtype}
+    if isinstance(part, Linear):
+        fan_in, fan_out = part.weight.shape
+        linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out, part.bias is not None, **place)
+        return _filled(linear, weight=part.weight.T, bias=part.bias)
+    if isinstance(part, Pointwise):
+        return activation_module(part.rule, part.learned).to(**place)
+    if isinstance(part, Dropout):
+        return nn.Dropout(part.rate)
+    if isinstance(part, LayerNorm):
+        norm = nn.LayerNorm(len(part.scale), part.epsilon, bias=part.shift is not None, **place)
+        return _filled(norm, weight=part.scale, bias=part.shift)
+    if isinstance(part, RMSNorm):
+        return _filled(nn.RMSNorm(len(part.scale), part.epsilon, **place), weight=part.scale)
+    if isinstance(part, Residual):
+        return TorchResidual(nn.Sequential(*(_module(inner, device, dtype) for inner in part.inner)))
+    assert isinstance(part, Affine)
+    return TorchScale(part.scale, part.shift).to(**place)
+
+
+def _filled(module: nn.Module, **values: Any) -> nn.Module:
+    with torch.no_grad():
+        for name, array in values.items():
+            if array is not None:
+                getattr(module, name).copy_(torch.tensor(array))
+    return module
 
 
 def from_torch(
     model: nn.Module, backend: str | Backend | None = None, device: str | None = None, dtype: Any = None
-) -> tuple[MLP, Params]:
-    """An MLP and its parameters from ``nn.Sequential`` (nested too), ``nn.Linear``, or `as_torch_module`.
+) -> tuple[Any, Any]:
+    """A model and its parameters from an ``nn.Module``, whose forward pass is traced by torch.fx: an MLP where it is one, else a chain
+    of blocks.
+
+    Batch normalisation, scales and shifts are folded into the weights beside them, with the statistics that the module has gathered:
+    outputs are those in evaluation. Flattening is nothing here: give rows. The module's mode is left as it is.
 
     Parameters
     ----------
     model : nn.Module
+        ``nn.Sequential``, or a module of your own.
     backend, device, dtype : optional
         Where the parameters go; default: torch, as they are (copied).
+
+    Returns
+    -------
+    model : MLP or Chain
+    params : tuple
 
     Raises
     ------
     InputError
-        For a layer or an order of layers that no MLP has; names it.
+        For a layer or an order of layers that there is nothing for here; names it and its place.
 
     Examples
     --------
@@ -189,17 +160,10 @@ def from_torch(
     >>> interop.from_torch(model)[0]
     MLP(2, [3], 1, activation='gelu')
     """
-    if isinstance(model, TorchMLP):
-        reading = Builder("torch module")
-        for layer in layers_of(model.mlp, model.params):
-            reading.dense(layer.weight, layer.bias)
-            if layer.activation is not None:
-                reading.activation(layer.activation, layer.learned)
-            if layer.dropout is not None:
-                reading.dropout(layer.dropout)
-    else:
-        reading = Builder("torch model")
-        _read(model, reading)
+    if not isinstance(model, nn.Module):
+        raise refuse("model", "a torch.nn.Module", model)
+    reading = Builder("torch model")
+    read(model, reading)
     tensors = list(model.parameters())
     return reading.build(backend, device, dtype, tensors, _one_dtype("torch model", tensors, dtype))
 
@@ -214,41 +178,6 @@ def _one_dtype(source: str, tensors: Sequence[torch.Tensor], asked: Any) -> str 
     return found[0] if found else None
 
 
-def _read(module: nn.Module, reading: Builder) -> None:
-    if isinstance(module, nn.Sequential):
-        for child in module:
-            _read(child, reading)
-    elif isinstance(module, nn.Linear):
-        reading.dense(_host(module.weight.T), None if module.bias is None else _host(module.bias))
-    elif isinstance(module, nn.Dropout):
-        reading.dropout(module.p)
-    elif isinstance(module, nn.PReLU):
-        reading.prelu(_host(module.weight))
-    elif type(module) in _NAMES:
-        _read_activation(module, reading)
-    else:
-        layers = ("Sequential", "Linear", "Dropout", "PReLU", *(module.__name__ for module in _NAMES))
-        raise unsupported_layer("torch model", type(module).__name__, layers)
-
-
-def _read_activation(module: nn.Module, reading: Builder) -> None:
-    for attribute, value in _FIXED.get(type(module), {}).items():
-        if getattr(module, attribute) != value:
-            raise InputError(f"torch model: {module} has no equivalent; only {attribute}={value:g} has")
-    name = _NAMES[type(module)]
-    options = {option: getattr(module, attribute) for option, attribute in _MODULES[name][1].items()}
-    if "axis" in options:
-        if options["axis"] not in (-1, 1):
-            raise InputError(f"torch model: {module} must work along the last axis (dim=-1)")
-        del options["axis"]
-    reading.activation({"name": name, **options})
-
-
-def _host(tensor: torch.Tensor) -> Any:
-    tensor = tensor.detach().cpu()
-    return (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).contiguous().numpy()
-
-
 def _numbers_of(name: str, tensor: Any) -> Any:
     """The values of an entry of a ``state_dict``, which may hold tensors without any, or of kinds that NumPy lacks."""
     if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
@@ -260,7 +189,7 @@ def _numbers_of(name: str, tensor: Any) -> Any:
             f"state_dict: {name!r} is a {kind} tensor of {str(tensor.dtype).removeprefix('torch.')}; expected a strided one of "
             f"{', '.join(str(known).removeprefix('torch.') for known in _FLOATS)}"
         )
-    return _host(tensor)
+    return on_the_host(tensor)
 
 
 # ---- state_dict ----------------------------------------
@@ -314,41 +243,6 @@ def from_state_dict(
 
 
 # ---- a module of its own ----------------------------------------
-
-
-class _DenseParameters(nn.Module):
-    """The parameters of one layer, under the names of the model file."""
-
-    def __init__(self, layer: Dense | ParametricDense) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(layer.weight.detach().clone())
-        self.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach().clone())
-        learned = {name: value.detach().clone() for name, value in learned_by(layer).items()}
-        self.activation = nn.ParameterDict(learned)
-
-    def layer(self) -> Dense | ParametricDense:
-        return layer_params(self.weight, self.bias, dict(self.activation.items()))
-
-
-class TorchMLP(nn.Module):
-    """An MLP as an ``nn.Module``; see `as_torch_module`."""
-
-    def __init__(self, mlp: MLP, params: Params) -> None:
-        super().__init__()
-        self.mlp = mlp
-        self.layers = nn.ModuleList(_DenseParameters(layer) for layer in params)
-
-    @property
-    def params(self) -> Params:
-        """The parameters as the tree that multimlp's functions take; the very tensors that torch trains."""
-        return tuple(layer.layer() for layer in self.layers)  # type: ignore[operator]
-
-    def forward(self, X: Array) -> Array:
-        drop = (lambda hidden: nn.functional.dropout(hidden, self.mlp.dropout)) if self.training else None
-        return with_dropout(self.mlp, self.params, X, drop)
-
-    def extra_repr(self) -> str:
-        return repr(self.mlp)
 
 
 def as_torch_module(mlp: MLP, params: Params, device: str | None = None) -> TorchMLP:

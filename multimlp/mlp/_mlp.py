@@ -48,8 +48,15 @@ class MLP(Model[Params]):
     use_bias : bool
     kernel_init, bias_init : str or callable
         See `multimlp.initializers.names`.
-    dropout : float
+    dropout : float, or a sequence with one per hidden layer
         Fraction of each hidden layer's units that is zeroed while training, in [0, 1).
+
+    Attributes
+    ----------
+    dropout : float
+        The largest rate.
+    dropouts : tuple of float
+        The rate behind each hidden layer.
 
     Examples
     --------
@@ -72,6 +79,7 @@ class MLP(Model[Params]):
     kernel_init: Any
     bias_init: Any
     dropout: float
+    dropouts: tuple[float, ...]
 
     def __init__(
         self,
@@ -83,9 +91,10 @@ class MLP(Model[Params]):
         use_bias: bool = True,
         kernel_init: Any = "glorot_uniform",
         bias_init: Any = "zeros",
-        dropout: float = 0.0,
+        dropout: float | Sequence[float] = 0.0,
     ) -> None:
         widths = _hidden_widths(hidden)
+        rates = _rates(dropout, len(widths))
         values = {
             "in_features": _width("in_features", in_features),
             "hidden": widths,
@@ -97,7 +106,8 @@ class MLP(Model[Params]):
             "use_bias": flag("use_bias", use_bias),
             "kernel_init": _named("kernel_init", initializers.get, kernel_init),
             "bias_init": _named("bias_init", initializers.get, bias_init),
-            "dropout": check_number("dropout", dropout, low=0, high=1, high_open=True),
+            "dropout": max(rates, default=0.0) if is_sequence(dropout) else _rate("dropout", dropout),
+            "dropouts": rates,
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -145,6 +155,11 @@ class MLP(Model[Params]):
     def num_parameters(self) -> int:
         """How many numbers are learned."""
         return sum(layer.num_parameters for layer in self.layers)
+
+    @property
+    def dropout_rates(self) -> float | list[float]:
+        """What `dropout` is as an option: one rate, or one a hidden layer if they differ."""
+        return list(self.dropouts) if len(set(self.dropouts)) > 1 else self.dropout
 
     # ---- parameters --------------------------------------------------------------------------------------------------
 
@@ -242,7 +257,7 @@ class MLP(Model[Params]):
         drop = None
         if key is not None and self.dropout:
             drop = lambda hidden, i: regularizers.dropout(  # noqa: E731
-                hidden, random.fold_in(key, i), self.dropout, window
+                hidden, random.fold_in(key, i), self.dropouts[i], window
             )
         try:
             return forward(layers, params, X, drop)
@@ -268,7 +283,7 @@ class MLP(Model[Params]):
             "use_bias": self.use_bias,
             "kernel_init": initializers.to_spec(self.kernel_init),
             "bias_init": initializers.to_spec(self.bias_init),
-            "dropout": self.dropout,
+            "dropout": self.dropout_rates,
         }
 
     @classmethod
@@ -294,7 +309,7 @@ class MLP(Model[Params]):
         if not self.use_bias:
             parts.append("use_bias=False")
         if self.dropout:
-            parts.append(f"dropout={self.dropout}")
+            parts.append(f"dropout={self.dropout_rates}")
         return f"MLP({', '.join(parts)})"
 
 
@@ -319,6 +334,20 @@ def _hidden_widths(hidden: Any) -> tuple[int, ...]:
         return () if width == 0 else (_width("hidden", width),)
     widths = check_items("hidden", hidden, "of widths")
     return tuple(_width(f"hidden[{i}]", width) for i, width in enumerate(widths))
+
+
+def _rate(where: str, value: Any) -> float:
+    """A rate of dropout."""
+    return check_number(where, value, low=0, high=1, high_open=True)
+
+
+def _rates(dropout: Any, count: int) -> tuple[float, ...]:
+    if isinstance(dropout, (str, Mapping)) or not is_sequence(dropout):
+        return (_rate("dropout", dropout),) * count
+    rates = check_items("dropout", dropout, "of rates")
+    if len(rates) != count:
+        raise InputError(f"dropout: {len(rates)} given for {count} hidden layers; give one, or one a layer")
+    return tuple(_rate(f"dropout[{i}]", rate) for i, rate in enumerate(rates))
 
 
 def _per_layer(activation: Any, count: int) -> tuple[Activation, ...]:

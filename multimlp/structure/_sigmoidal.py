@@ -125,6 +125,6 @@ def _rewrite(
         use_bias=True,
         kernel_init=mlp.kernel_init,
         bias_init=mlp.bias_init,
-        dropout=mlp.dropout,
+        dropout=mlp.dropout_rates,
     )
     return rewritten, tuple(layers)

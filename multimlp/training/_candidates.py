@@ -61,6 +61,11 @@ class Candidates:
     """
 
     def __init__(self, mlp: MLP, optimizer: Optimizer, regularizer: Any, grid: Any, seed: int) -> None:
+        if len(set(mlp.dropouts)) > 1:
+            raise InputError(
+                f"mlp: a candidate of a sweep has one rate of dropout for all its hidden layers, this network has {list(mlp.dropouts)}; "
+                "give it one number, or fit the candidates one by one"
+            )
         self.mlp, self.base, self.regularizer, self._seed = mlp, optimizer, regularizer, seed
         columns = _product(grid) if isinstance(grid, Mapping) else _listed(grid, self._common)
         self.columns = {name: self._checked(name, column) for name, column in columns.items()}
@@ -101,7 +106,9 @@ class Candidates:
         given = self.settings(index)
         seed = int(given.pop(SEED, self._seed))
         mlp = copy.copy(self.mlp)
-        object.__setattr__(mlp, _DROPOUT, given.pop(_DROPOUT, mlp.dropout))
+        rate = given.pop(_DROPOUT, mlp.dropout)
+        object.__setattr__(mlp, _DROPOUT, rate)
+        object.__setattr__(mlp, "dropouts", (rate,) * len(mlp.hidden))
         strengths = {name: given.pop(name) for name in _PENALTY if name in given}
         regularizer = self.regularizer
         if strengths:

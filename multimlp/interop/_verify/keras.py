@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -21,18 +22,21 @@ def opened(name: str, model: Any) -> Opened:
         state = "one that is not built" if isinstance(model, keras.Model) else type(model).__name__
         raise InputError(f"{name}: expected a built keras.Model, got {state}")
     shape = getattr(model, "input_shape", None)
-    if not isinstance(shape, tuple) or len(shape) != 2 or shape[1] is None:
+    if not isinstance(shape, tuple) or len(shape) < 2 or None in shape[1:]:
         raise InputError(f"{name}: expected a Keras model of inputs (n, features), got {shape}")
 
     kernel = next((layer.kernel for layer in _flat(model) if isinstance(layer, keras.layers.Dense)), None)
     dtype = model.variable_dtype if kernel is None else kernel.dtype
 
     def run(X: np.ndarray, cotangent: np.ndarray | None) -> Run:
-        return _run(model, X, cotangent)
+        found = _run(model, X.reshape(-1, *shape[1:]), cotangent)
+        if found.gradients is not None:  # in rows, as images are given here
+            found.gradients = {**found.gradients, "inputs": found.gradients["inputs"].reshape(X.shape)}
+        return found
 
     return Opened(
         f"Keras on {keras.backend.backend()}",
-        int(shape[1]),
+        math.prod(shape[1:]),
         keras.backend.standardize_dtype(dtype),
         run,
     )
@@ -93,6 +97,8 @@ def _as_outputs(model: Any, X: np.ndarray) -> tuple[np.ndarray, list[_Seen]]:
     """Those of any other model, as further outputs of it."""
     layers = [layer for layer in model.layers if isinstance(layer, _SEEN)]
     wanted = [tensor for layer in layers for tensor in (layer.input, layer.output)]
+    if not wanted:  # Keras gives a single output as it is
+        return _host(model(X, training=False)), []
     watched = keras.Model(model.inputs[0], [*model.outputs, *wanted])
     outputs, *values = (_host(value) for value in watched(X, training=False))
     return outputs, [

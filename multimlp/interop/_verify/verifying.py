@@ -23,6 +23,11 @@ _WORST = 5
 """How many of the worst inputs are told."""
 _MOST, _FEW = 0.95, 4.0
 """Of the rows, and units in the last place: see `_amplification`."""
+_IN_INPUTS = "gradient in inputs"
+_OTHER_WEIGHTS = (
+    "layers and gradients in weights, since these differ where the models, as functions of their inputs, do not: one has a scale or a "
+    "shift in its weights that the other has beside them"
+)
 _SCALES = (1.0, 1.0, 0.1, 10.0)
 """Of rows that are drawn: ordinary ones, some near zero, some where activations saturate."""
 
@@ -111,19 +116,31 @@ def verify(
         alone = () if left_out else alone
         gradients, apart = _comparable(gradients, bool(left_out), first.rescaled ^ second.rescaled)
         left_out += (*apart, *alone)
+    outputs = Row.of(compared, here, there, eps, examples=True)
+    if _is_same_function(outputs, gradients, tolerance) and any(
+        not row.ulp <= tolerance for row in (*layers, *(gradients or ()))
+    ):
+        layers, gradients = [], gradients and tuple(row for row in gradients if row.name == _IN_INPUTS)
+        left_out += (_OTHER_WEIGHTS,)
     return Verification(
         a=one.library,
         b=other.library,
         dtypes=(one.dtype, other.dtype),
         rows=len(inputs),
         tolerance=tolerance,
-        outputs=Row.of(compared, here, there, eps, examples=True),
+        outputs=outputs,
         layers=tuple(layers),
         gradients=gradients,
         gradients_missing=missing,
         left_out=left_out,
         worst_inputs=_worst(inputs, here, there, eps),
     )
+
+
+def _is_same_function(outputs: Row, gradients: tuple[Row, ...] | None, tolerance: float) -> bool:
+    """Whether outputs are the same, and gradients in the inputs where there are any."""
+    in_inputs = [row for row in gradients or () if row.name == _IN_INPUTS]
+    return all(row.ulp <= tolerance for row in (outputs, *in_inputs))
 
 
 def _places(first: Run, second: Run) -> list[Place]:
@@ -145,7 +162,7 @@ def _comparable(
 ) -> tuple[tuple[Row, ...], tuple[str, ...]]:
     """The gradients that are of the same thing, and why others are not."""
     if only_inputs:
-        return tuple(row for row in rows if row.name == "gradient in inputs"), ()
+        return tuple(row for row in rows if row.name == _IN_INPUTS), ()
     names = {f"gradient in {part} {i}" for part in ("weight", "bias") for i in rescaled}
     apart = tuple(
         f"{row.name}, since one model has a normalisation there and the other has it in the weights"
@@ -211,7 +228,8 @@ def _gradients(
     """Those that both have, or None and why; and what one alone has."""
     if compared == "probabilities":
         return None, "scikit-learn has no gradients", ()
-    along = random.host_generator(seed, "along").standard_normal(shape).astype(X.dtype)
+    # Around 1: the gradient in the last bias is their sum, which around 0 would be nothing but its own rounding.
+    along = (1 + random.host_generator(seed, "along").standard_normal(shape)).astype(X.dtype)
     found = [_run(model, X, along).gradients for model in (one, other)]
     without = sorted(
         {model.library for model, gradients in zip((one, other), found, strict=True) if gradients is None}

@@ -77,15 +77,16 @@ def expansion_of(name: str, options: Mapping[str, Any], opset: int) -> tuple[Ste
 
 def expanded(
     current: str, users: Mapping[str, list[Any]], value_of: Callable[[str], np.ndarray | None]
-) -> tuple[dict[str, Any], str] | None:
-    """The activation that the nodes above a value make up, and the name of what it gives; None if it is none of the table.
+) -> tuple[dict[str, Any], list[str]] | None:
+    """The activation that the nodes above a value make up, and the names of what they give, the last one that of what it gives; None if
+    it is none of the table.
 
     ``users`` are the nodes by what they take; ``value_of`` gives the constant of a name, or None.
     """
     for row in EXPANSIONS:
-        output = _matched(row.steps, current, users, value_of)
-        if output is not None:
-            return dict(row.spec), output
+        outputs = _matched(row.steps, current, users, value_of)
+        if outputs is not None:
+            return dict(row.spec), outputs
     return None
 
 
@@ -94,7 +95,7 @@ def _matched(
     current: str,
     users: Mapping[str, list[Any]],
     value_of: Callable[[str], np.ndarray | None],
-) -> str | None:
+) -> list[str] | None:
     given: dict[str | int, str] = {"x": current}
     nodes: list[Any] = []
     for number, step in enumerate(steps):
@@ -105,10 +106,10 @@ def _matched(
             return None
         nodes.append(node)
         given[number] = node.output[0]
-    inner = [name for part, name in given.items() if part != len(steps) - 1]
-    if any(node not in nodes for name in inner for node in users.get(name, ())):
+    outputs = [node.output[0] for node in nodes]
+    if any(node not in nodes for name in outputs[:-1] for node in users.get(name, ())):
         return None  # somebody else needs what is in between
-    return given[len(steps) - 1]
+    return outputs
 
 
 def _is_step(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from multimlp.activations import Activation
 from multimlp.backend import FLOAT_DTYPES, Backend
 from multimlp.errors import InputError, MultimlpError
 from multimlp.files import one_line, opening
-from multimlp.interop._layers import Builder, unsupported_activation, unsupported_layer
+from multimlp.interop._branches import Branches
+from multimlp.interop._building import Builder
+from multimlp.interop._layers import unsupported_activation, unsupported_layer
 from multimlp.interop.onnx._expansions import expanded
 from multimlp.interop.onnx._operators import CLIPS, OPERATORS, SELU, supported_activations
-from multimlp.mlp import MLP, Params
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 _DEFAULTS: dict[str, dict[str, Any]] = {
@@ -39,8 +41,10 @@ def from_onnx(
     backend: str | Backend | None = None,
     device: str | None = None,
     dtype: Any = None,
-) -> tuple[MLP, Params]:
-    """An MLP and its parameters from an ONNX model or file.
+) -> tuple[Any, Any]:
+    """A model and its parameters from an ONNX model or file: an MLP where it is one, else a chain of blocks.
+
+    Batch normalisation and constants that are added, subtracted, multiplied and divided by are folded into the weights beside them.
 
     Parameters
     ----------
@@ -53,7 +57,7 @@ def from_onnx(
     FileFormatError
         If the file is no valid ONNX model.
     InputError
-        For an operator or a structure that no MLP has; names it.
+        For an operator or a structure that there is nothing for here; names it and its place.
 
     Examples
     --------
@@ -81,20 +85,20 @@ def from_onnx(
 def _read(graph: Any) -> Builder:
     constants = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:
-        if node.domain not in ("", "ai.onnx"):
-            raise unsupported_layer("ONNX model", f"{node.domain}.{node.op_type}", _readable())
-        if node.op_type == "Constant":
+        if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
             value = next((a.t for a in node.attribute if a.name == "value"), None)
             if value is None:
                 raise unsupported_layer("ONNX model", "Constant without a tensor", _readable())
             constants[node.output[0]] = value
+        elif node.op_type == "Identity" and node.input[0] in constants:
+            constants[node.output[0]] = constants[node.input[0]]
     inputs = [value.name for value in graph.input if value.name not in constants]
     if len(inputs) != 1 or len(graph.output) != 1:
         raise InputError(
             f"ONNX model: expected one input and one output, got {len(inputs)} and {len(graph.output)}"
         )
     reading = Builder("ONNX model")
-    _Chain(graph, constants, reading).read(inputs[0])
+    _Graph(graph, constants, reading).read(inputs[0])
     return reading
 
 
@@ -126,131 +130,244 @@ def _readable() -> tuple[str, ...]:
     own = (
         "Gemm",
         "MatMul",
-        "Add",
+        "BatchNormalization",
+        "LayerNormalization",
+        "RMSNormalization",
+        "Add, Sub, Mul, Div of constants",
+        "Add of a value and what it has become",
+        "Flatten",
         "Dropout",
         "PRelu",
         "Clip",
         "Shrink",
         "ThresholdedRelu",
-        "Sigmoid and Mul",
+        "Erf in gelu",
     )
     return (*own, *(node.name for node in OPERATORS.values()))
 
 
-class _Chain:
+class _Graph:
     """Follows a graph from its input to its output."""
 
     def __init__(self, graph: Any, constants: Mapping[str, TensorProto], reading: Builder) -> None:
-        self._constants, self._reading = constants, reading
+        self._graph, self._constants, self._reading = graph, constants, reading
+        self._values = Branches(reading)
+        self._sizes: dict[str, Any] = {}
+        """Values that are made of shapes, and the nodes that make them."""
         self._users: dict[str, list[Any]] = {}
-        for node in graph.node:
+        """The nodes that take a value, of those that the output hangs on."""
+        self._expanded: set[str] = set()
+        """What nodes give that have been taken as one activation."""
+
+    def read(self, source: str) -> None:
+        output = self._graph.output[0].name
+        self._values.start(source)
+        needed = self._needed(output)
+        nodes = [node for node in self._graph.node if not needed.isdisjoint(node.output)]
+        for node in nodes:
             for name in dict.fromkeys(node.input):
                 self._users.setdefault(name, []).append(node)
-        self._output = graph.output[0].name
+        self._expand(source)
+        for node in nodes:
+            if node.output[0] not in self._expanded:
+                self._node(node)
+                self._expand(node.output[0])
+        if output not in self._values:
+            raise InputError(
+                f"ONNX model: nothing leads from {source!r} to {output!r}; its nodes stand in another order than they are computed, or go "
+                "round in a circle"
+            )
+        self._values.end(output)
 
-    def read(self, current: str) -> None:
-        seen: set[str] = set()
-        while current != self._output:
-            if current in seen:
-                raise InputError(
-                    f"ONNX model: its nodes go round in a circle from {current!r}; an MLP is a chain"
-                )
-            seen.add(current)
-            users = self._users.get(current, [])
-            kinds = sorted(node.op_type for node in users)
-            if kinds == ["Mul", "Sigmoid"]:
-                current = self._silu(current, users)
-            elif len(users) == 1:
-                current = self._node(users[0], current)
-            elif (found := expanded(current, self._users, self._value_of)) is not None:
-                spec, current = found
-                self._reading.activation(spec)
-            else:
-                raise InputError(
-                    f"ONNX model: {current!r} goes to {' and '.join(kinds) or 'nothing'}; an MLP is a chain"
-                )
-
-    def _silu(self, current: str, users: list[Any]) -> str:
-        gate, product = sorted(users, key=lambda node: node.op_type == "Mul")
-        if set(product.input) != {current, gate.output[0]}:
-            raise unsupported_layer("ONNX model", "Mul", _readable())
-        self._reading.activation("silu")
-        return str(product.output[0])
-
-    def _node(self, node: Any, current: str) -> str:
-        attributes = {a.name: _attribute(a) for a in node.attribute}
-        if node.op_type == "Gemm":
-            self._gemm(node, current, attributes)
-        elif node.op_type == "MatMul":
-            return self._matmul(node, current)
-        elif node.op_type == "Dropout":
-            pass
-        elif node.op_type in ("PRelu", "Clip", "Shrink", "ThresholdedRelu"):
-            self._special(node, attributes)
-        else:
-            self._reading.activation(_activation_of(node, attributes))
-        return str(node.output[0])
-
-    def _constant(self, name: str, of: str) -> np.ndarray:
-        if name not in self._constants:
-            raise InputError(f"ONNX model: {of} takes {name!r}, which is not stored in the model")
-        return _values(self._constants[name])
+    def _expand(self, value: str) -> None:
+        """Take the nodes behind a value together where they make up an activation of an older opset."""
+        while value in self._values and len(self._users.get(value, ())) > 1:
+            found = expanded(value, self._users, self._value_of)
+            if found is None:
+                return
+            spec, outputs = found
+            self._reading.where = f"{spec['name']} {outputs[-1]!r}"
+            self._values.step(outputs[-1], value, functools.partial(self._reading.activation, spec))
+            self._expanded.update(outputs)
+            value = outputs[-1]
 
     def _value_of(self, name: str) -> np.ndarray | None:
         return _values(self._constants[name]) if name in self._constants else None
 
-    def _gemm(self, node: Any, current: str, attributes: Mapping[str, Any]) -> None:
+    def _needed(self, output: str) -> set[str]:
+        """What the output hangs on."""
+        makers = {name: node for node in self._graph.node for name in node.output}
+        needed, waiting = {output}, [output]
+        while waiting:
+            node = makers.get(waiting.pop())
+            new = set() if node is None else set(node.input) - needed
+            needed |= new
+            waiting += new
+        return needed
+
+    def _node(self, node: Any) -> None:
+        values = [name for name in node.input if name in self._values]
+        if node.op_type == "Shape" or (not values and any(name in self._sizes for name in node.input)):
+            self._sizes |= dict.fromkeys(node.output, node)
+            return
+        if not values:
+            return
+        out, self._reading.where = node.output[0], f"{node.op_type} {node.name or node.output[0]!r}"
+        if node.domain not in ("", "ai.onnx"):
+            raise self._unknown(f"{node.domain}.{self._reading.where}")
+        if len(values) == 2 and node.op_type == "Add":
+            self._values.add(out, *values)
+        elif len(values) == 2 and node.op_type == "Mul":
+            self._values.multiply(out, *values)
+        elif len(values) == 1:
+            attributes = {a.name: _attribute(a) for a in node.attribute}
+            self._values.step(out, values[0], lambda: self._step(node, values[0], attributes))
+        else:
+            raise self._unknown()
+
+    def _step(self, node: Any, value: str, attributes: Mapping[str, Any]) -> None:
+        kind = node.op_type
+        if kind in ("Add", "Sub", "Mul", "Div", "Neg"):
+            self._arithmetic(node, value)
+        elif kind in _STEPS:
+            if node.input[0] != value:
+                raise self._unknown(f"{self._reading.where} with the input elsewhere than in the first place")
+            _STEPS[kind](self, node, attributes)
+        else:
+            self._reading.activation(_activation_of(node, attributes, self._reading.where))
+
+    def _unknown(self, what: str = "") -> InputError:
+        return unsupported_layer("ONNX model", what or self._reading.where, _readable())
+
+    def _constant(self, name: str) -> np.ndarray:
+        if name not in self._constants:
+            raise InputError(
+                f"ONNX model: {self._reading.where} takes {name!r}, which is not stored in the model"
+            )
+        return _values(self._constants[name])
+
+    def _optional(self, node: Any, place: int) -> np.ndarray | None:
+        return self._constant(node.input[place]) if len(node.input) > place and node.input[place] else None
+
+    def _arithmetic(self, node: Any, value: str) -> None:
+        affine = self._reading.affine
+        if node.op_type == "Neg":
+            affine(-1.0)
+            return
+        first = node.input[0] == value
+        constant = self._constant(node.input[1] if first else node.input[0]).astype(np.float64)
+        if node.op_type == "Add":
+            affine(1.0, constant)
+        elif node.op_type == "Mul":
+            affine(constant)
+        elif node.op_type == "Sub" and first:
+            affine(1.0, -constant)
+        elif node.op_type == "Sub":
+            affine(-1.0, constant)
+        elif first and constant.all():
+            affine(1 / constant)
+        else:
+            raise self._unknown(f"{self._reading.where} by the value, or by 0")
+
+    def _gemm(self, node: Any, attributes: Mapping[str, Any]) -> None:
         plain = (
             attributes.get("alpha", 1.0) == 1
             and attributes.get("beta", 1.0) == 1
             and not attributes.get("transA")
         )
-        if not plain or node.input[0] != current:
-            raise unsupported_layer(
-                "ONNX model", "Gemm with alpha, beta, transA or a variable weight", _readable()
-            )
-        weight = self._constant(node.input[1], "Gemm")
-        bias = self._constant(node.input[2], "Gemm") if len(node.input) > 2 and node.input[2] else None
+        if not plain:
+            raise self._unknown(f"{self._reading.where} with alpha, beta or transA")
+        weight, bias = self._constant(node.input[1]), self._optional(node, 2)
         self._reading.dense(
             weight.T if attributes.get("transB") else weight, None if bias is None else bias.reshape(-1)
         )
 
-    def _matmul(self, node: Any, current: str) -> str:
-        if node.input[0] != current:
-            raise unsupported_layer("ONNX model", "MatMul with the input on the right", _readable())
-        weight, output = self._constant(node.input[1], "MatMul"), node.output[0]
-        users = self._users.get(output, [])
-        if len(users) != 1 or users[0].op_type != "Add":
-            self._reading.dense(weight, None)
-            return str(output)
-        others = [name for name in users[0].input if name != output]
-        if len(others) != 1:
-            raise unsupported_layer("ONNX model", "Add of a value and itself", _readable())
-        self._reading.dense(weight, self._constant(others[0], "Add").reshape(-1))
-        return str(users[0].output[0])
+    def _matmul(self, node: Any, attributes: Mapping[str, Any]) -> None:
+        self._reading.dense(self._constant(node.input[1]), None)
 
-    def _special(self, node: Any, attributes: Mapping[str, Any]) -> None:
-        if node.op_type == "PRelu":
-            self._reading.prelu(self._constant(node.input[1], "PRelu").reshape(-1))
-        elif node.op_type == "Clip":
-            ends = tuple(self._constant(name, "Clip").item() for name in node.input[1:]) or (
-                attributes.get("min"),
-                attributes.get("max"),
-            )
-            named = {clip: name for name, clip in CLIPS.items()}
-            if ends not in named:
-                raise unsupported_activation("multimlp", f"Clip to {ends}", CLIPS)
-            self._reading.activation(named[ends])
-        elif node.op_type == "Shrink":
-            given = {**_DEFAULTS["Shrink"], **attributes}
-            if given["bias"] not in (0.0, given["lambd"]):
-                raise unsupported_activation("multimlp", f"Shrink with {given}", ("hardshrink", "softshrink"))
-            name = "softshrink" if given["bias"] else "hardshrink"
-            self._reading.activation({"name": name, "lambd": given["lambd"]})
+    def _batch_norm(self, node: Any, attributes: Mapping[str, Any]) -> None:
+        if attributes.get("training_mode"):
+            raise self._unknown(f"{self._reading.where} in training mode")
+        scale, shift, mean, variance = (self._constant(name) for name in node.input[1:5])
+        self._reading.batch_norm(mean, variance, scale, shift, attributes.get("epsilon", 1e-5))
+
+    def _layer_norm(self, node: Any, attributes: Mapping[str, Any]) -> None:
+        self._last_axis(attributes)
+        epsilon = attributes.get("epsilon", 1e-5)
+        self._reading.layer_norm(self._constant(node.input[1]), self._optional(node, 2), epsilon)
+
+    def _rms_norm(self, node: Any, attributes: Mapping[str, Any]) -> None:
+        self._last_axis(attributes)
+        self._reading.rms_norm(self._constant(node.input[1]), attributes.get("epsilon", 1e-5))
+
+    def _last_axis(self, attributes: Mapping[str, Any]) -> None:
+        if attributes.get("axis", -1) not in (-1, 1):
+            raise self._unknown(f"{self._reading.where} of another axis than the last")
+
+    def _flatten(self, node: Any, attributes: Mapping[str, Any]) -> None:
+        if attributes.get("axis", 1) != 1:
+            raise self._unknown(f"{self._reading.where} with axis {attributes['axis']}")
+
+    def _reshape(self, node: Any, attributes: Mapping[str, Any]) -> None:
+        """Rows stay rows if two axes are asked for, one of them by what the other leaves or by the shape of the inputs."""
+        name = node.input[1]
+        if name in self._constants:
+            shape = numpy_helper.to_array(self._constants[name]).tolist()
+            rows = len(shape) == 2 and (-1 in shape or shape[0] == 0)
         else:
-            self._reading.activation(
-                {"name": "threshold", "threshold": attributes.get("alpha", 1.0), "value": 0.0}
-            )
+            maker = self._sizes.get(name)
+            rows = maker is not None and maker.op_type == "Concat" and len(maker.input) == 2
+        if not rows:
+            raise self._unknown(f"{self._reading.where} to something else than rows")
+
+    def _nothing(self, node: Any, attributes: Mapping[str, Any]) -> None:
+        """Nothing is computed."""
+
+    def _erf(self, node: Any, attributes: Mapping[str, Any]) -> None:
+        self._reading.erf()
+
+    def _prelu(self, node: Any, attributes: Mapping[str, Any]) -> None:
+        self._reading.prelu(self._constant(node.input[1]).reshape(-1))
+
+    def _clip(self, node: Any, attributes: Mapping[str, Any]) -> None:
+        ends = tuple(self._constant(name).item() for name in node.input[1:]) or (
+            attributes.get("min"),
+            attributes.get("max"),
+        )
+        named = {clip: name for name, clip in CLIPS.items()}
+        if ends not in named:
+            raise unsupported_activation("multimlp", f"{self._reading.where} to {ends}", CLIPS)
+        self._reading.activation(named[ends])
+
+    def _shrink(self, node: Any, attributes: Mapping[str, Any]) -> None:
+        given = {**_DEFAULTS["Shrink"], **attributes}
+        if given["bias"] not in (0.0, given["lambd"]):
+            shown = f"{self._reading.where} with {given}"
+            raise unsupported_activation("multimlp", shown, ("hardshrink", "softshrink"))
+        name = "softshrink" if given["bias"] else "hardshrink"
+        self._reading.activation({"name": name, "lambd": given["lambd"]})
+
+    def _threshold(self, node: Any, attributes: Mapping[str, Any]) -> None:
+        self._reading.activation(
+            {"name": "threshold", "threshold": attributes.get("alpha", 1.0), "value": 0.0}
+        )
+
+
+_STEPS: dict[str, Callable[[_Graph, Any, Mapping[str, Any]], None]] = {
+    "BatchNormalization": _Graph._batch_norm,
+    "Clip": _Graph._clip,
+    "Dropout": _Graph._nothing,
+    "Erf": _Graph._erf,
+    "Flatten": _Graph._flatten,
+    "Gemm": _Graph._gemm,
+    "LayerNormalization": _Graph._layer_norm,
+    "MatMul": _Graph._matmul,
+    "PRelu": _Graph._prelu,
+    "RMSNormalization": _Graph._rms_norm,
+    "Reshape": _Graph._reshape,
+    "Shrink": _Graph._shrink,
+    "ThresholdedRelu": _Graph._threshold,
+}
 
 
 def _attribute(attribute: Any) -> Any:
@@ -260,7 +377,7 @@ def _attribute(attribute: Any) -> Any:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _activation_of(node: Any, attributes: Mapping[str, Any]) -> dict[str, Any] | Activation | str:
+def _activation_of(node: Any, attributes: Mapping[str, Any], where: str) -> dict[str, Any] | Activation | str:
     given = {**_DEFAULTS.get(node.op_type, {}), **attributes}
     if given.get("axis") == 1:
         given["axis"] = -1
@@ -272,9 +389,7 @@ def _activation_of(node: Any, attributes: Mapping[str, Any]) -> dict[str, Any] |
                 if not np.allclose(given.get(a, np.nan), v, rtol=1e-6)
             }
             if wrong:
-                raise unsupported_activation(
-                    "multimlp", f"{node.op_type} with {wrong}", supported_activations()
-                )
+                raise unsupported_activation("multimlp", f"{where} with {wrong}", supported_activations())
             options = {option: given[attribute] for option, attribute in row.options.items()}
             return {"name": name, **options}
-    raise unsupported_layer("ONNX model", node.op_type, _readable())
+    raise unsupported_layer("ONNX model", where, _readable())

@@ -3,54 +3,65 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from multimlp.errors import DTypeError
+from multimlp.errors import DTypeError, InputError
 from multimlp.errors.checks import check_whole
 from multimlp.files import replacing
-from multimlp.interop._layers import (
-    HostLayer,
-    dtype_of,
-    is_prelu,
-    layers_of,
-    name_elsewhere,
-    unsupported_activation,
+from multimlp.interop._arrays import dtype_of
+from multimlp.interop._layers import Network, is_prelu, name_elsewhere, parts_of, unsupported_activation
+from multimlp.interop._parts import (
+    Affine,
+    Dropout,
+    LayerNorm,
+    Linear,
+    Part,
+    Path,
+    Pointwise,
+    Residual,
+    RMSNorm,
+    width_after,
 )
 from multimlp.interop.onnx._expansions import Step, expansion_of
 from multimlp.interop.onnx._operators import CLIPS, OPERATORS, supported_activations
-from multimlp.mlp import MLP, Params
 
 OPSET, OLDEST_OPSET = 20, 13
 """What is written if nothing is said, and the oldest that can be asked for; the newest is that of the package onnx."""
+_SINCE: dict[type, tuple[str, int]] = {
+    LayerNorm: ("LayerNormalization", 17),
+    RMSNorm: ("RMSNormalization", 23),
+}
+"""Operators of normalisations that came later than `OLDEST_OPSET`, and when."""
 _FLOATS = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "float16": TensorProto.FLOAT16}
 
 
 def to_onnx(
-    mlp: MLP, params: Params, path: str | os.PathLike[str] | None = None, opset: int = OPSET
+    mlp: Network, params: Any, path: str | os.PathLike[str] | None = None, opset: int | None = None
 ) -> onnx.ModelProto:
     """The model as an ONNX graph, written to ``path`` if one is given.
 
     Parameters
     ----------
-    mlp : MLP
+    mlp : MLP, or a chain of blocks
         Dropout, which only training has, is left out.
-    params : tuple of Dense
+    params : tuple of Dense, or of the blocks' parameters
         float32, float64 or float16; no ensemble.
     path : path, optional
-    opset : int
-        13 to the newest that the package onnx knows. Activations that it has no operator for yet (``gelu`` below 20, ``mish`` below
-        18, ``hard_swish`` below 14) are written as the operators that they are made of. A runtime may be behind: onnxruntime 1.31 runs
-        up to 26.
+    opset : int, optional
+        13 to the newest that the package onnx knows; default: 20, or 23 for a chain with RMS normalisation, which came there. Activations
+        that it has no operator for yet (``gelu`` below 20, ``mish`` below 18, ``hard_swish`` below 14) are written as the operators that
+        they are made of. A runtime may be behind: onnxruntime 1.31 runs up to 26.
 
     Raises
     ------
     InputError
-        For an activation that ONNX has no operator for, naming those that it has, and for another opset.
+        For an activation that ONNX has no operator for, naming those that it has, for another opset, and for one older than a
+        normalisation.
     DTypeError
         For bfloat16.
 
@@ -63,22 +74,20 @@ def to_onnx(
     >>> [node.op_type for node in model.graph.node]
     ['Gemm', 'Relu', 'Gemm']
     """
-    opset = check_whole("opset", opset, low=OLDEST_OPSET, high=onnx.defs.onnx_opset_version())
-    layers, dtype = layers_of(mlp, params), dtype_of(params)
+    if opset is not None:
+        opset = check_whole("opset", opset, low=OLDEST_OPSET, high=onnx.defs.onnx_opset_version())
+    parts, dtype = parts_of(mlp, params), dtype_of(params)
     if dtype not in _FLOATS:
         raise DTypeError(f"params: dtype {dtype} cannot be exported; convert them to float32 first")
-    graph = _Graph(opset)
-    for i, layer in enumerate(layers):
-        names = [graph.constant(f"layers.{i}.weight", layer.weight)]
-        if layer.bias is not None:
-            names.append(graph.constant(f"layers.{i}.bias", layer.bias))
-        graph.add("Gemm", names)
-        if layer.activation is not None:
-            _write_activation(graph, i, layer)
+    if mlp.in_features is None:
+        raise InputError("mlp: it does not say how many features come in; give its first block in_features=")
+    graph = _Graph(np.dtype(dtype), _opset_for(parts, opset))
+    for part in parts:
+        _write(graph, part)
     kind = _FLOATS[dtype]
     model = graph.model(
         helper.make_tensor_value_info("X", kind, ["N", mlp.in_features]),
-        lambda name: helper.make_tensor_value_info(name, kind, ["N", _out_width(mlp)]),
+        lambda name: helper.make_tensor_value_info(name, kind, ["N", width_after(parts) or mlp.in_features]),
     )
     if path is not None:
         with replacing(path) as beside:
@@ -86,23 +95,45 @@ def to_onnx(
     return model
 
 
-def _out_width(mlp: MLP) -> int:
-    final = mlp.final_activation
-    return mlp.out_features if final is None else final.width(mlp.out_features)
+def _opset_for(parts: Path, asked: int | None) -> int:
+    """The opset to write, which must have the normalisations among these steps."""
+    operator, needed = max(_normalisations(parts), key=lambda row: row[1], default=("", OLDEST_OPSET))
+    if asked is None:
+        return max(OPSET, needed)
+    if asked < needed:
+        raise InputError(
+            f"opset: {asked} has no {operator}, which this model needs; it came with {needed}: give that or a newer one, or none"
+        )
+    return asked
+
+
+def _normalisations(parts: Path) -> Iterator[tuple[str, int]]:
+    """Each one's operator, and the opset that brought it."""
+    for part in parts:
+        if isinstance(part, Residual):
+            yield from _normalisations(part.inner)
+        elif type(part) in _SINCE:
+            yield _SINCE[type(part)]
 
 
 class _Graph:
     """A chain of nodes under construction."""
 
-    def __init__(self, opset: int) -> None:
-        self.opset = opset
+    def __init__(self, dtype: np.dtype[Any], opset: int) -> None:
+        self._dtype, self.opset = dtype, opset
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
         self.current = "X"
+        self.layers, self.others = 0, 0
+        """How many fully connected layers there are so far, and how many other steps with numbers of their own."""
+        self._taken: dict[str, int] = {}
 
-    def constant(self, name: str, values: np.ndarray) -> str:
-        self._constants.append(numpy_helper.from_array(np.array(values, order="C"), name))
-        return name
+    def constant(self, name: str, values: Any) -> str:
+        array = np.array(values, dtype=self._dtype, order="C")
+        times = self._taken[name] = self._taken.get(name, 0) + 1
+        own = name if times == 1 else f"{name}.{times}"
+        self._constants.append(numpy_helper.from_array(array, own))
+        return own
 
     def add(self, operator: str, others: tuple[str, ...] | list[str] = (), **attributes: Any) -> str:
         """Apply an operator to what came before; returns the name of what came before."""
@@ -110,7 +141,7 @@ class _Graph:
         self._nodes.append(helper.make_node(operator, [before, *others], [self.current], **attributes))
         return before
 
-    def expand(self, steps: tuple[Step, ...], kind: Any) -> None:
+    def expand(self, steps: tuple[Step, ...]) -> None:
         """Apply an activation in several steps."""
         source, given = self.current, list[str]()
         for step in steps:
@@ -119,7 +150,7 @@ class _Graph:
                 if part == "x"
                 else given[part]
                 if isinstance(part, int)
-                else self.constant(f"constants.{len(self._constants)}", np.asarray(part, kind))
+                else self.constant(f"constants.{len(self._constants)}", part)
                 for part in step.inputs
             ]
             self.current = names[0]
@@ -127,6 +158,8 @@ class _Graph:
             given.append(self.current)
 
     def model(self, inputs: Any, outputs: Callable[[str], Any]) -> onnx.ModelProto:
+        if not self._nodes:
+            self.add("Identity")
         self._nodes[-1].output[0] = "Y"
         graph = helper.make_graph(self._nodes, "multimlp", [inputs], [outputs("Y")], self._constants)
         model = helper.make_model(
@@ -139,18 +172,58 @@ class _Graph:
         return model
 
 
-def _write_activation(graph: _Graph, i: int, layer: HostLayer) -> None:
-    rule = layer.activation
-    assert rule is not None
-    kind, options = layer.weight.dtype, rule.options
+def _write(graph: _Graph, part: Part) -> None:
+    if isinstance(part, Linear):
+        name = f"layers.{graph.layers}"
+        names = [graph.constant(f"{name}.weight", part.weight)]
+        if part.bias is not None:
+            names.append(graph.constant(f"{name}.bias", part.bias))
+        graph.layers += 1
+        graph.add("Gemm", names)
+    elif isinstance(part, Pointwise):
+        _write_activation(graph, part)
+    elif isinstance(part, Residual):
+        before = graph.current
+        for inner in part.inner:
+            _write(graph, inner)
+        graph.add("Add", [before])
+    elif not isinstance(part, Dropout):
+        _write_scaling(graph, part)
+
+
+def _write_scaling(graph: _Graph, part: Part) -> None:
+    name = f"others.{graph.others}"
+    graph.others += 1
+    if isinstance(part, LayerNorm):
+        names = [graph.constant(f"{name}.scale", part.scale)]
+        if part.shift is not None:
+            names.append(graph.constant(f"{name}.bias", part.shift))
+        graph.add("LayerNormalization", names, axis=-1, epsilon=part.epsilon)
+    elif isinstance(part, RMSNorm):
+        graph.add(
+            "RMSNormalization",
+            [graph.constant(f"{name}.scale", part.scale)],
+            axis=-1,
+            epsilon=part.epsilon,
+        )
+    else:
+        assert isinstance(part, Affine)
+        graph.add("Mul", [graph.constant(f"{name}.scale", part.scale)])
+        if part.shift.any():
+            graph.add("Add", [graph.constant(f"{name}.bias", part.shift)])
+
+
+def _write_activation(graph: _Graph, part: Pointwise) -> None:
+    rule, options = part.rule, part.rule.options
+    where = f"layers.{max(graph.layers - 1, 0)}"
     if is_prelu(rule):
-        ((name, slope),) = layer.learned.items()
-        graph.add("PRelu", [graph.constant(f"layers.{i}.activation.{name}", np.atleast_1d(slope))])
+        ((name, slope),) = part.learned.items()
+        graph.add("PRelu", [graph.constant(f"{where}.activation.{name}", np.atleast_1d(slope))])
     elif rule.parameters:
         raise unsupported_activation("ONNX", rule, supported_activations())
     elif rule.name in CLIPS:
         ends = [
-            graph.constant(f"layers.{i}.{end}", np.asarray(v, kind))
+            graph.constant(f"{where}.{end}", v)
             for end, v in zip(("min", "max"), CLIPS[rule.name], strict=True)
         ]
         graph.add("Clip", ends)
@@ -162,7 +235,7 @@ def _write_activation(graph: _Graph, i: int, layer: HostLayer) -> None:
     elif rule.name == "threshold" and options["value"] == 0:
         graph.add("ThresholdedRelu", alpha=float(options["threshold"]))
     elif (steps := expansion_of(rule.name, options, graph.opset)) is not None:
-        graph.expand(steps, kind)
+        graph.expand(steps)
     elif rule.name in OPERATORS:
         node = OPERATORS[rule.name]
         graph.add(

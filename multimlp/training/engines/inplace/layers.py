@@ -32,7 +32,8 @@ class Dropout:
     ----------
     kernels : Kernels
     seed : int
-    rate : float
+    rates : sequence of float
+        One a hidden layer.
     like : array
         Of the library and device.
     steps : int
@@ -47,13 +48,13 @@ class Dropout:
         self,
         kernels: Kernels,
         seed: int,
-        rate: float,
+        rates: Sequence[float],
         like: Array,
         steps: int,
         own: Mapping[str, np.ndarray],
         window: Window | None = None,
     ) -> None:
-        self._kernels, self._keep = kernels, 1.0 - rate
+        self._kernels, self._keep = kernels, [1.0 - rate for rate in rates]
         self._window = None if window is None else (window.start, window.rows)
         self._own: tuple[Array, Array] | None = None
         if WORDS in own:
@@ -88,17 +89,20 @@ class Dropout:
     def mask(self, layer: int, shape: Sequence[int]) -> tuple[Array, Call]:
         """An array (..., features, batch) of 0 and 1 / (1 - rate), and the call that draws it anew."""
         *lead, features, batch = shape
+        keep = self._keep[layer]
+        if self._own is None and keep == 1.0:
+            return self._kernels.filled(shape, 1.0), lambda: None
         factors = self._kernels.zeros(shape)
         target = self._kernels.transposed(factors)
 
         def draw() -> None:
             target[...] = random.bernoulli(
                 random.fold_in(self._key, layer),
-                self._keep,
+                keep,
                 (*lead, batch, features),
                 window=self._window,
             )
-            factors[...] /= self._keep
+            factors[...] /= keep
 
         if self._own is None:
             return factors, draw

@@ -98,7 +98,7 @@ class Program:
         self._dropout, masks = None, []
         own = host_numbers(problem)
         if model.dropout or WORDS in own:
-            self._dropout = Dropout(kernels, problem.seed, model.dropout, inputs, self.steps, own, window)
+            self._dropout = Dropout(kernels, problem.seed, model.dropouts, inputs, self.steps, own, window)
             masks = [self._dropout.mask(i, (*lead, width, batch)) for i, width in enumerate(widths[:-1])]
         self._draws = [draw for _, draw in masks]
         signals = _signals(kernels, [(*lead, width, batch) for width in widths], kept=self._cut)

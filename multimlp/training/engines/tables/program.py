@@ -59,8 +59,10 @@ class Program:
         self._signals = [kernels.zeros((width, batch)) for width in widths]
         self._own = any(name == DROPOUT for name, _ in problem.own)
         self._hidden = [
-            _Hidden(kernels, rule, inputs[:width], bool(model.dropout) or self._own)
-            for rule, inputs, width in zip(model.activations, below, widths, strict=False)
+            _Hidden(kernels, rule, inputs[:width], bool(rate) or self._own)
+            for rule, rate, inputs, width in zip(
+                model.activations, model.dropouts, below, widths, strict=False
+            )
         ]
         self._head = Head(kernels, problem.loss, widths[-1], batch, labels, weighted)
         self._key = random.key(problem.seed, like=self._x)
@@ -103,7 +105,8 @@ class Program:
             forward.append(kernels.activation(rule, None, y, None))
             backward.append(kernels.activation_backward(rule.derivative_from_output, y, signal))
         if hidden.factors is not None:
-            keep, factors = 1.0 - self._problem.model.dropout, hidden.factors[:, part]  # type: ignore[attr-defined]
+            model: Any = self._problem.model
+            keep, factors = 1.0 - model.dropouts[layer], hidden.factors[:, part]
             own = (Late(WORDS, by_member=1), Late(FACTORS, by_member=1)) if self._own else None
             forward += kernels.dropout(self._key, layer, keep, members, factors, part.start, self._batch, own)
             forward.append(kernels.multiply(y, factors, inputs))

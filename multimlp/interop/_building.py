@@ -1,0 +1,287 @@
+"""Steps of another library's model, taken in their order, become an MLP or a chain of blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from multimlp import activations, tree
+from multimlp.backend import FLOAT_DTYPES, Backend, select
+from multimlp.errors import DTypeError, InputError, ShapeError
+from multimlp.interop._chains import chain_of
+from multimlp.interop._folding import folded
+from multimlp.interop._layers import HostLayer, Network, plain_layers
+from multimlp.interop._parts import (
+    Affine,
+    Dropout,
+    Erf,
+    LayerNorm,
+    Linear,
+    Part,
+    Path,
+    Pointwise,
+    Residual,
+    RMSNorm,
+)
+from multimlp.mlp import MLP, Params, check_params, layer_params
+from multimlp.tree import Tree
+
+
+class Builder:
+    """Takes the parts of another library's model in their order and makes a model of them.
+
+    Parameters
+    ----------
+    source : str
+        What is being read, for errors: ``"torch model"``.
+
+    Attributes
+    ----------
+    parts : list of Part
+        What has been taken so far.
+    where : str
+        The layer that is being read, as its own library names it, and its place.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.parts: list[Part] = []
+        self.where = ""
+
+    @classmethod
+    def from_arrays(
+        cls,
+        source: str,
+        arrays: Mapping[str, np.ndarray],
+        activation: Any,
+        final_activation: Any,
+        weight: str = "weight",
+        transposed: bool = True,
+    ) -> Builder:
+        """From named arrays ``<layer>.weight`` and ``<layer>.bias`` in the order of the layers, which know no
+        activations.
+
+        Parameters
+        ----------
+        arrays : mapping
+        activation : str, or one a hidden layer
+        final_activation : str or None
+        weight : str
+            What weights are called.
+        transposed : bool
+            Whether weights are (out, in).
+        """
+        layers = [name.removesuffix(weight) for name in arrays if name.endswith(weight)]
+        known = {f"{layer}{part}" for layer in layers for part in (weight, "bias")}
+        odd = [name for name in arrays if name not in known]
+        odd += [f"{layer}{weight}" for layer in layers if arrays[f"{layer}{weight}"].ndim != 2]
+        if odd or not layers:
+            found = repr(odd[0]) if odd else "nothing"
+            raise InputError(
+                f"{source}: expected weights and biases of fully connected layers only, found {found}; read a model of other layers "
+                "as a whole, not its arrays alone"
+            )
+        hidden = len(layers) - 1
+        rules = list(activation) if isinstance(activation, (list, tuple)) else [activation] * hidden
+        if len(rules) != hidden:
+            raise InputError(
+                f"activation: {len(rules)} given for {hidden} hidden layers; give one, or one a layer"
+            )
+        reading = cls(source)
+        for layer, rule in zip(layers, [*rules, final_activation], strict=True):
+            matrix = arrays[f"{layer}{weight}"]
+            reading.where = layer.removesuffix(".")
+            reading.dense(matrix.T if transposed else matrix, arrays.get(f"{layer}bias"))
+            if rule is not None:
+                reading.activation(rule)
+        return reading
+
+    # ---- one part after the other
+
+    def dense(self, weight: Any, bias: Any | None) -> None:
+        """A fully connected layer: weight (in, out), bias (out,)."""
+        matrix = self._floats(weight, "weight", 2)
+        offset = None if bias is None else self._floats(bias, "bias", 1)
+        dtypes = tuple(array.dtype.name for array in (matrix, offset) if array is not None)
+        self.parts.append(Linear(matrix, offset, dtypes, where=self.where))
+
+    def _floats(self, values: Any, part: str, axes: int) -> np.ndarray:
+        """Numbers of a floating dtype with so many axes, none of length 0."""
+        array = np.asarray(values)
+        where = f"the {self.source}'s layer {self.where}: its {part}"
+        if array.ndim != axes or 0 in array.shape:
+            raise ShapeError(f"{where} has shape {array.shape}, expected {axes} axes, none of them empty")
+        if array.dtype.name not in FLOAT_DTYPES:
+            raise DTypeError(f"{where} has dtype {array.dtype}, expected {', '.join(FLOAT_DTYPES)}")
+        return array
+
+    def activation(self, spec: Any, learned: Mapping[str, Any] | None = None) -> None:
+        """An activation; see `multimlp.activations.parse`. The identity is nothing."""
+        rule = activations.parse(_without_defaults(spec))
+        held = {name: np.asarray(value) for name, value in (learned or {}).items()}
+        for name, value in held.items():
+            if value.dtype.name not in FLOAT_DTYPES:
+                raise self.unlike(f"has the dtype {value.dtype} in {name!r} of the activation {rule.name!r}")
+        if rule.name != "identity":
+            self.parts.append(Pointwise(rule, held, where=self.where or f"the activation {rule.name!r}"))
+
+    def prelu(self, slopes: np.ndarray) -> None:
+        """A learned slope for all units of the last layer, or one a unit."""
+        if not slopes.size:
+            raise self.unlike("has a prelu without slopes")
+        per_unit = slopes.size > 1
+        spec = {"name": "prelu", "learnable": True, "per_unit": per_unit}
+        self.activation(spec, {"alpha": slopes if per_unit else slopes.reshape(())})
+
+    def dropout(self, rate: float) -> None:
+        """Dropout; at rate 0 it is nothing."""
+        if rate:
+            self.parts.append(Dropout(float(rate), where=self.where))
+
+    def affine(self, scale: Any, shift: Any = 0.0) -> None:
+        """``scale x + shift``: one number a feature, or one for all."""
+        values: list[np.ndarray] = [np.asarray(value, dtype=np.float64) for value in (scale, shift)]
+        axes = [_row(value) for value in values]
+        if any(value.ndim > 1 for value in axes):
+            shapes = " and ".join(str(value.shape) for value in values)
+            raise self.unlike(f"has {self.where} with numbers of the shapes {shapes}")
+        if not all(np.isfinite(value).all() for value in values):
+            raise self.unlike(f"has {self.where} with numbers that are not finite")
+        self.parts.append(Affine(*axes, where=self.where))
+
+    def batch_norm(self, mean: Any, variance: Any, scale: Any, shift: Any, epsilon: float) -> None:
+        """Batch normalisation as a trained model does it, with the statistics that it has gathered: ``(x - m) / sqrt(v + e) s + b``;
+        ``scale`` and ``shift`` may be None."""
+        mean, variance = (np.asarray(value, dtype=np.float64) for value in (mean, variance))
+        factor = 1 / np.sqrt(variance + epsilon)
+        if scale is not None:
+            factor = factor * np.asarray(scale, dtype=np.float64)
+        moved = -mean * factor
+        if shift is not None:
+            moved = moved + np.asarray(shift, dtype=np.float64)
+        self.affine(factor, moved)
+
+    def layer_norm(self, scale: Any, shift: Any | None, epsilon: float) -> None:
+        """Layer normalisation over the last axis."""
+        offset = None if shift is None else self._floats(shift, "shift", 1)
+        self.parts.append(
+            LayerNorm(self._floats(scale, "scale", 1), offset, float(epsilon), where=self.where)
+        )
+
+    def rms_norm(self, scale: Any, epsilon: float) -> None:
+        """Normalisation by the root mean square of the last axis."""
+        self.parts.append(RMSNorm(self._floats(scale, "scale", 1), float(epsilon), where=self.where))
+
+    def erf(self) -> None:
+        """The error function."""
+        self.parts.append(Erf(where=self.where))
+
+    def residual(self, inner: Path) -> None:
+        """What came in, added to what these steps make of it."""
+        self.parts.append(Residual(inner, where=self.where))
+
+    def unlike(self, what: str) -> InputError:
+        """The error for a structure that is neither an MLP nor a chain of blocks."""
+        return InputError(
+            f"the {self.source} {what}; read are chains of fully connected layers, activations, normalisations, dropout, and residual "
+            "additions around them"
+        )
+
+    # ---- the model
+
+    def build(
+        self,
+        backend: str | Backend | None = None,
+        device: str | None = None,
+        dtype: Any = None,
+        like: Iterable[Any] = (),
+        stored_dtype: str | None = None,
+    ) -> tuple[Any, Any]:
+        """The model and its parameters: on the backend asked for, else with the library of the arrays
+        ``like``. An MLP where it is one, else a chain."""
+        parts = folded(tuple(self.parts))
+        lone = next((part for part in parts if isinstance(part, Erf)), None)
+        if lone is not None:
+            raise self.unlike(f"has the error function outside of gelu, {lone.where}")
+        linear = _linear(parts)
+        if not linear:
+            raise self.unlike("has no fully connected layer")
+        dtypes = sorted({name for layer in linear for name in layer.dtypes})
+        if dtype is None and len(dtypes) > 1:
+            raise DTypeError(
+                f"the {self.source} mixes the dtypes {' and '.join(dtypes)}; say which one it shall have: dtype= (--dtype)"
+            )
+        target = select(backend, device, dtype or stored_dtype or dtypes[0], like)
+
+        def place(values: np.ndarray) -> Any:
+            return target.backend.asarray(values, dtype=target.dtype, device=target.device)
+
+        mlp, host = self._model(parts)
+        params = tree.map(place, host)
+        try:
+            if isinstance(mlp, MLP):
+                check_params(mlp, params)
+            else:
+                mlp.check_params(params)
+        except InputError as error:
+            raise type(error)(f"the {self.source} does not fit together: {error}") from None
+        return mlp, params
+
+    def _model(self, parts: Path) -> tuple[Network, Tree]:
+        layers = plain_layers(parts)
+        return chain_of(self.source, parts) if layers is None else self._mlp(layers)
+
+    def _mlp(self, layers: list[HostLayer]) -> tuple[MLP, Params]:
+        widths = [layer.weight.shape[1] for layer in layers]
+        mlp = MLP(
+            layers[0].weight.shape[0],
+            widths[:-1],
+            widths[-1],
+            activation=[layer.activation or "identity" for layer in layers[:-1]],
+            final_activation=layers[-1].activation,
+            use_bias=any(layer.bias is not None for layer in layers),
+            dropout=[layer.dropout or 0.0 for layer in layers[:-1]],
+        )
+        for i, (layer, row) in enumerate(zip(layers, mlp.layers, strict=True)):
+            if layer.weight.shape[0] != row.fan_in:
+                raise ShapeError(
+                    f"the {self.source}'s layer {i} takes {layer.weight.shape[0]} inputs, but "
+                    f"{row.fan_in} come in"
+                )
+        params = tuple(
+            layer_params(layer.weight, _bias(layer) if mlp.use_bias else None, layer.learned)
+            for layer in layers
+        )
+        return mlp, params
+
+
+def _linear(parts: Path) -> list[Linear]:
+    """The fully connected layers among the steps, residual ones too."""
+    found = []
+    for part in parts:
+        if isinstance(part, Linear):
+            found.append(part)
+        elif isinstance(part, Residual):
+            found += _linear(part.inner)
+    return found
+
+
+def _row(values: np.ndarray) -> np.ndarray:
+    """One number as an array of shape (), numbers along the last axis as one of one axis; anything else as it is."""
+    if values.size == 1:
+        return values.reshape(())
+    return values.reshape(-1) if values.shape[-1] == values.size else values
+
+
+def _bias(layer: HostLayer) -> np.ndarray:
+    return np.zeros(layer.weight.shape[1], layer.weight.dtype) if layer.bias is None else layer.bias
+
+
+def _without_defaults(spec: Any) -> Any:
+    """Options that only repeat the default are left out, so that equal models compare equal."""
+    if not isinstance(spec, Mapping) or spec.get("learnable"):
+        return spec
+    usual = activations.describe(spec["name"]).options
+    return {name: value for name, value in spec.items() if name == "name" or value != usual.get(name)}

@@ -1,0 +1,164 @@
+"""Steps as linen modules with their variables, and linen modules as steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from flax import linen
+
+from multimlp.errors import InputError
+from multimlp.interop._building import Builder
+from multimlp.interop._jax import Placed, function_of, spec_of
+from multimlp.interop._layers import unsupported_layer
+from multimlp.interop._parts import (
+    Affine,
+    Dropout,
+    LayerNorm,
+    Linear,
+    Part,
+    Path,
+    Pointwise,
+    Residual,
+    RMSNorm,
+)
+
+_LAYERS = ("Sequential", "Dense", "BatchNorm", "LayerNorm", "RMSNorm", "Dropout", "functions of jax.nn")
+
+
+class LinenResidual(linen.Module):
+    """What comes in, added to what a module makes of it."""
+
+    inner: linen.Module
+
+    def __call__(self, x: Any) -> Any:
+        return x + self.inner(x)
+
+
+class LinenScale(linen.Module):
+    """A learned scale and shift of each feature, ``x * scale + bias``."""
+
+    @linen.compact
+    def __call__(self, x: Any) -> Any:
+        shape = x.shape[-1:]
+        scale = self.param("scale", linen.initializers.ones, shape)
+        return x * scale + self.param("bias", linen.initializers.zeros, shape)
+
+
+# ---- writing ----------------------------------------
+
+
+def linen_of(parts: Path, place: Placed) -> tuple[linen.Sequential, dict[str, Any]]:
+    """The module and its parameters, by the names that linen gives to the layers of a Sequential."""
+    layers: list[Any] = []
+    variables: dict[str, Any] = {}
+    for i, part in enumerate(parts):
+        layer, own = _layer(part, place)
+        layers.append(layer)
+        if own:
+            variables[f"layers_{i}"] = own
+    return linen.Sequential(layers), variables
+
+
+def _layer(part: Part, place: Placed) -> tuple[Any, dict[str, Any]]:
+    kind: dict[str, Any] = {"dtype": place.dtype, "param_dtype": place.dtype}
+    if isinstance(part, Linear):
+        return linen.Dense(part.weight.shape[1], part.bias is not None, **kind), _held(
+            place, kernel=part.weight, bias=part.bias
+        )
+    if isinstance(part, Pointwise):
+        return function_of(part, "Flax"), {}
+    if isinstance(part, Dropout):
+        return linen.Dropout(part.rate, deterministic=True), {}
+    if isinstance(part, LayerNorm):
+        norm = linen.LayerNorm(part.epsilon, use_bias=part.shift is not None, use_fast_variance=False, **kind)
+        return norm, _held(place, scale=part.scale, bias=part.shift)
+    if isinstance(part, RMSNorm):
+        return linen.RMSNorm(part.epsilon, **kind), _held(place, scale=part.scale)
+    if isinstance(part, Residual):
+        inner, own = linen_of(part.inner, place)
+        return LinenResidual(inner), {"inner": own}
+    assert isinstance(part, Affine)
+    return LinenScale(), _held(place, scale=part.scale, bias=part.shift)
+
+
+def _held(place: Placed, **values: Any) -> dict[str, Any]:
+    return {name: place(array) for name, array in values.items() if array is not None}
+
+
+# ---- reading ----------------------------------------
+
+
+def read_linen(module: linen.Sequential, variables: Mapping[str, Any], reading: Builder) -> None:
+    """Tell the builder what a Sequential does with its inputs.
+
+    Parameters
+    ----------
+    module : flax.linen.Sequential
+    variables : mapping
+        ``{"params": ..., "batch_stats": ...}``
+
+    Raises
+    ------
+    InputError
+        For a layer that there is nothing for here, or one without variables; names it and its place.
+    """
+    if not isinstance(module, linen.Sequential):
+        raise InputError(
+            f"module: expected flax.linen.Sequential, got {type(module).__name__}, whose forward pass cannot be seen; build a "
+            "Sequential of its layers, or give its variables alone to from_variables and say the activations"
+        )
+    _read(module, variables.get("params", {}), variables.get("batch_stats", {}), "", reading)
+
+
+def _read(module: linen.Sequential, params: Any, statistics: Any, path: str, reading: Builder) -> None:
+    for i, part in enumerate(module.layers):
+        name = getattr(part, "name", None) or f"layers_{i}"
+        reading.where = f"{type(part).__name__} {path + name!r}"
+        own, seen = (held.get(name, {}) if isinstance(held, Mapping) else {} for held in (params, statistics))
+        if isinstance(part, linen.Sequential):
+            _read(part, own, seen, f"{path}{name}/", reading)
+        elif isinstance(part, LinenResidual):
+            outer, reading.parts = reading.parts, []
+            _read(part.inner, own.get("inner", {}), seen.get("inner", {}), f"{path}{name}/inner/", reading)  # type: ignore[arg-type]
+            inner, reading.parts = tuple(reading.parts), outer
+            reading.residual(inner)
+        elif isinstance(part, linen.Module):
+            _read_layer(part, _Arrays(own, reading), _Arrays(seen, reading), reading)
+        else:
+            reading.activation(spec_of(part, "Flax"))
+
+
+class _Arrays:
+    """The arrays of one layer; one that is missing is an error."""
+
+    def __init__(self, held: Any, reading: Builder) -> None:
+        self._held, self._reading = held, reading
+
+    def __call__(self, name: str, there: bool = True) -> Any:
+        if not there:
+            return None
+        if name not in self._held:
+            raise InputError(
+                f"variables: the module has a layer {self._reading.where}, but there is no {name} for it"
+            )
+        return np.asarray(self._held[name])
+
+
+def _read_layer(part: linen.Module, own: _Arrays, seen: _Arrays, reading: Builder) -> None:
+    if isinstance(part, linen.Dense):
+        reading.dense(own("kernel"), own("bias", part.use_bias))
+    elif isinstance(part, linen.Dropout):
+        reading.dropout(part.rate)
+    elif isinstance(part, linen.BatchNorm) and part.axis == -1:
+        scale, shift = own("scale", part.use_scale), own("bias", part.use_bias)
+        reading.batch_norm(seen("mean"), seen("var"), scale, shift, part.epsilon)
+    elif isinstance(part, linen.LayerNorm) and part.use_scale:
+        reading.layer_norm(own("scale"), own("bias", part.use_bias), part.epsilon)
+    elif isinstance(part, linen.RMSNorm) and part.use_scale:
+        reading.rms_norm(own("scale"), part.epsilon)
+    elif isinstance(part, LinenScale):
+        reading.affine(own("scale"), own("bias"))
+    else:
+        raise unsupported_layer("Flax module", reading.where, _LAYERS)
