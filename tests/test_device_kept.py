@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from loss_data import outputs_and_targets
 
 from multimlp import losses, metrics, optimizers, random, regularizers, tree
 
@@ -25,15 +26,23 @@ def updated(name):
 
 
 def of_classes(name):
-    return LABELS if name in ("cross_entropy", "accuracy", "f1", "top_k_accuracy") else O
+    return LABELS if name in ("accuracy", "f1", "top_k_accuracy") else O
+
+
+def of_loss(name):
+    """Outputs and targets that go together."""
+    return [
+        torch.zeros(array.shape, dtype=torch.int64 if array.dtype.kind == "i" else torch.float32, device=META)
+        for array in outputs_and_targets(losses.get(name), 6, 4)
+    ]
 
 
 SMOOTH = losses.with_options("cross_entropy", label_smoothing=0.1, class_weights=[1, 2, 3, 4])
 TOP = metrics.with_options("top_k_accuracy", k=2)
 
 CALLS = {
-    **{f"loss {n}": lambda n=n: losses.get(n)(O, of_classes(n)) for n in losses.names()},
-    **{f"gradient {n}": lambda n=n: losses.get(n).gradient(O, of_classes(n)) for n in losses.names()},
+    **{f"loss {n}": lambda n=n: losses.get(n)(*of_loss(n)) for n in losses.names()},
+    **{f"gradient {n}": lambda n=n: losses.get(n).gradient(*of_loss(n)) for n in losses.names()},
     **{
         f"metric {n}": lambda n=n: metrics.get(n)(O, of_classes(n)) for n in metrics.names() if n[:3] != "top"
     },

@@ -51,19 +51,19 @@ class Case:
 
     @property
     def mlp(self) -> MLP:
-        return MLP(
-            5, self.hidden, self.outputs, self.activation, use_bias=self.use_bias, dropout=self.dropout
-        )
+        loss = losses.get(self.loss)
+        width = self.outputs if loss.decides is not None else loss.outputs_for(self.outputs)
+        return MLP(5, self.hidden, width, self.activation, use_bias=self.use_bias, dropout=self.dropout)
 
     def data(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         rng = np.random.default_rng(0)
         X = rng.standard_normal((SAMPLES, 5))
-        name = losses.get(self.loss).name
-        if name == "cross_entropy" and not self.soft:
-            y = rng.integers(0, self.outputs, SAMPLES).astype(np.int32)
-        elif name == "cross_entropy":
+        decides = losses.get(self.loss).decides
+        if decides == "class" and self.soft:
             y = rng.dirichlet(np.ones(self.outputs), SAMPLES)
-        elif name in ("binary_cross_entropy", "hinge"):
+        elif decides in ("class", "rank"):
+            y = rng.integers(0, self.outputs, SAMPLES).astype(np.int32)
+        elif decides is not None:
             y = rng.integers(0, 2, (SAMPLES, self.outputs)).astype(np.float64)
         else:
             y = rng.uniform(0, 2, (SAMPLES, self.outputs))

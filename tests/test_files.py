@@ -330,15 +330,15 @@ def test_missing_file():
 
 
 SPEC = MODELS["plain"].to_spec()
-GOOD = {_model._VERSION_KEY: "1", _model._MLP_KEY: json.dumps(SPEC)}
+GOOD = {_model.VERSION_KEY: "1", _model._MLP_KEY: json.dumps(SPEC)}
 
 
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
         ({}, "is not in its metadata"),
-        ({**GOOD, _model._VERSION_KEY: "2"}, "format version '2'; this multimlp reads '1'"),
-        ({_model._VERSION_KEY: "1"}, r"multimlp\.mlp is not JSON"),
+        ({**GOOD, _model.VERSION_KEY: "2"}, "format version '2'; this multimlp reads '1'"),
+        ({_model.VERSION_KEY: "1"}, r"multimlp\.mlp is not JSON"),
         ({**GOOD, _model._MLP_KEY: "[" * 100_000}, "is not JSON"),
         ({**GOOD, _model._MLP_KEY: "[]"}, "is not a JSON object"),
         ({**GOOD, _model._MLP_KEY: "{}"}, r"multimlp\.mlp"),

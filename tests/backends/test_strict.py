@@ -12,6 +12,7 @@ import operator
 import numpy as np
 import pytest
 from libraries import needs_numpy_2
+from loss_data import outputs_and_targets
 
 import multimlp as mm
 from multimlp import tree
@@ -73,11 +74,7 @@ def test_closed_form_derivatives(name):
 @pytest.mark.parametrize("name", mm.losses.names())
 def test_losses_and_their_gradients(name):
     loss = mm.losses.get(name)
-    outputs = RNG.normal(size=(6, 3))
-    if loss.integer_targets:
-        targets = RNG.integers(0, 3, size=6).astype(np.int32)
-    else:
-        targets = RNG.integers(0, 2, size=(6, 3)).astype(np.float64)
+    outputs, targets = outputs_and_targets(loss, 6, 3)
     agree(loss, outputs, targets)
     agree(mm.grad(lambda o, t: array_namespace(o).sum(loss(o, t))), outputs, targets)
 
