@@ -40,7 +40,7 @@ def _edges(where: str, value: Any) -> tuple[tuple[float, ...], ...]:
 @dataclass(frozen=True, eq=False, repr=False)
 class PiecewiseLinear(Block):
     r"""Piecewise linear encoding: for each bin [a, b) of a feature how much of it lies below x, :math:`(x - a) / (b - a)` cut to [0, 1];
-    the first bin is not cut below, the last not above.
+    the first bin is not cut below, the last not above. At an edge the slope in x is that to its right.
 
     Parameters
     ----------
@@ -118,7 +118,9 @@ class PiecewiseLinear(Block):
         xp = array_namespace(x)
         values = each_feature(x)
         left, width, low, high = (xp.expand_dims(constant(x, bins), axis=-2) for bins in self._bins)
-        share = xp.minimum(xp.maximum((values - left) / width, low), high)
+        share = (values - left) / width
+        # At an edge the slope is that of the bin which begins there, on every library; those of minimum and maximum differ.
+        share = xp.where(share < low, low, xp.where(share >= high, high, share))
         if self.features is None:
             return xp.take(side_by_side(share), constant(x, self._real, xp.int32), axis=-1)
         made = xp.matmul(share, params["weight"])
