@@ -216,5 +216,8 @@ def dropout(
     xp = array_namespace(x)
     keep = random.bernoulli(key, 1 - chance, tuple(x.shape), window=window)
     with owner(x).scope_of(x):
-        factor = xp.astype(1 / (1 - chance), x.dtype) if is_array(chance) else 1 / (1 - chance)
-        return xp.where(keep, x * factor, xp.zeros_like(x))
+        if not is_array(chance):
+            return xp.where(keep, x * (1 / (1 - chance)), xp.zeros_like(x))
+        if xp.finfo(x.dtype).bits > xp.finfo(chance.dtype).bits:  # the quotient in the wider of both formats
+            chance = xp.astype(chance, x.dtype)
+        return xp.where(keep, x * xp.astype(1 / (1 - chance), x.dtype), xp.zeros_like(x))

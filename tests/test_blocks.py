@@ -361,8 +361,18 @@ def test_how_many_features_come_in_is_what_the_first_that_knows_takes():
         (mm.chain(mm.chain(blocks.select([0, 3])), blocks.dense(3)), None),
         (mm.chain(blocks.concat([blocks.select([1]), "relu"]), blocks.dense(3, in_features=5)), None),
         (mm.chain("glu", blocks.dense(3, in_features=2)), None),
+        (mm.chain(blocks.dense(6), blocks.layer_norm()), None),
+        (mm.chain(blocks.periodic(2), blocks.scale(in_features=8)), None),
+        (mm.chain(blocks.layer_norm(), blocks.scale(in_features=8)), 8),
     ):
         assert chain.in_features == expected
+
+
+def test_a_chain_whose_first_block_takes_any_number_stands_in_another():
+    inner = mm.chain(blocks.dense(6), blocks.rms_norm())
+    chain = mm.chain(blocks.dense(3, in_features=2), inner)
+    assert chain.blocks[1].in_features == 3
+    assert mm.chain(inner).after(5).in_features == 5
 
 
 @pytest.mark.parametrize("library", NAMES)

@@ -4,7 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from libraries import NAMES
 
+from multimlp import blocks
+from multimlp.backend import is_installed
 from multimlp.cli import main
 from multimlp.errors import FileFormatError, InputError
 from multimlp.parity import Plan, Report, run
@@ -61,6 +64,24 @@ def test_report_passes_and_survives_json(report):
     assert again.rows == report.rows
     for key, values in report.results.items():
         np.testing.assert_array_equal(again.results[key], values)
+
+
+XLA = ("jax", "tensorflow")  # which compile operation by operation
+LIBRARIES = [pytest.param(n, marks=[pytest.mark.slow] if n in XLA else []) for n in NAMES]
+LIBRARIES += [pytest.param("mlx")] if is_installed("mlx") else []
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_every_block_has_rows_and_each_is_within_tolerance(library):
+    compilers = ("xla",) if library in XLA else ()
+    found = run(
+        Plan((library,), ("block*",), ("float64", "float32"), compiled=bool(compilers), compilers=compilers)
+    )
+    compared = {(row.function.partition("(")[0], row.aspect) for row in found.rows}
+    assert compared == {
+        (f"blocks.{name}", aspect) for name in blocks.names() for aspect in ("value", "autodiff")
+    }
+    assert not [(row.function, row.aspect, row.worst_error_in_k, row.note) for row in found.failures]
 
 
 @pytest.mark.parametrize(

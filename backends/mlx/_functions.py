@@ -56,6 +56,7 @@ __all__ = [
     "std",
     "sum",
     "take",
+    "take_along_axis",
     "tensordot",
     "tile",
     "tril",
@@ -290,7 +291,13 @@ def nextafter(x1: Array, x2: Array, /) -> Array:
 
 
 def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
-    return mx.take(x, indices, axis)
+    """MLX does not differentiate where the indices are made of what is differentiated."""
+    return mx.take(x, mx.stop_gradient(indices), axis)
+
+
+def take_along_axis(x: Array, indices: Array, /, *, axis: int = -1) -> Array:
+    """As `take`."""
+    return mx.take_along_axis(x, mx.stop_gradient(indices), axis)
 
 
 def repeat(x: Array, repeats: Any, /, *, axis: int | None = None) -> Array:

@@ -48,15 +48,12 @@ class Block(Named):
         In the table of blocks.
     dropout : float
         The largest rate of dropout in it: above 0 it needs a key while it learns.
-    keeps_width : bool
-        Of one that takes any number of features: whether as many go out.
     scheduled : bool
         Whether it is another at another step of training.
     """
 
     table = BLOCKS
     dropout: ClassVar[Any] = 0.0
-    keeps_width: ClassVar[Any] = True
     scheduled: ClassVar[Any] = False
 
     @property
@@ -65,6 +62,11 @@ class Block(Named):
         return {part.name: getattr(self, part.name) for part in dataclasses.fields(self)}
 
     # ---- what a subclass says
+
+    @property
+    def keeps_width(self) -> bool:
+        """Of one that takes any number of features: whether as many go out."""
+        return self.width(1) == 1 and self.width(2) == 2
 
     def parameters(self) -> Mapping[str, Parameter]:
         """What it learns, by name."""

@@ -40,7 +40,7 @@ def _edges(where: str, value: Any) -> tuple[tuple[float, ...], ...]:
 @dataclass(frozen=True, eq=False, repr=False)
 class PiecewiseLinear(Block):
     r"""Piecewise linear encoding: for each bin [a, b) of a feature how much of it lies below x, :math:`(x - a) / (b - a)` cut to [0, 1];
-    the first bin is not cut below, the last not above.
+    the first bin is not cut below, the last not above. At an edge the slope in x is that to its right.
 
     Parameters
     ----------
@@ -79,15 +79,16 @@ class PiecewiseLinear(Block):
 
     @lazy
     def _bins(self) -> tuple[np.ndarray, ...]:
-        """Left end, width, lowest and highest value of each bin, (features, bins): bins that a feature does not have are 0 throughout."""
+        """Left end and width of each bin, (features, bins), below what it is 0, and from where on it is what: the last bin has no end; a
+        bin that a feature does not have is 0 throughout."""
         shape = (len(self.edges), self._most)
-        left, width, low, high = np.zeros(shape), np.ones(shape), np.zeros(shape), np.zeros(shape)
+        left, width, start, end, full = (np.full(shape, value) for value in (0.0, 1.0, 0.0, 0.0, 0.0))
         for j, edges in enumerate(self.edges):
             count = len(edges) - 1
             left[j, :count], width[j, :count] = edges[:-1], np.diff(edges)
-            high[j, :count] = 1
-            low[j, 0], high[j, count - 1] = -np.inf, np.inf
-        return left, width, low, high
+            start[j, :count], end[j, :count], full[j, :count] = edges[:-1], edges[1:], 1
+            start[j, 0], end[j, count - 1], full[j, count - 1] = -np.inf, np.inf, np.inf
+        return left, width, start, end, full
 
     @lazy
     def _real(self) -> np.ndarray:
@@ -117,8 +118,11 @@ class PiecewiseLinear(Block):
     def _of_rows(self, params: Any, x: Array) -> Array:
         xp = array_namespace(x)
         values = each_feature(x)
-        left, width, low, high = (xp.expand_dims(constant(x, bins), axis=-2) for bins in self._bins)
-        share = xp.minimum(xp.maximum((values - left) / width, low), high)
+        left, width, start, end, full = (xp.expand_dims(constant(x, bins), axis=-2) for bins in self._bins)
+        share = (values - left) / width
+        # At an edge the slope is that of the bin which begins there, on every library: those of minimum and maximum differ, and compilers
+        # make of a quotient by a constant a product that may not be 1.
+        share = xp.where(values < start, xp.zeros_like(full), xp.where(values >= end, full, share))
         if self.features is None:
             return xp.take(side_by_side(share), constant(x, self._real, xp.int32), axis=-1)
         made = xp.matmul(share, params["weight"])

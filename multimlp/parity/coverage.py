@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from multimlp.parity.rows import Report, Row
 
-SLOPES = ("derivative", "autodiff", "portable autodiff", "second", "slopes at infinity")
+SLOPES = ("derivative", "autodiff", "portable autodiff", "second", "jet", "slopes at infinity")
 
 
 def _is_slope(row: Row) -> bool:
@@ -24,7 +24,7 @@ def coverage(report: Report) -> Iterator[str]:
     >>> print(*list(coverage(report))[2:], sep="\\n")
     | backend | mode | dtype | activation | loss |
     | --- | --- | --- | ---: | ---: |
-    | numpy | eager | float32 | 2 + 4 | 1 + 2 |
+    | numpy | eager | float32 | 2 + 5 | 1 + 2 |
     | definitions | textbook | 50 digits | 1 + 3 | 2 + 1 |
     <BLANKLINE>
     """

@@ -13,6 +13,7 @@ from multimlp.parity.formats import FORMATS, Format
 from multimlp.parity.textbook import threefry2x32
 
 SEED = 2**40 + 12345
+KEY = np.asarray([SEED & 0xFFFFFFFF, SEED >> 32], dtype=np.uint32).view(np.int32)
 COUNT = 33
 RATE = 0.25
 SHAPE = (24, 16)
@@ -47,7 +48,7 @@ def _order() -> np.ndarray:
 def _normal(form: Format) -> Compute:
     """Box and Muller's formula on the exact uniform numbers; in 16 bits on those of float32."""
     half = (COUNT + 1) // 2
-    u = _uniform(form if form.name == "float64" else FORMATS["float32"], 2 * half)
+    u = uniform(form if form.name == "float64" else FORMATS["float32"], 2 * half)
 
     def compute(oracle: Backend, arrays: Arrays) -> Array:
         xp = oracle.xp
@@ -62,7 +63,8 @@ def _leading(found: np.ndarray, count: int) -> np.ndarray:
     return (found >> np.uint64(32 - count)).astype(np.float64)
 
 
-def _uniform(form: Format, count: int) -> np.ndarray:
+def uniform(form: Format, count: int) -> np.ndarray:
+    """The numbers of `multimlp.random.uniform`, by the definition."""
     if form.name == "float64":
         found = words(SEED, 2 * count)
         return _leading(found[:count], 26) * 2.0**-26 + _leading(found[count:], 27) * 2.0**-53
@@ -76,7 +78,6 @@ def _kept(rate: float, count: int) -> np.ndarray:
 
 def cases(form: Format, quick: bool) -> Iterator[Case]:
     """Each with the key in the data's place, so that compilers see it as an argument."""
-    key = np.asarray([SEED & 0xFFFFFFFF, SEED >> 32], dtype=np.uint32).view(np.int32)
     x = form.round(np.random.default_rng(61).normal(size=COUNT))
     mask = _kept(RATE, COUNT)
     # A multiplication of its own is no part of the mask: one by 1 / (1 - 1/4), in the format, is allowed for.
@@ -93,12 +94,12 @@ def cases(form: Format, quick: bool) -> Iterator[Case]:
         "random.permutation": (_drawn(lambda k, x, f: random.permutation(k, COUNT), form), _order()),
         "random.uniform(minval, maxval)": (
             _drawn(lambda k, x, f: random.uniform(k, (COUNT,), f, *RANGE), form),
-            RANGE[0] + _uniform(form, COUNT) * (RANGE[1] - RANGE[0]),
+            RANGE[0] + uniform(form, COUNT) * (RANGE[1] - RANGE[0]),
         ),
         "random.normal": (_drawn(lambda k, x, f: random.normal(k, (COUNT,), f), form), _normal(form)),
         "random.uniform": (
             _drawn(lambda k, x, f: random.uniform(k, (COUNT,), f), form),
-            _uniform(form, COUNT),
+            uniform(form, COUNT),
         ),
         "random.bernoulli": (
             _drawn(lambda k, x, f: random.bernoulli(k, 1 - RATE, (COUNT,)), form),
@@ -110,7 +111,7 @@ def cases(form: Format, quick: bool) -> Iterator[Case]:
         ),
     }
     for name, (compute, reference) in known.items():
-        yield Case(name, "random", (key, x), (Aspect("value", compute),), {"value": reference})
+        yield Case(name, "random", (KEY, x), (Aspect("value", compute),), {"value": reference})
     if form.name in ("float64", "float32"):
         from multimlp.parity import distributions  # of mpmath, which only reports need
 
@@ -118,7 +119,7 @@ def cases(form: Format, quick: bool) -> Iterator[Case]:
             yield Case(
                 name,
                 "random",
-                (key, *arrays),
+                (KEY, *arrays),
                 (Aspect("value", _of_distribution(draw, form)),),
                 {"value": np.asarray([float(x) for x in expected])},
             )

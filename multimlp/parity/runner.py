@@ -12,6 +12,7 @@ from multimlp.backend import Backend, load_backend
 from multimlp.errors import InputError
 from multimlp.parity import (
     axis,
+    blocks,
     elementwise,
     losses,
     models,
@@ -38,6 +39,7 @@ _FAMILIES: tuple[Callable[[Format, bool], Iterator[Case]], ...] = (
     losses.cases,
     optimizers.cases,
     models.cases,
+    blocks.cases,
     transforms.cases,
     random_cases.cases,
 )

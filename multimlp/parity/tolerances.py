@@ -68,6 +68,18 @@ TABLE: dict[str, Tolerance] = {
         3, 6, 6, "the slopes are products of up to four exponentials, each a rounding or two"
     ),
     "mixture_nll": Tolerance(4, 6, 6, "as of gaussian_nll, each times a softmax"),
+    "blocks.one_hot": EXACT,
+    "blocks.select": EXACT,
+    "blocks.residual": Tolerance(
+        3.25,
+        11.5,
+        11.5,
+        "the slope of the normalisation in it is a difference of sums, over a small deviation",
+    ),
+    "blocks.fourier": Tolerance(
+        6.5, 7, 7, "an angle of some turns is rounded, and its waves are off by as much"
+    ),
+    "blocks.periodic": Tolerance(14, 13.5, 13.5, "as of blocks.fourier, and a sum of products of the waves"),
     "dropout": Tolerance(1, 1, 1, "the mask is exact; x times 1 / (1 - rate) is rounded twice"),
 }
 """By function, all backends. Missing: the family's row of `FAMILIES`."""
@@ -80,6 +92,7 @@ FAMILIES: dict[str, Tolerance] = {
     "loss": Tolerance(3, 3, 3, "sums over the outputs, against the size of their terms"),
     "optimizer": Tolerance(6, 6, 6, "a rounding or two in each of twelve updates"),
     "model": Tolerance(4, 8, 8, "sums of products, layer by layer"),
+    "block": Tolerance(3.25, 5, 5, "sums of products, some behind a normalisation"),
     "transform": Tolerance(4, 4, 6, "two layers, differentiated once or twice"),
     "random": EXACT,
     "initializer": EXACT,
