@@ -24,8 +24,21 @@ def updated(name):
     return optimizer.update({"w": O}, optimizer.init({"w": O}), {"w": O})
 
 
+CLASSES = (
+    "cross_entropy",
+    "accuracy",
+    "f1",
+    "top_k_accuracy",
+    "roc_auc",
+    "log_loss",
+    "brier",
+    "expected_calibration_error",
+)
+TWO_ENDS = ("crps_gaussian", "interval_coverage")
+
+
 def of_classes(name):
-    return LABELS if name in ("cross_entropy", "accuracy", "f1", "top_k_accuracy") else O
+    return LABELS if name in CLASSES else O[:, :2] if name in TWO_ENDS else O
 
 
 SMOOTH = losses.with_options("cross_entropy", label_smoothing=0.1, class_weights=[1, 2, 3, 4])
