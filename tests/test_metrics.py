@@ -154,6 +154,12 @@ CASES = {
         np.eye(3)[LABELS],
         sk.roc_auc_score(LABELS, P3, multi_class="ovr"),
     ),
+    "roc_auc binary probabilities": (
+        o("roc_auc", from_logits=False),
+        np.concatenate([1 - P1, P1], axis=1).round(2),
+        BITS,
+        sk.roc_auc_score(BITS, P1[:, 0].round(2)),
+    ),
     "roc_auc absent": (  # the fourth class, which has no examples, is left out
         metrics.roc_auc,
         SCORES,

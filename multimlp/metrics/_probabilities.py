@@ -26,7 +26,7 @@ Logits: TypeAlias = Annotated[bool, flag]
 Bins: TypeAlias = Annotated[int, whole(1, of="of bins")]
 
 
-def _probabilities(xp: Namespace, outputs: Array, from_logits: bool) -> Array:
+def probabilities(xp: Namespace, outputs: Array, from_logits: bool) -> Array:
     """Those of the classes, (..., n, k), of two where there is one output."""
     binary = outputs.shape[-1] == 1
     if not from_logits:
@@ -36,10 +36,10 @@ def _probabilities(xp: Namespace, outputs: Array, from_logits: bool) -> Array:
     return activations.softmax(outputs)
 
 
-def _log_probabilities(xp: Namespace, outputs: Array, from_logits: bool) -> Array:
+def _logarithms(xp: Namespace, outputs: Array, from_logits: bool) -> Array:
     if not from_logits:
         eps = float(xp.finfo(outputs.dtype).eps)
-        return xp.log(xp.clip(_probabilities(xp, outputs, False), min=eps, max=1 - eps))
+        return xp.log(xp.clip(probabilities(xp, outputs, False), min=eps, max=1 - eps))
     if outputs.shape[-1] == 1:
         return xp.concat([activations.log_sigmoid(-outputs), activations.log_sigmoid(outputs)], axis=-1)
     return activations.log_softmax(outputs)
@@ -83,7 +83,7 @@ def log_loss(
     xp = array_namespace(outputs, targets)
     wide = in_full_precision(outputs)
     truth = true_distribution(xp, wide, targets)
-    logs = _log_probabilities(xp, wide, from_logits)
+    logs = _logarithms(xp, wide, from_logits)
     # A class that has no part counts nothing, even at the logarithm of zero.
     terms = xp.where(truth == 0, xp.zeros_like(logs), truth * logs)
     per_example = -xp.sum(terms, axis=-1, dtype=logs.dtype)
@@ -132,7 +132,7 @@ def brier(
     """
     xp = array_namespace(outputs, targets)
     wide = in_full_precision(outputs)
-    rest = _probabilities(xp, wide, from_logits) - true_distribution(xp, wide, targets)
+    rest = probabilities(xp, wide, from_logits) - true_distribution(xp, wide, targets)
     squares = xp.sum(rest * rest, axis=-1, dtype=rest.dtype)
     per_example = squares if rest.shape[-1] > 2 else squares / 2
     return xp.astype(average(xp, per_example, sample_weight), outputs.dtype)
@@ -187,7 +187,7 @@ def expected_calibration_error(
     """
     xp = array_namespace(outputs, targets)
     wide = in_full_precision(outputs)
-    p = _probabilities(xp, wide, from_logits)
+    p = probabilities(xp, wide, from_logits)
     truth = true_distribution(xp, wide, targets)
     confidence = xp.max(p, axis=-1)
     guess = xp.astype(one_hot(xp, xp.argmax(p, axis=-1), p.shape[-1]), p.dtype)

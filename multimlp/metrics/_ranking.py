@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from multimlp import activations
 from multimlp.backend import Array, Namespace, array_namespace, op
-from multimlp.errors.checks import flag
 from multimlp.metrics._metric import metric
+from multimlp.metrics._probabilities import Logits, probabilities
 from multimlp.metrics._shapes import (
     check_labels,
-    distributions,
     in_full_precision,
     or_nan,
     true_distribution,
@@ -26,7 +23,7 @@ def roc_auc(
     outputs: Array,
     targets: Array,
     sample_weight: Array | None = None,
-    from_logits: Annotated[bool, flag] = True,
+    from_logits: Logits = True,
 ) -> Array:
     r"""The area under the ROC curve: how likely an example of class 1 scores higher than one of class 0; a tie counts one half.
 
@@ -38,12 +35,12 @@ def roc_auc(
     Parameters
     ----------
     outputs : array, shape (..., n, k), floating
-        Scores of class 1 in one column, or one column for each of k classes. Two are ranked by their difference.
+        Scores of class 1 in one column, or one column for each of k classes; two are ranked by their difference.
     targets : array, shape (n,) of labels, or (n, k) one-hot or probabilities, by which an example then counts in each class
     sample_weight : array, shape (n,), optional
     from_logits : bool
-        False: the outputs are probabilities. Makes a difference for more than two classes alone, whose logits are compared by their
-        softmax; of fewer any scores will do.
+        False: the outputs are probabilities. Else any scores of class 1 will do; those of more than two classes are compared by the
+        logarithm of their softmax.
 
     Returns
     -------
@@ -93,12 +90,13 @@ def roc_auc(
 def _scores(xp: Namespace, outputs: Array, from_logits: bool) -> Array:
     """What each class is ranked by, (..., c, n); c is 1 for two classes."""
     classes = outputs.shape[-1]
-    if classes == 2:
+    if not from_logits:
+        scores = probabilities(xp, outputs, False)
+        scores = scores[..., 1:] if classes <= 2 else scores
+    elif classes == 2:
         scores = outputs[..., 1:] - outputs[..., :1]
-    elif classes == 1:
-        scores = outputs
     else:
-        scores = activations.log_softmax(outputs) if from_logits else distributions(xp, outputs)
+        scores = outputs if classes == 1 else activations.log_softmax(outputs)
     return xp.matrix_transpose(scores)
 
 
