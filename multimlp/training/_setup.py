@@ -116,7 +116,8 @@ def check_outputs(
                 _check_losses(loss, tuple(outputs.shape), loss(outputs, chunk.targets))
     _check_targets(loss, width, y, "")
     if held is not None:
-        for rule in (loss, *map(metric_table.get, metrics)):
+        rules: list[Loss | Metric] = [loss, *map(metric_table.get, metrics)]
+        for rule in rules:
             _check_targets(rule, width, held[1], "validation ")
 
 
