@@ -174,8 +174,12 @@ def of_arrays(library: str) -> dict[str, Call]:
         )
     for name in metrics.names():
         metric = metrics.with_options(name, k=2) if name == "top_k_accuracy" else metrics.get(name)
-        targets = values if name in ("mae", "rmse", "r2") else labels
-        calls[f"metrics.{name}"] = (metric, {"outputs": outputs, "targets": targets})
+        given = {"outputs": outputs, "targets": labels}
+        if name in ("mae", "rmse", "r2", "pinball", "crps_quantile"):
+            given["targets"] = values
+        elif name in ("crps_gaussian", "interval_coverage"):
+            given = {"outputs": put(np.linspace(-1.0, 1.0, 72).reshape(12, 6)), "targets": values}
+        calls[f"metrics.{name}"] = (metric, given)
     for name in ("sgd", "adam"):
         rule = optimizers.get({"name": name, "options": {"clip_norm": 1.0}})
         calls[f"optimizers.{name}.init"] = (rule.init, {"params": params})

@@ -84,8 +84,13 @@ def test_scores_are_sklearns():
 def test_calibration_is_right_for_probabilities_that_mean_what_they_say():
     random = np.random.default_rng(3)
     p = random.uniform(0.5, 1.0, 200_000)
-    assert measure.calibration_error(p, random.random(len(p)) < p) < 0.01
-    assert measure.calibration_error(p, random.random(len(p)) < 0.5) == pytest.approx(0.25, abs=0.01)
+    both = np.stack([1 - p, p], axis=1)
+
+    def calibration(is_right):
+        return measure.classified(is_right.astype(int), both)[1]["calibration"]
+
+    assert calibration(random.random(len(p)) < p) < 0.01
+    assert calibration(random.random(len(p)) < 0.5) == pytest.approx(0.25, abs=0.01)
 
 
 def test_a_run_goes_on_where_it_stopped(tmp_path, capsys):

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multimlp import data, files
+from multimlp import data, files, losses
 from multimlp.backend import Backend, _catalog, available_backends
 from multimlp.backend._registry import _loaded
 from multimlp.cli import COMMANDS, backends, main, train
@@ -260,6 +260,24 @@ def test_the_environment_selects_one_backend(capsys, monkeypatch):
 def test_other_tasks_losses_and_options_learn(capsys, name, options, least):
     (run,) = as_json(capsys, "train", name, "--backend", "numpy", *options)["runs"]
     assert run["score"] > least
+
+
+@pytest.mark.parametrize("loss", ["gaussian_nll", "student_nll", "mixture_nll", "quantile"])
+def test_losses_of_several_outputs_get_their_network(capsys, tmp_path, loss):
+    path, out = tmp_path / "m.safetensors", tmp_path / "out.csv"
+    options = ["--backend", "numpy", "--epochs", "20", "--loss", loss, "--save", path]
+    (run,) = as_json(capsys, "train", "diabetes", *options)["runs"]
+    assert run["score"] > 0.4
+    mlp, params = files.load(path, backend="numpy")
+    rule, extra = losses.get(loss), files.load_extra(path)
+    assert losses.get(extra["loss"]) == rule
+    assert mlp.out_features == rule.outputs_for(1)
+    X, few = data.load("diabetes").X[:5], tmp_path / "few.csv"
+    few.write_text("\n".join(",".join(map(str, row)) for row in [extra["feature_names"], *X.tolist()]))
+    assert outcome(capsys, "predict", path, few, "-o", out)[0] == 0
+    outputs = predict(mlp, params, (X - extra["inputs"]["mean"]) / extra["inputs"]["scale"])
+    expected = rule.predict(outputs)[:, 0] * extra["targets"]["scale"][0] + extra["targets"]["mean"][0]
+    np.testing.assert_allclose([float(n) for n in out.read_text().split()[1:]], expected, rtol=1e-4)
 
 
 def test_the_table_names_data_model_and_how_to_predict(capsys, tmp_path):

@@ -25,8 +25,20 @@ def updated(name):
     return optimizer.update({"w": O}, optimizer.init({"w": O}), {"w": O})
 
 
+CLASSES = (
+    "accuracy",
+    "f1",
+    "top_k_accuracy",
+    "roc_auc",
+    "log_loss",
+    "brier",
+    "expected_calibration_error",
+)
+TWO_ENDS = ("crps_gaussian", "interval_coverage")
+
+
 def of_classes(name):
-    return LABELS if name in ("accuracy", "f1", "top_k_accuracy") else O
+    return LABELS if name in CLASSES else O[:, :2] if name in TWO_ENDS else O
 
 
 def of_loss(name):

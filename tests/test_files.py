@@ -9,7 +9,8 @@ import struct
 import numpy as np
 import pytest
 
-from multimlp import files, tree
+import multimlp as mm
+from multimlp import files, losses, tree
 from multimlp.backend import available_backends, load_backend, owner
 from multimlp.errors import DTypeError, FileFormatError, InputError, MissingDependencyError
 from multimlp.files import _atomic as atomic
@@ -148,6 +149,28 @@ def test_ml_dtypes_bfloat16_is_kept(tmp_path):
     found, _ = files.read_tensors(tmp_path / "t")
     np.testing.assert_array_equal(found["x"], values.astype(np.float32))
     np.testing.assert_array_equal(found["y"], np.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("loss", "options"),
+    [
+        ("quantile", {"quantiles": (0.1, 0.5, 0.9)}),
+        ("gaussian_nll", {}),
+        ("student_nll", {"df": 3.0}),
+        ("mixture_nll", {"components": 3}),
+        ("ordinal", {}),
+        ("focal", {"gamma": 1.5}),
+        ("binary_focal", {"alpha": 0.25}),
+    ],
+)
+def test_a_loss_beside_a_model_comes_back(tmp_path, loss, options):
+    rule, path = losses.with_options(loss, **options), tmp_path / "m.safetensors"
+    mlp = mm.MLP(3, 4, rule.outputs_for(2))
+    mm.save(path, mlp, mlp.init(seed=0, backend="numpy"), {"loss": rule.to_spec()})
+    again, _ = mm.load(path, backend="numpy")
+    assert again == mlp
+    found = losses.get(mm.files.load_extra(path)["loss"])
+    assert (found, found.outputs_for(2)) == (rule, again.out_features)
 
 
 def test_extra_comes_back(tmp_path):

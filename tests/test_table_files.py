@@ -263,12 +263,15 @@ FITTED = {
     "RealMLPRegressor": (np.arange(36.0), {"version": "TD-S"}),
     "TabMClassifier": ([1, 2, 3] * 12, {"n_members": 3}),
     "TabMRegressor": (np.arange(72.0).reshape(36, 2), {"n_members": 3, "validation_fraction": 0}),
+    "RealMLPRegressor quantile": (np.arange(36.0), {"output": "quantile", "quantiles": (0.1, 0.5, 0.9)}),
+    "RealMLPRegressor gaussian": (np.arange(36.0), {"output": "gaussian", "version": "TD-S"}),
+    "TabMRegressor gaussian": (np.arange(36.0), {"output": "gaussian", "n_members": 3}),
 }
 
 
 def fitted(name):
     y, options = FITTED[name]
-    return getattr(estimators, name)(
+    return getattr(estimators, name.split()[0])(
         n_epochs=3, hidden_layer_sizes=[8], random_state=0, backend="numpy", dtype="float64", **options
     ).fit(X, y)
 
@@ -286,6 +289,9 @@ def test_an_estimator_comes_back_on_every_backend(tmp_path, name, backend):
         pytest.skip(str(error))
     said = "predict_proba" if hasattr(model, "predict_proba") else "predict"
     np.testing.assert_allclose(getattr(again, said)(X), getattr(model, said)(X), rtol=1e-9, atol=1e-12)
+    if name.endswith(("quantile", "gaussian")):
+        ends, expected = again.predict_interval(X, 0.8), model.predict_interval(X, 0.8)
+        np.testing.assert_allclose(ends, expected, rtol=1e-9, atol=1e-12)
     np.testing.assert_array_equal(again.feature_names_in_, model.feature_names_in_)
     assert again.best_epochs_ == model.best_epochs_
     assert again.validation_curves_ == model.validation_curves_

@@ -14,6 +14,7 @@ from benchmarks.tabular import models
 from benchmarks.tabular.datasets import DataSet
 from benchmarks.tabular.models import THREADS, Model
 from benchmarks.tabular.results import Results, Score
+from multimlp import metrics
 
 TEST_SHARE = 0.25
 BINS = 10
@@ -84,40 +85,24 @@ def _scored(
 
 
 def classified(y: np.ndarray, probabilities: np.ndarray) -> tuple[float, dict[str, float]]:
-    """The error that ranks go by, and others, of probabilities of shape (n, classes)."""
+    """The error that ranks go by, and others, of probabilities of shape (n, classes); the Brier score is the sum over classes."""
     from sklearn.metrics import log_loss, roc_auc_score
 
     probabilities = np.clip(probabilities, 1e-15, 1.0)
     probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
     labels = np.arange(probabilities.shape[1])
     loss = float(log_loss(y, probabilities, labels=labels))
-    best = probabilities.argmax(axis=1)
+    brier = metrics.with_options("brier", from_logits=False)
+    calibration = metrics.with_options("expected_calibration_error", from_logits=False, bins=BINS)
     other = {
         "log_loss": loss,
-        "accuracy": float(np.mean(best == y)),
-        "brier": float(np.mean(np.sum((probabilities - np.eye(len(labels))[y]) ** 2, axis=1))),
-        "calibration": calibration_error(probabilities.max(axis=1), best == y),
+        "accuracy": float(metrics.accuracy(probabilities, y)),
+        "brier": float(brier(probabilities, y)) * (2 if len(labels) == 2 else 1),
+        "calibration": float(calibration(probabilities, y)),
     }
     if len(labels) > 2:
         return loss, other
     return 1.0 - float(roc_auc_score(y, probabilities[:, 1])), other
-
-
-def calibration_error(confidence: np.ndarray, is_right: np.ndarray) -> float:
-    """The mean distance between confidence and accuracy, over bins of equal width.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> calibration_error(np.asarray([0.9, 0.9]), np.asarray([True, False]))
-    0.4
-    """
-    places = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    total = 0.0
-    for place in np.unique(places):
-        inside = places == place
-        total += float(inside.mean()) * abs(float(confidence[inside].mean()) - float(is_right[inside].mean()))
-    return total
 
 
 def predicted(y: np.ndarray, values: np.ndarray) -> tuple[float, dict[str, float]]:

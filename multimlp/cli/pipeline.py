@@ -43,7 +43,8 @@ class Pipeline:
     @classmethod
     def fit(cls, train: Dataset, loss: losses.Loss, table: Features | None = None) -> Pipeline:
         """Measured on the training part; the pixels of an image share one mean and scale."""
-        scaled = train.task == "regression" and loss.activation_function is None
+        by_scale = loss.activation_function is None or loss.parts is not None
+        scaled = train.task == "regression" and by_scale
         return cls(
             task=train.task,
             feature_names=train.feature_names,
@@ -56,8 +57,10 @@ class Pipeline:
 
     @property
     def out_features(self) -> int:
-        """One output for regression and for a binary loss, else one a class."""
-        if self.classes is None or (self.loss.name == "binary_cross_entropy" and len(self.classes) == 2):
+        """What the loss takes for one target in regression, one output for a binary loss, else one a class."""
+        if self.classes is None:
+            return self.loss.outputs_for(1)
+        if self.loss.name == "binary_cross_entropy" and len(self.classes) == 2:
             return 1
         return len(self.classes)
 

@@ -248,7 +248,7 @@ def fit(
         model = source.layout.model(model)
     start: Any = initial_params(model, params, seed, target)
     members = model.members(start) if isinstance(model, Model) else None
-    check_outputs(model, start, loss_rule, rows, held, target)
+    check_outputs(model, start, loss_rule, rows, held, target, figures)
     check_regularizer(regularizer, start, members, target)
     if group is not None:
         check_rows_apart(model, start, loss_rule, rows, target)

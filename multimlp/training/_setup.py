@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from multimlp.backend import Array, Target, owner
 from multimlp.errors import CapabilityError, InputError, MultimlpError, ShapeError
 from multimlp.errors.checks import check_choice, check_items, check_whole, refuse
 from multimlp.losses import Loss
+from multimlp.metrics import Metric
 from multimlp.mlp import Model as Network
 from multimlp.training._examples import Examples, Pair, check_rows
 from multimlp.training._on_disk import OnDisk
@@ -94,9 +95,15 @@ def initial_params(mlp: Model, params: Tree | None, seed: int, target: Target) -
 
 
 def check_outputs(
-    mlp: Model, params: Tree, loss: Loss, rows: Rows, held: Pair | None, target: Target
+    mlp: Model,
+    params: Tree,
+    loss: Loss,
+    rows: Rows,
+    held: Pair | None,
+    target: Target,
+    metrics: Sequence[Any],
 ) -> None:
-    """A row or two through model and loss, and the loss's own checks on all targets, so that errors come before training."""
+    """A row or two through model and loss, and their own checks, and the metrics', on all targets, so that errors come before training."""
     X, y, _ = rows
     few = min(2, int(y.shape[0]))
     width = getattr(mlp, "out_features", None) if isinstance(mlp, Network) else None
@@ -109,7 +116,9 @@ def check_outputs(
                 _check_losses(loss, tuple(outputs.shape), loss(outputs, chunk.targets))
     _check_targets(loss, width, y, "")
     if held is not None:
-        _check_targets(loss, width, held[1], "validation ")
+        rules: list[Loss | Metric] = [loss, *map(metric_table.get, metrics)]
+        for rule in rules:
+            _check_targets(rule, width, held[1], "validation ")
 
 
 def check_rows_apart(mlp: Model, params: Tree, loss: Loss, rows: Rows, target: Target) -> None:
@@ -171,10 +180,10 @@ def _check_losses(loss: Loss, outputs: tuple[int, ...], losses: Any) -> None:
         )
 
 
-def _check_targets(loss: Loss, width: int, y: Array, where: str) -> None:
+def _check_targets(rule: Loss | Metric, width: int, y: Array, where: str) -> None:
     try:
         for part in in_parts(y):
-            loss.validate((int(part.shape[0]), width), part)
+            rule.validate((int(part.shape[0]), width), part)
     except MultimlpError as error:
         if not where:
             raise

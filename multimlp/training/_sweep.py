@@ -161,7 +161,7 @@ def sweep(
         mlp, loss_rule, examples, target, batch_size, shuffle, last_batch == "drop", seed
     )
     first: Any = mlp.init([seed], target.backend, target.dtype, target.device)
-    check_outputs(mlp, first, loss_rule, rows, held, target)
+    check_outputs(mlp, first, loss_rule, rows, held, target, figures)
     check_regularizer(penalty, first, 1, target)
     figures = [] if held is None else figures
     names = ["loss", *([] if held is None else ["val_loss", *(f"val_{metric_name(m)}" for m in figures)])]

@@ -149,7 +149,7 @@ def _member(described: Mapping[str, Any], i: int, arrays: Mapping[str, np.ndarra
     ranks = arrays[f"{i}.quantiles"] if described["ranks"] else None
     preparation = _preparation(described["preparation"], found._schema, ranks)
     classes = getattr(found, "classes_", None)
-    outputs = found.n_outputs_ if classes is None else len(classes)
+    outputs = found._outputs() if classes is None else len(classes)
     params = chain.from_named(own)
     schema = found._schema
     row = Encoded(np.zeros((1, len(schema.numeric))), np.zeros((1, len(schema.categorical))))
@@ -162,7 +162,7 @@ def _member(described: Mapping[str, Any], i: int, arrays: Mapping[str, np.ndarra
     return Member(
         preparation,
         Fitted(Network(chain, params), epoch, *curves),
-        _after(described["after"], classes, outputs),
+        _after(described["after"], found),
     )
 
 
@@ -197,13 +197,13 @@ def _ranks(quantiles: np.ndarray, columns: int) -> QuantileTransformer:
     return ranks
 
 
-def _after(described: Mapping[str, Any], classes: Any, outputs: int) -> Any:
-    if classes is not None:
+def _after(described: Mapping[str, Any], found: Any) -> Any:
+    if hasattr(found, "classes_"):
         temperature = described["temperature"]
         if not _finite([temperature]) or temperature <= 0:
             raise InputError(f"temperature: {temperature!r}")
         return temperature
-    if not all(_finite(described[name]) and len(described[name]) == outputs for name in SCALE):
+    if not all(_finite(described[name]) and len(described[name]) == found.n_outputs_ for name in SCALE):
         raise InputError("the scale of the targets: expected one number for each of them")
     return TargetScale(**{name: np.asarray(described[name]) for name in SCALE})
 

@@ -1,0 +1,146 @@
+"""Metrics of decisions: of the class that scores highest."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from multimlp.backend import Array, Namespace, array_namespace, op, owner
+from multimlp.errors import DTypeError, InputError, ShapeError
+from multimlp.errors.checks import choice, whole
+from multimlp.losses import one_hot
+from multimlp.metrics._metric import metric
+from multimlp.metrics._shapes import rows, shape_of
+
+__all__ = ["accuracy", "confusion_matrix", "f1", "predicted_classes", "top_k_accuracy"]
+
+
+def predicted_classes(outputs: Array) -> Array:
+    """The class of each row, int32: the first largest of k scores; for k = 1, whether it is positive."""
+    if not shape_of("outputs", outputs) or not outputs.shape[-1]:
+        raise ShapeError(f"outputs: expected shape (..., k) with k >= 1, got {tuple(outputs.shape)}")
+    xp = array_namespace(outputs)
+    if not xp.isdtype(outputs.dtype, "numeric") and not owner(outputs).is_floating(outputs):
+        raise DTypeError(
+            f"outputs: expected scores, numbers, got dtype {owner(outputs).dtype_name(outputs.dtype)}"
+        )
+    if outputs.shape[-1] == 1:
+        return xp.astype(outputs[..., 0] > 0, xp.int32)
+    return xp.astype(xp.argmax(outputs, axis=-1), xp.int32)
+
+
+def _true_classes(xp: Namespace, outputs: Array, targets: Array) -> Array:
+    """Labels (n,), int32; of two axes the largest of each row, for k = 1 whether it is above one half."""
+    rows(outputs, targets)
+    if len(targets.shape) == 1:
+        return xp.astype(targets, xp.int32)
+    if targets.shape[-1] == 1:
+        return xp.astype(xp.astype(targets[:, 0], outputs.dtype) > 0.5, xp.int32)
+    return xp.astype(xp.argmax(targets, axis=-1), xp.int32)
+
+
+def _average(xp: Namespace, hits: Array, dtype: Any) -> Array:
+    return xp.mean(xp.astype(hits, dtype), axis=-1)
+
+
+@metric("accuracy", True)
+@op(arrays=2)
+def accuracy(outputs: Array, targets: Array) -> Array:
+    """The fraction of rows whose predicted class is the target's.
+
+    Parameters
+    ----------
+    outputs : array, shape (..., n, k), floating
+    targets : array, shape (n,) of labels, or (n, k) one-hot or probabilities
+
+    Returns
+    -------
+    array, shape (...), dtype of the outputs
+    """
+    xp = array_namespace(outputs, targets)
+    return _average(xp, predicted_classes(outputs) == _true_classes(xp, outputs, targets), outputs.dtype)
+
+
+@metric("top_k_accuracy", True)
+@op(arrays=2)
+def top_k_accuracy(outputs: Array, targets: Array, k: Annotated[int, whole(1)] = 5) -> Array:
+    """The fraction of rows in which fewer than ``k`` classes score higher than the true one.
+
+    So a tie counts as found.
+
+    Parameters
+    ----------
+    outputs : array, shape (..., n, classes), floating
+    targets : array, shape (n,) of labels, or (n, classes)
+    k : int
+        From 1 to the number of classes.
+
+    Returns
+    -------
+    array, shape (...), dtype of the outputs
+    """
+    xp = array_namespace(outputs, targets)
+    classes = rows(outputs, targets)[-1]
+    if not 1 <= k <= classes:
+        raise InputError(f"k: expected an integer from 1 to {classes}, the number of outputs, got {k!r}")
+    truth = one_hot(xp, _true_classes(xp, outputs, targets), classes)
+    own = xp.sum(
+        xp.where(truth, outputs, xp.zeros_like(outputs)), axis=-1, keepdims=True, dtype=outputs.dtype
+    )
+    higher = xp.sum(xp.astype(outputs > own, xp.int32), axis=-1)
+    return _average(xp, higher < k, outputs.dtype)
+
+
+@op(arrays=2)
+def confusion_matrix(outputs: Array, targets: Array) -> Array:
+    """Counts of (true class, predicted class), in the outputs' dtype.
+
+    Parameters
+    ----------
+    outputs : array, shape (..., n, k), floating
+    targets : array, shape (n,) of labels, or (n, k)
+
+    Returns
+    -------
+    array, shape (..., k, k); (..., 2, 2) for k = 1
+    """
+    xp = array_namespace(outputs, targets)
+    classes = max(rows(outputs, targets)[-1], 2)
+    truth = xp.astype(one_hot(xp, _true_classes(xp, outputs, targets), classes), outputs.dtype)
+    guess = xp.astype(one_hot(xp, predicted_classes(outputs), classes), outputs.dtype)
+    return xp.matmul(xp.matrix_transpose(truth), guess)
+
+
+@metric("f1", True)
+@op(arrays=2)
+def f1(
+    outputs: Array, targets: Array, average: Annotated[str, choice("macro", "micro", "binary")] = "macro"
+) -> Array:
+    """The harmonic mean of precision and recall, ``2 TP / (2 TP + FP + FN)``.
+
+    Parameters
+    ----------
+    outputs : array, shape (..., n, k), floating
+    targets : array, shape (n,) of labels, or (n, k)
+    average : {"macro", "micro", "binary"}
+        The mean over classes that occur among targets or predictions; over all decisions together; of class
+        1 alone.
+
+    Returns
+    -------
+    array, shape (...), dtype of the outputs
+    """
+    xp = array_namespace(outputs, targets)
+    counts = confusion_matrix(outputs, targets)
+    classes = counts.shape[-1]
+    if average == "binary" and classes != 2:
+        raise InputError(f"average: 'binary' needs two classes, got {classes}; use 'macro' or 'micro'")
+    diagonal = xp.eye(classes, dtype=counts.dtype, device=getattr(counts, "device", None) or None)
+    hits = xp.sum(counts * diagonal, axis=-1)
+    seen = xp.sum(counts, axis=-1) + xp.sum(counts, axis=-2)
+    if average == "micro":
+        return 2 * xp.sum(hits, axis=-1) / xp.sum(seen, axis=-1)
+    occurs = seen > 0
+    scores = 2 * hits / xp.where(occurs, seen, xp.ones_like(seen))
+    if average == "binary":
+        return scores[..., 1]
+    return xp.sum(scores, axis=-1) / xp.sum(xp.astype(occurs, scores.dtype), axis=-1)

@@ -1,0 +1,54 @@
+"""Metrics of outputs that are numbers."""
+
+from __future__ import annotations
+
+from multimlp.backend import Array, array_namespace, op
+from multimlp.losses import aligned
+from multimlp.losses import mae as mae_loss
+from multimlp.losses import mse as mse_loss
+from multimlp.metrics._metric import metric
+
+__all__ = ["mae", "r2", "rmse"]
+
+
+@metric("mae", False, "mean_absolute_error")
+@op(arrays=2)
+def mae(outputs: Array, targets: Array) -> Array:
+    """Mean absolute error over rows and columns."""
+    per_example = mae_loss(outputs, targets)
+    return array_namespace(per_example).mean(per_example, axis=-1)
+
+
+@metric("rmse", False, "root_mean_squared_error")
+@op(arrays=2)
+def rmse(outputs: Array, targets: Array) -> Array:
+    """The root of the mean squared error over rows and columns."""
+    per_example = mse_loss(outputs, targets)
+    xp = array_namespace(per_example)
+    return xp.sqrt(xp.mean(per_example, axis=-1))
+
+
+@metric("r2", True)
+@op(arrays=2)
+def r2(outputs: Array, targets: Array) -> Array:
+    """The coefficient of determination, ``1 - sum (o - t)^2 / sum (t - mean t)^2``, the mean over k columns.
+
+    1 is perfect, 0 as good as the mean. A column of equal targets counts 1 if it is met exactly and else 0.
+
+    Parameters
+    ----------
+    outputs : array, shape (..., n, k), floating
+    targets : array, shape (n, k), or (n,) if k is 1
+
+    Returns
+    -------
+    array, shape (...), dtype of the outputs
+    """
+    xp, targets = aligned(outputs, targets)
+    r = outputs - targets
+    spread = targets - xp.mean(targets, axis=-2, keepdims=True)
+    rest, total = xp.sum(r * r, axis=-2), xp.sum(spread * spread, axis=-2)
+    one, zero = xp.ones_like(rest), xp.zeros_like(rest)
+    varies = total > 0
+    explained = 1 - rest / xp.where(varies, total, xp.ones_like(total))
+    return xp.mean(xp.where(varies, explained, xp.where(rest == 0, one, zero)), axis=-1)
