@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 demo: $(VENV)/.demo ## train one network on every backend and compare
 	$(BIN)/multimlp train digits
 
-test: $(VENV)/.test ## the default tests, about 15 minutes on 2 cores
+test: $(VENV)/.test ## the default tests, about 10 minutes on 2 cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-long: $(VENV)/.test ## the default tests on one more framework, whose compiling takes long
