@@ -82,7 +82,8 @@ types: $(VENV)/.test ## type checkers read an installed copy, because backends/ 
 	cd build/types && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p multimlp
 
 docs: $(VENV)/.test ## the documentation site, warnings as errors
-	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	rm -rf docs/_build/html  # pages whose sources are gone; what was read is kept beside
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d docs/_build/doctrees docs docs/_build/html
 
 bench: $(VENV)/.test ## the benchmark tables of docs/benchmarks.md
 	$(BIN)/python -m benchmarks

@@ -24,12 +24,13 @@ from benchmarks import (
     machine,
     markdown,
     memory,
+    places,
     plots,
     report,
     transforms,
 )
 from benchmarks.implementations import BACKENDS
-from benchmarks.process import ROOT, cores_available
+from benchmarks.process import cores_available
 from benchmarks.results import Results
 from benchmarks.runner import Options, Run, run_tasks
 from benchmarks.scale import command as scale
@@ -39,10 +40,6 @@ from multimlp.backend import canonical_name, is_installed, load_backend
 from multimlp.bench import print_table, progress
 from multimlp.errors import InputError, MultimlpError
 
-RESULTS = ROOT / "benchmarks" / "results"
-BEFORE = "-before"
-"""Ends the name of the run before the newest: a target counts as reached when both have reached it."""
-SCRATCH = ROOT / "build" / "benchmarks"
 CHECK_FAILED, BAD_USAGE = 1, 2
 
 
@@ -56,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         if args.markdown is not None:
-            path = Path(args.markdown) if args.markdown else _latest()
+            path = Path(args.markdown) if args.markdown else places.latest()
             print(markdown.section(Results.read(path), _plots_of(path)), end="")
             return 0
         if args.verdict is not None:
@@ -69,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     code = _show(results)
     path = stem.with_suffix(".json")
     if args.output is None and path.exists():
-        path.replace(path.with_stem(path.stem + BEFORE))
+        path.replace(path.with_stem(path.stem + places.BEFORE))
     results.write(path)
     drawn = plots.draw(results, stem)
     text = stem.with_suffix(".md")
@@ -118,8 +115,8 @@ def _parser() -> argparse.ArgumentParser:
 def _verdict(paths: list[Path]) -> int:
     """0 if every target is reached in each of the runs, else 1."""
     if not paths:
-        newest = _latest()
-        paths = [newest, newest.with_stem(newest.stem + BEFORE)]
+        newest = places.latest()
+        paths = [newest, newest.with_stem(newest.stem + places.BEFORE)]
         if not paths[1].exists():
             raise InputError(
                 f"verdict: {newest.name} is the only complete run; make another one: python -m benchmarks"
@@ -156,8 +153,9 @@ def _measure(args: argparse.Namespace) -> tuple[Results, Path]:
     plain = {"rounds": options.rounds, "round_seconds": options.round_seconds, "quick": args.quick}
     results = Results(described, plain, run.measurements, curves, figures, run.loads, by_themselves)
     complete = not (args.quick or args.case or args.backend)
-    default = (RESULTS if complete else SCRATCH) / machine.slug(described)
-    return results, default if args.output is None else Path(args.output).with_suffix("")
+    return results, places.stem(described, complete) if args.output is None else Path(
+        args.output
+    ).with_suffix("")
 
 
 def _advance(bar: object, text: str) -> None:
@@ -241,22 +239,9 @@ def _compare(old: Results, new: Results) -> int:
     return CHECK_FAILED if slower else 0
 
 
-def _latest() -> Path:
-    found = [
-        path
-        for path in RESULTS.glob("*.json")
-        if not path.stem.endswith(BEFORE) and not path.stem.startswith(scale.PREFIX)
-    ]
-    found.sort(key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise InputError(f"markdown: there are no results in {RESULTS}; run python -m benchmarks first")
-    return found[-1]
-
-
 def _plots_of(path: Path) -> list[Path]:
     """The pictures of a results file, seen from docs/."""
-    drawn = sorted(path.parent.glob(f"{path.stem}-*.svg"), reverse=True)
-    return [".." / p.resolve().relative_to(ROOT) if p.resolve().is_relative_to(ROOT) else p for p in drawn]
+    return [Path(places.from_docs(p)) for p in sorted(path.parent.glob(f"{path.stem}-*.svg"), reverse=True)]
 
 
 if __name__ == "__main__":

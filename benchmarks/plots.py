@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from benchmarks.drawing import pyplot, write_svg
 from benchmarks.implementations import ROLES
 from benchmarks.results import Curve, Results
 from multimlp.bench import CASES
-from multimlp.errors import missing_dependency
 
 _STYLES: dict[str, tuple[str, str]] = {
     "products": ("#9a9a9a", "|"),
@@ -29,12 +29,7 @@ _COLORS = {
 
 def draw(results: Results, stem: Path) -> list[Path]:
     """Write ``<stem>-training`` and ``<stem>-growth`` as SVG and PNG, as far as there are data; the SVG paths."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise missing_dependency("matplotlib", "drawing benchmarks", "plot") from None
-    matplotlib.use("Agg")
-    matplotlib.rcParams.update({"svg.hashsalt": "multimlp", "svg.fonttype": "none", "font.size": 10})
+    pyplot()  # chooses how all of them are drawn
     written = []
     cases = [name for name in CASES if any(one.case == name and one.counts for one in results.measurements)]
     if cases:
@@ -45,9 +40,7 @@ def draw(results: Results, stem: Path) -> list[Path]:
 
 
 def _save(figure: Any, stem: Path, name: str) -> Path:
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    path = stem.with_name(f"{stem.name}-{name}.svg")
-    figure.savefig(path, bbox_inches="tight", facecolor="white", metadata={"Date": None})
+    path = write_svg(figure, stem.with_name(f"{stem.name}-{name}.svg"))
     figure.savefig(path.with_suffix(".png"), bbox_inches="tight", facecolor="white", dpi=110)
     return path
 

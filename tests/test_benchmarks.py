@@ -27,6 +27,7 @@ from benchmarks import (
     machine,
     markdown,
     memory,
+    places,
     reference,
     report,
     targets,
@@ -193,14 +194,21 @@ def test_a_target_counts_as_reached_when_each_run_has_reached_it(tmp_path, capsy
 
 
 def test_one_run_is_no_verdict(tmp_path, monkeypatch, capsys):
-    import benchmarks.__main__ as command
-
-    monkeypatch.setattr(command, "RESULTS", tmp_path)
+    monkeypatch.setattr(places, "RESULTS", tmp_path)
     results().write(tmp_path / "here.json")
     assert benchmarks_main(["--verdict"]) == 2
     assert "here.json is the only complete run; make another one" in capsys.readouterr().err
     results().write(tmp_path / "here-before.json")
     assert benchmarks_main(["--verdict"]) in (0, 1)
+
+
+def test_runs_of_another_kind_are_not_taken_for_the_newest(tmp_path, monkeypatch):
+    monkeypatch.setattr(places, "RESULTS", tmp_path)
+    for age, name in enumerate(("here-before", "scale-here", "tables-here", "here")):
+        (tmp_path / f"{name}.json").touch()
+        os.utime(tmp_path / f"{name}.json", (1000 - age, 1000 - age))
+    assert places.latest().name == "here.json"
+    assert [places.latest(kind).name for kind in places.KINDS] == ["scale-here.json", "tables-here.json"]
 
 
 def test_a_busy_machine_is_quiet_again_afterwards():

@@ -15,8 +15,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # the package is not installed; it is run from the repository
 
+from benchmarks import places
 from benchmarks.__main__ import main
-from benchmarks.scale import command, measure, processes, worker
+from benchmarks.scale import measure, processes, worker
 from benchmarks.scale.delayed import Delayed
 from benchmarks.scale.measure import Plan
 from benchmarks.scale.model import LINKS, Link, Step, fitted, members_speed_up, messages, sum_seconds
@@ -219,7 +220,7 @@ def test_the_command_renders_and_refuses(tmp_path, capsys, monkeypatch):
     assert main(["scale", "--backend", "strict"]) == 2
     assert "takes no part" in capsys.readouterr().err
     assert main(["scale", "--case", "huge"]) == 2
-    monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.setattr(places, "RESULTS", tmp_path)
     assert main(["scale", "--markdown"]) == 2
     assert "there are no results of scale" in capsys.readouterr().err
 

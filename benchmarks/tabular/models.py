@@ -82,7 +82,27 @@ def _pytabkit(kind: str) -> Callable[[bool, int, Any], Any]:
     return make
 
 
-class _Filled:
+class _Prepared:
+    """A model that gets its tables made ready."""
+
+    _model: Any
+
+    def _prepared(self, frame: Any) -> Any:
+        raise NotImplementedError
+
+    def predict(self, frame: Any) -> Any:
+        return self._model.predict(self._prepared(frame))
+
+    def predict_proba(self, frame: Any) -> Any:
+        return self._model.predict_proba(self._prepared(frame))
+
+
+def _as_text(column: Any) -> Any:
+    """With a category of its own for what is missing."""
+    return column.astype(object).where(column.notna(), "missing").astype(str)
+
+
+class _Filled(_Prepared):
     """For models that take categories but no gaps in numbers: medians."""
 
     def __init__(self, model: Any) -> None:
@@ -92,7 +112,7 @@ class _Filled:
         frame = frame.copy()
         for name in frame.columns:
             if name in self._text:
-                frame[name] = frame[name].astype(object).where(frame[name].notna(), "missing").astype(str)
+                frame[name] = _as_text(frame[name])
             else:
                 frame[name] = frame[name].astype("float32").fillna(self._medians[name])
         return frame
@@ -102,12 +122,6 @@ class _Filled:
         self._medians = {c: frame[c].median() for c in frame.columns if c not in self._text}
         self._model.fit(self._prepared(frame), y, cat_col_names=self._text)
         return self
-
-    def predict(self, frame: Any) -> Any:
-        return self._model.predict(self._prepared(frame))
-
-    def predict_proba(self, frame: Any) -> Any:
-        return self._model.predict_proba(self._prepared(frame))
 
 
 def _sklearn_mlp(is_classification: bool, seed: int, frame: Any) -> Any:
@@ -145,7 +159,7 @@ def _lightgbm(is_classification: bool, seed: int, frame: Any) -> Any:
     import lightgbm
 
     cls = lightgbm.LGBMClassifier if is_classification else lightgbm.LGBMRegressor
-    return _Categorical(cls(random_state=seed, n_jobs=THREADS, verbose=-1), missing=None)
+    return _Categorical(cls(random_state=seed, n_jobs=THREADS, verbose=-1), as_text=False)
 
 
 def _catboost(is_classification: bool, seed: int, frame: Any) -> Any:
@@ -156,36 +170,28 @@ def _catboost(is_classification: bool, seed: int, frame: Any) -> Any:
         random_seed=seed, thread_count=THREADS, verbose=False, allow_writing_files=False,
         cat_features=categories(frame),
     )  # fmt: skip
-    return _Categorical(model, missing="missing")
+    return _Categorical(model, as_text=True)
 
 
-class _Categorical:
+class _Categorical(_Prepared):
     """For trees with categories of their own: pandas' categories, or text where gaps are a category."""
 
-    def __init__(self, model: Any, missing: str | None) -> None:
-        self._model, self._missing = model, missing
+    def __init__(self, model: Any, as_text: bool) -> None:
+        self._model, self._as_text = model, as_text
 
     def _prepared(self, frame: Any) -> Any:
         import pandas
 
         frame = frame.copy()
         for name, values in self._levels.items():
-            if self._missing is None:
-                frame[name] = pandas.Categorical(frame[name], categories=values)
-            else:
-                frame[name] = frame[name].astype(object).where(frame[name].notna(), self._missing).astype(str)
+            column = frame[name]
+            frame[name] = _as_text(column) if self._as_text else pandas.Categorical(column, categories=values)
         return frame
 
     def fit(self, frame: Any, y: Any) -> _Categorical:
         self._levels = {name: sorted(frame[name].dropna().unique(), key=str) for name in categories(frame)}
         self._model.fit(self._prepared(frame), y)
         return self
-
-    def predict(self, frame: Any) -> Any:
-        return self._model.predict(self._prepared(frame))
-
-    def predict_proba(self, frame: Any) -> Any:
-        return self._model.predict_proba(self._prepared(frame))
 
 
 MODELS: dict[str, Model] = {

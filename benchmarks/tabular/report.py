@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.drawing import pyplot, write_svg
 from benchmarks.markdown import table_text
 from benchmarks.report import Table, duration
 from benchmarks.tabular.ranks import Rank, errors, ranks, wins
 from benchmarks.tabular.results import Results
-from multimlp.errors import missing_dependency
 
 OURS = ("RealMLP", "TabM")
 
@@ -82,22 +82,14 @@ def draw(results: Results, path: Path) -> Path | None:
     found = ranks(results)
     if not found:
         return None
-    try:
-        import matplotlib
-    except ImportError:
-        raise missing_dependency("matplotlib", "drawing benchmarks", "plot") from None
-    matplotlib.use("Agg")
-    matplotlib.rcParams.update({"svg.hashsalt": "multimlp", "svg.fonttype": "none", "font.size": 10})
-    import matplotlib.pyplot as plt
-
+    plt = pyplot()
     figure, axis = plt.subplots(figsize=(6.4, 0.4 * len(found) + 1.0), layout="constrained")
     for place, one in enumerate(reversed(found)):
         _bar(axis, place, one)
     axis.set_yticks(range(len(found)), [one.model for one in reversed(found)])
     axis.set_xlabel(f"mean rank over {found[0].datasets} data sets, 95 % interval; less is better")
     axis.grid(axis="x", color="#eeeeee")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, bbox_inches="tight", facecolor="white", metadata={"Date": None})
+    write_svg(figure, path)
     plt.close(figure)
     return path
 

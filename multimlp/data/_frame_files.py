@@ -15,7 +15,7 @@ from multimlp.data._columnar import COLUMNAR, Choose, read_columnar
 from multimlp.data._csv import blocks_of, header_of, opened_csv
 from multimlp.data._dataset import Dataset, check_features
 from multimlp.data._split import rows_of_parts
-from multimlp.data._tables import CSV, USUAL_TARGETS, check_file, hint, listed, target_values
+from multimlp.data._tables import CSV, check_file, hint, listed, target_column, target_values
 from multimlp.data._targets import encode
 from multimlp.errors import DataError, InputError
 from multimlp.frames import Schema
@@ -128,14 +128,7 @@ def read_frame(
     kinds = dict.fromkeys(categorical, "category")
 
     def choose(header: list[str]) -> tuple[list[str], str | None]:
-        usual = (name for name in header if name.lower() in USUAL_TARGETS)
-        chosen = target if target is not None else next(usual, None)
-        if chosen is None:
-            raise DataError(
-                f"{where}: which column to predict? Name one with target= (--target): {listed(header)}"
-            )
-        if chosen not in header:
-            raise DataError(f"{where}: no column {chosen!r} to predict{hint(chosen, header)}")
+        chosen = target_column(where, target, header)
         for option, named in (("drop", drop), ("categorical", categorical)):
             for name in named:
                 if name not in header:

@@ -144,6 +144,19 @@ def _require(where: Path, wanted: Sequence[str], header: Sequence[str]) -> None:
         raise DataError(f"{where}: missing column{plural} {listed(missing)}{hint(missing[0], header)}")
 
 
+def target_column(where: Path, target: str | None, header: Sequence[str]) -> str:
+    """The column to predict: the one asked for, or one with a usual name."""
+    usual = (name for name in header if name.lower() in USUAL_TARGETS)
+    chosen = target if target is not None else next(usual, None)
+    if chosen is None:
+        raise DataError(
+            f"{where}: which column to predict? Name one with target= (--target): {listed(header)}"
+        )
+    if chosen not in header:
+        raise DataError(f"{where}: no column {chosen!r} to predict{hint(chosen, header)}")
+    return chosen
+
+
 def listed(names: Sequence[str], most: int = 8) -> str:
     """Some of the names, and how many more there are."""
     shown = ", ".join(map(repr, names[:most]))
@@ -161,15 +174,7 @@ def hint(name: str, header: Sequence[str]) -> str:
 
 def _from_csv(where: Path, target: str | None, task: str | None) -> Dataset:
     def select(header: list[str]) -> tuple[list[int], int | None]:
-        usual = (name for name in header if name.lower() in USUAL_TARGETS)
-        chosen = target if target is not None else next(usual, None)
-        if chosen is None:
-            raise DataError(
-                f"{where}: which column to predict? Name one with target= (--target): {listed(header)}"
-            )
-        if chosen not in header:
-            raise DataError(f"{where}: no column {chosen!r} to predict{hint(chosen, header)}")
-        at = header.index(chosen)
+        at = header.index(target_column(where, target, header))
         return [j for j in range(len(header)) if j != at], at
 
     columns = read_csv(where, select)
