@@ -2,7 +2,7 @@
 
 Run from the root of the repository::
 
-    python -m benchmarks              # everything; writes benchmarks/results/<machine>.json and plots
+    python -m benchmarks              # everything, in pieces; writes benchmarks/results/<machine>.json and plots
     python -m benchmarks --quick      # a few minutes
     python -m benchmarks --markdown   # the section of docs/benchmarks.md from a results file
 

@@ -15,36 +15,27 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from benchmarks import (
-    alone,
-    cold,
-    compare,
-    growth,
-    machine,
-    markdown,
-    memory,
-    places,
-    plots,
-    report,
-    transforms,
-)
+from benchmarks import compare, machine, markdown, places, plots, report
 from benchmarks.implementations import BACKENDS
+from benchmarks.ledger import Ledger, add_minutes
+from benchmarks.pieces import Plan, together
 from benchmarks.process import cores_available
 from benchmarks.results import Results
-from benchmarks.runner import Options, Run, run_tasks
+from benchmarks.runner import Options
 from benchmarks.scale import command as scale
 from benchmarks.tabular import command as tables
-from benchmarks.tasks import GROUPS, Task, choose
+from benchmarks.tasks import GROUPS, choose
 from multimlp.backend import canonical_name, is_installed, load_backend
 from multimlp.bench import print_table, progress
 from multimlp.errors import InputError, MultimlpError
 
-CHECK_FAILED, BAD_USAGE = 1, 2
+CHECK_FAILED, BAD_USAGE, UNFINISHED = 1, 2, 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, or render or compare what was measured; 0, 1 if something is wrong or slower, 2 for bad usage."""
+    """Measure, or render or compare what was measured; 0, 1 if something is wrong or slower, 2 for bad usage, 3 if pieces are left."""
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["scale"]:
         return scale.main(argv[1:])
@@ -59,15 +50,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.verdict is not None:
             return _verdict([Path(path) for path in args.verdict])
         old = None if args.compare is None else Results.read(Path(args.compare))
-        results, stem = _measure(args)
+        measured = _measure(args)
     except MultimlpError as error:
         print(f"benchmarks: error: {error}", file=sys.stderr)
         return BAD_USAGE
+    if measured is None:
+        return UNFINISHED
+    results, stem = measured
     code = _show(results)
     path = stem.with_suffix(".json")
     if args.output is None and path.exists():
         path.replace(path.with_stem(path.stem + places.BEFORE))
     results.write(path)
+    places.unfinished(stem).unlink(missing_ok=True)
     drawn = plots.draw(results, stem)
     text = stem.with_suffix(".md")
     pictures = [Path(p.name) for p in drawn if p.suffix == ".svg"]
@@ -92,6 +87,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", metavar="NAME", help="cpu (the default) or cuda")
     parser.add_argument("--threads", type=int, metavar="N", help="processors to use; default: all")
     parser.add_argument("--rounds", type=int, metavar="N", help="default: 5; 3 with --quick")
+    add_minutes(parser)
+    parser.add_argument(
+        "--fresh", action="store_true", help="do not go on with a complete run that was interrupted"
+    )
     parser.add_argument("--compare", metavar="FILE", help="older results to compare with")
     parser.add_argument(
         "--output", metavar="FILE", help="where to write the results (.json; plots beside it)"
@@ -131,48 +130,54 @@ def _verdict(paths: list[Path]) -> int:
     return 0 if table.rows and all(row[-1] == "reached" for row in table.rows) else CHECK_FAILED
 
 
-def _measure(args: argparse.Namespace) -> tuple[Results, Path]:
+def _measure(args: argparse.Namespace) -> tuple[Results, Path] | None:
+    """What was found, and where it is to be kept without an ending; None while pieces of a complete run are left."""
     tasks, others = choose(args.case, args.quick)
     options = _options(args)
-    title = machine.describe(len(options.cores), list(options.cores), options.device, {})
-    where = f"{title['gpu']}, " if title["gpu"] else ""
-    print(
-        f"{where}{title['cpu']}, {len(options.cores)} threads, pinned to {', '.join(map(str, options.cores))}"
-    )
-    with progress(_steps(tasks, others, options), "benchmarks") as bar:
-        run = Run(options, lambda text: _advance(bar, text))
-        run_tasks(tasks, run)
-        if "cold" in others:
-            cold.measure(run)
-        figures = memory.measure(run) if "memory" in others else []
-        if "derivatives" in others:
-            transforms.measure_all(run)
-        curves = growth.measure(run) if "growth" in others else []
-        by_themselves = alone.measure(run) if "alone" in others else []
-    described = machine.describe(len(options.cores), list(options.cores), options.device, run.versions)
-    plain = {"rounds": options.rounds, "round_seconds": options.round_seconds, "quick": args.quick}
-    results = Results(described, plain, run.measurements, curves, figures, run.loads, by_themselves)
+    cores = list(options.cores)
+    here = machine.describe(len(cores), cores, options.device, {})
     complete = not (args.quick or args.case or args.backend)
-    return results, places.stem(described, complete) if args.output is None else Path(
-        args.output
-    ).with_suffix("")
+    if not complete and (args.fresh or args.minutes != float("inf")):
+        raise InputError(
+            "fresh, minutes: a complete run alone goes on where it stopped; leave out --quick, --case and --backend"
+        )
+    plain = {"rounds": options.rounds, "round_seconds": options.round_seconds, "quick": args.quick}
+    output = places.stem(here, complete) if args.output is None else Path(args.output).with_suffix("")
+    plan = Plan(tasks, others, options, lambda text: _advance(bar, text))
+    fixed = {name: value for name, value in here.items() if name != "measured"}
+    ledger = (
+        _ledger(output, {"machine": fixed, "backends": options.backends, **plain}, args.fresh)
+        if complete
+        else None
+    )
+    where = f"{here['gpu']}, " if here["gpu"] else ""
+    print(f"{where}{here['cpu']}, {len(cores)} threads, pinned to {', '.join(map(str, cores))}")
+    with progress(plan.steps() if ledger is None else plan.steps(ledger.done), "benchmarks") as bar:
+        if ledger is None:
+            found = [piece.run() for piece in plan.pieces()]
+        else:
+            if left := ledger.go_on(plan.pieces(), args.minutes):
+                print(f"{left} pieces are left; the same call goes on with them")
+                return None
+            found = [ledger.pieces[piece.name]["found"] for piece in plan.pieces()]
+    results = together(
+        found, lambda versions: machine.describe(len(cores), cores, options.device, versions), plain
+    )
+    return results, output
+
+
+def _ledger(output: Path, setting: dict[str, Any], fresh: bool) -> Ledger:
+    """Of the pieces of a complete run, which lies in the scratch folder until all of them are there."""
+    path = places.unfinished(output)
+    if fresh:
+        path.unlink(missing_ok=True)
+    return Ledger(path, setting)
 
 
 def _advance(bar: object, text: str) -> None:
     bar.advance(1)  # type: ignore[attr-defined]
     if not sys.stderr.isatty():
         print(text, file=sys.stderr, flush=True)
-
-
-def _steps(tasks: list[Task], others: tuple[str, ...], options: Options) -> int:
-    backends = len(options.backends)
-    cold_steps = options.cold_rounds * backends if "cold" in others else 0
-    memory_steps = backends if "memory" in others else 0
-    growth_steps = len(growth.AXES) * backends if "growth" in others else 0
-    alone_steps = backends if "alone" in others else 0
-    transform_steps = backends if "derivatives" in others else 0
-    steps = len(tasks) * backends * options.rounds
-    return steps + cold_steps + memory_steps + growth_steps + alone_steps + transform_steps
 
 
 def _options(args: argparse.Namespace) -> Options:

@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ _SAMPLE_SECONDS = 0.06
 
 
 def describe(threads: int, cores: list[int], device: str | None, versions: dict[str, str]) -> dict[str, Any]:
-    """Everything that a time depends on, as plain data."""
+    """Everything that a time depends on, as plain data, and when it was measured."""
     return {
+        "measured": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "pinned_to": cores,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from benchmarks.report import Table, quiet, tables, target_table
 from benchmarks.results import Results
@@ -36,7 +37,7 @@ def _introduction(results: Results) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     place = f"{machine['gpu']} beside {machine['cpu']}" if machine["gpu"] else machine["cpu"]
     lines = [
-        f"Measured on {place}, {machine['cores']} cores, {machine['threads']} threads, {machine['system']}, "
+        f"Measured {_day(machine)}on {place}, {machine['cores']} cores, {machine['threads']} threads, {machine['system']}, "
         f"Python {machine['python']}: {versions}.",
         "Times are medians over rounds (± half their range); ratios are the time of the peer over ours, so above 1x "
         "multimlp is faster. For the matrix products alone and for a copy the percentage of our time that they "
@@ -44,6 +45,10 @@ def _introduction(results: Results) -> list[str]:
     ]
     warning = quiet(results)
     return [*lines, f"**{warning[0].upper()}{warning[1:]}.**"] if warning else lines
+
+
+def _day(machine: dict[str, Any]) -> str:
+    return f"{machine['measured'][:10]} " if "measured" in machine else ""
 
 
 def _pictures(plots: list[Path]) -> list[str]:

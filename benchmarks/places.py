@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,13 @@ def stem(described: dict[str, Any], complete: bool, kind: str = "") -> Path:
     return (RESULTS if complete else SCRATCH) / (f"{kind}-{name}" if kind else name)
 
 
+def unfinished(output: Path) -> Path:
+    """Where the pieces of a complete run lie until all of them are there."""
+    return SCRATCH / f"{output.name}-unfinished.json"
+
+
 def latest(kind: str = "") -> Path:
-    """The newest complete run of a kind, default: of none of `KINDS`.
+    """The newest complete run of a kind, by what its file says, default: of none of `KINDS`.
 
     Raises
     ------
@@ -39,7 +45,12 @@ def latest(kind: str = "") -> Path:
         raise InputError(
             f"markdown: there are no results{f' of {kind}' if kind else f' in {RESULTS}'}; run {command} first"
         )
-    return max(found, key=lambda path: path.stat().st_mtime)
+    return max(found, key=_measured)
+
+
+def _measured(path: Path) -> str:
+    """When; files know it, their dates do not: those of a clone are all of the day when it was made."""
+    return str(json.loads(path.read_text(encoding="utf-8")).get("machine", {}).get("measured", ""))
 
 
 def _kind(path: Path) -> str:

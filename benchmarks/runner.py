@@ -96,9 +96,13 @@ class Pool:
         return self._workers[one]
 
 
+KINDS = (("training", "smooth", "ensemble"), ("inference", "activation", "transform"))
+"""Of tasks that share implementations, which keep their processes."""
+
+
 def run_tasks(tasks: Sequence[Task], run: Run) -> None:
-    """Measure tasks on every backend; tasks that share implementations keep their processes."""
-    for kinds in (("training", "smooth", "ensemble"), ("inference", "activation", "transform")):
+    """Measure tasks on every backend."""
+    for kinds in KINDS:
         chosen = [task for task in tasks if task.kind in kinds]
         for backend in run.options.backends:
             with Pool(run) as pool:

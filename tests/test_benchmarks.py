@@ -33,17 +33,18 @@ from benchmarks import (
     targets,
     transforms,
 )
+from benchmarks import pieces as pieces_module
 from benchmarks.__main__ import main as benchmarks_main
 from benchmarks.busy import busy_machine
 from benchmarks.channel import Prepare, Ready, Release, Released, Round, Samples
-from benchmarks.implementations import IMPLEMENTATIONS, Implementation, taking_part
+from benchmarks.implementations import BACKENDS, IMPLEMENTATIONS, Implementation, taking_part
 from benchmarks.jobs import Call, Training, compare_losses
 from benchmarks.process import Worker, WorkerError
 from benchmarks.results import Curve, Measurement, Memory, Ratio, Results, ratio
 from benchmarks.runner import job_for
 from benchmarks.tasks import SMOOTH, TASKS, choose
 from multimlp import bench
-from multimlp.backend import load_backend, select
+from multimlp.backend import is_installed, load_backend, select
 from multimlp.bench import CASES, Case, find_case, products, time_fit
 from multimlp.cli import main
 from multimlp.errors import FileFormatError, InputError
@@ -204,11 +205,53 @@ def test_one_run_is_no_verdict(tmp_path, monkeypatch, capsys):
 
 def test_runs_of_another_kind_are_not_taken_for_the_newest(tmp_path, monkeypatch):
     monkeypatch.setattr(places, "RESULTS", tmp_path)
-    for age, name in enumerate(("here-before", "scale-here", "tables-here", "here")):
-        (tmp_path / f"{name}.json").touch()
-        os.utime(tmp_path / f"{name}.json", (1000 - age, 1000 - age))
+    for day, name in enumerate(("there", "here", "here-before", "scale-here", "tables-here")):
+        text = json.dumps({"machine": {"measured": f"2026-11-2{day}"} if day else {}})
+        (tmp_path / f"{name}.json").write_text(text)
     assert places.latest().name == "here.json"
     assert [places.latest(kind).name for kind in places.KINDS] == ["scale-here.json", "tables-here.json"]
+
+
+@pytest.fixture
+def pieces(monkeypatch, tmp_path):
+    """A complete run of which each piece measures nothing, one a minute; the names of those that ran, and versions of NumPy."""
+    ran, clock, versions = [], [0.0], ["2.0"]
+
+    def nothing(run):
+        backend = run.options.backends[0]
+        ran.append(backend)
+        clock[0] += 60.0
+        run.versions["numpy"] = versions[-1]
+        run.measurements.append(replace(measured([1e-6]), backend=backend))
+        return {}
+
+    monkeypatch.setattr(pieces_module, "_MEASURES", {"memory": nothing})
+    monkeypatch.setattr("benchmarks.__main__.choose", lambda names, quick: ([], ("memory",)))
+    monkeypatch.setattr("benchmarks.__main__.plots.draw", lambda results, stem: [])
+    monkeypatch.setattr("benchmarks.ledger.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(places, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(places, "SCRATCH", tmp_path / "scratch")
+    return ran, versions
+
+
+def test_a_complete_run_goes_on_where_it_stopped(pieces, tmp_path, capsys):
+    ran, versions = pieces
+    backends = [name for name in BACKENDS if name != "cupy" and is_installed(name)]
+    assert benchmarks_main(["--minutes", "1.5"]) == 3
+    assert ran == backends[:1]
+    assert f"{len(backends) - 1} pieces are left" in capsys.readouterr().out
+    assert not (tmp_path / "results").exists(), "what is not complete is not a result"
+    assert benchmarks_main([]) in (0, 1)
+    assert ran == backends
+    (path,) = (tmp_path / "results").glob("*.json")
+    assert [one.backend for one in Results.read(path).measurements] == backends
+    assert not list((tmp_path / "scratch").glob("*")), "the next run begins anew"
+    assert benchmarks_main(["--minutes", "1.5"]) == 3
+    versions.append("2.1")
+    assert benchmarks_main([]) == 2
+    assert "numpy 2.0 and 2.1: measure again with --fresh" in capsys.readouterr().err
+    assert benchmarks_main(["--fresh"]) in (0, 1)
+    assert len(list((tmp_path / "results").glob("*.json"))) == 2
 
 
 def test_a_busy_machine_is_quiet_again_afterwards():
@@ -540,6 +583,7 @@ def test_a_small_run_from_the_command_line(tmp_path, capsys):
         (["--backend", "strict"], "takes no part"),
         (["--threads", "0"], "threads: expected 1 to"),
         (["--rounds", "0"], "rounds: expected at least 1"),
+        (["--quick", "--minutes", "3"], "a complete run alone goes on"),
         (["--markdown", "no-such-file.json"], "cannot read"),
         (["--compare", "no-such-file.json"], "cannot read"),
     ],

@@ -16,9 +16,9 @@ sys.path.append(str(ROOT))  # the package is not installed; it is run from the r
 from benchmarks import growth, machine
 from benchmarks.gpu import __main__ as command
 from benchmarks.gpu import probes
-from benchmarks.gpu.ledger import Ledger
-from benchmarks.gpu.pieces import MEMBERS, Piece, Plan, pieces
+from benchmarks.gpu.pieces import MEMBERS, Plan, pieces
 from benchmarks.gpu.tables import tables
+from benchmarks.ledger import Ledger, Piece
 from benchmarks.process import environment
 from multimlp.bench import Case
 from multimlp.errors import FileFormatError, InputError
@@ -85,7 +85,7 @@ def made(monkeypatch):
 
     found = [piece("probes numpy"), piece("probes torch", "out of memory"), piece("probes jax")]
     monkeypatch.setattr(command, "pieces", lambda plan: iter(found))
-    monkeypatch.setattr(command.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("benchmarks.ledger.time.monotonic", lambda: clock[0])
     return ran
 
 
@@ -115,7 +115,7 @@ def test_results_of_another_setting_and_other_files_are_refused(tmp_path):
         Ledger(path, {"gpu": "B", "quick": True})
     for text in ("", "[]", "{}", json.dumps({"version": 1, "setting": 3, "pieces": {}})):
         path.write_text(text)
-        with pytest.raises(FileFormatError, match="no results of bench-gpu"):
+        with pytest.raises(FileFormatError, match="no pieces of a run"):
             Ledger(path, {"gpu": "A"})
     path.write_text(json.dumps({"version": 99, "setting": {}, "pieces": {}}))
     with pytest.raises(FileFormatError, match="version 99"):

@@ -2,5 +2,5 @@
 
 Each library is first asked for what the machine can do at all (`benchmarks.gpu.probes`); then the same tasks as on the CPU run
 (`benchmarks.tasks`), with TF32 off and on, and ensembles of growing size. Everything that is finished is in one file of results
-(`benchmarks.gpu.ledger`), so that the next call goes on where the last one ended.
+(`benchmarks.ledger`), so that the next call goes on where the last one ended.
 """

@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import machine
-from benchmarks.gpu.ledger import Ledger
 from benchmarks.gpu.pieces import Plan, pieces
 from benchmarks.gpu.tables import tables
 from benchmarks.implementations import BACKENDS
+from benchmarks.ledger import Ledger, add_minutes
 from benchmarks.process import ROOT, cores_available
 from multimlp.backend import is_installed
 from multimlp.bench import print_table
@@ -51,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MultimlpError as error:
         print(f"bench-gpu: {error}", file=sys.stderr)
         return BAD_USAGE
-    left = _measure(plan, ledger, args)
+    wanted = [piece for piece in pieces(plan) if args.only is None or args.only in piece.name]
+    left = ledger.go_on(wanted, args.minutes, args.retry, LONGEST)
     for table in tables(ledger.pieces, args.device):
         print()
         print_table(table.columns, table.rows, table.title)
@@ -60,27 +60,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{left} pieces are left; the same call goes on with them")
         return UNFINISHED
     return PROBLEMS if any(entry["problem"] for entry in ledger.pieces.values()) else DONE
-
-
-def _measure(plan: Plan, ledger: Ledger, args: argparse.Namespace) -> int:
-    """Run what is missing as long as there is time; how many pieces are left."""
-    wanted = [piece for piece in pieces(plan) if args.only is None or args.only in piece.name]
-    missing = [piece for piece in wanted if not ledger.done(piece.name, args.retry)]
-    until = time.monotonic() + 60 * args.minutes
-    longest = 0.0
-    for number, piece in enumerate(missing):
-        if number and time.monotonic() + longest > until:
-            return len(missing) - number
-        started = time.monotonic()
-        found = piece.run()
-        seconds = time.monotonic() - started
-        longest = max(longest, seconds)
-        problem = str(found.pop("problem", ""))
-        if seconds > LONGEST:
-            print(f"{piece.name} took {seconds:.0f} s, more than a piece should", file=sys.stderr)
-        ledger.note(piece.name, seconds, found, problem)
-        print(f"{number + 1}/{len(missing)} {piece.name}: {problem or f'{seconds:.1f} s'}", flush=True)
-    return 0
 
 
 def _backends(args: argparse.Namespace) -> tuple[str, ...]:
@@ -101,13 +80,6 @@ def _output(args: argparse.Namespace, described: dict[str, object]) -> Path:
     return folder / f"gpu-{machine.slug(described)}{'-quick' if args.quick else ''}.json"
 
 
-def _minutes(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"expected a positive number of minutes, got {text}")
-    return value
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.gpu",
@@ -120,12 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         "--backend", action="append", metavar="NAME", help="may be repeated; default: all installed"
     )
     parser.add_argument("--only", metavar="WORDS", help="pieces whose names contain this")
-    parser.add_argument(
-        "--minutes",
-        type=_minutes,
-        default=float("inf"),
-        help="start no piece that may last longer than this; default: no limit",
-    )
+    add_minutes(parser)
     parser.add_argument("--retry", action="store_true", help="measure again what found a problem")
     parser.add_argument(
         "--output", metavar="FILE", help="the file of results; default: named after the machine"

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks import growth
 from benchmarks.gpu import probes
 from benchmarks.jobs import Call
+from benchmarks.ledger import Piece
 from benchmarks.runner import Options, Run, run_tasks
 from benchmarks.tasks import TASKS, Task
 from multimlp.bench import CASES, Case
@@ -48,14 +49,6 @@ class Plan:
             cold_rounds=0,
             tf32=tf32,
         )
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Something to measure; ``run()`` gives plain values, with the reason under ``"problem"`` where it could not be measured."""
-
-    name: str
-    run: Callable[[], dict[str, Any]]
 
 
 def pieces(plan: Plan) -> Iterator[Piece]:
