@@ -4,8 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo fuzz test test-all test-distributed test-long test-lowest test-mxnet test-notebooks test-paddle test-sdist test-site test-wheel lint \
-	types docs bench bench-gpu clean
+.PHONY: demo fuzz test test-all test-distributed test-long test-lowest test-mxnet test-notebooks test-paddle test-sdist test-site test-wheel \
+	environments lint types docs bench bench-gpu clean
 
 demo: $(VENV)/.demo ## train one network on every backend and compare
 	$(BIN)/multimlp train digits
@@ -91,6 +91,8 @@ bench: $(VENV)/.test ## the benchmark tables of docs/benchmarks.md
 
 bench-gpu: $(VENV)/.test ## the benchmarks on a CUDA GPU, in pieces: whoever interrupts it goes on later
 	$(BIN)/python -m benchmarks.gpu
+
+environments: $(foreach name,lowest lowest-jax mxnet paddle notebooks,$(VENV)-$(name)/.test) ## those that the tests beside the default ones need
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
