@@ -119,7 +119,12 @@ def test_the_command(tmp_path, capsys):
     text = capsys.readouterr().out
     assert json.loads(text)["passed"] is True
     (tmp_path / "mine.json").write_text(text)
-    assert main([*arguments, "--against", str(tmp_path / "mine.json")]) == 0
+    (tmp_path / "theirs.json").write_text(text.replace("numpy", "sunpy"))
+    capsys.readouterr()
+    others = ["--against", str(tmp_path / "mine.json"), "--against", str(tmp_path / "theirs.json")]
+    assert main([*arguments, *others, "--markdown"]) == 0
+    assert "on numpy" in (shown := capsys.readouterr().out)
+    assert "| sunpy |" in shown, "every report's backends are shown"
 
 
 WRONG = {

@@ -11,6 +11,7 @@ example:
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Sequence
 
 from multimlp.backend import canonical_name, is_installed, load_backend
@@ -70,7 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--against",
         metavar="FILE",
         type=file_name,
-        help="also compare with a report made elsewhere with --json, and show its backends",
+        action="append",
+        default=[],
+        help="also compare with a report made elsewhere with --json, and show its backends; may be repeated",
     )
 
 
@@ -81,17 +84,17 @@ def run(args: argparse.Namespace) -> int:
         raise missing_dependency("mpmath", "multimlp parity", "parity")
     if args.html is not None:
         check_writable(args.html, "--html")
-        if args.against is not None:
-            check_apart(args.html, args.against, what="--html")
-    other = None
-    if args.against is not None:
-        with opening(args.against, "--against: cannot be compared with") as path:
-            other = Report.from_json(path.read_text(encoding="utf-8"))
+        for path in args.against:
+            check_apart(args.html, path, what="--html")
+    others = []
+    for given in args.against:
+        with opening(given, "--against: cannot be compared with") as path:
+            others.append(Report.from_json(path.read_text(encoding="utf-8")))
     report = _compared(args)
     from multimlp.parity.comparison import compare
 
-    rows = [] if other is None else compare(report, other)
-    shown = report if other is None else report.beside(other)
+    rows = [row for other in others for row in compare(report, other)]
+    shown = functools.reduce(Report.beside, others, report)
     if args.html is not None:
         from multimlp.parity.html import page
 

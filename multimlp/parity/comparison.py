@@ -25,14 +25,21 @@ def compare(here: Report, there: Report) -> list[Row]:
         for row in report.rows
         if row.mode != "definition"
     }
+    theirs: dict[str, list[str]] = {}
+    for key in there.results:
+        asked, _, backend = key.rpartition("|")
+        if backend != "mpmath":
+            theirs.setdefault(asked, []).append(key)
     rows = []
     for key, result in here.results.items():
-        function, aspect, dtype, backend = key.split("|")
-        for other_key, other in there.results.items():
-            f, a, d, other_backend = other_key.split("|")
-            same_grid = np.array_equal(here.grids[f"{function}|{dtype}"], there.grids.get(f"{f}|{d}", []))
-            if (function, aspect, dtype) == (f, a, d) and same_grid and backend != "mpmath" != other_backend:
-                rows.append(_row(here, key, other_key, result, other, limits))
+        asked, _, backend = key.rpartition("|")
+        function, _, dtype = asked.split("|")
+        grid = f"{function}|{dtype}"
+        if backend != "mpmath" and np.array_equal(here.grids[grid], there.grids.get(grid, [])):
+            rows += [
+                _row(here, key, other, result, there.results[other], limits)
+                for other in theirs.get(asked, [])
+            ]
     if not rows:
         raise InputError(
             "--against: the two reports have no grid in common; run both with --quick, or both without"

@@ -60,7 +60,7 @@ def show(report: Report, against: Sequence[Row] = ()) -> None:
         )
     if against:
         good = sum(row.passed for row in against)
-        print_text(f"against the other report: {good} of {len(against)} comparisons within tolerance")
+        print_text(f"against what was made elsewhere: {good} of {len(against)} comparisons within tolerance")
     failures = [*report.failures, *(row for row in against if not row.passed)]
     for row in failures:
         print_text(f"FAILED {describe(row)}", "red")
