@@ -135,6 +135,7 @@ def of_arrays(library: str) -> dict[str, Call]:
             {"per_example": x, "sample_weight": x, "reduction": "mean"},
         ),
         "batch_mean": (losses.batch_mean, {"per_example": x, "sample_weight": x}),
+        "total_weight": (losses.total_weight, {"weights": x}),
         "schedule()": (schedules.cosine(0.1, 5), {"step": 1, "dtype": None}),
         "predicted_classes": (metrics.predicted_classes, {"outputs": outputs}),
         "mlp.dense": (mm.mlp.dense, {"x": rows, "weight": params[0].weight, "bias": params[0].bias}),

@@ -100,13 +100,19 @@ def test_what_is_validated_on_is_checked(backend, held, error, said):
         ((X[:4], Y[:4] + 7), DataError, "batch 1: .*7"),
         ((X[:4], None), InputError, "None for y"),
         ((X[:4] * np.nan, Y[:4]), DataError, "batch 1: X: .* NaN or infinite"),
-        ((X[:4], Y[:4], np.zeros(4)), DataError, "batch 1: sample_weight: all weights are zero"),
+        ((X[:4], Y[:4], -np.ones(4)), DataError, "batch 1: sample_weight: expected weights >= 0"),
         ((X[:4], Y[:4], np.ones(3)), ShapeError, r"batch 1: sample_weight: expected shape \(4,\)"),
     ],
 )
 def test_each_batch_of_a_stream_is_checked(backend, second, error, said):
     with pytest.raises(error, match=said):
         fit(backend, lambda: iter([(X[:4], Y[:4]), second]))
+
+
+@every_backend
+def test_a_stream_of_no_weight_is_refused(backend):
+    with pytest.raises(DataError, match="all weights of all batches are zero"):
+        fit(backend, lambda: iter([(X[:4], Y[:4], np.zeros(4))] * 3))
 
 
 STAMPS = 1_700_000_000.0 + np.arange(1, 41)

@@ -139,6 +139,32 @@ def test_every_engine_of_a_backend_agrees(training_backend, loss, dropout):
     np.testing.assert_allclose(fast.history["loss"], plain.history["loss"], rtol=1e-11)
 
 
+@pytest.mark.parametrize("engine", ["fast", "none", "numba", "shards", "batches"])
+def test_a_batch_whose_weights_are_all_zero_teaches_nothing(training_backend, engine):
+    """By plain gradient descent, which a gradient of zero leaves where it is; the rows without the batch say what is right."""
+    if engine == "numba" and training_backend not in ("numpy", "torch"):
+        pytest.skip("no epochs compiled by Numba")
+    weights = np.repeat([1.0, 0.0, 2.0], 16)
+    compiler = {"none": {"compile": "none"}, "numba": {"compile": "numba"}, "shards": {"shards": 2}}.get(
+        engine, {}
+    )
+    settings = dict(
+        loss="mse", optimizer=optimizers.sgd(0.1), epochs=2, batch_size=16, validation=None, backend=training_backend,
+        dtype="float64", progress=False, **compiler,
+    )  # fmt: skip
+    mlp, rows = MLP(6, (5,), 2), np.flatnonzero(weights)
+    if engine == "batches":
+        parts = [(X[i : i + 16], VALUES[i : i + 16], weights[i : i + 16]) for i in (0, 16, 32)]
+        one = fit(mlp, lambda: iter(parts), **settings)
+    else:
+        one = fit(mlp, X[:48], VALUES[:48], sample_weight=weights, shuffle=False, **settings)
+    other = fit(mlp, X[rows], VALUES[rows], shuffle=False, **settings)
+    assert largest_difference(one, other) < 1e-14
+    np.testing.assert_allclose(
+        np.asarray(one.history["loss"]) * 48, np.asarray(other.history["loss"]) * 32, rtol=1e-12
+    )
+
+
 def test_members_of_an_ensemble_train_like_single_networks(training_backend):
     mlp = MLP(6, (5,), 3)
     settings = dict(

@@ -56,6 +56,8 @@ def shares(
     total = F(0)
     for r in range(batch):
         total += weights[rows[r]]
+    if total == 0:  # as `losses.total_weight`: such a batch teaches nothing
+        total = F(1)
     for r in range(count):
         out[r] = F(scale) * (weights[rows[first + r]] / total)
 

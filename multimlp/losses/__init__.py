@@ -27,10 +27,10 @@ from multimlp.losses._focal import *
 from multimlp.losses._likelihood import *
 from multimlp.losses._loss import Loss, get, names, with_options
 from multimlp.losses._quantile import *
-from multimlp.losses._reduce import batch_mean, reduce
+from multimlp.losses._reduce import batch_mean, reduce, total_weight
 from multimlp.losses._regression import *
 
-__all__ = ["Loss", "aligned", "batch_mean", "get", "names", "reduce", "with_options"]
+__all__ = ["Loss", "aligned", "batch_mean", "get", "names", "reduce", "total_weight", "with_options"]
 __all__ += _classification.__all__
 __all__ += _focal.__all__
 __all__ += _likelihood.__all__

@@ -19,7 +19,7 @@ def reduce(per_example: Array, sample_weight: Array | None = None, reduction: st
     sample_weight : array, shape (n,) or (..., n), optional
         One weight an example.
     reduction : {"mean", "sum", "none"}
-        ``mean`` with weights is ``sum(w * l) / sum(w)``, so doubling all weights changes nothing; ``sum``
+        ``mean`` with weights is ``sum(w * l) / sum(w)``, so doubling all weights changes nothing, and 0 where all are zero; ``sum``
         is ``sum(w * l)``; ``none`` is ``w * l``.
 
     Returns
@@ -58,10 +58,35 @@ def batch_mean(per_example: Array, sample_weight: Array | None = None) -> Array:
         if sample_weight is None:
             return xp.mean(per_example, axis=-1)
         weights = _weights(xp, per_example, sample_weight)
-        return xp.sum(per_example * weights, axis=-1) / xp.sum(weights, axis=-1)
+        return xp.sum(per_example * weights, axis=-1) / total_weight(weights)
     except Exception:  # libraries have types of their own
         _require(per_example, sample_weight)
         raise
+
+
+def total_weight(weights: Array) -> Array:
+    """What a weighted mean over the last axis is divided by: the sum of the weights, or 1 where all are zero.
+
+    So a batch whose examples all have the weight zero has the loss 0 and the gradient 0: it teaches nothing.
+
+    Parameters
+    ----------
+    weights : array, shape (..., n), floating, none negative
+
+    Returns
+    -------
+    array, shape (...)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import losses
+    >>> losses.total_weight(np.asarray([[1.0, 2.0], [0.0, 0.0]])).tolist()
+    [3.0, 1.0]
+    """
+    xp = array_namespace(weights)
+    total = xp.sum(weights, axis=-1)
+    return total + xp.astype(total == 0, total.dtype)
 
 
 def _require(per_example: Any, sample_weight: Any) -> None:

@@ -11,7 +11,7 @@ from multimlp.backend import Array, host, owner
 from multimlp.errors import DataError, InputError, ShapeError
 from multimlp.errors.checks import check_number, refuse
 from multimlp.training._orders import held_out
-from multimlp.training._rows import all_finite, take_rows
+from multimlp.training._rows import all_finite, is_any_positive, nothing_to_learn, take_rows
 from multimlp.training._several import Layout
 from multimlp.training._sources import LABELS, Rows, is_streamed
 
@@ -142,16 +142,17 @@ def check_rows(X: Any, y: Any, weights: Any, features: int | None, where: str = 
     _check_finite(y, f"{where}y")
     if weights is not None:
         _check_finite(weights, f"{where}sample_weight")
-        _check_weights(weights, f"{where}sample_weight")
+        _check_weights(weights, f"{where}sample_weight", some=not where)
 
 
-def _check_weights(weights: Any, name: str) -> None:
+def _check_weights(weights: Any, name: str, some: bool) -> None:
+    """``some``: whether one at least must be positive; a batch among others may be of no weight."""
     host_weights = owner(weights).to_numpy(weights)
     negative = np.flatnonzero(host_weights < 0)
     if len(negative):
         raise DataError(f"{name}: expected weights >= 0, got {host_weights[negative[0]]} at [{negative[0]}]")
-    if not np.any(host_weights > 0):
-        raise DataError(f"{name}: all weights are zero, so there is nothing to learn from")
+    if some and not is_any_positive(weights):
+        raise nothing_to_learn(f"{name}: all weights")
 
 
 def _check_finite(array: Any, name: str) -> None:

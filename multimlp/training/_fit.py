@@ -158,7 +158,7 @@ def fit(
         belongs to another run is refused: other data, settings, functions or callbacks; so is one of more epochs than ``epochs``. A
         run that a callback has stopped is over, and comes back as it ended. See "Checkpoints" in docs/file-format.md.
     sample_weight : array of shape (n,), optional
-        A batch's loss is ``sum(w * l) / sum(w)``.
+        A batch's loss is ``sum(w * l) / sum(w)``, and 0 where all of its weights are zero.
     regularizer : callable ``params -> scalar``, optional
         See `multimlp.regularizers`.
     metrics : sequence of str or callable, optional

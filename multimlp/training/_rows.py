@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from multimlp.backend import Array, owner
+from multimlp.errors import DataError
 
 _AT_ONCE = 1 << 22
 
@@ -34,3 +35,13 @@ def in_parts(array: Array) -> Iterator[Array]:
         return
     for start in range(0, int(array.shape[0]), _AT_ONCE):
         yield array[start : start + _AT_ONCE, ...]
+
+
+def is_any_positive(weights: Array) -> bool:
+    """Whether any example counts."""
+    return bool(np.any(owner(weights).to_numpy(weights) > 0))
+
+
+def nothing_to_learn(what: str) -> DataError:
+    """The error for examples of which none counts."""
+    return DataError(f"{what} are zero, so there is nothing to learn from")

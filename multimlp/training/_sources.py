@@ -20,6 +20,7 @@ from multimlp.errors import DataError, InputError
 from multimlp.errors.checks import refuse
 from multimlp.losses import Loss
 from multimlp.training._orders import Ordering
+from multimlp.training._rows import is_any_positive, nothing_to_learn
 from multimlp.training._several import Layout, is_several
 from multimlp.training.engines import Chunk
 
@@ -83,7 +84,7 @@ class Batches:
         self._check = check
         self._start: Callable[[], Iterator[Any]] = source if callable(source) else lambda: iter(source)
         self._one_shot = not callable(source) and iter(source) is source
-        self._used = False
+        self._used = self._teaches = False
         self.layout = None
         first = self._begin()
         try:
@@ -121,7 +122,7 @@ class Batches:
 
     def epoch(self, number: int) -> Iterator[Piece]:
         def pieces() -> Iterator[Piece]:
-            count = 0
+            count, self._teaches = 0, False
             if self._rest is not None:  # the iterator that was opened to look at the first batch
                 yield self._piece(self._first, 0)
                 iterator, self._rest = self._rest, None
@@ -130,12 +131,15 @@ class Batches:
                 iterator = self._begin()
             for at, batch in enumerate(iterator, count):
                 yield self._piece(batch, at)
+            if not self._teaches:
+                raise nothing_to_learn("sample_weight: all weights of all batches")
 
         return prefetch(pieces())
 
     def _piece(self, batch: Any, at: int) -> Piece:
         rows = self._unpack(batch)
         self._check(rows, f"batch {at}: ")
+        self._teaches = self._teaches or rows[2] is None or is_any_positive(rows[2])
         chunk = self._place(*rows)
         return chunk, np.arange(int(chunk.inputs.shape[0]))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from multimlp import tree
 from multimlp.backend import Array, array_namespace
-from multimlp.losses import batch_mean
+from multimlp.losses import batch_mean, total_weight
 from multimlp.training.engines.base import Problem
 from multimlp.tree import Tree
 
@@ -93,7 +93,7 @@ def flat_share(
         xp, whole = array_namespace(losses), float(everyone.shape[0])
         if weight:
             losses = losses * xp.astype(weight[0], losses.dtype)
-            whole = xp.sum(xp.astype(xp.take(data[2], everyone, axis=0), losses.dtype))
+            whole = total_weight(xp.astype(xp.take(data[2], everyone, axis=0), losses.dtype))
         if counted is not None:
             losses = losses * xp.astype(counted, losses.dtype)
         mean = xp.sum(losses, axis=-1) / whole

@@ -10,6 +10,7 @@ import numpy as np
 
 from multimlp.backend import Array, Call, Kernels, array_namespace
 from multimlp.distributed import Window
+from multimlp.losses import total_weight
 from multimlp.training.engines.base import Chunk, Problem
 from multimlp.training.engines.inplace.heads import SoftmaxHead, head_for
 from multimlp.training.engines.inplace.layout import Layout
@@ -112,7 +113,7 @@ class Pieces:
             found = backend.asarray(shares, dtype=kernels.dtype, device=kernels.device)
         else:
             xp = array_namespace(weights)
-            found = xp.take(weights, self._rows, axis=0) / xp.sum(weights)
+            found = xp.take(weights, self._rows, axis=0) / total_weight(weights)
             found[rows:] = 0
         return found.reshape((self._count, batch))
 

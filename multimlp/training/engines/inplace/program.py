@@ -19,6 +19,7 @@ import numpy as np
 
 from multimlp.backend import Array, Call, Kernels, Phase, array_namespace
 from multimlp.distributed import Window
+from multimlp.losses import total_weight
 from multimlp.training.engines.base import Chunk, Problem
 from multimlp.training.engines.inplace.heads import head_for
 from multimlp.training.engines.inplace.layers import Dropout
@@ -213,7 +214,7 @@ def shares_of(weights: Array | None, rows: Array, batch: int) -> Array | None:
         return None
     xp = array_namespace(weights)
     found = xp.reshape(xp.take(weights, rows, axis=0), (-1, batch))
-    return found / xp.sum(found, axis=1, keepdims=True)
+    return found / total_weight(found)[:, None]
 
 
 def _signals(kernels: Kernels, shapes: Sequence[tuple[int, ...]], kept: bool) -> list[Array]:
