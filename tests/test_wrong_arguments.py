@@ -74,6 +74,21 @@ ROWS = {
         InputError,
         r"seed\[1\]: expected an integer >= 0, got '1'",
     ),
+    "a seed of more than two words": (
+        lambda: MLP.init(seed=2**64),
+        InputError,
+        "seed: expected an integer up to 18446744073709551615",
+    ),
+    "such a seed of fit": (
+        lambda: fit(seed=2**70),
+        InputError,
+        "seed: expected an integer up to 18446744073709551615",
+    ),
+    "such a seed of an order": (
+        lambda: mm.random.host_permutation(2**64, 0, 3),
+        InputError,
+        "seed: expected an integer up to",
+    ),
     "a fraction for the seed of fit": (
         lambda: fit(seed=1.5),
         InputError,

@@ -126,6 +126,18 @@ def check_whole(
     return int(found)
 
 
+def check_seed(where: str, value: object) -> int:
+    """A seed as an int: two words of 32 bits, which is what the keys of random numbers on every library hold.
+
+    Examples
+    --------
+    >>> from multimlp.errors.checks import check_seed
+    >>> check_seed("seed", 7)
+    7
+    """
+    return check_whole(where, value, low=0, high=2**64 - 1)
+
+
 LARGEST = 2**31 - 1
 """The largest size of an axis that every library can address."""
 

@@ -10,7 +10,7 @@ import numpy as np
 from multimlp import tree
 from multimlp.backend import Array, Backend, is_array, owner, select
 from multimlp.errors import DTypeError, InputError, MixedBackendsError, ShapeError
-from multimlp.errors.checks import check_items, check_whole
+from multimlp.errors.checks import check_items, check_seed
 
 T = TypeVar("T")
 """The tree of parameters."""
@@ -127,10 +127,8 @@ class Model(Generic[T]):
 def _seeds(seed: Any) -> tuple[bool, list[int]]:
     """Whether one network is meant, and the seed of each."""
     if isinstance(seed, (str, Mapping)) or not is_sequence(seed):
-        return True, [check_whole("seed", seed, low=0)]
-    seeds = [
-        check_whole(f"seed[{i}]", item, low=0) for i, item in enumerate(check_items("seed", seed, "of seeds"))
-    ]
+        return True, [check_seed("seed", seed)]
+    seeds = [check_seed(f"seed[{i}]", item) for i, item in enumerate(check_items("seed", seed, "of seeds"))]
     if not seeds:
         raise InputError("seed: an ensemble needs at least one seed, got an empty sequence")
     return False, seeds

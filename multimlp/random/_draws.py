@@ -11,7 +11,7 @@ import numpy as np
 
 from multimlp.backend import Array, array_namespace, is_array, owner
 from multimlp.errors import InputError, ShapeError
-from multimlp.errors.checks import LARGEST, check_number, check_whole, refuse
+from multimlp.errors.checks import LARGEST, check_number, check_seed, check_whole, refuse
 from multimlp.random._elements import leading
 from multimlp.random._parameters import PRECISIONS, check_broadcast, dtype_name
 from multimlp.random._threefry import (
@@ -232,7 +232,7 @@ def host_generator(seed: int, *stream: int | str) -> np.random.Generator:
 
 def seed_sequence(seed: int, stream: Sequence[int | str]) -> np.random.SeedSequence:
     """Where the words of a stream come from."""
-    number = check_whole("seed", seed, low=0)
+    number = check_seed("seed", seed)
     words = tuple(
         zlib.crc32(part.encode()) if isinstance(part, str) else check_whole("stream", part, low=0)
         for part in stream

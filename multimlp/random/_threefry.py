@@ -14,7 +14,7 @@ import numpy as np
 
 from multimlp.backend import Array, Backend, Namespace, array_namespace, is_array, op, owner, select
 from multimlp.errors import InputError, ShapeError
-from multimlp.errors.checks import LARGEST, check_items, check_shape, check_whole, refuse
+from multimlp.errors.checks import LARGEST, check_items, check_seed, check_shape, check_whole, refuse
 
 Shape: TypeAlias = Sequence[int]
 
@@ -111,7 +111,7 @@ def key(
     >>> random.key(7)
     array([7, 0], dtype=int32)
     """
-    number = check_whole("seed", seed, low=0, high=(1 << 64) - 1)
+    number = check_seed("seed", seed)
     if sum(given is not None for given in (backend, xp, like)) > 1:
         raise InputError("backend, xp, like: each says whose array the key is; give one of them")
     words = np.asarray([number & 0xFFFFFFFF, number >> 32], dtype=np.uint32).view(np.int32)
