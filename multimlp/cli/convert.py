@@ -57,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--final-activation", metavar="NAME", help="of the last layer")
     add("--opset", type=int, metavar="N", help="of an ONNX TARGET (default: 20; 23 with RMS normalisation)")
+    add("--no-names", action="store_true", help="leave out what the layers of SOURCE are called")
     add("--verify", action="store_true", help="run both models and compare outputs, gradients and layers")
     add(
         "--data",
@@ -80,7 +81,8 @@ def run(args: argparse.Namespace) -> int:
     if args.report is not None:
         _check_report(args)
     model = _read(args, source)._replace(opset=args.opset)
-    mlp = model.mlp
+    mlp = model.mlp.renamed(None) if args.no_names else model.mlp
+    model = model._replace(mlp=mlp)
     check_target(target, mlp)
     if target == OURS:
         files.save(args.target, mlp, model.params)

@@ -59,9 +59,17 @@ def write_keras(path: Path, model: Writing) -> None:
 
 
 def write_flax(path: Path, model: Writing) -> None:
-    from multimlp.interop.flax import to_flax, write_variables
+    from multimlp.interop.flax import in_order, to_flax, write_variables
 
-    _, variables = to_flax(model.mlp, model.params)
+    mlp = model.mlp
+    _, variables = to_flax(mlp, model.params)
+    try:
+        in_order(variables["params"])
+    except InputError:  # with no numbers in them names are no order, and the file keeps none
+        note(
+            f"{str(path)!r} has numbers for the names of the layers, which tell no order: {', '.join(variables['params'])}"
+        )
+        _, variables = to_flax(mlp.renamed(None), model.params)
     write_variables(path, variables)
 
 

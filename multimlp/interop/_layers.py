@@ -34,6 +34,8 @@ class HostLayer:
     dropout: float | None = None
     dtypes: tuple[str, ...] = ()
     """Of the numbers that it was made from."""
+    name: str = ""
+    """What its user has called it."""
 
 
 def check_single(mlp: Network, params: Any) -> None:
@@ -91,7 +93,7 @@ def plain_layers(parts: Iterable[Part]) -> list[HostLayer] | None:
     for part in parts:
         last = layers[-1] if layers else None
         if isinstance(part, Linear):
-            layers.append(HostLayer(part.weight, part.bias, dtypes=part.dtypes))
+            layers.append(HostLayer(part.weight, part.bias, dtypes=part.dtypes, name=part.name))
         elif last is None or last.dropout is not None:
             return None
         elif isinstance(part, Pointwise) and last.activation is None:

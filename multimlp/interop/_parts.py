@@ -17,6 +17,8 @@ class Part:
 
     where: str = ""
     """What it is and where, as its own library says it, for errors: ``"BatchNorm1d '1'"``."""
+    name: str = ""
+    """What its user has called it; empty where nobody has."""
 
 
 @dataclass(frozen=True, eq=False)

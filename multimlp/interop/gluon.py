@@ -34,6 +34,7 @@ from multimlp.errors import DTypeError, InputError
 from multimlp.files import opening, read_arrays, replacing
 from multimlp.interop._building import Builder
 from multimlp.interop._layers import layers_of
+from multimlp.interop._names import Names
 from multimlp.mlp import MLP, Params
 
 _FILE_MAGIC, _V2, _V3 = 0x112, 0xF993FAC9, 0xF993FACA
@@ -94,11 +95,12 @@ def to_gluon(mlp: MLP, params: Params, path: str | os.PathLike[str]) -> None:
         raise InputError(
             f"mlp: expected an MLP, got {type(mlp).__name__}: the order is to_gluon(mlp, params, path)"
         )
-    arrays = {}
+    arrays, names = {}, Names()
     for i, layer in enumerate(layers_of(mlp, params, "a Gluon file")):
-        arrays[f"{i}.weight"] = np.ascontiguousarray(layer.weight.T)
+        name = names(layer.name or str(i))
+        arrays[f"{name}.weight"] = np.ascontiguousarray(layer.weight.T)
         if layer.bias is not None:
-            arrays[f"{i}.bias"] = layer.bias
+            arrays[f"{name}.bias"] = layer.bias
         if layer.learned:
             raise InputError(
                 f"activation: a Gluon file cannot hold what {sorted(layer.learned)[0]!r} has learned"

@@ -5,6 +5,7 @@ Linear layers hold their weights the other way round there, (out, in); values ar
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,7 +26,18 @@ except ImportError:
 from multimlp.interop._arrays import dtype_of
 from multimlp.interop._building import Builder
 from multimlp.interop._layers import Network, parts_of
-from multimlp.interop._parts import Affine, Dropout, LayerNorm, Linear, Part, Pointwise, Residual, RMSNorm
+from multimlp.interop._names import Names
+from multimlp.interop._parts import (
+    Affine,
+    Dropout,
+    LayerNorm,
+    Linear,
+    Part,
+    Path,
+    Pointwise,
+    Residual,
+    RMSNorm,
+)
 from multimlp.interop._torch_files import read_state, write_state
 from multimlp.interop._torch_mlp import TorchMLP
 from multimlp.interop._torch_modules import (
@@ -94,7 +106,26 @@ def to_torch(mlp: Network, params: Any, device: Any = None) -> nn.Sequential:
     if device is None:
         held = [leaf for leaf in tree.leaves(params) if isinstance(leaf, torch.Tensor)]
         device = held[0].device if held else "cpu"
-    return nn.Sequential(*(_module(part, device, dtype) for part in parts))
+    return _sequential(parts, device, dtype)
+
+
+def _sequential(parts: Path, device: Any, dtype: torch.dtype) -> nn.Sequential:
+    """By the names of its layers where there are any, else by numbers."""
+    modules = [_module(part, device, dtype) for part in parts]
+    names = Names(_module_name).of(parts)
+    if not any(names):
+        return nn.Sequential(*modules)
+    return nn.Sequential(
+        OrderedDict(
+            (name or str(i), module) for i, (name, module) in enumerate(zip(names, modules, strict=True))
+        )
+    )
+
+
+def _module_name(name: str) -> str:
+    """torch takes a dot for a step to a module inside, and has attributes of its own."""
+    plain = name.replace(".", "_")
+    return f"{plain}_" if hasattr(nn.Sequential, plain) or plain == "training" else plain
 
 
 def _module(part: Part, device: Any, dtype: torch.dtype) -> nn.Module:
@@ -113,7 +144,7 @@ def _module(part: Part, device: Any, dtype: torch.dtype) -> nn.Module:
     if isinstance(part, RMSNorm):
         return _filled(nn.RMSNorm(len(part.scale), part.epsilon, **place), weight=part.scale)
     if isinstance(part, Residual):
-        return TorchResidual(nn.Sequential(*(_module(inner, device, dtype) for inner in part.inner)))
+        return TorchResidual(_sequential(part.inner, device, dtype))
     assert isinstance(part, Affine)
     return TorchScale(part.scale, part.shift).to(**place)
 

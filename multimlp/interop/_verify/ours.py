@@ -74,8 +74,9 @@ def _run_chain(model: Chain, params: Any, X: Array) -> Run:
 
     def through(block: Any, held: Any, hidden: Array, place: str) -> Array:
         if isinstance(block, Chain):
-            for i, part in enumerate(block.blocks):
-                hidden = through(part, held[i], hidden, f"{place}.{i}" if place else str(i))
+            called = block.block_names or (None,) * len(block.blocks)
+            for i, (part, own) in enumerate(zip(block.blocks, called, strict=True)):
+                hidden = through(part, held[i], hidden, f"{place}.{own or i}" if place else own or str(i))
             return hidden
         if block.name == "residual":
             return hidden + through(block.parts[0], held[0], hidden, f"{place}.0")

@@ -15,6 +15,7 @@ from multimlp.errors.checks import check_whole
 from multimlp.files import replacing
 from multimlp.interop._arrays import dtype_of
 from multimlp.interop._layers import Network, is_prelu, name_elsewhere, parts_of, unsupported_activation
+from multimlp.interop._names import Names
 from multimlp.interop._parts import (
     Affine,
     Dropout,
@@ -126,19 +127,24 @@ class _Graph:
         self.current = "X"
         self.layers, self.others = 0, 0
         """How many fully connected layers there are so far, and how many other steps with numbers of their own."""
-        self._taken: dict[str, int] = {}
+        self._names = Names()
+        self._node_names = Names()
 
     def constant(self, name: str, values: Any) -> str:
         array = np.array(values, dtype=self._dtype, order="C")
-        times = self._taken[name] = self._taken.get(name, 0) + 1
-        own = name if times == 1 else f"{name}.{times}"
+        own = self._names(name)
         self._constants.append(numpy_helper.from_array(array, own))
         return own
 
-    def add(self, operator: str, others: tuple[str, ...] | list[str] = (), **attributes: Any) -> str:
+    def add(
+        self, operator: str, others: tuple[str, ...] | list[str] = (), node_name: str = "", **attributes: Any
+    ) -> str:
         """Apply an operator to what came before; returns the name of what came before."""
         before, self.current = self.current, f"h{len(self._nodes)}"
-        self._nodes.append(helper.make_node(operator, [before, *others], [self.current], **attributes))
+        named = {"name": self._node_names(node_name)} if node_name else {}
+        self._nodes.append(
+            helper.make_node(operator, [before, *others], [self.current], **named, **attributes)
+        )
         return before
 
     def expand(self, steps: tuple[Step, ...]) -> None:
@@ -174,41 +180,42 @@ class _Graph:
 
 def _write(graph: _Graph, part: Part) -> None:
     if isinstance(part, Linear):
-        name = f"layers.{graph.layers}"
+        name = part.name or f"layers.{graph.layers}"
         names = [graph.constant(f"{name}.weight", part.weight)]
         if part.bias is not None:
             names.append(graph.constant(f"{name}.bias", part.bias))
         graph.layers += 1
-        graph.add("Gemm", names)
+        graph.add("Gemm", names, part.name)
     elif isinstance(part, Pointwise):
         _write_activation(graph, part)
     elif isinstance(part, Residual):
         before = graph.current
         for inner in part.inner:
             _write(graph, inner)
-        graph.add("Add", [before])
+        graph.add("Add", [before], part.name)
     elif not isinstance(part, Dropout):
         _write_scaling(graph, part)
 
 
 def _write_scaling(graph: _Graph, part: Part) -> None:
-    name = f"others.{graph.others}"
+    name = part.name or f"others.{graph.others}"
     graph.others += 1
     if isinstance(part, LayerNorm):
         names = [graph.constant(f"{name}.scale", part.scale)]
         if part.shift is not None:
             names.append(graph.constant(f"{name}.bias", part.shift))
-        graph.add("LayerNormalization", names, axis=-1, epsilon=part.epsilon)
+        graph.add("LayerNormalization", names, part.name, axis=-1, epsilon=part.epsilon)
     elif isinstance(part, RMSNorm):
         graph.add(
             "RMSNormalization",
             [graph.constant(f"{name}.scale", part.scale)],
+            part.name,
             axis=-1,
             epsilon=part.epsilon,
         )
     else:
         assert isinstance(part, Affine)
-        graph.add("Mul", [graph.constant(f"{name}.scale", part.scale)])
+        graph.add("Mul", [graph.constant(f"{name}.scale", part.scale)], part.name)
         if part.shift.any():
             graph.add("Add", [graph.constant(f"{name}.bias", part.shift)])
 
