@@ -192,7 +192,7 @@ def test_names_that_a_library_cannot_have_are_changed():
     params = mlp.init(seed=0, backend="numpy")
     names = [name for name, _ in to_torch(mlp, params).named_children()]
     assert names == ["net_0", "net_0_relu", "forward_", "forward_relu", "net_0_2"]
-    assert from_torch(to_torch(mlp, params))[0].layer_names == ("net_0", "forward_", "net_0_2")
+    assert from_torch(to_torch(mlp, params))[0].layer_names == ("net_0", "forward", "net_0_2")
     mlp = mlp.renamed(["a/b", None, "a_b"])
     layers = to_keras(mlp, params).layers
     assert (layers[0].name, layers[2].name) == ("a_b", "a_b_2")

@@ -90,6 +90,20 @@ class Writing:
                     value = layer(value)
         return value
 
+    def connect_members(self, parts: Path, value: Any, members: int, combine: str) -> Any:
+        """The outputs of an ensemble, each row repeated for every member."""
+        layers, kind = keras.layers, {"dtype": self._dtype}
+        value = self.connect(parts, layers.RepeatVector(members, **kind)(value))
+        if combine == "members":
+            return value
+        lone = value.shape[-1] == 1
+        if combine == "probabilities":
+            value = layers.Activation("sigmoid" if lone else "softmax", **kind)(value)
+        value = layers.GlobalAveragePooling1D(**kind)(value)
+        if combine == "mean" or not lone:
+            return value
+        return layers.Concatenate(**kind)([layers.Rescaling(-1.0, 1.0, **kind)(value), value])
+
     def fill(self) -> None:
         """Give the layers, which are built by now, their numbers."""
         for layer, values in self._values:
@@ -111,6 +125,12 @@ class Writing:
                 self._activation(rest[0]) if rest and isinstance(rest[0], Pointwise) else ("linear", None)
             )
             biased = first.bias is not None
+            if first.weight.ndim == 3:
+                common = {"activation": name, "bias_axes": "mo" if biased else None, **self._common(first)}
+                members, _, width = first.weight.shape
+                dense = keras.layers.EinsumDense("nmi,mio->nmo", (members, width), **common)
+                self._holds(dense, first.weight, first.bias)
+                return [dense] if extra is None else [dense, extra]
             dense = keras.layers.Dense(first.weight.shape[1], name, biased, **self._common(first))
             self._holds(dense, first.weight, first.bias)
             return [dense] if extra is None else [dense, extra]

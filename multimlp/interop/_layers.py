@@ -47,7 +47,12 @@ def check_single(mlp: Network, params: Any) -> None:
         For an ensemble too.
     """
     if isinstance(mlp, MLP):
-        check_params(mlp, params, single=True)
+        check_params(mlp, params)
+        if (members := mlp.members(params)) is not None:
+            raise InputError(
+                f"params: expected one network, got an ensemble of {members} members; ONNX, torch and Keras take it whole, any library a "
+                "member: multimlp.tree.map(lambda a: a[0, ...], params)"
+            )
         return
     if not isinstance(mlp, Chain):
         raise refuse("mlp", "an MLP or a chain of blocks", mlp)

@@ -93,7 +93,7 @@ def width_after(parts: Path) -> int | None:
     for i in reversed(range(len(parts))):
         part = parts[i]
         if isinstance(part, Linear):
-            return int(part.weight.shape[1])
+            return int(part.weight.shape[-1])
         if isinstance(part, (LayerNorm, RMSNorm, Affine)) and part.scale.ndim:
             return len(part.scale)
         if isinstance(part, Pointwise):

@@ -30,6 +30,7 @@ from multimlp.interop._torch_modules import (
     NEGATING,
     SUBTRACTING,
     WITHOUT_MODULE,
+    TorchMembersLinear,
     TorchResidual,
     activation_spec,
     module_of_call,
@@ -54,7 +55,9 @@ def read(model: nn.Module, reading: Builder) -> None:
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return isinstance(module, (nn.Linear, TorchMLP)) or super().is_leaf_module(module, name)
+        return isinstance(module, (nn.Linear, TorchMLP, TorchMembersLinear)) or super().is_leaf_module(
+            module, name
+        )
 
 
 def _traced(model: nn.Module, reading: Builder) -> fx.GraphModule:

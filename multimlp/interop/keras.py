@@ -25,10 +25,11 @@ except ImportError:
 
 from multimlp.interop._arrays import dtype_of, on_host
 from multimlp.interop._building import Builder
+from multimlp.interop._ensembles import COMBINES, parts_and_members
 from multimlp.interop._keras_files import check_file
 from multimlp.interop._keras_layers import Writing, supported_activations
 from multimlp.interop._keras_reading import read_model
-from multimlp.interop._layers import Network, parts_of, with_dropout
+from multimlp.interop._layers import Network, with_dropout
 from multimlp.interop._parts import Residual
 
 __all__ = [
@@ -44,7 +45,7 @@ __all__ = [
 # ---- Sequential ----------------------------------------
 
 
-def to_keras(mlp: Network, params: Any) -> keras.Model:
+def to_keras(mlp: Network, params: Any, combine: str = "members") -> keras.Model:
     """The model as ``keras.Sequential`` of Dense, activation layers where a name is not enough, and Dropout; of a chain of blocks also
     LayerNormalization, RMSNormalization and Rescaling, and a functional ``keras.Model`` where there are residual additions.
 
@@ -52,7 +53,10 @@ def to_keras(mlp: Network, params: Any) -> keras.Model:
     ----------
     mlp : MLP, or a chain of blocks
     params : tuple of Dense, or of the blocks' parameters
-        Of any backend; no ensemble.
+        Of any backend; of an MLP an ensemble too, as EinsumDense layers, whose kernels have the members in front.
+    combine : {"members", "mean", "probabilities"}
+        What is made of the outputs of an ensemble: nothing, (n, members, k), with the members behind the rows, since Keras has these in
+        front; their mean; the mean of the probabilities of classes, as ``predict_proba`` of the estimators gives.
 
     Raises
     ------
@@ -67,11 +71,14 @@ def to_keras(mlp: Network, params: Any) -> keras.Model:
     >>> [layer.units for layer in to_keras(mlp, mlp.init(seed=0)).layers]
     [3, 1]
     """
-    parts, dtype = parts_of(mlp, params), dtype_of(params)
+    parts, members = parts_and_members(mlp, params, combine, "Keras", COMBINES[:3])
+    dtype = dtype_of(params)
     if mlp.in_features is None:
         raise InputError("mlp: it does not say how many features come in; give its first block in_features=")
     inputs, writing = keras.Input((mlp.in_features,), dtype=dtype), Writing(dtype)
-    if any(isinstance(part, Residual) for part in parts):
+    if members is not None:
+        model = keras.Model(inputs, writing.connect_members(parts, inputs, members, combine))
+    elif any(isinstance(part, Residual) for part in parts):
         model = keras.Model(inputs, writing.connect(parts, inputs))
     else:
         model = keras.Sequential([inputs, *writing.layers(parts)])

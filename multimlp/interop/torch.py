@@ -25,7 +25,8 @@ except ImportError:
 
 from multimlp.interop._arrays import dtype_of
 from multimlp.interop._building import Builder
-from multimlp.interop._layers import Network, parts_of
+from multimlp.interop._ensembles import parts_and_members
+from multimlp.interop._layers import Network
 from multimlp.interop._names import Names
 from multimlp.interop._parts import (
     Affine,
@@ -41,6 +42,8 @@ from multimlp.interop._parts import (
 from multimlp.interop._torch_files import read_state, write_state
 from multimlp.interop._torch_mlp import TorchMLP
 from multimlp.interop._torch_modules import (
+    TorchCombine,
+    TorchMembersLinear,
     TorchResidual,
     TorchScale,
     activation_module,
@@ -52,7 +55,9 @@ from multimlp.interop._torch_reading import read
 from multimlp.mlp import MLP, Params, check_params
 
 __all__ = [
+    "TorchCombine",
     "TorchMLP",
+    "TorchMembersLinear",
     "TorchResidual",
     "TorchScale",
     "as_torch_module",
@@ -73,7 +78,7 @@ _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 # ---- nn.Sequential ----------------------------------------
 
 
-def to_torch(mlp: Network, params: Any, device: Any = None) -> nn.Sequential:
+def to_torch(mlp: Network, params: Any, device: Any = None, combine: str = "members") -> nn.Sequential:
     """The model as ``nn.Sequential`` of Linear, activation and Dropout; of a chain of blocks also LayerNorm, RMSNorm, `TorchResidual`
     and `TorchScale`.
 
@@ -81,9 +86,12 @@ def to_torch(mlp: Network, params: Any, device: Any = None) -> nn.Sequential:
     ----------
     mlp : MLP, or a chain of blocks
     params : tuple of Dense, or of the blocks' parameters
-        Of any backend; no ensemble.
+        Of any backend; of an MLP an ensemble too, as `TorchMembersLinear` layers, whose weights have the members in front.
     device : optional
         Default: the device of torch parameters, else the CPU.
+    combine : {"members", "mean", "probabilities", "vote"}
+        What is made of the outputs of an ensemble: nothing, (members, n, k), as a call gives; their mean; the mean of the probabilities of
+        classes, as ``predict_proba`` of the estimators gives; for each class the part of the members that vote for it.
 
     Raises
     ------
@@ -102,11 +110,15 @@ def to_torch(mlp: Network, params: Any, device: Any = None) -> nn.Sequential:
       (2): Linear(in_features=3, out_features=1, bias=True)
     )
     """
-    parts, dtype = parts_of(mlp, params), getattr(torch, dtype_of(params))
+    parts, members = parts_and_members(mlp, params, combine, "torch")
+    dtype = getattr(torch, dtype_of(params))
     if device is None:
         held = [leaf for leaf in tree.leaves(params) if isinstance(leaf, torch.Tensor)]
         device = held[0].device if held else "cpu"
-    return _sequential(parts, device, dtype)
+    model = _sequential(parts, device, dtype)
+    if members is not None and combine != "members":
+        model.append(TorchCombine(combine))
+    return model
 
 
 def _sequential(parts: Path, device: Any, dtype: torch.dtype) -> nn.Sequential:
@@ -131,6 +143,12 @@ def _module_name(name: str) -> str:
 def _module(part: Part, device: Any, dtype: torch.dtype) -> nn.Module:
     place = {"device": device, "dtype": dtype}
     if isinstance(part, Linear):
+        if part.weight.ndim == 3:
+            held = [
+                None if values is None else torch.tensor(values, **place)
+                for values in (part.weight, None if part.bias is None else part.bias[:, None, :])
+            ]
+            return TorchMembersLinear(*held)
         fan_in, fan_out = part.weight.shape
         linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out, part.bias is not None, **place)
         return _filled(linear, weight=part.weight.T, bias=part.bias)
