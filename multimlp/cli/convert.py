@@ -30,12 +30,14 @@ from multimlp.cli.formats import (
     Model,
     Reading,
     Writing,
+    add_target_options,
     check_opset,
     check_target,
     format_of,
     read_ours,
     reading_of,
     remark,
+    with_target_options,
 )
 from multimlp.data import read_features
 from multimlp.errors import FileFormatError, InputError
@@ -56,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"of the hidden layers: one, or one a layer (default: {DEFAULT_ACTIVATION})",
     )
     add("--final-activation", metavar="NAME", help="of the last layer")
-    add("--opset", type=int, metavar="N", help="of an ONNX TARGET (default: 20; 23 with RMS normalisation)")
+    add_target_options(parser)
     add("--no-names", action="store_true", help="leave out what the layers of SOURCE are called")
     add("--verify", action="store_true", help="run both models and compare outputs, gradients and layers")
     add(
@@ -80,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     check_apart(args.target, args.source)
     if args.report is not None:
         _check_report(args)
-    model = _read(args, source)._replace(opset=args.opset)
+    model = with_target_options(_read(args, source), args, target)
     mlp = model.mlp.renamed(None) if args.no_names else model.mlp
     model = model._replace(mlp=mlp)
     check_target(target, mlp)
@@ -111,9 +113,11 @@ def _verified(args: argparse.Namespace, source: str, target: str, model: Writing
 
     mlp = model.mlp
     before = OPENERS[source](Path(args.source), mlp, model.params)
-    after = OPENERS[target](Path(args.target), *_read_back(args, target, mlp))
+    whole = mlp.members(model.params) is None  # files of ensembles are opened, and not read back
+    known = _read_back(args, target, mlp) if whole or target == OURS else (mlp, model.params)
+    after = OPENERS[target](Path(args.target), *known)
     X = None if args.data is None else _rows(args.data, mlp.in_features)
-    report = verify(before, after, X, rows=args.rows, tolerance=args.tolerance)
+    report = verify(before, after, X, rows=args.rows, tolerance=args.tolerance, combine=args.combine)
     if args.report is not None:
         text = report.to_json() if args.report.endswith(".json") else report.to_html()
         with replacing(args.report, "--report") as beside:

@@ -31,12 +31,14 @@ class Writing(NamedTuple):
     """Whether its inputs are to be standardised, which the target cannot say."""
     opset: int | None = None
     """Of an ONNX model."""
+    combine: str = "members"
+    """What is made of the outputs of an ensemble."""
 
 
 def write_onnx(path: Path, model: Writing) -> None:
     from multimlp.interop.onnx import to_onnx
 
-    to_onnx(model.mlp, model.params, path, model.opset)
+    to_onnx(model.mlp, model.params, path, model.opset, model.combine)
 
 
 def write_torch(path: Path, model: Writing) -> None:
@@ -54,7 +56,7 @@ def write_keras(path: Path, model: Writing) -> None:
     if path.suffix != ".keras":
         raise InputError(f"output: a Keras model needs a name that ends in .keras, got {path.name!r}")
     with replacing(path) as beside, tempfile.TemporaryDirectory() as folder:
-        to_keras(model.mlp, model.params).save(Path(folder) / "model.keras")
+        to_keras(model.mlp, model.params, model.combine).save(Path(folder) / "model.keras")
         beside.write_bytes((Path(folder) / "model.keras").read_bytes())
 
 
@@ -221,6 +223,36 @@ def check_opset(args: argparse.Namespace, target: str) -> None:
     """`InputError` for an ``--opset`` of anything but an ONNX model."""
     if args.opset is not None and target != "onnx":
         raise InputError(f"--opset: {target} models have none; it is for ONNX")
+
+
+def add_target_options(parser: argparse.ArgumentParser) -> None:
+    """``--opset`` and ``--combine``."""
+    parser.add_argument(
+        "--opset", type=int, metavar="N", help="of an ONNX model (default: 20; 23 with RMS normalisation)"
+    )
+    parser.add_argument(
+        "--combine",
+        choices=("members", "mean", "probabilities", "vote"),
+        default="members",
+        metavar="HOW",
+        help="of an ensemble, in onnx and keras: members (the outputs of each, default), mean, probabilities (as predict_proba), "
+        "or, in onnx, vote",
+    )
+
+
+def with_target_options(model: Writing, args: argparse.Namespace, target: str) -> Writing:
+    """The model with what `add_target_options` has asked for.
+
+    Raises
+    ------
+    InputError
+        For an option that the target does not have.
+    """
+    if args.combine != "members" and target not in ("onnx", "keras"):
+        raise InputError(
+            f"--combine: {target} files hold the weights of the members alone; it is for onnx and keras"
+        )
+    return model._replace(opset=args.opset, combine=args.combine)
 
 
 def remark(model: Writing) -> None:

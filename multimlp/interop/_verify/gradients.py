@@ -121,9 +121,7 @@ def _by_differences(
             f"{_have(names)} no gradients, and differences settle in no row: an activation has a kink beside each",
         )
     row = Row.of(f"{IN_INPUTS}, by differences", *(values[settled] for values in slopes), max(eps, _EXACT))
-    alone = [
-        f"gradients in weights and biases, which {' and '.join(names)} {'has' if len(names) == 1 else 'have'} none of"
-    ]
+    alone = [f"gradients in weights and biases, which {_have(names)} none of"]
     if not settled.all():
         alone.append(
             f"the gradient in inputs of {int((~settled).sum())} of {len(X)} rows, beside which an activation has a kink"
