@@ -334,3 +334,15 @@ def test_a_flax_file_has_numbers_where_names_tell_no_order(tmp_path, capsys):
     assert main(["convert", str(tmp_path / "a.safetensors"), str(tmp_path / "b.msgpack"), "--verify"]) == 0
     assert "tell no order: c, a, b" in capsys.readouterr().err
     assert list(read_variables(tmp_path / "b.msgpack")["params"]) == ["layers_0", "layers_2", "layers_4"]
+
+
+def test_a_keras_model_is_read_in_the_dtype_of_its_layers():
+    """And not in that of the policy under which the model was put together."""
+    pytest.importorskip("keras")
+    from multimlp.interop.keras import from_keras, to_keras
+
+    wide = MODEL.init(seed=0, backend="numpy", dtype="float64")
+    _, params = from_keras(to_keras(MODEL, wide), "numpy")
+    for one, other in zip(tree.leaves(params), tree.leaves(wide), strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert one.dtype == np.float64
