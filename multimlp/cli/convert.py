@@ -30,6 +30,7 @@ from multimlp.cli.formats import (
     Model,
     Reading,
     Writing,
+    add_source_options,
     add_target_options,
     check_opset,
     check_target,
@@ -42,7 +43,7 @@ from multimlp.cli.formats import (
 from multimlp.data import read_features
 from multimlp.errors import FileFormatError, InputError
 from multimlp.files import check_apart, check_writable, opening, replacing
-from multimlp.mlp import DEFAULT_ACTIVATION, MLP
+from multimlp.mlp import MLP
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,13 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("target", type=file_name, metavar="TARGET", help="the file to write")
     add("--from", dest="source_format", choices=tuple(OPENERS), metavar="FORMAT", help="of SOURCE")
     add("--to", dest="target_format", choices=tuple(OPENERS), metavar="FORMAT", help="of TARGET")
-    add(
-        "--activation",
-        nargs="+",
-        metavar="NAME",
-        help=f"of the hidden layers: one, or one a layer (default: {DEFAULT_ACTIVATION})",
-    )
-    add("--final-activation", metavar="NAME", help="of the last layer")
+    add_source_options(parser)
     add_target_options(parser)
     add("--no-names", action="store_true", help="leave out what the layers of SOURCE are called")
     add("--verify", action="store_true", help="run both models and compare outputs, gradients and layers")

@@ -119,6 +119,8 @@ class Reading(NamedTuple):
     backend: str | None
     device: str | None
     dtype: str | None
+    batch_norm: str | None = None
+    """Of a Gluon file: whether it stands before or after the activations."""
 
     @property
     def place(self) -> tuple[str | None, str | None, str | None]:
@@ -164,7 +166,7 @@ def read_sklearn(path: Path, how: Reading) -> Model:
 def read_gluon(path: Path, how: Reading) -> Model:
     from multimlp.interop.gluon import from_gluon
 
-    return from_gluon(path, how.activation, how.final_activation, *how.place)
+    return from_gluon(path, how.activation, how.final_activation, *how.place, batch_norm=how.batch_norm)
 
 
 READERS: dict[str, Callable[[Path, Reading], Model]] = {
@@ -204,11 +206,38 @@ def reading_of(args: argparse.Namespace, source: str) -> Reading:
         raise InputError(
             f"--activation: {source} models tell their activations themselves; leave it and --final-activation out"
         )
+    if args.batch_norm is not None and source != "gluon":
+        raise InputError(
+            f"--batch-norm: {source} models tell themselves where it stands, or hold none; it is for gluon"
+        )
     rules = [activations.describe(name).name for name in args.activation or [DEFAULT_ACTIVATION]]
     if args.final_activation is not None:
         activations.describe(args.final_activation)
     return Reading(
-        rules[0] if len(rules) == 1 else rules, args.final_activation, args.backend, args.device, args.dtype
+        rules[0] if len(rules) == 1 else rules,
+        args.final_activation,
+        args.backend,
+        args.device,
+        args.dtype,
+        args.batch_norm,
+    )
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """``--activation``, ``--final-activation`` and ``--batch-norm``, for files that hold weights alone."""
+    add = parser.add_argument
+    add(
+        "--activation",
+        nargs="+",
+        metavar="NAME",
+        help=f"of the hidden layers: one, or one a layer (default: {DEFAULT_ACTIVATION}); for weights alone",
+    )
+    add("--final-activation", metavar="NAME", help="of the last layer; for weights alone")
+    add(
+        "--batch-norm",
+        choices=("before", "after"),
+        metavar="WHERE",
+        help="before or after the activations; for gluon files with BatchNorm (of eps 1e-5)",
     )
 
 

@@ -91,20 +91,18 @@ class Builder:
                 f"{source}: expected weights and biases of fully connected layers only, found {found}; read a model of other layers "
                 "as a whole, not its arrays alone"
             )
-        hidden = len(layers) - 1
-        rules = list(activation) if isinstance(activation, (list, tuple)) else [activation] * hidden
-        if len(rules) != hidden:
-            raise InputError(
-                f"activation: {len(rules)} given for {hidden} hidden layers; give one, or one a layer"
-            )
         reading = cls(source)
-        for layer, rule in zip(layers, [*rules, final_activation], strict=True):
+        for layer, rule in zip(layers, rules_of(activation, final_activation, len(layers)), strict=True):
             matrix = arrays[f"{layer}{weight}"]
-            reading.where, reading.name = layer.removesuffix("."), chosen(layer, *_OWN_NAMES)
+            reading.named(layer)
             reading.dense(matrix.T if transposed else matrix, arrays.get(f"{layer}bias"))
             if rule is not None:
                 reading.activation(rule)
         return reading
+
+    def named(self, layer: str) -> None:
+        """What is read next, by its name in a file of arrays."""
+        self.where, self.name = layer.removesuffix("."), chosen(layer, *_OWN_NAMES)
 
     # ---- one part after the other
 
@@ -270,6 +268,17 @@ class Builder:
             for layer in layers
         )
         return mlp, params
+
+
+def rules_of(activation: Any, final_activation: Any, layers: int) -> list[Any]:
+    """The activation of each of so many layers, from one for all hidden ones or one for each."""
+    hidden = layers - 1
+    rules = list(activation) if isinstance(activation, (list, tuple)) else [activation] * hidden
+    if len(rules) != hidden:
+        raise InputError(
+            f"activation: {len(rules)} given for {hidden} hidden layers; give one, or one a layer"
+        )
+    return [*rules, final_activation]
 
 
 _OWN_NAMES = ("dense", "linear", "fullyconnected")
