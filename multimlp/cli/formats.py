@@ -206,6 +206,10 @@ def reading_of(args: argparse.Namespace, source: str) -> Reading:
         raise InputError(
             f"--activation: {source} models tell their activations themselves; leave it and --final-activation out"
         )
+    if source not in WITH_ACTIVATIONS and args.activation is None:
+        note(
+            f"{source} files hold weights and tell no activations: {DEFAULT_ACTIVATION} is taken; say another with --activation"
+        )
     if args.batch_norm is not None and source != "gluon":
         raise InputError(
             f"--batch-norm: {source} models tell themselves where it stands, or hold none; it is for gluon"

@@ -41,7 +41,8 @@ def check_file(path: Path) -> None:
         config = json.loads(archive.read("config.json"))
         with archive.open("model.weights.h5") as file, h5py.File(file, "r") as weights:
             there = _numbers_in(weights, allowed_bytes(size))
-    _check_modules(config)
+    # How the model was trained is left out when it is loaded (compile=False); a model inside of it would be compiled.
+    _check_modules({key: value for key, value in config.items() if key != "compile_config"})
     stated, _ = _numbers_stated(config, None)
     if stated > there:
         raise FileFormatError(f"its layers need {stated} numbers, and there are {there}")

@@ -69,7 +69,9 @@ def _run(model: Any, called: dict[Any, str], X: np.ndarray, cotangent: np.ndarra
         calls[kind].append(Call(name, id(taken), id(given), taken.asnumpy(), unfused))
     found = Run(outputs.asnumpy()).calls(calls[nn.Dense], calls[nn.BatchNorm])
     if value is not None:
-        value.backward(train_mode=False)  # or BatchNorm steps back as if it had used the statistics of the batch
+        value.backward(
+            train_mode=False
+        )  # or BatchNorm steps back as if it had used the statistics of the batch
         gradients = {"inputs": inputs.grad.asnumpy()}
         for i, layer in enumerate(layer for layer, *_ in seen if isinstance(layer, nn.Dense)):
             gradients[f"weight {i}"] = layer.weight.grad().asnumpy().T
