@@ -144,11 +144,8 @@ def _module(part: Part, device: Any, dtype: torch.dtype) -> nn.Module:
     place = {"device": device, "dtype": dtype}
     if isinstance(part, Linear):
         if part.weight.ndim == 3:
-            held = [
-                None if values is None else torch.tensor(values, **place)
-                for values in (part.weight, None if part.bias is None else part.bias[:, None, :])
-            ]
-            return TorchMembersLinear(*held)
+            bias = None if part.bias is None else torch.tensor(part.bias[:, None, :], **place)
+            return TorchMembersLinear(torch.tensor(part.weight, **place), bias)
         fan_in, fan_out = part.weight.shape
         linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out, part.bias is not None, **place)
         return _filled(linear, weight=part.weight.T, bias=part.bias)

@@ -120,7 +120,8 @@ def _by_differences(
             None,
             f"{_have(names)} no gradients, and differences settle in no row: an activation has a kink beside each",
         )
-    row = Row.of(f"{IN_INPUTS}, by differences", *(values[settled] for values in slopes), max(eps, _EXACT))
+    first, second = (values[settled] for values in slopes)
+    row = Row.of(f"{IN_INPUTS}, by differences", first, second, max(eps, _EXACT))
     alone = [f"gradients in weights and biases, which {_have(names)} none of"]
     if not settled.all():
         alone.append(

@@ -89,12 +89,9 @@ def _in_float64(model: onnx.ModelProto, source: str) -> Callable[[np.ndarray], n
 
     def outputs(X: np.ndarray) -> np.ndarray | None:
         try:
-            return in_rows(
-                np.asarray(ReferenceEvaluator(wide, new_ops=[Erf, Gelu]).run(None, {source: X})[0])
-            )
-        except (
-            Exception
-        ):  # whatever the package's own evaluator lacks; the report says that there are no slopes
+            found: Any = ReferenceEvaluator(wide, new_ops=[Erf, Gelu]).run(None, {source: X})
+            return in_rows(np.asarray(found[0]))
+        except Exception:  # whatever this evaluator lacks; the report says that there are no slopes
             return None
 
     return outputs

@@ -259,7 +259,7 @@ def _classes(scores: np.ndarray) -> np.ndarray:
 def _classes_back(scores: np.ndarray, along: np.ndarray) -> np.ndarray:
     p = _classes(scores.astype(np.float64))
     pulled = p * (along - (p * along).sum(axis=1, keepdims=True))
-    return pulled[:, 1:] if scores.shape[1] == 1 else pulled
+    return np.asarray(pulled[:, 1:] if scores.shape[1] == 1 else pulled)
 
 
 def _each(scores: np.ndarray) -> np.ndarray:

@@ -182,7 +182,10 @@ class _Graph:
     def combine(self, combine: str, width: int) -> int:
         """Make one output of those of all members; returns how wide it is."""
         if combine == "probabilities":
-            self.add(*(["Sigmoid"] if width == 1 else ["Softmax"]), **({} if width == 1 else {"axis": -1}))
+            if width == 1:
+                self.add("Sigmoid")
+            else:
+                self.add("Softmax", axis=-1)
         elif combine == "vote" and width == 1:
             self.add("Greater", [self.constant("combine.zero", 0.0)])
             self.add("Cast", to=helper.np_dtype_to_tensor_dtype(self._dtype))
