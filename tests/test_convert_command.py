@@ -74,7 +74,8 @@ def test_every_format_into_every_other(source, target, folder, tmp_path, capsys)
     found = json.loads(report.read_text())
     assert found["ok"] is True
     assert 0 <= found["outputs_ulp"] < found["tolerance"]
-    assert (found["gradients_ulp"] is None) == any(name in NO_GRADIENTS for name in (source, target))
+    assert found["gradients_ulp"] < found["tolerance"]
+    assert bool(found["by_differences"]) == any(name in NO_GRADIENTS for name in (source, target))
     assert len(found["layers"]) >= 2, "hidden layers are seen in every library"
     assert len(found["worst_inputs"]) >= 1
     assert len(found["worst_inputs"][0]["inputs"]) == 6
@@ -417,3 +418,31 @@ def test_chains_are_compared_layer_by_layer():
     report = verify((model, params), (with_two, with_two.init(seed=0, backend="numpy", dtype="float32")))
     assert not report.ok
     assert "has 4 fully connected layers and multimlp on numpy 2" in report.sentence()
+
+
+def test_a_model_that_keras_has_trained_is_read(tmp_path, capsys):
+    """Its file says how it was trained, which nobody asks for."""
+    keras = pytest.importorskip("keras")
+    layers = [
+        keras.Input((6,)),
+        keras.layers.Dense(4, "tanh", name="hidden"),
+        keras.layers.Dense(3, name="scores"),
+    ]
+    model = keras.Sequential(layers)
+    model.compile(keras.optimizers.Adam(), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    X = np.random.default_rng(0).normal(size=(16, 6))
+    model.fit(X, np.arange(16) % 3, verbose=0)
+    model.save(tmp_path / "trained.keras")
+    there = tmp_path / "there.safetensors"
+    assert main(["convert", str(tmp_path / "trained.keras"), str(there), "--verify"]) == 0
+    assert "Dense 'hidden' | hidden" in capsys.readouterr().out
+    np.testing.assert_allclose(mm.predict(*mm.load(there), X), model(X), rtol=1e-5, atol=1e-5)
+
+
+def test_activations_that_nobody_said_are_told(folder, tmp_path, capsys):
+    needed("torch")
+    source, there = str(folder / "torch.pt"), str(tmp_path / "a.safetensors")
+    assert main(["convert", source, there]) == 0
+    assert "tell no activations: relu is taken" in " ".join(capsys.readouterr().err.split())
+    assert main(["convert", source, there, "--activation", "relu"]) == 0
+    assert "activations" not in capsys.readouterr().err

@@ -41,18 +41,24 @@ def step_of_sgd(lr, h, g, s, t):
 
 def step_of_adagrad(lr, h, g, s, t):
     s["a"] = s["a"] + g**2
-    return lr * g / (np.sqrt(s["a"]) + h["eps"])
+    return lr * g / root(s["a"], h)
+
+
+def root(squares, h):
+    return np.sqrt(squares + h["eps"]) if h["eps_in_sqrt"] else np.sqrt(squares) + h["eps"]
 
 
 def step_of_rmsprop(lr, h, g, s, t):
     s["v"] = h["rho"] * s["v"] + (1 - h["rho"]) * g**2
-    s["u"] = h["momentum"] * s["u"] + g / (np.sqrt(s["v"]) + h["eps"])
+    s["u"] = h["momentum"] * s["u"] + g / root(s["v"], h)
     return lr * s["u"]
 
 
 def step_of_adam(lr, h, g, s, t):
     b1, b2 = h["beta1"], h["beta2"]
     s["m"], s["v"] = b1 * s["m"] + (1 - b1) * g, b2 * s["v"] + (1 - b2) * g**2
+    if h["eps_hat"]:
+        return lr * np.sqrt(1 - b2**t) / (1 - b1**t) * s["m"] / (np.sqrt(s["v"]) + h["eps"])
     return lr * s["m"] / (1 - b1**t) / (np.sqrt(s["v"] / (1 - b2**t)) + h["eps"])
 
 
@@ -106,20 +112,33 @@ ROWS = {
     ),
     "adagrad": Row(
         step_of_adagrad,
-        {"": {"weight_decay": 0.1}, "start": {"initial_accumulator": 0.5}},
+        {
+            "": {"weight_decay": 0.1},
+            "start": {"initial_accumulator": 0.5},
+            "inside": {"eps": 1e-3, "eps_in_sqrt": True, "initial_accumulator": 0.1},
+        },
         torch={
             "": ("Adagrad", {"weight_decay": 0.1}),
             "start": ("Adagrad", {"initial_accumulator_value": 0.5}),
         },
+        optax={"inside": lambda o: o.adagrad(0.1, 0.1, 1e-3)},
     ),
     "rmsprop": Row(
         step_of_rmsprop,
-        {"": {"rho": 0.9, "weight_decay": 0.1}, "momentum": {"momentum": 0.8}},
+        {
+            "": {"rho": 0.9, "weight_decay": 0.1},
+            "momentum": {"momentum": 0.8},
+            "inside": {"rho": 0.9, "eps": 1e-3, "eps_in_sqrt": True},
+            "inside, momentum": {"eps": 1e-3, "eps_in_sqrt": True, "momentum": 0.8},
+        },
         torch={
             "": ("RMSprop", {"alpha": 0.9, "weight_decay": 0.1}),
             "momentum": ("RMSprop", {"momentum": 0.8}),
         },
-        optax={"": lambda o: o.chain(o.add_decayed_weights(0.1), o.rmsprop(0.1, 0.9, eps_in_sqrt=False))},
+        optax={
+            "": lambda o: o.chain(o.add_decayed_weights(0.1), o.rmsprop(0.1, 0.9, eps_in_sqrt=False)),
+            "inside": lambda o: o.rmsprop(0.1, 0.9, 1e-3),
+        },
     ),
     "adam": Row(
         step_of_adam,
@@ -128,6 +147,7 @@ ROWS = {
             "decay": {"beta1": 0.5, "beta2": 0.9, "eps": 1e-3, "weight_decay": 0.1},
             "no momentum": {"beta1": 0.0},
             "clipped": CLIPPED,
+            "hat": {"eps": 1e-2, "eps_hat": True},
         },
         torch={
             "": ("Adam", {}),
@@ -140,7 +160,11 @@ ROWS = {
     ),
     "adamw": Row(
         step_of_adam,
-        {"": {"weight_decay": 0.2}, "scheduled": {"learning_rate": SCHEDULE, "weight_decay": 0.2}},
+        {
+            "": {"weight_decay": 0.2},
+            "scheduled": {"learning_rate": SCHEDULE, "weight_decay": 0.2},
+            "hat": {"weight_decay": 0.2, "eps": 1e-2, "eps_hat": True},
+        },
         decoupled=True,
         torch={"": ("AdamW", {"weight_decay": 0.2})},
         optax={"": lambda o: o.adamw(0.1, weight_decay=0.2)},

@@ -55,7 +55,7 @@ MODELS = {
     "onnx": (onnx_model, "onnxruntime"),
     "keras": (keras_model, "keras"),
 }
-WITHOUT_GRADIENTS = {"onnx"}
+WITHOUT_GRADIENTS = {"onnx": "ONNX in onnxruntime"}
 NAMES = {
     "torch": "Linear '2'",
     "flax": "Dense 'layers_2'",
@@ -92,10 +92,13 @@ def test_equal_models_are_equal(names):
     assert report.ok, report
     assert report.first_difference is None
     assert report.outputs_ulp < 40
-    assert (report.gradients_ulp is None) == bool(WITHOUT_GRADIENTS & set(names))
-    if report.gradients is not None:
-        expected = ["inputs", *(f"{part} {i}" for i in range(3) for part in ("weight", "bias"))]
-        assert sorted(row.name.removeprefix("gradient in ") for row in report.gradients) == sorted(expected)
+    without = [WITHOUT_GRADIENTS[name] for name in names if name in WITHOUT_GRADIENTS]
+    assert list(report.by_differences) == without
+    expected = ["inputs", *(f"{part} {i}" for i in range(3) for part in ("weight", "bias"))]
+    if without:
+        expected = ["inputs, by differences"]
+        assert report.left_out == (f"gradients in weights and biases, which {without[0]} has none of",)
+    assert sorted(row.name.removeprefix("gradient in ") for row in report.gradients) == sorted(expected)
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name in NAMES])
@@ -184,9 +187,81 @@ def test_probabilities_are_compared_with_scikit_learn(outputs):
     report = verify((mlp, params), fitted)
     assert report.ok, report
     assert report.outputs.name == "probabilities"
-    assert report.gradients_ulp is None
+    assert report.by_differences == ("scikit-learn",)
+    assert report.gradients_ulp < 1
     fitted.coefs_[0][0, 0] += 1e-3
     assert not verify((mlp, params), fitted).ok
+
+
+@pytest.mark.parametrize("library", ["onnx", "sklearn"])
+@pytest.mark.parametrize("wrong", [1.0, 1.0 + 1e-4], ids=["right", "wrong"])
+def test_slopes_of_libraries_without_gradients_show_a_wrong_gradient(library, wrong):
+    """A torch module that computes the right outputs, and gradients that are off by 1e-4."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip({"onnx": "onnxruntime", "sklearn": "sklearn"}[library])
+
+    class Off(torch.autograd.Function):
+        @staticmethod
+        def forward(context, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(context, gradient):
+            return wrong * gradient
+
+    class Module(torch.nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x):
+            return self.inner(Off.apply(x))
+
+    mlp, params = network(activation="tanh")
+    to = {"onnx": mm.interop.onnx.to_onnx, "sklearn": mm.interop.sklearn.to_sklearn}[library]
+    report = verify(Module(torch_model(mlp, params)), to(mlp, params))
+    assert report.outputs_ulp < 10
+    assert report.ok == (wrong == 1.0), report
+    if wrong != 1.0:
+        assert report.first_difference == "gradient in inputs, by differences"
+    assert report.to_dict()["by_differences"] == (report.b,)
+    assert "from differences of outputs" in report.to_html()
+
+
+def test_rows_beside_a_kink_are_left_out_of_slopes():
+    """At 0 a relu without biases has a left and a right slope, the mean of which is neither."""
+    pytest.importorskip("onnxruntime")
+    mlp, params = network("float64", "relu")
+    X = np.random.default_rng(0).normal(size=(20, 6))
+    X[7] = 0.0
+    report = verify((mlp, params), mm.interop.onnx.to_onnx(mlp, params), X)
+    assert report.ok, report
+    assert "gradient in inputs of 1 of 20 rows" in report.left_out[1]
+    report = verify((mlp, params), mm.interop.onnx.to_onnx(mlp, params), X[7:8])
+    assert report.gradients is None
+    assert "settle in no row" in report.gradients_missing
+
+
+def test_probabilities_of_labels_that_do_not_exclude_each_other():
+    neural = pytest.importorskip("sklearn.neural_network")
+    pytest.importorskip("onnxruntime")
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    fitted = neural.MLPClassifier(5, max_iter=300, tol=0.01, random_state=0).fit(
+        X, np.stack([X[:, 0] > 0, X[:, 1] > 0], 1)
+    )
+    mlp, params = mm.interop.sklearn.from_sklearn(fitted)
+    for there in ((mlp, params), mm.interop.onnx.to_onnx(mlp, params)):
+        report = verify(fitted, there)
+        assert (report.ok, report.outputs.name) == (True, "probabilities"), report
+
+
+def test_probabilities_that_a_model_gives_itself_are_taken_as_they_are():
+    pytest.importorskip("sklearn")
+    mlp = mm.MLP(6, [7], 4, activation="tanh")
+    params = mlp.init(seed=0, backend="numpy", dtype="float64")
+    ending = mm.MLP(6, [7], 4, activation="tanh", final_activation="softmax")
+    report = verify(mm.interop.sklearn.to_sklearn(mlp, params), (ending, params))
+    assert (report.ok, report.outputs.name) == (True, "probabilities"), report
 
 
 def test_frozen_layers_have_gradients_too_and_what_one_alone_has_is_told():
@@ -203,8 +278,8 @@ def test_frozen_layers_have_gradients_too_and_what_one_alone_has_is_told():
     without = (params[0], params[1]._replace(bias=np.zeros(9, np.float32)), params[2])
     report = verify((mlp, without), model)
     assert report.ok
-    assert report.left_out == ("gradient in bias 1, which multimlp on numpy alone has",)
-    assert "not compared: gradient in bias 1" in report.sentence()
+    assert report.left_out == ("gradients in bias 1, which multimlp on numpy alone has",)
+    assert "not compared: gradients in bias 1" in report.sentence()
     assert isinstance(model, torch.nn.Module)
 
 

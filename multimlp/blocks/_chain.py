@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from multimlp import tree
 from multimlp._lazy import lazy
@@ -15,9 +15,14 @@ from multimlp.blocks._block import block
 from multimlp.blocks._combinations import Blocks, Combination, in_turn
 from multimlp.blocks._draws import Draws
 from multimlp.errors import ShapeError
-from multimlp.mlp import Model, check_arrays
+from multimlp.mlp import Model, check_arrays, check_names
 from multimlp.transforms import vmap
 from multimlp.tree import Tree
+
+
+def _given_names(where: str, value: Any) -> Any:
+    """As they are: how many there must be the blocks tell."""
+    return value
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -25,13 +30,32 @@ class Chain(Combination, Model[Tree]):
     """Blocks one after the other, as a model: it is used as an `MLP` is, in `multimlp.fit` and everywhere. See `chain`."""
 
     blocks: Blocks
+    block_names: Annotated[Any, _given_names] = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", in_turn(self.blocks, None)[0])
+        names = check_names("block_names", self.block_names, len(self.blocks), "blocks")
+        object.__setattr__(self, "block_names", names)
 
     @property
     def parts(self) -> tuple[Any, ...]:
         return self.blocks
+
+    # ---- names, which are nothing that it computes
+
+    def renamed(self, block_names: Sequence[str | None] | None) -> Chain:
+        """The same chain with other names of its blocks; None for none. Blocks in its blocks keep theirs."""
+        return dataclasses.replace(self, block_names=block_names)
+
+    def described(self) -> dict[str, Any]:
+        """Name and options as plain values, names of blocks where it has any."""
+        found = super().described()
+        if self.block_names is None:
+            del found["options"]["block_names"]
+        return found
+
+    def _identity(self) -> tuple[Any, ...]:
+        return (self.table.kind, self.name, self.blocks, self._computes())
 
     # ---- as a block
 
@@ -209,7 +233,7 @@ def _placed(named: Mapping[str, Any]) -> dict[str, Any]:
 _made = block(Chain, "chain")
 
 
-def chain(*blocks: Any) -> Chain:
+def chain(*blocks: Any, block_names: Sequence[str | None] | None = None) -> Chain:
     """A model of blocks, one after the other, with ``init`` and a call as `multimlp.MLP` has.
 
     Parameters
@@ -217,6 +241,8 @@ def chain(*blocks: Any) -> Chain:
     *blocks : block, MLP, name of an activation, or function of rows
         Of `multimlp.blocks`. How many features come in is filled in from the block before; the first that must know says it itself,
         ``in_features=``.
+    block_names : sequence of str or None, one per block, optional
+        What the blocks are called in reports and other libraries' models; they change nothing that is computed.
 
     Returns
     -------
@@ -239,4 +265,4 @@ def chain(*blocks: Any) -> Chain:
     >>> mm.predict(model, model.init(seed=0), [[0.0, 0.0, 0.0, 0.0]]).shape
     (1, 3)
     """
-    return _made(blocks)
+    return _made(blocks, block_names)

@@ -30,17 +30,20 @@ from multimlp.cli.formats import (
     Model,
     Reading,
     Writing,
+    add_source_options,
+    add_target_options,
     check_opset,
     check_target,
     format_of,
     read_ours,
     reading_of,
     remark,
+    with_target_options,
 )
 from multimlp.data import read_features
 from multimlp.errors import FileFormatError, InputError
 from multimlp.files import check_apart, check_writable, opening, replacing
-from multimlp.mlp import DEFAULT_ACTIVATION, MLP
+from multimlp.mlp import MLP
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,14 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("target", type=file_name, metavar="TARGET", help="the file to write")
     add("--from", dest="source_format", choices=tuple(OPENERS), metavar="FORMAT", help="of SOURCE")
     add("--to", dest="target_format", choices=tuple(OPENERS), metavar="FORMAT", help="of TARGET")
-    add(
-        "--activation",
-        nargs="+",
-        metavar="NAME",
-        help=f"of the hidden layers: one, or one a layer (default: {DEFAULT_ACTIVATION})",
-    )
-    add("--final-activation", metavar="NAME", help="of the last layer")
-    add("--opset", type=int, metavar="N", help="of an ONNX TARGET (default: 20; 23 with RMS normalisation)")
+    add_source_options(parser)
+    add_target_options(parser)
+    add("--no-names", action="store_true", help="leave out what the layers of SOURCE are called")
     add("--verify", action="store_true", help="run both models and compare outputs, gradients and layers")
     add(
         "--data",
@@ -79,8 +77,9 @@ def run(args: argparse.Namespace) -> int:
     check_apart(args.target, args.source)
     if args.report is not None:
         _check_report(args)
-    model = _read(args, source)._replace(opset=args.opset)
-    mlp = model.mlp
+    model = with_target_options(_read(args, source), args, target)
+    mlp = model.mlp.renamed(None) if args.no_names else model.mlp
+    model = model._replace(mlp=mlp)
     check_target(target, mlp)
     if target == OURS:
         files.save(args.target, mlp, model.params)
@@ -109,9 +108,11 @@ def _verified(args: argparse.Namespace, source: str, target: str, model: Writing
 
     mlp = model.mlp
     before = OPENERS[source](Path(args.source), mlp, model.params)
-    after = OPENERS[target](Path(args.target), *_read_back(args, target, mlp))
+    whole = mlp.members(model.params) is None  # files of ensembles are opened, and not read back
+    known = _read_back(args, target, mlp) if whole or target == OURS else (mlp, model.params)
+    after = OPENERS[target](Path(args.target), *known)
     X = None if args.data is None else _rows(args.data, mlp.in_features)
-    report = verify(before, after, X, rows=args.rows, tolerance=args.tolerance)
+    report = verify(before, after, X, rows=args.rows, tolerance=args.tolerance, combine=args.combine)
     if args.report is not None:
         text = report.to_json() if args.report.endswith(".json") else report.to_html()
         with replacing(args.report, "--report") as beside:

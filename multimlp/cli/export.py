@@ -24,7 +24,15 @@ from pathlib import Path
 from multimlp import files
 from multimlp._terminal import print_text
 from multimlp.cli.common import add_common, file_name, print_json
-from multimlp.cli.formats import WRITERS, check_opset, check_target, read_ours, remark
+from multimlp.cli.formats import (
+    WRITERS,
+    add_target_options,
+    check_opset,
+    check_target,
+    read_ours,
+    remark,
+    with_target_options,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,16 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=file_name, required=True, metavar="FILE", help="the file to write"
     )
-    parser.add_argument(
-        "--opset", type=int, metavar="N", help="of an ONNX model (default: 20; 23 with RMS normalisation)"
-    )
+    add_target_options(parser)
     add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     files.check_apart(args.output, args.model)
     check_opset(args, args.to)
-    model = read_ours(args.model, args)._replace(opset=args.opset)
+    model = with_target_options(read_ours(args.model, args), args, args.to)
     check_target(args.to, model.mlp)
     WRITERS[args.to](Path(args.output), model)
     remark(model)

@@ -31,12 +31,14 @@ class Writing(NamedTuple):
     """Whether its inputs are to be standardised, which the target cannot say."""
     opset: int | None = None
     """Of an ONNX model."""
+    combine: str = "members"
+    """What is made of the outputs of an ensemble."""
 
 
 def write_onnx(path: Path, model: Writing) -> None:
     from multimlp.interop.onnx import to_onnx
 
-    to_onnx(model.mlp, model.params, path, model.opset)
+    to_onnx(model.mlp, model.params, path, model.opset, model.combine)
 
 
 def write_torch(path: Path, model: Writing) -> None:
@@ -54,14 +56,22 @@ def write_keras(path: Path, model: Writing) -> None:
     if path.suffix != ".keras":
         raise InputError(f"output: a Keras model needs a name that ends in .keras, got {path.name!r}")
     with replacing(path) as beside, tempfile.TemporaryDirectory() as folder:
-        to_keras(model.mlp, model.params).save(Path(folder) / "model.keras")
+        to_keras(model.mlp, model.params, model.combine).save(Path(folder) / "model.keras")
         beside.write_bytes((Path(folder) / "model.keras").read_bytes())
 
 
 def write_flax(path: Path, model: Writing) -> None:
-    from multimlp.interop.flax import to_flax, write_variables
+    from multimlp.interop.flax import in_order, to_flax, write_variables
 
-    _, variables = to_flax(model.mlp, model.params)
+    mlp = model.mlp
+    _, variables = to_flax(mlp, model.params)
+    try:
+        in_order(variables["params"])
+    except InputError:  # with no numbers in them names are no order, and the file keeps none
+        note(
+            f"{str(path)!r} has numbers for the names of the layers, which tell no order: {', '.join(variables['params'])}"
+        )
+        _, variables = to_flax(mlp.renamed(None), model.params)
     write_variables(path, variables)
 
 
@@ -109,6 +119,8 @@ class Reading(NamedTuple):
     backend: str | None
     device: str | None
     dtype: str | None
+    batch_norm: str | None = None
+    """Of a Gluon file: whether it stands before or after the activations."""
 
     @property
     def place(self) -> tuple[str | None, str | None, str | None]:
@@ -154,7 +166,7 @@ def read_sklearn(path: Path, how: Reading) -> Model:
 def read_gluon(path: Path, how: Reading) -> Model:
     from multimlp.interop.gluon import from_gluon
 
-    return from_gluon(path, how.activation, how.final_activation, *how.place)
+    return from_gluon(path, how.activation, how.final_activation, *how.place, batch_norm=how.batch_norm)
 
 
 READERS: dict[str, Callable[[Path, Reading], Model]] = {
@@ -194,11 +206,42 @@ def reading_of(args: argparse.Namespace, source: str) -> Reading:
         raise InputError(
             f"--activation: {source} models tell their activations themselves; leave it and --final-activation out"
         )
+    if source not in WITH_ACTIVATIONS and args.activation is None:
+        note(
+            f"{source} files hold weights and tell no activations: {DEFAULT_ACTIVATION} is taken; say another with --activation"
+        )
+    if args.batch_norm is not None and source != "gluon":
+        raise InputError(
+            f"--batch-norm: {source} models tell themselves where it stands, or hold none; it is for gluon"
+        )
     rules = [activations.describe(name).name for name in args.activation or [DEFAULT_ACTIVATION]]
     if args.final_activation is not None:
         activations.describe(args.final_activation)
     return Reading(
-        rules[0] if len(rules) == 1 else rules, args.final_activation, args.backend, args.device, args.dtype
+        rules[0] if len(rules) == 1 else rules,
+        args.final_activation,
+        args.backend,
+        args.device,
+        args.dtype,
+        args.batch_norm,
+    )
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """``--activation``, ``--final-activation`` and ``--batch-norm``, for files that hold weights alone."""
+    add = parser.add_argument
+    add(
+        "--activation",
+        nargs="+",
+        metavar="NAME",
+        help=f"of the hidden layers: one, or one a layer (default: {DEFAULT_ACTIVATION}); for weights alone",
+    )
+    add("--final-activation", metavar="NAME", help="of the last layer; for weights alone")
+    add(
+        "--batch-norm",
+        choices=("before", "after"),
+        metavar="WHERE",
+        help="before or after the activations; for gluon files with BatchNorm (of eps 1e-5)",
     )
 
 
@@ -213,6 +256,36 @@ def check_opset(args: argparse.Namespace, target: str) -> None:
     """`InputError` for an ``--opset`` of anything but an ONNX model."""
     if args.opset is not None and target != "onnx":
         raise InputError(f"--opset: {target} models have none; it is for ONNX")
+
+
+def add_target_options(parser: argparse.ArgumentParser) -> None:
+    """``--opset`` and ``--combine``."""
+    parser.add_argument(
+        "--opset", type=int, metavar="N", help="of an ONNX model (default: 20; 23 with RMS normalisation)"
+    )
+    parser.add_argument(
+        "--combine",
+        choices=("members", "mean", "probabilities", "vote"),
+        default="members",
+        metavar="HOW",
+        help="of an ensemble, in onnx and keras: members (the outputs of each, default), mean, probabilities (as predict_proba), "
+        "or, in onnx, vote",
+    )
+
+
+def with_target_options(model: Writing, args: argparse.Namespace, target: str) -> Writing:
+    """The model with what `add_target_options` has asked for.
+
+    Raises
+    ------
+    InputError
+        For an option that the target does not have.
+    """
+    if args.combine != "members" and target not in ("onnx", "keras"):
+        raise InputError(
+            f"--combine: {target} files hold the weights of the members alone; it is for onnx and keras"
+        )
+    return model._replace(opset=args.opset, combine=args.combine)
 
 
 def remark(model: Writing) -> None:

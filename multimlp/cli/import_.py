@@ -17,9 +17,8 @@ from pathlib import Path
 from multimlp import files
 from multimlp._terminal import print_text
 from multimlp.cli.common import add_common, file_name, print_json
-from multimlp.cli.formats import READERS, format_of, reading_of
+from multimlp.cli.formats import READERS, add_source_options, format_of, reading_of
 from multimlp.files import check_apart, check_writable
-from multimlp.mlp import DEFAULT_ACTIVATION
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,13 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FORMAT",
         help=f"{', '.join(READERS)}; if the name of the file does not tell",
     )
-    parser.add_argument(
-        "--activation",
-        nargs="+",
-        metavar="NAME",
-        help=f"of the hidden layers: one, or one a layer (default: {DEFAULT_ACTIVATION}); for weights alone",
-    )
-    parser.add_argument("--final-activation", metavar="NAME", help="of the last layer; for weights alone")
+    add_source_options(parser)
     add_common(parser)
 
 

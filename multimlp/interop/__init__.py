@@ -3,7 +3,8 @@ first used.
 
 * ``torch``: `to_torch`, `to_state_dict`, `as_torch_module`; back `from_torch`, `from_state_dict`; files of a
   ``state_dict``: `write_state`, `read_state`; optimisers with their states: `from_optimizer`, `to_optimizer`
-* ``keras``: `to_keras`, `as_keras_layer`; back `from_keras` (a model or a .keras file)
+* ``keras``: `to_keras`, `as_keras_layer`; back `from_keras` (a model or a .keras file); optimisers with their states:
+  `from_optimizer`, `to_optimizer`
 * ``flax``: `to_flax` (linen), `to_nnx`; back `from_flax`, `from_nnx`, `from_variables`; files of variables:
   `write_variables`, `read_variables`
 * ``equinox``: `to_equinox`; back `from_equinox`, `from_leaves`; files of leaves: `write_leaves`, `read_leaves`
@@ -12,6 +13,8 @@ first used.
 * ``sklearn``: `to_sklearn`; back `from_sklearn`
 * ``onnx``: `to_onnx`; back `from_onnx`
 * ``gluon``: `to_gluon`; back `from_gluon`
+
+Names of layers (``layer_names`` of an MLP, ``block_names`` of a chain) go along; ONNX, torch and Keras take ensembles whole.
 
 `verify` runs two models, each in its own library, and says whether they compute the same.
 """

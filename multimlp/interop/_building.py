@@ -13,6 +13,7 @@ from multimlp.errors import DTypeError, InputError, ShapeError
 from multimlp.interop._chains import chain_of
 from multimlp.interop._folding import folded
 from multimlp.interop._layers import HostLayer, Network, plain_layers
+from multimlp.interop._names import Names, chosen
 from multimlp.interop._parts import (
     Affine,
     Dropout,
@@ -43,12 +44,19 @@ class Builder:
         What has been taken so far.
     where : str
         The layer that is being read, as its own library names it, and its place.
+    name : str
+        What its user has called it.
     """
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.parts: list[Part] = []
         self.where = ""
+        self.name = ""
+
+    def at(self, kind: str, place: Any, name: str = "") -> None:
+        """What is read next: its kind, its place as its own library says it, and what its user has called it."""
+        self.where, self.name = f"{kind} {place!r}" if isinstance(place, str) else f"{kind} {place}", name
 
     @classmethod
     def from_arrays(
@@ -83,20 +91,18 @@ class Builder:
                 f"{source}: expected weights and biases of fully connected layers only, found {found}; read a model of other layers "
                 "as a whole, not its arrays alone"
             )
-        hidden = len(layers) - 1
-        rules = list(activation) if isinstance(activation, (list, tuple)) else [activation] * hidden
-        if len(rules) != hidden:
-            raise InputError(
-                f"activation: {len(rules)} given for {hidden} hidden layers; give one, or one a layer"
-            )
         reading = cls(source)
-        for layer, rule in zip(layers, [*rules, final_activation], strict=True):
+        for layer, rule in zip(layers, rules_of(activation, final_activation, len(layers)), strict=True):
             matrix = arrays[f"{layer}{weight}"]
-            reading.where = layer.removesuffix(".")
+            reading.named(layer)
             reading.dense(matrix.T if transposed else matrix, arrays.get(f"{layer}bias"))
             if rule is not None:
                 reading.activation(rule)
         return reading
+
+    def named(self, layer: str) -> None:
+        """What is read next, by its name in a file of arrays."""
+        self.where, self.name = layer.removesuffix("."), chosen(layer, *_OWN_NAMES)
 
     # ---- one part after the other
 
@@ -105,7 +111,7 @@ class Builder:
         matrix = self._floats(weight, "weight", 2)
         offset = None if bias is None else self._floats(bias, "bias", 1)
         dtypes = tuple(array.dtype.name for array in (matrix, offset) if array is not None)
-        self.parts.append(Linear(matrix, offset, dtypes, where=self.where))
+        self.parts.append(Linear(matrix, offset, dtypes, where=self.where, name=self.name))
 
     def _floats(self, values: Any, part: str, axes: int) -> np.ndarray:
         """Numbers of a floating dtype with so many axes, none of length 0."""
@@ -125,7 +131,9 @@ class Builder:
             if value.dtype.name not in FLOAT_DTYPES:
                 raise self.unlike(f"has the dtype {value.dtype} in {name!r} of the activation {rule.name!r}")
         if rule.name != "identity":
-            self.parts.append(Pointwise(rule, held, where=self.where or f"the activation {rule.name!r}"))
+            fused = bool(self.parts) and self.parts[-1].name == self.name
+            where, name = self.where or f"the activation {rule.name!r}", "" if fused else self.name
+            self.parts.append(Pointwise(rule, held, where=where, name=name))
 
     def prelu(self, slopes: np.ndarray) -> None:
         """A learned slope for all units of the last layer, or one a unit."""
@@ -138,7 +146,7 @@ class Builder:
     def dropout(self, rate: float) -> None:
         """Dropout; at rate 0 it is nothing."""
         if rate:
-            self.parts.append(Dropout(float(rate), where=self.where))
+            self.parts.append(Dropout(float(rate), where=self.where, name=self.name))
 
     def affine(self, scale: Any, shift: Any = 0.0) -> None:
         """``scale x + shift``: one number a feature, or one for all."""
@@ -149,7 +157,7 @@ class Builder:
             raise self.unlike(f"has {self.where} with numbers of the shapes {shapes}")
         if not all(np.isfinite(value).all() for value in values):
             raise self.unlike(f"has {self.where} with numbers that are not finite")
-        self.parts.append(Affine(*axes, where=self.where))
+        self.parts.append(Affine(*axes, where=self.where, name=self.name))
 
     def batch_norm(self, mean: Any, variance: Any, scale: Any, shift: Any, epsilon: float) -> None:
         """Batch normalisation as a trained model does it, with the statistics that it has gathered: ``(x - m) / sqrt(v + e) s + b``;
@@ -167,20 +175,24 @@ class Builder:
         """Layer normalisation over the last axis."""
         offset = None if shift is None else self._floats(shift, "shift", 1)
         self.parts.append(
-            LayerNorm(self._floats(scale, "scale", 1), offset, float(epsilon), where=self.where)
+            LayerNorm(
+                self._floats(scale, "scale", 1), offset, float(epsilon), where=self.where, name=self.name
+            )
         )
 
     def rms_norm(self, scale: Any, epsilon: float) -> None:
         """Normalisation by the root mean square of the last axis."""
-        self.parts.append(RMSNorm(self._floats(scale, "scale", 1), float(epsilon), where=self.where))
+        self.parts.append(
+            RMSNorm(self._floats(scale, "scale", 1), float(epsilon), where=self.where, name=self.name)
+        )
 
     def erf(self) -> None:
         """The error function."""
-        self.parts.append(Erf(where=self.where))
+        self.parts.append(Erf(where=self.where, name=self.name))
 
     def residual(self, inner: Path) -> None:
         """What came in, added to what these steps make of it."""
-        self.parts.append(Residual(inner, where=self.where))
+        self.parts.append(Residual(inner, where=self.where, name=self.name))
 
     def unlike(self, what: str) -> InputError:
         """The error for a structure that is neither an MLP nor a chain of blocks."""
@@ -234,7 +246,7 @@ class Builder:
         return chain_of(self.source, parts) if layers is None else self._mlp(layers)
 
     def _mlp(self, layers: list[HostLayer]) -> tuple[MLP, Params]:
-        widths = [layer.weight.shape[1] for layer in layers]
+        widths, names = [layer.weight.shape[1] for layer in layers], Names()
         mlp = MLP(
             layers[0].weight.shape[0],
             widths[:-1],
@@ -243,6 +255,7 @@ class Builder:
             final_activation=layers[-1].activation,
             use_bias=any(layer.bias is not None for layer in layers),
             dropout=[layer.dropout or 0.0 for layer in layers[:-1]],
+            layer_names=[names(layer.name) if layer.name else None for layer in layers],
         )
         for i, (layer, row) in enumerate(zip(layers, mlp.layers, strict=True)):
             if layer.weight.shape[0] != row.fan_in:
@@ -255,6 +268,21 @@ class Builder:
             for layer in layers
         )
         return mlp, params
+
+
+def rules_of(activation: Any, final_activation: Any, layers: int) -> list[Any]:
+    """The activation of each of so many layers, from one for all hidden ones or one for each."""
+    hidden = layers - 1
+    rules = list(activation) if isinstance(activation, (list, tuple)) else [activation] * hidden
+    if len(rules) != hidden:
+        raise InputError(
+            f"activation: {len(rules)} given for {hidden} hidden layers; give one, or one a layer"
+        )
+    return [*rules, final_activation]
+
+
+_OWN_NAMES = ("dense", "linear", "fullyconnected")
+"""What libraries call fully connected layers, a number behind it, if nobody says otherwise."""
 
 
 def _linear(parts: Path) -> list[Linear]:

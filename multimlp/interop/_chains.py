@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from multimlp import blocks
 from multimlp.blocks import Block, Chain, chain
 from multimlp.errors import InputError, ShapeError
 from multimlp.interop._arrays import on_host
+from multimlp.interop._names import Names
 from multimlp.interop._parts import (
     Affine,
     Dropout,
@@ -39,37 +41,35 @@ def chain_of(source: str, parts: Path) -> tuple[Chain, Tree]:
     ShapeError
         If one step's outputs are not the next one's inputs.
     """
-    made, params = _blocks(source, parts, None)
     try:
-        return chain(*made), params
+        return _chained(source, parts, None)
     except ShapeError as error:
         raise ShapeError(f"the {source} does not fit together: {error}") from None
 
 
-def _blocks(source: str, parts: Path, features: int | None) -> tuple[list[Block], Tree]:
+def _chained(source: str, parts: Path, features: int | None) -> tuple[Chain, Tree]:
     made: list[Block] = []
     params: list[Tree] = []
+    names: list[str | None] = []
+    distinct = Names()
     i = 0
     while i < len(parts):
         part, following = parts[i], parts[i + 1] if i + 1 < len(parts) else None
         known = width_after(parts[:i]) or features
-        if isinstance(part, Linear) and isinstance(following, Pointwise):
-            block, values = _dense(part, following)
-            i += 1
-        elif isinstance(part, Linear):
-            block, values = _dense(part, None)
+        if isinstance(part, Linear):
+            activated = following if isinstance(following, Pointwise) else None
+            block, values = _dense(part, activated)
+            i += activated is not None
         elif isinstance(part, Residual):
-            inner, held = _blocks(source, part.inner, known)
-            made.append(blocks.residual(chain(*inner)))
-            params.append((held,))
-            i += 1
-            continue
+            inner, held = _chained(source, part.inner, known)
+            block, values = blocks.residual(inner), held
         else:
             block, values = _other(source, part, known)
         made.append(block)
-        params.append(block.packed(values))
+        params.append((values,) if isinstance(part, Residual) else block.packed(values))
+        names.append(distinct(part.name) if part.name else None)
         i += 1
-    return made, tuple(params)
+    return chain(*made, block_names=names), tuple(params)
 
 
 def _dense(layer: Linear, following: Pointwise | None) -> tuple[Block, dict[str, Any]]:
@@ -112,9 +112,9 @@ def parts_of_mlp(mlp: MLP, params: Params) -> Path:
     found: list[Part] = []
     last = len(mlp.layers) - 1
     for i, (row, layer) in enumerate(zip(mlp.layers, params, strict=True)):
-        where = row.label
+        where, name = row.label, (mlp.layer_names[i] if mlp.layer_names else None) or ""
         bias = None if layer.bias is None else on_host(layer.bias)
-        found.append(Linear(on_host(layer.weight), bias, where=where))
+        found.append(Linear(on_host(layer.weight), bias, where=where, name=name))
         if row.activation is not None:
             learned = {name: on_host(value) for name, value in learned_by(layer).items()}
             found.append(Pointwise(row.activation, learned, where=where))
@@ -131,11 +131,14 @@ def parts_of_chain(model: Chain, params: Tree, where: str = "block ") -> Path:
     InputError
         For a block that other libraries have nothing for; names it and where it stands.
     """
-    return tuple(
-        part
-        for i, (block, own) in enumerate(zip(model.blocks, params, strict=True))
-        for part in _parts_of(block, own, f"{where}{i}")
-    )
+    found: list[Part] = []
+    names = model.block_names or (None,) * len(model.blocks)
+    for i, (block, own, name) in enumerate(zip(model.blocks, params, names, strict=True)):
+        parts = _parts_of(block, own, f"{where}{i}" if name is None else f"{where}{i} {name!r}")
+        if parts and name is not None and not parts[0].name:
+            parts = (dataclasses.replace(parts[0], name=name), *parts[1:])
+        found += parts
+    return tuple(found)
 
 
 def _parts_of(block: Block, params: Any, place: str) -> Path:

@@ -12,6 +12,7 @@ from multimlp.errors import InputError
 from multimlp.interop._building import Builder
 from multimlp.interop._jax import Placed, function_of, spec_of
 from multimlp.interop._layers import unsupported_layer
+from multimlp.interop._names import Names, chosen
 from multimlp.interop._parts import (
     Affine,
     Dropout,
@@ -36,6 +37,12 @@ class LinenResidual(linen.Module):
         return x + self.inner(x)
 
 
+class LinenNamed(linen.Sequential):
+    """A ``Sequential`` whose layers keep the names that they were given, where linen's own calls them ``layers_0``, ``layers_1``, ..."""
+
+    preserve_adopted_names = True
+
+
 class LinenScale(linen.Module):
     """A learned scale and shift of each feature, ``x * scale + bias``."""
 
@@ -53,16 +60,28 @@ def linen_of(parts: Path, place: Placed) -> tuple[linen.Sequential, dict[str, An
     """The module and its parameters, by the names that linen gives to the layers of a Sequential."""
     layers: list[Any] = []
     variables: dict[str, Any] = {}
+    names = Names(_module_name).of([part for part in parts if not isinstance(part, Pointwise)])
     for i, part in enumerate(parts):
-        layer, own = _layer(part, place)
+        name = None if isinstance(part, Pointwise) else names.pop(0)  # a function
+        layer, own = _layer(part, place, name)
         layers.append(layer)
         if own:
-            variables[f"layers_{i}"] = own
-    return linen.Sequential(layers), variables
+            variables[name or f"layers_{i}"] = own
+    named = any(part.name for part in parts)
+    return (LinenNamed if named else linen.Sequential)(layers), variables
 
 
-def _layer(part: Part, place: Placed) -> tuple[Any, dict[str, Any]]:
-    kind: dict[str, Any] = {"dtype": place.dtype, "param_dtype": place.dtype}
+def _module_name(name: str) -> str:
+    """linen parts the modules of a path by slashes, and has attributes of its own."""
+    plain = name.replace("/", "_")
+    return f"{plain}_" if hasattr(linen.Sequential, plain) or plain in _TAKEN else plain
+
+
+_TAKEN = ("layers", "name", "parent", "scope", "variables")
+
+
+def _layer(part: Part, place: Placed, name: str | None) -> tuple[Any, dict[str, Any]]:
+    kind: dict[str, Any] = {"dtype": place.dtype, "param_dtype": place.dtype, "name": name}
     if isinstance(part, Linear):
         return linen.Dense(part.weight.shape[1], part.bias is not None, **kind), _held(
             place, kernel=part.weight, bias=part.bias
@@ -70,7 +89,7 @@ def _layer(part: Part, place: Placed) -> tuple[Any, dict[str, Any]]:
     if isinstance(part, Pointwise):
         return function_of(part, "Flax"), {}
     if isinstance(part, Dropout):
-        return linen.Dropout(part.rate, deterministic=True), {}
+        return linen.Dropout(part.rate, deterministic=True, name=name), {}
     if isinstance(part, LayerNorm):
         norm = linen.LayerNorm(part.epsilon, use_bias=part.shift is not None, use_fast_variance=False, **kind)
         return norm, _held(place, scale=part.scale, bias=part.shift)
@@ -78,9 +97,9 @@ def _layer(part: Part, place: Placed) -> tuple[Any, dict[str, Any]]:
         return linen.RMSNorm(part.epsilon, **kind), _held(place, scale=part.scale)
     if isinstance(part, Residual):
         inner, own = linen_of(part.inner, place)
-        return LinenResidual(inner), {"inner": own}
+        return LinenResidual(inner, name=name), {"inner": own}
     assert isinstance(part, Affine)
-    return LinenScale(), _held(place, scale=part.scale, bias=part.shift)
+    return LinenScale(name=name), _held(place, scale=part.scale, bias=part.shift)
 
 
 def _held(place: Placed, **values: Any) -> dict[str, Any]:
@@ -114,8 +133,10 @@ def read_linen(module: linen.Sequential, variables: Mapping[str, Any], reading: 
 
 def _read(module: linen.Sequential, params: Any, statistics: Any, path: str, reading: Builder) -> None:
     for i, part in enumerate(module.layers):
-        name = getattr(part, "name", None) or f"layers_{i}"
-        reading.where = f"{type(part).__name__} {path + name!r}"
+        kind = type(part).__name__
+        given = getattr(part, "name", None) if getattr(module, "preserve_adopted_names", False) else None
+        name = given or f"layers_{i}"
+        reading.at(kind, path + name, chosen(given or "", kind))
         own, seen = (held.get(name, {}) if isinstance(held, Mapping) else {} for held in (params, statistics))
         if isinstance(part, linen.Sequential):
             _read(part, own, seen, f"{path}{name}/", reading)
@@ -123,6 +144,7 @@ def _read(module: linen.Sequential, params: Any, statistics: Any, path: str, rea
             outer, reading.parts = reading.parts, []
             _read(part.inner, own.get("inner", {}), seen.get("inner", {}), f"{path}{name}/inner/", reading)  # type: ignore[arg-type]
             inner, reading.parts = tuple(reading.parts), outer
+            reading.at(kind, path + name, chosen(given or "", kind))
             reading.residual(inner)
         elif isinstance(part, linen.Module):
             _read_layer(part, _Arrays(own, reading), _Arrays(seen, reading), reading)

@@ -22,6 +22,10 @@ from multimlp.interop._layers import unsupported_layer
 _PARTS = {"metadata.json", "config.json", "model.weights.h5"}
 _OPERATIONS = ("keras.src.ops.numpy", "keras.src.ops.nn")
 """Where Keras has the functions that a model may call, of which `ARITHMETIC` and `OPERATIONS` alone are let in."""
+_OF_SEVERAL = ("Add", "Multiply", "Concatenate")
+"""Layers that take several inputs."""
+_OF_MEMBERS = ("Concatenate", "EinsumDense", "GlobalAveragePooling1D", "RepeatVector")
+"""Layers of ensembles, which are run and not read."""
 _HOLD_A_ROW = ("BatchNormalization", "LayerNormalization", "Normalization", "PReLU", "RMSNormalization")
 """Layers of at least one number for each feature."""
 _MODULES = {"keras", *(f"keras.{part}" for part in ("layers", "initializers", "regularizers", "constraints"))}
@@ -37,7 +41,8 @@ def check_file(path: Path) -> None:
         config = json.loads(archive.read("config.json"))
         with archive.open("model.weights.h5") as file, h5py.File(file, "r") as weights:
             there = _numbers_in(weights, allowed_bytes(size))
-    _check_modules(config)
+    # How the model was trained is left out when it is loaded (compile=False); a model inside of it would be compiled.
+    _check_modules({key: value for key, value in config.items() if key != "compile_config"})
     stated, _ = _numbers_stated(config, None)
     if stated > there:
         raise FileFormatError(f"its layers need {stated} numbers, and there are {there}")
@@ -139,14 +144,10 @@ def _of_layer(layer: Any, shape: list[int] | None) -> tuple[int, list[int] | Non
         return _numbers_stated(layer, shape)
     if layer.get("module") in _OPERATIONS and layer["class_name"] in (*ARITHMETIC, *OPERATIONS):
         return 0, shape
-    if kind not in LAYERS and kind not in ("Add", "Multiply"):
+    if kind not in LAYERS and kind not in (*_OF_SEVERAL, *_OF_MEMBERS):
         raise unsupported_layer("Keras model", f"{kind} {own.get('name')!r}", readable())
     given = [own.get("batch_shape")]
-    if kind not in (
-        "Add",
-        "Multiply",
-        "Normalization",
-    ):  # several inputs; the shape of what it was adapted to
+    if kind not in (*_OF_SEVERAL, "Normalization"):  # several inputs; the shape of what it was adapted to
         given.append(layer.get("build_config", {}).get("input_shape"))
     for stated in map(_shape, given):
         if shape is not None and stated is not None and stated != shape:
@@ -164,9 +165,35 @@ def _of_layer(layer: Any, shape: list[int] | None) -> tuple[int, list[int] | Non
         if type(units) is not int or units < 1:
             raise FileFormatError(f"its layer Dense has {units!r} units")
         return units * shape[-1], [*shape[:-1], units]
+    if kind in _OF_MEMBERS:
+        return _of_members(layer, shape)
     if kind in ("Flatten", "Reshape"):
         return 0, [math.prod(shape)]
     return (shape[-1] if kind in _HOLD_A_ROW else 0), shape
+
+
+def _of_members(layer: Any, shape: list[int]) -> tuple[int, list[int]]:
+    """Of a layer as `to_keras` writes ensembles with."""
+    kind, own = layer["class_name"], layer["config"]
+    if kind == "RepeatVector" and len(shape) == 1:
+        return 0, [_whole(own["n"]), *shape]
+    if kind == "GlobalAveragePooling1D" and len(shape) == 2:
+        return 0, [shape[1]]
+    if kind == "Concatenate" and len(shape) == 1:
+        return 0, [json.dumps(layer["inbound_nodes"]).count("__keras_tensor__") * shape[0]]
+    if kind == "EinsumDense" and len(shape) == 2 and own["equation"] == "nmi,mio->nmo":
+        members, width = (_whole(extent) for extent in own["output_shape"])
+        if members == shape[0]:
+            return members * shape[1] * width, [members, width]
+    raise FileFormatError(
+        f"its layer {kind} is not as multimlp writes ensembles, and takes inputs of shape {shape}"
+    )
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or value < 1:
+        raise FileFormatError(f"a layer has the extent {value!r}")
+    return value
 
 
 def _shape(shape: Any) -> list[int] | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from multimlp.activations import Activation
 from multimlp.interop._layers import is_prelu, name_elsewhere, unsupported_activation
+from multimlp.interop._names import Names
 from multimlp.interop._parts import (
     Affine,
     Dropout,
@@ -69,26 +70,53 @@ class Writing:
     def __init__(self, dtype: str) -> None:
         self._dtype = dtype
         self._values: list[tuple[Any, list[np.ndarray]]] = []
+        self._names = Names(lambda name: name.replace("/", "_"))
+        self._of: dict[Part, str | None] = {}
 
     def layers(self, parts: Path) -> list[Any]:
         """The layers of steps without residual additions."""
+        self._name(parts)
         return [layer for group in _groups(parts) for layer in self._made(group)]
 
     def connect(self, parts: Path, value: Any) -> Any:
         """The outputs of the steps for a value of a functional model."""
+        self._name(parts)
         for group in _groups(parts):
             if isinstance(group[0], Residual):
-                value = keras.layers.Add(dtype=self._dtype)([value, self.connect(group[0].inner, value)])
+                add = keras.layers.Add(dtype=self._dtype, name=self._of[group[0]])
+                value = add([value, self.connect(group[0].inner, value)])
             else:
                 for layer in self._made(group):
                     value = layer(value)
         return value
+
+    def connect_members(self, parts: Path, value: Any, members: int, combine: str) -> Any:
+        """The outputs of an ensemble, each row repeated for every member."""
+        layers, kind = keras.layers, {"dtype": self._dtype}
+        value = self.connect(parts, layers.RepeatVector(members, **kind)(value))
+        if combine == "members":
+            return value
+        lone = value.shape[-1] == 1
+        if combine == "probabilities":
+            value = layers.Activation("sigmoid" if lone else "softmax", **kind)(value)
+        value = layers.GlobalAveragePooling1D(**kind)(value)
+        if combine == "mean" or not lone:
+            return value
+        return layers.Concatenate(**kind)([layers.Rescaling(-1.0, 1.0, **kind)(value), value])
 
     def fill(self) -> None:
         """Give the layers, which are built by now, their numbers."""
         for layer, values in self._values:
             for variable, value in zip(layer.weights, values, strict=True):
                 variable.assign(np.broadcast_to(value, variable.shape))
+
+    def _name(self, parts: Path) -> None:
+        """Names are the model's in Keras, whatever its layers stand in."""
+        self._of.update(zip(parts, self._names.of(parts), strict=True))
+
+    def _common(self, part: Part) -> dict[str, Any]:
+        """What every layer is told; without a name Keras gives one."""
+        return {"dtype": self._dtype, "name": self._of[part]}
 
     def _made(self, group: Path) -> list[Any]:
         first, *rest = group
@@ -97,27 +125,33 @@ class Writing:
                 self._activation(rest[0]) if rest and isinstance(rest[0], Pointwise) else ("linear", None)
             )
             biased = first.bias is not None
-            dense = keras.layers.Dense(first.weight.shape[1], name, biased, dtype=self._dtype)
+            if first.weight.ndim == 3:
+                common = {"activation": name, "bias_axes": "mo" if biased else None, **self._common(first)}
+                members, _, width = first.weight.shape
+                dense = keras.layers.EinsumDense("nmi,mio->nmo", (members, width), **common)
+                self._holds(dense, first.weight, first.bias)
+                return [dense] if extra is None else [dense, extra]
+            dense = keras.layers.Dense(first.weight.shape[1], name, biased, **self._common(first))
             self._holds(dense, first.weight, first.bias)
             return [dense] if extra is None else [dense, extra]
         if isinstance(first, Pointwise):
             name, extra = self._activation(first)
-            return [keras.layers.Activation(name, dtype=self._dtype) if extra is None else extra]
+            return [keras.layers.Activation(name, **self._common(first)) if extra is None else extra]
         return [self._other(first)]
 
     def _other(self, part: Part) -> Any:
-        dtype = self._dtype
+        common = self._common(part)
         if isinstance(part, Dropout):
-            return keras.layers.Dropout(part.rate, dtype=dtype)
+            return keras.layers.Dropout(part.rate, **common)
         if isinstance(part, LayerNorm):
             layer = keras.layers.LayerNormalization(
-                epsilon=part.epsilon, center=part.shift is not None, dtype=dtype
+                epsilon=part.epsilon, center=part.shift is not None, **common
             )
             return self._holds(layer, part.scale, part.shift)
         if isinstance(part, RMSNorm):
-            return self._holds(keras.layers.RMSNormalization(epsilon=part.epsilon, dtype=dtype), part.scale)
+            return self._holds(keras.layers.RMSNormalization(epsilon=part.epsilon, **common), part.scale)
         assert isinstance(part, Affine)
-        return keras.layers.Rescaling(part.scale.tolist(), part.shift.tolist(), dtype=dtype)
+        return keras.layers.Rescaling(part.scale.tolist(), part.shift.tolist(), **common)
 
     def _holds(self, layer: Any, *values: np.ndarray | None) -> Any:
         self._values.append((layer, [value for value in values if value is not None]))
@@ -125,16 +159,16 @@ class Writing:
 
     def _activation(self, part: Pointwise) -> tuple[str, Any]:
         """The name that a Dense layer takes, and the layer that follows it where a name does not say it all."""
-        rule = part.rule
+        rule, common = part.rule, self._common(part)
         if is_prelu(rule):
             shared = None if rule.parameters[0].per_unit else [1]
-            layer = keras.layers.PReLU(shared_axes=shared, dtype=self._dtype)
+            layer = keras.layers.PReLU(shared_axes=shared, **common)
             return "linear", self._holds(layer, *part.learned.values())
         if not rule.parameters and rule.name == "leaky_relu":
             slope = rule.options["negative_slope"]
-            return "linear", keras.layers.LeakyReLU(negative_slope=slope, dtype=self._dtype)
+            return "linear", keras.layers.LeakyReLU(negative_slope=slope, **common)
         if not rule.parameters and rule.name == "elu" and rule.options["alpha"] != 1:
-            return "linear", keras.layers.ELU(rule.options["alpha"], dtype=self._dtype)
+            return "linear", keras.layers.ELU(rule.options["alpha"], **common)
         return _name(rule), None
 
 

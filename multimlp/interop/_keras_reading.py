@@ -13,6 +13,7 @@ from multimlp.interop._branches import Branches
 from multimlp.interop._building import Builder
 from multimlp.interop._keras_layers import BY_NAME
 from multimlp.interop._layers import unsupported_activation, unsupported_layer
+from multimlp.interop._names import chosen
 
 _FROM_NAME = {theirs: (ours, options) for ours, (theirs, options) in BY_NAME.items()}
 
@@ -44,7 +45,7 @@ def _read_layer(layer: Any, reading: Builder) -> None:
         read_model(layer, reading)
         return
     kind = type(layer).__name__
-    reading.where = f"{kind} {layer.name!r}"
+    reading.at(kind, layer.name, chosen(layer.name, kind))
     if kind not in LAYERS:
         raise unsupported_layer(reading.source, reading.where, readable())
     LAYERS[kind](layer, layer.get_config(), reading)
@@ -92,7 +93,7 @@ def _in_turn(model: Any) -> list[tuple[Any, Any]]:
 def _read_node(node: Any, out: Hashable, values: Branches, reading: Builder) -> None:
     operation = node.operation
     kind = type(operation).__name__
-    reading.where = f"{kind} {operation.name!r}"
+    reading.at(kind, operation.name, chosen(operation.name, kind))
     sources = [_key(tensor) for tensor in node.input_tensors]
     if kind == "Add" and len(sources) >= 2:
         total = sources[0]

@@ -34,6 +34,8 @@ class HostLayer:
     dropout: float | None = None
     dtypes: tuple[str, ...] = ()
     """Of the numbers that it was made from."""
+    name: str = ""
+    """What its user has called it."""
 
 
 def check_single(mlp: Network, params: Any) -> None:
@@ -45,7 +47,12 @@ def check_single(mlp: Network, params: Any) -> None:
         For an ensemble too.
     """
     if isinstance(mlp, MLP):
-        check_params(mlp, params, single=True)
+        check_params(mlp, params)
+        if (members := mlp.members(params)) is not None:
+            raise InputError(
+                f"params: expected one network, got an ensemble of {members} members; ONNX, torch and Keras take it whole, any library a "
+                "member: multimlp.tree.map(lambda a: a[0, ...], params)"
+            )
         return
     if not isinstance(mlp, Chain):
         raise refuse("mlp", "an MLP or a chain of blocks", mlp)
@@ -91,7 +98,7 @@ def plain_layers(parts: Iterable[Part]) -> list[HostLayer] | None:
     for part in parts:
         last = layers[-1] if layers else None
         if isinstance(part, Linear):
-            layers.append(HostLayer(part.weight, part.bias, dtypes=part.dtypes))
+            layers.append(HostLayer(part.weight, part.bias, dtypes=part.dtypes, name=part.name))
         elif last is None or last.dropout is not None:
             return None
         elif isinstance(part, Pointwise) and last.activation is None:

@@ -17,6 +17,8 @@ class Part:
 
     where: str = ""
     """What it is and where, as its own library says it, for errors: ``"BatchNorm1d '1'"``."""
+    name: str = ""
+    """What its user has called it; empty where nobody has."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +93,7 @@ def width_after(parts: Path) -> int | None:
     for i in reversed(range(len(parts))):
         part = parts[i]
         if isinstance(part, Linear):
-            return int(part.weight.shape[1])
+            return int(part.weight.shape[-1])
         if isinstance(part, (LayerNorm, RMSNorm, Affine)) and part.scale.ndim:
             return len(part.scale)
         if isinstance(part, Pointwise):

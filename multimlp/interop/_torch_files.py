@@ -20,12 +20,14 @@ from multimlp.files import (
     replacing,
     write_tensors,
 )
+from multimlp.interop._order import as_metadata, from_metadata, in_order, natural
 
 
 def write_state(path: Path, state: Mapping[str, torch.Tensor]) -> None:
     """Write a ``state_dict``; a name that ends in ``.safetensors`` chooses that format."""
     if path.suffix == ".safetensors":
-        write_tensors(path, {name: _array(tensor) for name, tensor in state.items()}, {"format": "pt"})
+        arrays = {name: _array(tensor) for name, tensor in state.items()}
+        write_tensors(path, arrays, {"format": "pt", **as_metadata(arrays)})
         return
     # Through memory: torch puts the name of the file into it, and calls a full disk a RuntimeError.
     content = io.BytesIO()
@@ -39,6 +41,19 @@ def _array(tensor: torch.Tensor) -> Any:
     return (tensor.float() if tensor.dtype.itemsize < 4 else tensor).contiguous().numpy()
 
 
+def _order(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """That of the layers, which safetensors does not keep; of what is no stack of fully connected layers, that of the names."""
+    names = sorted(shapes, key=natural)
+    weights = {name.removesuffix("weight"): shapes[name] for name in names if name.endswith("weight")}
+    plain = all(len(shape) == 2 for shape in weights.values())
+    if not plain or any(
+        name.removesuffix("bias") not in weights for name in names if not name.endswith("weight")
+    ):
+        return names
+    layers = in_order(repr(str(path)), {name: (shape[1], shape[0]) for name, shape in weights.items()})
+    return [f"{layer}{part}" for layer in layers for part in ("weight", "bias") if f"{layer}{part}" in shapes]
+
+
 def read_state(path: Path) -> dict[str, torch.Tensor]:
     """Read a ``state_dict``; a pickle in it is not run.
 
@@ -48,10 +63,17 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
         If the file cannot be read.
     FileFormatError
         If it holds anything but named tensors.
+
+    Notes
+    -----
+    safetensors files are sorted by name. `write_state` keeps the order beside; in a file of others, layers go by the numbers in their
+    names, else by their shapes, and `InputError` says where these leave it open.
     """
     path = as_path(path)
     if path.suffix == ".safetensors":
-        return {name: torch.from_numpy(array) for name, array in read_tensors(path)[0].items()}
+        arrays, metadata = read_tensors(path)
+        order = from_metadata(metadata, arrays) or _order(path, {name: a.shape for name, a in arrays.items()})
+        return {name: torch.from_numpy(arrays[name]) for name in order}
     with opening(path, "holds no plain state_dict"):
         if zipfile.is_zipfile(path):
             check_archive(path, path.stat().st_size)

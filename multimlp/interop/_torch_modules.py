@@ -163,6 +163,47 @@ class TorchResidual(nn.Module):
         return summed
 
 
+class TorchMembersLinear(nn.Module):
+    """A fully connected layer of each member of an ensemble: weight (members, in, out), bias (members, 1, out) or None."""
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+        self.bias = None if bias is None else nn.Parameter(bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.expand(len(self.weight), *x.shape) if x.ndim == 2 else x
+        return (
+            torch.bmm(rows, self.weight) if self.bias is None else torch.baddbmm(self.bias, rows, self.weight)
+        )
+
+    def extra_repr(self) -> str:
+        members, fan_in, fan_out = self.weight.shape
+        return (
+            f"members={members}, in_features={fan_in}, out_features={fan_out}, bias={self.bias is not None}"
+        )
+
+
+class TorchCombine(nn.Module):
+    """What is made of the outputs of all members, (members, n, k): their mean, that of their probabilities, or their votes."""
+
+    def __init__(self, combine: str) -> None:
+        super().__init__()
+        self.combine = combine
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        lone = x.shape[-1] == 1
+        if self.combine == "probabilities":
+            x = torch.sigmoid(x) if lone else torch.softmax(x, -1)
+        elif self.combine == "vote":
+            x = (x > 0).to(x.dtype) if lone else functional.one_hot(x.argmax(-1), x.shape[-1]).to(x.dtype)
+        mean = x.mean(0)
+        return torch.cat([1 - mean, mean], -1) if lone and self.combine != "mean" else mean
+
+    def extra_repr(self) -> str:
+        return repr(self.combine)
+
+
 class TorchScale(nn.Module):
     """A learned scale and shift of each feature, ``x * weight + bias``."""
 

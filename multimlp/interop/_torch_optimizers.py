@@ -180,6 +180,11 @@ def _options_there(kind: _Kind, options: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(
             "optimizer: torch's optimisers do not clip; make it with clip_norm=None and call torch.nn.utils.clip_grad_norm_"
         )
+    for name in ("eps_hat", "eps_in_sqrt"):
+        if options.get(name) and options["eps"]:
+            raise InputError(
+                f"optimizer: it has {name}=True, and torch has its eps elsewhere; only eps=0 is the same in both"
+            )
     for name in ("learning_rate", "weight_decay"):
         if not isinstance(options[name], (int, float)):
             raise InputError(

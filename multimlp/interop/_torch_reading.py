@@ -18,6 +18,7 @@ from multimlp.files import one_line
 from multimlp.interop._branches import Branches
 from multimlp.interop._building import Builder
 from multimlp.interop._layers import parts_of, unsupported_layer
+from multimlp.interop._names import chosen
 from multimlp.interop._torch_mlp import TorchMLP
 from multimlp.interop._torch_modules import (
     ADDING,
@@ -29,6 +30,8 @@ from multimlp.interop._torch_modules import (
     NEGATING,
     SUBTRACTING,
     WITHOUT_MODULE,
+    TorchMembersLinear,
+    TorchResidual,
     activation_spec,
     module_of_call,
     on_the_host,
@@ -45,17 +48,19 @@ def read(model: nn.Module, reading: Builder) -> None:
     InputError
         If it cannot be traced, or for a layer or a structure that there is nothing for here; names it and its place.
     """
-    _Reading(_traced(model, reading), reading).read()
+    if _Tracer().is_leaf_module(model, ""):
+        model = nn.Sequential(model)
+    _Reading(model, _traced(model, reading), reading).read()
 
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return isinstance(module, (nn.Linear, TorchMLP)) or super().is_leaf_module(module, name)
+        return isinstance(module, (nn.Linear, TorchMLP, TorchMembersLinear)) or super().is_leaf_module(
+            module, name
+        )
 
 
 def _traced(model: nn.Module, reading: Builder) -> fx.GraphModule:
-    if _Tracer().is_leaf_module(model, ""):
-        model = nn.Sequential(model)
     try:
         with evaluating(model):
             return fx.GraphModule(model, _Tracer().trace(model))
@@ -79,7 +84,8 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 class _Reading:
-    def __init__(self, graph: fx.GraphModule, reading: Builder) -> None:
+    def __init__(self, model: nn.Module, graph: fx.GraphModule, reading: Builder) -> None:
+        self._model = model  # the graph has modules of its own, without their types
         self._graph, self._reading = graph, reading
         self._values = Branches(reading)
 
@@ -100,13 +106,13 @@ class _Reading:
     def _node(self, node: fx.Node) -> None:
         if node.op == "call_module":
             module = self._graph.get_submodule(str(node.target))
-            self._reading.where = f"{type(module).__name__} {str(node.target)!r}"
+            self._reading.at(type(module).__name__, str(node.target), self._name_of(str(node.target)))
             read = functools.partial(_read_module, module, self._reading)
             source: Any = node.args[0]
             self._values.step(node, source, read)
             return
         name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", node.target)
-        self._reading.where = f"{name} {node.name!r}"
+        self._reading.at(str(name), node.name)
         if node.target in (getattr, "size", "dim", functional.dropout, "dropout", torch.dropout):
             if node.target in (functional.dropout, torch.dropout):
                 self._dropout(node)
@@ -117,6 +123,14 @@ class _Reading:
                 follow(node)
                 return
         self._function(node)
+
+    def _name_of(self, target: str) -> str:
+        """What a module is called, within the residual addition that it is in."""
+        steps = target.split(".")
+        for i in range(len(steps) - 1, 0, -1):
+            if isinstance(self._model.get_submodule(".".join(steps[:i])), TorchResidual):
+                return chosen(".".join(steps[i + 1 :]))
+        return chosen(target)
 
     # ---- functions of one value
 

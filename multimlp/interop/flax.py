@@ -6,7 +6,6 @@ Kernels are (in, out) on both sides; values are equal to the bit.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ from multimlp.interop._arrays import dtype_of
 from multimlp.interop._building import Builder
 from multimlp.interop._jax import Placed, supported_activations
 from multimlp.interop._layers import Network, parts_of
+from multimlp.interop._order import in_order as order_of
+from multimlp.interop._order import natural
 from multimlp.mlp import MLP, Params
 
 try:
@@ -28,10 +29,11 @@ try:
 except ImportError:
     raise missing_dependency("flax", "multimlp.interop.flax", "flax") from None
 
-from multimlp.interop._flax_linen import LinenResidual, LinenScale, linen_of, read_linen
+from multimlp.interop._flax_linen import LinenNamed, LinenResidual, LinenScale, linen_of, read_linen
 from multimlp.interop._flax_nnx import NnxResidual, NnxScale, nnx_of, read_nnx
 
 __all__ = [
+    "LinenNamed",
     "LinenResidual",
     "LinenScale",
     "NnxResidual",
@@ -62,7 +64,7 @@ def to_flax(mlp: Network, params: Any) -> tuple[linen.Sequential, dict[str, Any]
     Returns
     -------
     module : flax.linen.Sequential
-        Of Dense, functions and (deterministic) Dropout.
+        Of Dense, functions and (deterministic) Dropout; `LinenNamed` where layers have names.
     variables : dict
         ``{"params": {"layers_0": {"kernel": ..., "bias": ...}, ...}}``
 
@@ -148,7 +150,8 @@ def from_variables(
     ----------
     variables : mapping
         ``{"params": {"Dense_0": {"kernel": ..., "bias": ...}, "Dense_1": ...}}`` or the inner mapping, or
-        ``{"layers": {0: {"kernel": ..., "bias": ...}, 2: ...}}`` as nnx has it; layers go by the number at the end of their names.
+        ``{"layers": {0: {"kernel": ..., "bias": ...}, 2: ...}}`` as nnx has it. Layers go by the numbers in their names, else as they
+        fit together, each taking what the one before gives.
     activation : str, or one a hidden layer
     final_activation : str, optional
     backend, device, dtype : optional
@@ -157,7 +160,7 @@ def from_variables(
     Raises
     ------
     InputError
-        For anything but fully connected layers.
+        For anything but fully connected layers, and for names without numbers of layers that fit together in several orders.
 
     Examples
     --------
@@ -210,13 +213,23 @@ def layers_in(variables: Mapping[str, Any]) -> Any:
 
 
 def in_order(layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Linen's layers by the number at the end of their names, which is the order in which they were made."""
-    return {name: layers[name] for name in sorted(layers, key=lambda name: _number(str(name)))}
+    """Linen's layers as they are computed: by the numbers in their names, else as they fit together.
+
+    Raises
+    ------
+    InputError
+        If they fit together in several orders.
+    """
+    kernels = {str(name): _kernel_shape(layer) for name, layer in layers.items()}
+    by_name = {str(name): layer for name, layer in layers.items()}
+    if any(len(shape) != 2 for shape in kernels.values()):
+        return {name: by_name[name] for name in sorted(by_name, key=natural)}
+    order = order_of("variables", {name: (shape[0], shape[1]) for name, shape in kernels.items()})
+    return {name: by_name[name] for name in order}
 
 
-def _number(name: str) -> tuple[int, str]:
-    found = re.search(r"(\d+)$", name)
-    return (int(found.group()) if found else 0, name)
+def _kernel_shape(layer: Any) -> tuple[int, ...]:
+    return tuple(getattr(layer.get("kernel"), "shape", ())) if isinstance(layer, Mapping) else ()
 
 
 def _dtype_name(array: Any) -> str | None:

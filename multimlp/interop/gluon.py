@@ -15,14 +15,15 @@ bytes                 the values in C order
 uint64                number of names, then each: uint64 length, bytes (UTF-8)
 ====================  ======================================================================================
 
-Names are ``<block>.weight`` with shape (out, in) and ``<block>.bias``, perhaps after ``arg:``. A file knows
-no activations.
+Names are ``<block>.weight`` with shape (out, in) and ``<block>.bias``, perhaps after ``arg:``; of BatchNorm ``gamma``, ``beta``,
+``running_mean`` and ``running_var``, perhaps after ``aux:``. A file knows no activations.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,11 @@ import numpy as np
 
 from multimlp.backend import Backend
 from multimlp.errors import DTypeError, InputError
+from multimlp.errors.checks import check_number
 from multimlp.files import opening, read_arrays, replacing
-from multimlp.interop._building import Builder
+from multimlp.interop._building import Builder, rules_of
 from multimlp.interop._layers import layers_of
+from multimlp.interop._names import Names
 from multimlp.mlp import MLP, Params
 
 _FILE_MAGIC, _V2, _V3 = 0x112, 0xF993FAC9, 0xF993FACA
@@ -47,6 +50,9 @@ def from_gluon(
     backend: str | Backend | None = None,
     device: str | None = None,
     dtype: Any = None,
+    *,
+    batch_norm: str | None = None,
+    epsilon: float = 1e-5,
 ) -> tuple[MLP, Params]:
     """An MLP and its parameters from a file of Gluon's ``save_parameters``; layers in the order of the file.
 
@@ -57,27 +63,100 @@ def from_gluon(
         The file does not say.
     final_activation : str, optional
     backend, device, dtype : optional
+    batch_norm : {"before", "after"}, optional
+        Whether the BatchNorm behind a layer stands before its activation or after it, which the file does not say either; it is folded
+        into the weights beside it, with the statistics that it has gathered.
+    epsilon : float
+        Of the BatchNorm layers; default: Gluon's.
 
     Raises
     ------
     FileFormatError
         If the file is damaged.
     InputError
-        If it holds anything but fully connected layers.
+        If it holds anything but fully connected layers and BatchNorm, or the latter where ``batch_norm`` is not said.
 
     Examples
     --------
     See `to_gluon`.
     """
-    reading = Builder.from_arrays(
-        f"Gluon file {str(path)!r}", read_params(path), activation, final_activation
-    )
+    if batch_norm not in (None, "before", "after"):
+        raise InputError(f"batch_norm: expected 'before' or 'after' the activation, got {batch_norm!r}")
+    epsilon = check_number("epsilon", epsilon, low=0)
+    source, arrays = f"Gluon file {str(path)!r}", read_params(path)
+    if any(name.endswith("running_var") for name in arrays):
+        reading = _normalised(source, arrays, activation, final_activation, batch_norm, epsilon)
+    else:
+        reading = Builder.from_arrays(source, arrays, activation, final_activation)
     return reading.build(backend, device, dtype)
 
 
+_NORM = ("gamma", "beta", "running_mean", "running_var")
+
+
+def _normalised(
+    source: str,
+    arrays: dict[str, np.ndarray],
+    activation: Any,
+    final_activation: Any,
+    batch_norm: str | None,
+    epsilon: float,
+) -> Builder:
+    """Fully connected layers with BatchNorm between them, in the order of the file."""
+    if batch_norm is None:
+        raise InputError(
+            f"batch_norm: {source} holds BatchNorm, and does not say where the activations are; say whether it stands 'before' or 'after' "
+            "them (--batch-norm)"
+        )
+    layers = list(dict.fromkeys(re.sub(_PARTS, "", name) for name in arrays))
+    dense = [layer for layer in layers if f"{layer}weight" in arrays]
+    known = {
+        f"{layer}{part}" for layer in layers for part in (("weight", "bias") if layer in dense else _NORM)
+    }
+    odd = [
+        *(arrays.keys() - known),
+        *(f"{n}{part}" for n in layers if n not in dense for part in _NORM if f"{n}{part}" not in arrays),
+    ]
+    odd += [f"{layer}weight" for layer in dense if arrays[f"{layer}weight"].ndim != 2]
+    if odd or not dense:
+        raise InputError(
+            f"{source}: expected fully connected layers and BatchNorm ({', '.join(_NORM)}), found {odd[0] if odd else 'no weight'!r}"
+        )
+    reading = Builder(source)
+    rules = dict(zip(dense, rules_of(activation, final_activation, len(dense)), strict=True))
+    waiting: list[Any] = []  # activations that stand behind the next BatchNorm
+
+    def activate() -> None:
+        if waiting:
+            reading.activation(waiting.pop())
+
+    for layer in layers:
+        if layer in rules:
+            activate()
+            reading.named(layer)
+            reading.dense(arrays[f"{layer}weight"].T, arrays.get(f"{layer}bias"))
+            if rules[layer] is not None:
+                waiting.append(rules[layer])
+            if batch_norm == "after":
+                activate()
+        else:
+            reading.named(layer)
+            gamma, beta, mean, variance = (arrays[f"{layer}{part}"] for part in _NORM)
+            reading.batch_norm(mean, variance, gamma, beta, epsilon)
+            activate()
+    activate()
+    return reading
+
+
+_PARTS = re.compile(
+    r"(?:weight|bias|gamma|beta|running_mean|running_var)$"
+)  # what follows the name of a layer
+
+
 def to_gluon(mlp: MLP, params: Params, path: str | os.PathLike[str]) -> None:
-    """Write the parameters as Gluon's ``Sequential`` of ``Dense`` layers loads them (format V2); activations
-    are not written.
+    """Write the parameters as Gluon's ``Sequential`` of ``Dense`` layers loads them (format V2); activations are not written.
+
+    Layers that have names are written by these, as a block with such attributes loads them; ``mlp.renamed(None)`` has none.
 
     Examples
     --------
@@ -94,11 +173,12 @@ def to_gluon(mlp: MLP, params: Params, path: str | os.PathLike[str]) -> None:
         raise InputError(
             f"mlp: expected an MLP, got {type(mlp).__name__}: the order is to_gluon(mlp, params, path)"
         )
-    arrays = {}
+    arrays, names = {}, Names()
     for i, layer in enumerate(layers_of(mlp, params, "a Gluon file")):
-        arrays[f"{i}.weight"] = np.ascontiguousarray(layer.weight.T)
+        name = names(layer.name or str(i))
+        arrays[f"{name}.weight"] = np.ascontiguousarray(layer.weight.T)
         if layer.bias is not None:
-            arrays[f"{i}.bias"] = layer.bias
+            arrays[f"{name}.bias"] = layer.bias
         if layer.learned:
             raise InputError(
                 f"activation: a Gluon file cannot hold what {sorted(layer.learned)[0]!r} has learned"

@@ -16,6 +16,8 @@ from multimlp.backends.quiet import quiet_tensorflow
 from multimlp.errors import FileFormatError, InputError, missing_dependency
 from multimlp.files import opening
 from multimlp.mlp import MLP, Params, check_params
+from multimlp.optimizers import Optimizer, OptimizerState
+from multimlp.schedules import Schedule
 
 try:
     with quiet_tensorflow():
@@ -25,26 +27,30 @@ except ImportError:
 
 from multimlp.interop._arrays import dtype_of, on_host
 from multimlp.interop._building import Builder
+from multimlp.interop._ensembles import COMBINES, parts_and_members
 from multimlp.interop._keras_files import check_file
 from multimlp.interop._keras_layers import Writing, supported_activations
+from multimlp.interop._keras_optimizers import read_optimizer, write_optimizer
 from multimlp.interop._keras_reading import read_model
-from multimlp.interop._layers import Network, parts_of, with_dropout
+from multimlp.interop._layers import Network, with_dropout
 from multimlp.interop._parts import Residual
 
 __all__ = [
     "KerasMLP",
     "as_keras_layer",
     "from_keras",
+    "from_optimizer",
     "load_keras",
     "supported_activations",
     "to_keras",
+    "to_optimizer",
 ]
 
 
 # ---- Sequential ----------------------------------------
 
 
-def to_keras(mlp: Network, params: Any) -> keras.Model:
+def to_keras(mlp: Network, params: Any, combine: str = "members") -> keras.Model:
     """The model as ``keras.Sequential`` of Dense, activation layers where a name is not enough, and Dropout; of a chain of blocks also
     LayerNormalization, RMSNormalization and Rescaling, and a functional ``keras.Model`` where there are residual additions.
 
@@ -52,7 +58,10 @@ def to_keras(mlp: Network, params: Any) -> keras.Model:
     ----------
     mlp : MLP, or a chain of blocks
     params : tuple of Dense, or of the blocks' parameters
-        Of any backend; no ensemble.
+        Of any backend; of an MLP an ensemble too, as EinsumDense layers, whose kernels have the members in front.
+    combine : {"members", "mean", "probabilities"}
+        What is made of the outputs of an ensemble: nothing, (n, members, k), with the members behind the rows, since Keras has these in
+        front; their mean; the mean of the probabilities of classes, as ``predict_proba`` of the estimators gives.
 
     Raises
     ------
@@ -67,11 +76,14 @@ def to_keras(mlp: Network, params: Any) -> keras.Model:
     >>> [layer.units for layer in to_keras(mlp, mlp.init(seed=0)).layers]
     [3, 1]
     """
-    parts, dtype = parts_of(mlp, params), dtype_of(params)
+    parts, members = parts_and_members(mlp, params, combine, "Keras", COMBINES[:3])
+    dtype = dtype_of(params)
     if mlp.in_features is None:
         raise InputError("mlp: it does not say how many features come in; give its first block in_features=")
     inputs, writing = keras.Input((mlp.in_features,), dtype=dtype), Writing(dtype)
-    if any(isinstance(part, Residual) for part in parts):
+    if members is not None:
+        model = keras.Model(inputs, writing.connect_members(parts, inputs, members, combine))
+    elif any(isinstance(part, Residual) for part in parts):
         model = keras.Model(inputs, writing.connect(parts, inputs))
     else:
         model = keras.Sequential([inputs, *writing.layers(parts)])
@@ -126,7 +138,11 @@ def from_keras(
         raise InputError("model: it is not built yet; give it an Input layer, or call it once")
     reading = Builder("Keras model")
     read_model(model, reading)
-    return reading.build(backend, device, dtype, stored_dtype=str(model.variable_dtype))
+    # Of the layers: the model itself has the policy of the moment in which it was put together.
+    kinds = {
+        keras.backend.standardize_dtype(weight.dtype) for weight in model.weights if len(weight.shape) == 2
+    }
+    return reading.build(backend, device, dtype, stored_dtype=kinds.pop() if len(kinds) == 1 else None)
 
 
 def load_keras(path: str | os.PathLike[str]) -> Any:
@@ -214,3 +230,91 @@ def as_keras_layer(mlp: MLP, params: Params, **options: Any) -> KerasMLP:
     for variable, leaf in zip(layer._leaves, tree.leaves(params), strict=True):
         variable.assign(on_host(leaf))
     return layer
+
+
+# ---- optimisers ----------------------------------------
+
+
+def from_optimizer(
+    optimizer: keras.optimizers.Optimizer,
+    model: keras.Model,
+    backend: str | Backend | None = None,
+    device: str | None = None,
+    dtype: Any = None,
+    *,
+    learning_rate: float | Schedule | None = None,
+) -> tuple[Optimizer, OptimizerState]:
+    """The same optimiser here, and what it remembers, for the parameters that `from_keras` makes of the model.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.SGD, Adam, AdamW, RMSprop, Adagrad or Lion
+        Of a model that is compiled: ``model.optimizer``. Its eps becomes ``eps_hat=True`` of Adam, ``eps_in_sqrt=True`` of RMSprop and
+        Adagrad; an Adam with weight decay, which Keras decouples, becomes `multimlp.optimizers.adamw`.
+    model : keras.Model
+        Whose trainable variables it trains: one that `from_keras` reads.
+    backend, device, dtype : optional
+        Of the state, as in `from_keras`; say the same in both.
+    learning_rate : float or Schedule, optional
+        Instead of the one that it has; must be given where that is a schedule of Keras.
+
+    Returns
+    -------
+    (Optimizer, OptimizerState)
+        Whose next update is Keras's, up to rounding.
+
+    Raises
+    ------
+    InputError
+        For another optimiser; for options that multimlp has no equivalent of (amsgrad, centered, clipnorm, clipvalue, use_ema, ..., a decay
+        beside a momentum); for a schedule; for a model whose variables are not one to one the parameters here.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from multimlp.interop.keras import from_keras, from_optimizer
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, "relu"), keras.layers.Dense(1)])
+    >>> model.compile(keras.optimizers.Adam(0.25), "mse")
+    >>> mlp, params = from_keras(model, "numpy")
+    >>> adam, state = from_optimizer(model.optimizer, model, "numpy")
+    >>> adam.name, adam.options["eps_hat"], state.slots[0][0].weight.shape
+    ('adam', True, (2, 3))
+    """
+    return read_optimizer(optimizer, model, _params_of, backend, device, dtype, learning_rate)
+
+
+def to_optimizer(
+    optimizer: Optimizer | str, state: OptimizerState, model: keras.Model
+) -> keras.optimizers.Optimizer:
+    """An optimiser of Keras that goes on where this one is: ``model.compile(to_optimizer(...), loss)``.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        sgd, adam or adamw with ``eps_hat=True``, rmsprop or adagrad with ``eps_in_sqrt=True``, or lion; without groups, the learning rate
+        a number. Keras keeps that in the precision of ``keras.config.floatx()``.
+    state : OptimizerState
+        Of any library.
+    model : keras.Model
+        What `to_keras` made of the model, whose variables it shall train.
+
+    Raises
+    ------
+    InputError
+        For what Keras has no equivalent of, and for a state of another model.
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> from multimlp.interop.keras import to_keras, to_optimizer
+    >>> mlp = mm.MLP(2, 3, 1)
+    >>> params, optimizer = mlp.init(seed=0, backend="numpy"), mm.optimizers.adam(0.25, eps_hat=True)
+    >>> model = to_keras(mlp, params)
+    >>> type(to_optimizer(optimizer, optimizer.init(params), model)).__name__
+    'Adam'
+    """
+    return write_optimizer(optimizer, state, model, _params_of)
+
+
+def _params_of(model: keras.Model) -> Any:
+    return from_keras(model, "numpy", dtype="float64")[1]

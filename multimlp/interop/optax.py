@@ -6,6 +6,7 @@ decides: both make a few steps from the start, with gradients of all sizes, and 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -59,12 +60,13 @@ def to_optimizer(optimizer: Optimizer | str) -> optax.GradientTransformation:
     Parameters
     ----------
     optimizer : Optimizer or str
-        sgd, adam, adamw, nadam, rmsprop, lion, and adagrad with ``eps=0``; with clipping, weight decay and schedules of the learning rate.
+        sgd, adam, adamw, nadam, rmsprop, lion, and adagrad with ``eps=0`` or ``eps_in_sqrt=True``; with clipping, weight decay and
+        schedules of the learning rate.
 
     Raises
     ------
     InputError
-        For what optax has no equivalent of: adagrad with an eps, which optax puts inside the root; groups; a schedule of the decay.
+        For what optax has no equivalent of: adagrad with an eps outside the root; adam with ``eps_hat``; groups; a schedule of the decay.
 
     Examples
     --------
@@ -230,23 +232,39 @@ def _sgd(o: Any, rate: Any) -> optax.GradientTransformation:
 
 def _rmsprop(o: Any, rate: Any) -> optax.GradientTransformation:
     momentum = [optax.trace(o["momentum"])] if o["momentum"] else []
-    scaled = optax.scale_by_rms(o["rho"], o["eps"], eps_in_sqrt=False)
+    scaled = optax.scale_by_rms(o["rho"], o["eps"], eps_in_sqrt=o["eps_in_sqrt"])
     return optax.chain(scaled, *momentum, optax.scale_by_learning_rate(rate))
 
 
 def _adagrad(o: Any, rate: Any) -> optax.GradientTransformation:
-    if o["eps"]:
+    if o["eps"] and not o["eps_in_sqrt"]:
         raise InputError(
-            f"optimizer: adagrad has eps={o['eps']:g} outside the root and optax has it inside; only eps=0 is the same in both"
+            f"optimizer: adagrad has eps={o['eps']:g} outside the root and optax has it inside; only eps=0 is the same in both, or "
+            "eps_in_sqrt=True"
         )
-    return optax.adagrad(rate, o["initial_accumulator"], 0.0)
+    return optax.adagrad(rate, o["initial_accumulator"], o["eps"])
+
+
+def _adam(
+    o: Any, make: Callable[..., optax.GradientTransformation], *rest: Any
+) -> optax.GradientTransformation:
+    if o["eps_hat"] and o["eps"]:
+        raise InputError(
+            "optimizer: it has eps_hat=True, and optax adds eps behind the correction; only eps=0 is the same in both"
+        )
+    return make(*rest)
 
 
 _MAKERS: dict[str, Callable[[Any, Any], optax.GradientTransformation]] = {
     "sgd": _sgd,
-    "adam": lambda o, rate: optax.adam(rate, o["beta1"], o["beta2"], o["eps"]),
-    "adamw": lambda o, rate: optax.adamw(
-        rate, o["beta1"], o["beta2"], o["eps"], weight_decay=o["weight_decay"]
+    "adam": lambda o, rate: _adam(o, optax.adam, rate, o["beta1"], o["beta2"], o["eps"]),
+    "adamw": lambda o, rate: _adam(
+        o,
+        functools.partial(optax.adamw, weight_decay=o["weight_decay"]),
+        rate,
+        o["beta1"],
+        o["beta2"],
+        o["eps"],
     ),
     "nadam": lambda o, rate: optax.nadam(rate, o["beta1"], o["beta2"], o["eps"]),
     "rmsprop": _rmsprop,
@@ -378,8 +396,8 @@ def _trial(transformation: Any, optimizer: Optimizer, params: Tree) -> float:
             if apart > _AGREED:
                 raise InputError(
                     f"optimizer: {optimizer.name} and the transformation of optax part in step {count + 1} by {apart:.2g} of the step: "
-                    "their options differ. optax has eps inside the root in rmsprop (eps_in_sqrt=False) and adagrad, and another decay "
-                    "in adamw"
+                    "their options differ. optax has eps inside the root in rmsprop and adagrad, as eps_in_sqrt=True has it here, and "
+                    "another decay in adamw"
                 )
             theirs = placed(mine)
         found = _Found(there)

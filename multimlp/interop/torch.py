@@ -5,6 +5,7 @@ Linear layers hold their weights the other way round there, (out, in); values ar
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,11 +25,25 @@ except ImportError:
 
 from multimlp.interop._arrays import dtype_of
 from multimlp.interop._building import Builder
-from multimlp.interop._layers import Network, parts_of
-from multimlp.interop._parts import Affine, Dropout, LayerNorm, Linear, Part, Pointwise, Residual, RMSNorm
+from multimlp.interop._ensembles import parts_and_members
+from multimlp.interop._layers import Network
+from multimlp.interop._names import Names
+from multimlp.interop._parts import (
+    Affine,
+    Dropout,
+    LayerNorm,
+    Linear,
+    Part,
+    Path,
+    Pointwise,
+    Residual,
+    RMSNorm,
+)
 from multimlp.interop._torch_files import read_state, write_state
 from multimlp.interop._torch_mlp import TorchMLP
 from multimlp.interop._torch_modules import (
+    TorchCombine,
+    TorchMembersLinear,
     TorchResidual,
     TorchScale,
     activation_module,
@@ -40,7 +55,9 @@ from multimlp.interop._torch_reading import read
 from multimlp.mlp import MLP, Params, check_params
 
 __all__ = [
+    "TorchCombine",
     "TorchMLP",
+    "TorchMembersLinear",
     "TorchResidual",
     "TorchScale",
     "as_torch_module",
@@ -61,7 +78,7 @@ _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 # ---- nn.Sequential ----------------------------------------
 
 
-def to_torch(mlp: Network, params: Any, device: Any = None) -> nn.Sequential:
+def to_torch(mlp: Network, params: Any, device: Any = None, combine: str = "members") -> nn.Sequential:
     """The model as ``nn.Sequential`` of Linear, activation and Dropout; of a chain of blocks also LayerNorm, RMSNorm, `TorchResidual`
     and `TorchScale`.
 
@@ -69,9 +86,12 @@ def to_torch(mlp: Network, params: Any, device: Any = None) -> nn.Sequential:
     ----------
     mlp : MLP, or a chain of blocks
     params : tuple of Dense, or of the blocks' parameters
-        Of any backend; no ensemble.
+        Of any backend; of an MLP an ensemble too, as `TorchMembersLinear` layers, whose weights have the members in front.
     device : optional
         Default: the device of torch parameters, else the CPU.
+    combine : {"members", "mean", "probabilities", "vote"}
+        What is made of the outputs of an ensemble: nothing, (members, n, k), as a call gives; their mean; the mean of the probabilities of
+        classes, as ``predict_proba`` of the estimators gives; for each class the part of the members that vote for it.
 
     Raises
     ------
@@ -90,16 +110,42 @@ def to_torch(mlp: Network, params: Any, device: Any = None) -> nn.Sequential:
       (2): Linear(in_features=3, out_features=1, bias=True)
     )
     """
-    parts, dtype = parts_of(mlp, params), getattr(torch, dtype_of(params))
+    parts, members = parts_and_members(mlp, params, combine, "torch")
+    dtype = getattr(torch, dtype_of(params))
     if device is None:
         held = [leaf for leaf in tree.leaves(params) if isinstance(leaf, torch.Tensor)]
         device = held[0].device if held else "cpu"
-    return nn.Sequential(*(_module(part, device, dtype) for part in parts))
+    model = _sequential(parts, device, dtype)
+    if members is not None and combine != "members":
+        model.append(TorchCombine(combine))
+    return model
+
+
+def _sequential(parts: Path, device: Any, dtype: torch.dtype) -> nn.Sequential:
+    """By the names of its layers where there are any, else by numbers."""
+    modules = [_module(part, device, dtype) for part in parts]
+    names = Names(_module_name).of(parts)
+    if not any(names):
+        return nn.Sequential(*modules)
+    return nn.Sequential(
+        OrderedDict(
+            (name or str(i), module) for i, (name, module) in enumerate(zip(names, modules, strict=True))
+        )
+    )
+
+
+def _module_name(name: str) -> str:
+    """torch takes a dot for a step to a module inside, and has attributes of its own."""
+    plain = name.replace(".", "_")
+    return f"{plain}_" if hasattr(nn.Sequential, plain) or plain == "training" else plain
 
 
 def _module(part: Part, device: Any, dtype: torch.dtype) -> nn.Module:
     place = {"device": device, "dtype": dtype}
     if isinstance(part, Linear):
+        if part.weight.ndim == 3:
+            bias = None if part.bias is None else torch.tensor(part.bias[:, None, :], **place)
+            return TorchMembersLinear(torch.tensor(part.weight, **place), bias)
         fan_in, fan_out = part.weight.shape
         linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out, part.bias is not None, **place)
         return _filled(linear, weight=part.weight.T, bias=part.bias)
@@ -113,7 +159,7 @@ def _module(part: Part, device: Any, dtype: torch.dtype) -> nn.Module:
     if isinstance(part, RMSNorm):
         return _filled(nn.RMSNorm(len(part.scale), part.epsilon, **place), weight=part.scale)
     if isinstance(part, Residual):
-        return TorchResidual(nn.Sequential(*(_module(inner, device, dtype) for inner in part.inner)))
+        return TorchResidual(_sequential(part.inner, device, dtype))
     assert isinstance(part, Affine)
     return TorchScale(part.scale, part.shift).to(**place)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from multimlp.backend import FLOAT_DTYPES, Array, is_array, owner
 from multimlp.errors import DTypeError, InputError, ShapeError
+from multimlp.errors.checks import check_items
 from multimlp.mlp._layers import Layer, Shape, is_ensemble, named_arrays
 
 
@@ -111,6 +113,28 @@ def misfit(expected: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> str | 
         if found != (*members, *shape):
             return f"{name} has shape {found}, expected {(*members, *shape)}"
     return None
+
+
+def check_names(where: str, names: Any, count: int, of: str) -> tuple[str | None, ...] | None:
+    """Names of the parts of a model, None where a part has none; None if no part has one.
+
+    Raises
+    ------
+    InputError
+        For what is no name, a name that stands twice, or another number of them.
+    """
+    if names is None:
+        return None
+    found: Sequence[Any] = check_items(where, names, "of names")
+    if len(found) != count:
+        raise InputError(f"{where}: expected {count} names, one for each of the {of}, got {names!r}")
+    for i, name in enumerate(found):
+        if name is not None and not (isinstance(name, str) and name.strip()):
+            raise InputError(f"{where}[{i}]: expected a name or None, got {name!r}")
+    twice = [name for name, times in Counter(found).items() if times > 1 and name is not None]
+    if twice:
+        raise InputError(f"{where}: {twice[0]!r} stands there twice; names tell the {of} apart")
+    return None if all(name is None for name in found) else tuple(found)
 
 
 def _arrays_of(layer: Any, i: int) -> dict[str, Array]:

@@ -87,7 +87,7 @@ class Layer:
     name : str
         ``"layers.0"``, ``"layers.1"``, ...: what files call it.
     label : str
-        ``"hidden 1"``, ``"hidden 2"``, ..., ``"output"``: what people call it.
+        What people call it: its name among ``layer_names`` of the MLP, else ``"hidden 1"``, ``"hidden 2"``, ..., ``"output"``.
     fan_in, fan_out : int
         Its weight has shape (fan_in, fan_out).
     activation : Activation or None
@@ -132,13 +132,18 @@ class Layer:
 
 
 def layer_table(
-    in_features: int, widths: Sequence[int], rules: Sequence[Activation | None], use_bias: bool
+    in_features: int,
+    widths: Sequence[int],
+    rules: Sequence[Activation | None],
+    use_bias: bool,
+    names: Sequence[str | None] | None = None,
 ) -> tuple[Layer, ...]:
     """The layers of these widths; an activation that halves its width (glu) narrows the next layer's input."""
     layers: list[Layer] = []
     fan_in, last = in_features, len(widths) - 1
     for i, (fan_out, rule) in enumerate(zip(widths, rules, strict=True)):
-        label = "output" if i == last else f"hidden {i + 1}"
+        own = None if names is None else names[i]
+        label = own or ("output" if i == last else f"hidden {i + 1}")
         layers.append(Layer(f"layers.{i}", label, fan_in, fan_out, rule, use_bias))
         fan_in = fan_out if rule is None else rule.width(fan_out)
     return tuple(layers)

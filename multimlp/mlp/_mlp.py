@@ -11,7 +11,7 @@ are a separate tuple of arrays, so that every transform of every library can see
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from multimlp import activations, initializers, random, regularizers
@@ -20,7 +20,7 @@ from multimlp.activations import Activation
 from multimlp.backend import Array, array_namespace
 from multimlp.errors import InputError
 from multimlp.errors.checks import LARGEST, check_items, check_number, check_whole, flag, refuse
-from multimlp.mlp._check import check_params
+from multimlp.mlp._check import check_names, check_params
 from multimlp.mlp._layers import Layer, Params, forward, is_ensemble, layer_params, layer_table, named_arrays
 from multimlp.mlp._model import Model, is_sequence
 from multimlp.mlp._summary import summary
@@ -50,6 +50,9 @@ class MLP(Model[Params]):
         See `multimlp.initializers.names`.
     dropout : float, or a sequence with one per hidden layer
         Fraction of each hidden layer's units that is zeroed while training, in [0, 1).
+    layer_names : sequence of str or None, one per layer, optional
+        What the layers are called in tables, reports and other libraries' models; a None among them leaves that layer
+        without a name. They change nothing that is computed: networks that differ in names alone are equal.
 
     Attributes
     ----------
@@ -80,6 +83,7 @@ class MLP(Model[Params]):
     bias_init: Any
     dropout: float
     dropouts: tuple[float, ...]
+    layer_names: tuple[str | None, ...] | None = field(compare=False)
 
     def __init__(
         self,
@@ -92,6 +96,7 @@ class MLP(Model[Params]):
         kernel_init: Any = "glorot_uniform",
         bias_init: Any = "zeros",
         dropout: float | Sequence[float] = 0.0,
+        layer_names: Sequence[str | None] | None = None,
     ) -> None:
         widths = _hidden_widths(hidden)
         rates = _rates(dropout, len(widths))
@@ -108,6 +113,7 @@ class MLP(Model[Params]):
             "bias_init": _named("bias_init", initializers.get, bias_init),
             "dropout": max(rates, default=0.0) if is_sequence(dropout) else _rate("dropout", dropout),
             "dropouts": rates,
+            "layer_names": check_names("layer_names", layer_names, len(widths) + 1, "layers"),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -133,7 +139,11 @@ class MLP(Model[Params]):
         """
         widths = (*self.hidden, self.out_features)
         return layer_table(
-            self.in_features, widths, (*self.activations, self.final_activation), self.use_bias
+            self.in_features,
+            widths,
+            (*self.activations, self.final_activation),
+            self.use_bias,
+            self.layer_names,
         )
 
     @property
@@ -265,6 +275,34 @@ class MLP(Model[Params]):
             self._explain(params, X)
             raise
 
+    # ---- names ------------------------------------------------------------------------------------------------------
+
+    def renamed(self, layer_names: Sequence[str | None] | None) -> MLP:
+        """The same network with other names of its layers; None for none.
+
+        Examples
+        --------
+        >>> import multimlp as mm
+        >>> print(mm.MLP(4, 5, 3).renamed(["encoder", "scores"]).summary())
+        layer    units  activation  weight  bias  parameters
+        input        4
+        encoder      5  relu        (4, 5)  (5,)          25
+        scores       3              (5, 3)  (3,)          18
+        total                                             43
+        """
+        return MLP(
+            self.in_features,
+            self.hidden,
+            self.out_features,
+            self.activations,
+            self.final_activation,
+            self.use_bias,
+            self.kernel_init,
+            self.bias_init,
+            self.dropout_rates,
+            layer_names,
+        )
+
     # ---- as text -----------------------------------------------------------------------------------------------------
 
     def summary(self) -> str:
@@ -273,7 +311,7 @@ class MLP(Model[Params]):
 
     def to_spec(self) -> dict[str, Any]:
         """The description as plain values (JSON), for files; `InputError` if it holds callables of your own."""
-        final = self.final_activation
+        final, names = self.final_activation, self.layer_names
         return {
             "in_features": self.in_features,
             "hidden": list(self.hidden),
@@ -284,6 +322,7 @@ class MLP(Model[Params]):
             "kernel_init": initializers.to_spec(self.kernel_init),
             "bias_init": initializers.to_spec(self.bias_init),
             "dropout": self.dropout_rates,
+            **({} if names is None else {"layer_names": list(names)}),
         }
 
     @classmethod

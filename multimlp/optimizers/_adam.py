@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from multimlp.backend import Array, Namespace, array_namespace, op
+from multimlp.errors.checks import flag
 from multimlp.optimizers._optimizer import optimizer
 from multimlp.optimizers._options import ClipNorm, Decay, Memory, NotNegative, Rate
 from multimlp.optimizers._rule import Rule, one_minus_power
@@ -38,6 +39,16 @@ def _corrections(xp: Namespace, t: Array, options: Mapping[str, Any]) -> dict[st
     return {f"correction{i}": one_minus_power(xp, options[f"beta{i}"], t) for i in (1, 2)}
 
 
+def _hat_corrections(xp: Namespace, t: Array, options: Mapping[str, Any]) -> dict[str, Array]:
+    """An eps that is added to the uncorrected root is divided by the root of the correction with it."""
+    found = _corrections(xp, t, options)
+    return {**found, "eps": options["eps"] / xp.sqrt(found["correction2"])}
+
+
+def _adam_rule(eps_hat: bool, decoupled: bool) -> Rule:
+    return Rule(adam_update, _hat_corrections if eps_hat else _corrections, decoupled, not eps_hat)
+
+
 @optimizer
 def adam(
     learning_rate: Rate = 1e-3,
@@ -46,12 +57,14 @@ def adam(
     eps: NotNegative = 1e-8,
     weight_decay: Decay = 0.0,
     clip_norm: ClipNorm = None,
+    eps_hat: Annotated[bool, flag] = False,
 ) -> Rule:
     """Adam, as in the paper.
 
     ``m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  p = p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t))
-    + eps)``: eps is outside the root and after the correction, as in torch and optax; Keras adds it to the
-    uncorrected root ("epsilon-hat") and uses 1e-7.
+    + eps)``: eps is outside the root and after the correction, as in torch and optax. Keras and scikit-learn add it to the
+    uncorrected root ("epsilon-hat"), ``p = p - lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps)``, as ``eps_hat=True`` does; Keras's
+    is 1e-7.
 
     Parameters
     ----------
@@ -61,6 +74,8 @@ def adam(
     eps : float
     weight_decay, clip_norm
         As for `sgd`: this decay is part of the gradient; see `adamw` for the decoupled one.
+    eps_hat : bool
+        Whether eps is added before the correction; slower, since fused updates of libraries do not have it.
 
     References
     ----------
@@ -75,7 +90,7 @@ def adam(
     >>> params.round(6), int(state.step)
     (array([0.9]), 1)
     """
-    return Rule(adam_update, _corrections)
+    return _adam_rule(eps_hat, decoupled=False)
 
 
 @optimizer
@@ -86,6 +101,7 @@ def adamw(
     eps: NotNegative = 1e-8,
     weight_decay: Decay = 0.01,
     clip_norm: ClipNorm = None,
+    eps_hat: Annotated[bool, flag] = False,
 ) -> Rule:
     """Adam with decoupled weight decay: ``p = p (1 - lr decay)`` before `adam`'s update.
 
@@ -94,7 +110,7 @@ def adamw(
 
     Parameters
     ----------
-    learning_rate, beta1, beta2, eps, clip_norm
+    learning_rate, beta1, beta2, eps, clip_norm, eps_hat
         As for `adam`.
     weight_decay : float
 
@@ -102,7 +118,7 @@ def adamw(
     ----------
     Loshchilov, Hutter, Decoupled weight decay regularization, arXiv:1711.05101, algorithm 2.
     """
-    return Rule(adam_update, _corrections, decoupled=True)
+    return _adam_rule(eps_hat, decoupled=True)
 
 
 @op(arrays=4)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from multimlp.backend import Array, array_namespace, op
+from multimlp.backend import Array, Namespace, array_namespace, op
+from multimlp.errors.checks import flag
 from multimlp.optimizers._optimizer import optimizer
 from multimlp.optimizers._options import ClipNorm, Decay, Memory, NotNegative, Rate
 from multimlp.optimizers._rule import Rule
@@ -12,14 +13,18 @@ from multimlp.optimizers._rule import Rule
 __all__ = ["adagrad", "rmsprop"]
 
 
+def _root(xp: Namespace, squares: Array, eps: Any, inside: bool) -> Array:
+    return xp.sqrt(squares + eps) if inside else xp.sqrt(squares) + eps
+
+
 @op(arrays=3)
 def adagrad_update(
-    p: Array, g: Array, accumulator: Array, *, learning_rate: Any, eps: Any
+    p: Array, g: Array, accumulator: Array, *, learning_rate: Any, eps: Any, eps_in_sqrt: bool
 ) -> tuple[Array, Array]:
-    """``s = s + g^2``; ``p - lr g / (sqrt(s) + eps)``"""
+    """``s = s + g^2``; ``p - lr g / (sqrt(s) + eps)``, or ``sqrt(s + eps)``"""
     xp = array_namespace(p, g, accumulator)
     accumulator = accumulator + g * g
-    return p - learning_rate * (g / (xp.sqrt(accumulator) + eps)), accumulator
+    return p - learning_rate * (g / _root(xp, accumulator, eps, eps_in_sqrt)), accumulator
 
 
 @optimizer
@@ -29,8 +34,9 @@ def adagrad(
     initial_accumulator: NotNegative = 0.0,
     weight_decay: Decay = 0.0,
     clip_norm: ClipNorm = None,
+    eps_in_sqrt: Annotated[bool, flag] = False,
 ) -> Rule:
-    """AdaGrad: ``s = s + g^2;  p = p - lr g / (sqrt(s) + eps)``. torch's form and defaults.
+    """AdaGrad: ``s = s + g^2;  p = p - lr g / (sqrt(s) + eps)``. torch's form and defaults; optax and Keras have eps inside the root.
 
     Parameters
     ----------
@@ -40,6 +46,8 @@ def adagrad(
         s before the first update, >= 0.
     weight_decay, clip_norm
         As for `sgd`.
+    eps_in_sqrt : bool
+        ``sqrt(s + eps)`` instead of ``sqrt(s) + eps``.
 
     References
     ----------
@@ -50,12 +58,12 @@ def adagrad(
 
 @op(arrays=3)
 def rmsprop_update(
-    p: Array, g: Array, mean_square: Array, *, learning_rate: Any, rho: Any, eps: Any
+    p: Array, g: Array, mean_square: Array, *, learning_rate: Any, rho: Any, eps: Any, eps_in_sqrt: bool
 ) -> tuple[Array, Array]:
     """``s = rho s + (1 - rho) g^2``; ``p - lr g / (sqrt(s) + eps)``"""
     xp = array_namespace(p, g, mean_square)
     mean_square = rho * mean_square + (1 - rho) * (g * g)
-    return p - learning_rate * (g / (xp.sqrt(mean_square) + eps)), mean_square
+    return p - learning_rate * (g / _root(xp, mean_square, eps, eps_in_sqrt)), mean_square
 
 
 @op(arrays=4)
@@ -68,12 +76,13 @@ def rmsprop_momentum_update(
     learning_rate: Any,
     rho: Any,
     eps: Any,
+    eps_in_sqrt: bool,
     momentum: Any,
 ) -> tuple[Array, Array, Array]:
     """``s`` as in RMSprop; ``u = mu u + g / (sqrt(s) + eps)``; ``p - lr u``"""
     xp = array_namespace(p, g, mean_square, velocity)
     mean_square = rho * mean_square + (1 - rho) * (g * g)
-    velocity = momentum * velocity + g / (xp.sqrt(mean_square) + eps)
+    velocity = momentum * velocity + g / _root(xp, mean_square, eps, eps_in_sqrt)
     return p - learning_rate * velocity, mean_square, velocity
 
 
@@ -85,6 +94,7 @@ def rmsprop(
     momentum: Memory = 0.0,
     weight_decay: Decay = 0.0,
     clip_norm: ClipNorm = None,
+    eps_in_sqrt: Annotated[bool, flag] = False,
 ) -> Rule:
     """RMSprop: ``s = rho s + (1 - rho) g^2;  u = mu u + g / (sqrt(s) + eps);  p = p - lr u``.
 
@@ -99,6 +109,8 @@ def rmsprop(
     eps : float
     weight_decay, clip_norm
         As for `sgd`.
+    eps_in_sqrt : bool
+        ``sqrt(s + eps)`` instead of ``sqrt(s) + eps``.
 
     References
     ----------

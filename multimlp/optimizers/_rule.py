@@ -29,11 +29,14 @@ class Rule:
     decoupled : bool
         Weight decay shrinks the parameters by ``1 - lr decay`` before the update, instead of adding ``decay
         p`` to the gradient.
+    usual : bool
+        Whether it is the formula that the optimiser's name stands for in hand-written updates of adapters.
     """
 
     apply: Op
     corrections: Callable[[Namespace, Array, Mapping[str, Any]], dict[str, Array]] | None = None
     decoupled: bool = False
+    usual: bool = True
 
     @property
     def slots(self) -> tuple[str, ...]:

@@ -291,12 +291,16 @@ def _sgd(mp: Context, p: Number, g: Number, s: State, t: int, c: Any) -> Number:
 
 def _adagrad(mp: Context, p: Number, g: Number, s: State, t: int, c: Any) -> Number:
     s["s"] = s.get("s", c["initial_accumulator"]) + g * g
-    return p - c["learning_rate"] * g / (mp.sqrt(s["s"]) + c["eps"])
+    return p - c["learning_rate"] * g / _root(mp, s["s"], c)
+
+
+def _root(mp: Context, squares: Number, c: Any) -> Number:
+    return mp.sqrt(squares + c["eps"]) if c["eps_in_sqrt"] else mp.sqrt(squares) + c["eps"]
 
 
 def _rmsprop(mp: Context, p: Number, g: Number, s: State, t: int, c: Any) -> Number:
     s["s"] = c["rho"] * s.get("s", mp.zero) + (1 - mp.mpf(c["rho"])) * g * g
-    direction = g / (mp.sqrt(s["s"]) + c["eps"])
+    direction = g / _root(mp, s["s"], c)
     s["u"] = c["momentum"] * s.get("u", mp.zero) + direction
     return p - c["learning_rate"] * s["u"]
 
@@ -310,6 +314,8 @@ def _moments(mp: Context, g: Number, s: State, c: Any) -> tuple[Number, Number, 
 
 def _adam(mp: Context, p: Number, g: Number, s: State, t: int, c: Any) -> Number:
     m, v, b1, b2 = _moments(mp, g, s, c)
+    if c["eps_hat"]:
+        return p - c["learning_rate"] * mp.sqrt(1 - b2**t) / (1 - b1**t) * m / (mp.sqrt(v) + c["eps"])
     return p - c["learning_rate"] * (m / (1 - b1**t)) / (mp.sqrt(v / (1 - b2**t)) + c["eps"])
 
 

@@ -1,4 +1,4 @@
-"""A Gluon block of MXNet: Dense layers, whose activations may be fused, are seen by hooks."""
+"""A Gluon block of MXNet: Dense layers, whose activations may be fused, and BatchNorm are seen by hooks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from multimlp.errors import InputError, missing_dependency
-from multimlp.interop._verify.run import Opened, Run
+from multimlp.interop._verify.run import Call, Opened, Run
 
 try:
     import mxnet as mx
@@ -20,9 +20,12 @@ except ImportError:
 
 def opened(name: str, model: Any) -> Opened:
     """See `multimlp.interop._verify.opened`."""
-    dense = (
-        [layer for layer in _walk(model) if isinstance(layer, nn.Dense)] if isinstance(model, Block) else []
+    seen = (
+        {layer: path for path, layer in _walk(model, "") if isinstance(layer, (nn.Dense, nn.BatchNorm))}
+        if isinstance(model, Block)
+        else {}
     )
+    dense = [layer for layer in seen if isinstance(layer, nn.Dense)]
     if not dense or dense[0].weight.shape[1] <= 0:
         raise InputError(
             f"{name}: expected an initialised Gluon block of Dense layers, got {type(model).__name__}"
@@ -30,23 +33,24 @@ def opened(name: str, model: Any) -> Opened:
     weight = dense[0].weight
 
     def run(X: np.ndarray, cotangent: np.ndarray | None) -> Run:
-        return _run(model, dense, X, cotangent)
+        return _run(model, seen, X, cotangent)
 
     return Opened("Gluon", int(weight.shape[1]), np.dtype(weight.dtype).name, run)
 
 
-def _walk(block: Any) -> Iterator[Any]:
-    """The block and all below it, which Gluon 2 holds by weak references."""
-    yield block
-    for child in block._children.values():
-        yield from _walk(child() if isinstance(child, weakref.ref) else child)
+def _walk(block: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """The block and all below it, which Gluon 2 holds by weak references, each with its path."""
+    yield path, block
+    for name, child in block._children.items():
+        inner = child() if isinstance(child, weakref.ref) else child
+        yield from _walk(inner, f"{path}.{name}" if path else str(name))
 
 
-def _run(model: Any, dense: list[Any], X: np.ndarray, cotangent: np.ndarray | None) -> Run:
+def _run(model: Any, called: dict[Any, str], X: np.ndarray, cotangent: np.ndarray | None) -> Run:
     seen: list[tuple[Any, Any, Any]] = []
     hooks = [
         layer.register_forward_hook(lambda layer, taken, given: seen.append((layer, taken[0], given)))
-        for layer in dense
+        for layer in called
     ]
     inputs = mx.np.array(X, dtype=X.dtype)
     inputs.attach_grad()
@@ -57,13 +61,19 @@ def _run(model: Any, dense: list[Any], X: np.ndarray, cotangent: np.ndarray | No
     finally:
         for hook in hooks:
             hook.detach()
-    before = [given.asnumpy() if layer.act is None else None for layer, _, given in seen]
-    names = [f"Dense {i}" for i in range(len(seen))]
-    found = Run(outputs.asnumpy()).chain(names, before, [taken.asnumpy() for _, taken, _ in seen])
+    calls: dict[type, list[Call]] = {nn.Dense: [], nn.BatchNorm: []}
+    for layer, taken, given in seen:
+        kind = nn.Dense if isinstance(layer, nn.Dense) else nn.BatchNorm
+        unfused = given.asnumpy() if kind is nn.BatchNorm or layer.act is None else None
+        name = f"{kind.__name__} {called[layer]}".rstrip()
+        calls[kind].append(Call(name, id(taken), id(given), taken.asnumpy(), unfused))
+    found = Run(outputs.asnumpy()).calls(calls[nn.Dense], calls[nn.BatchNorm])
     if value is not None:
-        value.backward()
+        value.backward(
+            train_mode=False
+        )  # or BatchNorm steps back as if it had used the statistics of the batch
         gradients = {"inputs": inputs.grad.asnumpy()}
-        for i, (layer, _, _) in enumerate(seen):
+        for i, layer in enumerate(layer for layer, *_ in seen if isinstance(layer, nn.Dense)):
             gradients[f"weight {i}"] = layer.weight.grad().asnumpy().T
             if layer.bias is not None:
                 gradients[f"bias {i}"] = layer.bias.grad().asnumpy()

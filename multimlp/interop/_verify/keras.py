@@ -53,7 +53,7 @@ def _run(model: Any, X: np.ndarray, cotangent: np.ndarray | None) -> Run:
         ]
         for kind in _SEEN
     }
-    found = Run(outputs).calls(*calls.values())
+    found = Run(outputs.reshape(len(outputs), -1)).calls(*calls.values())
     gradients = _GRADIENTS.get(keras.backend.backend())  # numpy and openvino have none
     if cotangent is not None and gradients is not None:
         variables = [v for layer in dense for v in (layer.kernel, *([layer.bias] if layer.use_bias else []))]
@@ -65,7 +65,7 @@ def _run(model: Any, X: np.ndarray, cotangent: np.ndarray | None) -> Run:
         found.gradients = dict(
             zip(
                 ("inputs", *names),
-                gradients(model, variables, X, cotangent),
+                gradients(model, variables, X, cotangent.reshape(outputs.shape)),
                 strict=True,
             )
         )

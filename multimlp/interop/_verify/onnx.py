@@ -1,21 +1,30 @@
-"""An ONNX model, run by onnxruntime: products are seen as further outputs of the graph. It has no gradients."""
+"""An ONNX model, run by onnxruntime: products are seen as further outputs of the graph. It has no gradients; slopes are had from the
+outputs of the same graph in float64, as the package onnx itself evaluates it."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, shape_inference
+from onnx import helper, numpy_helper, shape_inference
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
 
 from multimlp.errors import InputError, missing_dependency
 from multimlp.files import one_line
+from multimlp.interop._ensembles import in_rows, one_below_the_other
 from multimlp.interop._verify.run import Call, Opened, Run
 
 try:
     import onnxruntime
 except ImportError:
     raise missing_dependency("onnxruntime", "multimlp.interop.verify of ONNX models", "onnx") from None
+
+
+_FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 
 
 def opened(name: str, model: Any) -> Opened:
@@ -32,7 +41,60 @@ def opened(name: str, model: Any) -> Opened:
     def run(X: np.ndarray, cotangent: np.ndarray | None) -> Run:
         return _run(model, inputs[0].name, X)
 
-    return Opened("ONNX in onnxruntime", kind.shape.dim[1].dim_value, dtype, run)
+    return Opened(
+        "ONNX in onnxruntime", kind.shape.dim[1].dim_value, dtype, run, _in_float64(model, inputs[0].name)
+    )
+
+
+class Erf(OpRun):
+    """In the precision of its inputs; the package's own is in single precision."""
+
+    op_domain = ""
+
+    def _run(self, x: np.ndarray) -> tuple[np.ndarray]:
+        return (np.vectorize(math.erf, otypes=[x.dtype])(x),)
+
+
+class Gelu(OpRun):
+    """The same; the package's own is made of its error function."""
+
+    op_domain = ""
+
+    def _run(self, x: np.ndarray, approximate: str = "none") -> tuple[np.ndarray]:
+        if approximate == "tanh":
+            return (x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),)
+        return (x / 2 * (1 + np.vectorize(math.erf, otypes=[x.dtype])(x / math.sqrt(2))),)
+
+
+def _in_float64(model: onnx.ModelProto, source: str) -> Callable[[np.ndarray], np.ndarray | None]:
+    """The outputs of the graph with its numbers in float64; onnxruntime has no such operators for many activations."""
+    wide = onnx.ModelProto()
+    wide.CopyFrom(model)
+    del wide.graph.value_info[:]
+    for value in (*wide.graph.input, *wide.graph.output):
+        if value.type.tensor_type.elem_type in _FLOATS:
+            value.type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+    for tensor in (
+        *wide.graph.initializer,
+        *(a.t for n in wide.graph.node for a in n.attribute if a.HasField("t")),
+    ):
+        if tensor.data_type in _FLOATS:
+            tensor.CopyFrom(
+                numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float64), tensor.name)
+            )
+    for node in wide.graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Cast" and attribute.name == "to" and attribute.i in _FLOATS:
+                attribute.i = onnx.TensorProto.DOUBLE
+
+    def outputs(X: np.ndarray) -> np.ndarray | None:
+        try:
+            found: Any = ReferenceEvaluator(wide, new_ops=[Erf, Gelu]).run(None, {source: X})
+            return in_rows(np.asarray(found[0]))
+        except Exception:  # whatever this evaluator lacks; the report says that there are no slopes
+            return None
+
+    return outputs
 
 
 def _run(model: onnx.ModelProto, source: str, X: np.ndarray) -> Run:
@@ -67,7 +129,8 @@ def _run(model: onnx.ModelProto, source: str, X: np.ndarray) -> Run:
         ) from None
     outputs = [value.name for value in session.get_outputs()]
     values = dict(zip(outputs, session.run(None, {source: X}), strict=True)) | {source: X}
-    found = Run(np.asarray(values[model.graph.output[0].name]))
+    found = Run(in_rows(np.asarray(values[model.graph.output[0].name])))
+    values = {name: one_below_the_other(value) for name, value in values.items()}
     if all(value in values for value in taken):
         found.calls(
             [

@@ -26,8 +26,8 @@ _EXPECTED = (
 )
 
 
-def opened(name: str, model: Any) -> Opened:
-    """A model of any library, ready to be run.
+def opened(name: str, model: Any, combine: str = "members") -> Opened:
+    """A model of any library, ready to be run; ``combine`` says what is made of the members of an ensemble of multimlp.
 
     Raises
     ------
@@ -38,8 +38,8 @@ def opened(name: str, model: Any) -> Opened:
     roots = {kind.__module__.partition(".")[0] for kind in type(first).__mro__}
     for root, module in _MODULES.items():
         if root in roots:
-            open_model: Callable[[str, Any], Opened] = importlib.import_module(
+            open_model: Callable[..., Opened] = importlib.import_module(
                 f"multimlp.interop._verify.{module}"
             ).opened
-            return open_model(name, model)
+            return open_model(name, model, combine) if module == "ours" else open_model(name, model)
     raise InputError(f"{name}: expected {_EXPECTED}; got {type(model).__name__}")

@@ -11,22 +11,24 @@ from multimlp import tree
 from multimlp.backend import Array, array_namespace, owner
 from multimlp.blocks import Chain, Dense
 from multimlp.errors import InputError
-from multimlp.interop._verify.run import Opened, Run
-from multimlp.mlp import MLP, check_params, named_arrays
+from multimlp.interop._ensembles import check_combination, combined, in_rows, one_below_the_other
+from multimlp.interop._verify.run import Opened, Run, Seen
+from multimlp.mlp import MLP, named_arrays
 from multimlp.mlp import dense as affine
 from multimlp.transforms import grad
 
 
-def opened(name: str, model: Any) -> Opened:
+def opened(name: str, model: Any, combine: str = "members") -> Opened:
     """See `multimlp.interop._verify.opened`."""
     if not (isinstance(model, tuple) and len(model) == 2 and isinstance(model[0], (MLP, Chain))):
         raise InputError(f"{name}: expected (mlp, params), got {type(model).__name__}")
     mlp, params = model
-    if isinstance(mlp, MLP):
-        check_params(mlp, params, single=True)
-    else:
-        mlp.check_params(params)
-        if mlp.members(params) is not None:
+    mlp.check_params(params)
+    members = mlp.members(params)
+    if members is not None:
+        check_combination(mlp, combine)
+    if isinstance(mlp, Chain):
+        if members is not None:
             raise InputError(f"{name}: the parameters are an ensemble's; give those of one member")
         if mlp.in_features is None:
             raise InputError(
@@ -43,8 +45,15 @@ def opened(name: str, model: Any) -> Opened:
     def run(X: np.ndarray, cotangent: np.ndarray | None) -> Run:
         with backend.scope(dtype):
             found = (_run if isinstance(mlp, MLP) else _run_chain)(mlp, params, place(X))
-            if cotangent is not None:
-                found.gradients = _gradients(mlp, params, place(X), place(cotangent))
+            if members is not None:
+                found = _of_members(found, combined(place(found.outputs), combine))
+            if cotangent is not None and (members is None or combine != "vote"):
+                along = cotangent
+                if members is not None and combine == "members":
+                    along = np.ascontiguousarray(cotangent.reshape(len(X), members, -1).transpose(1, 0, 2))
+                found.gradients = _gradients(
+                    mlp, params, place(X), place(along), "members" if members is None else combine
+                )
         return found
 
     return Opened(f"multimlp on {backend.name}", int(mlp.in_features or 0), dtype, run)
@@ -74,8 +83,9 @@ def _run_chain(model: Chain, params: Any, X: Array) -> Run:
 
     def through(block: Any, held: Any, hidden: Array, place: str) -> Array:
         if isinstance(block, Chain):
-            for i, part in enumerate(block.blocks):
-                hidden = through(part, held[i], hidden, f"{place}.{i}" if place else str(i))
+            called = block.block_names or (None,) * len(block.blocks)
+            for i, (part, own) in enumerate(zip(block.blocks, called, strict=True)):
+                hidden = through(part, held[i], hidden, f"{place}.{own or i}" if place else own or str(i))
             return hidden
         if block.name == "residual":
             return hidden + through(block.parts[0], held[0], hidden, f"{place}.0")
@@ -99,10 +109,20 @@ def _layers_in(block: Any, held: Any) -> list[Any]:
     return [held] if isinstance(block, Dense) else []
 
 
-def _gradients(mlp: Any, params: Any, X: Array, cotangent: Array) -> dict[str, np.ndarray]:
+def _of_members(run: Run, outputs: Array) -> Run:
+    """The run of an ensemble with its units as rows, one member below the other, and what is made of its outputs."""
+    last = max(run.layers, key=lambda place: place.order)
+    for place, seen in run.layers.items():
+        run.layers[place] = Seen(seen.name, one_below_the_other(seen.values))
+    run.outputs = in_rows(_host(outputs))
+    run.layers[last] = Seen(run.layers[last].name, run.outputs)
+    return run
+
+
+def _gradients(mlp: Any, params: Any, X: Array, cotangent: Array, combine: str) -> dict[str, np.ndarray]:
     def value(params: Any, X: Array) -> Array:
         xp = array_namespace(X)
-        return xp.sum(mlp(params, X) * cotangent)
+        return xp.sum(combined(mlp(params, X), combine) * cotangent)
 
     in_params, in_inputs = grad(value, argnums=(0, 1))(params, X)
     found = {"inputs": _host(in_inputs)}

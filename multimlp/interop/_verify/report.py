@@ -142,6 +142,8 @@ class Verification:
     layers : tuple of Row
         Where both could be looked at, from the inputs on.
     gradients : tuple of Row or None
+    by_differences : tuple of str
+        The libraries that have no gradients, and whose slopes were had from differences of their outputs in float64.
     left_out : tuple of str
         What both have and was not compared, and why.
     worst_inputs : tuple of WorstInput
@@ -157,6 +159,7 @@ class Verification:
     layers: tuple[Row, ...]
     gradients: tuple[Row, ...] | None
     gradients_missing: str
+    by_differences: tuple[str, ...]
     left_out: tuple[str, ...]
     worst_inputs: tuple[WorstInput, ...]
 
@@ -191,6 +194,10 @@ class Verification:
             if self.gradients_ulp is None
             else f"gradients by {self.gradients_ulp:.3g}"
         )
+        if self.by_differences:
+            told += (
+                f" (in the inputs alone; of {' and '.join(self.by_differences)} from differences of outputs)"
+            )
         found = f"over {self.rows} rows {self.outputs.name} differ by {self.outputs_ulp:.3g} ulp, {told}; {self.tolerance:.3g} are allowed"
         if self.left_out:
             found += f"; not compared: {'; '.join(self.left_out)}"

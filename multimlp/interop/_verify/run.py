@@ -54,8 +54,9 @@ class Run:
         What could be seen on the way; libraries that fuse an activation into its layer show less.
     gradients : mapping of str to array, or None
         Of ``sum(outputs * cotangent)`` in ``"inputs"``, ``"weight 0"`` (in, out), ``"bias 0"``, ...; None where the library has none.
-    probabilities : bool
-        Whether the outputs are probabilities of classes, which other libraries leave to the loss.
+    probabilities : str
+        Of classes, which other libraries leave to the loss: ``"classes"`` where they exclude each other, ``"each"`` where each has one of
+        its own; empty for other outputs.
     rescaled : set of int
         The layers beside which there is a normalisation by stored numbers: their weights are others than where it is folded into them.
     without_last : bool
@@ -65,7 +66,7 @@ class Run:
     outputs: np.ndarray
     layers: dict[Place, Seen] = field(default_factory=dict)
     gradients: Mapping[str, np.ndarray] | None = None
-    probabilities: bool = False
+    probabilities: str = ""
     rescaled: set[int] = field(default_factory=set)
     without_last: bool = False
 
@@ -130,9 +131,12 @@ class Opened(NamedTuple):
     run : callable
         ``run(X, cotangent)``: a `Run` of the rows ``X``, shape (n, in_features), in the model's dtype; ``cotangent`` has the shape of the
         outputs, or is None where gradients are not asked for.
+    in_float64 : callable, optional
+        The outputs of rows in float64, computed in float64, or None where that cannot be; of libraries that have no gradients.
     """
 
     library: str
     in_features: int
     dtype: str
     run: Callable[[np.ndarray, np.ndarray | None], Run]
+    in_float64: Callable[[np.ndarray], np.ndarray | None] | None = None

@@ -12,8 +12,11 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from multimlp.errors import InputError
+from multimlp.interop._ensembles import in_rows, one_below_the_other
 from multimlp.interop._verify.run import Call, Opened, Run, first_width
-from multimlp.interop.torch import TorchMLP
+from multimlp.interop.torch import TorchMembersLinear, TorchMLP
+
+_LINEAR = (nn.Linear, TorchMembersLinear)
 
 
 def opened(name: str, model: Any) -> Opened:
@@ -21,7 +24,7 @@ def opened(name: str, model: Any) -> Opened:
     if not isinstance(model, nn.Module):
         raise InputError(f"{name}: expected a torch.nn.Module, got {type(model).__name__}")
     tensors = list(model.parameters())
-    linear = next((m for m in model.modules() if isinstance(m, nn.Linear)), None)
+    linear = next((m for m in model.modules() if isinstance(m, _LINEAR)), None)
     if not tensors or not (linear is not None or isinstance(model, TorchMLP)):
         raise InputError(f"{name}: the torch model has no Linear layer, so that its inputs are not known")
     dtype, device = tensors[0].dtype, tensors[0].device
@@ -53,27 +56,32 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 
 def _first_width(model: nn.Module, like: torch.Tensor) -> int:
     """Inputs of the layer that is called first; widths are tried, since a module's layers need not stand in the order of calls."""
-    widths = list(dict.fromkeys(m.in_features for m in model.modules() if isinstance(m, nn.Linear)))
+    widths = list(dict.fromkeys(_width(m) for m in model.modules() if isinstance(m, _LINEAR)))
     if len(widths) == 1:
         return widths[0]
     with torch.no_grad(), _evaluating(model):
         return first_width(widths, lambda width: model(like.new_zeros((2, width)))) or widths[0]
 
 
+def _width(layer: Any) -> int:
+    return int(layer.weight.shape[1])  # (out, in), and (members, in, out) of an ensemble
+
+
 def _run(model: nn.Module, X: torch.Tensor, cotangent: np.ndarray | None) -> Run:
-    linears: list[nn.Linear] = []
+    linears: list[Any] = []
     layers: list[Call] = []
     normalised: list[Call] = []
     kept: list[torch.Tensor] = []  # or another tensor could get the id of one that is gone
     called = {
-        module: name for name, module in model.named_modules() if isinstance(module, (nn.Linear, _BatchNorm))
+        module: name for name, module in model.named_modules() if isinstance(module, (*_LINEAR, _BatchNorm))
     }
 
     def watch(module: nn.Module, arguments: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         kept.extend((arguments[0], output))
         name = f"{type(module).__name__} {called[module]!r}"  # type: ignore[index]
-        call = Call(name, id(arguments[0]), id(output), _host(arguments[0]), _host(output))
-        if isinstance(module, nn.Linear):
+        taken, given = (one_below_the_other(_host(values)) for values in (arguments[0], output))
+        call = Call(name, id(arguments[0]), id(output), taken, given)
+        if isinstance(module, _LINEAR):
             linears.append(module)
             layers.append(call)
         else:
@@ -86,27 +94,34 @@ def _run(model: nn.Module, X: torch.Tensor, cotangent: np.ndarray | None) -> Run
     finally:
         for hook in hooks:
             hook.remove()
-    found = Run(_host(outputs)).calls(layers, normalised)
-    if cotangent is not None:
+    found = Run(in_rows(_host(outputs))).calls(layers, normalised)
+    if cotangent is not None and outputs.requires_grad:  # votes have no gradient
         found.gradients = _gradients(X, outputs, linears, cotangent)
     return found
 
 
 def _gradients(
-    X: torch.Tensor, outputs: torch.Tensor, linears: list[nn.Linear], cotangent: np.ndarray
+    X: torch.Tensor, outputs: torch.Tensor, linears: list[Any], cotangent: np.ndarray
 ) -> dict[str, np.ndarray]:
     wanted = {"inputs": X}
     for i, linear in enumerate(linears):
         wanted[f"weight {i}"] = linear.weight
         if linear.bias is not None:
             wanted[f"bias {i}"] = linear.bias
-    along = torch.tensor(cotangent, dtype=outputs.dtype, device=outputs.device)
+    if outputs.ndim == 3:
+        cotangent = cotangent.reshape(len(X), len(outputs), -1).transpose(1, 0, 2)
+    along = torch.tensor(np.ascontiguousarray(cotangent), dtype=outputs.dtype, device=outputs.device)
     values = torch.autograd.grad(outputs, list(wanted.values()), along, allow_unused=True)
     return {
-        name: _host(value.T if name.startswith("weight") else value)
-        for name, value in zip(wanted, values, strict=True)
-        if value is not None
+        name: _as_here(name, value) for name, value in zip(wanted, values, strict=True) if value is not None
     }
+
+
+def _as_here(name: str, gradient: torch.Tensor) -> np.ndarray:
+    """Weights as (in, out), with members in front of an ensemble's, whose biases are rows."""
+    if name.startswith("weight") and gradient.ndim == 2:
+        return _host(gradient.T)
+    return _host(gradient.squeeze(1) if name.startswith("bias") and gradient.ndim == 3 else gradient)
 
 
 def _host(tensor: torch.Tensor) -> np.ndarray:

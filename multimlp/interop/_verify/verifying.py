@@ -11,6 +11,9 @@ from multimlp import random
 from multimlp.backend import host_values
 from multimlp.errors import InputError, ShapeError
 from multimlp.errors.checks import check_number, check_whole
+from multimlp.interop._ensembles import COMBINES
+from multimlp.interop._verify.gradients import IN_INPUTS, Gradients, Probabilities, Side
+from multimlp.interop._verify.gradients import compared as gradients_compared
 from multimlp.interop._verify.opened import opened
 from multimlp.interop._verify.report import Row, Verification, WorstInput, ulps_of_rows
 from multimlp.interop._verify.run import Opened, Place, Run
@@ -23,7 +26,6 @@ _WORST = 5
 """How many of the worst inputs are told."""
 _MOST, _FEW = 0.95, 4.0
 """Of the rows, and units in the last place: see `_amplification`."""
-_IN_INPUTS = "gradient in inputs"
 _OTHER_WEIGHTS = (
     "layers and gradients in weights, since these differ where the models, as functions of their inputs, do not: one has a scale or a "
     "shift in its weights that the other has beside them"
@@ -33,7 +35,14 @@ _SCALES = (1.0, 1.0, 0.1, 10.0)
 
 
 def verify(
-    a: Any, b: Any, X: Any = None, *, rows: int = 256, seed: int = 0, tolerance: float | None = None
+    a: Any,
+    b: Any,
+    X: Any = None,
+    *,
+    rows: int = 256,
+    seed: int = 0,
+    tolerance: float | None = None,
+    combine: str = "members",
 ) -> Verification:
     """Whether two models, of whatever libraries, compute the same: each is run by its own library, on the same rows.
 
@@ -53,12 +62,16 @@ def verify(
     tolerance : float, optional
         Units in the last place that count as equal. Default: 4 sqrt(longest sum) times the number of layers; more where model ``a``
         itself moves by more than a few units when its inputs do by one.
+    combine : {"members", "mean", "probabilities", "vote"}
+        Of an ensemble ``(mlp, params)``: what is made of its members' outputs, as `multimlp.interop.onnx.to_onnx` says.
 
     Returns
     -------
     Verification
         ``ok``, ``outputs_ulp``, ``gradients_ulp``, ``first_difference``, ...; of gradients in the inputs and in every weight and bias,
-        where both libraries have them.
+        where both libraries have them. Where one has none (scikit-learn, ONNX), its slope along one direction in each row is had from
+        differences of its outputs in float64 and held against the other's gradient in the inputs; the report says so, and that gradients in
+        weights were not compared. Rows beside a kink of an activation are left out of that.
 
     Raises
     ------
@@ -78,7 +91,9 @@ def verify(
     >>> mm.interop.verify((other, params), interop.to_torch(mlp, params)).first_difference
     "hidden 1 | Linear '0', after its activation"
     """
-    one, other = opened("a", a), opened("b", b)
+    if combine not in COMBINES:
+        raise InputError(f"combine: expected one of {', '.join(map(repr, COMBINES))}, got {combine!r}")
+    one, other = opened("a", a, combine), opened("b", b, combine)
     if one.in_features != other.in_features:
         raise ShapeError(
             f"a takes {one.in_features} inputs ({one.library}), b takes {other.in_features} ({other.library})"
@@ -90,14 +105,9 @@ def verify(
         tolerance = check_number("tolerance", tolerance, low=0)
     inputs = _inputs(X, one, other, check_whole("rows", rows, low=1), check_whole("seed", seed, low=0))
     first, second = _run(one, inputs, None), _run(other, inputs, None)
-    here, there = (run.outputs for run in (first, second))
-    if first.probabilities is not second.probabilities:
-        here, there = (
-            run.outputs if run.probabilities else _probabilities(run.outputs) for run in (first, second)
-        )
-        compared = "probabilities"
-    else:
-        compared = "outputs"
+    sides = [_side(*row) for row in ((one, first, second), (other, second, first))]
+    here, there = (side.outputs if side.turned is None else side.turned.of(side.outputs) for side in sides)
+    compared = "probabilities" if first.probabilities or second.probabilities else "outputs"
     if here.shape != there.shape:
         raise ShapeError(f"a gives outputs of shape {here.shape}, b of shape {there.shape}")
     depths = {name: run.depth for name, run in (("a", first), ("b", second))}
@@ -107,20 +117,28 @@ def verify(
         one_seen, other_seen = first.layers[place], second.layers[place]
         name = f"{one_seen.name} | {other_seen.name}, {place.stage}"
         layers.append(Row.of(name, one_seen.values, other_seen.values, eps, examples=True))
-    gradients, missing, alone = _gradients(one, other, inputs, here.shape, seed, eps, compared)
+    found = (
+        Gradients(None, "votes have none")
+        if combine == "vote"
+        else gradients_compared(sides[0], sides[1], inputs, here.shape, seed, eps)
+    )
+    gradients, alone = found.rows, found.alone
     if tolerance is None:
         tolerance = _tolerance(first, second, inputs.shape[1]) * _amplification(
             one, inputs, first.outputs, eps, seed
         )
     if gradients is not None:
-        alone = () if left_out else alone
+        alone = () if left_out and not found.by_differences else alone
         gradients, apart = _comparable(gradients, bool(left_out), first.rescaled ^ second.rescaled)
         left_out += (*apart, *alone)
     outputs = Row.of(compared, here, there, eps, examples=True)
     if _is_same_function(outputs, gradients, tolerance) and any(
         not row.ulp <= tolerance for row in (*layers, *(gradients or ()))
     ):
-        layers, gradients = [], gradients and tuple(row for row in gradients if row.name == _IN_INPUTS)
+        layers, gradients = (
+            [],
+            gradients and tuple(row for row in gradients if row.name.startswith(IN_INPUTS)),
+        )
         left_out += (_OTHER_WEIGHTS,)
     return Verification(
         a=one.library,
@@ -131,7 +149,8 @@ def verify(
         outputs=outputs,
         layers=tuple(layers),
         gradients=gradients,
-        gradients_missing=missing,
+        gradients_missing=found.missing,
+        by_differences=found.by_differences,
         left_out=left_out,
         worst_inputs=_worst(inputs, here, there, eps),
     )
@@ -139,7 +158,7 @@ def verify(
 
 def _is_same_function(outputs: Row, gradients: tuple[Row, ...] | None, tolerance: float) -> bool:
     """Whether outputs are the same, and gradients in the inputs where there are any."""
-    in_inputs = [row for row in gradients or () if row.name == _IN_INPUTS]
+    in_inputs = [row for row in gradients or () if row.name.startswith(IN_INPUTS)]
     return all(row.ulp <= tolerance for row in (outputs, *in_inputs))
 
 
@@ -162,7 +181,7 @@ def _comparable(
 ) -> tuple[tuple[Row, ...], tuple[str, ...]]:
     """The gradients that are of the same thing, and why others are not."""
     if only_inputs:
-        return tuple(row for row in rows if row.name == _IN_INPUTS), ()
+        return tuple(row for row in rows if row.name.startswith(IN_INPUTS)), ()
     names = {f"gradient in {part} {i}" for part in ("weight", "bias") for i in rescaled}
     apart = tuple(
         f"{row.name}, since one model has a normalisation there and the other has it in the weights"
@@ -214,7 +233,22 @@ def _run(model: Opened, X: np.ndarray, cotangent: np.ndarray | None) -> Run:
     return model.run(X.astype(dtype), None if cotangent is None else cotangent.astype(dtype))
 
 
-def _probabilities(scores: np.ndarray) -> np.ndarray:
+def _side(model: Opened, own: Run, others: Run) -> Side:
+    """A model with what is made of its outputs, so that they can be held against the other's: probabilities, if it gives scores and the
+    other one these."""
+    needed = bool(others.probabilities) and not own.probabilities and not _are_probabilities(own.outputs)
+    turned = (_EACH if others.probabilities == "each" else _CLASSES) if needed else None
+    return Side(model, lambda X, along: _run(model, X, along), own.outputs, turned)
+
+
+def _are_probabilities(outputs: np.ndarray) -> bool:
+    """Whether each row is made of probabilities of several classes."""
+    return outputs.shape[1] > 1 and bool(
+        (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, rtol=0, atol=1e-3)
+    )
+
+
+def _classes(scores: np.ndarray) -> np.ndarray:
     """Of classes, as a classifier of scikit-learn makes them: the sigmoid of one score, the softmax of several."""
     if scores.shape[1] == 1:
         scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
@@ -222,31 +256,24 @@ def _probabilities(scores: np.ndarray) -> np.ndarray:
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
 
-def _gradients(
-    one: Opened, other: Opened, X: np.ndarray, shape: tuple[int, ...], seed: int, eps: float, compared: str
-) -> tuple[tuple[Row, ...] | None, str, tuple[str, ...]]:
-    """Those that both have, or None and why; and what one alone has."""
-    if compared == "probabilities":
-        return None, "scikit-learn has no gradients", ()
-    # Around 1: the gradient in the last bias is their sum, which around 0 would be nothing but its own rounding.
-    along = (1 + random.host_generator(seed, "along").standard_normal(shape)).astype(X.dtype)
-    found = [_run(model, X, along).gradients for model in (one, other)]
-    without = sorted(
-        {model.library for model, gradients in zip((one, other), found, strict=True) if gradients is None}
-    )
-    first, second = found
-    if first is None or second is None:
-        return None, f"{' and '.join(without)} {'has' if len(without) == 1 else 'have'} no gradients", ()
-    rows = tuple(
-        Row.of(f"gradient in {name}", first[name], second[name], eps) for name in first if name in second
-    )
-    alone = tuple(
-        f"gradient in {name}, which {model.library} alone has"
-        for model, own, others in ((one, first, second), (other, second, first))
-        for name in own
-        if name not in others
-    )
-    return rows, "", alone
+def _classes_back(scores: np.ndarray, along: np.ndarray) -> np.ndarray:
+    p = _classes(scores.astype(np.float64))
+    pulled = p * (along - (p * along).sum(axis=1, keepdims=True))
+    return np.asarray(pulled[:, 1:] if scores.shape[1] == 1 else pulled)
+
+
+def _each(scores: np.ndarray) -> np.ndarray:
+    """Of labels that do not exclude each other: the sigmoid of each score."""
+    small = np.exp(-np.abs(scores))
+    return np.asarray(np.where(scores > 0, 1, small) / (1 + small))
+
+
+def _each_back(scores: np.ndarray, along: np.ndarray) -> np.ndarray:
+    p = _each(scores.astype(np.float64))
+    return np.asarray(along * p * (1 - p))
+
+
+_CLASSES, _EACH = Probabilities(_classes, _classes_back), Probabilities(_each, _each_back)
 
 
 def _tolerance(first: Run, second: Run, in_features: int) -> float:

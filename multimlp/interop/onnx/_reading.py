@@ -18,6 +18,7 @@ from multimlp.files import one_line, opening
 from multimlp.interop._branches import Branches
 from multimlp.interop._building import Builder
 from multimlp.interop._layers import unsupported_activation, unsupported_layer
+from multimlp.interop._names import chosen
 from multimlp.interop.onnx._expansions import expanded
 from multimlp.interop.onnx._operators import CLIPS, OPERATORS, SELU, supported_activations
 
@@ -186,7 +187,7 @@ class _Graph:
             if found is None:
                 return
             spec, outputs = found
-            self._reading.where = f"{spec['name']} {outputs[-1]!r}"
+            self._reading.at(spec["name"], outputs[-1])
             self._values.step(outputs[-1], value, functools.partial(self._reading.activation, spec))
             self._expanded.update(outputs)
             value = outputs[-1]
@@ -212,7 +213,8 @@ class _Graph:
             return
         if not values:
             return
-        out, self._reading.where = node.output[0], f"{node.op_type} {node.name or node.output[0]!r}"
+        out = node.output[0]
+        self._reading.at(node.op_type, node.name or out, _name_of(node))
         if node.domain not in ("", "ai.onnx"):
             raise self._unknown(f"{node.domain}.{self._reading.where}")
         if len(values) == 2 and node.op_type == "Add":
@@ -368,6 +370,17 @@ _STEPS: dict[str, Callable[[_Graph, Any, Mapping[str, Any]], None]] = {
     "Shrink": _Graph._shrink,
     "ThresholdedRelu": _Graph._threshold,
 }
+
+
+def _name_of(node: Any) -> str:
+    """What a layer was called where the graph comes from: the stem of its numbers' names, else what is in its path beside operators."""
+    kind = node.op_type.lower()
+    for name in node.input[1:]:
+        stem, dot, _ = name.rpartition(".")
+        if dot and (found := chosen(stem, kind, "others")):
+            return found
+    path = [step for step in node.name.split("/") if step and chosen(step, kind, f"node{kind}")]
+    return ".".join(path)
 
 
 def _attribute(attribute: Any) -> Any:

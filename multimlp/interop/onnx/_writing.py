@@ -14,7 +14,9 @@ from multimlp.errors import DTypeError, InputError
 from multimlp.errors.checks import check_whole
 from multimlp.files import replacing
 from multimlp.interop._arrays import dtype_of
-from multimlp.interop._layers import Network, is_prelu, name_elsewhere, parts_of, unsupported_activation
+from multimlp.interop._ensembles import parts_and_members
+from multimlp.interop._layers import Network, is_prelu, name_elsewhere, unsupported_activation
+from multimlp.interop._names import Names
 from multimlp.interop._parts import (
     Affine,
     Dropout,
@@ -41,7 +43,11 @@ _FLOATS = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "float16
 
 
 def to_onnx(
-    mlp: Network, params: Any, path: str | os.PathLike[str] | None = None, opset: int | None = None
+    mlp: Network,
+    params: Any,
+    path: str | os.PathLike[str] | None = None,
+    opset: int | None = None,
+    combine: str = "members",
 ) -> onnx.ModelProto:
     """The model as an ONNX graph, written to ``path`` if one is given.
 
@@ -50,12 +56,17 @@ def to_onnx(
     mlp : MLP, or a chain of blocks
         Dropout, which only training has, is left out.
     params : tuple of Dense, or of the blocks' parameters
-        float32, float64 or float16; no ensemble.
+        float32, float64 or float16; of an MLP an ensemble too, as one graph whose weights have the members in front.
     path : path, optional
     opset : int, optional
         13 to the newest that the package onnx knows; default: 20, or 23 for a chain with RMS normalisation, which came there. Activations
         that it has no operator for yet (``gelu`` below 20, ``mish`` below 18, ``hard_swish`` below 14) are written as the operators that
         they are made of. A runtime may be behind: onnxruntime 1.31 runs up to 26.
+
+    combine : {"members", "mean", "probabilities", "vote"}
+        What is made of the outputs of an ensemble: nothing, (members, N, k), as a call gives; their mean; the mean of the probabilities of
+        classes, as ``predict_proba`` of the estimators gives (softmax, or of a single output the sigmoid and what is left to 1); for
+        each class the part of the members that vote for it.
 
     Raises
     ------
@@ -76,7 +87,8 @@ def to_onnx(
     """
     if opset is not None:
         opset = check_whole("opset", opset, low=OLDEST_OPSET, high=onnx.defs.onnx_opset_version())
-    parts, dtype = parts_of(mlp, params), dtype_of(params)
+    parts, members = parts_and_members(mlp, params, combine, "ONNX")
+    dtype = dtype_of(params)
     if dtype not in _FLOATS:
         raise DTypeError(f"params: dtype {dtype} cannot be exported; convert them to float32 first")
     if mlp.in_features is None:
@@ -84,10 +96,15 @@ def to_onnx(
     graph = _Graph(np.dtype(dtype), _opset_for(parts, opset))
     for part in parts:
         _write(graph, part)
-    kind = _FLOATS[dtype]
+    kind, width = _FLOATS[dtype], width_after(parts) or mlp.in_features
+    shape: list[Any] = ["N", width]
+    if members is not None and combine == "members":
+        shape = [members, "N", width]
+    elif members is not None:
+        shape = ["N", graph.combine(combine, width)]
     model = graph.model(
         helper.make_tensor_value_info("X", kind, ["N", mlp.in_features]),
-        lambda name: helper.make_tensor_value_info(name, kind, ["N", width_after(parts) or mlp.in_features]),
+        lambda name: helper.make_tensor_value_info(name, kind, shape),
     )
     if path is not None:
         with replacing(path) as beside:
@@ -126,19 +143,24 @@ class _Graph:
         self.current = "X"
         self.layers, self.others = 0, 0
         """How many fully connected layers there are so far, and how many other steps with numbers of their own."""
-        self._taken: dict[str, int] = {}
+        self._names = Names()
+        self._node_names = Names()
 
     def constant(self, name: str, values: Any) -> str:
         array = np.array(values, dtype=self._dtype, order="C")
-        times = self._taken[name] = self._taken.get(name, 0) + 1
-        own = name if times == 1 else f"{name}.{times}"
+        own = self._names(name)
         self._constants.append(numpy_helper.from_array(array, own))
         return own
 
-    def add(self, operator: str, others: tuple[str, ...] | list[str] = (), **attributes: Any) -> str:
+    def add(
+        self, operator: str, others: tuple[str, ...] | list[str] = (), node_name: str = "", **attributes: Any
+    ) -> str:
         """Apply an operator to what came before; returns the name of what came before."""
         before, self.current = self.current, f"h{len(self._nodes)}"
-        self._nodes.append(helper.make_node(operator, [before, *others], [self.current], **attributes))
+        named = {"name": self._node_names(node_name)} if node_name else {}
+        self._nodes.append(
+            helper.make_node(operator, [before, *others], [self.current], **named, **attributes)
+        )
         return before
 
     def expand(self, steps: tuple[Step, ...]) -> None:
@@ -157,6 +179,35 @@ class _Graph:
             self.add(step.operator, names[1:], **step.attributes)
             given.append(self.current)
 
+    def combine(self, combine: str, width: int) -> int:
+        """Make one output of those of all members; returns how wide it is."""
+        if combine == "probabilities":
+            if width == 1:
+                self.add("Sigmoid")
+            else:
+                self.add("Softmax", axis=-1)
+        elif combine == "vote" and width == 1:
+            self.add("Greater", [self.constant("combine.zero", 0.0)])
+            self.add("Cast", to=helper.np_dtype_to_tensor_dtype(self._dtype))
+        elif combine == "vote":
+            self.add("ArgMax", axis=-1, keepdims=0)
+            depth = numpy_helper.from_array(np.array([width], np.int64), "combine.classes")
+            self._constants.append(depth)
+            self.add("OneHot", [depth.name, self.constant("combine.values", [0.0, 1.0])], axis=-1)
+        if self.opset < 18:
+            self.add("ReduceMean", axes=[0], keepdims=0)
+        else:
+            axes = numpy_helper.from_array(np.array([0], np.int64), "combine.axes")
+            self._constants.append(axes)
+            self.add("ReduceMean", [axes.name], keepdims=0)
+        if combine == "mean" or width > 1:
+            return width
+        second = self.current
+        self.current = self.constant("combine.one", 1.0)
+        self.add("Sub", [second])
+        self.add("Concat", [second], axis=-1)
+        return 2
+
     def model(self, inputs: Any, outputs: Callable[[str], Any]) -> onnx.ModelProto:
         if not self._nodes:
             self.add("Identity")
@@ -174,41 +225,52 @@ class _Graph:
 
 def _write(graph: _Graph, part: Part) -> None:
     if isinstance(part, Linear):
-        name = f"layers.{graph.layers}"
-        names = [graph.constant(f"{name}.weight", part.weight)]
-        if part.bias is not None:
-            names.append(graph.constant(f"{name}.bias", part.bias))
-        graph.layers += 1
-        graph.add("Gemm", names)
+        _write_linear(graph, part)
     elif isinstance(part, Pointwise):
         _write_activation(graph, part)
     elif isinstance(part, Residual):
         before = graph.current
         for inner in part.inner:
             _write(graph, inner)
-        graph.add("Add", [before])
+        graph.add("Add", [before], part.name)
     elif not isinstance(part, Dropout):
         _write_scaling(graph, part)
 
 
+def _write_linear(graph: _Graph, part: Linear) -> None:
+    name = part.name or f"layers.{graph.layers}"
+    graph.layers += 1
+    weight = graph.constant(f"{name}.weight", part.weight)
+    biased = part.bias is not None
+    if part.weight.ndim == 2:
+        graph.add(
+            "Gemm", [weight, *([graph.constant(f"{name}.bias", part.bias)] if biased else [])], part.name
+        )
+        return
+    graph.add("MatMul", [weight], part.name)  # of an ensemble: members in front, rows of each
+    if part.bias is not None:
+        graph.add("Add", [graph.constant(f"{name}.bias", part.bias[:, None, :])])
+
+
 def _write_scaling(graph: _Graph, part: Part) -> None:
-    name = f"others.{graph.others}"
+    name = part.name or f"others.{graph.others}"
     graph.others += 1
     if isinstance(part, LayerNorm):
         names = [graph.constant(f"{name}.scale", part.scale)]
         if part.shift is not None:
             names.append(graph.constant(f"{name}.bias", part.shift))
-        graph.add("LayerNormalization", names, axis=-1, epsilon=part.epsilon)
+        graph.add("LayerNormalization", names, part.name, axis=-1, epsilon=part.epsilon)
     elif isinstance(part, RMSNorm):
         graph.add(
             "RMSNormalization",
             [graph.constant(f"{name}.scale", part.scale)],
+            part.name,
             axis=-1,
             epsilon=part.epsilon,
         )
     else:
         assert isinstance(part, Affine)
-        graph.add("Mul", [graph.constant(f"{name}.scale", part.scale)])
+        graph.add("Mul", [graph.constant(f"{name}.scale", part.scale)], part.name)
         if part.shift.any():
             graph.add("Add", [graph.constant(f"{name}.bias", part.shift)])
 

@@ -140,7 +140,8 @@ class Update:
     def _rule(self, part: Optimizer, p: Array, g: Array, *slots: Array) -> FusedUpdate:
         """The update of one piece of the buffers; fused ones take flat pieces only."""
         if len(p.shape) == 1:
-            name = part.name if part.is_known else part.rule.apply.name
+            usual = part.is_known and part.rule.usual
+            name = part.name if usual else part.rule.apply.name
             described = UpdateRule(name, part.options, part.rule.decoupled)
             fused = self._kernels.fused_update(described, p, g, slots)
             if fused is not None:
