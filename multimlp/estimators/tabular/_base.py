@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from multimlp import tree
-from multimlp.backend import Target, select
+from multimlp.backend import Array, Target, array_namespace, select
 from multimlp.blocks import Chain
 from multimlp.callbacks import as_callbacks
 from multimlp.errors import DataError, InputError, ShapeError
@@ -246,12 +246,27 @@ class TableEstimator(Saved, BaseEstimator):
 
     # ---- what was learned
 
-    def _mean(self, X: Any, link: Callable[[Member, np.ndarray], np.ndarray]) -> np.ndarray:
-        """The mean over the networks of what ``link`` makes of their outputs."""
+    def _said(self, X: Any) -> list[Array]:
+        """The outputs of each network for a table."""
         check_is_fitted(self)
         encoded = self._schema.encode(X)
-        found = [link(member, member.outputs(encoded)) for member in self._members]
-        return np.asarray(np.mean(found, axis=0))
+        return [member.outputs(encoded) for member in self._members]
+
+    def _mean(self, said: Sequence[Array], link: Callable[[Member, Array], Array]) -> Array:
+        """The mean over the networks of what ``link`` makes of what they said; arrays of any library."""
+        found = [link(member, outputs) for member, outputs in zip(self._members, said, strict=True)]
+        xp = array_namespace(*found)
+        return xp.mean(xp.stack(found), axis=0)
+
+    def _results(self, said: Sequence[Array]) -> dict[str, Array]:
+        """All that it makes of what the networks said, by the names that an exported model gives them."""
+        raise NotImplementedError
+
+    def _recorded(self) -> tuple[dict[str, Any], Callable[[Mapping[str, Array]], dict[str, Array]]]:
+        """The inputs of an exported model, and the function that writes its graph."""
+        from multimlp.estimators.tabular import _recorded  # onnx is an extra
+
+        return _recorded.of(self._schema, self._members, self._results)
 
     @property
     def schema_(self) -> Schema:
