@@ -9,6 +9,7 @@ import pytest
 from libraries import TRAINING
 from sklearn.base import clone
 from sklearn.metrics import log_loss
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import multimlp as mm
 from multimlp import blocks, tree
@@ -52,6 +53,34 @@ MODELS = {
     "RealMLP simple": (RealMLPClassifier, RealMLPRegressor, {"version": "TD-S"}),
     "TabM": (TabMClassifier, TabMRegressor, {"n_members": 4, "learning_rate": 0.01}),
 }
+
+
+# ---- scikit-learn's own checks
+
+_CHECKED = {"hidden_layer_sizes": [16], "batch_size": 16, "random_state": 0, "backend": "numpy"}
+_TABM = {"n_members": 4, "n_epochs": 30, "learning_rate": 0.02}
+_EXPECTED = {
+    "check_sample_weight_equivalence_on_dense_data": "rows, not weights, fill batches, and decide what is held out and what medians are"
+}
+
+
+def checks_of(estimators):
+    """Those of scikit-learn, with what is not to hold, and why."""
+    return parametrize_with_checks(estimators, expected_failed_checks=lambda estimator: _EXPECTED)
+
+
+@checks_of([TabMRegressor(**_CHECKED, **_TABM)])
+def test_sklearn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@checks_of([
+    TabMClassifier(**_CHECKED, **_TABM), RealMLPClassifier(**_CHECKED, n_epochs=30), RealMLPRegressor(**_CHECKED, n_epochs=30),
+    TabMRegressor(**_CHECKED, **_TABM, output="gaussian"),
+])  # fmt: skip
+def test_sklearn_checks_of_the_others(estimator, check):
+    check(estimator)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from multimlp import tree
@@ -233,8 +233,16 @@ class TableEstimator(Saved, BaseEstimator):
             else:
                 with _inputs.explained("validation_fraction"):
                     yield train_test_split(
-                        everything, test_size=self.validation_fraction, random_state=number, stratify=strata
+                        everything,
+                        test_size=self.validation_fraction,
+                        random_state=number,
+                        stratify=strata if self._has_room(strata, rows) else None,
                     )
+
+    def _has_room(self, strata: np.ndarray | None, rows: int) -> bool:
+        """Whether every stratum can be on both sides of a split."""
+        held = math.ceil(rows * self.validation_fraction)
+        return strata is not None and len(np.unique(strata)) <= min(held, rows - held)
 
     def _note_columns(self, X: Any) -> None:
         names = self._schema.names
@@ -249,6 +257,11 @@ class TableEstimator(Saved, BaseEstimator):
     def _said(self, X: Any) -> list[Array]:
         """The outputs of each network for a table."""
         check_is_fitted(self)
+        width = getattr(X, "shape", ())[1:]
+        if not hasattr(self, "feature_names_in_") and width and width[0] != self.n_features_in_:
+            raise DataError(
+                f"X has {width[0]} features, but {type(self).__name__} is expecting {self.n_features_in_} features as input"
+            )
         encoded = self._schema.encode(X)
         return [member.outputs(encoded) for member in self._members]
 
@@ -308,9 +321,11 @@ class TableEstimator(Saved, BaseEstimator):
 
 
 def _targets(y: Any, rows: int) -> np.ndarray:
+    if y is None:
+        raise DataError("y: the estimator requires y to be passed, but the target y is None")
     found = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else _inputs.to_host(y))
     if found.ndim == 2 and found.shape[1] == 1:
-        found = found[:, 0]
+        found = column_or_1d(found, warn=True)
     if found.ndim not in (1, 2) or len(found) != rows:
         raise ShapeError(f"y: expected {rows} rows, as X has, got shape {found.shape}")
     return found

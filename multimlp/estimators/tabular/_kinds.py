@@ -42,7 +42,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         if labels.multilabel:
             raise DataError("y: expected one label a row, got several columns of zeros and ones")
         if labels.count < 2:
-            raise DataError(f"y: expected two or more classes, got one: {labels.classes[0]!r}")
+            raise DataError(f"y: expected two or more classes, got one class, {labels.classes.tolist()[0]!r}")
         self._labels, self.classes_ = labels, labels.classes
         return labels.indices(y)
 
@@ -84,7 +84,8 @@ class TableClassifier(ClassifierMixin, TableEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable classes, shape (n,)."""
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+        places = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[places])
 
     def _results(self, said: Sequence[Array]) -> dict[str, Array]:
         found = self._probabilities(said)
