@@ -144,6 +144,40 @@ def test_the_best_epoch_is_kept():
     assert len(stopped.loss_curves_[0]) == stopped.best_epochs_[0] + 3
 
 
+@pytest.mark.parametrize("name", ["RealMLP", "TabM"])
+def test_rows_that_somebody_brings_judge_the_epochs(name):
+    classifier, regressor, options = MODELS[name]
+    first = {column: values[: N // 2] for column, values in TABLE.items()}
+    other = {column: values[N // 2 :] for column, values in TABLE.items()}
+    small = SMALL | {"n_epochs": 8}
+    model = regressor(**small, **options).fit(first, NUMBERS[: N // 2], X_val=other, y_val=NUMBERS[N // 2 :])
+    best = model.validation_curves_[0][model.best_epochs_[0] - 1]
+    deviation = NUMBERS[: N // 2].std()
+    low, high = NUMBERS[: N // 2].min(), NUMBERS[: N // 2].max()
+    error = np.sqrt(np.mean((model.predict(other) - NUMBERS[N // 2 :]) ** 2)) / deviation
+    assert low <= model.predict(other).min() <= model.predict(other).max() <= high
+    assert error == pytest.approx(
+        best, rel=0.1
+    )  # predictions stay in the range of the targets, errors do not know of it
+    again = regressor(**small, **options).fit(first, NUMBERS[: N // 2], X_val=other, y_val=NUMBERS[N // 2 :])
+    assert (again.predict(other) == model.predict(other)).all()
+    classes = classifier(**small, **options).fit(
+        first, CLASSES[: N // 2], X_val=other, y_val=CLASSES[N // 2 :]
+    )
+    assert len(classes.validation_curves_[0]) <= 8
+    for bad, words in (
+        ({"X_val": other}, "y_val: expected rows to judge by"),
+        ({"X_val": other, "y_val": CLASSES[:3]}, "y_val: expected 120 rows, as X_val has"),
+        ({"X_val": other, "y_val": np.full(N // 2, "never")}, "classes not in"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            classifier(**small, **options).fit(first, CLASSES[: N // 2], **bad)
+    with pytest.raises(InputError, match="n_folds=None with it"):
+        regressor(**small, **options, n_folds=2).fit(
+            first, NUMBERS[: N // 2], X_val=other, y_val=NUMBERS[N // 2 :]
+        )
+
+
 def test_a_temperature_makes_held_out_probabilities_better():
     model = RealMLPClassifier(**SMALL, calibrate=True).fit(TABLE, CLASSES)
     plain = RealMLPClassifier(**SMALL).fit(TABLE, CLASSES)

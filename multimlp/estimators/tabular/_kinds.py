@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 
 from multimlp import losses
 from multimlp.backend import Array, array_namespace
-from multimlp.errors import DataError
+from multimlp.errors import DataError, ShapeError
 from multimlp.errors.checks import check_choice, check_number
 from multimlp.estimators._inputs import explained, to_host
 from multimlp.estimators._targets import Labels
@@ -45,6 +45,9 @@ class TableClassifier(ClassifierMixin, TableEstimator):
             raise DataError(f"y: expected two or more classes, got one class, {labels.classes.tolist()[0]!r}")
         self._labels, self.classes_ = labels, labels.classes
         return labels.indices(y)
+
+    def _as_learned(self, y: np.ndarray) -> np.ndarray:
+        return self._labels.indices(y)
 
     def _strata(self, y: np.ndarray) -> np.ndarray | None:
         return y if np.bincount(y).min() > 1 else None
@@ -113,15 +116,17 @@ class TableRegressor(RegressorMixin, TableEstimator):
     quantiles: Sequence[float]
 
     def _learn_targets(self, y: np.ndarray) -> np.ndarray:
-        try:
-            targets = y.astype(np.float64)
-        except (TypeError, ValueError):
-            raise DataError(f"y: expected numbers, got {y.dtype}") from None
-        if not np.isfinite(targets).all():
-            raise DataError("y: expected finite numbers; leave out rows whose target is missing or infinite")
-        self._single = targets.ndim == 1
-        targets = targets.reshape(len(targets), -1)
+        self._single = y.ndim == 1
+        targets = _finite(y)
         self.n_outputs_ = targets.shape[1]
+        return targets
+
+    def _as_learned(self, y: np.ndarray) -> np.ndarray:
+        targets = _finite(y)
+        if targets.shape[1] != self.n_outputs_:
+            raise ShapeError(
+                f"y_val: expected {self.n_outputs_} targets a row, as y has, got {targets.shape[1]}"
+            )
         return targets
 
     def _check(self) -> None:
@@ -244,3 +249,14 @@ class TableRegressor(RegressorMixin, TableEstimator):
         if self.output == "gaussian":
             found["deviation"] = self._of_targets(self._distribution(said)[1])
         return found
+
+
+def _finite(y: np.ndarray) -> np.ndarray:
+    """Targets that are numbers, float64, of shape (n, k)."""
+    try:
+        targets = y.astype(np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"y: expected numbers, got {y.dtype}") from None
+    if not np.isfinite(targets).all():
+        raise DataError("y: expected finite numbers; leave out rows whose target is missing or infinite")
+    return np.asarray(targets.reshape(len(targets), -1))
