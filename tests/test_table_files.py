@@ -452,3 +452,15 @@ def test_a_network_alone_is_no_estimator(tmp_path):
     mm.save(tmp_path / "m.safetensors", mlp, mlp.init(seed=0, backend="numpy"))
     with pytest.raises(FileFormatError, match="read it with multimlp.load"):
         estimators.load(tmp_path / "m.safetensors")
+
+
+def test_a_target_with_commas_for_points_is_numbers(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a;price\n1,5;3,25\n2,5;4\n3;1.5\n")
+    found = data.read_frame(path, "price")
+    assert found.task == "regression"
+    assert found.y.tolist() == [3.25, 4.0, 1.5]
+    path.write_text("a;kind\n1,5;3,25\n2,5;low\n3;3,25\n4;low\n")
+    assert data.read_frame(path, "kind").classes == ("3,25", "low")
+    path.write_text('a,price\n1,"3,25"\n2,"4,5"\n3,"3,25"\n4,"4,5"\n')
+    assert data.read_frame(path, "price").classes == ("3,25", "4,5")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.backend import Backend
+from multimlp.backend import Array, Backend
 from multimlp.errors import CapabilityError
 from multimlp.interop.onnx._values import (
     KINDS,
@@ -26,19 +26,19 @@ from multimlp.interop.onnx._values import (
 # ---- each number by itself -------------------------------------------------------------------------------------------
 
 
-def _of_one(operator: str) -> Callable[[Value], Value]:
+def _of_one(operator: str) -> Callable[[Array], Array]:
     return lambda x: elementwise(operator, [x])
 
 
-def _of_two(operator: str, dtype: Any = None) -> Callable[[Any, Any], Value]:
+def _of_two(operator: str, dtype: Any = None) -> Callable[[Any, Any], Array]:
     return lambda a, b: elementwise(operator, together(a, b), dtype)
 
 
-def _scaling(operator: str) -> Callable[[Any, Any], Value]:
+def _scaling(operator: str) -> Callable[[Any, Any], Array]:
     """A product or a quotient. onnxruntime makes one operator of a product of matrices and a number before or behind it, and keeps the
     number in 32 bits; in float64 two changes of sign, which are exact, stand between them."""
 
-    def scale(a: Any, b: Any) -> Value:
+    def scale(a: Any, b: Any) -> Array:
         a, b = together(a, b)
         numbers = [x.fill is not None or math.prod(n or 2 for n in x.shape) == 1 for x in (a, b)]
         if a.dtype != np.float64 or not any(numbers):
@@ -91,48 +91,48 @@ def _function(function: Any) -> Any:
 
 
 @_function
-def not_equal(a: Any, b: Any) -> Value:
+def not_equal(a: Any, b: Any) -> Array:
     return xp.logical_not(xp.equal(a, b))
 
 
 @_function
-def where(condition: Value, a: Any, b: Any) -> Value:
+def where(condition: Array, a: Any, b: Any) -> Array:
     one, other = together(a, b)
     return elementwise("Where", [condition, one, other], one.dtype)
 
 
 @_function
-def isnan(x: Value) -> Value:
+def isnan(x: Array) -> Array:
     return elementwise("IsNaN", [x], np.bool_)
 
 
 @_function
-def isinf(x: Value) -> Value:
+def isinf(x: Array) -> Array:
     return xp.equal(xp.abs(x), math.inf)
 
 
 @_function
-def isfinite(x: Value) -> Value:
+def isfinite(x: Array) -> Array:
     return xp.less(xp.abs(x), math.inf)
 
 
 @_function
-def positive(x: Value) -> Value:
+def positive(x: Array) -> Array:
     return x
 
 
 @_function
-def square(x: Value) -> Value:
+def square(x: Array) -> Array:
     return xp.multiply(x, x)
 
 
 @_function
-def reciprocal(x: Value) -> Value:
+def reciprocal(x: Array) -> Array:
     return xp.divide(1.0, x)
 
 
 @_function
-def expm1(x: Value) -> Value:
+def expm1(x: Array) -> Array:
     """Near 0 by way of the logarithm, which takes back the rounding of exp (W. Kahan)."""
     power = xp.exp(x)
     small = (power - 1.0) * x / xp.log(where(xp.equal(power, 1.0), 2.0, power))
@@ -141,7 +141,7 @@ def expm1(x: Value) -> Value:
 
 
 @_function
-def log1p(x: Value) -> Value:
+def log1p(x: Array) -> Array:
     """As `expm1`, the other way round."""
     more = x + 1.0
     below = where(xp.equal(more, 1.0), 1.0, more - 1.0)
@@ -150,7 +150,7 @@ def log1p(x: Value) -> Value:
 
 
 @_function
-def hypot(a: Value, b: Value) -> Value:
+def hypot(a: Array, b: Array) -> Array:
     """Without squares of large numbers."""
     a, b = xp.abs(a), xp.abs(b)
     large = xp.maximum(a, b)
@@ -159,18 +159,18 @@ def hypot(a: Value, b: Value) -> Value:
 
 
 @_function
-def logaddexp(a: Value, b: Value) -> Value:
+def logaddexp(a: Array, b: Array) -> Array:
     return xp.maximum(a, b) + log1p(xp.exp(-xp.abs(a - b)))
 
 
 @_function
-def clip(x: Value, min: Any = None, max: Any = None) -> Value:  # noqa: A002 - the names of the standard
+def clip(x: Array, min: Any = None, max: Any = None) -> Array:  # noqa: A002 - the names of the standard
     x = x if min is None else xp.maximum(x, min)
     return x if max is None else xp.minimum(x, max)
 
 
 @_function
-def astype(x: Value, dtype: Any, *, copy: bool = True, device: Any = None) -> Value:
+def astype(x: Array, dtype: Any, *, copy: bool = True, device: Any = None) -> Array:
     dtype = np.dtype(dtype)
     if dtype == x.dtype:
         return x
@@ -181,29 +181,29 @@ def astype(x: Value, dtype: Any, *, copy: bool = True, device: Any = None) -> Va
 
 
 @_function
-def asarray(values: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Value:
+def asarray(values: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Array:
     if isinstance(values, Value):
         return values if dtype is None else astype(values, dtype)
     return constant(values, dtype)
 
 
 @_function
-def full_like(x: Value, value: Any, *, dtype: Any = None, device: Any = None) -> Value:
+def full_like(x: Array, value: Any, *, dtype: Any = None, device: Any = None) -> Array:
     return Value(x.name, x.dtype if dtype is None else dtype, x.shape, value)
 
 
 @_function
-def zeros_like(x: Value, *, dtype: Any = None, device: Any = None) -> Value:
+def zeros_like(x: Array, *, dtype: Any = None, device: Any = None) -> Array:
     return full_like(x, 0, dtype=dtype)
 
 
 @_function
-def ones_like(x: Value, *, dtype: Any = None, device: Any = None) -> Value:
+def ones_like(x: Array, *, dtype: Any = None, device: Any = None) -> Array:
     return full_like(x, 1, dtype=dtype)
 
 
 @_function
-def arange(*ends: Any, dtype: Any = None, device: Any = None) -> Value:
+def arange(*ends: Any, dtype: Any = None, device: Any = None) -> Array:
     return constant(np.arange(*ends, dtype=dtype))
 
 
@@ -220,7 +220,7 @@ def _axes(axis: Any, ndim: int) -> list[int]:
 
 
 @_function
-def reshape(x: Value, shape: Sequence[int | None], *, copy: bool | None = None) -> Value:
+def reshape(x: Array, shape: Sequence[int | None], *, copy: bool | None = None) -> Array:
     wanted = [-1 if n is None else n for n in shape]
     if wanted.count(-1) > 1:
         raise CapabilityError(f"ONNX: a shape with two unknown lengths, {tuple(shape)}, cannot be recorded")
@@ -231,39 +231,39 @@ def reshape(x: Value, shape: Sequence[int | None], *, copy: bool | None = None) 
 
 
 @_function
-def expand_dims(x: Value, *, axis: int = 0) -> Value:
+def expand_dims(x: Array, *, axis: int = 0) -> Array:
     place = axis % (x.ndim + 1)
     shape = (*x.shape[:place], 1, *x.shape[place:])
     return made("Unsqueeze", [x.laid_out, _numbers([place])], x.dtype, shape)
 
 
 @_function
-def squeeze(x: Value, axis: Any) -> Value:
+def squeeze(x: Array, axis: Any) -> Array:
     gone = _axes(axis, x.ndim)
     shape = tuple(n for i, n in enumerate(x.shape) if i not in gone)
     return made("Squeeze", [x.laid_out, _numbers(gone)], x.dtype, shape)
 
 
 @_function
-def permute_dims(x: Value, axes: Sequence[int]) -> Value:
+def permute_dims(x: Array, axes: Sequence[int]) -> Array:
     return made("Transpose", [x.laid_out], x.dtype, tuple(x.shape[a] for a in axes), perm=list(axes))
 
 
 @_function
-def moveaxis(x: Value, source: int, destination: int) -> Value:
+def moveaxis(x: Array, source: int, destination: int) -> Array:
     axes = [a for a in range(x.ndim) if a != source % x.ndim]
     axes.insert(destination % x.ndim, source % x.ndim)
     return permute_dims(x, axes)
 
 
 @_function
-def broadcast_to(x: Value, shape: Sequence[int | None]) -> Value:
+def broadcast_to(x: Array, shape: Sequence[int | None]) -> Array:
     found = broadcast(x.shape, tuple(shape))
     return made("Expand", [x.laid_out, _numbers([1 if n is None else n for n in shape])], x.dtype, found)
 
 
 @_function
-def concat(arrays: Sequence[Value], *, axis: int = 0) -> Value:
+def concat(arrays: Sequence[Array], *, axis: int = 0) -> Array:
     if len(arrays) == 1:
         return arrays[0]
     place = axis % arrays[0].ndim
@@ -275,12 +275,12 @@ def concat(arrays: Sequence[Value], *, axis: int = 0) -> Value:
 
 
 @_function
-def stack(arrays: Sequence[Value], *, axis: int = 0) -> Value:
+def stack(arrays: Sequence[Array], *, axis: int = 0) -> Array:
     return concat([expand_dims(x, axis=axis) for x in arrays], axis=axis)
 
 
 @_function
-def take(x: Value, indices: Value, *, axis: int | None = None) -> Value:
+def take(x: Array, indices: Array, *, axis: int | None = None) -> Array:
     place = (0 if axis is None else axis) % x.ndim
     shape = (*x.shape[:place], *indices.shape, *x.shape[place + 1 :])
     return made("Gather", [x.laid_out, indices.laid_out], x.dtype, shape, axis=place)
@@ -289,8 +289,8 @@ def take(x: Value, indices: Value, *, axis: int | None = None) -> Value:
 # ---- many numbers to one ---------------------------------------------------------------------------------------------
 
 
-def _reduced(operator: str) -> Callable[..., Value]:
-    def reduce(x: Value, *, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Value:
+def _reduced(operator: str) -> Callable[..., Array]:
+    def reduce(x: Array, *, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Array:
         x = x if dtype is None else astype(x, dtype)
         gone = _axes(axis, x.ndim)
         shape: Shape = tuple(
@@ -306,14 +306,14 @@ xp.max, xp.min = _reduced("ReduceMax"), _reduced("ReduceMin")
 
 
 @_function
-def argmax(x: Value, *, axis: int, keepdims: bool = False) -> Value:
+def argmax(x: Array, *, axis: int, keepdims: bool = False) -> Array:
     (place,) = _axes(axis, x.ndim)
     shape: Shape = tuple(1 if i == place else n for i, n in enumerate(x.shape) if keepdims or i != place)
     return made("ArgMax", [x.laid_out], np.int64, shape, axis=place, keepdims=int(keepdims))
 
 
 @_function
-def sort(x: Value, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Value:
+def sort(x: Array, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Array:
     (place,) = _axes(axis, x.ndim)
     length = x.shape[place]
     if length is None:
@@ -330,7 +330,7 @@ def sort(x: Value, *, axis: int = -1, descending: bool = False, stable: bool = T
 
 
 @_function
-def matmul(a: Value, b: Value) -> Value:
+def matmul(a: Array, b: Array) -> Array:
     a, b = together(a, b)
     if a.ndim < 2 or b.ndim < 2:
         raise CapabilityError("ONNX: products of vectors cannot be recorded; give them a second axis")
@@ -355,12 +355,11 @@ class _Recorder(Backend):
     def dtype(self, name: str) -> Any:
         return np.dtype(name)
 
-    def asarray(self, x: Any, *, dtype: str | None = None, device: str | None = None) -> Value:
+    def asarray(self, x: Any, *, dtype: str | None = None, device: str | None = None) -> Array:
         return asarray(x, dtype=dtype)
 
 
-Value.__multimlp_backend__ = _Recorder()  # type: ignore[attr-defined]
-Value.__array_namespace__ = lambda self, api_version=None: xp  # type: ignore[attr-defined]
+Value.__multimlp_backend__, Value.functions = _Recorder(), xp
 
 _OPERATORS = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "pow", "matmul": "matmul", "and": "logical_and",
@@ -371,6 +370,5 @@ for _name, _own in _OPERATORS.items():
     setattr(Value, f"__{_name}__", lambda a, b, _call=_call: _call(a, b))
     if hasattr(operator, f"__i{_name}__"):
         setattr(Value, f"__r{_name}__", lambda a, b, _call=_call: _call(b, a))
-Value.__neg__ = lambda self: xp.negative(self)  # type: ignore[attr-defined]
-Value.__abs__ = lambda self: xp.abs(self)  # type: ignore[attr-defined]
-Value.__invert__ = lambda self: xp.logical_not(self)  # type: ignore[attr-defined]
+for _name, _own in {"neg": "negative", "abs": "abs", "invert": "logical_not"}.items():
+    setattr(Value, f"__{_name}__", lambda a, _own=_own: getattr(xp, _own)(a))

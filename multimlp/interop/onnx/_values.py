@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
@@ -90,9 +90,15 @@ class Value:
 
     __array_ufunc__ = None  # NumPy's arrays leave operators to it
     __hash__ = object.__hash__
+    __multimlp_backend__: ClassVar[Any]
+    functions: ClassVar[Any]
+    """Of its namespace."""
 
     def __init__(self, name: str, dtype: Any, shape: Shape, fill: Any = None) -> None:
         self.name, self.dtype, self.shape, self.fill = name, np.dtype(dtype), tuple(shape), fill
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        return self.functions
 
     @property
     def ndim(self) -> int:
@@ -119,7 +125,7 @@ class Value:
             "a truth value of an ONNX graph is not known before the graph runs; choose with xp.where"
         )
 
-    __float__ = __int__ = __index__ = __bool__  # type: ignore[assignment]
+    __float__ = __int__ = __index__ = __bool__
 
     def __getitem__(self, key: Any) -> Value:
         return sliced(self, key if isinstance(key, tuple) else (key,))
