@@ -22,7 +22,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import multimlp as mm
 from multimlp.backend import is_installed
-from multimlp.errors import InputError, NonFiniteLossError
+from multimlp.errors import DataError, InputError, NonFiniteLossError
 from multimlp.estimators import EnsembleMLPClassifier, EnsembleMLPRegressor, MLPClassifier, MLPRegressor
 from multimlp.estimators._fitted_network import Network
 from multimlp.mlp import Dense
@@ -470,3 +470,29 @@ def test_losses_of_distributions_in_the_estimators():
     for loss in ("ordinal", "gaussian_nll"):
         with pytest.raises(InputError, match="loss: "):
             MLPClassifier(8, loss=loss, max_iter=2).fit(*IRIS)
+
+
+# ---- tables that are no matrix of numbers
+
+TABLES = {
+    "text": ({"a": [1.0, 2.0], "s": ["u", "v"]}, "the column 's' holds text: could not convert"),
+    "dates": ({"a": [1.0, 2.0], "t": np.asarray(["2020-01-01", "2020-01-02"], dtype="M8[us]")}, "the column 't' holds dates"),
+    "gaps": ({"a": [1.0, np.nan]}, "X: Input X contains NaN."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize("case", TABLES)
+def test_tables_are_refused_with_the_column_and_who_takes_them(case, library):
+    frames = pytest.importorskip(library)
+    columns, words = TABLES[case]
+    for kind, other in ((MLPClassifier, "RealMLPClassifier"), (MLPRegressor, "RealMLPRegressor")):
+        with pytest.raises(
+            DataError, match=rf"{words}.*{kind.__name__} takes numbers alone.*{other} and TabM"
+        ):
+            kind(max_iter=2).fit(frames.DataFrame(columns), [0, 1])
+
+
+def test_an_array_of_dates_is_refused():
+    with pytest.raises(DataError, match="the array holds dates or times"):
+        MLPRegressor(max_iter=2).fit(np.asarray([["2020-01-01"], ["2020-01-02"]], dtype="M8[D]"), [0.0, 1.0])

@@ -142,3 +142,22 @@ SCHEMA = Schema.of({"age": [1.0, 2.0], "job": ["a", "b"], "ok": [True, False]})
 def test_what_is_refused(act, error, words):
     with pytest.raises(error, match=words):
         act()
+
+
+def test_a_frame_whose_columns_are_numbers():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(np.asarray([[1.0, 2.0], [3.0, 4.0]]))
+    schema = Schema.of(table)
+    assert schema.names == ("0", "1")
+    assert schema.encode(table).numbers.tolist() == [[1, 2], [3, 4]]
+
+
+def test_what_is_no_table_of_numbers_is_said():
+    sparse = pytest.importorskip("scipy.sparse")
+    for made in (sparse.csr_array(np.eye(3)), sparse.dok_matrix(np.eye(3))):
+        with pytest.raises(InputError, match=r"got a sparse matrix; make it dense first, X.toarray\(\)"):
+            Schema.of(made)
+    with pytest.raises(DataError, match=r"the column 'x0' holds complex numbers"):
+        Schema.of(np.ones((2, 2)) * 1j)
+    with pytest.raises(DataError, match=r"0 feature\(s\)"):
+        Schema.of(np.ones((2, 0)))

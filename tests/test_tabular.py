@@ -9,6 +9,7 @@ import pytest
 from libraries import TRAINING
 from sklearn.base import clone
 from sklearn.metrics import log_loss
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import multimlp as mm
 from multimlp import blocks, tree
@@ -52,6 +53,34 @@ MODELS = {
     "RealMLP simple": (RealMLPClassifier, RealMLPRegressor, {"version": "TD-S"}),
     "TabM": (TabMClassifier, TabMRegressor, {"n_members": 4, "learning_rate": 0.01}),
 }
+
+
+# ---- scikit-learn's own checks
+
+_CHECKED = {"hidden_layer_sizes": [16], "batch_size": 16, "random_state": 0, "backend": "numpy"}
+_TABM = {"n_members": 4, "n_epochs": 30, "learning_rate": 0.02}
+_EXPECTED = {
+    "check_sample_weight_equivalence_on_dense_data": "rows, not weights, fill batches, and decide what is held out and what medians are"
+}
+
+
+def checks_of(estimators):
+    """Those of scikit-learn, with what is not to hold, and why."""
+    return parametrize_with_checks(estimators, expected_failed_checks=lambda estimator: _EXPECTED)
+
+
+@checks_of([TabMRegressor(**_CHECKED, **_TABM)])
+def test_sklearn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@checks_of([
+    TabMClassifier(**_CHECKED, **_TABM), RealMLPClassifier(**_CHECKED, n_epochs=30), RealMLPRegressor(**_CHECKED, n_epochs=30),
+    TabMRegressor(**_CHECKED, **_TABM, output="gaussian"),
+])  # fmt: skip
+def test_sklearn_checks_of_the_others(estimator, check):
+    check(estimator)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -113,6 +142,40 @@ def test_the_best_epoch_is_kept():
         TABLE, CLASSES
     )
     assert len(stopped.loss_curves_[0]) == stopped.best_epochs_[0] + 3
+
+
+@pytest.mark.parametrize("name", ["RealMLP", "TabM"])
+def test_rows_that_somebody_brings_judge_the_epochs(name):
+    classifier, regressor, options = MODELS[name]
+    first = {column: values[: N // 2] for column, values in TABLE.items()}
+    other = {column: values[N // 2 :] for column, values in TABLE.items()}
+    small = SMALL | {"n_epochs": 8}
+    model = regressor(**small, **options).fit(first, NUMBERS[: N // 2], X_val=other, y_val=NUMBERS[N // 2 :])
+    best = model.validation_curves_[0][model.best_epochs_[0] - 1]
+    deviation = NUMBERS[: N // 2].std()
+    low, high = NUMBERS[: N // 2].min(), NUMBERS[: N // 2].max()
+    error = np.sqrt(np.mean((model.predict(other) - NUMBERS[N // 2 :]) ** 2)) / deviation
+    assert low <= model.predict(other).min() <= model.predict(other).max() <= high
+    assert error == pytest.approx(
+        best, rel=0.1
+    )  # predictions stay in the range of the targets, errors do not know of it
+    again = regressor(**small, **options).fit(first, NUMBERS[: N // 2], X_val=other, y_val=NUMBERS[N // 2 :])
+    assert (again.predict(other) == model.predict(other)).all()
+    classes = classifier(**small, **options).fit(
+        first, CLASSES[: N // 2], X_val=other, y_val=CLASSES[N // 2 :]
+    )
+    assert len(classes.validation_curves_[0]) <= 8
+    for bad, words in (
+        ({"X_val": other}, "y_val: expected rows to judge by"),
+        ({"X_val": other, "y_val": CLASSES[:3]}, "y_val: expected 120 rows, as X_val has"),
+        ({"X_val": other, "y_val": np.full(N // 2, "never")}, "classes not in"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            classifier(**small, **options).fit(first, CLASSES[: N // 2], **bad)
+    with pytest.raises(InputError, match="n_folds=None with it"):
+        regressor(**small, **options, n_folds=2).fit(
+            first, NUMBERS[: N // 2], X_val=other, y_val=NUMBERS[N // 2 :]
+        )
 
 
 def test_a_temperature_makes_held_out_probabilities_better():

@@ -116,7 +116,11 @@ class BatchEnsemble(Block):
             None if vector is None else xp.expand_dims(vector, axis=-2)
             for vector in (params["r"], params["s"], params.get("bias"))
         )
-        units: Array = xp.matmul(x * r, params["weight"]) * s
+        scaled = x * r
+        shape = tuple(scaled.shape)
+        # The members share W, so that their rows make one product, which is several times faster than one for each of them.
+        rows = xp.matmul(xp.reshape(scaled, (-1, shape[-1])), params["weight"])
+        units: Array = xp.reshape(rows, (*shape[:-1], self.out_features)) * s
         return units if bias is None else units + bias
 
 

@@ -10,10 +10,14 @@
   gluon    .params
 
 The file holds the network alone. A model of `multimlp train` expects standardised inputs; the command says
-so.
+so. An ONNX model can hold all of it, with --whole: its inputs are the columns of the table, by name and of shape
+(rows, 1): numbers, dates as days since 1970 and truth values as 0 and 1 in float64 with NaN for what is missing,
+categories as text; its outputs are label and probabilities, or prediction (and quantiles). RealMLP and TabM are
+always written whole.
 
 example:
   multimlp export model.safetensors --to onnx -o model.onnx
+  multimlp export model.safetensors --to onnx --whole -o model.onnx
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from pathlib import Path
 
 from multimlp import files
 from multimlp._terminal import print_text
+from multimlp.cli import whole
 from multimlp.cli.common import add_common, file_name, print_json
 from multimlp.cli.formats import (
     WRITERS,
@@ -33,6 +38,7 @@ from multimlp.cli.formats import (
     remark,
     with_target_options,
 )
+from multimlp.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,16 +52,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=file_name, required=True, metavar="FILE", help="the file to write"
     )
     add_target_options(parser)
+    parser.add_argument(
+        "--whole", action="store_true", help="with what prepares inputs and reads outputs (ONNX alone)"
+    )
     add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     files.check_apart(args.output, args.model)
     check_opset(args, args.to)
+    if files.is_estimator(args.model):
+        return _whole_estimator(args)
     model = with_target_options(read_ours(args.model, args), args, args.to)
     check_target(args.to, model.mlp)
-    WRITERS[args.to](Path(args.output), model)
-    remark(model)
+    if args.whole:
+        _check_whole(args, "--whole is for ONNX models")
+        whole.write_network(args.model, model.mlp, model.params, args.output, args.opset)
+    else:
+        WRITERS[args.to](Path(args.output), model)
+        remark(model)
     mlp = model.mlp
     if args.json:
         print_json(
@@ -63,4 +78,28 @@ def run(args: argparse.Namespace) -> int:
         )
     else:
         print_text(f"wrote {args.output} ({args.to}, {mlp.num_parameters} parameters): {mlp!r}")
+    return 0
+
+
+def _check_whole(args: argparse.Namespace, reason: str) -> None:
+    if args.to != "onnx":
+        raise InputError(f"--to: {reason}, got {args.to}; give --to onnx")
+
+
+def _whole_estimator(args: argparse.Namespace) -> int:
+    _check_whole(args, "an estimator for tables, with what prepares its columns, goes to ONNX alone")
+    found = whole.write_estimator(args.model, args.output, args.opset)
+    kind, columns = type(found).__name__, list(found.schema_.names)
+    if args.json:
+        print_json(
+            {
+                "model": args.model,
+                "format": args.to,
+                "output": args.output,
+                "estimator": kind,
+                "columns": columns,
+            }
+        )
+    else:
+        print_text(f"wrote {args.output} (onnx): {kind}, whose inputs are the columns {', '.join(columns)}")
     return 0

@@ -293,7 +293,7 @@ def remark(model: Writing) -> None:
     if model.prepared:
         note(
             "the file holds the network alone: standardise inputs as `multimlp train` did "
-            "(multimlp.files.load_extra)"
+            "(multimlp.files.load_extra), or export an ONNX model with --whole"
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from multimlp import losses
+from multimlp.backend import Array, array_namespace
 from multimlp.data import Dataset, Standardizer
 from multimlp.errors import FileFormatError, InputError
 from multimlp.frames import Features
@@ -95,10 +96,23 @@ class Pipeline:
                 f"--proba: a model for {self.task} trained with {self.loss.name} has no probabilities"
             )
 
-    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+    def probabilities(self, outputs: Array) -> Array:
         """Shape (n, classes)."""
         found = self.loss.activation(outputs)
-        return found if found.shape[-1] > 1 else np.concatenate([1 - found, found], axis=-1)
+        return found if found.shape[-1] > 1 else array_namespace(found).concat([1 - found, found], axis=-1)
+
+    def results(self, outputs: Array) -> dict[str, Array]:
+        """What outputs of a graph mean, float64, by the names of an exported model."""
+        xp = array_namespace(outputs)
+        decided = xp.reshape(self.loss.predict(outputs), (outputs.shape[0],))
+        if self.classes is None:
+            if self.targets is not None:
+                decided = decided * float(self.targets.scale[0]) + float(self.targets.mean[0])
+            return {"prediction": decided}
+        label = xp.take(xp.asarray(np.asarray(self.classes)), xp.astype(decided, xp.int64), axis=0)
+        if self.loss.activation_function is None:
+            return {"label": label}
+        return {"label": label, "probabilities": self.probabilities(outputs)}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the model file."""

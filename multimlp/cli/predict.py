@@ -3,11 +3,13 @@
 The inputs are prepared as in training: columns are found by name, in any order; one that is missing, or holds
 another kind of values, is an error. Categories that training had not count as none, with a word on standard
 error. The output is a CSV file with a column `prediction`, and with --proba a column of probabilities for each
-class; or JSON, if its name ends in .json.
+class; models trained with --output quantile or gaussian have a column `quantile_Q` for each level, the latter one
+`deviation` too, and with --interval `low` and `high`. Or JSON, if its name ends in .json.
 
 example:
   multimlp predict model.safetensors new.csv -o predictions.csv
   multimlp predict model.safetensors new.csv --proba --json
+  multimlp predict prices.safetensors new.csv --interval 0.9
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from multimlp.cli.common import add_common, file_name, finite, note, print_json
 from multimlp.cli.pipeline import Pipeline
 from multimlp.data import read_features
 from multimlp.errors import DataError, InputError
+from multimlp.errors.checks import check_number
 from multimlp.files import check_apart, check_writable, replacing
 from multimlp.mlp import is_ensemble
 from multimlp.training import predict
@@ -49,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a .csv or .json file; - is standard output (default)",
     )
     parser.add_argument("--proba", action="store_true", help="probabilities of the classes, too")
+    parser.add_argument(
+        "--interval",
+        type=float,
+        metavar="F",
+        help="ends between which a fraction F is to lie (models of --output quantile or gaussian)",
+    )
     add_common(parser)
 
 
@@ -62,8 +71,13 @@ def run(args: argparse.Namespace) -> int:
     header = ["prediction"]
     if found.probabilities is not None:
         header += [f"proba_{label}" for label in found.classes or ()]
+    header += found.columns
     rows = [
-        [label, *(found.probabilities[i] if found.probabilities else ())]
+        [
+            label,
+            *(found.probabilities[i] if found.probabilities else ()),
+            *(column[i] for column in found.columns.values()),
+        ]
         for i, label in enumerate(found.decided)
     ]
     report = {
@@ -72,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
         "classes": found.classes,
         "predictions": found.decided,
         "probabilities": found.probabilities,
+        **found.columns,
         "ignored": found.ignored,
         "odd": found.odd,
     }
@@ -98,6 +113,8 @@ class _Found(NamedTuple):
     classes: Sequence[Any] | None
     ignored: list[str]
     odd: dict[str, Any]
+    columns: dict[str, list[Any]]
+    """How sure it is: numbers of each row, by name."""
 
 
 def _of_network(args: argparse.Namespace) -> _Found:
@@ -111,6 +128,8 @@ def _of_network(args: argparse.Namespace) -> _Found:
         )
     if args.proba:
         pipeline.require_probabilities()
+    if args.interval is not None:
+        raise InputError(_NO_INTERVAL)
     _check_output(args)
     odd: dict[str, Any] = {}
     if pipeline.table is None:
@@ -126,7 +145,7 @@ def _of_network(args: argparse.Namespace) -> _Found:
     if pipeline.classes is not None:
         decided = [pipeline.classes[index] for index in decided]
     probabilities = pipeline.probabilities(host).tolist() if args.proba else None
-    return _Found(decided, probabilities, pipeline.classes, ignored, odd)
+    return _Found(decided, probabilities, pipeline.classes, ignored, odd, {})
 
 
 def _of_estimator(args: argparse.Namespace) -> _Found:
@@ -136,17 +155,47 @@ def _of_estimator(args: argparse.Namespace) -> _Found:
     classes = getattr(model, "classes_", None)
     if args.proba and classes is None:
         raise InputError("--proba: a model for regression has no probabilities")
+    if args.interval is not None:
+        _check_interval(model, args.interval)
     _check_output(args)
     tables.check_kind(args.data)
     columns, ignored, odd = tables.read_for(args.data, model.schema_)
     if classes is None:
         found = model.predict(columns)
         _check_finite(args.data, found.reshape(len(found), -1))
-        return _Found(found.tolist(), None, None, ignored, odd)
+        return _Found(found.tolist(), None, None, ignored, odd, _sureness(model, columns, args.interval))
     probabilities = model.predict_proba(columns)
     _check_finite(args.data, probabilities)
     decided = classes[probabilities.argmax(axis=1)].tolist()
-    return _Found(decided, probabilities.tolist() if args.proba else None, classes.tolist(), ignored, odd)
+    return _Found(decided, probabilities.tolist() if args.proba else None, classes.tolist(), ignored, odd, {})
+
+
+def _check_interval(model: Any, interval: float) -> None:
+    check_number("--interval", interval, low=0, high=1, low_open=True, high_open=True)
+    if not hasattr(model, "predict_interval"):
+        raise InputError(_NO_INTERVAL)
+    low, high = model.quantiles[0], model.quantiles[-1]
+    if model.output == "quantile" and interval > 1 - 2 * max(low, 1 - high) + 1e-9:
+        raise InputError(
+            f"--interval: the model learned quantiles from {low:g} to {high:g}, which hold no interval of {interval:g}; train it with "
+            "others (--levels) or with --output gaussian"
+        )
+
+
+_NO_INTERVAL = "--interval: the model does not say how sure it is; train one with --model realmlp or tabm and --output quantile or gaussian"
+
+
+def _sureness(model: Any, columns: dict[str, Any], interval: float | None) -> dict[str, list[Any]]:
+    """The columns of quantiles, the deviation and the interval, as far as a model has them."""
+    found: dict[str, list[Any]] = {}
+    if hasattr(model, "predict_quantiles"):
+        for level, values in zip(model.quantiles, model.predict_quantiles(columns).T, strict=True):
+            found[f"quantile_{level:g}"] = values.tolist()
+    if hasattr(model, "predict_distribution"):
+        found["deviation"] = model.predict_distribution(columns)[1].tolist()
+    if interval is not None:
+        found["low"], found["high"] = model.predict_interval(columns, interval).T.tolist()
+    return found
 
 
 def _check_output(args: argparse.Namespace) -> None:

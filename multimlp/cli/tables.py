@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from multimlp.errors import DataError, InputError
 from multimlp.frames import Features, Schema
 
 MODELS = ("mlp", "realmlp", "tabm")
+OUTPUTS = ("mean", "quantile", "gaussian")
 _MANY = 100
 """Different texts of a column, from which on it is worth a word if nearly every row has its own."""
 
@@ -45,13 +47,55 @@ def add_validation_arguments(group: Any) -> None:
     )
 
 
+def add_output_arguments(group: Any) -> None:
+    """The options for what RealMLP and TabM learn of a number."""
+    group.add_argument(
+        "--output",
+        choices=OUTPUTS,
+        help="what realmlp and tabm learn of a number: its mean (default), quantiles, or mean and deviation",
+    )
+    group.add_argument(
+        "--levels",
+        metavar="Q,Q,...",
+        help="quantiles to learn with --output quantile, or to report with gaussian (default: 0.05,0.5,0.95)",
+    )
+
+
+def levels_of(text: str) -> list[float]:
+    """Levels as they stand on the command line: rising, between 0 and 1, and not all on one side of the median.
+
+    Examples
+    --------
+    >>> from multimlp.cli.tables import levels_of
+    >>> levels_of("0.1,0.5,0.9")
+    [0.1, 0.5, 0.9]
+    """
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(
+            f"--levels: expected numbers with commas between them, such as 0.1,0.5,0.9, got {text!r}"
+        ) from None
+    rising = all(a < b for a, b in itertools.pairwise(found))
+    if not rising or not (0 < found[0] <= 0.5 <= found[-1] < 1):
+        raise InputError(
+            f"--levels: expected numbers that rise, between 0 and 1, on both sides of 0.5 (predictions are medians), got {text!r}"
+        )
+    return found
+
+
 def is_table(args: argparse.Namespace) -> bool:
     """Whether the data are a file with named columns."""
     return not data.is_name(args.data) and data.is_frame_file(args.data)
 
 
 def check_options(args: argparse.Namespace) -> None:
-    """`InputError` for options of tables without one."""
+    """`InputError` for options of tables without one, or of models for them."""
+    for name in ("output", "levels"):
+        if getattr(args, name) is not None and args.model == "mlp":
+            raise InputError(
+                f"--{name} is for --model realmlp and tabm; a plain network learns what --loss says"
+            )
     if is_table(args):
         return
     for name, given in (("--drop", args.drop), ("--categorical", args.categorical)):

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, judge by the test part, save, and report."""
     _check(args)
     train, test = tables.read(args)
-    estimator = _CLASSES[args.model, train.task](**_options(args))
+    estimator = _CLASSES[args.model, train.task](**_options(args), **_said(args, train.task))
     labels = _labels(train)
     started = time.perf_counter()
     with _shown(args, estimator.n_epochs) as watchers:
@@ -47,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
         "validation": {},
         "test": {metric: float(estimator.score(test.columns, _labels(test)))},
     }
+    if hasattr(estimator, "predict_quantiles"):
+        scores["test"] |= _covered(estimator, test)
     (losses,), (errors,) = estimator.loss_curves_, estimator.validation_curves_
     if errors:
         scores["validation"] = {_error(estimator): errors[estimator.best_epochs_[0] - 1]}
@@ -99,6 +101,10 @@ def _check(args: argparse.Namespace) -> None:
     for option in _OTHERS.values():
         if option in given:
             raise InputError(f"{option} is for --model mlp; {args.model} brings its own")
+    if args.levels is not None:
+        tables.levels_of(args.levels)
+        if args.output not in ("quantile", "gaussian"):
+            raise InputError("--levels is for --output quantile or gaussian")
     if args.backend is not None and "," in args.backend:
         raise InputError(f"--backend: {args.model} is trained on one backend, got {args.backend!r}")
     if args.save is not None:
@@ -130,14 +136,46 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
     return options | {name: value for name, value in chosen.items() if value is not None}
 
 
+def _said(args: argparse.Namespace, task: str) -> dict[str, Any]:
+    """What is learned of a number."""
+    chosen = {
+        "output": args.output,
+        "quantiles": None if args.levels is None else tables.levels_of(args.levels),
+    }
+    if args.levels is not None and args.output not in ("quantile", "gaussian"):
+        raise InputError("--levels is for --output quantile or gaussian")
+    if args.output is not None and task == "classification":
+        raise InputError(
+            "--output is for numbers, and the column to predict holds classes; give --task regression if they are numbers"
+        )
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
 def _labels(frame: Frame) -> np.ndarray:
     """Targets as the file has them."""
     return frame.y if frame.classes is None else np.asarray(frame.classes)[frame.y]
 
 
+def _covered(estimator: Any, test: Frame) -> dict[str, float]:
+    """The share of the test rows between the lowest and the highest quantile, and the share that there should be."""
+    found = estimator.predict_quantiles(test.columns)
+    inside = (found[:, 0] <= test.y) & (test.y <= found[:, -1])
+    return {
+        "inside": float(np.mean(inside)),
+        "expected_inside": estimator.quantiles[-1] - estimator.quantiles[0],
+    }
+
+
 def _error(estimator: Any) -> str:
     """What the best epoch has least of."""
-    return str(getattr(estimator, "metric", "rmse, in deviations of the target"))
+    return str(estimator.metric) if hasattr(estimator, "metric") else _ERRORS[estimator.output]
+
+
+_ERRORS = {
+    "mean": "rmse, in deviations of the target",
+    "quantile": "pinball loss, in deviations of the target",
+    "gaussian": "-log density, of the target in deviations",
+}
 
 
 @contextmanager
@@ -166,6 +204,12 @@ def _print_report(found: dict[str, Any], metric: str) -> None:
         columns.insert(2, f"val {name.partition(',')[0]}")
         row.insert(2, value)
     print_table(columns, [row])
+    if "inside" in scores["test"]:
+        low, *_, high = model["settings"]["quantiles"]
+        print_text(
+            f"{scores['test']['inside']:.1%} of the test rows lie between the quantiles {low:g} and {high:g}; "
+            f"{scores['test']['expected_inside']:.1%} should"
+        )
     if found["plot"] is not None:
         print(f"drew the learning curves in {found['plot']}")
     if found["card"] is not None:

@@ -9,6 +9,7 @@ example:
   multimlp train houses.csv --target price --backend jax,torch --json
   multimlp train digits --backend numpy --plot curve.png
   multimlp train people.csv --target income --model realmlp --save model.safetensors
+  multimlp train people.csv --target income --model tabm --output quantile --levels 0.1,0.5,0.9
   multimlp train digits --backend numpy --processes 2
 """
 
@@ -68,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="mlp",
         help="realmlp and tabm: networks for tables, with all settings tuned (default: mlp)",
     )
+    tables.add_output_arguments(model)
     model.add_argument(
         "--hidden",
         type=int,

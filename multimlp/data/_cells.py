@@ -24,6 +24,17 @@ EXPECTED = {
 }
 
 
+def with_point(cell: str) -> str:
+    """A cell whose one comma stands for a point, with that."""
+    return cell.replace(",", ".") if cell.count(",") == 1 else cell
+
+
+def numbers_with_points(cells: Sequence[str]) -> list[str]:
+    """Cells of a file in which numbers may have commas, with points if they are numbers then, all of them; else as they are."""
+    changed = [with_point(cell) for cell in cells]
+    return list(cells) if any(parse(cell) is None for cell in changed) else changed
+
+
 class Cells:
     """The cells of a column, added block by block: numbers as long as all are, else text.
 
@@ -100,9 +111,7 @@ class Cells:
 
     def _parsed(self, cell: str) -> float | None:
         value = parse(cell)
-        if value is None and self._comma and cell.count(",") == 1:
-            value = parse(cell.replace(",", "."))
-        return value
+        return parse(with_point(cell)) if value is None and self._comma else value
 
     def _few(self, wrong: list[str], present: list[str]) -> bool:
         """Whether less than half of the cells that hold something hold one of these."""

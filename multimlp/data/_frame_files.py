@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.data._cells import Cells
+from multimlp.data._cells import Cells, numbers_with_points
 from multimlp.data._columnar import COLUMNAR, Choose, read_columnar
 from multimlp.data._csv import blocks_of, header_of, opened_csv
 from multimlp.data._dataset import Dataset, check_features
@@ -218,4 +218,6 @@ def _read(
             if extra is not None:
                 text.extend(cell.strip() for cell in turned[places[extra]])
             records.lines.odd = False
-    return {name: column.values() for name, column in cells.items()}, text
+    return {name: column.values() for name, column in cells.items()}, numbers_with_points(
+        text
+    ) if comma else text

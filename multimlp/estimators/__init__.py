@@ -20,6 +20,7 @@ except ImportError:
 
 from multimlp.estimators._classifier import MLPClassifier
 from multimlp.estimators._ensemble import EnsembleMLPClassifier, EnsembleMLPRegressor
+from multimlp.estimators._onnx import to_onnx
 from multimlp.estimators._regressor import MLPRegressor
 from multimlp.estimators._search import MLPSearchCV
 from multimlp.estimators.tabular import (
@@ -41,4 +42,5 @@ __all__ = [
     "TabMClassifier",
     "TabMRegressor",
     "load",
+    "to_onnx",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from multimlp import regularizers, tree
-from multimlp.backend import Array, Target, owner, select
+from multimlp.backend import Array, Target, array_namespace, owner, select
 from multimlp.callbacks import as_callbacks
 from multimlp.distributed import Group
 from multimlp.errors import DataError, InputError
@@ -130,6 +131,24 @@ class BaseMLP(BaseEstimator):
     def _predicted(self, outputs: Array) -> Array:
         """Probabilities or predictions for the network's outputs: (n, k), (members, n, k) or (members, n)."""
         raise TypeError("a subclass says what it predicts")
+
+    def _results(self, outputs: Array) -> dict[str, Array]:
+        """All that is predicted for the network's outputs, by the names that an exported model gives it."""
+        raise TypeError("a subclass says what it predicts")
+
+    def _recorded(self) -> tuple[dict[str, Any], Callable[[Mapping[str, Array]], dict[str, Array]]]:
+        """The inputs of an exported model, and the function that writes its graph."""
+        from multimlp.interop.onnx import Input, held  # onnx is an extra
+
+        network = self._network
+        dtype, params = network.exported_dtype, network.host_params
+
+        def graph(given: Mapping[str, Array]) -> dict[str, Array]:
+            x = given["X"]
+            xp = array_namespace(x)
+            return self._results(network.mlp(tree.map(held, params), xp.astype(x, getattr(xp, dtype))))
+
+        return {"X": Input(dtype, self.n_features_in_)}, graph
 
     @available_if(is_ensemble)
     def predict_members(self, X: Any) -> Array:

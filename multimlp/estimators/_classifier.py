@@ -161,12 +161,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return float(accuracy_score(truth, self._decided(outputs), sample_weight=sample_weight))
 
     def _decided(self, outputs: Array) -> np.ndarray:
-        """Labels for the network's outputs; an ensemble decides by its mean probabilities, if it has any."""
+        """Labels for the network's outputs."""
+        scores, threshold = self._scores(outputs)
+        return np.asarray(self._labels.decode(_inputs.to_host(scores), threshold))
+
+    def _scores(self, outputs: Array) -> tuple[Array, float]:
+        """What decides, and where one number does, the threshold; an ensemble decides by its mean probabilities, if it has any."""
         if self.n_members is None or self._loss().activation_function is None:
-            return self._labels.decode(_inputs.to_host(self._mean(outputs)))
+            return self._mean(outputs), 0.0
         with owner(outputs).scope_of(outputs):
-            chances = self._mean(self._loss().activation(outputs))
-        return self._labels.decode(_inputs.to_host(chances), 0.5)
+            return self._mean(self._loss().activation(outputs)), 0.5
 
     def _predicted(self, outputs: Array) -> Array:
         """Probabilities of the classes for outputs (..., n, k)."""
@@ -181,6 +185,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             if chances.shape[-1] == 1:
                 return xp.concat([1 - chances, chances], axis=-1)
             return chances / xp.sum(chances, axis=-1, keepdims=True)
+
+    def _results(self, outputs: Array) -> dict[str, Array]:
+        found = {"label": self._labels.decode(*self._scores(outputs))}
+        if self._loss().activation_function is None:
+            return found
+        return found | {"probabilities": self._mean(self._predicted(outputs))}
 
     # ---- public
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from multimlp import tree
 from multimlp.backend import Array, Target, owner, select
-from multimlp.errors import BackendError, InputError
+from multimlp.errors import BackendError, DTypeError, InputError
 from multimlp.mlp import MLP, Model, Params
 from multimlp.training import predict
 from multimlp.tree import Tree
@@ -59,6 +59,17 @@ class Network:
     def host_params(self) -> Params:
         """The parameters as NumPy arrays."""
         return tree.map(lambda leaf: np.array(owner(leaf).to_numpy(leaf)), self._params)
+
+    @property
+    def exported_dtype(self) -> str:
+        """The dtype that the network computes in; `DTypeError` if it is none that models for elsewhere are written in."""
+        kinds = {leaf.dtype.name for leaf in tree.leaves(self.host_params)}
+        if not kinds <= {"float32", "float64"}:
+            raise DTypeError(
+                f"estimator: its network computes in {', '.join(sorted(kinds))}, which is not exported; fit or load it with "
+                "dtype='float32'"
+            )
+        return str(kinds.pop())
 
     def outputs(self, X: Array) -> Array:
         """The network's outputs for validated inputs of any library: (n, k), or (members, n, k)."""

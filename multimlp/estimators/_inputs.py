@@ -80,7 +80,7 @@ def check_inputs(estimator: Any, X: Any, reset: bool) -> Array:
     """
     if origin_of(X).backend is not None:
         return _check_foreign(estimator, X, reset)
-    with explained("X"):
+    with explained("X"), _numbers_alone(estimator, X):
         return _dense(
             validate_data(estimator, to_host(X), accept_sparse=["csr", "csc"], dtype=FLOATS, reset=reset)
         )
@@ -95,7 +95,7 @@ def check_pair(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) -> tu
             targets = check_array(y, ensure_2d=False, dtype="numeric" if numeric else None, input_name="y")
             check_consistent_length(targets, range(int(inputs.shape[0])))
         return inputs, targets
-    with explained("X, y"):
+    with explained("X, y"), _numbers_alone(estimator, X):
         inputs, targets = validate_data(
             estimator,
             to_host(X),
@@ -107,6 +107,49 @@ def check_pair(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) -> tu
             reset=reset,
         )
     return _dense(inputs), targets
+
+
+@contextlib.contextmanager
+def _numbers_alone(estimator: Any, X: Any) -> Iterator[None]:
+    """Says which column is to blame where a table is no matrix of numbers, and who takes tables as they are; refuses dates, which would
+    count as nanoseconds."""
+    dates = [name for name, dtype in _columns(X) if dtype.startswith(_TIMES)]
+    if dates:
+        raise DataError(f"X: {_called(dates[0])} holds dates or times. {_who_takes_tables(estimator)}")
+    try:
+        yield
+    except ValueError as error:
+        said = str(error)
+        if "could not convert" in said:
+            texts = [name for name, dtype in _columns(X) if not dtype.lower().startswith(_NUMBERS)]
+            where = f"{_called(texts[0])} holds text: " if texts else ""
+            raise DataError(f"X: {where}{said}. {_who_takes_tables(estimator)}") from error
+        if "X contains NaN" in said:
+            raise DataError(f"X: {said.splitlines()[0]} {_who_takes_tables(estimator)}") from error
+        raise
+
+
+_TIMES = ("date", "time", "Date", "Time", "Duration")
+_NUMBERS = ("int", "uint", "float", "bool", "decimal")
+
+
+def _columns(X: Any) -> list[tuple[Any, str]]:
+    """Names and dtypes of the columns of a data frame, or the dtype of an array under the name None."""
+    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+        return [(name, str(dtype)) for name, dtype in zip(X.columns, X.dtypes, strict=True)]
+    return [(None, str(X.dtype))] if isinstance(X, np.ndarray) and X.dtype.kind in "mM" else []
+
+
+def _called(name: Any) -> str:
+    return "the array" if name is None else f"the column {name!r}"
+
+
+def _who_takes_tables(estimator: Any) -> str:
+    task = "Regressor" if estimator._numeric_targets else "Classifier"
+    return (
+        f"{type(estimator).__name__} takes numbers alone, as scikit-learn's does; RealMLP{task} and TabM{task} of multimlp.estimators take "
+        "text, categories, dates and missing values as they are"
+    )
 
 
 def _dense(X: Any) -> np.ndarray:

@@ -147,6 +147,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """Predictions (n,) or (n, k) for the network's outputs."""
         return self._mean(self._predicted(outputs))
 
+    def _results(self, outputs: Array) -> dict[str, Array]:
+        return {"prediction": self._means(outputs)}
+
     def _predicted(self, outputs: Array) -> Array:
         with owner(outputs).scope_of(outputs):
             values = self._loss().activation(outputs)

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from multimlp import losses
+from multimlp.backend import Array, array_namespace
 from multimlp.errors import DataError, InputError
 from multimlp.estimators import _sklearn_losses
 from multimlp.estimators._inputs import explained
@@ -111,14 +112,17 @@ class Labels:
 
     # ---- back
 
-    def decode(self, scores: np.ndarray, threshold: float = 0.0) -> np.ndarray:
-        """Labels for scores (n, outputs); where one output decides, it does so by being above the
+    def decode(self, scores: Array, threshold: float = 0.0) -> Array:
+        """Labels for scores (n, outputs), on the host or in a graph; where one output decides, it does so by being above the
         threshold."""
+        xp = array_namespace(scores)
+        above = xp.astype(scores > threshold, xp.int64)
         if self.multilabel:
-            return (scores > threshold).astype(np.int64)
-        if scores.shape[1] > 1:
-            return self.classes[np.argmax(scores, axis=1)]
-        return self.classes[np.minimum(scores[:, 0] > threshold, self.count - 1).astype(np.intp)]
+            return above
+        places = xp.argmax(scores, axis=1) if scores.shape[1] > 1 else above[:, 0]
+        if self.count == 1:
+            places = xp.zeros_like(places)
+        return xp.take(xp.asarray(self.classes), places, axis=0)
 
     def decode_targets(self, targets: np.ndarray) -> np.ndarray:
         """The labels that `encode` encoded."""

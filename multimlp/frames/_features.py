@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from multimlp.backend import Array, array_namespace
 from multimlp.errors import DataError, FileFormatError
 from multimlp.frames._schema import Encoded, Schema
 
@@ -78,11 +79,22 @@ class Features:
 
     def matrix(self, table: Encoded) -> np.ndarray:
         """Shape (n, len(names)), float64, of an encoded table."""
-        missing = np.isnan(table.numbers)
-        parts = [np.where(missing, np.asarray(self.fill), table.numbers), missing[:, self.gaps]]
-        for codes, column in zip(table.codes.T, self.schema.categorical, strict=True):
-            parts.append(codes[:, None] == np.arange(len(column.categories)))
-        return np.hstack(parts, dtype=np.float64)
+        return np.asarray(self.matrix_of(table))
+
+    def matrix_of(self, table: Encoded) -> Array:
+        """As `matrix`, of arrays of any library."""
+        numbers, codes = table
+        xp = array_namespace(numbers, codes)
+        parts = []
+        if self.fill:
+            missing = xp.isnan(numbers)
+            parts.append(xp.where(missing, xp.asarray(np.asarray(self.fill)), numbers))
+            parts += [xp.astype(missing[:, j : j + 1], xp.float64) for j in self.gaps]
+        for j, column in enumerate(self.schema.categorical):
+            if column.categories:
+                own = xp.asarray(np.arange(float(len(column.categories))))
+                parts.append(xp.astype(codes[:, j : j + 1] == own, xp.float64))
+        return xp.concat(parts, axis=1)
 
     def to_spec(self) -> dict[str, Any]:
         """As plain values (JSON)."""

@@ -39,6 +39,8 @@ def read(X: Any) -> dict[str, Values]:
     MissingDependencyError
         For a data frame without narwhals.
     """
+    if hasattr(X, "toarray"):
+        raise InputError("X: expected a table, got a sparse matrix; make it dense first, X.toarray()")
     if isinstance(X, Mapping):
         columns = {str(name): _of_column(str(name), items) for name, items in X.items()}
         lengths = {len(column.values) for column in columns.values()}
@@ -48,13 +50,18 @@ def read(X: Any) -> dict[str, Values]:
     if is_array(X) and not isinstance(X, np.ndarray):
         X = owner(X).to_numpy(X)
     if not isinstance(X, (np.ndarray, list, tuple)):
-        return _of_frame(X)
+        if not hasattr(X, "__array__") or hasattr(X, "columns") or hasattr(X, "schema"):
+            return _of_frame(X)
+        X = np.asarray(X)
     try:
         table = X if isinstance(X, np.ndarray) else _of_rows(X)
     except ValueError as error:
         raise ShapeError(f"X: rows of different lengths: {error}") from None
     if table.ndim != 2:
-        raise ShapeError(f"X: expected shape (n, columns), got {table.shape}; reshape one column to (n, 1)")
+        raise ShapeError(
+            f"X: expected shape (n, columns), got {table.shape}. Reshape your data: one column is X.reshape(-1, 1), one row "
+            "X.reshape(1, -1)"
+        )
     return {f"x{j}": _of_array(f"x{j}", table[:, j]) for j in range(table.shape[1])}
 
 
@@ -71,6 +78,10 @@ def _of_column(name: str, items: Any) -> Values:
 
 def _of_array(name: str, column: np.ndarray) -> Values:
     kind = column.dtype.kind
+    if kind == "c":
+        raise DataError(
+            f"X: the column {name!r} holds complex numbers. Complex data not supported; give real and imaginary parts"
+        )
     if kind == "b":
         return Values("boolean", column.tolist())
     if kind in "iuf":
@@ -96,7 +107,9 @@ def _of_frame(X: Any) -> dict[str, Values]:
     names = [str(name) for name in frame.columns]
     if len(set(names)) != len(names):
         raise InputError(f"X: two columns are called {next(n for n in names if names.count(n) > 1)!r}")
-    return {name: _of_series(name, frame[column]) for name, column in zip(names, frame.columns, strict=True)}
+    # By get_column: in a frame of pandas a name may be a number, which would be taken for a row.
+    columns = map(frame.get_column, frame.columns)
+    return {name: _of_series(name, column) for name, column in zip(names, columns, strict=True)}
 
 
 def _of_series(name: str, series: Any) -> Values:

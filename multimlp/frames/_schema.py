@@ -66,7 +66,9 @@ class Schema:
         chosen = _chosen(categorical, list(table))
         found = tuple(Column.of(name, column, name in chosen) for name, column in table.items())
         if not found or not len(next(iter(table.values())).values):
-            raise DataError(f"X: expected at least one row and one column, got {_size(table)}")
+            raise DataError(
+                f"X: expected at least one row and one column, got {_size(table)} while a minimum of 1 is required."
+            )
         return cls(found)
 
     @property
@@ -165,5 +167,7 @@ def _chosen(categorical: Any, names: list[str]) -> set[str]:
 
 
 def _size(table: Mapping[str, Values]) -> str:
+    """What there is too little of, in scikit-learn's words."""
     rows = len(next(iter(table.values())).values) if table else 0
-    return f"{rows} rows and {len(table)} columns"
+    few = f"{rows} sample(s)" if table else "0 feature(s)"
+    return f"{few} (shape=({rows}, {len(table)}))"

@@ -141,6 +141,11 @@ def parts_of_chain(model: Chain, params: Tree, where: str = "block ") -> Path:
     return tuple(found)
 
 
+def has_parts(block: Block) -> bool:
+    """Whether other libraries have something for a block and for all that it is made of."""
+    return block.name in _READERS and all(has_parts(part) for part in getattr(block, "parts", ()))
+
+
 def _parts_of(block: Block, params: Any, place: str) -> Path:
     if block.name not in _READERS:
         raise InputError(

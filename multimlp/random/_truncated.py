@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from multimlp._normal_quantile import normal_quantile
 from multimlp._polynomials import horner
 from multimlp.activations import erfc
 from multimlp.backend import Array, Arrays, Namespace, array_namespace
 from multimlp.errors import InputError
 from multimlp.random._elements import block, by_elements, positive, rounded, wide
-from multimlp.random._normal_quantile import normal_quantile
 from multimlp.random._parameters import parameters_of
 from multimlp.random._threefry import BITS, Shape, device_of
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from multimlp import tree
-from multimlp.backend import Target, select
+from multimlp.backend import Array, Target, array_namespace, select
 from multimlp.blocks import Chain
 from multimlp.callbacks import as_callbacks
 from multimlp.errors import DataError, InputError, ShapeError
@@ -89,6 +89,10 @@ class TableEstimator(Saved, BaseEstimator):
         """The targets as the loss wants them, for all rows."""
         raise NotImplementedError
 
+    def _as_learned(self, y: np.ndarray) -> np.ndarray:
+        """Targets of other rows, in the same way."""
+        raise NotImplementedError
+
     def _strata(self, y: np.ndarray) -> np.ndarray | None:
         """What splits keep in proportion."""
         return None
@@ -124,7 +128,7 @@ class TableEstimator(Saved, BaseEstimator):
 
     # ---- fitting
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Any:
         """Fit to a table X and targets y.
 
         Parameters
@@ -133,6 +137,8 @@ class TableEstimator(Saved, BaseEstimator):
             Numbers, text and categories, truth values and dates; values may be missing.
         y : array or series of shape (n,), or (n, k) for several numbers
         sample_weight : array of shape (n,), optional
+        X_val, y_val : table and targets, optional
+            Rows to find the best epoch by (and the temperature), instead of a share of X: ``validation_fraction`` does not count then.
 
         Returns
         -------
@@ -153,18 +159,22 @@ class TableEstimator(Saved, BaseEstimator):
         rows = len(encoded.numbers)
         labels = _targets(y, rows)
         targets, weights = self._learn_targets(labels), self._weights(sample_weight, rows, labels)
+        given = self._given(X_val, y_val)
         self._note_columns(X)
         with _inputs.explained("random_state"):
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self._members = []
         self._watchers = watchers
-        for number, (kept, held) in enumerate(self._splits(self._strata(targets), rows, seed)):
+        splits = self._splits(self._strata(targets), rows, seed, given is None)
+        for number, (kept, held) in enumerate(splits):
             part = Encoded(*(values[kept] for values in encoded))
             preparation = self._prepare(part)
             if not preparation.columns:
                 raise DataError("X: every column is constant, so there is nothing to learn from")
             judged = None
-            if len(held):
+            if given is not None:
+                judged = preparation.matrix(given[0]), given[1]
+            elif len(held):
                 judged = preparation.matrix(Encoded(*(values[held] for values in encoded))), targets[held]
             mine = preparation.matrix(part), targets[kept], None if weights is None else weights[kept]
             fitted, after = self._train(preparation, mine, judged, seed + number)
@@ -175,6 +185,19 @@ class TableEstimator(Saved, BaseEstimator):
                 )
         del self._watchers
         return self
+
+    def _given(self, X: Any, y: Any) -> tuple[Encoded, np.ndarray] | None:
+        """Rows to judge by that somebody brings, encoded."""
+        if X is None and y is None:
+            return None
+        if X is None or y is None:
+            raise InputError(
+                f"{'X_val' if X is None else 'y_val'}: expected rows to judge by, both X_val and y_val, got None"
+            )
+        if self.n_folds is not None:
+            raise InputError("X_val: expected n_folds=None with it, since each fold is judged on rows of X")
+        encoded = self._schema.encode(X)
+        return encoded, self._as_learned(_targets(y, len(encoded.numbers), "y_val"))
 
     def _train(
         self,
@@ -218,7 +241,7 @@ class TableEstimator(Saved, BaseEstimator):
         return self._weighted(labels, weights)
 
     def _splits(
-        self, strata: np.ndarray | None, rows: int, seed: int
+        self, strata: np.ndarray | None, rows: int, seed: int, hold: bool
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The rows that each network is trained on, and those that it is judged by."""
         everything = np.arange(rows)
@@ -228,13 +251,21 @@ class TableEstimator(Saved, BaseEstimator):
                 kind = KFold if strata is None else StratifiedKFold
                 with _inputs.explained("n_folds"):
                     yield from kind(self.n_folds, shuffle=True, random_state=number).split(everything, strata)
-            elif self.validation_fraction == 0:
+            elif self.validation_fraction == 0 or not hold:
                 yield everything, everything[:0]
             else:
                 with _inputs.explained("validation_fraction"):
                     yield train_test_split(
-                        everything, test_size=self.validation_fraction, random_state=number, stratify=strata
+                        everything,
+                        test_size=self.validation_fraction,
+                        random_state=number,
+                        stratify=strata if self._has_room(strata, rows) else None,
                     )
+
+    def _has_room(self, strata: np.ndarray | None, rows: int) -> bool:
+        """Whether every stratum can be on both sides of a split."""
+        held = math.ceil(rows * self.validation_fraction)
+        return strata is not None and len(np.unique(strata)) <= min(held, rows - held)
 
     def _note_columns(self, X: Any) -> None:
         names = self._schema.names
@@ -246,12 +277,32 @@ class TableEstimator(Saved, BaseEstimator):
 
     # ---- what was learned
 
-    def _mean(self, X: Any, link: Callable[[Member, np.ndarray], np.ndarray]) -> np.ndarray:
-        """The mean over the networks of what ``link`` makes of their outputs."""
+    def _said(self, X: Any) -> list[Array]:
+        """The outputs of each network for a table."""
         check_is_fitted(self)
+        width = getattr(X, "shape", ())[1:]
+        if not hasattr(self, "feature_names_in_") and width and width[0] != self.n_features_in_:
+            raise DataError(
+                f"X has {width[0]} features, but {type(self).__name__} is expecting {self.n_features_in_} features as input"
+            )
         encoded = self._schema.encode(X)
-        found = [link(member, member.outputs(encoded)) for member in self._members]
-        return np.asarray(np.mean(found, axis=0))
+        return [member.outputs(encoded) for member in self._members]
+
+    def _mean(self, said: Sequence[Array], link: Callable[[Member, Array], Array]) -> Array:
+        """The mean over the networks of what ``link`` makes of what they said; arrays of any library."""
+        found = [link(member, outputs) for member, outputs in zip(self._members, said, strict=True)]
+        xp = array_namespace(*found)
+        return xp.mean(xp.stack(found), axis=0)
+
+    def _results(self, said: Sequence[Array]) -> dict[str, Array]:
+        """All that it makes of what the networks said, by the names that an exported model gives them."""
+        raise NotImplementedError
+
+    def _recorded(self) -> tuple[dict[str, Any], Callable[[Mapping[str, Array]], dict[str, Array]]]:
+        """The inputs of an exported model, and the function that writes its graph."""
+        from multimlp.estimators.tabular import _recorded  # onnx is an extra
+
+        return _recorded.of(self._schema, self._members, self._results)
 
     @property
     def schema_(self) -> Schema:
@@ -292,12 +343,14 @@ class TableEstimator(Saved, BaseEstimator):
         return tags
 
 
-def _targets(y: Any, rows: int) -> np.ndarray:
+def _targets(y: Any, rows: int, where: str = "y") -> np.ndarray:
+    if y is None:
+        raise DataError("y: the estimator requires y to be passed, but the target y is None")
     found = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else _inputs.to_host(y))
     if found.ndim == 2 and found.shape[1] == 1:
-        found = found[:, 0]
+        found = column_or_1d(found, warn=True)
     if found.ndim not in (1, 2) or len(found) != rows:
-        raise ShapeError(f"y: expected {rows} rows, as X has, got shape {found.shape}")
+        raise ShapeError(f"{where}: expected {rows} rows, as X{where[1:]} has, got shape {found.shape}")
     return found
 
 

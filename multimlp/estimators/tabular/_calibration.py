@@ -6,16 +6,19 @@ import math
 
 import numpy as np
 
+from multimlp.backend import Array, array_namespace
+
 _SMALLEST, _LARGEST = math.log(1 / 32), math.log(32)
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
-def probabilities(outputs: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+def probabilities(outputs: Array, temperature: float = 1.0) -> Array:
     """The softmax of outputs (n, k); of the outputs of several members, (members, n, k), the mean of theirs. Float64."""
-    scaled = outputs.astype(np.float64) / temperature
-    powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    found = powers / powers.sum(axis=-1, keepdims=True)
-    return np.asarray(found if found.ndim == 2 else found.mean(axis=0))
+    xp = array_namespace(outputs)
+    scaled = xp.astype(outputs, xp.float64) / temperature
+    powers = xp.exp(scaled - xp.max(scaled, axis=-1, keepdims=True))
+    found = powers / xp.sum(powers, axis=-1, keepdims=True)
+    return found if found.ndim == 2 else xp.mean(found, axis=0)
 
 
 def log_loss(found: np.ndarray, y: np.ndarray) -> float:

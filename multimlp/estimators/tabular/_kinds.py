@@ -11,7 +11,8 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 
 from multimlp import losses
-from multimlp.errors import DataError
+from multimlp.backend import Array, array_namespace
+from multimlp.errors import DataError, ShapeError
 from multimlp.errors.checks import check_choice, check_number
 from multimlp.estimators._inputs import explained, to_host
 from multimlp.estimators._targets import Labels
@@ -41,9 +42,12 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         if labels.multilabel:
             raise DataError("y: expected one label a row, got several columns of zeros and ones")
         if labels.count < 2:
-            raise DataError(f"y: expected two or more classes, got one: {labels.classes[0]!r}")
+            raise DataError(f"y: expected two or more classes, got one class, {labels.classes.tolist()[0]!r}")
         self._labels, self.classes_ = labels, labels.classes
         return labels.indices(y)
+
+    def _as_learned(self, y: np.ndarray) -> np.ndarray:
+        return self._labels.indices(y)
 
     def _strata(self, y: np.ndarray) -> np.ndarray | None:
         return y if np.bincount(y).min() > 1 else None
@@ -76,14 +80,20 @@ class TableClassifier(ClassifierMixin, TableEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probabilities of the classes, shape (n, k), in the order of ``classes_``."""
 
-        def link(member: Member, outputs: np.ndarray) -> np.ndarray:
-            return probabilities(outputs, member.after)
+        return np.asarray(self._probabilities(self._said(X)))
 
-        return self._mean(X, link)
+    def _probabilities(self, said: Sequence[Array]) -> Array:
+        return self._mean(said, lambda member, outputs: probabilities(outputs, member.after))
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable classes, shape (n,)."""
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+        places = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[places])
+
+    def _results(self, said: Sequence[Array]) -> dict[str, Array]:
+        found = self._probabilities(said)
+        xp = array_namespace(found)
+        return {"label": xp.take(xp.asarray(self.classes_), xp.argmax(found, axis=1)), "probabilities": found}
 
 
 def _says(*outputs: str) -> Callable[[Any], bool]:
@@ -106,15 +116,17 @@ class TableRegressor(RegressorMixin, TableEstimator):
     quantiles: Sequence[float]
 
     def _learn_targets(self, y: np.ndarray) -> np.ndarray:
-        try:
-            targets = y.astype(np.float64)
-        except (TypeError, ValueError):
-            raise DataError(f"y: expected numbers, got {y.dtype}") from None
-        if not np.isfinite(targets).all():
-            raise DataError("y: expected finite numbers; leave out rows whose target is missing or infinite")
-        self._single = targets.ndim == 1
-        targets = targets.reshape(len(targets), -1)
+        self._single = y.ndim == 1
+        targets = _finite(y)
         self.n_outputs_ = targets.shape[1]
+        return targets
+
+    def _as_learned(self, y: np.ndarray) -> np.ndarray:
+        targets = _finite(y)
+        if targets.shape[1] != self.n_outputs_:
+            raise ShapeError(
+                f"y_val: expected {self.n_outputs_} targets a row, as y has, got {targets.shape[1]}"
+            )
         return targets
 
     def _check(self) -> None:
@@ -142,12 +154,18 @@ class TableRegressor(RegressorMixin, TableEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The predictions, shape (n,) or (n, k): means, or medians with ``output="quantile"``."""
+        return np.asarray(self._of_targets(self._predictions(self._said(X))))
+
+    def _predictions(self, said: Sequence[Array]) -> Array:
         if self.output == "quantile":
-            return np.asarray(self.predict_quantiles(X, 0.5)[..., 0])
+            return self._quantiles(said, [0.5])[..., 0]
         if self.output == "gaussian":
-            return self.predict_distribution(X)[0]
-        found = self._mean(X, lambda member, outputs: member.after.back(_one(outputs)))
-        return found[:, 0] if self._single else found
+            return self._distribution(said)[0]
+        return self._mean(said, lambda member, outputs: member.after.back(_predictive.mean_of(outputs)))
+
+    def _of_targets(self, found: Array) -> Array:
+        """Without the axis of targets, the second, if there is one target."""
+        return found[:, 0] if self._single and found.ndim == 2 else found[:, 0, :] if self._single else found
 
     @available_if(_says("quantile", "gaussian"))
     def predict_quantiles(self, X: Any, q: Any = None) -> np.ndarray:
@@ -165,17 +183,24 @@ class TableRegressor(RegressorMixin, TableEstimator):
         numpy.ndarray, shape (n, levels), or (n, k, levels) for several targets
         """
         levels = list(self.quantiles) if q is None else _predictive.check_levels("q", q)
+        return np.asarray(self._of_targets(self._quantiles(self._said(X), levels)))
+
+    def _quantiles(self, said: Sequence[Array], levels: Sequence[float]) -> Array:
+        """Shape (n, k, levels)."""
         if self.output == "gaussian":
-            mean, deviation = self._distribution(X)
-            found = _predictive.of_normal(mean, deviation, levels)
-        else:
-            known = self._number_loss.options.get("quantiles", (0.5,))
+            return _predictive.of_normal(*self._distribution(said), levels)
+        known = self._known_levels
 
-            def link(member: Member, outputs: np.ndarray) -> np.ndarray:
-                return _predictive.in_units(member.after, _predictive.sorted_quantiles(outputs, len(known)))
+        def link(member: Member, outputs: Array) -> Array:
+            return _predictive.in_units(member.after, _predictive.sorted_quantiles(outputs, len(known)))
 
-            found = _predictive.between(known, self._mean(X, link), levels)
-        return found[:, 0] if self._single else found
+        return _predictive.between(known, self._mean(said, link), levels)
+
+    @property
+    def _known_levels(self) -> Sequence[float]:
+        """Those that the networks learned."""
+        found: Sequence[float] = self._number_loss.options.get("quantiles", (0.5,))
+        return found
 
     @available_if(_says("quantile", "gaussian"))
     def predict_interval(self, X: Any, coverage: float = 0.9) -> np.ndarray:
@@ -195,21 +220,43 @@ class TableRegressor(RegressorMixin, TableEstimator):
 
         Those of the mixture of what the networks say: where they disagree the deviation is larger.
         """
-        mean, deviation = self._distribution(X)
-        return (mean[:, 0], deviation[:, 0]) if self._single else (mean, deviation)
+        mean, deviation = (np.asarray(self._of_targets(part)) for part in self._distribution(self._said(X)))
+        return mean, deviation
 
-    def _distribution(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        def link(member: Member, outputs: np.ndarray) -> np.ndarray:
+    def _distribution(self, said: Sequence[Array]) -> tuple[Array, Array]:
+        """Means and deviations, each of shape (n, k)."""
+        middle = self._members[0].after.mean
+
+        def link(member: Member, outputs: Array) -> Array:
             mean, second = _predictive.moments(outputs)
+            xp = array_namespace(mean)
             own = _predictive.in_units(member.after, mean)
-            variance = (_predictive.deviation_of(mean, second) * member.after.deviation) ** 2
-            return np.stack([own, own - middle, variance + (own - middle) ** 2])
+            scale = _predictive.constant(mean, member.after.deviation)
+            variance = (_predictive.deviation_of(mean, second) * scale) ** 2
+            shifted = own - _predictive.constant(mean, middle)
+            return xp.stack([own, shifted, variance + shifted**2])
 
-        middle = self._members[0].after.mean if self.__sklearn_is_fitted__() else 0.0
-        mean, shifted, second = self._mean(X, link)
-        return mean, _predictive.deviation_of(shifted, second)
+        found = self._mean(said, link)
+        return found[0, ...], _predictive.deviation_of(found[1, ...], found[2, ...])
+
+    def _results(self, said: Sequence[Array]) -> dict[str, Array]:
+        found: dict[str, Array] = {}
+        known = self._known_levels
+        if self.output != "quantile" or known[0] <= 0.5 <= known[-1]:
+            found["prediction"] = self._of_targets(self._predictions(said))
+        if self.output != "mean":
+            found["quantiles"] = self._of_targets(self._quantiles(said, list(self.quantiles)))
+        if self.output == "gaussian":
+            found["deviation"] = self._of_targets(self._distribution(said)[1])
+        return found
 
 
-def _one(outputs: np.ndarray) -> np.ndarray:
-    """The outputs (n, k); of several members, (members, n, k), their mean."""
-    return np.asarray(outputs if outputs.ndim == 2 else outputs.mean(axis=0))
+def _finite(y: np.ndarray) -> np.ndarray:
+    """Targets that are numbers, float64, of shape (n, k)."""
+    try:
+        targets = y.astype(np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"y: expected numbers, got {y.dtype}") from None
+    if not np.isfinite(targets).all():
+        raise DataError("y: expected finite numbers; leave out rows whose target is missing or infinite")
+    return np.asarray(targets.reshape(len(targets), -1))

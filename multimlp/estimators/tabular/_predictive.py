@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from multimlp import losses
+from multimlp.backend import Array, array_namespace
 from multimlp.errors import InputError
 from multimlp.errors.checks import check_number
 from multimlp.estimators._standard import Standard
@@ -25,33 +26,45 @@ def loss_of(output: str, quantiles: Sequence[float]) -> Loss:
     return found
 
 
-def with_members(outputs: np.ndarray) -> np.ndarray:
+def with_members(outputs: Array) -> Array:
     """Outputs (members, n, k), float64, of one network or of several."""
-    return np.asarray(outputs if outputs.ndim == 3 else outputs[None], dtype=np.float64)
+    xp = array_namespace(outputs)
+    return xp.astype(outputs if outputs.ndim == 3 else xp.expand_dims(outputs, axis=0), xp.float64)
 
 
-def sorted_quantiles(outputs: np.ndarray, levels: int) -> np.ndarray:
+def mean_of(outputs: Array) -> Array:
+    """Shape (n, k), float64: the outputs, or the mean of those of several members."""
+    return array_namespace(outputs).mean(with_members(outputs), axis=0)
+
+
+def sorted_quantiles(outputs: Array, levels: int) -> Array:
     """Shape (n, targets, levels): the mean over the members of their quantiles, each brought into order, so that none cross.
 
     References
     ----------
     V. Chernozhukov, I. Fernández-Val, A. Galichon (2010), Quantile and probability curves without crossing, Econometrica 78.
     """
+    xp = array_namespace(outputs)
     every = with_members(outputs)
-    apart = every.reshape(*every.shape[:-1], levels, -1)
-    return np.asarray(np.swapaxes(np.sort(apart, axis=-2).mean(axis=0), -1, -2))
+    apart = xp.reshape(every, (*every.shape[:-1], levels, every.shape[-1] // levels))
+    return xp.moveaxis(xp.mean(xp.sort(apart, axis=-2), axis=0), -1, -2)
 
 
-def moments(outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def moments(outputs: Array) -> tuple[Array, Array]:
     """Mean and second moment, (n, targets), of the mixture of the members' normal distributions."""
+    xp = array_namespace(outputs)
     every = with_members(outputs)
-    mean, log_deviation = np.split(every, 2, axis=-1)
-    return mean.mean(axis=0), (np.exp(2 * log_deviation) + mean**2).mean(axis=0)
+    targets = every.shape[-1] // 2
+    mean, log_deviation = every[..., :targets], every[..., targets:]
+    return xp.mean(mean, axis=0), xp.mean(xp.exp(2 * log_deviation) + mean**2, axis=0)
 
 
-def deviation_of(mean: np.ndarray, second: np.ndarray) -> np.ndarray:
+def deviation_of(mean: Array, second: Array) -> Array:
     """Of a distribution with these moments."""
-    return np.asarray(np.sqrt(np.maximum(second - mean**2, np.finfo(np.float64).tiny)))
+    xp = array_namespace(mean)
+    variance = second - mean**2
+    least = xp.full_like(variance, float(np.finfo(np.float64).tiny))
+    return xp.sqrt(xp.maximum(variance, least))
 
 
 def error(output: str, quantiles: Sequence[float], outputs: np.ndarray, y: np.ndarray) -> float:
@@ -64,10 +77,10 @@ def error(output: str, quantiles: Sequence[float], outputs: np.ndarray, y: np.nd
         mean, second = moments(outputs)
         joined = np.concatenate([mean, np.log(deviation_of(mean, second))], axis=-1)
         return float(losses.gaussian_nll(joined, y).mean())
-    return float(np.sqrt(np.mean((with_members(outputs).mean(axis=0) - y) ** 2)))
+    return float(np.sqrt(np.mean((mean_of(outputs) - y) ** 2)))
 
 
-def between(known: Sequence[float], found: np.ndarray, wanted: Sequence[float]) -> np.ndarray:
+def between(known: Sequence[float], found: Array, wanted: Sequence[float]) -> Array:
     """Quantiles of other levels, (..., wanted), on straight lines between those found, (..., known)."""
     levels = np.asarray(known)
     outside = [q for q in wanted if q < levels[0] - 1e-9 or q > levels[-1] + 1e-9]
@@ -79,20 +92,28 @@ def between(known: Sequence[float], found: np.ndarray, wanted: Sequence[float]) 
     places = np.interp(wanted, levels, np.arange(len(levels)))
     low = np.minimum(places.astype(int), max(len(levels) - 2, 0))
     high = np.minimum(low + 1, len(levels) - 1)
-    share = places - low
-    return np.asarray(found[..., low] * (1 - share) + found[..., high] * share)
+    xp = array_namespace(found)
+    share = constant(found, places - low)
+    below, above = (xp.take(found, constant(found, ends, xp.int64), axis=-1) for ends in (low, high))
+    return below * (1 - share) + above * share
 
 
-def of_normal(mean: np.ndarray, deviation: np.ndarray, wanted: Sequence[float]) -> np.ndarray:
+def of_normal(mean: Array, deviation: Array, wanted: Sequence[float]) -> Array:
     """The quantiles, (..., wanted), of normal distributions."""
-    return np.asarray(mean[..., None] + deviation[..., None] * ndtri(np.asarray(wanted)))
+    mean, deviation = (array_namespace(mean).expand_dims(part, axis=-1) for part in (mean, deviation))
+    return mean + deviation * constant(mean, ndtri(np.asarray(wanted)))
 
 
-def in_units(scale: Standard, values: np.ndarray) -> np.ndarray:
+def in_units(scale: Standard, values: Array) -> Array:
     """Standardised values (n, targets, ...) in the units of the targets, also where these never were."""
     ones = (1,) * (values.ndim - 2)
-    deviation, mean = (a.reshape(-1, *ones) for a in (scale.deviation, scale.mean))
-    return np.asarray(values * deviation + mean)
+    deviation, mean = (constant(values, a.reshape(-1, *ones)) for a in (scale.deviation, scale.mean))
+    return values * deviation + mean
+
+
+def constant(like: Array, numbers: np.ndarray, dtype: Any = None) -> Array:
+    """Numbers as an array of the library of another, and of its dtype unless one is given."""
+    return array_namespace(like).asarray(numbers, dtype=like.dtype if dtype is None else dtype)
 
 
 def check_levels(where: str, value: Any) -> list[float]:

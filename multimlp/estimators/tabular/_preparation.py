@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from sklearn.preprocessing import QuantileTransformer
 
 from multimlp import blocks, random
+from multimlp.backend import Array, array_namespace
 from multimlp.frames import Schema
 
 MOST_ONE_HOT = 9
@@ -77,12 +79,25 @@ class Preparation:
 
     def matrix(self, X: Any) -> np.ndarray:
         """Shape (n, columns), float64, of an encoded table."""
-        numbers, codes = X
-        missing = np.isnan(numbers)
-        filled = np.where(missing[:, self.numbers], np.asarray(self.fill), numbers[:, self.numbers])
-        if self.ranks is not None:
-            filled = self.ranks.transform(filled)
-        return np.hstack([filled, missing[:, self.gaps], codes[:, self.one_hot], codes[:, self.embedded]])
+        normal = None if self.ranks is None else self.ranks.transform
+        return np.asarray(self.matrix_of(*X, normal))
+
+    def matrix_of(self, numbers: Array, codes: Array, normal: Callable[[Array], Array] | None) -> Array:
+        """As `matrix`, of arrays of any library; ``normal`` makes filled numbers normal."""
+        xp = array_namespace(numbers, codes)
+
+        def columns(x: Array, places: Sequence[int]) -> Array:
+            return xp.take(x, xp.asarray(np.asarray(places, dtype=np.int64)), axis=1)
+
+        parts = []
+        if self.numbers:
+            own = columns(numbers, self.numbers)
+            filled = xp.where(xp.isnan(own), xp.asarray(np.asarray(self.fill)), own)
+            parts.append(filled if normal is None else normal(filled))
+        if self.gaps:
+            parts.append(xp.astype(xp.isnan(columns(numbers, self.gaps)), xp.float64))
+        parts += [columns(codes, places) for places in (self.one_hot, self.embedded) if places]
+        return xp.concat(parts, axis=1)
 
     # ---- where the parts of a matrix are
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from multimlp.backend import Array, array_namespace
 from multimlp.estimators._standard import Standard, mean_and_deviation
 
 
@@ -30,6 +31,11 @@ class TargetScale(Standard):
         """Of targets of shape (n, k); the deviation of a constant column counts as 1."""
         return cls(*mean_and_deviation(y, weights), y.min(axis=0), y.max(axis=0))
 
-    def back(self, outputs: np.ndarray) -> np.ndarray:
+    def back(self, outputs: Array) -> Array:
         """Outputs as predictions, within the range that the targets had."""
-        return np.asarray(np.clip(super().back(outputs), self.low, self.high))
+        xp = array_namespace(outputs)
+        mean, deviation, low, high = (
+            xp.asarray(numbers, dtype=outputs.dtype)
+            for numbers in (self.mean, self.deviation, self.low, self.high)
+        )
+        return xp.minimum(xp.maximum(outputs * deviation + mean, low), high)

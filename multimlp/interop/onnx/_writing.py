@@ -10,12 +10,21 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from multimlp import tree
+from multimlp.blocks import Chain
 from multimlp.errors import DTypeError, InputError
 from multimlp.errors.checks import check_whole
 from multimlp.files import replacing
-from multimlp.interop._arrays import dtype_of
+from multimlp.interop._arrays import dtype_of, on_host
+from multimlp.interop._chains import has_parts
 from multimlp.interop._ensembles import parts_and_members
-from multimlp.interop._layers import Network, is_prelu, name_elsewhere, unsupported_activation
+from multimlp.interop._layers import (
+    Network,
+    check_single,
+    is_prelu,
+    name_elsewhere,
+    unsupported_activation,
+)
 from multimlp.interop._names import Names
 from multimlp.interop._parts import (
     Affine,
@@ -31,6 +40,7 @@ from multimlp.interop._parts import (
 )
 from multimlp.interop.onnx._expansions import Step, expansion_of
 from multimlp.interop.onnx._operators import CLIPS, OPERATORS, supported_activations
+from multimlp.interop.onnx._recording import Input, held, record
 
 OPSET, OLDEST_OPSET = 20, 13
 """What is written if nothing is said, and the oldest that can be asked for; the newest is that of the package onnx."""
@@ -54,7 +64,8 @@ def to_onnx(
     Parameters
     ----------
     mlp : MLP, or a chain of blocks
-        Dropout, which only training has, is left out.
+        Dropout, which only training has, is left out. A chain with blocks that other libraries have nothing for (embeddings, waves,
+        members, ...) is written as the operators that they are made of, by `record`; `from_onnx` does not read that back.
     params : tuple of Dense, or of the blocks' parameters
         float32, float64 or float16; of an MLP an ensemble too, as one graph whose weights have the members in front.
     path : path, optional
@@ -87,6 +98,9 @@ def to_onnx(
     """
     if opset is not None:
         opset = check_whole("opset", opset, low=OLDEST_OPSET, high=onnx.defs.onnx_opset_version())
+    if isinstance(mlp, Chain) and not has_parts(mlp):
+        check_single(mlp, params)
+        return _record_chain(mlp, params, path, opset)
     parts, members = parts_and_members(mlp, params, combine, "ONNX")
     dtype = dtype_of(params)
     if dtype not in _FLOATS:
@@ -110,6 +124,22 @@ def to_onnx(
         with replacing(path) as beside:
             beside.write_bytes(model.SerializeToString(deterministic=True))
     return model
+
+
+def _record_chain(chain: Chain, params: Any, path: Any, opset: int | None) -> onnx.ModelProto:
+    """A chain of any blocks."""
+    dtype, features = dtype_of(params), chain.in_features
+    if dtype not in _FLOATS:
+        raise DTypeError(f"params: dtype {dtype} cannot be exported; convert them to float32 first")
+    if features is None:
+        raise InputError("mlp: it does not say how many features come in; give its first block in_features=")
+    constants = tree.map(on_host, params)
+    return record(
+        lambda given: {"Y": chain.apply(tree.map(held, constants), given["X"], None)},
+        {"X": Input(dtype, features)},
+        path,
+        opset,
+    )
 
 
 def _opset_for(parts: Path, asked: int | None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from multimlp._polynomials import ratio
-from multimlp.backend import Array, Namespace
+from multimlp._typing import Array, Namespace
 
 # Wichura's coefficients, numerators and denominators, highest power first.
 _CENTRE = (
