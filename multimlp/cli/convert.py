@@ -35,8 +35,8 @@ from multimlp.cli.formats import (
     check_opset,
     check_target,
     format_of,
+    read_foreign,
     read_ours,
-    reading_of,
     remark,
     with_target_options,
 )
@@ -132,7 +132,7 @@ def _read(args: argparse.Namespace, source: str) -> Writing:
     """The source, and what is known of its task."""
     if source == OURS:
         return read_ours(args.source, args)
-    return Writing(*READERS[source](Path(args.source), reading_of(args, source)), "classification", None)
+    return Writing(*read_foreign(args.source, args, source), "classification", None)
 
 
 def _read_back(args: argparse.Namespace, target: str, mlp: MLP) -> Model:

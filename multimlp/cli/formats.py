@@ -194,7 +194,17 @@ def check_target(target: str, mlp: Any) -> None:
         )
 
 
-def reading_of(args: argparse.Namespace, source: str) -> Reading:
+def read_foreign(path: str, args: argparse.Namespace, source: str) -> Model:
+    """The model and the parameters of a file of this format, and a note if its activations are taken to be the default."""
+    found = READERS[source](Path(path), _reading_of(args, source))
+    if source not in WITH_ACTIVATIONS and args.activation is None:
+        note(
+            f"{source} files hold weights and tell no activations: {DEFAULT_ACTIVATION} is taken; say another with --activation"
+        )
+    return found
+
+
+def _reading_of(args: argparse.Namespace, source: str) -> Reading:
     """How to read a model of this format, from ``--activation``, ``--final-activation`` and where it shall be.
 
     Raises
@@ -205,10 +215,6 @@ def reading_of(args: argparse.Namespace, source: str) -> Reading:
     if source in WITH_ACTIVATIONS and (args.activation or args.final_activation):
         raise InputError(
             f"--activation: {source} models tell their activations themselves; leave it and --final-activation out"
-        )
-    if source not in WITH_ACTIVATIONS and args.activation is None:
-        note(
-            f"{source} files hold weights and tell no activations: {DEFAULT_ACTIVATION} is taken; say another with --activation"
         )
     if args.batch_norm is not None and source != "gluon":
         raise InputError(

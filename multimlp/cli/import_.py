@@ -12,12 +12,11 @@ example:
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from multimlp import files
 from multimlp._terminal import print_text
 from multimlp.cli.common import add_common, file_name, print_json
-from multimlp.cli.formats import READERS, add_source_options, format_of, reading_of
+from multimlp.cli.formats import READERS, add_source_options, format_of, read_foreign
 from multimlp.files import check_apart, check_writable
 
 
@@ -39,10 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     source = args.source or format_of(args.file)
-    how = reading_of(args, source)
     check_writable(args.output)
     check_apart(args.output, args.file)
-    mlp, params = READERS[source](Path(args.file), how)
+    mlp, params = read_foreign(args.file, args, source)
     files.save(args.output, mlp, params)
     if args.json:
         print_json({"file": args.file, "format": source, "output": args.output, "mlp": mlp.to_spec()})
