@@ -79,8 +79,10 @@ class Preparation:
 
     def matrix(self, X: Any) -> np.ndarray:
         """Shape (n, columns), float64, of an encoded table."""
-        normal = None if self.ranks is None else self.ranks.transform
-        return np.asarray(self.matrix_of(*X, normal))
+        numbers, codes = X
+        return np.asarray(
+            self.matrix_of(numbers, codes, None if self.ranks is None else self.ranks.transform)
+        )
 
     def matrix_of(self, numbers: Array, codes: Array, normal: Callable[[Array], Array] | None) -> Array:
         """As `matrix`, of arrays of any library; ``normal`` makes filled numbers normal."""
