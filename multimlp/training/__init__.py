@@ -19,6 +19,7 @@ from multimlp.training._sources import InMemory, Source, place
 from multimlp.training._sweep import sweep
 from multimlp.training._sweep_result import Best, SweepResult
 from multimlp.training._table import Table
+from multimlp.training._watched import go_on_with, part_of, worth_cutting
 from multimlp.training.engines import Problem
 
 __all__ = [
@@ -39,10 +40,13 @@ __all__ = [
     "check_rows_apart",
     "compared",
     "fit",
+    "go_on_with",
     "group_for",
     "members_that_fit",
+    "part_of",
     "place",
     "predict",
     "sweep",
     "take_rows",
+    "worth_cutting",
 ]
