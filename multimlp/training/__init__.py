@@ -5,6 +5,8 @@
 """
 
 from multimlp.training._agreement import Agreement
+from multimlp.training._checkpoint import check_settings
+from multimlp.training._described import described
 from multimlp.training._devices import GroupReport, group_for
 from multimlp.training._evaluation import predict
 from multimlp.training._examples import check_rows
@@ -38,7 +40,9 @@ __all__ = [
     "all_finite",
     "check_rows",
     "check_rows_apart",
+    "check_settings",
     "compared",
+    "described",
     "fit",
     "go_on_with",
     "group_for",
