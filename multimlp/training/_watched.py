@@ -171,8 +171,8 @@ def train_watched(
     training, epochs, epoch = Training(together, params), candidates[0].run.epochs, 0
     try:
         now = MemberParams(training, target)
-        for place, candidate in enumerate(candidates):
-            candidate.begin(now, place)
+        for i, candidate in enumerate(candidates):
+            candidate.begin(now, i)
         going_on = np.asarray([not candidate.ended for candidate in candidates])
         while going_on.any():
             with training.epochs(source, epochs, epoch) as passes:
@@ -181,9 +181,9 @@ def train_watched(
                     active = int(going_on.sum())
                     found = {"loss": passed.member_loss, **figures(training.params(), len(members))}
                     now = MemberParams(training, target)
-                    for place in np.flatnonzero(going_on):
+                    for place in np.flatnonzero(going_on).tolist():
                         own = {name: float(values[place]) for name, values in found.items()}
-                        candidates[members[place]].after(own, now, int(place))
+                        candidates[members[place]].after(own, now, place)
                     going_on = np.asarray([not candidates[i].ended for i in members])
                     left = int(going_on.sum())
                     # Whoever ends early has done with all his epochs.
@@ -197,8 +197,8 @@ def train_watched(
             problem = dataclasses.replace(problem, placement=placement(len(members)))
             training, going_on = go_on_with(training, problem, going_on), going_on[going_on]
         now = MemberParams(training, target)
-        for place in np.flatnonzero(going_on):
-            candidates[members[place]].leave(now, int(place))
+        for place in np.flatnonzero(going_on).tolist():
+            candidates[members[place]].leave(now, place)
     finally:
         for candidate in candidates:
             candidate.close()
