@@ -45,16 +45,27 @@ class Run:
         The current parameters; fetched when read.
     stopped : str or None
         Why training ends, once `stop` was called.
+    candidate : int or None
+        Which one of `multimlp.sweep` it is.
+    settings : dict
+        Of a candidate, by the names of the grid.
     """
 
     def __init__(
-        self, mlp: Any, epochs: int, history: dict[str, list[float]], read_params: Callable[[], Tree]
+        self,
+        mlp: Any,
+        epochs: int,
+        history: dict[str, list[float]],
+        read_params: Callable[[], Tree],
+        candidate: int | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.mlp = mlp
         self.epoch = 0
         self.epochs = epochs
         self.history = history
         self.stopped: str | None = None
+        self.candidate, self.settings = candidate, dict(settings or {})
         self._read_params = read_params
 
     def __repr__(self) -> str:
@@ -74,6 +85,14 @@ class Run:
         A checkpoint remembers it: the run is over, and repeating it trains no further.
         """
         self.stopped = reason
+
+    def read_with(self, read_params: Callable[[], Tree]) -> None:
+        """From now on the parameters are fetched so."""
+        self._read_params = read_params
+
+    def freeze(self, params: Tree) -> None:
+        """These are the parameters from now on."""
+        self._read_params = _Kept(params)
 
     def record(self, figures: Mapping[str, float]) -> None:
         """Add the figures of an epoch to the history."""
@@ -249,6 +268,21 @@ class EarlyStopping(Callback):
         self._waited, self.best_params = int(figures["waited"]), state["params"]
 
 
+_CANDIDATE = "{candidate}"
+
+
+def _own_place(argument: str, place: str | Path, run: Run) -> str:
+    """Where the records of a run go; the candidates of a sweep have places of their own."""
+    if run.candidate is None:
+        return str(place)
+    if _CANDIDATE not in str(place):
+        raise InputError(
+            f"{argument}: all candidates of a sweep would write to {str(place)!r}; put {_CANDIDATE} into it, which becomes the number "
+            "of the candidate"
+        )
+    return str(place).replace(_CANDIDATE, str(run.candidate))
+
+
 class _Writer(Callback):
     """Appends a record per epoch to a text file that is flushed each time, so that it can be followed."""
 
@@ -257,10 +291,11 @@ class _Writer(Callback):
         self._file: TextIO | None = None
 
     def on_fit_begin(self, run: Run) -> None:
+        path = Path(_own_place("path", self.path, run))
         try:
-            self._file = self.path.open("a" if run.epoch else "w", newline="", encoding="utf-8")
+            self._file = path.open("a" if run.epoch else "w", newline="", encoding="utf-8")
         except OSError as error:
-            raise InputError(f"path: cannot write {str(self.path)!r}: {error.strerror}") from None
+            raise InputError(f"path: cannot write {str(path)!r}: {error.strerror}") from None
 
     def on_epoch_end(self, run: Run) -> None:
         assert self._file is not None
@@ -322,7 +357,7 @@ class TensorBoardLogger(Callback):
             from tensorboardX import SummaryWriter
         except ImportError:
             raise missing_dependency("tensorboardX", "TensorBoardLogger", "tensorboard") from None
-        self._writer = SummaryWriter(self.folder)
+        self._writer = SummaryWriter(_own_place("folder", self.folder, run))
 
     def on_epoch_end(self, run: Run) -> None:
         for name, value in run.latest().items():

@@ -11,6 +11,7 @@ from unittest import mock
 import numpy as np
 
 import multimlp as mm
+from multimlp import blocks
 from multimlp.distributed import Group, Window
 from multimlp.errors import MultimlpError
 
@@ -27,6 +28,10 @@ def data():
 def own_loss(outputs, y):
     xp = mm.array_namespace(outputs)
     return xp.sum((outputs - y) ** 2, axis=-1)
+
+
+def own_penalty(params):
+    return 0.01 * sum(mm.xp.sum(leaf * leaf) for leaf in mm.tree.leaves(params))
 
 
 def own_model(params, X, key=None):
@@ -54,12 +59,65 @@ def own_params():
     return {"w": np.full((FEATURES, CLASSES), 0.1), "b": np.zeros(CLASSES)}
 
 
+def numbers():
+    return data()[0][:, 0] ** 2
+
+
+def decisions():
+    return (data()[0][:, :2] > 0).astype(np.float64)
+
+
+def named_inputs():
+    X, y, _ = data()
+    return {"a": X[:, :2], "b": {"c": X[:, 2:]}, "kind": y[:, None]}
+
+
+def placed_inputs():
+    X, y, _ = data()
+    return X[:, :2], X[:, 2:], y[:, None]
+
+
+def of_several(first, second, kind):
+    """A chain of two inputs of numbers, the second by a key or by keys in turn, and one of categories."""
+    parts = [
+        blocks.select(first, features=2),
+        mm.chain(*map(blocks.select, second[:-1]), blocks.select(second[-1], features=3)),
+        mm.chain(blocks.select(kind, features=1), blocks.embedding([CLASSES], 2)),
+    ]
+    return mm.chain(blocks.concat(parts), blocks.dense(6, "tanh"), blocks.dropout(0.2), blocks.dense(2))
+
+
+def normalised():
+    inner = mm.chain(blocks.rms_norm(), blocks.dense(8, "gelu"), blocks.dropout(0.2), blocks.dense(8))
+    return mm.chain(
+        blocks.dense(8, in_features=FEATURES),
+        blocks.layer_norm(),
+        "silu",
+        blocks.residual(inner),
+        blocks.weight_norm_dense(CLASSES),
+    )
+
+
+def fading():
+    rate = mm.schedules.cosine(0.4, 20)
+    return mm.chain(
+        blocks.dense(8, "tanh", in_features=FEATURES), blocks.dropout(rate), blocks.dense(CLASSES)
+    )
+
+
+def batch_ensemble():
+    """Members inside one network."""
+    layer = blocks.batch_ensemble(8, 4, in_features=FEATURES, input_init="signs")
+    return mm.chain(blocks.replicate(4), layer, "tanh", blocks.dropout(0.2), blocks.heads(CLASSES, 4))
+
+
 MODEL = {"activation": "tanh"}
+_loss = mm.losses.with_options
 WEIGHTED = {"sample_weight": lambda: data()[2]}
 L2 = mm.regularizers.l2(0.01)
 
 CASES = {
-    # name: (options of the MLP, arguments of fit); batches of 7 rows, the last of one, unless said otherwise
+    # name: (options of the MLP, or what makes a model, arguments of fit); batches of 7 rows, the last of one, unless said otherwise
     "plain": ({}, {}),
     "dropout": ({"dropout": 0.3}, {"batch_size": 8}),
     "weights, clipped, scheduled": (
@@ -87,9 +145,40 @@ CASES = {
     "memory map": ({}, {"X": memory_map}),
     "validation": ({}, {"validation": 0.2, "metrics": ["accuracy"]}),
     "more processes than rows": ({}, {"batch_size": 1}),
+    "quantile": ({}, WEIGHTED | {"y": numbers, "loss": _loss("quantile", quantiles=(0.1, 0.5, 0.9))}),
+    "gaussian_nll": ({}, {"y": regression, "loss": "gaussian_nll", "regularizer": L2}),
+    "student_nll": ({}, WEIGHTED | {"y": numbers, "loss": _loss("student_nll", df=3.0)}),
+    "mixture_nll": ({"dropout": 0.2}, {"y": numbers, "loss": _loss("mixture_nll", components=3)}),
+    "focal": ({}, {"loss": _loss("focal", gamma=1.5, class_weights=(0.5, 1.0, 2.0))}),
+    "binary_focal": ({}, WEIGHTED | {"y": decisions, "loss": "binary_focal"}),
+    "ordinal": ({}, {"loss": "ordinal", "optimizer": "lbfgs"}),
+    "class weights, ensemble": (
+        {"members": 2},
+        WEIGHTED | {"loss": _loss("cross_entropy", class_weights=(0.5, 1.0, 2.0), label_smoothing=0.1)},
+    ),
+    "normalised, residual": (normalised, WEIGHTED | {"regularizer": L2}),
+    "dropout that fades": (fading, {"batch_size": 8}),
+    "batch ensemble": (batch_ensemble, WEIGHTED | {"regularizer": own_penalty, "validation": 0.2}),
+    "batch ensemble, lbfgs": (batch_ensemble, {"optimizer": "lbfgs", "regularizer": own_penalty}),
+    "inputs by name": (
+        lambda: of_several("a", ["b", "c"], "kind"),
+        WEIGHTED | {"X": named_inputs, "y": regression, "loss": "mse"},
+    ),
+    "inputs in turn": (lambda: of_several(0, [1], 2), {"X": placed_inputs, "y": regression, "loss": "huber"}),
 }
 TOLERANCES = {"float16": 1e-3, "bfloat16": 2e-2, "float32": 1e-4}
 """Where numbers are not float64's: products of other sizes round in another order, to 16 bits."""
+
+
+def outputs_for(loss, y):
+    """How many outputs a network needs for the targets."""
+    rule = mm.losses.get("cross_entropy" if loss is None else loss)
+    columns = 1 if y is None or y.ndim == 1 else y.shape[1]
+    return (
+        CLASSES - (rule.decides == "rank")
+        if rule.decides in ("class", "rank") or y is None
+        else rule.outputs_for(columns)
+    )
 
 
 def fitted(name, backend, **more):
@@ -116,9 +205,11 @@ def fitted(name, backend, **more):
         return None
     if options is None:
         model = own_model
+    elif callable(options):
+        model = options()
     else:
         members = options.get("members")
-        width = 2 if given.get("loss") in ("mse", own_loss) else CLASSES
+        width = outputs_for(given.get("loss"), given["y"])
         model = mm.MLP(FEATURES, 8, width, **MODEL | {k: v for k, v in options.items() if k != "members"})
         if members:
             master = "float32" if given["dtype"] in ("float16", "bfloat16") else given["dtype"]

@@ -31,8 +31,7 @@ def on_devices(names, devices):
         "one": cases.table(names, "jax")[0],
         "several": [{name: cases.fitted(name, "jax", devices=most) for name in names} for _ in range(2)],
         "shards": [
-            {name: cases.fitted(name, "jax", devices=count, shards=4) for name in names if name != "float16"}
-            for count in devices
+            {name: cases.fitted(name, "jax", devices=count, shards=4) for name in names} for count in devices
         ],
         "reason": cases.small_fit(**several).engine_reason,
         "refused": {
@@ -40,7 +39,6 @@ def on_devices(names, devices):
             "no such": cases.said(lambda: cases.small_fit(backend="jax", devices=["cpu", "cpu:9"])),
             "named": cases.said(lambda: cases.small_fit(backend="jax", devices=["cpu:1", "cpu:2"])),
             "shards": cases.said(lambda: cases.small_fit(backend="jax", devices=most, shards=most + 1)),
-            "float16": cases.said(lambda: cases.small_fit(**several, shards=4, dtype="float16")),
         },
         "local": _local(),
         "sweeps": [swept(count) for count in (None, *devices[1:])],

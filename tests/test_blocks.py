@@ -294,6 +294,39 @@ def test_chains_train_to_the_same_numbers_on_every_backend():
         np.testing.assert_allclose(found, ends["numpy"], atol=1e-12, err_msg=library)
 
 
+@pytest.mark.parametrize("library", ["numpy", "torch", pytest.param("jax", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("ensemble", [False, True])
+def test_members_inside_a_network_learn_each_by_itself(library, ensemble):
+    """The loss of an example is the mean over them: at k times the rate each learns as a network of its own."""
+    pytest.importorskip(library)
+    X, y = RNG.standard_normal((40, 4)), RNG.integers(0, 3, 40)
+    model = mm.chain(blocks.replicate(2), blocks.heads(3, 2, in_features=4))
+    alone = mm.chain(blocks.dense(3, in_features=4))
+    given = {
+        "epochs": 2,
+        "batch_size": 9,
+        "dtype": "float64",
+        "validation": (X[:9], y[:9]),
+        "progress": False,
+    }
+    given["sample_weight"] = RNG.random(40)
+    start = model.init(range(2) if ensemble else 0, dtype="float64")
+    twice, once = (mm.optimizers.sgd(rate, momentum=0.0) for rate in (0.2, 0.1))
+    found = mm.fit(model, X, y, params=start, backend=library, optimizer=twice, **given)
+    host = mm.get_backend(library).to_numpy
+    histories = []
+    for outer in range(2) if ensemble else [None]:
+        for member in range(2):
+            mine = (outer, member) if ensemble else (member,)
+            params = (tree.map(lambda leaf, mine=mine: leaf[mine], start[1]),)
+            single = mm.fit(alone, X, y, params=params, optimizer=once, **given)
+            histories.append(single.history)
+            for leaf, own in zip(tree.leaves(found.params[1]), tree.leaves(single.params), strict=True):
+                assert np.abs(host(leaf)[mine] - own).max() < 1e-12
+    for name, values in found.history.items():
+        assert np.abs(np.mean([history[name] for history in histories], axis=0) - values).max() < 1e-12
+
+
 def test_a_rate_that_changes_is_that_of_the_step():
     chain = mm.chain(blocks.dropout(mm.schedules.piecewise([3], [0.75, 0.0])))
     ones, key = np.ones((200, 50)), mm.random.key(0)

@@ -30,6 +30,17 @@ COMPILED = (
     "float16",
     "lbfgs, weights",
     "stream",
+    "quantile",
+    "gaussian_nll",
+    "mixture_nll",
+    "focal",
+    "binary_focal",
+    "ordinal",
+    "class weights, ensemble",
+    "normalised, residual",
+    "dropout that fades",
+    "batch ensemble",
+    "inputs by name",
 )
 """Cases for libraries that compile each of them, which takes seconds."""
 

@@ -31,10 +31,9 @@ def check_devices(found, names):
         several, again = (table[name] for table in found["several"])
         assert worst(several, found["one"][name]) <= limit, name
         assert same_bits(again, several), name
-        if name != "float16":
-            first, *others = (table[name] for table in found["shards"])
-            assert worst(first, found["one"][name]) <= limit, name
-            assert all(same_bits(other, first) for other in others), name
+        first, *others = (table[name] for table in found["shards"])
+        assert worst(first, found["one"][name]) <= limit, name
+        assert all(same_bits(other, first) for other in others), name
 
 
 def check_members(found, what="members"):
@@ -85,7 +84,6 @@ def test_four_devices_of_one_process_give_the_numbers_of_one(monkeypatch):
     assert refused["shards"].startswith(
         "InputError: shards: 5 pieces of a batch cannot be dealt to 4 workers"
     )
-    assert refused["float16"].startswith("CapabilityError: shards: in float16")
 
 
 @pytest.mark.slow
@@ -95,8 +93,6 @@ def test_four_devices_of_one_process_give_the_numbers_of_one(monkeypatch):
 def test_shards_give_the_same_bits_on_any_number_of_processes(backend, processes):
     pytest.importorskip(backend)
     names = [name for name in cases.CASES if alone(backend)[name] is not None]
-    if backend == "jax":
-        names.remove("float16")
     one = cases.table(names, backend, shards=4)[0]
     many = run(functools.partial(cases.table, devices="all", shards=4), processes, backend, names, backend)
     for name in names:

@@ -279,3 +279,21 @@ def test_the_options_of_the_launcher_are_not_passed_on():
     ]
     left = train._without(given, "--processes", "--restarts", "--devices")
     assert left == ["train", "digits", "--hidden", "8", "--json"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", ["torch", "jax"])
+def test_processes_that_a_program_has_joined_itself_are_used_as_they_are(library, tmp_path):
+    pytest.importorskip(library)
+    address = f"127.0.0.1:{_free_port()}"
+    files = [tmp_path / f"{rank}.npz" for rank in (0, 1)]
+    commands = [python("joined_worker.py", library, address, rank, files[rank]) for rank in (0, 1)]
+    found = outputs(commands, environment(), 200)
+    assert [code for code, *_ in found] == [0, 0], found
+    import data_parallel_cases as cases
+
+    vector, history = cases.fitted("dropout", library)
+    first, second = map(np.load, files)
+    assert np.array_equal(first["vector"], second["vector"])
+    assert np.abs(first["vector"] - vector).max() < 1e-12
+    assert np.abs(first["loss"] - history["loss"]).max() < 1e-12

@@ -1,17 +1,19 @@
 """`MLPSearchCV`: the scores of scikit-learn's searches on the same estimator, and its manners."""
 
+import json
+
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn.base import clone
 from sklearn.datasets import load_iris
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from multimlp.errors import InputError
+from multimlp.errors import FileFormatError, InputError
 from multimlp.estimators import MLPClassifier, MLPRegressor, MLPSearchCV
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -166,3 +168,101 @@ MANY = {"max_iter": 100, "random_state": 0, "learning_rate_init": 0.03}
 )
 def test_sklearn_checks(estimator, check):
     check(estimator)
+
+
+# ---- checkpoints ---------------------------------------------------------------------------------------------------------
+
+
+def results(search):
+    return {k: v for k, v in search.cv_results_.items() if "time" not in k}
+
+
+def equal_results(one, other):
+    assert results(one).keys() == results(other).keys()
+    for name, values in results(one).items():
+        if name == "params":
+            assert values == other.cv_results_[name]
+        else:
+            np.testing.assert_array_equal(
+                np.ma.getdata(values), np.ma.getdata(other.cv_results_[name]), err_msg=name
+            )
+    assert (one.alone_, one.best_params_, one.best_score_) == (
+        other.alone_,
+        other.best_params_,
+        other.best_score_,
+    )
+
+
+@pytest.mark.parametrize("name", ["shapes", "pipeline", "many scores", "one score", "early"])
+def test_a_search_that_was_cut_short_goes_on(tmp_path, monkeypatch, name):
+    estimator, grid, given = ALIKE[name]
+    given = {"cv": 3, **given}
+    whole = MLPSearchCV(estimator, grid, **given).fit(X, Y, sample_weight=WEIGHT)
+    folder = tmp_path / "new" / "search"
+    kept = MLPSearchCV(estimator, grid, checkpoint=folder, **given)
+    scored, calls = MLPSearchCV._scored, []
+
+    def cut(self, *arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return scored(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MLPSearchCV, "_scored", cut)
+        with pytest.raises(KeyboardInterrupt):
+            kept.fit(X, Y, sample_weight=WEIGHT)
+        assert len(list(folder.iterdir())) == 2
+        kept.fit(X, Y, sample_weight=WEIGHT)
+        equal_results(kept, whole)
+        patch.setattr(MLPSearchCV, "_scored", None)
+        equal_results(kept.fit(X, Y, sample_weight=WEIGHT), whole)
+
+
+def test_a_folder_belongs_to_its_search(tmp_path):
+    grid = {"alpha": [0.0, 1.0]}
+    MLPSearchCV(CLASSIFIER, grid, cv=3, checkpoint=tmp_path).fit(X, Y)
+    for given, rows, message in [
+        ((CLASSIFIER, {"alpha": [0.0, 2.0]}), (X, Y), "candidates="),
+        ((clone(CLASSIFIER).set_params(max_iter=31), grid), (X, Y), "estimator="),
+        ((CLASSIFIER, grid), (X + 1, Y), "X="),
+        ((CLASSIFIER, grid), (X, Y, WEIGHT), "sample_weight=None"),
+        ((CLASSIFIER, grid, {"cv": KFold(3)}), (X, Y), "splits="),
+        ((CLASSIFIER, grid, {"scoring": "f1_macro"}), (X, Y), "scoring=None"),
+    ]:
+        *plain, more = given if len(given) == 3 else (*given, {})
+        search = MLPSearchCV(*plain, checkpoint=tmp_path, **{"cv": 3, **more})
+        with pytest.raises(InputError, match=rf"checkpoint: .* belongs to a search with {message}"):
+            search.fit(*rows)
+    labels = np.asarray(["a", "b", "c"])[Y]
+    MLPSearchCV(CLASSIFIER, grid, cv=3, checkpoint=tmp_path / "labels").fit(X, labels)
+    with pytest.raises(InputError, match="belongs to a search with y="):
+        MLPSearchCV(CLASSIFIER, grid, cv=3, checkpoint=tmp_path / "labels").fit(X, labels[::-1])
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "3", "version", "scores"])
+def test_damaged_scores_are_named(tmp_path, text):
+    search = MLPSearchCV(CLASSIFIER, {"alpha": [0.0, 1.0]}, cv=2, checkpoint=tmp_path).fit(X, Y)
+    path = tmp_path / "group-0-split-1.json"
+    if text in ("version", "scores"):
+        held = json.loads(path.read_text())
+        held |= {"multimlp.search": 0} if text == "version" else {"scores": {"scores": [{}]}}
+        text = json.dumps(held)
+    path.write_text(text)
+    with pytest.raises(FileFormatError, match=path.name):
+        search.fit(X, Y)
+
+
+def test_fits_that_failed_are_remembered(tmp_path):
+    search = MLPSearchCV(CLASSIFIER, {"learning_rate_init": [0.01, -1.0]}, cv=2, checkpoint=tmp_path)
+    whole = MLPSearchCV(CLASSIFIER, {"learning_rate_init": [0.01, -1.0]}, cv=2)
+    for one in (whole, search, search):
+        with pytest.warns(
+            FitFailedWarning, match="2 fits of 4 failed; the first, of candidate 1 .*expected a number in"
+        ):
+            one.fit(X, Y)
+    equal_results(search, whole)
+    none = MLPSearchCV(CLASSIFIER, {"learning_rate_init": [-2.0, -1.0]}, cv=2, checkpoint=tmp_path / "none")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="expected a number in"):
+            none.fit(X, Y)

@@ -20,6 +20,10 @@ AXIS = "workers"
 _OPTIONS = {"xla_allow_excess_precision": False}
 """Else numbers of 16 bits are rounded or not, as XLA merges operations, which it does in another way for each number of devices."""
 
+_APART = {"xla_disable_hlo_passes": "fusion,algsimp"}
+"""XLA takes barriers away before it merges what is left of a step; and in a program of several devices it does not see some of the forms
+that it rewrites in that of one, such as a division by what was broadcast."""
+
 
 class Mesh:
     """Devices that run the same program, each on its own part of the rows.
@@ -68,7 +72,9 @@ class Mesh:
 
     # ---- around it
 
-    def compile(self, function: Function, compiler: str | None = None, state: int = 0) -> Function:
+    def compile(
+        self, function: Function, compiler: str | None = None, state: int = 0, apart: bool = False
+    ) -> Function:
         def whole(given: Arrays, rest: Arrays) -> Arrays:
             return function((*given, *rest))
 
@@ -84,7 +90,7 @@ class Mesh:
                 in_shardings=everywhere,
                 out_shardings=everywhere,
                 donate_argnums=0,
-                compiler_options=_OPTIONS,
+                compiler_options=_OPTIONS | _APART if apart else _OPTIONS,
             )
         )
 

@@ -92,7 +92,9 @@ class Collectives:
 
     # ---- around it
 
-    def compile(self, function: Function, compiler: str | None = None, state: int = 0) -> Function:
+    def compile(
+        self, function: Function, compiler: str | None = None, state: int = 0, apart: bool = False
+    ) -> Function:
         program = tf.function(lambda *arrays: function(arrays), autograph=False, reduce_retracing=False)
 
         def run(arrays: Arrays) -> Arrays:

@@ -29,6 +29,7 @@ from multimlp.backends.tensorflow._dtypes import (
 )
 from multimlp.backends.tensorflow._dtypes import bool as boolean
 from multimlp.backends.tensorflow._functions import binary, matched, unary
+from multimlp.backends.tensorflow._tracing import is_for_xla
 
 __all__ = [
     "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and",
@@ -108,6 +109,22 @@ def _log(x: Tensor) -> Tensor:
         return raw.Log(x=x)
     a, b = tf.math.real(x), tf.math.imag(x)
     return tf.complex(raw.Log(x=_hypot(a, b)), raw.Atan2(y=b, x=a))
+
+
+def _sqrt(x: Tensor) -> Tensor:
+    """XLA's derivative for complex numbers lacks a conjugate; that of a power has it, and the values stay those of the root."""
+    if not (_is_complex(x) and is_for_xla()):
+        return raw.Sqrt(x=x)
+    root, finite = tf.stop_gradient(raw.Sqrt(x=x)), _isfinite(x)
+    power = tf.pow(tf.where(finite, x, tf.ones_like(x)), tf.constant(0.5, x.dtype))
+    return tf.where(finite, power + tf.stop_gradient(root - power), root)
+
+
+def _reciprocal(x: Tensor) -> Tensor:
+    """As `_sqrt`; the derivative of a quotient has the conjugate."""
+    if not (_is_complex(x) and is_for_xla()):
+        return raw.Reciprocal(x=x)
+    return raw.RealDiv(x=tf.ones_like(x), y=x)
 
 
 def _log2(x: Tensor) -> Tensor:
@@ -278,13 +295,13 @@ logical_not = unary("logical_not", BOOLEAN, raw.LogicalNot, "Logical not.")
 negative = unary("negative", NUMERIC, _negative, "Minus x; unsigned integers wrap.")
 positive = unary("positive", NUMERIC, _identity, "Plus x.")
 real = unary("real", NUMERIC, lambda x: tf.math.real(x) if _is_complex(x) else x, "Real part.")
-reciprocal = unary("reciprocal", FLOATING, raw.Reciprocal, "1 / x.")
+reciprocal = unary("reciprocal", FLOATING, _reciprocal, "1 / x.")
 round = unary("round", NUMERIC, _round, "Nearest integer, halves to even.")
 sign = unary("sign", NUMERIC, _sign, "-1, 0 or 1; x / abs(x) for complex x.")
 signbit = unary("signbit", REAL_FLOATING, _signbit, "Whether the sign bit is set, as for -0.0.")
 sin = unary("sin", FLOATING, raw.Sin, "Sine.")
 sinh = unary("sinh", FLOATING, raw.Sinh, "Hyperbolic sine.")
-sqrt = unary("sqrt", FLOATING, raw.Sqrt, "Square root.")
+sqrt = unary("sqrt", FLOATING, _sqrt, "Square root.")
 square = unary("square", NUMERIC, raw.Square, "x * x.")
 tan = unary("tan", FLOATING, raw.Tan, "Tangent.")
 tanh = unary("tanh", FLOATING, _tanh, "Hyperbolic tangent.")

@@ -23,6 +23,9 @@ from multimlp.tree import Tree
 class Replicate(Block):
     """The rows as they are for each of ``members``: (..., n, features) to (..., members, n, features).
 
+    A model that keeps its members to the end gives outputs of shape (members, n, k); `multimlp.fit` takes for an example's loss the mean
+    over them, so that each member learns by itself.
+
     Parameters
     ----------
     members : int

@@ -41,6 +41,12 @@ class Workers(Placement, Protocol):
     uniform: bool
     """Whether all run one program, in which `index` is an array; else each process has a program of its own."""
 
+    def compile(
+        self, function: _Function, compiler: str | None = None, state: int = 0, apart: bool = False
+    ) -> _Function:
+        """As that of a placement. ``apart``: no operations are merged or rewritten where that could round otherwise in the program of
+        another number of workers, although parts are `sealed`."""
+
     def index(self, like: Array) -> Any:
         """Which worker this is, from 0: an int, or an int32 array of shape () where they are `uniform`."""
 

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,15 @@ from multimlp.estimators._solvers import full_batch
 from multimlp.mlp import MLP
 from multimlp.optimizers import Optimizer
 from multimlp.regularizers import Regularizer
-from multimlp.training import InMemory, Problem, Training, members_that_fit
+from multimlp.training import (
+    InMemory,
+    Problem,
+    Training,
+    go_on_with,
+    members_that_fit,
+    part_of,
+    worth_cutting,
+)
 from multimlp.training.engines import master_dtype
 from multimlp.tree import Tree
 
@@ -151,7 +159,7 @@ def _train(
     count, lead = len(estimators), estimators[0]
     members = np.arange(count)
     params = tree.map(lambda leaf: _repeated(leaf, count, target), start)
-    training = Training(_part(together, members), params)
+    training = Training(part_of(together, members), params)
     best, waited = np.full(count, math.inf), np.zeros(count)
     done: dict[int, Outcome] = {}
     epoch = 0
@@ -173,12 +181,14 @@ def _train(
                     done.update(
                         _leaving(estimators, members, np.flatnonzero(ended), training.params(), losses)
                     )
-                if len(done) == count or _worth_cutting(together, count - len(done), len(members)):
+                if len(done) == count or worth_cutting(together, count - len(done), len(members)):
                     break
         if training.interrupted:
             raise KeyboardInterrupt
         if len(done) < count:
-            members, training = _cut(together, members, done, training)
+            kept = np.asarray([i not in done for i in members])
+            members = members[kept]
+            training = go_on_with(training, part_of(together, members), kept)
     for i, estimator in enumerate(estimators):
         estimator.best_loss_ = float(best[i])
         estimator._no_improvement_count = int(waited[i])
@@ -217,11 +227,6 @@ def _options(optimizer: Optimizer) -> dict[str, Any]:
     }
 
 
-def _part(together: Problem, members: np.ndarray) -> Problem:
-    own = tuple((name, tuple(values[i] for i in members)) for name, values in together.own)
-    return dataclasses.replace(together, members=len(members), own=own)
-
-
 def _repeated(leaf: Array, count: int, target: Target) -> Array:
     host = np.asarray(target.backend.to_numpy(leaf))
     dtype = master_dtype(target.dtype)
@@ -248,30 +253,3 @@ def _leaving(
         error = None if math.isfinite(losses[place]) else diverged(estimators[i])
         own = tree.map(lambda leaf, place=int(place): leaf[place, ...], params)
         yield i, (own, error)
-
-
-def _worth_cutting(problem: Problem, active: int, members: int) -> bool:
-    """Whether those that have had enough are to be left out: a program for another number is compiled anew, or laid out anew."""
-    return active * (4 if problem.compiled else 2) <= members
-
-
-def _cut(
-    together: Problem, members: np.ndarray, done: dict[int, Outcome], training: Training
-) -> tuple[np.ndarray, Training]:
-    """Go on with those that have not had enough."""
-    steps = training.steps
-    params, state = training.finish()
-    kept = np.asarray([i not in done for i in members])
-    take = _rows(np.flatnonzero(kept), len(members), together)
-    left = members[kept]
-    return left, Training(_part(together, left), tree.map(take, params), tree.map(take, state), steps)
-
-
-def _rows(places: np.ndarray, members: int, problem: Problem) -> Callable[[Array], Array]:
-    backend = problem.backend
-    indices = backend.asarray(places, dtype="int32", device=problem.device)
-
-    def take(leaf: Array) -> Array:
-        return leaf if leaf.ndim == 0 else backend.xp.take(leaf, indices, axis=0)
-
-    return take

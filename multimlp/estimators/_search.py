@@ -22,6 +22,7 @@ from multimlp.estimators._base import store
 from multimlp.estimators._classifier import MLPClassifier
 from multimlp.estimators._members import Fitting, why_alone
 from multimlp.estimators._regressor import MLPRegressor
+from multimlp.estimators._search_checkpoint import SearchCheckpoint, settings_of
 from multimlp.estimators._search_groups import Settings, grouped, last_step, prefix_of, transformed
 from multimlp.estimators._search_results import cv_results
 from multimlp.estimators._search_scores import Fitted, Rows, ScoreTable, fitted_alone
@@ -71,6 +72,10 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
         The score of a candidate that cannot be fitted, such as one that diverges.
     return_train_score : bool
     verbose : int
+    checkpoint : path, optional
+        A folder, in which the scores of each group of candidates on each split are kept when they are known; if it exists, the search goes
+        on with those that are missing. One of another search (estimator, candidates, data, splits) is refused: give ``random_state`` where
+        candidates are drawn, and where ``cv`` shuffles.
 
     Attributes
     ----------
@@ -106,6 +111,7 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
         error_score: Any = np.nan,
         return_train_score: bool = False,
         verbose: int = 0,
+        checkpoint: Any = None,
     ) -> None:
         store(self, locals())
 
@@ -148,24 +154,28 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
             print(f"Fitting {len(splits)} folds for each of {len(candidates)} candidates")
         scores = ScoreTable(scorer, len(candidates), len(splits), self.error_score, self.return_train_score)
         self.alone_: dict[int, str] = {}
+        keeper = None
+        if self.checkpoint is not None:
+            about = settings_of(self, candidates, splits, X, y, weights)
+            keeper = SearchCheckpoint(self.checkpoint, about)
         unfinished = 0
-        for members in grouped(candidates, prefix_of(self.estimator)):
+        for group, members in enumerate(grouped(candidates, prefix_of(self.estimator))):
+            own = [candidates[i] for i in members]
             for split, (train, test) in enumerate(splits):
-                with warnings.catch_warnings(record=True) as caught:
-                    warnings.simplefilter("always", ConvergenceWarning)
-                    fitted = self._fitted(
-                        [candidates[i] for i in members], members, Rows(X, y, weights, train), len(splits)
-                    )
-                    unfinished += sum(f.unfinished for f in fitted)
-                for warning in caught:
-                    if issubclass(warning.category, ConvergenceWarning):
-                        unfinished += 1
-                    else:
-                        warnings.warn_explicit(
-                            warning.message, warning.category, warning.filename, warning.lineno
-                        )
-                for i, one in zip(members, fitted, strict=True):
-                    scores.add(i, split, one, Rows(X, y, weights, test), Rows(X, y, weights, train))
+                rows = Rows(X, y, weights, train), Rows(X, y, weights, test)
+                kept = None if keeper is None else keeper.load(group, split)
+                if kept is not None:
+                    try:
+                        unfinished += self._restored(scores, members, split, kept)
+                    except (ValueError, TypeError, KeyError, AttributeError) as error:
+                        raise keeper.damaged(group, split, error) from error  # type: ignore[union-attr]
+                    continue
+                gave_up = self._scored(scores, own, members, split, rows, len(splits))
+                unfinished += gave_up
+                if keeper is not None:
+                    alone = [self.alone_.get(i) for i in members]
+                    figures = [scores.kept(i, split) for i in members]
+                    keeper.save(group, split, {"scores": figures, "alone": alone, "unfinished": gave_up})
         scores.report(unfinished)
         self.cv_results_ = cv_results(
             candidates, scores.fit_time, scores.score_time, scores.test, scores.train
@@ -173,6 +183,38 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.n_splits_, self.scorer_, self.multimetric_ = len(splits), scorer, scores.multimetric
         self._choose(X, y, sample_weight)
         return self
+
+    def _scored(
+        self,
+        scores: ScoreTable,
+        candidates: Sequence[Settings],
+        members: Sequence[int],
+        split: int,
+        rows: tuple[Rows, Rows],
+        repeats: int,
+    ) -> int:
+        """Fit and score one group on one split; how many fits reached ``max_iter``."""
+        train, test = rows
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ConvergenceWarning)
+            fitted = self._fitted(candidates, members, train, repeats)
+        unfinished = sum(f.unfinished for f in fitted)
+        for warning in caught:
+            if issubclass(warning.category, ConvergenceWarning):
+                unfinished += 1
+            else:
+                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        for i, one in zip(members, fitted, strict=True):
+            scores.add(i, split, one, test, train)
+        return unfinished
+
+    def _restored(self, scores: ScoreTable, members: Sequence[int], split: int, kept: Any) -> int:
+        """Take over what a checkpoint keeps of one group on one split."""
+        for i, figures, why in zip(members, kept["scores"], kept["alone"], strict=True):
+            scores.restore(i, split, figures)
+            if why is not None:
+                self.alone_[i] = str(why)
+        return int(kept["unfinished"])
 
     def _candidates(self) -> list[dict[str, Any]]:
         if (self.param_grid is None) == (self.param_distributions is None):

@@ -57,6 +57,26 @@ class ScoreTable:
         self.multimetric = False
         self._failed: list[tuple[int, int, Exception]] = []
 
+    def kept(self, i: int, split: int) -> dict[str, Any]:
+        """The scores and times of one fit, or why it failed, as plain values."""
+        errors = [f"{type(e).__name__}: {e}" for j, k, e in self._failed if (j, k) == (i, split)]
+        return {
+            "error": errors[0] if errors else None,
+            "test": {} if errors else {name: float(table[i, split]) for name, table in self.test.items()},
+            "train": {} if errors else {name: float(table[i, split]) for name, table in self.train.items()},
+            "multimetric": self.multimetric,
+            "times": [float(self.fit_time[i, split]), float(self.score_time[i, split])],
+        }
+
+    def restore(self, i: int, split: int, kept: Mapping[str, Any]) -> None:
+        """The inverse of `kept`."""
+        self.multimetric = bool(kept["multimetric"])
+        self.fit_time[i, split], self.score_time[i, split] = map(float, kept["times"])
+        if kept["error"] is not None:
+            self._failed.append((i, split, ValueError(str(kept["error"]))))
+        self._note(self.test, i, split, kept["test"])
+        self._note(self.train, i, split, kept["train"])
+
     def add(self, i: int, split: int, fitted: Fitted, test: Rows, train: Rows) -> None:
         self.fit_time[i, split] = fitted.seconds
         if fitted.error is not None:

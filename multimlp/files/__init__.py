@@ -12,7 +12,7 @@ from multimlp.files._archive import (
     read_array_sequence,
     read_arrays,
 )
-from multimlp.files._atomic import check_writable, replacing
+from multimlp.files._atomic import cannot_write, check_writable, replacing
 from multimlp.files._model import (
     ESTIMATOR_KEY,
     FORMAT_VERSION,
@@ -36,6 +36,7 @@ __all__ = [
     "allowed_bytes",
     "array_names",
     "as_path",
+    "cannot_write",
     "check_apart",
     "check_archive",
     "check_folder",

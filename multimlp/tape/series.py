@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from math import comb
 from typing import Any, TypeAlias
 
+from multimlp.errors import NotDifferentiableError
 from multimlp.tape._array import Wrapped
 from multimlp.tape.core import Differentiated
 
@@ -69,9 +70,20 @@ class Frame:
         return x.terms if self.holds(x) else (x, *(None,) * self.order)
 
     def series(self, value: Any, higher: Sequence[Any]) -> Any:
-        """The series of these terms; the value alone if all others are zero."""
+        """The series of these terms; the value alone if all others are zero.
+
+        Raises
+        ------
+        NotDifferentiableError
+            For complex numbers: the rules are those of real ones, of a dot product for instance, which conjugates.
+        """
         if all(term is None for term in higher):
             return value
+        if not self.xp.is_real_floating(value.dtype):
+            raise NotDifferentiableError(
+                f"jet, laplacian: derivatives are those of real numbers, got {value.dtype} on the way; write the function with real and "
+                "imaginary parts, or take hessian"
+            )
         return self.xp.series((value, *higher), self.level, self.directions)
 
     def mapped(self, function: Callable[[Any], Any], x: Any) -> Any:

@@ -5,6 +5,8 @@
 """
 
 from multimlp.training._agreement import Agreement
+from multimlp.training._checkpoint import check_settings
+from multimlp.training._described import described
 from multimlp.training._devices import GroupReport, group_for
 from multimlp.training._evaluation import predict
 from multimlp.training._examples import check_rows
@@ -19,6 +21,7 @@ from multimlp.training._sources import InMemory, Source, place
 from multimlp.training._sweep import sweep
 from multimlp.training._sweep_result import Best, SweepResult
 from multimlp.training._table import Table
+from multimlp.training._watched import go_on_with, part_of, worth_cutting
 from multimlp.training.engines import Problem
 
 __all__ = [
@@ -37,12 +40,17 @@ __all__ = [
     "all_finite",
     "check_rows",
     "check_rows_apart",
+    "check_settings",
     "compared",
+    "described",
     "fit",
+    "go_on_with",
     "group_for",
     "members_that_fit",
+    "part_of",
     "place",
     "predict",
     "sweep",
     "take_rows",
+    "worth_cutting",
 ]

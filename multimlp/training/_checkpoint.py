@@ -24,7 +24,7 @@ from multimlp.tree import Tree
 
 FORMAT = "2"
 _LONGEST_SHOWN = 123
-_DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
+DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 
 
 def check_place(path: Any) -> None:
@@ -100,9 +100,9 @@ class Checkpoint:
         try:
             layout = json.loads(metadata["multimlp.run"])
             settings = dict(layout["settings"])
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise self._damaged(error) from error
-        self._check(settings)
+        check_settings(settings, self._settings, self.path, "run")
         try:
             found = self._restored(layout, _Unpacker(arrays, target), run, params, optimizer_state, callbacks)
         except Exception as error:  # a library may call wrong numbers anything
@@ -136,17 +136,6 @@ class Checkpoint:
         run.epoch, run.stopped = epoch, stopped
         return *found, steps, members
 
-    def _check(self, stored: dict[str, Any]) -> None:
-        differing = [name for name, value in self._settings.items() if stored.get(name) != value]
-        if differing:
-            name, *more = differing
-            where, theirs, ours = _difference(name, stored.get(name), self._settings[name])
-            others = f" ({', '.join(more)} differ{'s' if len(more) == 1 else ''} too)" if more else ""
-            raise InputError(
-                f"checkpoint: {str(self.path)!r} belongs to a run with {where}={theirs}, this one has {ours}{others}; "
-                "use what that run had, or another path"
-            )
-
     def _check_epochs(self, done: int, epochs: int) -> None:
         if done > epochs:
             raise InputError(
@@ -158,6 +147,19 @@ class Checkpoint:
         what = f"there is no {error}" if isinstance(error, KeyError) else str(error)
         return FileFormatError(
             f"checkpoint: {str(self.path)!r} is damaged: {what}; remove it, or give another path"
+        )
+
+
+def check_settings(theirs: dict[str, Any], ours: dict[str, Any], path: Any, what: str) -> None:
+    """`InputError` that names the first that differs, unless a file belongs to this run, or whatever ``what`` says."""
+    differing = [name for name, value in ours.items() if theirs.get(name) != value]
+    if differing:
+        name, *more = differing
+        where, stored, given = _difference(name, theirs.get(name), ours[name])
+        others = f" ({', '.join(more)} differ{'s' if len(more) == 1 else ''} too)" if more else ""
+        raise InputError(
+            f"checkpoint: {str(path)!r} belongs to a {what} with {where}={stored}, this one has {given}{others}; use what that {what} had, "
+            "or another path"
         )
 
 

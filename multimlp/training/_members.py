@@ -11,12 +11,15 @@ import numpy as np
 
 from multimlp import tree
 from multimlp.backend import Target
+from multimlp.callbacks import Callback
 from multimlp.distributed import Placement
 from multimlp.mlp import MLP, Params
 from multimlp.training._candidates import Candidates
 from multimlp.training._evaluation import Evaluator
 from multimlp.training._loop import Training
 from multimlp.training._sources import Source
+from multimlp.training._table import best_of
+from multimlp.training._watched import Watched, train_watched
 from multimlp.training.engines import Problem
 from multimlp.tree import Tree
 
@@ -28,15 +31,40 @@ _EVALUATION_BYTES = 1 << 26
 
 
 class Trained(NamedTuple):
-    """What came of a block of candidates."""
+    """What came of some candidates."""
 
+    numbers: np.ndarray
+    """Who they are, ascending."""
     figures: dict[str, np.ndarray]
     """The training loss and the validation figures, one number a candidate."""
+    epochs: np.ndarray
+    """How many each has made."""
+    ended: np.ndarray
+    """Whether each has made all its epochs, or was stopped by a callback."""
+    kept: np.ndarray
+    """Whose parameters there are, ascending."""
     params: Tree
     """NumPy arrays with a leading axis."""
-    epochs: int
     engine: str
     reason: str
+
+    def best(self, score: str, higher: bool, keep: int | None) -> Trained:
+        """With the parameters of so many of the best alone."""
+        chosen = best_of(self.figures[score][np.searchsorted(self.numbers, self.kept)], higher, keep)
+        params = tree.map(lambda leaf: leaf[chosen], self.params)
+        return self._replace(kept=self.kept[chosen], params=params)
+
+    def of(self, numbers: np.ndarray) -> Trained:
+        """What came of those that are among ``numbers``."""
+        mine, kept = np.isin(self.numbers, numbers), np.isin(self.kept, numbers)
+        return self._replace(
+            numbers=self.numbers[mine],
+            figures={name: values[mine] for name, values in self.figures.items()},
+            epochs=self.epochs[mine],
+            ended=self.ended[mine],
+            kept=self.kept[kept],
+            params=tree.map(lambda leaf: leaf[kept], self.params),
+        )
 
 
 class Members:
@@ -58,6 +86,8 @@ class Members:
         Candidates of a block.
     placement : callable
         Of a number of members: the devices that they lie on, or None; see `multimlp.training._devices.share_members`.
+    callbacks : sequence of Callback
+        Of which each candidate has copies.
     """
 
     def __init__(
@@ -71,52 +101,89 @@ class Members:
         rows: int,
         size: int,
         placement: Callable[[int], Placement | None],
+        callbacks: Sequence[Callback] = (),
     ) -> None:
         self._candidates, self._problem, self._source, self._target = candidates, problem, source, target
         self._epochs, self._evaluator, self._size = epochs, evaluator, size
-        self._placement = placement
+        self._placement, self._callbacks = placement, callbacks
         per_member = max(1, rows) * sum((*problem.model.hidden, problem.model.out_features)) * 8  # type: ignore[attr-defined]
         self._evaluated = max(1, _EVALUATION_BYTES // per_member)
 
-    def blocks(self, part: range, advance: Callable[..., None]) -> Iterator[tuple[range, Trained]]:
-        """The candidates of ``part``, block by block; one that Ctrl-C cuts short is the last.
+    def blocks(
+        self, part: range, known: np.ndarray, advance: Callable[..., None]
+    ) -> Iterator[tuple[Trained, bool]]:
+        """The candidates of ``part`` that are not among ``known``, block by block, and whether Ctrl-C cut the block short; then it is the
+        last.
 
-        ``advance(candidates, loss=...)`` is called after each epoch.
+        ``advance(epochs of candidates, loss=...)`` is called after each epoch.
         """
         count = -(-len(part) // self._size)
         bounds = [part.start + round(len(part) * i / max(count, 1)) for i in range(count + 1)]
         largest = max((stop - start for start, stop in itertools.pairwise(bounds)), default=0)
         for start, stop in itertools.pairwise(bounds):
-            trained, interrupted = self._block(start, stop, largest, advance)
-            yield range(start, stop), trained
-            if interrupted:
-                return
+            for missing in _runs(np.setdiff1d(np.arange(start, stop), known)):
+                train = self._watched if self._callbacks else self._block
+                trained, interrupted = train(missing.start, missing.stop, largest, advance)
+                yield trained, interrupted
+                if interrupted:
+                    return
+
+    def _together(self, part: slice) -> tuple[Problem, Params]:
+        """The problem of some candidates, and where they start."""
+        seeds = self._candidates.seeds(part)
+        problem = dataclasses.replace(
+            self._problem,
+            optimizer=self._candidates.optimizer,
+            members=len(seeds),
+            own=self._candidates.own(part),
+            placement=self._placement(len(seeds)),
+        )
+        return problem, starting_params(self._candidates.mlp, seeds, self._target)
 
     def _block(
         self, start: int, stop: int, largest: int, advance: Callable[..., None]
     ) -> tuple[Trained, bool]:
         # Where programs are compiled, each number of members is a program of its own: some are trained twice then.
         first = max(0, stop - largest) if self._problem.compiled else start
-        part, own = slice(first, stop), slice(start - first, None)
-        seeds = self._candidates.seeds(part)
-        members = len(seeds)
-        problem = dataclasses.replace(
-            self._problem,
-            optimizer=self._candidates.optimizer,
-            members=members,
-            own=self._candidates.own(part),
-            placement=self._placement(members),
-        )
-        training = Training(problem, starting_params(self._candidates.mlp, seeds, self._target))
-        losses, done = np.full(members, np.nan), 0
+        own, count = slice(start - first, None), stop - start
+        problem, params = self._together(slice(first, stop))
+        training = Training(problem, params)
+        losses, done = np.full(stop - first, np.nan), 0
         with training.epochs(self._source, self._epochs) as passes:
             for epoch in passes:
                 losses, done = epoch.member_loss, done + 1
-                advance(stop - start, loss=epoch.loss)
+                advance(count, loss=epoch.loss)
         params, _ = training.finish()
-        figures = {"loss": losses[own], **{k: v[own] for k, v in self._figures(params, members).items()}}
+        figures = {"loss": losses[own], **{k: v[own] for k, v in self._figures(params, stop - first).items()}}
         kept = tree.map(lambda leaf: np.array(self._target.backend.to_numpy(leaf)[own]), params)
-        return Trained(figures, kept, done, training.engine, training.reason), training.interrupted
+        numbers, epochs = np.arange(start, stop), np.full(count, done)
+        ended = epochs == self._epochs
+        trained = Trained(numbers, figures, epochs, ended, numbers, kept, training.engine, training.reason)
+        return trained, training.interrupted
+
+    def _watched(
+        self, start: int, stop: int, largest: int, advance: Callable[..., None]
+    ) -> tuple[Trained, bool]:
+        """The same with callbacks."""
+        numbers = np.arange(start, stop)
+        watched = [Watched(self._candidates, int(i), self._epochs, self._callbacks) for i in numbers]
+        together, params = self._together(slice(start, stop))
+        training = train_watched(
+            watched, together, params, self._source, self._target, self._figures, self._placement, advance
+        )
+        validated = () if self._evaluator is None else self._evaluator.names
+        names = ["loss", *(f"val_{name}" for name in validated)]
+        trained = Trained(
+            numbers,
+            {name: np.asarray([w.figures.get(name, np.nan) for w in watched]) for name in names},
+            np.asarray([w.run.epoch for w in watched]),
+            np.asarray([w.ended for w in watched]),
+            numbers,
+            tree.map(lambda *leaves: np.stack(leaves), *(w.params for w in watched)),
+            training.engine,
+            training.reason,
+        )
+        return trained, training.interrupted
 
     def _figures(self, params: Params, members: int) -> dict[str, np.ndarray]:
         """The validation figures, of some members at a time."""
@@ -130,6 +197,16 @@ class Members:
             )
             found.append(self._evaluator.of_members(some))
         return {f"val_{name}": np.concatenate([f[name] for f in found]) for name in found[0]}
+
+
+def _runs(numbers: np.ndarray) -> list[range]:
+    """Ascending numbers as ranges.
+
+    >>> _runs(np.asarray([1, 2, 5]))
+    [range(1, 3), range(5, 6)]
+    """
+    cuts = np.flatnonzero(np.diff(numbers) != 1) + 1
+    return [range(int(run[0]), int(run[-1]) + 1) for run in np.split(numbers, cuts) if len(run)]
 
 
 def starting_params(mlp: MLP, seeds: Sequence[int] | np.ndarray, target: Target) -> Params:

@@ -14,16 +14,19 @@ from multimlp import losses, optimizers, regularizers, tree
 from multimlp import metrics as metric_table
 from multimlp._terminal import progress as progress_bar
 from multimlp.backend import Backend, select
-from multimlp.distributed import Communicator, beat
+from multimlp.callbacks import as_callbacks
+from multimlp.distributed import Communicator, beat, resuming_from
 from multimlp.errors import InputError
 from multimlp.errors.checks import check_whole, flag, refuse
 from multimlp.errors.close import did_you_mean
 from multimlp.mlp import MLP
 from multimlp.training._candidates import Candidates
+from multimlp.training._described import described
 from multimlp.training._devices import share_members
 from multimlp.training._evaluation import Evaluator, metric_name
 from multimlp.training._examples import Examples
 from multimlp.training._members import Members, Trained, members_that_fit
+from multimlp.training._settings import settings_of
 from multimlp.training._setup import (
     check_batches,
     check_metrics,
@@ -32,8 +35,9 @@ from multimlp.training._setup import (
     source_and_rows,
 )
 from multimlp.training._sources import place
+from multimlp.training._sweep_checkpoint import SweepCheckpoint, check_place
 from multimlp.training._sweep_result import SweepResult
-from multimlp.training._table import Table, order_of
+from multimlp.training._table import Table, best_of
 from multimlp.training.engines import Problem, master_dtype
 from multimlp.tree import Tree
 
@@ -55,6 +59,8 @@ def sweep(
     dtype: Any = None,
     progress: bool = True,
     *,
+    callbacks: Sequence[Any] = (),
+    checkpoint: Any = None,
     score: str | None = None,
     keep: int | None = None,
     members_per_program: int | None = None,
@@ -80,7 +86,7 @@ def sweep(
         * ``"l1"``, ``"l2"``: strengths of the penalties of `multimlp.regularizers.elastic_net`;
         * ``"dropout"``.
     X, y, loss, epochs, batch_size, validation, backend, device, dtype, sample_weight, metrics, shuffle, last_batch, compile
-        As for `multimlp.fit`. There are no callbacks and no checkpoint, and every candidate is trained for all ``epochs``.
+        As for `multimlp.fit`.
     devices : "all", int or sequence of str, optional
         The processes that share the candidates, as for `multimlp.fit`: each trains a contiguous part of them, with no communication on
         the way, and gets the whole result.
@@ -90,6 +96,14 @@ def sweep(
         Of all that candidates have in common: the validation split, the order of the rows, the masks of dropout, and the initial
         parameters if ``"seed"`` is not in the grid.
     progress : bool
+    callbacks : sequence of Callback or callable
+        Each candidate has copies of its own (of a function itself), which get its own `multimlp.callbacks.Run`, with its ``candidate`` and
+        ``settings``; `multimlp.callbacks.EarlyStopping` ends each candidate when its own fit would have ended. Where several processes
+        share the candidates, they run on the one that trains it.
+    checkpoint : path, optional
+        A folder, in which each block of candidates is kept when it is done, whole or not at all; if it exists, the sweep goes on with
+        those that are missing, on any number of processes. One that belongs to another sweep is refused. Choose ``members_per_program``
+        so that a block takes no longer than what you can afford to lose. The folder may be removed when the sweep is done.
     score : str, optional
         The column of the table by which candidates are compared; default: ``"val_loss"``, or without validation ``"loss"``.
     keep : int, optional
@@ -115,6 +129,9 @@ def sweep(
     result.optimizer(i), epochs, ..., seed=seed, params=mlp.init(seed_i), regularizer=result.regularizer(i))``. Candidates share
     batches and random words, so that their scores differ by their settings and not by luck; for other luck, change ``seed``. One that
     diverges does not touch the others.
+
+    Where a callback restores the best parameters, a candidate's figures are those of that epoch, so that candidates are compared by the
+    parameters that they have in the result.
 
     Ctrl-C ends the sweep after the steps under way; what has been trained is in the result (``result.stopped == "interrupted"``).
 
@@ -144,6 +161,9 @@ def sweep(
     epochs, seed = check_whole("epochs", epochs, low=1), check_whole("seed", seed, low=0)
     shuffle, progress = flag("shuffle", shuffle), flag("progress", progress)
     keep = None if keep is None else check_whole("keep", keep, low=1)
+    watchers = as_callbacks(callbacks)
+    if checkpoint is not None:
+        check_place(checkpoint)
     loss_rule, penalty = losses.get(loss), regularizers.get(regularizer)
     candidates = Candidates(mlp, rule, penalty, grid, seed)
     examples = Examples(X, y, sample_weight, validation)
@@ -185,8 +205,20 @@ def sweep(
     if held is not None:
         evaluator = Evaluator(mlp, loss_rule, figures, target.backend, place(target, loss_rule, *held))
     held_rows = 0 if held is None else int(held[1].shape[0])
-    members = Members(candidates, problem, source, target, epochs, evaluator, held_rows, size, placement)
+    members = Members(
+        candidates, problem, source, target, epochs, evaluator, held_rows, size, placement, watchers
+    )
     found = _Collected(candidates, names, score, higher, keep)
+    keeper = None
+    if checkpoint is not None:
+        settings = settings_of(
+            problem, first, examples, held, figures, watchers, source.order or shuffle, last_batch,
+            grid=described(candidates.columns), epochs=epochs, score=score, keep=keep,
+        )  # fmt: skip
+        template = tree.map(lambda leaf: target.backend.to_numpy(leaf)[0], first)
+        keeper = SweepCheckpoint(checkpoint, settings, candidates.count, template, names)
+        for trained in keeper.load(mine):
+            found.add(trained)
     shown = communicator.rank == 0 and progress
     with progress_bar(len(mine) * epochs, "sweeping", shown) as bar:
 
@@ -194,9 +226,16 @@ def sweep(
             beat()
             bar.advance(count, **figures)
 
-        for part, trained in members.blocks(mine, advance):
-            found.add(part, trained)
-    found.share(communicator, mine)
+        known = np.flatnonzero(found.ended)
+        if len(known):
+            bar.advance(len(known) * epochs)
+        for trained, interrupted in members.blocks(mine, known, advance):
+            done = found.best(trained)
+            if keeper is not None and not interrupted:
+                keeper.save(done)
+            found.add(done)
+    with resuming_from(checkpoint):
+        found.share(communicator, mine)
     return SweepResult(
         table=found.table(),
         score=score,
@@ -207,7 +246,7 @@ def sweep(
         device=target.device or target.backend.device_name(tree.leaves(first)[0]),
         dtype=chosen.dtype,
         members_per_program=min(size, candidates.count),
-        stopped=None if np.all(found.epochs == epochs) else "interrupted",
+        stopped=None if found.ended.all() else "interrupted",
         seconds=time.perf_counter() - started,
         candidates=candidates,
         kept=found.kept,
@@ -237,31 +276,36 @@ class _Collected:
         self._candidates, self._score, self._higher, self._keep = candidates, score, higher, keep
         self.figures = {name: np.full(candidates.count, np.nan) for name in names}
         self.epochs = np.zeros(candidates.count, dtype=np.int64)
+        self.ended = np.zeros(candidates.count, dtype=bool)
         self.kept = np.zeros(0, dtype=np.int64)
         self.params: Tree = None
         self.engine, self.reason = "none", "no candidate was this process's"
 
-    def add(self, part: range, trained: Trained) -> None:
-        for name, values in trained.figures.items():
-            self.figures[name][part.start : part.stop] = values
-        self.epochs[part.start : part.stop] = trained.epochs
+    def add(self, trained: Trained) -> None:
+        for name in self.figures:
+            self.figures[name][trained.numbers] = trained.figures[name]
+        self.epochs[trained.numbers], self.ended[trained.numbers] = trained.epochs, trained.ended
         self.engine, self.reason = trained.engine, trained.reason
-        self._extend(np.asarray(part), trained.params)
+        self._extend(trained.kept, trained.params)
+
+    def best(self, trained: Trained) -> Trained:
+        """With the parameters of those alone that may be kept."""
+        return trained.best(self._score, self._higher, self._keep)
 
     def _extend(self, numbers: np.ndarray, params: Tree) -> None:
         kept = np.concatenate([self.kept, numbers])
+        order = np.argsort(kept)  # so that of equal ones the first are kept, whoever was trained first
+        chosen = order[best_of(self.figures[self._score][kept[order]], self._higher, self._keep)]
         joined = params
         if self.params is not None:
             joined = tree.map(lambda *leaves: np.concatenate(leaves), self.params, params)
-        order = order_of(self.figures[self._score][kept], self._higher)[: self._keep]
-        chosen = order[np.argsort(kept[order])]
         self.kept, self.params = kept[chosen], tree.map(lambda leaf: leaf[chosen], joined)
 
     def share(self, group: Communicator, mine: range) -> None:
         """Every process learns what the others have found."""
         if group.size == 1:
             return
-        columns = [*self.figures.values(), self.epochs]
+        columns = [*self.figures.values(), self.epochs, self.ended]
         largest = -(-self._candidates.count // group.size)
         own = np.zeros((len(columns), largest))
         own[:, : len(mine)] = [column[mine.start : mine.stop] for column in columns]

@@ -105,6 +105,11 @@ def order_of(column: np.ndarray, descending: bool) -> np.ndarray:
     return np.lexsort((-values if descending else values, nan_last))
 
 
+def best_of(column: np.ndarray, descending: bool, count: int | None) -> np.ndarray:
+    """The row numbers of so many of the best, ascending; of equal ones the first."""
+    return np.sort(order_of(column, descending)[:count])
+
+
 def _text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 

@@ -11,7 +11,7 @@ from multimlp.errors.checks import flag
 from multimlp.transforms._call import Call, Outputs, check_transformed, explained
 from multimlp.transforms._directions import directions
 from multimlp.transforms._engine import engine
-from multimlp.transforms._reverse import gradient_of, no_floats, unpack_aux
+from multimlp.transforms._reverse import gradient_of, is_complex, no_floats, unpack_aux
 from multimlp.tree import Tree
 
 
@@ -92,7 +92,7 @@ class _Outputs:
         result = self._call(arrays)
         result, aux = unpack_aux(result) if self._has_aux else (result, None)
         found = self._outputs.split(result)
-        if not found:
+        if not found or any(is_complex(leaf) for leaf in found):
             raise NotDifferentiableError(no_floats(self._name, result))
         self._count = len(found)
         return (*found, *self._auxiliary.split(aux))

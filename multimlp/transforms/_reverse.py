@@ -208,11 +208,16 @@ def _scalar(backend: Backend, value: Any, name: str) -> Array:
     )
 
 
+def is_complex(leaf: Array) -> bool:
+    """Whether an output holds complex numbers, in whose derivatives libraries differ, or which they leave out in silence."""
+    return bool(owner(leaf).xp.isdtype(leaf.dtype, "complex floating"))
+
+
 def no_floats(name: str, result: Any) -> str:
     kinds = [_kind(leaf) for leaf in tree.leaves(result)]
     return (
         f"{name}: the function must return floating-point arrays of the library of its arguments, got {', '.join(kinds) or 'nothing'}; "
-        "return others as auxiliary output, or leave them out"
+        "return others as auxiliary output, real and imaginary parts of complex ones, or leave them out"
     )
 
 

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from multimlp import blocks, optimizers
-from multimlp.backend import Array, array_namespace
 from multimlp.blocks import Chain
 from multimlp.estimators.tabular._preparation import Preparation
-from multimlp.losses import Loss
 
 BINS, EMBEDDING = 48, 16
 """Bins of a number, and features that are made of them."""
@@ -74,16 +71,3 @@ def _within(fan_in: int) -> dict[str, Any]:
 def optimizer(learning_rate: float, weight_decay: float) -> Any:
     """AdamW, all parameters alike."""
     return optimizers.adamw(learning_rate, weight_decay=weight_decay)
-
-
-@dataclass(frozen=True)
-class _MeanOfMembers:
-    function: Any
-
-    def __call__(self, outputs: Array, targets: Array, **options: Any) -> Array:
-        return array_namespace(outputs).mean(self.function(outputs, targets, **options), axis=0)
-
-
-def over_members(loss: Loss) -> Loss:
-    """The mean over members, outputs (members, n, k), of their losses: each learns by itself."""
-    return replace(loss, function=_MeanOfMembers(loss.function), gradient_function=None)

@@ -15,7 +15,6 @@ from multimlp.estimators.tabular._base import TableEstimator, widths
 from multimlp.estimators.tabular._kinds import TableClassifier, TableRegressor
 from multimlp.estimators.tabular._preparation import Preparation
 from multimlp.frames import Encoded
-from multimlp.losses import Loss
 from multimlp.tree import Tree
 
 _PARAMETERS = """
@@ -78,9 +77,6 @@ class _TabM(TableEstimator):
             chain.host_params(seed),
             _tabm.optimizer(float(self.learning_rate), float(self.weight_decay)),
         )
-
-    def _loss(self) -> Loss:
-        return _tabm.over_members(super()._loss())
 
 
 class TabMClassifier(_TabM, TableClassifier):

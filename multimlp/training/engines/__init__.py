@@ -71,11 +71,6 @@ def _summing(problem: Problem, scaled: bool = False) -> tuple[type[PortableEngin
     if group is None:
         return mixed.ScaledEngine if scaled else PortableEngine, ""
     if group.workers is not None:
-        if scaled and group.workers.uniform and group.workers.size > 1 and group.shards is not None:
-            raise CapabilityError(
-                f"shards: in float16 the {problem.backend.name} backend's programs for several devices round otherwise than its program "
-                "for one, so that the bits would differ; use dtype='bfloat16' or 'float32', or leave shards out"
-            )
         return ScaledSpreadEngine if scaled else SpreadEngine, f"; {group.workers.reason}"
     carrier = "" if group.size == 1 else f" by {group.communicator.name}"
     return ScaledGroupEngine if scaled else GroupEngine, f", and a group sums between two programs{carrier}"

@@ -77,7 +77,9 @@ class TreeEngine(FullBatchEngine):
         elif problem.group.workers is not None and problem.group.workers.uniform:
             self._shares = Shares(problem, self._evaluate_share, self._evaluate_share)
             self._there = Placed(problem)
-            self._program = problem.group.workers.compile(self._of_workers, problem.compiler)
+            self._program = problem.group.workers.compile(
+                self._of_workers, problem.compiler, apart=self._shares.sharded
+            )
         else:
             self._program = compile_program(problem, self._evaluate_share)
             self._finish = compile_program(problem, self._with_penalty)

@@ -32,12 +32,20 @@ def batch_objective(
     def objective(arrays: Arrays) -> tuple[Array, Arrays]:
         params = rebuild(arrays)
         outputs = problem.model(params, X, key=key, **timed)
-        mean = batch_mean(problem.loss(outputs, y), weight[0] if weight else None)
+        mean = batch_mean(example_losses(problem, outputs, y), weight[0] if weight else None)
         if problem.regularizer is not None:
             mean = mean + _penalty(problem, params)
         return array_namespace(mean).sum(mean), (mean,)
 
     return objective
+
+
+def example_losses(problem: Problem, outputs: Array, y: Array) -> Array:
+    """The losses, shape (n,) or (members, n). An example's is the mean over what else a model keeps before its rows, as `blocks.replicate`
+    makes members inside one network."""
+    losses: Array = problem.loss(outputs, y)
+    inside = range(0 if problem.members is None else 1, losses.ndim - 1)
+    return array_namespace(losses).mean(losses, axis=tuple(inside)) if inside else losses
 
 
 def _at(model: Any, step: Array) -> dict[str, Array]:
@@ -89,7 +97,7 @@ def flat_share(
     told |= _at(problem.model, step)
 
     def objective(arrays: Arrays) -> tuple[Array, Arrays]:
-        losses = problem.loss(problem.model(rebuild(arrays), X, key=key, **told), y)
+        losses = example_losses(problem, problem.model(rebuild(arrays), X, key=key, **told), y)
         xp, whole = array_namespace(losses), float(everyone.shape[0])
         if weight:
             losses = losses * xp.astype(weight[0], losses.dtype)

@@ -35,13 +35,18 @@ class Shares:
         Of some rows of a batch, of which ``start`` is the first one's place in it; ``counted`` is which of them count.
     compiled : callable
         The same as a program of its own, without ``counted``.
+
+    Attributes
+    ----------
+    sharded : bool
+        Whether bits must not depend on the number of workers.
     """
 
     def __init__(self, problem: Problem, share: Callable[..., Arrays], compiled: Function) -> None:
         self._backend, self._share, self._compiled = problem.backend, share, compiled
         self._workers = workers_of(problem)
         shards = None if problem.group is None else problem.group.shards
-        self._sharded, self._own = shards is not None, (shards or self._workers.size) // self._workers.size
+        self.sharded, self._own = shards is not None, (shards or self._workers.size) // self._workers.size
 
     def __call__(self, given: Arrays, rows: Array, data: Sequence[Array]) -> Array:
         """Of the batch of all ``rows``; the same bits on each worker."""
@@ -49,11 +54,11 @@ class Shares:
         pieces = workers.size * own
         cuts = np.asarray([i * int(rows.shape[0]) // pieces for i in range(pieces + 1)], dtype=np.int32)
         parts = (self._alike if workers.uniform else self._apart)(given, rows, data, cuts)
-        return self._in_pairs(parts) if self._sharded else workers.sum(parts[0])
+        return self._in_pairs(parts) if self.sharded else workers.sum(parts[0])
 
     def sealed(self, function: Function) -> Function:
         """With shards, a function whose bits are the same in the programs of any number of workers."""
-        return self._workers.sealed(function) if self._sharded else function
+        return self._workers.sealed(function) if self.sharded else function
 
     def _apart(self, given: Arrays, rows: Array, data: Sequence[Array], cuts: np.ndarray) -> list[Array]:
         """Each worker's program is its own and knows which rows are its."""
@@ -84,7 +89,7 @@ class Shares:
             place, end = (xp.reshape(xp.take(table, i, axis=0), ()) for i in (at, at + 1))
             return self.sealed(share)((*given, place, end))[0]
 
-        if not self._sharded:
+        if not self.sharded:
             return [one(xp.zeros_like(first))]
         numbers = xp.arange(self._own, dtype=xp.int32)
         _, (stacked,) = self._backend.scan(lambda _, items: ((), (one(items[0]),)), (), (numbers,), self._own)

@@ -25,7 +25,9 @@ class SpreadProgram(GroupProgram):
     def __init__(self, problem: Problem, state: Tree) -> None:
         super().__init__(problem, state)
         self._total = Shares(problem, self.share, self.gradient)
-        self.run = workers_of(problem).compile(self._chunk, problem.compiler, self._count)
+        self.run = workers_of(problem).compile(
+            self._chunk, problem.compiler, self._count, apart=self._total.sharded
+        )
 
     def _step(
         self, state: Arrays, key: Array, number: Array, rows: Array, own: Numbers, data: list[Any]
