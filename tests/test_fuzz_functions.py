@@ -124,10 +124,7 @@ def public_values(value):
 def test_wrong_arguments_get_an_error_of_ours(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pyplot = pytest.importorskip("matplotlib.pyplot")
-    draw = random.Random(SEED)
-    families = [public_calls.of_options(), public_calls.of_data(), public_calls.of_training("numpy")]
-    families += [public_calls.of_arrays(library) for library in LIBRARIES]
-    families += [public_calls.of_training(library) for library in LIBRARIES if library in ("torch", "jax")]
+    draw, families = random.Random(SEED), public_calls.everything(tmp_path, LIBRARIES)
     findings, calls, end = {}, 0, time.monotonic() + SECONDS
     while time.monotonic() < end:
         family = draw.choice(families)
