@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -59,10 +60,14 @@ def measure(run: Run) -> list[Memory]:
 def peak_of_fit(backend: str) -> int | None:
     """Bytes by which the process grew at most while `fit` ran; None where the system does not say.
 
-    The arrays given to `fit` are there before; a small run comes first, for what libraries keep for ever.
+    The arrays given to `fit` are there before; a smaller run comes first, for what libraries keep for ever: LLVM, which steps as few
+    as its would not bring, and the buffers that threads have for products, which narrow layers do not ask for.
     """
-    small = replace(CASE, sizes=(8, 8, 10), rows=CASE.batch)
+    small = replace(CASE, sizes=(512, 512, 512, 10), rows=CASE.batch)
+    chosen = os.environ.get("MULTIMLP_NUMBA", "auto")
+    os.environ["MULTIMLP_NUMBA"] = "always" if chosen == "auto" else chosen
     _fit(small, *small.data(), backend)
+    os.environ["MULTIMLP_NUMBA"] = chosen
     X, y = CASE.data()
     gc.collect()
     before = _status("VmRSS")

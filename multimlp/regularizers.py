@@ -210,6 +210,8 @@ def dropout(
     chance: Any = rate if is_array(rate) else check_number("rate", rate, low=0, high=1, high_open=True)
     if not is_array(x) or not owner(x).is_floating(x):
         raise refuse("x", "a floating array", x)
+    if is_array(chance) and not owner(chance).is_floating(chance):
+        raise refuse("rate", "a number, or a floating array of shape ()", rate)
     if not is_array(chance) and chance == 0:
         return x
     owner(x, key)

@@ -72,11 +72,11 @@ def model_and_command(path: Path) -> None:
 def imported(reader: Callable[[Path], object]) -> Callable[[Path], None]:
     def read(path: Path) -> None:
         mlp, params = reader(path)  # type: ignore[misc]
+        params = mm.convert(params, "numpy")
+        # What a file holds may be a chain of blocks, whose first has no parameters, or that takes any number of features.
+        dtype = next((leaf.dtype for leaf in mm.tree.leaves(params)), np.float32)
         with np.errstate(all="ignore"):
-            mlp(
-                mm.convert(params, "numpy"),
-                np.ones((3, mlp.in_features), mm.convert(params, "numpy")[0].weight.dtype),
-            )
+            mlp(params, np.ones((3, mlp.in_features or 4), dtype))
 
     return read
 

@@ -7,8 +7,10 @@ import contextlib
 import io
 import os
 import random
+import signal
 import string
 import time
+import traceback
 
 import numpy as np
 import public_calls
@@ -17,12 +19,30 @@ import pytest
 import multimlp as mm
 from multimlp.backend import is_installed, load_backend
 from multimlp.errors import MultimlpError
+from multimlp.errors.shown import shown
 
 SECONDS = float(os.environ.get("MULTIMLP_FUZZ_SECONDS", "20"))
 SEED = int(os.environ.get("MULTIMLP_FUZZ_SEED", str(time.time_ns() % 10**6)))
 LIBRARIES = [name for name in ("numpy", "torch", "jax", "tensorflow", "strict") if is_installed(name)]
-LONG = {"epochs", "max_iter", "every", "order", "length"}
-"""Arguments of which a huge value is right, and takes for ever."""
+LONG = [
+    "epochs",
+    "n_epochs",
+    "max_iter",
+    "max_fun",
+    "n_iter",
+    "every",
+    "order",
+    "length",
+    "upper",
+    "steps",
+    "n_folds",
+    "n_repeats",
+    "hidden_layer_sizes",
+    "cond_fun",
+    "body_fun",
+]
+"""Arguments of which a huge value, or a function that never ends a loop, is right and takes for ever."""
+CASE_SECONDS = 30
 WORDS = (
     "relu",
     "torhc",
@@ -42,6 +62,14 @@ WORDS = (
     "\0",
 )
 DTYPES = ("float32", "float64", "int32", "bool", "complex64", "object", "str", "datetime64[D]")
+
+
+class TookTooLong(BaseException):
+    """Not an `Exception`, so that nobody takes it for a wrong argument."""
+
+
+def stop(*_):
+    raise TookTooLong
 
 
 def wrong_value(draw, depth=0):
@@ -100,18 +128,49 @@ def finding(call, draw):
         name: wrong_value(draw)
         for name in draw.sample(list(right), min(len(right), draw.choice([1, 1, 1, 2])))
     }
-    if any(name in LONG and isinstance(value, (int, float)) and value > 100 for name, value in wrong.items()):
+    if any(name in LONG and takes_long(value) for name, value in wrong.items()):
         return None
+    signal.alarm(CASE_SECONDS)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             function(**{**right, **wrong})
+    except TookTooLong:
+        return f"{shown(wrong):.300}: more than {CASE_SECONDS} s"
     except MultimlpError as error:
         return None if str(error) else f"{wrong}: an error without words"
     except Exception as error:
         own = any(map(callable, public_values(wrong))) and type(error).__module__ != "multimlp"
-        own = own or str(error).startswith("square_sum()")  # the user's function, with too many arguments
-        return None if own else f"{wrong!r:.300}: {type(error).__name__}: {error!s:.300}"
+        own = (
+            own or of_the_user(error) or isinstance(error, IndexError)
+        )  # Python's own word for one out of bounds
+        return None if own else f"{shown(wrong):.300}: {type(error).__name__}: {error!s:.300}{place(error)}"
+    finally:
+        signal.alarm(0)
     return None
+
+
+def of_the_user(error):
+    """Whether a function that was handed in raised it, or was called with arguments that it has not: one of public_calls.py or here."""
+    files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    ours = max(i for i, name in enumerate(files) if "public_calls" in name or "test_fuzz" in name)
+    called_back = any("multimlp/" in name for name in files[:ours])
+    return called_back or str(error).startswith(("square_sum()", "square()"))
+
+
+def place(error):
+    """The last line of ours that it came through."""
+    ours = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "multimlp" in frame.filename or "backends" in frame.filename
+    ]
+    return f" ({ours[-1].filename.rpartition('multimlp/')[2]}:{ours[-1].lineno})" if ours else ""
+
+
+def takes_long(value):
+    if callable(value):
+        return True
+    return any(isinstance(n, (int, float)) and n > 100 for n in public_values(value))
 
 
 def public_values(value):
@@ -124,11 +183,9 @@ def public_values(value):
 def test_wrong_arguments_get_an_error_of_ours(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pyplot = pytest.importorskip("matplotlib.pyplot")
-    draw = random.Random(SEED)
-    families = [public_calls.of_options(), public_calls.of_data(), public_calls.of_training("numpy")]
-    families += [public_calls.of_arrays(library) for library in LIBRARIES]
-    families += [public_calls.of_training(library) for library in LIBRARIES if library in ("torch", "jax")]
+    draw, families = random.Random(SEED), public_calls.everything(tmp_path, LIBRARIES)
     findings, calls, end = {}, 0, time.monotonic() + SECONDS
+    signal.signal(signal.SIGALRM, stop)
     while time.monotonic() < end:
         family = draw.choice(families)
         label = draw.choice(list(family))

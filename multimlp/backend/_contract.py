@@ -295,15 +295,15 @@ class Backend(Loops, OwnRules):
         self.check_compiler(compiler)
         return function
 
-    def check_compiler(self, compiler: object) -> None:
-        """`CapabilityError` unless `compile` takes this for the name of a compiler."""
+    def check_compiler(self, compiler: object, where: str = "compiler") -> None:
+        """`CapabilityError` unless `compile` takes this for the name of a compiler; ``where`` is the argument's name."""
         if compiler is not None and (
             not isinstance(compiler, str) or compiler not in ("none", *self.capabilities.compilers)
         ):
             choices = ", ".join(("none", *self.capabilities.compilers))
             close = did_you_mean(compiler, ("none", *self.capabilities.compilers))
             raise CapabilityError(
-                f"compiler: {as_given(compiler)} is not one of the {self.name} backend's: {choices}{close}"
+                f"{where}: {as_given(compiler)} is not one of the {self.name} backend's: {choices}{close}"
             )
 
     def compile_in_place(self, function: Function, compiler: str | None = None, state: int = 0) -> Function:

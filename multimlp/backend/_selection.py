@@ -282,10 +282,12 @@ def checked_devices(devices: Any) -> Devices:
     InputError
         For anything else.
     """
-    if devices is None or devices == "all":
-        return devices  # type: ignore[no-any-return]
-    if isinstance(devices, str):
+    if devices is None:
+        return None
+    if isinstance(devices, str):  # asked first, since an array answers a comparison with an array
         text = devices.strip()
+        if text == "all":
+            return "all"
         if not text.isdecimal():
             return checked_devices([name for name in map(str.strip, text.split(",")) if name])
         devices = int(text)

@@ -12,14 +12,14 @@ import numpy as np
 
 from multimlp import initializers
 from multimlp._lazy import lazy
-from multimlp.backend import Array, array_namespace
+from multimlp.backend import Array, array_namespace, host_values
 from multimlp.blocks._arrays import constant
 from multimlp.blocks._block import Block, Parameter, block
 from multimlp.blocks._dense import OptionalRule
 from multimlp.blocks._draws import Draws
 from multimlp.blocks._each_feature import each_feature, of_rows, side_by_side
 from multimlp.errors import InputError
-from multimlp.errors.checks import check_items, each, number, optional, whole
+from multimlp.errors.checks import check_items, check_whole, each, number, optional, whole
 
 
 def _edges(where: str, value: Any) -> tuple[tuple[float, ...], ...]:
@@ -131,6 +131,9 @@ class PiecewiseLinear(Block):
         return side_by_side(made + values * slope + shift)
 
 
+_MOST_BINS = 2**20
+
+
 def quantile_edges(X: Any, bins: int = 48) -> tuple[tuple[float, ...], ...]:
     """The edges of bins that hold equally many rows, for `piecewise_linear`; fewer for a feature of few distinct values.
 
@@ -151,8 +154,8 @@ def quantile_edges(X: Any, bins: int = 48) -> tuple[tuple[float, ...], ...]:
     >>> blocks.quantile_edges(np.asarray([[0.0], [1.0], [2.0], [3.0], [4.0]]), bins=2)
     ((0.0, 2.0, 4.0),)
     """
-    count = whole(1, "of bins")("bins", bins)
-    columns = np.asarray(X, dtype=np.float64)
+    count = check_whole("bins", bins, low=1, high=_MOST_BINS)
+    columns = np.asarray(host_values(X, "X"), dtype=np.float64)
     if columns.ndim != 2 or not columns.size:
         raise InputError(f"X: expected shape (n, features), got {columns.shape}")
     quantiles = np.quantile(columns, np.linspace(0, 1, count + 1), axis=0)

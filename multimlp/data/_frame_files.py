@@ -18,6 +18,7 @@ from multimlp.data._split import rows_of_parts
 from multimlp.data._tables import CSV, check_file, hint, listed, target_column, target_values
 from multimlp.data._targets import encode
 from multimlp.errors import DataError, InputError
+from multimlp.errors.checks import check_names
 from multimlp.frames import Schema
 
 _SUFFIXES = (*CSV, *COLUMNAR)
@@ -124,7 +125,11 @@ def read_frame(
     >>> people.columns["age"], people.columns["job"], people.y, people.classes
     (array([31., nan, 54., 40.]), ['cook', 'nurse', None, 'cook'], array([1, 0, 1, 0]), ('no', 'yes'))
     """
-    where = _checked(path)
+    where, drop, categorical = (
+        _checked(path),
+        check_names("drop", drop),
+        check_names("categorical", categorical),
+    )
     kinds = dict.fromkeys(categorical, "category")
 
     def choose(header: list[str]) -> tuple[list[str], str | None]:

@@ -15,6 +15,7 @@ from io import BufferedReader
 import numpy as np
 
 from multimlp.errors import DataError
+from multimlp.errors.checks import optional, whole
 from multimlp.files import allowed_bytes, as_path, why_unreadable
 
 _UNSIGNED_BYTE = 0x08
@@ -49,7 +50,7 @@ def read_idx(path: str | os.PathLike[str], ndim: int | None = None) -> np.ndarra
     >>> read_idx(path)
     array([7, 2, 1], dtype=uint8)
     """
-    where = as_path(path)
+    where, ndim = as_path(path), optional(whole(1, "of axes"))("ndim", ndim)
     why = why_unreadable(where)
     if why is not None:
         raise DataError(f"cannot read {str(path)!r}: {why}")

@@ -13,6 +13,7 @@ import numpy as np
 from multimlp.data._csv import parse, read_csv
 from multimlp.data._dataset import Dataset, check_features, make
 from multimlp.errors import DataError, FileFormatError
+from multimlp.errors.checks import check_names, refuse
 from multimlp.errors.shown import cut
 from multimlp.files import array_names, as_path, read_array, read_arrays, why_unreadable
 
@@ -93,7 +94,7 @@ def read_features(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[n
     >>> data.read_features(path, ["a", "b"])
     (array([[1., 2.]], dtype=float32), ['comment'])
     """
-    where = check_file(path, _SUFFIXES)
+    where, names = check_file(path, _SUFFIXES), check_names("names", names)
     if where.name.lower().endswith(CSV):
         ignored: list[str] = []
 
@@ -146,6 +147,8 @@ def _require(where: Path, wanted: Sequence[str], header: Sequence[str]) -> None:
 
 def target_column(where: Path, target: str | None, header: Sequence[str]) -> str:
     """The column to predict: the one asked for, or one with a usual name."""
+    if target is not None and not isinstance(target, str):
+        raise refuse("target", "the name of a column", target)
     usual = (name for name in header if name.lower() in USUAL_TARGETS)
     chosen = target if target is not None else next(usual, None)
     if chosen is None:

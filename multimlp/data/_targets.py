@@ -9,7 +9,8 @@ import numpy as np
 from multimlp.data._compact import compact
 from multimlp.data._csv import is_missing
 from multimlp.data._finite import not_finite
-from multimlp.errors import DataError, InputError
+from multimlp.errors import DataError
+from multimlp.errors.checks import check_choice
 
 TASKS = ("classification", "regression")
 MAX_INFERRED_CLASSES = 20
@@ -21,8 +22,8 @@ def encode(where: str, y: np.ndarray, task: str | None) -> tuple[np.ndarray, tup
     Text and booleans are classes; so are whole numbers when there are at most 20 different ones and each
     appears twice on average. Everything else is regression, unless ``task`` says otherwise.
     """
-    if task is not None and task not in TASKS:
-        raise InputError(f"task: expected {' or '.join(map(repr, TASKS))}, got {task!r}")
+    if task is not None:
+        check_choice("task", task, TASKS)
     y = _decoded(where, y)
     if y.dtype.kind not in "biufU" and not _is_text(y):
         raise DataError(f"{where}: expected a target of numbers or text, got an array of dtype {y.dtype}")

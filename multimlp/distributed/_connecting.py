@@ -65,10 +65,10 @@ def connect(devices: Any = "all", backend: Library | None = None, device: str | 
     >>> mm.distributed.connect("all").size
     1
     """
-    if devices == "all":
+    if isinstance(devices, str):
+        if devices != "all":
+            raise refuse("devices", "'all' or a positive integer", devices)
         wanted = None
-    elif isinstance(devices, str):
-        raise refuse("devices", "'all' or a positive integer", devices)
     else:
         wanted = check_whole("devices", devices, low=1)
     if wanted == 1:

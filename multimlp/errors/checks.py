@@ -219,6 +219,15 @@ def check_items(where: str, value: Any, of: str = "") -> list[Any]:
     raise refuse(where, f"a sequence{of and f' {of}'}", value)
 
 
+def check_names(where: str, value: Any) -> list[str]:
+    """A sequence of names, as a list; a name alone is none."""
+    found = check_items(where, value, "of names")
+    for name in found:
+        if not isinstance(name, str):
+            raise refuse(where, "names", name)
+    return found
+
+
 def check_shape(where: str, value: Any, high: int | None = None) -> tuple[int, ...]:
     """A shape as a tuple of Python's integers, each at most ``high``; `ShapeError` for anything else."""
     try:

@@ -142,7 +142,10 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
             )
         if y is None:
             raise DataError("y: this search requires y to be passed, but the target y is None")
-        X, y = indexable(X, y)
+        try:
+            X, y = indexable(X, y)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"X, y: {error}") from None
         candidates = self._candidates()
         splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = list(splitter.split(X, y, groups))
@@ -219,12 +222,16 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
     def _candidates(self) -> list[dict[str, Any]]:
         if (self.param_grid is None) == (self.param_distributions is None):
             raise InputError("param_grid, param_distributions: give one of the two")
-        if self.param_grid is not None:
-            found = list(ParameterGrid(self.param_grid))
-        else:
-            found = list(
-                ParameterSampler(self.param_distributions, self.n_iter, random_state=self.random_state)
-            )
+        given = "param_distributions" if self.param_grid is None else "param_grid"
+        try:
+            if self.param_grid is not None:
+                found = list(ParameterGrid(self.param_grid))
+            else:
+                found = list(
+                    ParameterSampler(self.param_distributions, self.n_iter, random_state=self.random_state)
+                )
+        except TypeError as error:
+            raise InputError(f"{given}: {error}") from None
         if not found:
             raise refuse("param_grid", "at least one candidate", self.param_grid)
         known = self.estimator.get_params()

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.utils import _safe_indexing
 
+from multimlp.errors.checks import check_number
 from multimlp.estimators._base import BaseMLP
 
 
@@ -49,6 +50,8 @@ class ScoreTable:
     """The scores of each candidate on each split."""
 
     def __init__(self, scorer: Any, candidates: int, splits: int, error_score: Any, train: bool) -> None:
+        if not (isinstance(error_score, str) and error_score == "raise"):
+            error_score = check_number("error_score", error_score, infinite=True, nan=True)
         self._scorer, self._error_score, self._with_train = scorer, error_score, train
         self._shape = (candidates, splits)
         self.fit_time, self.score_time = np.zeros(self._shape), np.zeros(self._shape)

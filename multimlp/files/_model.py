@@ -129,7 +129,7 @@ def load(
             )
         arrays = read_opened(path, file)
     try:
-        target = select(backend, device, dtype or dtypes.pop())
+        target = select(backend, device, dtypes.pop() if dtype is None else dtype)
     except DTypeError as error:
         raise DTypeError(
             f"{error}; give the dtype to convert {str(path)!r} to, e.g. dtype='float32'"

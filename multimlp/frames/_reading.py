@@ -12,7 +12,7 @@ import numpy as np
 
 from multimlp.backend import is_array, owner
 from multimlp.errors import DataError, InputError, ShapeError, missing_dependency
-from multimlp.errors.checks import refuse
+from multimlp.errors.checks import check_items, refuse
 
 DAY = 86_400 * 10**6
 """In microseconds."""
@@ -73,7 +73,7 @@ def _of_rows(rows: Sequence[Any]) -> np.ndarray:
 def _of_column(name: str, items: Any) -> Values:
     if isinstance(items, np.ndarray) and items.ndim == 1:
         return _of_array(name, items)
-    return _of_items(name, list(items))
+    return _of_items(name, check_items(f"X[{name!r}]", items, "of cells"))
 
 
 def _of_array(name: str, column: np.ndarray) -> Values:

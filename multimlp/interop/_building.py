@@ -225,7 +225,9 @@ class Builder:
             raise DTypeError(
                 f"the {self.source} mixes the dtypes {' and '.join(dtypes)}; say which one it shall have: dtype= (--dtype)"
             )
-        target = select(backend, device, dtype or stored_dtype or dtypes[0], like)
+        if dtype is None:
+            dtype = stored_dtype or dtypes[0]
+        target = select(backend, device, dtype, like)
 
         def place(values: np.ndarray) -> Any:
             return target.backend.asarray(values, dtype=target.dtype, device=target.device)
@@ -311,5 +313,6 @@ def _without_defaults(spec: Any) -> Any:
     """Options that only repeat the default are left out, so that equal models compare equal."""
     if not isinstance(spec, Mapping) or spec.get("learnable"):
         return spec
+    activations.parse(spec)  # says what is wrong with it
     usual = activations.describe(spec["name"]).options
     return {name: value for name, value in spec.items() if name == "name" or value != usual.get(name)}

@@ -13,6 +13,7 @@ import numpy as np
 
 from multimlp.backend import Backend, load_backend
 from multimlp.errors import DTypeError, FileFormatError, InputError
+from multimlp.errors.checks import check_items, refuse
 from multimlp.files import read_array_sequence, replacing
 from multimlp.interop._building import Builder
 from multimlp.mlp import MLP, Params
@@ -101,7 +102,9 @@ def from_leaves(
 def _named(leaves: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     named: dict[str, np.ndarray] = {}
     layer, before = -1, None
-    for i, leaf in enumerate(leaves):
+    for i, leaf in enumerate(check_items("leaves", leaves, "of arrays")):
+        if not isinstance(leaf, np.ndarray):
+            raise refuse(f"leaves[{i}]", "a NumPy array", leaf)
         if leaf.ndim == 0 and leaf.dtype == np.bool_ and before is not None and before.shape == ():
             named.pop(str(i - 1), None)  # Dropout's rate and switch
         elif leaf.ndim == 2:

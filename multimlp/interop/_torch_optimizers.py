@@ -13,6 +13,7 @@ from torch import nn
 from multimlp import optimizers, tree
 from multimlp.backend import Backend, owner, select
 from multimlp.errors import InputError
+from multimlp.errors.checks import check_number, refuse
 from multimlp.optimizers import Optimizer, OptimizerState
 from multimlp.schedules import Schedule
 from multimlp.tree import Tree
@@ -77,6 +78,8 @@ def read_optimizer(
 ) -> tuple[Optimizer, OptimizerState]:
     """See `multimlp.interop.torch.from_optimizer`; ``params_of`` gives the parameters of a module."""
     kind = _kind_of(optimizer)
+    if learning_rate is not None and not isinstance(learning_rate, Schedule):
+        learning_rate = check_number("learning_rate", learning_rate, low=0)
     places = _Places.of(model, params_of)
     groups = [_options(kind, group, learning_rate) for group in optimizer.param_groups]
     numbers = {id(p): i for i, group in enumerate(optimizer.param_groups) for p in group["params"]}
@@ -86,7 +89,9 @@ def read_optimizer(
     of_tensors = [numbers.get(id(tensor)) for _, tensor in places.tensors]
     made = _grouped(kind, groups, [of_tensors[i] for i in places.first_tensors()], places)
     first = places.tensors[0][1]
-    target = select(backend, device, dtype or str(first.dtype).removeprefix("torch."), [first])
+    target = select(
+        backend, device, str(first.dtype).removeprefix("torch.") if dtype is None else dtype, [first]
+    )
 
     def place(values: np.ndarray) -> Any:
         return target.backend.asarray(values, dtype=target.dtype, device=target.device)
@@ -108,6 +113,8 @@ def write_optimizer(
     found = next((pair for pair in _KINDS.items() if pair[1].ours == made.name), None)
     if found is None or not isinstance(made, Optimizer):
         raise InputError(f"optimizer: {made.name} has no equivalent in torch; {_SUPPORTED} have one")
+    if not isinstance(state, OptimizerState):
+        raise refuse("state", "an OptimizerState of multimlp", state)
     library, kind = found
     places = _Places.of(model, params_of)
     parts = made.for_leaves(places.ids)

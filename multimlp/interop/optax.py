@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from multimlp import optimizers, random, tree
-from multimlp.backend import load_backend, owner
+from multimlp.backend import is_array, load_backend, owner
 from multimlp.errors import InputError, missing_dependency
+from multimlp.errors.checks import check_function, refuse
 from multimlp.optimizers import Optimizer, OptimizerState
 from multimlp.schedules import Schedule
 from multimlp.tree import Tree
@@ -148,6 +149,8 @@ def from_state(
     multimlp.errors.InputError: optimizer: adam and the transformation of optax part in step 1 ...
     """
     made = _first_order(optimizer)
+    if layout is not None:
+        check_function("layout", layout)
     factor = _trial(transformation, made, params)
     found = _Found(state)
     own = [found.slot(slot) if layout is None else layout(found.slot(slot)) for slot in made.rule.slots]
@@ -196,12 +199,14 @@ def to_state(
     1
     """
     made = _first_order(optimizer)
+    if not isinstance(state, OptimizerState):
+        raise refuse("state", "an OptimizerState of multimlp", state)
     factor = _trial(transformation, made, params)
     if len(state.slots) != len(made.rule.slots):
         raise InputError(
             f"state: {made.name} keeps {list(made.rule.slots)!r}, and the state holds {len(state.slots)} trees"
         )
-    arrange: Layout = layout or (lambda values: values)
+    arrange: Layout = (lambda values: values) if layout is None else check_function("layout", layout)
     held = {}
     for slot, values in zip(made.rule.slots, state.slots, strict=True):
         held[slot] = arrange(_scaled(_like(params, values), 1 / factor if slot == "velocity" else 1.0))
@@ -367,6 +372,11 @@ def _scaled(values: Tree, factor: float) -> Tree:
 def _trial(transformation: Any, optimizer: Optimizer, params: Tree) -> float:
     """What optax's velocity is to be multiplied with, 1 but where it has the learning rate inside; `InputError` unless both libraries
     make the same steps."""
+    if not isinstance(transformation, optax.GradientTransformation):
+        raise refuse("transformation", "an optax.GradientTransformation", transformation)
+    for leaf in tree.leaves(params):
+        if not is_array(leaf):
+            raise refuse("params", "a tree of floating arrays", leaf)
     backend = load_backend("jax")
     generator = random.host_generator(0, "trial of an optimizer")
     shapes = [tuple(min(extent, _EXTENT) for extent in leaf.shape) for leaf in tree.leaves(params)]

@@ -15,6 +15,7 @@ import numpy as np
 
 from multimlp.backend import Backend
 from multimlp.errors import FileFormatError, InputError, missing_dependency
+from multimlp.errors.checks import check_choice, refuse
 from multimlp.files import opening, read_arrays, replacing
 from multimlp.interop._building import Builder
 from multimlp.interop._layers import layers_of, unsupported_activation
@@ -66,8 +67,7 @@ def to_sklearn(
     >>> fitted.predict_proba(np.zeros((1, 2))).tolist()
     [[0.25, 0.25, 0.25, 0.25]]
     """
-    if task not in ("classification", "regression"):
-        raise InputError(f"task: expected 'classification' or 'regression', got {task!r}")
+    check_choice("task", task, ("classification", "regression"))
     layers = layers_of(mlp, params, "scikit-learn")
     hidden = {layer.activation for layer in layers[:-1]}
     for rule in hidden:
@@ -103,7 +103,10 @@ def to_sklearn(
 
 
 def _label(fitted: MLPClassifier, mlp: MLP, classes: Sequence[Any] | None) -> str:
-    labels = np.arange(max(mlp.out_features, 2)) if classes is None else np.asarray(classes)
+    try:
+        labels = np.arange(max(mlp.out_features, 2)) if classes is None else np.asarray(classes)
+    except ValueError:
+        raise refuse("classes", "a sequence of labels", classes) from None
     expected = max(mlp.out_features, 2)
     if labels.shape != (expected,) or len(np.unique(labels)) != expected or np.any(labels != np.sort(labels)):
         raise InputError(

@@ -8,6 +8,7 @@ from multimlp import tree
 from multimlp.backend import convert
 from multimlp.backends.quiet import quiet_tensorflow
 from multimlp.errors import missing_dependency
+from multimlp.errors.checks import refuse
 from multimlp.interop._layers import with_dropout
 from multimlp.mlp import MLP, Params, check_params
 
@@ -22,6 +23,8 @@ class TensorFlowMLP(tf.Module):
     """An MLP as a ``tf.Module``; see `as_tf_module`."""
 
     def __init__(self, mlp: MLP, params: Params, name: str | None = None) -> None:
+        if name is not None and not isinstance(name, str):
+            raise refuse("name", "a name or None", name)
         super().__init__(name=name)
         self.mlp = mlp
         leaves, self._rebuild = tree.flatten(convert(params, "tensorflow"))

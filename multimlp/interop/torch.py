@@ -11,8 +11,8 @@ from typing import Any
 
 from multimlp import tree
 from multimlp.backend import Backend, convert
-from multimlp.errors import DTypeError, InputError, missing_dependency
-from multimlp.errors.checks import refuse
+from multimlp.errors import DeviceError, DTypeError, InputError, missing_dependency
+from multimlp.errors.checks import as_given, refuse
 from multimlp.optimizers import Optimizer, OptimizerState
 from multimlp.schedules import Schedule
 from multimlp.tree import Tree
@@ -115,7 +115,11 @@ def to_torch(mlp: Network, params: Any, device: Any = None, combine: str = "memb
     if device is None:
         held = [leaf for leaf in tree.leaves(params) if isinstance(leaf, torch.Tensor)]
         device = held[0].device if held else "cpu"
-    model = _sequential(parts, device, dtype)
+    try:
+        place = torch.device(device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DeviceError(f"device: expected a device of torch, got {as_given(device)}") from error
+    model = _sequential(parts, place, dtype)
     if members is not None and combine != "members":
         model.append(TorchCombine(combine))
     return model
@@ -282,6 +286,8 @@ def from_state_dict(
     >>> interop.from_state_dict(interop.to_state_dict(mlp, mlp.init(seed=0)), activation="tanh")[0] == mlp
     True
     """
+    if not isinstance(state, Mapping):
+        raise refuse("state", "a mapping of names to tensors, as state_dict() returns", state)
     arrays = {name: _numbers_of(name, tensor) for name, tensor in state.items()}
     reading = Builder.from_arrays("state_dict", arrays, activation, final_activation)
     tensors = list(state.values())

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from multimlp import tree
 from multimlp.backend import Array, Backend, array_namespace, owner
-from multimlp.errors.checks import check_function, check_whole
+from multimlp.errors.checks import check_function, check_whole, refuse
 from multimlp.errors.shown import short_repr
 from multimlp.optimizers._get import get
 from multimlp.optimizers._optimizer import require_arrays
@@ -94,6 +94,8 @@ def minimize(
     method = get(optimizer)
     leaves = tree.leaves(params)
     require_arrays(leaves)
+    if not any(math.prod(leaf.shape) for leaf in leaves):
+        raise refuse("params", "one number to change or more", params)
     backend = owner(*leaves)
     with backend.scope_of(*leaves):
         run = _by_line_search if getattr(method, "full_batch", False) else _by_updates

@@ -12,7 +12,7 @@ from multimlp.activations import Activation
 from multimlp.backend import Array, Backend, array_namespace, get_backend, host_values, select
 from multimlp.errors import InputError, ShapeError
 from multimlp.errors.checks import check_choice, check_items, flag
-from multimlp.plotting._style import COLOURS, LINES, axes_or_new
+from multimlp.plotting._style import COLOURS, LINES, axes_or_new, check_axes
 from multimlp.transforms import elementwise_grad
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def _three(axes: Any) -> list[Axes]:
     found = check_items("axes", axes, "of three matplotlib axes")
     if len(found) != 3:
         raise InputError(f"axes: expected three matplotlib axes, got {len(found)}")
-    return [axes_or_new(ax) for ax in found]
+    return [check_axes(f"axes[{i}]", ax) for i, ax in enumerate(found)]
 
 
 def _error(got: np.ndarray, true: np.ndarray, eps: float) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from multimlp.errors import InputError
-from multimlp.errors.checks import check_items, check_number, refuse
+from multimlp.errors.checks import check_items, check_names, check_number, refuse
 from multimlp.plotting._style import COLOURS, LINES, axes_or_new
 
 if TYPE_CHECKING:
@@ -41,10 +41,7 @@ def plot_history(
     """
     if not isinstance(history, Mapping):
         raise refuse("history", "a mapping of names to figures, as result.history", history)
-    chosen = list(history) if keys is None else check_items("keys", keys, "of names")
-    for key in chosen:
-        if not isinstance(key, str):
-            raise refuse("keys" if keys is not None else "history", "names", key)
+    chosen = check_names("history", list(history)) if keys is None else check_names("keys", keys)
     missing = [key for key in chosen if key not in history]
     if missing or not chosen:
         raise InputError(f"keys: {missing or chosen!r} is not in the history; there is {', '.join(history)}")

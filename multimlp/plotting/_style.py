@@ -114,12 +114,17 @@ def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (5.6, 3.
 _MOST_PANELS, _LARGEST_SIDE = 100, 500.0
 
 
+def check_axes(where: str, ax: Any) -> Axes:
+    """Something that can be drawn on."""
+    if not hasattr(ax, "plot") or not hasattr(ax, "scatter"):
+        raise InputError(f"{where}: expected matplotlib axes, got {type(ax).__name__}")
+    return ax  # type: ignore[no-any-return]
+
+
 def axes_or_new(ax: Axes | None) -> Axes:
     """The axes given, else new ones of pyplot, which notebooks and ``pyplot.show`` know."""
     if ax is not None:
-        if not hasattr(ax, "plot"):
-            raise InputError(f"ax: expected matplotlib axes, got {type(ax).__name__}")
-        return ax
+        return check_axes("ax", ax)
     from matplotlib import pyplot
 
     with style():

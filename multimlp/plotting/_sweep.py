@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from multimlp.errors import InputError
-from multimlp.errors.checks import check_items, refuse
+from multimlp.errors.checks import check_items, check_names, refuse
 from multimlp.errors.close import did_you_mean
-from multimlp.plotting._style import COLOURS, style
+from multimlp.plotting._style import COLOURS, check_axes, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,21 +52,24 @@ def plot_sweep(
     known: dict[str, np.ndarray] = candidates.columns
     chosen = [name for name, column in known.items() if len(np.unique(column)) > 1] or list(known)
     if settings is not None:
-        chosen = check_items("settings", settings, "of names")
+        chosen = check_names("settings", settings)
+        if not chosen:
+            raise refuse("settings", f"one or more of {', '.join(known)}", settings)
     for name in chosen:
         if name not in known:
             listed = ", ".join(known)
             raise InputError(
-                f"settings: {name!r} is not in the grid, only {listed}{did_you_mean(str(name), known)}"
+                f"settings: {name!r} is not in the grid, only {listed}{did_you_mean(name, known)}"
             )
     panels = _panels(len(chosen)) if axes is None else check_items("axes", axes, "of axes")
     if len(panels) != len(chosen):
         raise InputError(f"axes: expected {len(chosen)}, one a setting, got {len(panels)}")
+    panels = [check_axes(f"axes[{i}]", panel) for i, panel in enumerate(panels)]
     scores = table.column(result.score)
     for panel, name in zip(panels, chosen, strict=True):
         _draw(panel, name, known[name], scores, result.higher_is_better)
         panel.set_ylabel(result.score)
-    return list(panels)
+    return panels
 
 
 def _panels(count: int) -> list[Axes]:

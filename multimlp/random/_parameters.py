@@ -35,7 +35,10 @@ def dtype_name(key: Array, dtype: object) -> str:
 def integer_name(key: Array, dtype: object) -> str:
     """The same for the integers that are drawn: int32 and int64."""
     backend = owner(key)
-    name = dtype if isinstance(dtype, str) or dtype is None else backend.dtype_name(dtype)
+    try:
+        name = dtype if isinstance(dtype, str) or dtype is None else backend.dtype_name(dtype)
+    except Exception:
+        name = dtype  # what is no dtype of the library, for the message
     return check_choice("dtype", name, ("int32", "int64"))
 
 

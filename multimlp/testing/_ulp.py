@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from multimlp import transforms, xp
-from multimlp.backend import Array, Backend, load_backend
+from multimlp.backend import Array, Backend, host_values, load_backend
 from multimlp.errors import InputError, missing_dependency
 from multimlp.errors.checks import check_choice, check_function, check_items
 from multimlp.parity.formats import FORMATS, Format
@@ -163,7 +163,9 @@ def _definition(fn: Any, reference: Formula | None, mp: Any) -> Definition:
         if fn not in FUNCTIONS:
             raise InputError(f"fn: expected one of {', '.join(FUNCTIONS)}, or a function, got {fn!r}")
         return FUNCTIONS[fn]
-    if reference is None:
+    if reference is not None:
+        check_function("reference", reference, "a function of mpmath numbers")
+    else:
         return Definition(_by_the_oracle(fn), (_by_the_oracle(transforms.elementwise_grad(fn)),))
 
     def slope(mp: Any, x: Any) -> Any:
@@ -185,7 +187,7 @@ def _by_the_oracle(fn: Callable[..., Array]) -> Formula:
 def _points(known: Definition, form: Format, given: Any) -> tuple[np.ndarray, ...]:
     if given is not None:
         arrays = given if isinstance(given, tuple) else (given,)
-        return tuple(form.round(np.asarray(a, dtype=np.float64).reshape(-1)) for a in arrays)
+        return tuple(form.round(host_values(a, "points").astype(np.float64).reshape(-1)) for a in arrays)
     x = usual_points(form, (), quick=True)
     hard = np.asarray(known.hard)
     x = np.concatenate([x, form.round(hard[np.abs(hard) <= form.max])])

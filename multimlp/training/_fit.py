@@ -30,6 +30,7 @@ from multimlp.training._loop import Training
 from multimlp.training._settings import described_if_possible, settings_of
 from multimlp.training._setup import (
     check_batches,
+    check_compile,
     check_metrics,
     check_outputs,
     check_regularizer,
@@ -229,8 +230,7 @@ def fit(
     examples = Examples(X, y, sample_weight, validation)
     figures = loss_rule.default_metrics if metrics is None else check_metrics(metrics)
     chosen = select(backend, device, dtype, [*examples.arrays, *tree.leaves(params)])
-    if compile != "numba":
-        chosen.backend.check_compiler(compile)
+    check_compile(compile, chosen.backend)
     group, chosen = group_for(devices, shards, chosen, device)
     agreement = Agreement(group)
     target = replace(chosen, dtype=master_dtype(chosen.dtype))

@@ -9,7 +9,7 @@ import numpy as np
 
 from multimlp import metrics as metric_table
 from multimlp import random, tree
-from multimlp.backend import Array, Target, owner
+from multimlp.backend import Array, Backend, Target, owner
 from multimlp.errors import CapabilityError, InputError, MultimlpError, ShapeError
 from multimlp.errors.checks import check_choice, check_items, check_whole, refuse
 from multimlp.losses import Loss
@@ -36,6 +36,12 @@ def check_batches(batch_size: Any, last_batch: Any) -> int | None:
         return check_whole("batch_size", batch_size, low=1)
     except InputError:
         raise refuse("batch_size", "a positive integer or None", batch_size) from None
+
+
+def check_compile(compile: Any, backend: Backend) -> None:  # noqa: A002 - as in `fit`
+    """``"numba"`` is an engine's and for it to refuse; `CapabilityError` for what is no compiler of the backend's either."""
+    if not (isinstance(compile, str) and compile == "numba"):
+        backend.check_compiler(compile, "compile")
 
 
 def check_metrics(metrics: Any) -> list[Any]:

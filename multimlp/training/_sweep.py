@@ -29,6 +29,7 @@ from multimlp.training._members import Members, Trained, members_that_fit
 from multimlp.training._settings import settings_of
 from multimlp.training._setup import (
     check_batches,
+    check_compile,
     check_metrics,
     check_outputs,
     check_regularizer,
@@ -173,8 +174,7 @@ def sweep(
         raise InputError(
             "dtype: float16 has one loss scale for all members, so that one could stop the others; use 'bfloat16' or 'float32'"
         )
-    if compile != "numba":
-        chosen.backend.check_compiler(compile)
+    check_compile(compile, chosen.backend)
     communicator, placement, chosen = share_members(devices, chosen, device)
     target = replace(chosen, dtype=master_dtype(chosen.dtype))
     source, rows, held = source_and_rows(

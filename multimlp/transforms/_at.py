@@ -9,6 +9,7 @@ import numpy as np
 
 from multimlp.backend import Array, Backend, Namespace, array_namespace, is_array, owner
 from multimlp.errors import DTypeError, ShapeError
+from multimlp.errors.checks import as_given, refuse
 from multimlp.transforms._call import explained
 
 
@@ -41,6 +42,8 @@ class at:  # noqa: N801 - read as a function: at(x)[key].set(values)
 
     def __init__(self, x: Array) -> None:
         owner(x)
+        if isinstance(x, np.ndarray) and x.dtype.kind not in "biufc" and x.dtype.name != "bfloat16":
+            raise refuse("at", "an array of numbers", x)
         self._x, self._key = x, ...
 
     def __getitem__(self, key: Any) -> at:
@@ -89,11 +92,24 @@ class at:  # noqa: N801 - read as a function: at(x)[key].set(values)
 def _picked(key: Any, shape: tuple[int, ...]) -> np.ndarray:
     """The numbers, in row-major order, of the elements that the key picks."""
     parts = tuple(_on_host(part) for part in key) if isinstance(key, tuple) else _on_host(key)
-    return np.asarray(np.arange(int(np.prod(shape))).reshape(shape)[parts])
+    try:
+        return np.asarray(np.arange(int(np.prod(shape))).reshape(shape)[parts])
+    except OverflowError:
+        raise IndexError(f"at: {as_given(key)} is out of bounds for an array of shape {shape}") from None
 
 
 def _on_host(part: Any) -> Any:
-    return owner(part).to_numpy(part) if is_array(part) else part
+    """A part of a key as NumPy takes it; `InputError` for what is none."""
+    if part is None or part is Ellipsis or isinstance(part, slice):
+        return part
+    found = owner(part).to_numpy(part) if is_array(part) else part
+    try:
+        picks = np.asarray(found)
+    except (TypeError, ValueError):
+        picks = np.empty(1)  # lists of several lengths, for one
+    if picks.dtype.kind not in "biu" and (picks.size or is_array(part)):
+        raise refuse("at", "a key of integers, slices, ..., None, or arrays of integers or booleans", part)
+    return found
 
 
 def _constant(backend: Backend, xp: Namespace, values: np.ndarray, like: Array) -> Array:
@@ -127,7 +143,12 @@ def _rounds(picked: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray]:
 def _broadcast(backend: Backend, xp: Namespace, values: Any, x: Array, shape: tuple[int, ...]) -> Array:
     """The values, of the dtype of ``x``, one for each element that is picked."""
     if not is_array(values):
-        kind = np.asarray(values).dtype
+        try:
+            kind = np.asarray(values).dtype
+        except (TypeError, ValueError):
+            kind = np.dtype(object)  # lists of several lengths, for one
+        if kind.kind not in "biufc" and kind.name != "bfloat16":
+            raise refuse("at", "numbers or an array as values", values)
         values = backend.asarray(
             values, dtype=backend.dtype_name(x.dtype) if kind.kind in "biu" else kind.name
         )

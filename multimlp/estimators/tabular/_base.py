@@ -18,7 +18,7 @@ from multimlp.backend import Array, Target, array_namespace, select
 from multimlp.blocks import Chain
 from multimlp.callbacks import as_callbacks
 from multimlp.errors import DataError, InputError, ShapeError
-from multimlp.errors.checks import check_number, check_whole, flag
+from multimlp.errors.checks import check_number, check_whole, flag, refuse
 from multimlp.estimators import _inputs
 from multimlp.estimators.tabular import _fitting
 from multimlp.estimators.tabular._fitting import Fitted, Judge, Plan
@@ -44,17 +44,24 @@ class Member:
         return np.asarray(_inputs.to_host(self.fitted.network.outputs(self.preparation.matrix(X))))
 
 
+def check_count(where: str, value: Any, low: int = 1) -> int:
+    """A parameter that counts: an integer, not 2.0, because parameters stay as they were given and rows are sliced by them."""
+    if not isinstance(value, (int, np.integer)):
+        raise refuse(where, f"an integer >= {low}", value)
+    return check_whole(where, value, low=low)
+
+
 _WIDTHS = (256, 256, 256)
 CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
-    "n_epochs": lambda where, value: check_whole(where, value, low=1),
-    "batch_size": lambda where, value: check_whole(where, value, low=1),
+    "n_epochs": check_count,
+    "batch_size": check_count,
     "learning_rate": lambda where, value: (
         value if value is None else check_number(where, value, low=0, low_open=True)
     ),
     "validation_fraction": lambda where, value: check_number(where, value, low=0, high=1, high_open=True),
-    "n_folds": lambda where, value: value if value is None else check_whole(where, value, low=2),
-    "n_repeats": lambda where, value: check_whole(where, value, low=1),
-    "patience": lambda where, value: value if value is None else check_whole(where, value, low=1),
+    "n_folds": lambda where, value: value if value is None else check_count(where, value, 2),
+    "n_repeats": check_count,
+    "patience": lambda where, value: value if value is None else check_count(where, value),
     "calibrate": flag,
     "verbose": flag,
 }
@@ -346,7 +353,10 @@ class TableEstimator(Saved, BaseEstimator):
 def _targets(y: Any, rows: int, where: str = "y") -> np.ndarray:
     if y is None:
         raise DataError("y: the estimator requires y to be passed, but the target y is None")
-    found = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else _inputs.to_host(y))
+    try:
+        found = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else _inputs.to_host(y))
+    except ValueError as error:
+        raise DataError(f"{where}: expected one target a row: {error}") from None
     if found.ndim == 2 and found.shape[1] == 1:
         found = column_or_1d(found, warn=True)
     if found.ndim not in (1, 2) or len(found) != rows:

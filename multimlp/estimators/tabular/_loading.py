@@ -94,7 +94,7 @@ def load(
             raise InputError(f"{len(arrays)} arrays for {len(hosts)} networks")
     except _DAMAGE as error:
         raise FileFormatError(f"{str(path)!r} does not hold an estimator: {files.one_line(error)}") from None
-    target = select(backend, device, dtype or kinds.pop())
+    target = select(backend, device, kinds.pop() if dtype is None else dtype)
     found.set_params(backend=backend, device=device, dtype=dtype)
     found._members = [_placed(member, target) for member in hosts]
     return found

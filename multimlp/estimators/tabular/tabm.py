@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from multimlp.blocks import Chain
-from multimlp.errors.checks import check_number, check_whole
+from multimlp.errors.checks import check_number
 from multimlp.estimators._base import store
 from multimlp.estimators.tabular import _tabm
-from multimlp.estimators.tabular._base import TableEstimator, widths
+from multimlp.estimators.tabular._base import TableEstimator, check_count, widths
 from multimlp.estimators.tabular._kinds import TableClassifier, TableRegressor
 from multimlp.estimators.tabular._preparation import Preparation
 from multimlp.frames import Encoded
@@ -55,7 +55,7 @@ class _TabM(TableEstimator):
     def _check(self) -> None:
         super()._check()
         widths(self.hidden_layer_sizes)
-        check_whole("n_members", self.n_members, low=1)
+        check_count("n_members", self.n_members)
         check_number("learning_rate", self.learning_rate, low=0, low_open=True)
         check_number("weight_decay", self.weight_decay, low=0)
         check_number("dropout", self.dropout, low=0, high=1, high_open=True)
