@@ -166,6 +166,13 @@ CASES = {
     ),
     "inputs in turn": (lambda: of_several(0, [1], 2), {"X": placed_inputs, "y": regression, "loss": "huber"}),
 }
+FOR_MANY = (
+    *list(CASES)[: list(CASES).index("quantile")],
+    "quantile",
+    "normalised, residual",
+    "batch ensemble",
+)
+"""What is compiled for several numbers of devices or processes, a minute a case."""
 TOLERANCES = {"float16": 1e-3, "bfloat16": 2e-2, "float32": 1e-4}
 """Where numbers are not float64's: products of other sizes round in another order, to 16 bits."""
 

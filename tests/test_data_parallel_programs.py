@@ -71,7 +71,7 @@ def collectives(folder, name):
 @pytest.mark.slow
 def test_four_devices_of_one_process_give_the_numbers_of_one(monkeypatch):
     pytest.importorskip("jax")
-    names = tuple(cases.CASES)
+    names = cases.FOR_MANY
     found = here(monkeypatch, programs.on_devices, 4, names, (1, 2, 4))
     check_devices(found, names)
     check_members(found)
@@ -92,7 +92,7 @@ def test_four_devices_of_one_process_give_the_numbers_of_one(monkeypatch):
 )
 def test_shards_give_the_same_bits_on_any_number_of_processes(backend, processes):
     pytest.importorskip(backend)
-    names = [name for name in cases.CASES if alone(backend)[name] is not None]
+    names = [name for name in cases.FOR_MANY if alone(backend, cases.FOR_MANY)[name] is not None]
     one = cases.table(names, backend, shards=4)[0]
     many = run(functools.partial(cases.table, devices="all", shards=4), processes, backend, names, backend)
     for name in names:

@@ -72,6 +72,12 @@ def _of_another_library(backend: Backend, error: Exception, args: tuple[Any, ...
         return TracedValueError(
             f"x.{error.name}: an array of the {backend.name} backend has no {error.name!r} where it is traced. {advice}"
         )
+    if isinstance(error, TypeError) and str(error).startswith("Multiple namespaces for array inputs"):
+        return MixedBackendsError(
+            f"a function that looks for one namespace, as those of array_api_extra do, was given arrays of the {backend.name} backend with "
+            "derivatives and plain ones, for instance one that it made to write into. Use xp.where, xp.concat or multimlp.at, which "
+            "write into nothing"
+        )
     if isinstance(error, TypeError) and any(kind in str(error) for kind in kinds):
         return MixedBackendsError(
             f"a function that does not work with arrays of the {backend.name} backend was given one: {error}. {advice}, and constants "
