@@ -14,6 +14,7 @@ import multimlp as mm
 from multimlp import (
     activations,
     blocks,
+    estimators,
     initializers,
     losses,
     metrics,
@@ -23,6 +24,7 @@ from multimlp import (
     schedules,
     structure,
     tree,
+    xp,
 )
 from multimlp.backend import is_installed, load_backend
 
@@ -392,11 +394,26 @@ def of_models(folder: Path) -> dict[str, Call]:
     if is_installed("tensorflow"):
         from multimlp.interop import keras, tensorflow
 
+        model, theirs = keras.to_keras(mlp, params), optimizers.adam(0.25, eps_hat=True)
+        moments = theirs.init(params)
         calls |= {
+            "interop.keras.to_optimizer": (
+                keras.to_optimizer,
+                {"optimizer": theirs, "state": moments, "model": model},
+            ),
+            "interop.keras.from_optimizer": (
+                keras.from_optimizer,
+                {
+                    "optimizer": keras.to_optimizer(theirs, moments, model),
+                    "model": model,
+                    **place,
+                    "learning_rate": None,
+                },
+            ),
             "as_keras_layer": (keras.as_keras_layer, here),
             "as_tf_module": (tensorflow.as_tf_module, {**here, "name": None}),
             "interop.keras.to_keras": (keras.to_keras, here),
-            "interop.keras.from_keras": (keras.from_keras, {"model": keras.to_keras(mlp, params), **place}),
+            "interop.keras.from_keras": (keras.from_keras, {"model": model, **place}),
         }
     if is_installed("jax"):
         from multimlp.interop import equinox, flax, optax
@@ -441,6 +458,23 @@ def of_models(folder: Path) -> dict[str, Call]:
         "interop.gluon.to_gluon": (gluon.to_gluon, {**here, "path": folder / "new.params"}),
         "interop.gluon.from_gluon": (gluon.from_gluon, {"path": folder / "right.params", **shape}),
         "interop.onnx.to_onnx": (onnx.to_onnx, {**here, "path": None, "opset": None}),
+        "interop.onnx.record": (
+            onnx.record,
+            {
+                "function": lambda given: {"y": xp.exp(given["x"])},
+                "inputs": {"x": onnx.Input("float32", 2)},
+                "path": None,
+                "opset": None,
+            },
+        ),
+        "estimators.to_onnx": (
+            estimators.to_onnx,
+            {
+                "estimator": estimators.MLPClassifier(3, max_iter=1).fit(np.eye(4), [0, 1, 2, 0]),
+                "path": None,
+                "opset": None,
+            },
+        ),
         "interop.onnx.from_onnx": (onnx.from_onnx, {"model": onnx.to_onnx(mlp, params), **place}),
         "interop.sklearn.to_sklearn": (
             sklearn.to_sklearn,

@@ -199,7 +199,7 @@ def test_what_cannot_be_recorded_is_refused(case):
 @pytest.mark.parametrize(
     ("inputs", "options", "words"),
     [
-        ({"": Input("float32")}, {}, "a name is empty"),
+        ({"": Input("float32")}, {}, "cannot be the name of an input"),
         ({"X": Input("complex64")}, {}, "one of the dtypes"),
         ({"Y": Input("float32")}, {}, "'Y' is the name of an output, too"),
         ({"X": Input("float32")}, {"opset": 17}, "opset"),

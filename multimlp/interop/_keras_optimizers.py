@@ -12,6 +12,7 @@ import numpy as np
 from multimlp import optimizers, tree
 from multimlp.backend import Backend, owner, select
 from multimlp.errors import InputError
+from multimlp.errors.checks import refuse
 from multimlp.optimizers import Optimizer, OptimizerState
 from multimlp.schedules import Schedule
 from multimlp.tree import Tree
@@ -91,9 +92,11 @@ def read_optimizer(
             f"optimizer: expected one of keras.optimizers' {_SUPPORTED}, got {type(optimizer).__name__}, which has no equivalent here"
         )
     made = _made(optimizer, kind, learning_rate)
-    variables = list(model.trainable_variables)
+    variables = _trainable(model)
     leaves, rebuild = tree.flatten(_places(model, params_of))
-    target = select(backend, device, dtype or keras.backend.standardize_dtype(variables[0].dtype))
+    target = select(
+        backend, device, dtype if dtype is not None else keras.backend.standardize_dtype(variables[0].dtype)
+    )
     known = list(getattr(optimizer, "_trainable_variables", ()) or ()) if optimizer.built else []
     if known and {id(v) for v in known} != {id(v) for v in variables}:
         raise InputError(
@@ -118,6 +121,12 @@ def read_optimizer(
     return made, OptimizerState(step, slots)
 
 
+def _trainable(model: Any) -> list[Any]:
+    if not isinstance(model, keras.Model):
+        raise refuse("model", "a keras.Model", model)
+    return list(model.trainable_variables)
+
+
 def write_optimizer(
     optimizer: Optimizer | str, state: OptimizerState, model: Any, params_of: Callable[[Any], Tree]
 ) -> Any:
@@ -130,12 +139,14 @@ def write_optimizer(
             f"optimizer: {what} has no equivalent in Keras; {_SUPPORTED} without groups have one"
         )
     library, kind = found
+    if not isinstance(state, OptimizerState):
+        raise refuse("state", "an OptimizerState of multimlp", state)
     if len(state.slots) != len(made.rule.slots):
         raise InputError(
             f"state: {made.name} keeps {list(made.rule.slots)!r}, and the state holds {len(state.slots)} trees"
         )
+    variables = _trainable(model)
     result = library(**_options_there(made, kind))
-    variables = list(model.trainable_variables)
     result.build(variables)
     places = _places(model, params_of)
     for slot, values in zip(made.rule.slots, state.slots, strict=True):

@@ -12,7 +12,7 @@ import onnx
 from onnx import helper
 
 from multimlp.errors import DTypeError, InputError
-from multimlp.errors.checks import check_whole
+from multimlp.errors.checks import check_function, check_whole, refuse
 from multimlp.files import replacing
 from multimlp.interop.onnx import _namespace  # gives values their namespace
 from multimlp.interop.onnx._values import CURRENT, KINDS, ML, Graph, Value, constant, made
@@ -87,9 +87,16 @@ def record(
         if opset is None
         else check_whole("opset", opset, low=RECORDING_OPSET, high=onnx.defs.onnx_opset_version())
     )
+    check_function("function", function, "a function of a dict of arrays that returns such a dict")
+    if not isinstance(inputs, Mapping):
+        raise refuse("inputs", "a mapping of names to Input", inputs)
     for name, given in inputs.items():
-        if not name:
-            raise InputError("inputs: a name is empty, which ONNX takes for nothing at all; rename it")
+        if not isinstance(given, Input):
+            raise refuse("inputs", f"an Input for {name!r}", given)
+        if not name or not isinstance(name, str):
+            raise InputError(
+                f"inputs: {name!r} cannot be the name of an input; give it one that is text and not empty"
+            )
         if given.dtype not in KINDS:
             raise DTypeError(
                 f"inputs: expected one of the dtypes {', '.join(KINDS)}, got {given.dtype!r} for {name!r}"
@@ -98,7 +105,12 @@ def record(
     token = CURRENT.set(graph)
     try:
         made_of = {name: Value(name, given.dtype, (None, given.columns)) for name, given in inputs.items()}
-        found = {name: (value.laid_out, value) for name, value in function(made_of).items()}
+        outputs = function(made_of)
+        if not isinstance(outputs, Mapping) or not all(isinstance(v, Value) for v in outputs.values()):
+            raise refuse(
+                "function", "a dict of names and the arrays made of its inputs as its result", outputs
+            )
+        found = {name: (value.laid_out, value) for name, value in outputs.items()}
     finally:
         CURRENT.reset(token)
     shared = sorted(set(found) & set(inputs))
