@@ -266,11 +266,11 @@ def test_damaged_files_are_named(tmp_path, damage):
     if damage in ("empty", "cut"):
         path.write_bytes(path.read_bytes()[: 0 if damage == "empty" else 500])
     else:
-        about = json.loads(metadata["multimlp.block"])
+        about = json.loads(metadata["multimlp.run"])
         if damage == "version":
             metadata["multimlp.sweep"] = "0"
         elif damage == "JSON":
-            metadata["multimlp.block"] = "{"
+            metadata["multimlp.run"] = "{"
         elif damage == "numbers":
             arrays["numbers"] = arrays["numbers"] + 5
         elif damage == "shape":
@@ -278,7 +278,7 @@ def test_damaged_files_are_named(tmp_path, damage):
         else:
             del arrays["figure.loss"]
         if damage != "JSON":
-            metadata["multimlp.block"] = json.dumps(about)
+            metadata["multimlp.run"] = json.dumps(about)
         mm.files.write_tensors(path, {k: np.ascontiguousarray(v) for k, v in arrays.items()}, metadata)
     with pytest.raises(FileFormatError, match=path.name):
         swept(GRID, checkpoint=folder, **BLOCKS)

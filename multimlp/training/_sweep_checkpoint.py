@@ -72,7 +72,7 @@ class SweepCheckpoint:
             raise files.cannot_write(self._folder, error.strerror or str(error), "checkpoint") from None
         place = self._folder / f"candidates-{trained.numbers[0]}-{trained.numbers[-1]}.safetensors"
         arrays = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
-        files.write_tensors(place, arrays, {"multimlp.sweep": FORMAT, "multimlp.block": json.dumps(about)})
+        files.write_tensors(place, arrays, {"multimlp.sweep": FORMAT, "multimlp.run": json.dumps(about)})
 
     def load(self, mine: range) -> Iterator[Trained]:
         """What is known of some candidates, each of them once.
@@ -102,7 +102,7 @@ class SweepCheckpoint:
                 f"checkpoint: {str(path)!r} is no file of a sweep of this version (format {FORMAT}); give another folder"
             )
         try:
-            about = json.loads(metadata["multimlp.block"])
+            about = json.loads(metadata["multimlp.run"])
             settings = dict(about["settings"])
         except DAMAGE as error:
             raise _damaged(path, error) from error
