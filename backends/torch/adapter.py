@@ -11,7 +11,7 @@ import torch
 
 from multimlp import tape
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function, prepare_all
-from multimlp.backends import _dlpack
+from multimlp.backends import _dlpack, _host_threefry
 from multimlp.backends._host_draws import on_the_host
 from multimlp.backends._numba import numba_kernels
 from multimlp.backends.torch import _control, _custom, _reverse, namespace
@@ -21,7 +21,7 @@ from multimlp.backends.torch._programs import Programs, has_cxx_compiler
 from multimlp.backends.torch._quiet import load_forward_mode
 from multimlp.backends.torch._slopes import with_slopes as _with_slopes
 from multimlp.backends.torch._threads import torch_threads
-from multimlp.backends.torch._tracing import is_tracing
+from multimlp.backends.torch._tracing import is_tracing, surroundings
 from multimlp.distributed import Communicator
 from multimlp.errors import CapabilityError, MultimlpError, shape_unknown, value_taken
 
@@ -55,6 +55,7 @@ class TorchBackend(Backend):
             "tanh": torch.tanh,
             "erf": namespace.erf,
             "erfc": torch.special.erfc,
+            "threefry2x32": _threefry2x32,
             "softmax": lambda x, axis=-1: torch.softmax(x, axis),
             "log_softmax": lambda x, axis=-1: torch.log_softmax(x, axis),
             **activations(),
@@ -284,6 +285,14 @@ def _by_elements(key: Array, first: Array | None = None, second: Array | None = 
     if key.device.type != "cpu" or any(x is not None and x.requires_grad for x in (first, second)):
         return NotImplemented
     return _on_the_host(key, first, second, **options)
+
+
+def _threefry2x32(*words: Array) -> tuple[Array, Array] | Any:
+    """With NumPy where the words are on the host and nobody records or transforms what is computed; the same bits, in half the time."""
+    transformed = is_tracing() or torch._C._are_functorch_transforms_active() or surroundings(words) is None
+    if transformed or any(word.device.type != "cpu" for word in words):
+        return NotImplemented
+    return tuple(map(torch.from_numpy, _host_threefry.threefry2x32(*(word.numpy() for word in words))))
 
 
 def _dense(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> Any:

@@ -124,7 +124,10 @@ class Optimizer(Named):
         parts = self.for_leaves(params)
         with backend.scope_of(*leaves):
             work = _work_dtype(backend, leaves)
-            scalars = {id(part): part._scalars(xp, state.step, work) for part in parts}
+            distinct = {
+                id(part): part for part in parts
+            }  # a group's numbers once, not for each of its arrays
+            scalars = {key: part._scalars(xp, state.step, work) for key, part in distinct.items()}
             if self.options["clip_norm"] is not None:
                 gradients = clip(xp, gradients, self.options["clip_norm"], work)
             rows = []
