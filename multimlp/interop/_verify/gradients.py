@@ -17,6 +17,8 @@ _STEP = 4e-4
 function's error is of its sixth power, and rounding, divided by its fourth part, 1e-12."""
 _SETTLED = 1e-9
 """Part of the usual slope by which two extrapolations may differ; they differ by much more where an activation has its kink between."""
+_FEW, _MOST = 4.0, 0.99
+"""Units in the last place that are few, and of the rows: in the others a kink may lie between."""
 _EXACT = 2.0**-30
 """To which a slope by differences is known: one unit in the last place of it is at least so much."""
 
@@ -100,12 +102,13 @@ def _by_differences(
 ) -> Gradients:
     directions = random.host_generator(seed, "directions").standard_normal(X.shape)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    slopes, settled = [], np.ones(len(X), dtype=bool)
+    slopes, settled, growth = [], np.ones(len(X), dtype=bool), 1.0
     without = [side for side, own in zip((one, other), found, strict=True) if own is None]
     names = tuple(sorted({side.model.library for side in without}))
     for side, own in zip((one, other), found, strict=True):
         if own is not None:
             slopes.append((own["inputs"].astype(np.float64) * directions).sum(axis=1))
+            growth = _growth(side, X, along, directions, slopes[-1], seed, eps)
             continue
         by_differences = _slopes(side, X.astype(np.float64), directions, along.astype(np.float64))
         if by_differences is None:
@@ -121,13 +124,33 @@ def _by_differences(
             f"{_have(names)} no gradients, and differences settle in no row: an activation has a kink beside each",
         )
     first, second = (values[settled] for values in slopes)
-    row = Row.of(f"{IN_INPUTS}, by differences", first, second, max(eps, _EXACT))
+    row = Row.of(f"{IN_INPUTS}, by differences", first, second, max(growth * eps, _EXACT))
     alone = [f"gradients in weights and biases, which {_have(names)} none of"]
     if not settled.all():
         alone.append(
             f"the gradient in inputs of {int((~settled).sum())} of {len(X)} rows, beside which an activation has a kink"
         )
     return Gradients((row,), alone=tuple(alone), by_differences=names)
+
+
+def _growth(
+    side: Side,
+    X: np.ndarray,
+    along: np.ndarray,
+    directions: np.ndarray,
+    slopes: np.ndarray,
+    seed: int,
+    eps: float,
+) -> float:
+    """How much more than a few units a library's own slopes move, at most, when every input is rounded another way: so far they may be from
+    exact ones."""
+    signs = random.host_generator(seed, "rounding").choice([-1.0, 1.0], X.shape)
+    moved = side.gradients((X * (1 + eps * signs)).astype(X.dtype), along)
+    if moved is None:
+        return 1.0
+    other = (moved["inputs"].astype(np.float64) * directions).sum(axis=1)
+    apart = np.sort(Row.ulps(slopes, other, eps))
+    return max(1.0, float(apart[int(_MOST * (len(apart) - 1))]) / _FEW)
 
 
 def _have(names: tuple[str, ...]) -> str:

@@ -53,6 +53,11 @@ class Row:
     relative: float
     absolute: float
 
+    @staticmethod
+    def ulps(a: np.ndarray, b: np.ndarray, eps: float) -> np.ndarray:
+        """How far apart each number of the arrays is, in units in the last place."""
+        return _apart(a, b, eps, False)[0]
+
     @classmethod
     def of(cls, name: str, a: np.ndarray, b: np.ndarray, eps: float, examples: bool = False) -> Row:
         """The row of two arrays, one line an example if ``examples``; of other shapes, or with NaN or infinities at other places,
