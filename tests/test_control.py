@@ -341,6 +341,7 @@ UPDATES = {
     "products": lambda x: mm.at(x)[np.asarray([0, 0])].multiply(x),
     "the lesser": lambda x: mm.at(x)[1, ...].min(x[0, ...] * 3),
     "the greater": lambda x: mm.at(x)[..., -1].max(4),
+    "nothing": lambda x: mm.at(x)[2:1].set(x[0, 0]),
     "a mask": lambda x: mm.at(x)[np.asarray([[True, False, True], [False] * 3])].set(x[:, 0]),
 }
 

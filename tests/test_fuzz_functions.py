@@ -140,9 +140,11 @@ def finding(call, draw):
         return None if str(error) else f"{wrong}: an error without words"
     except Exception as error:
         own = any(map(callable, public_values(wrong))) and type(error).__module__ != "multimlp"
+        own = own or of_the_user(error)
+        own = own or isinstance(error, IndexError)  # Python's own, of an index out of bounds
         own = (
-            own or of_the_user(error) or isinstance(error, IndexError)
-        )  # Python's own word for one out of bounds
+            own or type(error).__name__ == "InvalidParameterError"
+        )  # scikit-learn's, of what it takes itself
         return None if own else f"{shown(wrong):.300}: {type(error).__name__}: {error!s:.300}{place(error)}"
     finally:
         signal.alarm(0)

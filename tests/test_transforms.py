@@ -26,6 +26,13 @@ def xp_of(*arrays):
     return array_namespace(*arrays)
 
 
+def place_of_largest(x):
+    """1, with an axis for each that it was looked for along."""
+    xp = xp_of(x)
+    pair = xp.stack([x, x + 1.0])
+    return xp.astype(xp.argmax(xp.stack([pair, pair]), keepdims=True), x.dtype)
+
+
 def total(x):
     """sum(x e^x): gradient (1 + x) e^x, Hessian diag((2 + x) e^x)."""
     xp = xp_of(x)
@@ -59,6 +66,7 @@ CASES = {
     "vmap": (lambda b: mm.vmap(cube), X**3),
     "vmap of grad": (lambda b: mm.vmap(mm.grad(cube)), 3 * X**2),
     "vmap of hessian": (lambda b: mm.vmap(mm.hessian(cube)), 6 * X),
+    "vmap of argmax over all axes": (lambda b: mm.vmap(place_of_largest), np.ones((3, 1, 1))),
     "grad of vmap": (lambda b: mm.grad(lambda x: xp_of(x).sum(mm.vmap(cube)(x))), 3 * X**2),
     "jit": (lambda b: jit(b, cube), X**3),
     "jit of vmap of grad": (lambda b: jit(b, mm.vmap(mm.grad(cube))), 3 * X**2),

@@ -46,6 +46,20 @@ def eye(
     return (columns - rows == k).to(wanted)
 
 
+def argmax(x: Array, /, *, axis: int | None = None, keepdims: bool = False) -> Array:
+    """The index of the greatest, which torch's vmap gives too few axes where it is that of all and ``keepdims`` is asked for."""
+    if axis is None and keepdims:
+        return torch.reshape(torch.argmax(x), (1,) * x.ndim)
+    return _compat.argmax(x, axis=axis, keepdims=keepdims)
+
+
+def argmin(x: Array, /, *, axis: int | None = None, keepdims: bool = False) -> Array:
+    """As `argmax`, of the least."""
+    if axis is None and keepdims:
+        return torch.reshape(torch.argmin(x), (1,) * x.ndim)
+    return _compat.argmin(x, axis=axis, keepdims=keepdims)
+
+
 def expm1(x: Array, /) -> Array:
     """exp(x) - 1 without cancellation, compiled too, with the derivative exp(x).
 

@@ -35,6 +35,7 @@ def dtype_name(key: Array, dtype: object) -> str:
 def integer_name(key: Array, dtype: object) -> str:
     """The same for the integers that are drawn: int32 and int64."""
     backend = owner(key)
+    name: object
     try:
         name = dtype if isinstance(dtype, str) or dtype is None else backend.dtype_name(dtype)
     except Exception:

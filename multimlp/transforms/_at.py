@@ -80,6 +80,9 @@ class at:  # noqa: N801 - read as a function: at(x)[key].set(values)
         with backend.scope_of(x):
             xp = array_namespace(x, values)
             picked = explained(backend, _picked, self._key, shape)
+            if not picked.size:
+                _broadcast(backend, xp, values, x, picked.shape)  # for what is wrong with the values
+                return x
             flat = xp.reshape(_broadcast(backend, xp, values, x, picked.shape), (-1,))
             for slots in [_last(picked, shape)] if last else _rounds(picked, shape):
                 there = _constant(backend, xp, slots >= 0, x)
