@@ -184,7 +184,7 @@ def train_watched(
                     for place in np.flatnonzero(going_on).tolist():
                         own = {name: float(values[place]) for name, values in found.items()}
                         candidates[int(members[place])].after(own, now, place)
-                    going_on = np.asarray([not candidates[i].ended for i in members])
+                    going_on = np.asarray([not candidates[i].ended for i in members.tolist()])
                     left = int(going_on.sum())
                     # Whoever ends early has done with all his epochs.
                     advance(active + (active - left) * (epochs - epoch), loss=passed.loss)
