@@ -183,8 +183,8 @@ def train_watched(
                     now = MemberParams(training, target)
                     for place in np.flatnonzero(going_on).tolist():
                         own = {name: float(values[place]) for name, values in found.items()}
-                        candidates[members[place]].after(own, now, place)
-                    going_on = np.asarray([not candidates[i].ended for i in members])
+                        candidates[int(members[place])].after(own, now, place)
+                    going_on = np.asarray([not candidates[i].ended for i in members.tolist()])
                     left = int(going_on.sum())
                     # Whoever ends early has done with all his epochs.
                     advance(active + (active - left) * (epochs - epoch), loss=passed.loss)
@@ -198,7 +198,7 @@ def train_watched(
             training, going_on = go_on_with(training, problem, going_on), going_on[going_on]
         now = MemberParams(training, target)
         for place in np.flatnonzero(going_on).tolist():
-            candidates[members[place]].leave(now, place)
+            candidates[int(members[place])].leave(now, place)
     finally:
         for candidate in candidates:
             candidate.close()
