@@ -445,6 +445,62 @@ ROWS = {
         InputError,
         "vmap: in_axes: expected an integer, None or a tree",
     ),
+    # arrays where a word, a number or a name is expected: comparing them with one says nothing
+    **{
+        f"an array for {name}": (lambda call=call: call(np.ones((2, 3))), error, words)
+        for name, call, error, words in (
+            (
+                "devices",
+                lambda given: fit(devices=given),
+                InputError,
+                "devices: expected 'all', a number, or a list",
+            ),
+            (
+                "the devices of a connection",
+                lambda given: mm.distributed.connect(given),
+                InputError,
+                "devices: expected a positive integer",
+            ),
+            (
+                "compile",
+                lambda given: fit(compile=given),
+                CapabilityError,
+                "compile: array.* is not one of the numpy backend's",
+            ),
+            (
+                "a dtype of draws",
+                lambda given: random.randint(KEY, (2,), 0, 5, given),
+                InputError,
+                "dtype: expected 'int32' or 'int64'",
+            ),
+            (
+                "axes",
+                lambda given: mm.plotting.plot_history({"loss": [1.0]}, given),
+                InputError,
+                "ax: expected matplotlib axes",
+            ),
+        )
+    },
+    "a rate of integers": (
+        lambda: regularizers.dropout(np.ones(2), KEY, np.asarray(1)),
+        InputError,
+        "rate: expected a number, or a floating array",
+    ),
+    "a key of fractions": (
+        lambda: mm.at(X)[np.ones(2)].set(0.0),
+        InputError,
+        "at: expected a key of integers, slices",
+    ),
+    "text for values": (
+        lambda: mm.at(X)[0].set("a"),
+        InputError,
+        "at: expected numbers or an array as values, got 'a'",
+    ),
+    "nothing to minimise": (
+        lambda: optimizers.minimize(lambda p: p.sum(), np.ones((2, 0))),
+        InputError,
+        "params: expected one number to change or more",
+    ),
 }
 
 
