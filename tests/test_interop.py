@@ -130,12 +130,6 @@ def test_torch_names_the_activation_it_lacks(activation):
         torch_interop.to_torch(*model(activation))
 
 
-def test_an_ensemble_is_not_one_model():
-    mlp = mm.MLP(5, 4, 3)
-    with pytest.raises(InputError, match="ensemble of 2 members"):
-        torch_interop.to_torch(mlp, mlp.init(seed=[0, 1]))
-
-
 def test_torch_state_dict_both_ways():
     mlp, params = model("tanh", final="softmax")
     state = torch_interop.to_state_dict(mlp, params)

@@ -10,6 +10,7 @@ from libraries import TRAINING
 
 import multimlp as mm
 from multimlp import data, files, losses
+from multimlp.backend import load_backend
 from multimlp.cli import main
 from multimlp.errors import DataError, InputError, MultimlpError, ShapeError
 
@@ -113,6 +114,20 @@ def test_each_batch_of_a_stream_is_checked(backend, second, error, said):
 def test_a_stream_of_no_weight_is_refused(backend):
     with pytest.raises(DataError, match="all weights of all batches are zero"):
         fit(backend, lambda: iter([(X[:4], Y[:4], np.zeros(4))] * 3))
+
+
+@every_backend
+@pytest.mark.parametrize("jit", [False, True])
+def test_the_slope_of_a_singular_determinant_is_never_zero_in_silence(backend, jit):
+    """It is the matrix of cofactors; libraries that divide by what they decompose the matrix into do not have it."""
+    matrix = load_backend(backend).asarray(np.asarray([[1.0, 2.0], [2.0, 4.0]]), dtype="float64")
+    slope = mm.grad(lambda x: mm.array_namespace(x).linalg.det(x))
+    try:
+        found = np.asarray((mm.jit(slope) if jit else slope)(matrix))
+    except Exception as error:
+        assert "singular" in str(error).lower() or "not invertible" in str(error)
+    else:
+        assert np.isnan(found).all() or np.allclose(found, [[4.0, -2.0], [-2.0, 1.0]])
 
 
 STAMPS = 1_700_000_000.0 + np.arange(1, 41)

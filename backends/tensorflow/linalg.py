@@ -116,9 +116,10 @@ def cross(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
 
 
 def det(x: Tensor, /) -> Tensor:
-    """Determinants."""
+    """Determinants; of a singular matrix the derivative, its cofactors, is NaN, for it would be 0 under XLA and fail eagerly."""
     _matrices("det", x, square=True)
-    return _determinants.det(x) if is_for_xla() else tf.linalg.det(x)
+    found = _determinants.det(x) if is_for_xla() else tf.linalg.det(x)
+    return tf.where(found == 0, tf.sqrt(found * found), found)
 
 
 def diagonal(x: Tensor, /, *, offset: int = 0) -> Tensor:

@@ -12,12 +12,13 @@ import torch
 from array_api_compat.torch import *
 
 from multimlp.backend import Array
+from multimlp.backends.torch import linalg as _linalg
 from multimlp.backends.torch._tracing import is_compiling
 
 _compat: Any = importlib.import_module("array_api_compat.torch")  # its types say less than it has
 __array_api_version__ = _compat.__array_api_version__
 __array_namespace_info__ = _compat.__array_namespace_info__
-fft, linalg = _compat.fft, _compat.linalg
+fft, linalg = _compat.fft, _linalg
 
 __all__ = sorted({*_compat.__all__, "__array_namespace_info__", "fft", "linalg"})
 

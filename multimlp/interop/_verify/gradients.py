@@ -19,6 +19,8 @@ _SETTLED = 1e-9
 """Part of the usual slope by which two extrapolations may differ; they differ by much more where an activation has its kink between."""
 _FEW, _MOST = 4.0, 0.99
 """Units in the last place that are few, and of the rows: in the others a kink may lie between."""
+_ROOM = 2.0**-10
+"""Of a dtype's largest number: a gradient is the sum of larger ones."""
 _EXACT = 2.0**-30
 """To which a slope by differences is known: one unit in the last place of it is at least so much."""
 
@@ -102,7 +104,8 @@ def _by_differences(
 ) -> Gradients:
     directions = random.host_generator(seed, "directions").standard_normal(X.shape)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    slopes, settled, growth = [], np.ones(len(X), dtype=bool), 1.0
+    slopes, settled, within, growth = [], np.ones(len(X), dtype=bool), np.ones(len(X), dtype=bool), 1.0
+    largest = min((float(np.finfo(own["inputs"].dtype).max) for own in found if own), default=np.inf) * _ROOM
     without = [side for side, own in zip((one, other), found, strict=True) if own is None]
     names = tuple(sorted({side.model.library for side in without}))
     for side, own in zip((one, other), found, strict=True):
@@ -117,18 +120,23 @@ def _by_differences(
                 f"{_have(names)} no gradients, and {side.model.library} gives no outputs in float64, whose differences would tell them",
             )
         slopes.append(by_differences[0])
+        within &= np.abs(by_differences[0]) <= largest
         settled &= by_differences[1]
-    if not settled.any():
-        return Gradients(
-            None,
-            f"{_have(names)} no gradients, and differences settle in no row: an activation has a kink beside each",
+    if not (settled & within).any():
+        reason = (
+            "an activation has a kink beside each" if within.any() else "they are beyond the dtype's numbers"
         )
-    first, second = (values[settled] for values in slopes)
+        return Gradients(None, f"{_have(names)} no gradients, and differences settle in no row: {reason}")
+    first, second = (values[settled & within] for values in slopes)
     row = Row.of(f"{IN_INPUTS}, by differences", first, second, max(growth * eps, _EXACT))
     alone = [f"gradients in weights and biases, which {_have(names)} none of"]
     if not settled.all():
         alone.append(
             f"the gradient in inputs of {int((~settled).sum())} of {len(X)} rows, beside which an activation has a kink"
+        )
+    if not within.all():
+        alone.append(
+            f"the gradient in inputs of {int((~within).sum())} of {len(X)} rows, which is beyond the numbers of its dtype"
         )
     return Gradients((row,), alone=tuple(alone), by_differences=names)
 
@@ -180,6 +188,16 @@ def _slopes(
         second.append(np.abs(above - 2 * middle + below) / step)
     wide, narrow = ((4 * central[i + 1] - central[i]) / 3 for i in (0, 1))
     found = (16 * narrow - wide) / 15
-    size = max(float(np.sqrt(np.mean(found**2))), 1e-300)
-    smooth = second[2] <= second[0] / 2 + _SETTLED * size  # at a kink it does not get smaller with the step
-    return found, (np.abs(found - narrow) <= _SETTLED * np.maximum(np.abs(found), size)) & smooth
+    size = _usual(found)
+    with np.errstate(invalid="ignore"):  # what is infinite is not known
+        smooth = (
+            second[2] <= second[0] / 2 + _SETTLED * size
+        )  # at a kink it does not get smaller with the step
+        return found, (np.abs(found - narrow) <= _SETTLED * np.maximum(np.abs(found), size)) & smooth
+
+
+def _usual(slopes: np.ndarray) -> float:
+    """The root of the mean square of those that are finite, whose squares may be beyond the largest number."""
+    finite = np.abs(slopes[np.isfinite(slopes)])
+    peak = max(float(finite.max(initial=0.0)), 1e-300)
+    return max(peak * float(np.sqrt(np.mean((finite / peak) ** 2))), 1e-300) if finite.size else peak
