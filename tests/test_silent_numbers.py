@@ -122,12 +122,13 @@ def test_the_slope_of_a_singular_determinant_is_never_zero_in_silence(backend, j
     """It is the matrix of cofactors; libraries that divide by what they decompose the matrix into do not have it."""
     matrix = load_backend(backend).asarray(np.asarray([[1.0, 2.0], [2.0, 4.0]]), dtype="float64")
     slope = mm.grad(lambda x: mm.array_namespace(x).linalg.det(x))
+    said, found = "", np.zeros((2, 2))
     try:
         found = np.asarray((mm.jit(slope) if jit else slope)(matrix))
     except Exception as error:
-        assert "singular" in str(error).lower() or "not invertible" in str(error)
-    else:
-        assert np.isnan(found).all() or np.allclose(found, [[4.0, -2.0], [-2.0, 1.0]])
+        said = str(error).lower()
+    refused = "singular" in said or "not invertible" in said
+    assert refused or np.isnan(found).all() or np.allclose(found, [[4.0, -2.0], [-2.0, 1.0]])
 
 
 STAMPS = 1_700_000_000.0 + np.arange(1, 41)
