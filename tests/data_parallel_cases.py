@@ -170,12 +170,8 @@ FOR_MANY = (
     "plain",
     "dropout",
     "weights, clipped, scheduled",
-    "ensemble",
     "float16",
-    "bfloat16",
     "lbfgs",
-    "stream",
-    "more processes than rows",
     "normalised, residual",
     "batch ensemble",
 )
