@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import stored
 from multimlp.errors import FileFormatError, InputError
-from multimlp.files import replacing
 
 VERSION = 1
 
@@ -75,10 +75,7 @@ class Ledger:
     def note(self, name: str, seconds: float, found: dict[str, Any], problem: str) -> None:
         """Keep what a piece has found, in the file too; whoever ends the program now loses nothing."""
         self.pieces[name] = {"seconds": round(seconds, 1), "found": found, "problem": problem}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        plain = {"version": VERSION, "setting": self.setting, "pieces": self.pieces}
-        with replacing(self.path) as part:
-            part.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+        stored.write_plain(self.path, {"setting": self.setting, "pieces": self.pieces}, VERSION)
 
     def go_on(
         self, wanted: Iterable[Piece], minutes: float, retry: bool = False, longest: float = float("inf")

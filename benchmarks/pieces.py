@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from benchmarks import alone, cold, growth, memory, transforms
@@ -13,6 +14,8 @@ from benchmarks.runner import KINDS, Advance, Options, Run, run_tasks
 from benchmarks.tasks import OTHER_GROUPS, Task
 from multimlp.errors import InputError
 
+Measure = Callable[[Run], dict[str, Any] | None]
+"""Adds its measurements to a run, and gives what it has found of other kinds."""
 _ROWS = {"measurements": Measurement, "curves": Curve, "memory": Memory, "alone": Alone}
 
 
@@ -30,18 +33,17 @@ class Plan:
         for kinds in KINDS:
             chosen = [task for task in self.tasks if task.kind in kinds]
             if chosen:
-                yield from self._each_backend(kinds[0], lambda run, some=chosen: _of_tasks(run, some))
+                yield from self._each_backend(kinds[0], partial(run_tasks, chosen))
         for group in OTHER_GROUPS:
             if group in self.others:
                 yield from self._each_backend(group, _MEASURES[group])
 
-    def _each_backend(self, name: str, measure: Callable[[Run], dict[str, Any]]) -> Iterator[Piece]:
+    def _each_backend(self, name: str, measure: Measure) -> Iterator[Piece]:
         for backend in self.options.backends:
 
             def run(backend: str = backend) -> dict[str, Any]:
                 one = Run(replace(self.options, backends=(backend,)), self.advance)
-                rows = {"measurements": [], **measure(one)}
-                rows["measurements"] = [*one.measurements, *rows["measurements"]]
+                rows = {**(measure(one) or {}), "measurements": one.measurements}
                 plain = {kind: [asdict(row) for row in found] for kind, found in rows.items()}
                 return {**plain, "loads": one.loads, "versions": one.versions}
 
@@ -56,25 +58,10 @@ class Plan:
         return sum(each.get(name.split()[0], 1) for name in names if not done(name))
 
 
-def _of_tasks(run: Run, tasks: Sequence[Task]) -> dict[str, Any]:
-    run_tasks(tasks, run)
-    return {}
-
-
-def _of_starts(run: Run) -> dict[str, Any]:
-    cold.measure(run)
-    return {}
-
-
-def _of_derivatives(run: Run) -> dict[str, Any]:
-    transforms.measure_all(run)
-    return {}
-
-
-_MEASURES: dict[str, Callable[[Run], dict[str, Any]]] = {
-    "cold": _of_starts,
+_MEASURES: dict[str, Measure] = {
+    "cold": cold.measure,
     "memory": lambda run: {"memory": memory.measure(run)},
-    "derivatives": _of_derivatives,
+    "derivatives": transforms.measure_all,
     "growth": lambda run: {"curves": growth.measure(run)},
     "alone": lambda run: {"alone": alone.measure(run)},
 }

@@ -16,8 +16,13 @@ R = TypeVar("R")
 
 def write(path: Path, results: Any, version: int) -> None:
     """A dataclass of plain values."""
+    write_plain(path, asdict(results), version)
+
+
+def write_plain(path: Path, values: dict[str, Any], version: int) -> None:
+    """Plain values by their names."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"version": version, **asdict(results)}, indent=1) + "\n"
+    text = json.dumps({"version": version, **values}, indent=1) + "\n"
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
 

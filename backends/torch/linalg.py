@@ -15,7 +15,7 @@ _compat: Any = importlib.import_module("array_api_compat.torch.linalg")  # its t
 __all__ = [name for name in _compat.__all__ if name[0] != "_"]
 
 
-def det(x: Array) -> Array:
+def det(x: Array, /) -> Array:
     """The determinant; of a singular matrix the derivative is NaN.
 
     It is the matrix of cofactors, and torch divides by what it decomposes the matrix into: where that has a zero it gives 0.

@@ -142,8 +142,6 @@ def _said(args: argparse.Namespace, task: str) -> dict[str, Any]:
         "output": args.output,
         "quantiles": None if args.levels is None else tables.levels_of(args.levels),
     }
-    if args.levels is not None and args.output not in ("quantile", "gaussian"):
-        raise InputError("--levels is for --output quantile or gaussian")
     if args.output is not None and task == "classification":
         raise InputError(
             "--output is for numbers, and the column to predict holds classes; give --task regression if they are numbers"

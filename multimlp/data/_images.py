@@ -17,8 +17,8 @@ import numpy as np
 
 from multimlp.data._dataset import Dataset
 from multimlp.data._idx import read_idx
-from multimlp.errors import DataError, InputError
-from multimlp.files import replacing
+from multimlp.errors import DataError
+from multimlp.files import make_folder, replacing
 
 TIMEOUT_S = 20.0
 _MAX_DOWNLOAD = 64 * 1024 * 1024
@@ -142,10 +142,7 @@ def _download(source: _Source, file: str, target: Path) -> Path:
             problems.append(f"{url}: {getattr(error, 'reason', None) or error}")
             continue
         if hashlib.md5(content, usedforsecurity=False).hexdigest() == source.md5[file]:
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise InputError(f"cannot make the folder {str(target.parent)!r}: {error.strerror}") from None
+            make_folder(target.parent)
             with replacing(target) as beside:
                 beside.write_bytes(content)
             return target

@@ -38,10 +38,7 @@ class SearchCheckpoint:
     def save(self, group: int, split: int, scores: Any) -> None:
         """Keep plain values, whole or not at all."""
         place = self._place(group, split)
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise files.cannot_write(self._folder, error.strerror or str(error), "checkpoint") from None
+        files.make_folder(self._folder, "checkpoint")
         with files.replacing(place, "checkpoint") as beside:
             text = json.dumps({"multimlp.search": FORMAT, "settings": self._settings, "scores": scores})
             beside.write_text(text, encoding="utf-8")

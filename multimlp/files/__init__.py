@@ -12,7 +12,7 @@ from multimlp.files._archive import (
     read_array_sequence,
     read_arrays,
 )
-from multimlp.files._atomic import cannot_write, check_writable, replacing
+from multimlp.files._atomic import check_writable, replacing
 from multimlp.files._model import (
     ESTIMATOR_KEY,
     FORMAT_VERSION,
@@ -25,7 +25,14 @@ from multimlp.files._model import (
     save,
 )
 from multimlp.files._opening import one_line, opening
-from multimlp.files._paths import as_path, check_apart, check_folder, check_readable, why_unreadable
+from multimlp.files._paths import (
+    as_path,
+    check_apart,
+    check_folder,
+    check_readable,
+    make_folder,
+    why_unreadable,
+)
 from multimlp.files._safetensors import read_tensors, require_package, write_tensors
 from multimlp.files._tree import load_tree, save_tree
 
@@ -36,7 +43,6 @@ __all__ = [
     "allowed_bytes",
     "array_names",
     "as_path",
-    "cannot_write",
     "check_apart",
     "check_archive",
     "check_folder",
@@ -48,6 +54,7 @@ __all__ = [
     "load",
     "load_extra",
     "load_tree",
+    "make_folder",
     "one_line",
     "opening",
     "read_array",

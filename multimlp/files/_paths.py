@@ -139,5 +139,14 @@ def check_folder(path: Any, what: str = "output") -> Path:
     return folder
 
 
+def make_folder(folder: Path, what: str = "") -> None:
+    """Make it, and those around it, unless it is there; `InputError`, with ``what`` in front, if that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"cannot make the folder {str(folder)!r}: {error.strerror or error}"
+        raise InputError(f"{what}: {reason}" if what else reason) from None
+
+
 def _kind(mode: int) -> str:
     return _KINDS.get(stat.S_IFMT(mode), "no regular file")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from multimlp.errors import InputError, missing_dependency
 from multimlp.errors.checks import check_choice, check_items, check_number, check_path, check_whole, refuse
-from multimlp.files import check_writable, replacing
+from multimlp.files import check_writable, make_folder, replacing
 
 try:
     import matplotlib
@@ -164,10 +164,7 @@ def save(picture: Figure, folder: str | Path, name: str, kinds: Sequence[str] = 
         check_choice("kinds", kind, tuple(_METADATA))
         for kind in check_items("kinds", kinds, "of kinds of files")
     ]
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {str(target)!r}: {error.strerror}") from None
+    make_folder(target)
     written = []
     for kind in chosen:
         path = target / f"{name}.{kind}"

@@ -66,10 +66,7 @@ class SweepCheckpoint:
         arrays |= {f"figure.{name}": values for name, values in trained.figures.items()}
         arrays |= {f"params.{i}": leaf for i, leaf in enumerate(tree.leaves(trained.params))}
         about = {"settings": self._settings, "engine": trained.engine, "reason": trained.reason}
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise files.cannot_write(self._folder, error.strerror or str(error), "checkpoint") from None
+        files.make_folder(self._folder, "checkpoint")
         place = self._folder / f"candidates-{trained.numbers[0]}-{trained.numbers[-1]}.safetensors"
         arrays = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
         files.write_tensors(place, arrays, {"multimlp.sweep": FORMAT, "multimlp.run": json.dumps(about)})
