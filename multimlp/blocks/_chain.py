@@ -15,7 +15,7 @@ from multimlp.blocks._block import block
 from multimlp.blocks._combinations import Blocks, Combination, in_turn
 from multimlp.blocks._draws import Draws
 from multimlp.errors import ShapeError
-from multimlp.mlp import Model, check_arrays, check_names
+from multimlp.mlp import Model, check_arrays, check_part_names
 from multimlp.transforms import vmap
 from multimlp.tree import Tree
 
@@ -34,7 +34,7 @@ class Chain(Combination, Model[Tree]):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", in_turn(self.blocks, None)[0])
-        names = check_names("block_names", self.block_names, len(self.blocks), "blocks")
+        names = check_part_names("block_names", self.block_names, len(self.blocks), "blocks")
         object.__setattr__(self, "block_names", names)
 
     @property

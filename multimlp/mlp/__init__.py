@@ -4,7 +4,7 @@
 parameters fit; the rest is what files, training and the exchange with other libraries make of a layer.
 """
 
-from multimlp.mlp._check import check_arrays, check_names, check_params, misfit
+from multimlp.mlp._check import check_arrays, check_params, check_part_names, misfit
 from multimlp.mlp._layers import (
     Dense,
     Layer,
@@ -30,8 +30,8 @@ __all__ = [
     "ParametricDense",
     "Params",
     "check_arrays",
-    "check_names",
     "check_params",
+    "check_part_names",
     "dense",
     "forward",
     "is_ensemble",

@@ -115,7 +115,7 @@ def misfit(expected: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> str | 
     return None
 
 
-def check_names(where: str, names: Any, count: int, of: str) -> tuple[str | None, ...] | None:
+def check_part_names(where: str, names: Any, count: int, of: str) -> tuple[str | None, ...] | None:
     """Names of the parts of a model, None where a part has none; None if no part has one.
 
     Raises

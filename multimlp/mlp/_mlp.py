@@ -20,7 +20,7 @@ from multimlp.activations import Activation
 from multimlp.backend import Array, array_namespace
 from multimlp.errors import InputError
 from multimlp.errors.checks import LARGEST, check_items, check_number, check_whole, flag, refuse
-from multimlp.mlp._check import check_names, check_params
+from multimlp.mlp._check import check_params, check_part_names
 from multimlp.mlp._layers import Layer, Params, forward, is_ensemble, layer_params, layer_table, named_arrays
 from multimlp.mlp._model import Model, is_sequence
 from multimlp.mlp._summary import summary
@@ -113,7 +113,7 @@ class MLP(Model[Params]):
             "bias_init": _named("bias_init", initializers.get, bias_init),
             "dropout": max(rates, default=0.0) if is_sequence(dropout) else _rate("dropout", dropout),
             "dropouts": rates,
-            "layer_names": check_names("layer_names", layer_names, len(widths) + 1, "layers"),
+            "layer_names": check_part_names("layer_names", layer_names, len(widths) + 1, "layers"),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
