@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo fuzz test test-all test-distributed test-long test-lowest test-mxnet test-notebooks test-paddle test-sdist test-site test-wheel \
+.PHONY: demo dist fuzz test test-all test-distributed test-long test-lowest test-mxnet test-notebooks test-paddle test-sdist test-site test-wheel \
 	environments lint types docs bench bench-gpu clean
 
 demo: $(VENV)/.demo ## train one network on every backend and compare
@@ -45,9 +45,12 @@ test-lowest: $(VENV)-lowest/.test $(VENV)-lowest-jax/.test ## the lowest version
 test-site: docs ## every link of the site, and in Chromium, if there is one, every page at the widths of telephone and desk
 	MULTIMLP_SITE=docs/_build/html $(BIN)/python -m pytest -rs -m "not fuzz" tests/test_pages.py tests/test_site.py
 
-test-wheel: $(VENV)/.test ## the source distribution and the wheel made from it, in an environment with NumPy and array-api-compat alone
-	rm -rf build/dist $(VENV)-wheel
+dist: $(VENV)/.test ## the source distribution and the wheel made from it
+	rm -rf build/dist
 	$(BIN)/python -m build --outdir build/dist .
+
+test-wheel: dist ## the wheel, in an environment with NumPy and array-api-compat alone
+	rm -rf $(VENV)-wheel
 	$(PYTHON) -m venv $(VENV)-wheel
 	$(VENV)-wheel/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt build/dist/*.whl
 	cp tests/smoke_wheel.py build/dist
@@ -56,9 +59,8 @@ test-wheel: $(VENV)/.test ## the source distribution and the wheel made from it,
 SDIST_TESTS := $(addprefix tests/,backends/test_strict.py $(addprefix test_,$(addsuffix .py,\
 	packaging random tape tape_rules testing transforms tree xp)))
 
-test-sdist: $(VENV)/.test ## the tests that the source distribution holds, of the core, with what it says that they need
-	rm -rf build/dist build/sdist $(VENV)-sdist
-	$(BIN)/python -m build --sdist --outdir build/dist .
+test-sdist: dist ## the tests that the source distribution holds, of the core, with what it says that they need
+	rm -rf build/sdist $(VENV)-sdist
 	mkdir -p build/sdist && tar xzf build/dist/*.tar.gz -C build/sdist --strip-components 1
 	$(PYTHON) -m venv $(VENV)-sdist
 	$(VENV)-sdist/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'build/sdist/[testing]'

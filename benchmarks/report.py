@@ -82,9 +82,7 @@ def _alone_cell(one: Alone | None) -> str:
 
 def _group(case: str) -> str:
     head, _, rest = case.partition("-")
-    if rest in SMOOTH:
-        return "Training with other activations"
-    return {
+    group = {
         "ensemble": "Ensemble: 64 networks trained together, against one after another",
         "inference": "Inference",
         "activation": "Activations over 1e7 elements",
@@ -92,6 +90,7 @@ def _group(case: str) -> str:
         "derivative": "Transforms of ten functions, float64",
         "cold": "Cold start",
     }.get(head, "Training: time of a step")
+    return "Training with other activations" if rest in SMOOTH and group.startswith("Training") else group
 
 
 def _contest(title: str, some: list[Measurement], results: Results) -> Table:

@@ -77,6 +77,14 @@ def anchors(path: Path) -> set[str]:
     return set(names)
 
 
+def table(path: Path, heading: str) -> list[dict[str, str]]:
+    """The rows of the table below a heading, by the names of its columns."""
+    below = text(path).partition(f"# {heading}\n")[2]
+    lines = re.search(r"^\|.*\|\n(?:\|.*\|\n)+", below, flags=re.MULTILINE)[0].splitlines()
+    names, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
 ELSEWHERE = {"docs/adding-a-backend.md": "test_third_party.py"}
 """Pages whose code a test of their own runs, because it is the files of a package of its own."""
 

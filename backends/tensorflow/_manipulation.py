@@ -146,6 +146,8 @@ def reshape(x: Tensor, /, shape: tuple[int, ...], *, copy: bool | None = None) -
 def roll(x: Tensor, /, shift: int | tuple[int, ...], *, axis: Axes = None) -> Tensor:
     """Elements shifted along the axes, around the ends; of the flattened array if ``axis`` is None."""
     if axis is None:
+        if x.shape.rank == 1:
+            return tf.roll(x, sum(as_shape(shift)), 0)
         return tf.reshape(tf.roll(tf.reshape(x, (-1,)), sum(as_shape(shift)), 0), shape_of(x))
     axes = [one_axis("roll", each, len(x.shape)) for each in as_shape(axis)]
     shifts = as_shape(shift)

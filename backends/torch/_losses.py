@@ -1,15 +1,225 @@
-"""Losses of CPU tensors by torch's own, where they agree with the portable definitions: what is usual, and nothing to be converted."""
+"""Losses of CPU tensors whose gradient autograd takes in closed form: torch's own, or chains of its operations in place.
+
+A chain writes the loss of each output, or its derivative, into an array of the outputs' shape, in pieces that stay in the cache; the
+means over the outputs, and the product with the cotangent, follow while a piece is there. What is not usual, and what `torch.func`, forward
+derivatives and recorders see, is the portable body's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.nn import functional
 
+from multimlp.backend import OPS
 from multimlp.backends.torch._activations import where_made_for
+from multimlp.backends.torch._pieces import piece_size
+
+_zero_where_not_above = torch.ops.aten.threshold_backward.grad_input
+
+
+class Chain(NamedTuple):
+    """``value(o, t, w, *scratch, **options)`` writes the losses of the outputs into w, ``slope`` their derivatives, divided by `factor`."""
+
+    name: str
+    value: Callable[..., Any]
+    scratch: int
+    slope: Callable[..., Any]
+    scratch_of_slope: int
+    factor: float = 1.0
+    has_limits: bool = False
+    """Whether infinite outputs make a product of infinity and zero, whose limit the portable body knows."""
+
+
+# ---- chains ----------------------------------------------------------------------------------------------------------
+
+
+def _squared(o: Tensor, t: Tensor, w: Tensor) -> None:
+    torch.sub(o, t, out=w)
+    w.mul_(w)
+
+
+def _difference(o: Tensor, t: Tensor, d: Tensor) -> None:
+    torch.sub(o, t, out=d)
+
+
+def _huber(o: Tensor, t: Tensor, w: Tensor, size: Tensor, delta: float = 1.0) -> None:
+    """c (|r| - c / 2) with c = min(|r|, delta)"""
+    torch.sub(o, t, out=size)
+    size.abs_()
+    torch.clamp(size, max=delta, out=w)
+    size.sub_(w, alpha=0.5)
+    w.mul_(size)
+
+
+def _huber_slope(o: Tensor, t: Tensor, d: Tensor, delta: float = 1.0) -> None:
+    torch.sub(o, t, out=d)
+    d.clamp_(-delta, delta)
+
+
+def _poisson(o: Tensor, t: Tensor, w: Tensor) -> None:
+    torch.exp(o, out=w)
+    w.addcmul_(o, t, value=-1)
+
+
+def _poisson_slope(o: Tensor, t: Tensor, d: Tensor) -> None:
+    torch.exp(o, out=d)
+    d.sub_(t)
+
+
+def _binary(o: Tensor, t: Tensor, w: Tensor, linear: Tensor) -> None:
+    """o (h - t) + log(1 + exp(-|o|)) with h = 1 where o > 0, else 0"""
+    _above(o, linear)
+    linear.sub_(t).mul_(o)
+    torch.abs(o, out=w)
+    w.neg_().exp_().log1p_().add_(linear)
+
+
+def _binary_slope(o: Tensor, t: Tensor, d: Tensor) -> None:
+    torch.sigmoid(o, out=d)
+    d.sub_(t)
+
+
+def _above(x: Tensor, out: Tensor) -> None:
+    """1 where x > 0 and at NaN, else 0. (A comparison of random signs takes ten times as long.)"""
+    out.fill_(1)
+    _zero_where_not_above(out, x, 0, grad_input=out)
+
+
+def _hinge(o: Tensor, t: Tensor, w: Tensor) -> None:
+    """1 - s o with s = 1 where t > 0, else -1, and no less than 0"""
+    _above(t, w)
+    w.mul_(-2).add_(1).mul_(o).add_(1).clamp_(min=0)
+
+
+def _hinge_slope(o: Tensor, t: Tensor, d: Tensor, slack: Tensor) -> None:
+    _above(t, d)
+    d.mul_(-2).add_(1)
+    torch.mul(d, o, out=slack)
+    slack.add_(1)
+    _zero_where_not_above(d, slack, 0, grad_input=d)
+
+
+CHAINS = (
+    Chain("mean_squared_error", _squared, 0, _difference, 0, factor=2.0),
+    Chain("huber_loss", _huber, 1, _huber_slope, 0),
+    Chain("poisson_loss", _poisson, 0, _poisson_slope, 0, has_limits=True),
+    Chain("sigmoid_cross_entropy", _binary, 1, _binary_slope, 0, has_limits=True),
+    Chain("hinge_loss", _hinge, 0, _hinge_slope, 1),
+)
+
+
+# ---- how they run ----------------------------------------------------------------------------------------------------
+
+
+def _pieces(scratch: int, *arrays: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """The rows of the arrays, as many as stay in the cache, and scratch like the first of them."""
+    first = arrays[0]
+    count = first.shape[0]
+    size = max(1, piece_size(first) // max(1, first.shape[1]))
+    work = [first.new_empty((min(size, count), first.shape[1])) for _ in range(scratch)]
+    if count <= size:
+        yield (*arrays, *work)
+        return
+    for parts in zip(*[a.split(size) for a in arrays], strict=True):
+        yield (*parts, *[w[: parts[0].shape[0]] for w in work])
+
+
+def _values(chain: Chain, outputs: Tensor, targets: Tensor, options: dict[str, Any]) -> Tensor:
+    k = outputs.shape[-1]
+    o, t = outputs.reshape(-1, k), targets.reshape(-1, k)
+    means = o.new_empty(o.shape[0])
+    for a, b, mean, *work in _pieces(chain.scratch + 1, o, t, means):
+        chain.value(a, b, *work, **options)
+        torch.mean(work[0], -1, out=mean)
+    return means.reshape(outputs.shape[:-1])
+
+
+def _gradient(
+    chain: Chain, cotangent: Tensor, outputs: Tensor, targets: Tensor, options: dict[str, Any]
+) -> Tensor:
+    k = outputs.shape[-1]
+    o, t = outputs.reshape(-1, k), targets.reshape(-1, k)
+    shares = (cotangent * (chain.factor / k)).reshape(-1, 1)
+    found = torch.empty_like(o, memory_format=torch.contiguous_format)
+    for a, b, share, d, *work in _pieces(chain.scratch_of_slope, o, t, shares, found):
+        chain.slope(a, b, d, *work, **options)
+        d.mul_(share)
+    return found.reshape(outputs.shape)
+
+
+class _Loss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, outputs: Tensor, targets: Tensor, chain: Chain, options: dict[str, Any]
+    ) -> Tensor:
+        ctx.chain, ctx.options = chain, options
+        ctx.save_for_backward(outputs, targets)
+        return _values(chain, outputs, targets, options)
+
+    @staticmethod
+    def backward(ctx: Any, cotangent: Tensor) -> Any:
+        outputs, targets = ctx.saved_tensors
+        if _is_watched(cotangent):
+            slope = OPS[f"{ctx.chain.name}_gradient"].portable(outputs, targets, **ctx.options)
+            return cotangent.unsqueeze(-1) * slope, None, None, None
+        return _gradient(ctx.chain, cotangent, outputs, targets, ctx.options), None, None, None
+
+
+def _is_watched(cotangent: Tensor) -> bool:
+    """Whether the way back is itself differentiated, or batched."""
+    return (
+        torch.is_grad_enabled()
+        or torch._C._are_functorch_transforms_active()
+        or torch._C._functorch.is_legacy_batchedtensor(cotangent)
+    )
+
+
+def _fitting(outputs: Tensor, targets: Tensor) -> Tensor | None:
+    """The targets in the outputs' shape and dtype; None if they do not fit as they usually do."""
+    if targets.ndim == 1 and outputs.ndim == 2 and outputs.shape[1] == 1:
+        targets = targets.unsqueeze(-1)
+    if targets.shape != outputs.shape or not targets.is_cpu or targets.layout is not torch.strided:
+        return None
+    if targets.dtype is outputs.dtype:
+        return targets
+    return None if targets.is_complex() else targets.to(outputs.dtype)
+
+
+def _is_recorded_otherwise() -> bool:
+    """By `torch.func`, forward derivatives or what records operations: all that is not autograd."""
+    return (
+        torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+        or torch._C._len_torch_dispatch_stack() > 0
+    )
+
+
+def _chained(chain: Chain) -> Callable[..., Tensor]:
+    def kernel(outputs: Tensor, targets: Tensor, *args: Any, **options: Any) -> Tensor:
+        if args or outputs.ndim < 2 or _is_recorded_otherwise() or not _are_numbers(options):
+            return NotImplemented
+        fitting = _fitting(outputs, targets)
+        if fitting is None or (fitting.requires_grad and torch.is_grad_enabled()):
+            return NotImplemented
+        if outputs.requires_grad and torch.is_grad_enabled():
+            values: Tensor = _Loss.apply(outputs, fitting, chain, options)  # type: ignore[no-untyped-call]
+        else:
+            values = _values(chain, outputs, fitting, options)
+        return NotImplemented if chain.has_limits and values.detach().sum().isnan() else values
+
+    return kernel
+
+
+def _are_numbers(options: dict[str, Any]) -> bool:
+    return all(isinstance(option, (int, float)) for option in options.values())
+
+
+# ---- torch's own -----------------------------------------------------------------------------------------------------
 
 
 def _cross_entropy(
@@ -28,24 +238,14 @@ _NO_LABEL = -(2**63)
 _LABELS = frozenset((torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8))
 
 
-def _mean_of(loss: Callable[..., Tensor], *names: str) -> Callable[..., Tensor]:
-    """The mean over the outputs of one of torch's losses, whose options are called so."""
-
-    def kernel(outputs: Tensor, targets: Tensor, *options: Any, **named: Any) -> Tensor:
-        if outputs.ndim < 2 or targets.shape != outputs.shape or targets.dtype is not outputs.dtype:
-            return NotImplemented
-        given = dict(zip(names, options, strict=False)) | named
-        return loss(outputs, targets, reduction="none", **given).mean(-1)
-
-    return kernel
+def _absolute(outputs: Tensor, targets: Tensor) -> Tensor:
+    if outputs.ndim < 2 or targets.shape != outputs.shape or targets.dtype is not outputs.dtype:
+        return NotImplemented
+    return functional.l1_loss(outputs, targets, reduction="none").mean(-1)
 
 
 def kernels() -> dict[str, Callable[..., Tensor]]:
     """By operation."""
-    found: dict[str, Callable[..., Tensor]] = {
-        "softmax_cross_entropy": _cross_entropy,
-        "mean_squared_error": _mean_of(functional.mse_loss),
-        "mean_absolute_error": _mean_of(functional.l1_loss),
-        "huber_loss": _mean_of(functional.huber_loss, "delta"),
-    }
+    found: dict[str, Callable[..., Tensor]] = {chain.name: _chained(chain) for chain in CHAINS}
+    found |= {"softmax_cross_entropy": _cross_entropy, "mean_absolute_error": _absolute}
     return {name: where_made_for(function) for name, function in found.items()}
