@@ -154,9 +154,7 @@ def _gradient(
 
 class _Loss(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, outputs: Tensor, targets: Tensor, chain: Chain, options: dict[str, Any]
-    ) -> Tensor:
+    def forward(ctx: Any, outputs: Tensor, targets: Tensor, chain: Chain, options: dict[str, Any]) -> Tensor:
         ctx.chain, ctx.options = chain, options
         ctx.save_for_backward(outputs, targets)
         return _values(chain, outputs, targets, options)
