@@ -18,7 +18,7 @@ from multimlp.backends.tensorflow import _rules
 from multimlp.backends.tensorflow import namespace as xp
 from multimlp.backends.tensorflow._activations import kernels as activations
 from multimlp.backends.tensorflow._explain import explain
-from multimlp.backends.tensorflow._losses import cross_entropy
+from multimlp.backends.tensorflow._losses import kernels as losses
 from multimlp.backends.tensorflow._program import Program
 from multimlp.backends.tensorflow._slopes import with_slopes
 from multimlp.backends.tensorflow._tracing import NeedsLoop, for_vmap, for_xla, is_for_vmap, is_for_xla
@@ -69,7 +69,7 @@ class TensorFlowBackend(Backend):
         self.kernels = {
             "by_elements": _by_elements,
             "erf": _erf,
-            "softmax_cross_entropy": cross_entropy,
+            **losses(),
             **activations(),
         }
 
