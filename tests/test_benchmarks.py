@@ -348,6 +348,13 @@ def test_markdown_shows_times_ratios_and_failures():
     assert "Memory" not in short
 
 
+def test_activations_by_themselves_are_no_training():
+    found = report.tables(replace(results(), measurements=[measured([1e-3], case="activation-gelu")]))
+    titles = [table.title for table in found]
+    assert "Activations over 1e7 elements" in titles
+    assert not any(title.startswith("Training") for title in titles)
+
+
 def test_the_documentation_shows_what_the_results_say(capsys):
     assert benchmarks_main(["--markdown"]) == 0
     page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
