@@ -21,4 +21,7 @@ def det(x: Array, /) -> Array:
     It is the matrix of cofactors, and torch divides by what it decomposes the matrix into: where that has a zero it gives 0.
     """
     found = torch.linalg.det(x)
-    return torch.where(found == 0, torch.sqrt(found * found), found)
+    singular = torch.where(
+        found == 0, found, torch.ones_like(found)
+    )  # no square of a small one, which would be 0
+    return torch.where(found == 0, torch.sqrt(singular * singular), found)
