@@ -1,5 +1,6 @@
 """Transforms on every backend against derivatives known in closed form, nested in each other, and their errors."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 
 from multimlp import transforms as mm
 from multimlp import tree
-from multimlp.backend import array_namespace
+from multimlp import xp as everywhere
+from multimlp.backend import array_namespace, use_backend
 from multimlp.errors import (
     CapabilityError,
     DTypeError,
@@ -197,6 +199,31 @@ def test_jit_traces_once_per_shape(backend):
     for size in (2, 3, 2, 3):
         f(backend.asarray(np.ones(size), dtype="float32"))
     assert len(calls) == 2
+
+
+def test_jit_compiles_again_for_what_is_selected(backend):
+    """Arrays that the function makes have the selected dtype, compiled as eager."""
+    f = jit(backend, lambda x: everywhere.ones((3,)) + 0.0 * everywhere.astype(x, everywhere.ones(()).dtype))
+    x = backend.asarray(X, dtype="float64")
+    for dtype in ("float32", "float64", "float32"):
+        with use_backend(backend.name, dtype=dtype):
+            assert backend.dtype_name(f(x).dtype) == dtype
+
+
+def test_jit_tells_zeros_apart(backend):
+    f = mm.jit(lambda sign, x: x if math.copysign(1.0, sign) > 0 else -x, static_argnums=0)
+    x = backend.asarray(X, dtype="float64")
+    for sign in (0.0, -0.0, 0.0):
+        expected = X if math.copysign(1.0, sign) > 0 else -X
+        np.testing.assert_array_equal(backend.to_numpy(f(sign, x)), expected)
+
+
+def test_what_is_not_compiled_returns_what_the_function_returns():
+    """Numbers beside arrays are those of the call, whichever thread makes another one meanwhile."""
+    results = []
+    f = mm.jit(lambda x: results.append({"x": x, "total": float(x.sum())}) or results[-1])
+    assert f(X) is results[0]
+    assert f(2 * X)["total"] == 2 * X.sum()
 
 
 @pytest.mark.slow
