@@ -42,7 +42,11 @@ INDICES = {
         SHORT,
     ),
 }
-KINDS = {"numpy": ("int8", "uint8", "int16", "uint16"), "strict": ("int8", "uint8")}
+KINDS = {
+    "numpy": ("int8", "uint8", "int16", "uint16"),
+    "torch": ("int8", "uint8", "int32"),
+    "strict": ("int8", "uint8"),
+}
 
 
 @pytest.mark.parametrize("name", INDICES)
@@ -51,8 +55,6 @@ KINDS = {"numpy": ("int8", "uint8", "int16", "uint16"), "strict": ("int8", "uint
     [(library, kind) for library in NAMES for kind in KINDS.get(library, ("int8",))],
 )
 def test_indices(library, kind, name):
-    if library == "torch":
-        pytest.skip("torch refuses indices of 8 bits")
     function, x, indices = INDICES[name]
     backend = load_backend(library)
     with backend.scope("float64"):
