@@ -117,9 +117,9 @@ def _on_host(part: Any) -> Any:
     return found
 
 
-def _constant(backend: Backend, xp: Namespace, values: np.ndarray, like: Array) -> Array:
+def _constant(backend: Backend, xp: Namespace, values: Any, like: Array, dtype: str | None = None) -> Array:
     """The values as an array beside another."""
-    made, place = backend.asarray(values), getattr(like, "device", None)
+    made, place = backend.asarray(values, dtype=dtype), getattr(like, "device", None)
     return made if getattr(made, "device", None) == place else xp.asarray(made, device=place)
 
 
@@ -154,9 +154,8 @@ def _broadcast(backend: Backend, xp: Namespace, values: Any, x: Array, shape: tu
             kind = np.dtype(object)  # lists of several lengths, for one
         if kind.kind not in "biufc" and kind.name != "bfloat16":
             raise refuse("at", "numbers or an array as values", values)
-        values = backend.asarray(
-            values, dtype=backend.dtype_name(x.dtype) if kind.kind in "biu" else kind.name
-        )
+        name = backend.dtype_name(x.dtype) if kind.kind in "biu" else kind.name
+        values = _constant(backend, xp, values, x, name)
     names = [backend.dtype_name(one.dtype) for one in (values, x)]
     if names[0] != names[1]:
         order = [("complex" in name) + ("complex" in name or "float" in name) for name in names]
