@@ -40,6 +40,9 @@ class Library(Protocol):
     def is_array_type(self, cls: type) -> bool:
         """Whether instances of ``cls`` are its plain arrays."""
 
+    def dtype_name(self, dtype: Any) -> str:
+        """The standard's name of a dtype."""
+
     def is_floating(self, x: Array) -> bool:
         """Whether an array, plain or traced, is of a real floating-point dtype."""
 

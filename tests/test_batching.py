@@ -501,3 +501,12 @@ def test_jacobians_in_pieces(piece: int, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("multimlp.transforms._jacobian._PIECE", piece)
     found = mm.jacobian(f)(X[0]), mm.hessian(lambda x: f(x)["b"] ** 2)(X[0])
     mm.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-14), found, wanted)
+
+
+def test_running_sums_of_matrices_need_an_axis():
+    """As outside of `vmap`."""
+    for name in ("cumulative_sum", "cumulative_prod"):
+        with pytest.raises(ValueError, match="axis"):
+            mm.vmap(lambda x, n=name: getattr(array_namespace(x), n)(x))(np.ones((2, 2, 2)))
+        found = mm.vmap(lambda x, n=name: getattr(array_namespace(x), n)(x))(np.full((2, 3), 2.0))
+        np.testing.assert_array_equal(found[1], [2, 4, 6] if name == "cumulative_sum" else [2, 4, 8])

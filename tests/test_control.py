@@ -191,6 +191,52 @@ def test_what_cannot_be_is_in_the_capabilities(library):
     }
 
 
+# ---- slopes of what is not taken --------------------------------------------------------------------------------------
+
+ROWS = np.asarray([-1.0, 0.0, 4.0])
+
+
+def _square_root_or_double(x):
+    return mm.cond(x > 0.0, lambda x: space(x).sqrt(x), lambda x: 2.0 * x, x)
+
+
+def _double_or_square_root(x):
+    return mm.cond(x <= 0.0, lambda x: 2.0 * x, lambda x: space(x).sqrt(x), x)
+
+
+def _until_small(x):
+    """At 1, where the loop ends, the slope of its step is infinite."""
+    return mm.while_loop(lambda c: c > 1.0, lambda c: space(c).sqrt(c - 1.0), x)
+
+
+NOT_TAKEN = {
+    "cond": (_square_root_or_double, ROWS, [2.0, 2.0, 0.25]),
+    "cond, the other way round": (_double_or_square_root, ROWS, [2.0, 2.0, 0.25]),
+    "while_loop": (_until_small, np.asarray([1.0, 2.0, 5.0]), [1.0, 0.5, 0.125]),
+}
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("name", NOT_TAKEN)
+@pytest.mark.parametrize("way", ["grad of vmap", "vmap of grad"])
+@every_library
+def test_what_a_row_does_not_take_has_no_slope(library, way, name, compiled):
+    """Under `vmap` libraries compute both branches: an infinite slope times zero is not to reach the result."""
+    f, x, wanted = NOT_TAKEN[name]
+    backend = load_backend(library)
+    if name == "while_loop" and (library == "jax" or (library == "tensorflow" and compiled)):
+        pytest.skip("reverse mode does not go through while_loop there")
+    if compiled and library in ("numpy", "strict", "paddle"):
+        pytest.skip("nothing is compiled")
+    transformed = {
+        "grad of vmap": mm.grad(lambda x: space(x).sum(mm.vmap(f)(x))),
+        "vmap of grad": mm.vmap(mm.grad(f)),
+    }[way]
+    with backend.scope("float64"):
+        found = (mm.jit(transformed) if compiled else transformed)(backend.asarray(x, dtype="float64"))
+    np.testing.assert_allclose(backend.to_numpy(found), wanted, rtol=1e-14)
+
+
 # ---- remat -----------------------------------------------------------------------------------------------------------
 
 
@@ -235,6 +281,21 @@ def test_remat_keeps_nothing_of_the_forward_pass(library):
 
     assert alive(step) == (1, 1)
     assert alive(mm.remat(step)) == (0, 2)
+
+
+@every_library
+def test_remat_of_which_one_result_counts(library):
+    """What leads to the other one has no cotangent."""
+    backend, x = load_backend(library), X
+
+    def f(x):
+        u, v = x * 2.0, x * 3.0
+        a, _ = mm.remat(lambda u, v: (space(u).sin(u), space(v).sin(v)))(u, v)
+        return space(a).sum(a)
+
+    with backend.scope("float64"):
+        found = mm.grad(f)(backend.asarray(x, dtype="float64"))
+    np.testing.assert_allclose(backend.to_numpy(found), 2 * np.cos(2 * x), rtol=1e-14)
 
 
 def test_remat_of_a_closure_on_tensorflow_warns_and_is_right():
@@ -388,6 +449,28 @@ def test_updates_are_those_of_numpy():
     }.items():
         with pytest.raises(error):
             call()
+
+
+@pytest.mark.parametrize("values", [1j, np.asarray(1j), np.asarray(1j, dtype=np.complex64)])
+def test_complex_numbers_go_into_complex_arrays_alone(values):
+    for kind in (float, int):
+        with pytest.raises(DTypeError, match="do not go into an array"):
+            mm.at(np.zeros(2, dtype=kind))[0].set(values)
+    np.testing.assert_array_equal(mm.at(np.zeros(2, dtype=complex))[0].set(values), [1j, 0])
+    np.testing.assert_array_equal(mm.at(np.zeros(2, dtype=complex))[0].set(1.5), [1.5, 0])
+
+
+@every_library
+def test_an_update_has_no_slope_where_it_is_not(library):
+    """An infinity elsewhere, in the array or among the values, makes no NaN."""
+    backend = load_backend(library)
+    with backend.scope("float64"):
+        x = backend.asarray(np.asarray([2.0, np.inf, 3.0]), dtype="float64")
+        v = backend.asarray(np.asarray([np.inf, 5.0]), dtype="float64")
+        of_values = mm.grad(lambda v: mm.at(x)[0].multiply(v)[0])(v[1])
+        of_array = mm.grad(lambda x: mm.at(x)[[0, 2]].multiply(v)[2])(x)
+    assert float(of_values) == 2.0
+    assert backend.to_numpy(of_array)[2] == 5.0
 
 
 # ---- own derivatives in Taylor mode ----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from loss_data import outputs_and_targets
 
+import multimlp as mm
 from multimlp import losses, metrics, optimizers, random, regularizers, tree
 
 torch = pytest.importorskip("torch")
@@ -23,6 +24,15 @@ OPTIONS = {"learning_rate": WARM, "clip_norm": 1.0, "weight_decay": 0.1}
 def updated(name):
     optimizer = optimizers.get({"name": name, "options": OPTIONS})
     return optimizer.update({"w": O}, optimizer.init({"w": O}), {"w": O})
+
+
+def squares(x):
+    return x * x
+
+
+def cubes(x):
+    xp = mm.array_namespace(x)
+    return xp.sum(x * x * x)
 
 
 CLASSES = (
@@ -76,6 +86,12 @@ CALLS = {
     "categorical": lambda: random.categorical(KEY, O, (2,)),
     "penalty": lambda: regularizers.elastic_net(0.1, 0.1)({"w": O}),
     "dropout": lambda: regularizers.dropout(O, KEY, 0.5),
+    "jacobians": lambda: (mm.jacrev(squares)(O), mm.jacfwd(squares)(O), mm.jacrev(squares)(O[:0])),
+    "hessian": lambda: (mm.hessian(cubes)(O), mm.hessian(cubes)(O[:0])),
+    "products": lambda: (mm.hvp(cubes, (O,), (O,)), mm.jvp(squares, (O,), (O,)), mm.vjp(squares, O)[1](O)),
+    "laplacian": lambda: mm.laplacian(cubes)(O),
+    "updates": lambda: (mm.at(O)[[1, 1]].set(2.0), mm.at(O)[[1, 1]].add(2.0), mm.at(O)[1].multiply(2.0)),
+    "loops": lambda: (mm.scan(lambda c, x: (c + x, c), O[0], O), mm.fori_loop(0, 3, lambda i, c: c + i, O)),
 }
 
 

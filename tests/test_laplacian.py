@@ -122,6 +122,21 @@ def test_functions_that_need_numbers(name: str) -> None:
     np.testing.assert_allclose(host(mm.laplacian(branches)(x)), 12 * X[0, 0] ** 2, rtol=1e-13)
 
 
+def test_functions_without_a_rule_for_many_directions() -> None:
+    """Indices with a slice between them are taken of one direction at a time."""
+    x, i = np.arange(1.0, 9.0), np.asarray([0, 1])
+
+    def cubes(x: Any) -> Any:
+        picked = xp_of(x).reshape(x, (2, 2, 2))[i, :, i]
+        return {"sum": xp_of(x).sum(picked**3), "each": picked**2}
+
+    found = mm.laplacian(cubes)(x)
+    np.testing.assert_allclose(found["sum"], 6 * np.sum(x[[0, 2, 5, 7]]))
+    np.testing.assert_allclose(found["each"], 2 * np.ones((2, 2)))
+    third = mm.grad(lambda x: mm.laplacian(cubes)(x)["sum"])(x)
+    np.testing.assert_allclose(third, np.where(np.isin(np.arange(8), [0, 2, 5, 7]), 6.0, 0.0))
+
+
 def test_kinks_follow_the_branch() -> None:
     found = mm.laplacian(lambda x: xp_of(x).sum(xp_of(x).maximum(x * x, x)))(np.asarray([-1.0, 0.5, 2.0]))
     assert float(found) == 4.0

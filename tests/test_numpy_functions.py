@@ -158,6 +158,9 @@ for text, *arrays in (
     ("-np.polyval(x, y)", C, randn(3)), ("-np.vecdot(x, y)", A, B), ("-np.multiply.outer(x, y)", C, randn(2, 2)),
     ("-np.trapezoid(x, y)", C, np.sort(randn(4))), ("-np.divmod(x, y)[1]", POSITIVE, POSITIVE + 1), ("-np.modf(x)[0]", POSITIVE),
     ("-np.copysign(x, y)", A, B), ("-np.heaviside(x, 0.5) * x", A),
+    ("-np.trapezoid(x, y, axis=0)", SQUARE, np.sort(STACK[0], axis=0)), ("-np.fmod(x, y)", 7 * A, B + np.sign(B)), ("-np.fmod(x, 0.1)", A),
+    ("-np.median(x)", randn(5)), ("-np.median(x)", randn(6)), ("-np.round(x, -2) * x", 1e4 * A),
+    ("-x[(0, 0), :]", A), ("-x[((0, 0, 1),)]", A),
 ):  # fmt: skip
     ROWS[f"{text} of shapes {', '.join(str(a.shape) for a in arrays)}"] = (
         eval(f"lambda np, x, y=None, z=None: {text.lstrip('-')}", {"operator": operator}),
@@ -257,6 +260,8 @@ REFUSED = {
     "in place": lambda x: x.sort(),
     "in place ": lambda x: operator.setitem(x, 0, 1.0),
     "x.item": lambda x: x.item(),
+    "stands twice": lambda x: np.einsum("ii", np.outer(x, x[:2])),
+    "one axis or two": lambda x: np.linalg.norm(np.reshape(x, (1, 1, 3)), 1),
     "linalg.vector_norm": lambda x: mm.grad(lambda x: np.linalg.norm(1j * x))(x),
     "var": lambda x: np.var(1j * x),
     "order='F'": lambda x: np.reshape(x, (3, 1), order="F"),
@@ -269,6 +274,28 @@ REFUSED = {
 def test_what_is_in_no_table_is_refused_by_name(name):
     with pytest.raises((DifferentiationError, InputError), match=name.strip().replace(".", r"\.")):
         mm.grad(lambda x: (REFUSED[name](x), np.sum(x))[1])(np.asarray([1.0, 2.0, 3.0]))
+
+
+SPECIAL = {
+    "np.fmod(x, 0.1)": [6.0, -6.0, 0.3, 1e17],
+    "np.fmod(x, np.inf)": [1.0, -2.5],
+    "np.fmod(7.0, x)": [3.0, -3.0, np.inf],
+    "np.heaviside(x, 0.5)": [np.nan, -1.0, 0.0, 2.0],
+    "np.modf(x)[0]": [np.inf, -np.inf, -1.5, 2.25],
+    "np.linalg.pinv(np.diag(x))": [1.0, 2.0, 1e-13],
+    "np.round(x, -1)": [12345675.0, 29.0, 35.0],
+}
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+@pytest.mark.parametrize("kind", ["float64", "float32"])
+def test_values_where_the_formula_is_not_the_function(name, kind):
+    """A rounded quotient, infinities, NaN, and NumPy's own bound of a rank."""
+    f, x = eval(f"lambda x: {name}", {"np": np}), np.asarray(SPECIAL[name], dtype=np.float64)
+    x = x.astype(kind)
+    found, wanted = mm.jvp(f, (x,), (np.ones_like(x),))[0], f(x)
+    np.testing.assert_array_equal(found, wanted)
+    assert np.asarray(found).dtype == wanted.dtype
 
 
 @needs_numpy_2

@@ -180,6 +180,19 @@ def test_bernoulli_with_an_array_of_probabilities():
     assert abs(drawn[1].mean() - 0.25) < 0.02
 
 
+@every_library
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("rows", [None, (0, 3)])
+def test_bernoulli_compares_with_probabilities_as_they_are(library, dtype, rows):
+    if (library, dtype) == ("strict", "float16"):
+        pytest.skip("the standard has no float16")
+    u = ((WORDS[:33] >> 8) / 2.0**24).reshape(3, 11)
+    p = u.astype(dtype)
+    p[1:] = np.nextafter(p[1:], np.asarray(1, dtype=dtype))
+    (got,) = run(library, lambda key, p: random.bernoulli(key, p, (3, 11), window=rows), KEY, p)
+    assert np.array_equal(got, u < p.astype(np.float64))
+
+
 def test_keys_made_from_a_key_share_nothing_with_its_bits():
     key = random.key(0)
     drawn = set(random.bits(key, (2000,)).tolist())
@@ -207,6 +220,8 @@ def test_host_streams_are_those_of_numpy():
         (lambda: random.bits(KEY, (1 << 20, 1 << 20)), ShapeError, "split the key"),
         (lambda: random.uniform(KEY, (3,), "int32"), DTypeError, "dtype"),
         (lambda: random.uniform(KEY, (3,), minval=1.0, maxval=1.0), InputError, "minval"),
+        (lambda: random.uniform(KEY, (3,), "float16", -4e4, 4e4), InputError, "float16 ends there"),
+        (lambda: random.uniform(KEY, (3,), "float64", -1e308, 1e308), InputError, "float64 ends there"),
         (lambda: random.bernoulli(KEY, 1.5, (3,)), InputError, "p: expected"),
         (lambda: random.fold_in(KEY, "a"), InputError, "i: expected"),
         (lambda: random.host_generator(-3), InputError, "seed"),

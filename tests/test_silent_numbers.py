@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -129,6 +130,36 @@ def test_the_slope_of_a_singular_determinant_is_never_zero_in_silence(backend, j
         said = str(error).lower()
     refused = "singular" in said or "not invertible" in said
     assert refused or np.isnan(found).all() or np.allclose(found, [[4.0, -2.0], [-2.0, 1.0]])
+
+
+@every_backend
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize(("kind", "scale"), [("float32", 1e-8), ("float64", 1e-60)])
+def test_the_slope_of_a_small_determinant_is_a_number(backend, jit, kind, scale):
+    """Its square is 0 in the dtype; the determinant is not."""
+    matrix = load_backend(backend).asarray(scale * np.diag([1.0, 2.0, 3.0]), dtype=kind)
+    slope = mm.grad(lambda x: mm.array_namespace(x).linalg.det(x))
+    found = load_backend(backend).to_numpy((mm.jit(slope) if jit else slope)(matrix))
+    np.testing.assert_allclose(found, scale**2 * np.diag([6.0, 3.0, 2.0]), rtol=1e-5, atol=0)
+
+
+@every_backend
+def test_running_sums_of_matrices_need_an_axis(backend):
+    x = load_backend(backend).asarray(np.ones((2, 3)))
+    for name in ("cumulative_sum", "cumulative_prod"):
+        with pytest.raises(Exception, match=r"axis|dim"):
+            getattr(mm.array_namespace(x), name)(x)
+
+
+@every_backend
+def test_no_variance_is_negative(backend):
+    """With a correction beyond the count nothing is left to divide by."""
+    library = load_backend(backend)
+    x = library.asarray(np.asarray([1.0, 2.0, 4.0]), dtype="float32")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = float(mm.array_namespace(x).var(x, correction=5))
+    assert not found < 0
 
 
 STAMPS = 1_700_000_000.0 + np.arange(1, 41)

@@ -170,6 +170,48 @@ def test_value_auxiliary_and_unused_arguments() -> None:
     assert owned_tape.value_and_grad(lambda xs: (np.asarray(1.0), ()))((unused,))[2][0].shape == (2, 3)
 
 
+@LIBRARIES
+def test_gradients_are_the_callers_own(asarray: Any) -> None:
+    """Rules hand on one cotangent to two arguments, or a view of it; whoever writes into a gradient changes that alone."""
+    x, y = asarray([1.0, 2.0]), asarray([3.0, 4.0])
+    _, _, (a, b) = owned_tape.value_and_grad(lambda xs: (space(x).sum(xs[0] + xs[1]), ()))((x, y))
+    a[...] = 5.0
+    assert numbers(b) == [1.0, 1.0]
+    given = asarray([1.0, 10.0])
+    _, pullback = owned_tape.vjp(lambda xs: (xs[0] + xs[1], space(x).flip(xs[0])), (x, y))
+    for g in pullback((given, given)):
+        g[...] = 7.0
+    assert numbers(given) == [1.0, 10.0]
+    many = space(x).zeros(5000, dtype=x.dtype)
+    _, _, (g,) = owned_tape.value_and_grad(lambda xs: (space(x).sum(xs[0]), ()))((many,))
+    g[0] = 3.0
+    assert numbers(g[:2]) == [3.0, 1.0]
+
+
+@LIBRARIES
+def test_products_without_elements_have_gradients(asarray: Any) -> None:
+    xp = asarray([1.0]).__array_namespace__()
+    for rows, inner, columns in ((3, 0, 4), (3, 4, 0), (0, 4, 2)):
+        a, b = xp.zeros((2, rows, inner)), xp.zeros((inner, columns))
+        total = owned_tape.value_and_grad(lambda xs: (space(xs[0]).sum(space(xs[0]).matmul(*xs)), ()))
+        _, _, (g, h) = total((a, b))
+        assert (g.shape, h.shape) == (a.shape, b.shape)
+
+
+def test_axes_and_shifts_may_be_numbers_of_numpy() -> None:
+    one, x = np.int64(1), np.arange(6.0).reshape(2, 3)
+    for function in (
+        lambda x: space(x).sum(x, axis=one),
+        lambda x: space(x).max(x, axis=one),
+        lambda x: space(x).prod(x, axis=one),
+        lambda x: space(x).linalg.vector_norm(x, axis=one),
+        lambda x: space(x).roll(x, one, axis=one),
+        lambda x: space(x).cumulative_sum(x, axis=one),
+    ):
+        found = grad(lambda x: space(x).sum(function(x) ** 2))(x)  # noqa: B023
+        assert found.shape == x.shape
+
+
 # ---- memory and depth ----------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """Transforms on every backend against derivatives known in closed form, nested in each other, and their errors."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 
 from multimlp import transforms as mm
 from multimlp import tree
-from multimlp.backend import array_namespace
+from multimlp import xp as everywhere
+from multimlp.backend import array_namespace, use_backend
 from multimlp.errors import (
     CapabilityError,
     DTypeError,
@@ -155,6 +157,67 @@ def test_vmap_axes(backend):
     np.testing.assert_array_equal(backend.to_numpy(doubled(matrix)), 2 * np.arange(6.0).reshape(2, 3))
 
 
+# name: (a function of two arrays, their shapes); two rows are mapped, as many as other axes are long
+MAPPED = {
+    "solve": (lambda xp, a, c: xp.linalg.solve(a, c), (2, 2), (2, 2)),
+    "solve for a vector": (lambda xp, a, c: xp.linalg.solve(a, c), (2, 2), (2,)),
+    "solve a stack": (lambda xp, a, c: xp.linalg.solve(a, c), (2, 3, 3), (3, 2)),
+    "solve a stack for a square": (lambda xp, a, c: xp.linalg.solve(a, c), (2, 2, 2), (2, 2)),
+    "solve a stack for a vector": (lambda xp, a, c: xp.linalg.solve(a, c), (2, 3, 3), (3,)),
+    "vecdot": (lambda xp, a, c: xp.vecdot(a, c), (2, 3), (3,)),
+    "vecdot along another axis": (lambda xp, a, c: xp.vecdot(a, c, axis=-2), (2, 3, 1), (3, 2)),
+    "linalg.vecdot": (lambda xp, a, c: xp.linalg.vecdot(a, c), (2, 3), (3,)),
+    "moveaxis": (lambda xp, a, c: xp.moveaxis(a, 0, -1) * c, (3, 2, 2), (3,)),
+    "unstack": (lambda xp, a, c: xp.unstack(a, axis=-1)[1] * c, (3, 2), (3,)),
+}
+
+
+@pytest.mark.parametrize("name", MAPPED)
+def test_vmap_is_a_loop_where_rows_look_like_other_axes(backend, name):
+    function, first, second = MAPPED[name]
+    rng = np.random.default_rng(0)
+    given = rng.standard_normal((2, *first)), rng.standard_normal((2, *second))
+    f = lambda a, c: function(xp_of(a, c), a, c)  # noqa: E731
+    for axes in ((0, 0), (0, None), (None, 0), (-1, 0)):
+        rows = [x[0] if axis is None else x for x, axis in zip(given, axes, strict=True)]
+        wanted = [
+            f(*(x if axis is None else x[i] for x, axis in zip(rows, axes, strict=True))) for i in range(2)
+        ]
+        arrays = [
+            backend.asarray(np.moveaxis(x, 0, axis or 0) if axis else x, dtype="float64")
+            for x, axis in zip(rows, axes, strict=True)
+        ]
+        found = backend.to_numpy(mm.vmap(f, in_axes=axes)(*arrays))
+        np.testing.assert_allclose(found, np.stack(wanted), rtol=1e-11, atol=1e-12)
+
+
+def test_vmap_within_vmap_along_other_axes(backend):
+    x = np.arange(24.0).reshape(2, 3, 4)
+    inner = mm.vmap(lambda v: v * xp_of(v).sum(v), in_axes=1, out_axes=1)
+    found = mm.vmap(inner)(backend.asarray(x))
+    np.testing.assert_array_equal(backend.to_numpy(found), x * x.sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("axis", [0, -1])
+@pytest.mark.parametrize("shape", [(), (4,), (2, 3)])
+def test_take_at_indices_of_any_number_of_axes(backend, shape, axis):
+    """Torch's own takes one, and under vmap makes a result of a wrong shape where there is none."""
+    if backend.name == "strict" and len(shape) != 1:
+        pytest.skip("the standard's has one axis")
+    table = np.arange(12.0).reshape(4, 3)
+    places = np.asarray([[1, -1, 0, 2, 2, -3], [0, 1, -2, 1, 1, 0]])[:, : math.prod(shape)].reshape(2, *shape)
+    wanted = np.stack([np.take(table, one, axis=axis) for one in places])
+    x, indices = backend.asarray(table), backend.asarray(places)
+    take = lambda x, i: xp_of(x, i).take(x, i, axis=axis)  # noqa: E731
+    np.testing.assert_array_equal(backend.to_numpy(take(x, indices[0, ...])), wanted[0])
+    with backend.scope_of(x):
+        np.testing.assert_array_equal(backend.to_numpy(mm.vmap(take, in_axes=(None, 0))(x, indices)), wanted)
+        slopes = mm.grad(lambda x: xp_of(x).sum(mm.vmap(take, in_axes=(None, 0))(x, indices)))(x)
+    counts = np.zeros_like(table)
+    np.add.at(np.moveaxis(counts, axis, 0), places.reshape(-1), 1.0)
+    np.testing.assert_array_equal(backend.to_numpy(slopes), counts)
+
+
 def test_vjp_with_aux_and_two_calls(backend):
     x = backend.asarray(X, dtype="float64")
     outputs, pullback, aux = mm.vjp(lambda x: (cube(x), {"sum": xp_of(x).sum(x)}), x, has_aux=True)
@@ -197,6 +260,31 @@ def test_jit_traces_once_per_shape(backend):
     for size in (2, 3, 2, 3):
         f(backend.asarray(np.ones(size), dtype="float32"))
     assert len(calls) == 2
+
+
+def test_jit_compiles_again_for_what_is_selected(backend):
+    """Arrays that the function makes have the selected dtype, compiled as eager."""
+    f = jit(backend, lambda x: everywhere.ones((3,)) + 0.0 * everywhere.astype(x, everywhere.ones(()).dtype))
+    x = backend.asarray(X, dtype="float64")
+    for dtype in ("float32", "float64", "float32"):
+        with use_backend(backend.name, dtype=dtype):
+            assert backend.dtype_name(f(x).dtype) == dtype
+
+
+def test_jit_tells_zeros_apart(backend):
+    f = mm.jit(lambda sign, x: x if math.copysign(1.0, sign) > 0 else -x, static_argnums=0)
+    x = backend.asarray(X, dtype="float64")
+    for sign in (0.0, -0.0, 0.0):
+        expected = X if math.copysign(1.0, sign) > 0 else -X
+        np.testing.assert_array_equal(backend.to_numpy(f(sign, x)), expected)
+
+
+def test_what_is_not_compiled_returns_what_the_function_returns():
+    """Numbers beside arrays are those of the call, whichever thread makes another one meanwhile."""
+    results = []
+    f = mm.jit(lambda x: results.append({"x": x, "total": float(x.sum())}) or results[-1])
+    assert f(X) is results[0]
+    assert f(2 * X)["total"] == 2 * X.sum()
 
 
 @pytest.mark.slow

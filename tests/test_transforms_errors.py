@@ -362,6 +362,12 @@ def test_torch_says_what_vmap_cannot_do(case):
         mm.vmap({**SHAPED_BY_VALUES, **TRACED}[case])(x)
 
 
+def test_torch_says_for_what_vmap_has_no_rule():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(CapabilityError, match="moveaxis: torch's vmap has no rule"):
+        mm.vmap(lambda x: torch.moveaxis(x, 0, -1))(torch.ones((2, 3, 4)))
+
+
 def test_tensorflow_says_which_operation_xla_lacks():
     tf = pytest.importorskip("tensorflow")
     x = load_backend("tensorflow").asarray([1.0, 2.0], dtype="float32")

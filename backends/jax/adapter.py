@@ -264,7 +264,21 @@ class JaxBackend(Backend):
         return jax.lax.while_loop(condition, body, tuple(carry))
 
     def cond(self, condition: Array, when_true: Function, when_false: Function, arrays: Arrays) -> Arrays:
-        return jax.lax.cond(condition, when_true, when_false, tuple(arrays))
+        def branch(function: Function, taken: Array) -> Function:
+            """Under `vmap` both are computed: the slopes of the other one, infinite or NaN, times zero would be NaN."""
+
+            def guarded(x: Array) -> Array:
+                smooth = jnp.issubdtype(x.dtype, jnp.inexact)
+                return jnp.where(taken, x, jax.lax.stop_gradient(x)) if smooth else x
+
+            return lambda xs: function(tuple(map(guarded, xs)))
+
+        return jax.lax.cond(
+            condition,
+            branch(when_true, condition),
+            branch(when_false, jnp.logical_not(condition)),
+            tuple(arrays),
+        )
 
     def checkpoint(self, function: Function, arrays: Arrays) -> Arrays:
         return jax.checkpoint(lambda *xs: function(xs))(*arrays)

@@ -9,6 +9,7 @@ import mlx.core as mx
 import numpy as np
 
 from multimlp.backend import Array
+from multimlp.backends._axes import needed
 from multimlp.errors import CapabilityError
 
 __all__ = [
@@ -191,15 +192,15 @@ def _summed(function: Callable[..., Array]) -> Callable[..., Array]:
     return total
 
 
-def _running(function: Callable[..., Array], first: Callable[..., Array]) -> Callable[..., Array]:
+def _running(name: str, function: Callable[..., Array], first: Callable[..., Array]) -> Callable[..., Array]:
     def running(
         x: Array, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
     ) -> Array:
-        axis = 0 if axis is None else axis
+        axis = needed(name, x, axis)
         found = function(_widened(x, dtype), axis=axis)
         if not include_initial:
             return found
-        shape = [1 if i == axis % x.ndim else n for i, n in enumerate(x.shape)]
+        shape = [1 if i == axis else n for i, n in enumerate(x.shape)]
         return mx.concatenate([first(shape, dtype=found.dtype), found], axis=axis)
 
     return running
@@ -214,7 +215,8 @@ def _widened(x: Array, dtype: Any) -> Array:
 
 
 sum, prod = _summed(mx.sum), _summed(mx.prod)
-cumulative_sum, cumulative_prod = _running(mx.cumsum, zeros), _running(mx.cumprod, ones)
+cumulative_sum = _running("cumulative_sum", mx.cumsum, zeros)
+cumulative_prod = _running("cumulative_prod", mx.cumprod, ones)
 
 
 def signbit(x: Array, /) -> Array:
@@ -292,7 +294,7 @@ def nextafter(x1: Array, x2: Array, /) -> Array:
 
 def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
     """MLX does not differentiate where the indices are made of what is differentiated."""
-    return mx.take(x, mx.stop_gradient(indices), axis)
+    return mx.take(x, mx.stop_gradient(indices), needed("take", x, axis))
 
 
 def take_along_axis(x: Array, indices: Array, /, *, axis: int = -1) -> Array:

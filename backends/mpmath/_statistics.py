@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from multimlp.backends._axes import needed
 from multimlp.backends.mpmath import scalars
 from multimlp.backends.mpmath._creation import ones, zeros
 from multimlp.backends.mpmath._dtypes import astype
@@ -64,7 +65,8 @@ def mean(x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
 def var(x: Array, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Array:
     centred = subtract(x, mean(x, axis=axis, keepdims=True))
-    return divide(sum(square(centred), axis=axis, keepdims=keepdims), _count(x, axis) - correction)
+    free = _count(x, axis) - correction
+    return divide(sum(square(centred), axis=axis, keepdims=keepdims), free if free > 0 else 0)
 
 
 def std(x: Array, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Array:
@@ -79,7 +81,7 @@ def cumulative_sum(
     dtype: DType | None = None,
     include_initial: bool = False,
 ) -> Array:
-    return _running(np.add, zeros, x if dtype is None else astype(x, dtype), axis or 0, include_initial)
+    return _running("cumulative_sum", np.add, zeros, x, axis, dtype, include_initial)
 
 
 def cumulative_prod(
@@ -90,14 +92,21 @@ def cumulative_prod(
     dtype: DType | None = None,
     include_initial: bool = False,
 ) -> Array:
-    return _running(np.multiply, ones, x if dtype is None else astype(x, dtype), axis or 0, include_initial)
+    return _running("cumulative_prod", np.multiply, ones, x, axis, dtype, include_initial)
 
 
 def _running(
-    ufunc: np.ufunc, first: Callable[..., Array], x: Array, axis: int, include_initial: bool
+    name: str,
+    ufunc: np.ufunc,
+    first: Callable[..., Array],
+    x: Array,
+    axis: int | None,
+    dtype: DType | None,
+    include_initial: bool,
 ) -> Array:
-    total = Array(ufunc.accumulate(x.data, axis=axis))
+    axis = needed(name, x, axis)
+    total = Array(ufunc.accumulate((x if dtype is None else astype(x, dtype)).data, axis=axis))
     if not include_initial:
         return total
-    shape = tuple(1 if i == axis % x.ndim else n for i, n in enumerate(x.shape))
+    shape = tuple(1 if i == axis else n for i, n in enumerate(x.shape))
     return concat([first(shape, dtype=total.dtype), total], axis=axis)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import mxnet as mx
 import numpy as np
 
+from multimlp.backends._axes import needed
 from multimlp.backends.mxnet._dtypes import (
     DEFAULT_FLOAT,
     DEFAULT_INTEGER,
@@ -264,7 +265,8 @@ def mean(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
 def var(x: Array, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Array:
     centred = x - mean(x, axis=axis, keepdims=True)
     total = sum(centred * centred, axis=axis, keepdims=keepdims)
-    return total / (x.size // (total.size or 1) - correction)
+    count = x.size // (total.size or 1) - correction
+    return total / (count if count > 0 else 0)
 
 
 def std(x: Array, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Array:
@@ -294,7 +296,7 @@ def _host_cumprod(x: Array, axis: int) -> Array:
 def _cumulative(
     function: Any, initial: Any, x: Array, axis: int | None, dtype: DType | None, include_initial: bool
 ) -> Array:
-    axis = 0 if axis is None else axis % x.ndim
+    axis = needed("cumulative_sum, cumulative_prod", x, axis)
     result = function(_accumulator(x, dtype), axis=axis)
     if not include_initial:
         return result
@@ -341,7 +343,7 @@ def searchsorted(x1: Array, x2: Array, /, *, side: str = "left", sorter: Array |
 
 
 def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
-    return _np.take(x, indices, axis=0 if axis is None else axis, mode="wrap")
+    return _np.take(x, indices, axis=needed("take", x, axis), mode="wrap")
 
 
 class UniqueAllResult(NamedTuple):

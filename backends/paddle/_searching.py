@@ -7,6 +7,7 @@ from typing import Any
 import paddle
 
 from multimlp.backends import _host_sets
+from multimlp.backends._axes import needed
 from multimlp.backends.paddle._creation import asarray
 from multimlp.backends.paddle._dtypes import Array, bool_, operands
 from multimlp.backends.paddle._elementwise import equal
@@ -56,7 +57,7 @@ def nonzero(x: Array, /) -> tuple[Array, ...]:
 
 
 def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
-    return x[(*(slice(None),) * (0 if axis is None else axis % x.ndim), indices)]
+    return x[(*(slice(None),) * needed("take", x, axis), indices)]
 
 
 def take_along_axis(x: Array, indices: Array, /, *, axis: int = -1) -> Array:

@@ -7,6 +7,7 @@ from typing import Any
 
 import paddle
 
+from multimlp.backends._axes import needed
 from multimlp.backends.paddle._creation import astype, ones, zeros
 from multimlp.backends.paddle._dtypes import DEFAULT_FLOAT, DEFAULT_INTEGER, Array, DType, kind_of
 from multimlp.backends.paddle._elementwise import sqrt
@@ -60,7 +61,8 @@ def mean(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
 def var(x: Array, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Array:
     centred = x - mean(x, axis=axis, keepdims=True)
     total = sum(centred * centred, axis=axis, keepdims=keepdims)
-    return total / (int(x.size) // (int(total.size) or 1) - correction)
+    count = int(x.size) // (int(total.size) or 1) - correction
+    return total / (count if count > 0 else 0)
 
 
 def std(x: Array, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Array:
@@ -91,7 +93,7 @@ def _cumulative(
     dtype: DType | None,
     include_initial: bool,
 ) -> Array:
-    axis = 0 if axis is None else axis % x.ndim
+    axis = needed("cumulative_sum, cumulative_prod", x, axis)
     x = _accumulator(x, dtype)
     found = astype(function(x, axis), x.dtype, copy=False)
     if not include_initial:

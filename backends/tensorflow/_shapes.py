@@ -22,14 +22,15 @@ def one_axis(name: str, axis: int, ndim: int) -> int:
     """``axis`` counted from the front."""
     if not -ndim <= axis < ndim:
         raise AxisError(f"{name}: axis {axis} is out of bounds for an array of {ndim} dimensions")
-    return axis + ndim if axis < 0 else axis
+    return int(axis + ndim if axis < 0 else axis)
 
 
 def many_axes(name: str, axis: Axes | Sequence[int], ndim: int) -> list[int]:
     """The axes counted from the front; None stands for all of them."""
     if axis is None:
         return list(range(ndim))
-    axes = [one_axis(name, each, ndim) for each in ((axis,) if isinstance(axis, int) else axis)]
+    given: Any = (axis,) if hasattr(axis, "__index__") else axis
+    axes = [one_axis(name, each, ndim) for each in given]
     if len(set(axes)) != len(axes):
         raise AxisError(f"{name}: an axis occurs twice in {axis}")
     return axes

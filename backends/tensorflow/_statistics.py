@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from multimlp.backends.tensorflow._dtypes import (
@@ -32,13 +34,13 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _door(name: str, x: Tensor, allowed: frozenset[DType], axis: Axes) -> int | list[int] | None:
+def _door(name: str, x: Tensor, allowed: frozenset[DType], axis: Any) -> int | list[int] | None:
     """Check the arguments of a reduction; the axes in the form that costs TensorFlow the least."""
     if getattr(x, "dtype", None) not in allowed:
         require(name, result_type(x), allowed)
     if axis is None:
         return None
-    if isinstance(axis, int):
+    if hasattr(axis, "__index__"):
         return one_axis(name, axis, len(x.shape))
     return many_axes(name, axis, len(x.shape))
 
@@ -103,7 +105,7 @@ def var(x: Tensor, /, *, axis: Axes = None, correction: float = 0.0, keepdims: b
     for each in many_axes("var", axis, len(x.shape)):
         count = count * size_along(x, each)
     divisor = tf.cast(count, x.dtype) - tf.constant(correction, x.dtype)
-    return tf.reduce_sum(squares, axes, keepdims) / divisor
+    return tf.reduce_sum(squares, axes, keepdims) / tf.maximum(divisor, tf.zeros((), x.dtype))
 
 
 def std(x: Tensor, /, *, axis: Axes = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:

@@ -257,8 +257,10 @@ class TensorFlowBackend(Backend):
 
     def cond(self, condition: Array, when_true: Function, when_false: Function, arrays: Arrays) -> Arrays:
         if is_for_vmap():  # which has no rule for it where rows differ
-            pairs = zip(when_true(arrays), when_false(arrays), strict=True)
-            return tuple(tf.where(condition, a, b) for a, b in pairs)
+            # The branch that is not taken gets constants: its slopes, infinite or NaN, times zero would be NaN.
+            constants = tuple(map(tf.stop_gradient, arrays))
+            first = when_true(_chosen(condition, arrays, constants))
+            return _chosen(condition, first, when_false(_chosen(condition, constants, arrays)))
         return tuple(tf.cond(condition, lambda: tuple(when_true(arrays)), lambda: tuple(when_false(arrays))))
 
     def custom_vjp(
@@ -322,6 +324,10 @@ def _erf(x: Array) -> Array:
     """``tf.math.erf``, which is NaN at infinity; at 30 its derivative, too, is zero in every format."""
     bound = tf.constant(30.0, x.dtype)
     return tf.math.erf(tf.where(x > bound, bound, tf.where(x < -bound, -bound, x)))
+
+
+def _chosen(condition: Array, first: Arrays, second: Arrays) -> Arrays:
+    return tuple([tf.where(condition, a, b) for a, b in zip(first, second, strict=True)])
 
 
 def _own(arrays: Arrays) -> Arrays:

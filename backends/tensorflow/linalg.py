@@ -119,7 +119,8 @@ def det(x: Tensor, /) -> Tensor:
     """Determinants; of a singular matrix the derivative, its cofactors, is NaN, for it would be 0 under XLA and fail eagerly."""
     _matrices("det", x, square=True)
     found = _determinants.det(x) if is_for_xla() else tf.linalg.det(x)
-    return tf.where(found == 0, tf.sqrt(found * found), found)
+    singular = tf.where(found == 0, found, tf.ones_like(found))  # no square of a small one, which would be 0
+    return tf.where(found == 0, tf.sqrt(singular * singular), found)
 
 
 def diagonal(x: Tensor, /, *, offset: int = 0) -> Tensor:

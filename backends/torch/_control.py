@@ -1,4 +1,7 @@
-"""Branches and loops by values: Python's, and under `torch.func.vmap`, where each row has a value of its own, both branches."""
+"""Branches and loops by values: Python's, and under `torch.func.vmap`, where each row has a value of its own, both branches.
+
+What a row does not take is computed of constants: its slopes may be infinite or NaN, and times zero would make NaN of those that count.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,18 @@ def cond(condition: Array, when_true: Function, when_false: Function, arrays: Ar
     """As `multimlp.backend.Backend.cond`."""
     if not _is_batched(condition):
         return when_true(arrays) if condition else when_false(arrays)
-    return _chosen(condition, when_true(arrays), when_false(arrays))
+    constants = tuple([x.detach() for x in arrays])
+    first = when_true(_chosen(condition, arrays, constants))
+    return _chosen(condition, first, when_false(_chosen(condition, constants, arrays)))
 
 
 def while_loop(
     condition: Callable[[Arrays], Array], body: Callable[[Arrays], Arrays], carry: Arrays
 ) -> Arrays:
-    """As `multimlp.backend.Backend.while_loop`; rows that are done keep their values until all are."""
+    """As `multimlp.backend.Backend.while_loop`; rows that are done keep their values until all are, and take their last step again
+    as constants."""
     running: Any = True
+    last = carry
     while True:
         goes_on = condition(carry)
         if running is True and not _is_batched(goes_on):
@@ -34,7 +41,8 @@ def while_loop(
         running = goes_on if running is True else torch.logical_and(running, torch.as_tensor(goes_on))
         if not _plain(running).any():
             return carry
-        carry = _chosen(running, body(carry), carry)
+        last = _chosen(running, carry, tuple([x.detach() for x in last]))
+        carry = _chosen(running, body(last), carry)
 
 
 def _chosen(condition: Array, first: Arrays, second: Arrays) -> Arrays:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -160,7 +161,12 @@ class TorchBackend(Backend):
     def explain(self, error: Exception) -> MultimlpError | None:
         text = str(error)
         if isinstance(error, RuntimeError):
-            if "dynamic shape" in text or "Batching rule not implemented" in text:
+            missing = re.search(r"Batching rule not implemented for (?:aten::)?(\w+)", text)
+            if missing and not re.search("unique|nonzero|mask", missing[1]):
+                return CapabilityError(
+                    f"{missing[1]}: torch's vmap has no rule for it; write it with other functions, or loop over the rows"
+                )
+            if missing or "dynamic shape" in text:
                 return shape_unknown("x[mask], nonzero or unique_*", self.name)
             if ".item()" in text or "data-dependent control flow" in text:
                 return value_taken("float(), int(), bool() or if", self.name)

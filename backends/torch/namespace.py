@@ -5,15 +5,18 @@ All the rest, dtypes and torch's own functions too, is handed on as it is.
 
 from __future__ import annotations
 
+import builtins
 import importlib
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from array_api_compat.torch import *
 
 from multimlp.backend import Array
 from multimlp.backends.torch import linalg as _linalg
 from multimlp.backends.torch._tracing import is_compiling
+from multimlp.errors import ShapeError
 
 _compat: Any = importlib.import_module("array_api_compat.torch")  # its types say less than it has
 __array_api_version__ = _compat.__array_api_version__
@@ -76,6 +79,51 @@ def expm1(x: Array, /) -> Array:
     value = (torch.tanh(x / 2) * (e + 1) if compiling else torch.expm1(x)).detach()
     nothing = difference.detach() - difference  # subtracted, so that -0 stays -0
     return torch.where(torch.isfinite(value), value - nothing, difference)
+
+
+def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
+    """Slices of x at indices of any integer dtype and any number of axes. Torch's own takes one axis and the wider dtypes; of an index
+    without axes its vmap makes a result of a wrong shape."""
+    indices = indices if indices.dtype is torch.int32 else _wide(indices)
+    if indices.ndim == 1:
+        return _compat.take(x, indices, axis=axis)
+    found = _compat.take(x, torch.reshape(indices, (-1,)), axis=axis)
+    place = 0 if axis is None else axis % x.ndim
+    return torch.reshape(found, (*x.shape[:place], *indices.shape, *x.shape[place + 1 :]))
+
+
+def take_along_axis(x: Array, indices: Array, /, *, axis: int = -1) -> Array:
+    """Of indices of any integer dtype, of which torch's own takes int64."""
+    return _compat.take_along_axis(x, _wide(indices), axis=axis)
+
+
+def moveaxis(x: Array, source: int | tuple[int, ...], destination: int | tuple[int, ...], /) -> Array:
+    """As a permutation where torch's vmap may see it, which has no rule for its own."""
+    if not (is_compiling() or torch._C._are_functorch_transforms_active()):
+        return torch.moveaxis(x, source, destination)
+    order = np.moveaxis(np.empty(tuple(builtins.range(x.ndim))), source, destination).shape
+    return torch.permute(x, order)
+
+
+def unstack(x: Array, /, *, axis: int = 0) -> tuple[Array, ...]:
+    """The slices along an axis; array-api-compat's moves it by what torch's vmap has no rule for."""
+    return torch.unbind(x, axis)
+
+
+def vecdot(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
+    """The sum of products along an axis, which is array-api-compat's but for the `moveaxis` above."""
+    if x1.shape[axis] != x2.shape[axis]:
+        raise ShapeError(
+            f"vecdot: axis {axis} must be of one length, got shapes {tuple(x1.shape)} and {tuple(x2.shape)}"
+        )
+    rows, columns = moveaxis(x1, axis, -1)[..., None, :], moveaxis(x2, axis, -1)[..., None]
+    return _compat.matmul(torch.conj(rows), columns)[..., 0, 0]
+
+
+def _wide(indices: Array) -> Array:
+    if indices.dtype is torch.bool or indices.dtype.is_floating_point or indices.dtype.is_complex:
+        return indices  # which torch refuses
+    return indices.to(torch.int64)
 
 
 class UniqueAll(NamedTuple):

@@ -55,7 +55,8 @@ def softmax(x: Array, axis: int = -1) -> Array:
     """
     xp = array_namespace(x)
     e = xp.exp(_shifted(xp, x, axis, "softmax"))
-    return e / xp.sum(e, axis=axis, keepdims=True)
+    total = _total(xp, e, axis)
+    return e / total if total.dtype == e.dtype else xp.astype(xp.astype(e, total.dtype) / total, e.dtype)
 
 
 @derivative_of(softmax)
@@ -98,7 +99,8 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
     """
     xp = array_namespace(x)
     shifted = _shifted(xp, x, axis, "log_softmax")
-    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+    total = xp.log(_total(xp, xp.exp(shifted), axis))
+    return shifted - (total if total.dtype == x.dtype else xp.astype(total, x.dtype))
 
 
 @derivative_of(log_softmax)
@@ -220,6 +222,12 @@ def _shifted(xp: Any, x: Array, axis: int, name: str) -> Array:
         return x  # of no entries there is no largest
     largest = xp.max(x, axis=axis, keepdims=True)
     return x - owner(x).stop_gradient(largest)  # libraries differ in the derivative of max at ties
+
+
+def _total(xp: Namespace, e: Array, axis: int) -> Array:
+    """The sum along the axis, in float32 of half precision: some libraries add up in that, where it ends at 2048 ones."""
+    is_half = owner(e).dtype_name(e.dtype) in ("float16", "bfloat16")
+    return xp.sum(e, axis=axis, keepdims=True, **({"dtype": xp.float32} if is_half else {}))
 
 
 def _eye(xp: Namespace, x: Array) -> Array:

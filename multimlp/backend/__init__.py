@@ -44,6 +44,7 @@ from multimlp.backend._selection import (
     select,
     select_devices,
     selected,
+    selections,
     set_backend,
     use_backend,
 )
@@ -99,6 +100,7 @@ __all__ = [
     "select",
     "select_devices",
     "selected",
+    "selections",
     "set_backend",
     "use_backend",
     "when_kernels_change",

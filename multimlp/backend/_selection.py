@@ -253,6 +253,20 @@ def selected(
         return chosen, chosen.resolve_device(environment.device if place is None else place), checked
 
 
+def selections() -> tuple[Selection | None, Selection]:
+    """What `use_backend` and `set_backend` say here and now: a compiled function that makes arrays depends on it.
+
+    Examples
+    --------
+    >>> from multimlp.backend import selections, use_backend
+    >>> before = selections()
+    >>> with use_backend("numpy", dtype="float64"):
+    ...     selections() == before
+    False
+    """
+    return _context.get(), _process
+
+
 def select_devices(devices: Any, backend: Backend) -> Devices:
     """What a run on a backend is shared by: argument > `use_backend` > environment (``MULTIMLP_DEVICES``) > None, one device.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 import numpy as np
 
 from multimlp import activations
-from multimlp.backend import Array, Namespace, array_namespace, op
+from multimlp.backend import Array, Namespace, array_namespace, op, owner
 from multimlp.errors import InputError, ShapeError
 from multimlp.errors.checks import number
 from multimlp.losses._align import (
@@ -58,11 +58,14 @@ def distribution(
         raise ShapeError("outputs: expected shape (..., n, k), one row an example, got ()")
     k = outputs_shape[-1]
     if len(targets_shape) == 1:
-        q = xp.astype(one_hot(xp, targets, k), outputs.dtype)
         if len(outputs_shape) < 2 or targets_shape[0] not in (outputs_shape[-2], None):
             raise ShapeError(
                 f"targets: expected one label a row for outputs of shape {outputs_shape}, got {targets_shape}"
             )
+        labels = _widened(xp, targets)
+        q = xp.astype(one_hot(xp, labels, k), outputs.dtype)
+        exists = xp.expand_dims(xp.logical_and(labels >= 0, labels < k), axis=-1)
+        q = xp.where(exists, q, xp.full_like(q, float("nan")))  # not zeros, a loss of zero
     else:
         check_trailing(outputs_shape, targets_shape, " (probabilities) or (n,) (class labels)")
         q = targets if targets.dtype == outputs.dtype else xp.astype(targets, outputs.dtype)
@@ -75,8 +78,21 @@ def distribution(
     return xp, q
 
 
+_WIDER = {
+    **dict.fromkeys(("bool", "int8", "uint8", "int16", "uint16"), "int32"),
+    **dict.fromkeys(("float16", "bfloat16"), "float32"),
+}
+"""What labels are compared in: of a few bits, the numbers of many classes begin anew, or are rounded to one another."""
+
+
+def _widened(xp: Namespace, labels: Array) -> Array:
+    wide = _WIDER.get(owner(labels).dtype_name(labels.dtype))
+    return labels if wide is None else xp.astype(labels, getattr(xp, wide))
+
+
 def one_hot(xp: Namespace, labels: Array, k: int) -> Array:
     """Booleans of shape (..., k), true where the class is the label."""
+    labels = _widened(xp, labels)
     classes = xp.arange(k, dtype=labels.dtype, device=getattr(labels, "device", None) or None)
     return xp.expand_dims(labels, axis=-1) == classes
 
@@ -108,7 +124,8 @@ def softmax_cross_entropy(
     Returns
     -------
     array, shape (..., n)
-        The loss of each example; gradient ``softmax(o) sum_k(w_k q_k) - w q``.
+        The loss of each example; gradient ``softmax(o) sum_k(w_k q_k) - w q``. NaN for a label that does not exist, which torch and
+        TensorFlow refuse where they do not compile.
 
     Raises
     ------

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from multimlp.backend import Array, Namespace, array_namespace, op, owner
 from multimlp.errors import DTypeError, InputError, ShapeError
 from multimlp.errors.checks import choice, whole
 from multimlp.losses import one_hot
 from multimlp.metrics._metric import metric
-from multimlp.metrics._shapes import rows, shape_of
+from multimlp.metrics._shapes import counted_in, rows, shape_of
 
 __all__ = ["accuracy", "confusion_matrix", "f1", "predicted_classes", "top_k_accuracy"]
 
@@ -38,8 +38,10 @@ def _true_classes(xp: Namespace, outputs: Array, targets: Array) -> Array:
     return xp.astype(xp.argmax(targets, axis=-1), xp.int32)
 
 
-def _average(xp: Namespace, hits: Array, dtype: Any) -> Array:
-    return xp.mean(xp.astype(hits, dtype), axis=-1)
+def _average(xp: Namespace, hits: Array, outputs: Array) -> Array:
+    kind = counted_in(outputs)
+    mean = xp.mean(xp.astype(hits, kind), axis=-1)
+    return mean if kind == outputs.dtype else xp.astype(mean, outputs.dtype)
 
 
 @metric("accuracy", True)
@@ -57,7 +59,7 @@ def accuracy(outputs: Array, targets: Array) -> Array:
     array, shape (...), dtype of the outputs
     """
     xp = array_namespace(outputs, targets)
-    return _average(xp, predicted_classes(outputs) == _true_classes(xp, outputs, targets), outputs.dtype)
+    return _average(xp, predicted_classes(outputs) == _true_classes(xp, outputs, targets), outputs)
 
 
 @metric("top_k_accuracy", True)
@@ -65,7 +67,7 @@ def accuracy(outputs: Array, targets: Array) -> Array:
 def top_k_accuracy(outputs: Array, targets: Array, k: Annotated[int, whole(1)] = 5) -> Array:
     """The fraction of rows in which fewer than ``k`` classes score higher than the true one.
 
-    So a tie counts as found.
+    So a tie counts as found. A class whose score is NaN, or that does not exist, is not found, and a NaN scores higher than any class.
 
     Parameters
     ----------
@@ -86,13 +88,13 @@ def top_k_accuracy(outputs: Array, targets: Array, k: Annotated[int, whole(1)] =
     own = xp.sum(
         xp.where(truth, outputs, xp.zeros_like(outputs)), axis=-1, keepdims=True, dtype=outputs.dtype
     )
-    higher = xp.sum(xp.astype(outputs > own, xp.int32), axis=-1)
-    return _average(xp, higher < k, outputs.dtype)
+    higher = xp.sum(xp.astype(xp.logical_not(outputs <= own), xp.int32), axis=-1)
+    return _average(xp, xp.logical_and(higher < k, xp.any(truth, axis=-1)), outputs)
 
 
 @op(arrays=2)
 def confusion_matrix(outputs: Array, targets: Array) -> Array:
-    """Counts of (true class, predicted class), in the outputs' dtype.
+    """Counts of (true class, predicted class), in the outputs' dtype, of half precision in float32.
 
     Parameters
     ----------
@@ -105,8 +107,9 @@ def confusion_matrix(outputs: Array, targets: Array) -> Array:
     """
     xp = array_namespace(outputs, targets)
     classes = max(rows(outputs, targets)[-1], 2)
-    truth = xp.astype(one_hot(xp, _true_classes(xp, outputs, targets), classes), outputs.dtype)
-    guess = xp.astype(one_hot(xp, predicted_classes(outputs), classes), outputs.dtype)
+    kind = counted_in(outputs)
+    truth = xp.astype(one_hot(xp, _true_classes(xp, outputs, targets), classes), kind)
+    guess = xp.astype(one_hot(xp, predicted_classes(outputs), classes), kind)
     return xp.matmul(xp.matrix_transpose(truth), guess)
 
 
@@ -137,10 +140,12 @@ def f1(
     diagonal = xp.eye(classes, dtype=counts.dtype, device=getattr(counts, "device", None) or None)
     hits = xp.sum(counts * diagonal, axis=-1)
     seen = xp.sum(counts, axis=-1) + xp.sum(counts, axis=-2)
-    if average == "micro":
-        return 2 * xp.sum(hits, axis=-1) / xp.sum(seen, axis=-1)
     occurs = seen > 0
     scores = 2 * hits / xp.where(occurs, seen, xp.ones_like(seen))
-    if average == "binary":
-        return scores[..., 1]
-    return xp.sum(scores, axis=-1) / xp.sum(xp.astype(occurs, scores.dtype), axis=-1)
+    if average == "micro":
+        found = 2 * xp.sum(hits, axis=-1) / xp.sum(seen, axis=-1)
+    elif average == "binary":
+        found = scores[..., 1]
+    else:
+        found = xp.sum(scores, axis=-1) / xp.sum(xp.astype(occurs, scores.dtype), axis=-1)
+    return found if found.dtype == outputs.dtype else xp.astype(found, outputs.dtype)

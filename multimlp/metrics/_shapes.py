@@ -44,8 +44,15 @@ def in_full_precision(outputs: Array) -> Array:
         raise DTypeError(
             f"outputs: expected a real floating-point dtype, got {library.dtype_name(outputs.dtype)}"
         )
-    xp = library.xp
-    return xp.astype(outputs, xp.float32) if xp.finfo(outputs.dtype).bits < 32 else outputs
+    kind = counted_in(outputs)
+    return outputs if kind == outputs.dtype else library.xp.astype(outputs, kind)
+
+
+def counted_in(outputs: Array) -> Any:
+    """The dtype of the outputs, float32 where it is of half precision, which holds no counts beyond 2048."""
+    library = owner(outputs)
+    is_half = library.is_floating(outputs) and library.xp.finfo(outputs.dtype).bits < 32
+    return library.xp.float32 if is_half else outputs.dtype
 
 
 def or_nan(xp: Namespace, known: Array, x: Array) -> Array:
@@ -74,8 +81,7 @@ def true_distribution(xp: Namespace, outputs: Array, targets: Array) -> Array:
             f"targets: expected shape {shape[-2:]} or ({given[0]},) for outputs of shape {shape}, got {given}"
         )
     if len(given) == 1 and classes > 1:
-        labels = xp.astype(targets, xp.int32) if xp.isdtype(targets.dtype, "bool") else targets
-        return distributions(xp, xp.astype(one_hot(xp, labels, classes), outputs.dtype))
+        return distributions(xp, xp.astype(one_hot(xp, targets, classes), outputs.dtype))
     q = xp.astype(targets, outputs.dtype)
     q = xp.expand_dims(q, axis=-1) if len(given) == 1 else q
     return distributions(xp, in_two(xp, q) if classes == 1 else q)

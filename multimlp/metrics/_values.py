@@ -7,6 +7,7 @@ from multimlp.losses import aligned
 from multimlp.losses import mae as mae_loss
 from multimlp.losses import mse as mse_loss
 from multimlp.metrics._metric import metric
+from multimlp.metrics._shapes import in_full_precision
 
 __all__ = ["mae", "r2", "rmse"]
 
@@ -15,17 +16,17 @@ __all__ = ["mae", "r2", "rmse"]
 @op(arrays=2)
 def mae(outputs: Array, targets: Array) -> Array:
     """Mean absolute error over rows and columns."""
-    per_example = mae_loss(outputs, targets)
-    return array_namespace(per_example).mean(per_example, axis=-1)
+    per_example = mae_loss(in_full_precision(outputs), targets)
+    return _as_given(array_namespace(per_example).mean(per_example, axis=-1), outputs)
 
 
 @metric("rmse", False, "root_mean_squared_error")
 @op(arrays=2)
 def rmse(outputs: Array, targets: Array) -> Array:
     """The root of the mean squared error over rows and columns."""
-    per_example = mse_loss(outputs, targets)
+    per_example = mse_loss(in_full_precision(outputs), targets)
     xp = array_namespace(per_example)
-    return xp.sqrt(xp.mean(per_example, axis=-1))
+    return _as_given(xp.sqrt(xp.mean(per_example, axis=-1)), outputs)
 
 
 @metric("r2", True)
@@ -44,11 +45,18 @@ def r2(outputs: Array, targets: Array) -> Array:
     -------
     array, shape (...), dtype of the outputs
     """
-    xp, targets = aligned(outputs, targets)
-    r = outputs - targets
+    wide = in_full_precision(outputs)
+    xp, targets = aligned(wide, targets)
+    r = wide - targets
     spread = targets - xp.mean(targets, axis=-2, keepdims=True)
     rest, total = xp.sum(r * r, axis=-2), xp.sum(spread * spread, axis=-2)
     one, zero = xp.ones_like(rest), xp.zeros_like(rest)
     varies = total > 0
     explained = 1 - rest / xp.where(varies, total, xp.ones_like(total))
-    return xp.mean(xp.where(varies, explained, xp.where(rest == 0, one, zero)), axis=-1)
+    return _as_given(xp.mean(xp.where(varies, explained, xp.where(rest == 0, one, zero)), axis=-1), outputs)
+
+
+def _as_given(found: Array, outputs: Array) -> Array:
+    """In the dtype of the outputs."""
+    same = found.dtype == outputs.dtype
+    return found if same else array_namespace(found).astype(found, outputs.dtype)

@@ -19,7 +19,9 @@ none but location and scale, which are outside: ``m + s * normal(key, shape)``.
 
 The counter of a draw is (i, purpose): i = 0, 1, ... is the number of the element or of a pair of them; purpose 0 for the first
 words of a draw, 1 for `split`, 2 for `fold_in`, so that the keys made from a key never share a block with numbers drawn from it,
-3 for further numbers, 16 and on for the candidates of rejection sampling.
+3 for further numbers, 16 and on for the candidates of rejection sampling. Two kinds of draw make keys of theirs, and after them the
+same ones are spent: `permutation`, and `choice` without replacement, ``fold_in(key, 0)``, ``fold_in(key, 1)``, ..., and `beta`
+``split(key)``.
 
 Draws on the host, for initial weights and for the order of examples, come from NumPy's Philox
 (`host_generator`); `HostPermutation` makes any part of an order without the rest of it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -24,6 +25,13 @@ from multimlp.random._threefry import (
     threefry2x32,
     words_of,
 )
+
+_LARGEST = {
+    "float16": 65504.0,
+    "bfloat16": (2 - 2.0**-7) * 2.0**127,
+    "float32": (2 - 2.0**-23) * 2.0**127,
+    "float64": sys.float_info.max,
+}
 
 
 def _flat_bits(key: Array, size: int) -> Array:
@@ -96,6 +104,11 @@ def uniform(
     low, high = check_number("minval", minval), check_number("maxval", maxval)
     if not low < high:
         raise InputError(f"minval, maxval: expected minval < maxval, got {minval!r} and {maxval!r}")
+    if max(-low, high, high - low) > _LARGEST[dtype]:
+        raise InputError(
+            f"minval, maxval: expected numbers not more than {_LARGEST[dtype]:g} from 0 and from each other, since {dtype} ends there, "
+            f"got {minval!r} and {maxval!r}"
+        )
     backend = owner(key)
     with backend.scope(dtype):
         u = _unit(key, math.prod(shape), backend.dtype(dtype), PRECISIONS[dtype])
@@ -154,9 +167,9 @@ def bernoulli(
             raise refuse("p", "a number, or a floating array of probabilities", p)
         check_broadcast("p", tuple(chances.shape), shape)
         if window is None:
-            return uniform(key, shape, "float32") < chances
+            return _below(uniform(key, shape, "float32"), chances)
         words = leading(xp, _window_bits(key, shape, *window), PRECISIONS["float32"])
-        return xp.astype(words, xp.float32) * 2.0 ** -PRECISIONS["float32"] < chances
+        return _below(xp.astype(words, xp.float32) * 2.0 ** -PRECISIONS["float32"], chances)
     probability = check_number("p", p, low=0, high=1)
     # Signed words are uniform on [-2^31, 2^31).
     threshold = round(probability * 2**32) - 2**31
@@ -165,6 +178,17 @@ def bernoulli(
     if window is not None:
         return _window_bits(key, shape, *window) < threshold
     return bits(key, shape) < threshold
+
+
+def _below(u: Array, chances: Array) -> Array:
+    """Where the first, of float32, are less; compared in the wider of both formats, which not every library does by itself."""
+    backend = owner(u, chances)
+    if chances.dtype == u.dtype:
+        return u < chances
+    with backend.scope_of(chances):
+        xp = array_namespace(u, chances)
+        wide = xp.float64 if backend.dtype_name(chances.dtype) == "float64" else xp.float32
+        return xp.astype(u, wide) < xp.astype(chances, wide)
 
 
 def check_window(window: Any, shape: tuple[int, ...]) -> None:

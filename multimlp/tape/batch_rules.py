@@ -13,6 +13,7 @@ from multimlp.tape.batched import Batched
 from multimlp.tape.batching import (
     BatchRule,
     Function,
+    along,
     elementwise,
     inspected,
     over_axes,
@@ -46,7 +47,8 @@ _TRAILING = """
     linalg.matrix_transpose linalg.pinv linalg.qr linalg.slogdet linalg.svd linalg.svdvals
 """
 _OVER_AXES = "all any count_nonzero max mean min prod std sum var linalg.vector_norm"
-_OVER_FLATTENED = "argmax argmin cumulative_prod cumulative_sum"
+_OVER_FLATTENED = "argmax argmin"
+_RUNNING = "cumulative_prod cumulative_sum"
 _INSPECTED = "can_cast finfo iinfo result_type"
 
 BATCH_RULES: dict[str, BatchRule] = {
@@ -54,6 +56,7 @@ BATCH_RULES: dict[str, BatchRule] = {
     **dict.fromkeys(_TRAILING.split(), trailing),
     **dict.fromkeys(_OVER_AXES.split(), over_axes),
     **dict.fromkeys(_OVER_FLATTENED.split(), over_flattened),
+    **dict.fromkeys(_RUNNING.split(), along(None)),
     **dict.fromkeys(_INSPECTED.split(), inspected),
     "empty_like": _like("empty"),
     "ones_like": _like("ones"),

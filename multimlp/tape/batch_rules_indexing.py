@@ -76,6 +76,7 @@ def _counted(xp: Any, part: Any, size: int, at: Batched) -> Any:
         part = xp.asarray(part)
     if not xp.isdtype(part.dtype, "integral"):
         need_loop(at, "an index that is no integer")
+    part = xp.as_places(part)
     plain = part
     while isinstance(plain, Wrapped):
         plain = plain.value

@@ -144,11 +144,15 @@ def over_flattened(record: Function, xp: Any) -> Function:
     return batch
 
 
-def along(default: int) -> BatchRule:
-    """One array and an axis, ``default`` if none is given."""
+def along(default: int | None) -> BatchRule:
+    """One array and an axis, ``default`` if none is given; with None the array must have one axis alone."""
 
     def make(record: Function, xp: Any) -> Function:
         def batch(x: Batched, /, axis: Any = default, **params: Any) -> Any:
+            if axis is None:
+                if x.ndim != 1:
+                    need_loop(x, "no axis")  # for the function's own error
+                axis = 0
             return xp.batched(record(x.value, axis=forward(axis, x.ndim), **params), x.level)
 
         return batch

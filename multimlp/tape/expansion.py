@@ -9,6 +9,7 @@ from typing import Any
 from multimlp._typing import Array, Arrays, Library
 from multimlp.tape._array import device_of
 from multimlp.tape._state import RECORDING, call_forward, new_level
+from multimlp.tape.batched import NeedsLoop
 from multimlp.tape.namespace import TracedNamespace, traced_type
 from multimlp.tape.series import Frame, Series, Terms
 from multimlp.tape.series_slopes import derivatives
@@ -67,7 +68,7 @@ def laplacian(
 ) -> tuple[Arrays, tuple[Array, ...]]:
     """The outputs of a function of one array, and the sums of their second derivatives along each of its elements.
 
-    All directions go forward together, and of the second derivatives their sum alone.
+    All directions go forward together, and of the second derivatives their sum alone; one by one where something has no rule for many.
 
     Examples
     --------
@@ -84,8 +85,25 @@ def laplacian(
     directions, level = new_level(), new_level()
     point = xp.series((x, xp.batched(unit, directions), None), level, directions)
     open_levels = (*RECORDING.levels, (library, directions), (library, level))
-    outputs = call_forward(open_levels, function, point)
+    try:
+        outputs = call_forward(open_levels, function, point)
+    except NeedsLoop as need:
+        if need.level != directions:
+            raise
+        return _one_by_one(function, x, unit, library)
     return _values(outputs, level), tuple(_term(xp, y, level, 2) for y in outputs)
+
+
+def _one_by_one(
+    function: Callable[[Array], Arrays], x: Array, unit: Array, library: Library
+) -> tuple[Arrays, tuple[Array, ...]]:
+    """The Laplacian by a `jet` along each of the unit arrays."""
+    outputs, totals = (), []
+    for i in range(unit.shape[0]):
+        outputs, found = jet(lambda xs: function(xs[0]), (x,), [(unit[i, ...], None)], 2, library)
+        seconds = [second for _, second in found]
+        totals = [a + b for a, b in zip(totals, seconds, strict=True)] if totals else seconds
+    return outputs, tuple(totals)
 
 
 def composed(x: Series, function: Callable[[Any], Any], slope: Callable[[Any], Any]) -> Any:

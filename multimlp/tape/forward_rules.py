@@ -11,7 +11,7 @@ from typing import Any
 
 from multimlp._typing import Array, Arrays
 from multimlp.tape.recording import ForwardRule, Source
-from multimlp.tape.rules_reductions import axes_of, restore_axes
+from multimlp.tape.rules_reductions import axes_of, restore_axes, shares_of_extrema
 
 
 def along_slopes(source: Source, xp: Any, y: Array, values: Arrays, tangents: Arrays, params: Any) -> Array:
@@ -63,9 +63,8 @@ def _extremum(source: Source, xp: Any, y: Array, values: Arrays, tangents: Array
     axis = values[1] if len(values) > 1 else given.pop("axis", None)
     axes, keepdims = axes_of(x, axis), given.get("keepdims", False)
     whole = y if keepdims else restore_axes(xp, y, x, axes)
-    reached = (x == whole) | (x != x)
-    count = xp.sum(xp.astype(reached, x.dtype), axis=axes, keepdims=keepdims)
-    return xp.sum(xp.where(reached, tangents[0], xp.zeros_like(x)), axis=axes, keepdims=keepdims) / count
+    reached, share = shares_of_extrema(xp, x, whole, axes)
+    return xp.sum(xp.where(reached, tangents[0] * share, xp.zeros_like(x)), axis=axes, keepdims=keepdims)
 
 
 def _over_slices(source: Source, xp: Any, y: Array, values: Arrays, tangents: Arrays, params: Any) -> Array:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from functools import partial
 from typing import Any
 
 from multimlp._typing import Library, Namespace
 from multimlp.errors import MissingRuleError
-from multimlp.tape._array import any_wrapped
+from multimlp.tape._array import Wrapped, any_wrapped
 from multimlp.tape._state import call_with, outermost_level
 from multimlp.tape.batched import Batched
 from multimlp.tape.batching import Function, elementwise, no_rule
 from multimlp.tape.core import Dual, Rule, Traced, raw
-from multimlp.tape.raw_selection import OWN
+from multimlp.tape.raw_selection import OWN, as_places
 from multimlp.tape.recording import Maker, Source, pointwise
 from multimlp.tape.series import Series
 
@@ -151,6 +151,14 @@ class TracedNamespace:
         """Whether it is one of real or complex numbers."""
         return self.is_real_floating(dtype) or bool(self._source.isdtype(dtype, "complex floating"))
 
+    def is_half(self, dtype: Any) -> bool:
+        """Whether it is one of 16 bits, which does not hold counts beyond 2048."""
+        return self.library.dtype_name(dtype) in ("float16", "bfloat16")
+
+    def as_places(self, indices: Any) -> Any:
+        """`multimlp.tape.raw_selection.as_places` of this namespace."""
+        return as_places(self.library, self, indices)
+
     def is_real_floating(self, dtype: Any) -> bool:
         """Whether arrays of this dtype can be differentiated."""
         try:
@@ -284,6 +292,15 @@ def refuses_traced(library: Library) -> bool:
         else:
             _refusing[library] = False
     return _refusing[library]
+
+
+def owned(xp: Namespace, x: Any, others: Container[int]) -> Any:
+    """An array in memory of its own: a copy of one that is among the others, by their ``id``, or that may be a view of any."""
+    if isinstance(x, Wrapped):
+        return x
+    flags = getattr(x, "flags", None)  # libraries whose arrays are views of others say so
+    own = getattr(flags, "owndata", False) and id(x) not in others
+    return x if own else xp.asarray(x, copy=True)
 
 
 def namespace_for(library: Library, arrays: Iterable[Any]) -> Namespace:

@@ -28,7 +28,7 @@ def _raw_add_at(library: Library, g: Array, indices: Array, size: int) -> Array:
     """Zeros of length ``size``, to which each g[i, ...] is added at indices[i]."""
     kernel = library.scatter_add
     if kernel is None:
-        return _add_segments(library.xp, g, indices, size)
+        return _add_segments(library.xp, g, as_places(library, library.xp, indices), size)
     target = library.xp.zeros((size, *g.shape[1:]), dtype=g.dtype, device=device_of(g))
     return kernel(target, indices, g)
 
@@ -55,6 +55,14 @@ def _add_segments(xp: Namespace, g: Array, indices: Array, size: int) -> Array:
         present = xp.reshape(count > k, (size,) + (1,) * (g.ndim - 1))
         out = out + xp.where(present, contribution, zero)
     return out
+
+
+_SHORT = ("int8", "uint8", "int16", "uint16")
+
+
+def as_places(library: Library, xp: Namespace, indices: Array) -> Array:
+    """Indices that go with sizes: in 8 and 16 bits their sums and products would wrap, or be refused."""
+    return xp.astype(indices, xp.int32) if library.dtype_name(indices.dtype) in _SHORT else indices
 
 
 OWN: dict[str, Callable[[Library], Callable[..., Any]]] = {

@@ -10,7 +10,7 @@ from multimlp.errors import InputError, NonScalarError, NotDifferentiableError
 from multimlp.tape._state import RECORDING, call_with, new_level
 from multimlp.tape.core import Node, Traced, next_order
 from multimlp.tape.linear import check_same_shapes
-from multimlp.tape.namespace import TracedNamespace, refuses_traced, traced_type
+from multimlp.tape.namespace import TracedNamespace, owned, refuses_traced, traced_type
 
 
 def value_and_grad(
@@ -30,8 +30,7 @@ def value_and_grad(
     -------
     callable
         ``arrays -> (value, auxiliary, gradients)``, each gradient of the shape and dtype of its array, zeros
-        for an array that the value does not depend on. Gradients may share memory with one another and must
-        not be written to.
+        for an array that the value does not depend on.
 
     Raises
     ------
@@ -113,7 +112,7 @@ def vjp(
     def pullback(cotangents: Arrays) -> Arrays:
         check_same_shapes("cotangents", "output", outputs, cotangents)
         seeds = [(y.node, g) for y, g in zip(traced_outputs, cotangents, strict=True) if _is_at(y, level)]
-        return _gradients(xp, _backward(xp, seeds, release=False), leaves, arrays)
+        return _gradients(xp, _backward(xp, seeds, release=False), leaves, arrays, cotangents)
 
     return outputs, pullback
 
@@ -179,6 +178,8 @@ def _backward(xp: TracedNamespace, seeds: Sequence[tuple[Node, Any]], release: b
     while nodes:
         node = nodes.pop()
         order, shape, parents, rules, y, args, params = node
+        if order not in cotangents:  # it leads to those results of a checkpoint that do not count
+            continue
         g = cotangents.pop(order)
         if release:
             node[2:] = _FORGOTTEN
@@ -288,10 +289,17 @@ def _sum_to(xp: TracedNamespace, g: Array, shape: tuple[int, ...]) -> Array:
     return g if g.shape == shape else xp.reshape(g, shape)
 
 
-def _gradients(xp: TracedNamespace, cotangents: dict[int, Any], leaves: Arrays, arrays: Arrays) -> Arrays:
-    return tuple(
-        _gradient(xp, cotangents.get(leaf.node[0]), x) for leaf, x in zip(leaves, arrays, strict=True)
-    )
+def _gradients(
+    xp: TracedNamespace, cotangents: dict[int, Any], leaves: Arrays, arrays: Arrays, given: Arrays = ()
+) -> Arrays:
+    """Each in memory of its own, which the caller may write to: rules hand on the cotangents that they are given, or views of them."""
+    known = {id(c) for c in given}
+    found = []
+    for leaf, x in zip(leaves, arrays, strict=True):
+        g = owned(xp, _gradient(xp, cotangents.get(leaf.node[0]), x), known)
+        known.add(id(g))
+        found.append(g)
+    return tuple(found)
 
 
 def _gradient(xp: TracedNamespace, g: Any, x: Array) -> Array:

@@ -21,13 +21,16 @@ def _getitem(xp: Namespace, g: Array, _y: Array, x_like: Array, key: Any) -> Arr
 
 
 def _picks_once(xp: Namespace, key: Any) -> bool:
-    """Whether no element can be picked twice: no key is an integer array or a list, or batched."""
-    parts = key if isinstance(key, tuple) else (key,)
-    return not any(
-        isinstance(k, (list, Wrapped))
-        or (hasattr(k, "dtype") and len(k.shape) > 0 and not xp.isdtype(k.dtype, "bool"))
-        for k in parts
-    )
+    """Whether no element can be picked twice: no key is an integer array or a sequence, or batched."""
+    return all(_is_single(xp, k) for k in (key if isinstance(key, tuple) else (key,)))
+
+
+def _is_single(xp: Namespace, k: Any) -> bool:
+    if isinstance(k, Wrapped):
+        return False
+    if hasattr(k, "dtype"):
+        return len(k.shape) == 0 or bool(xp.isdtype(k.dtype, "bool"))
+    return k is None or k is Ellipsis or isinstance(k, slice) or hasattr(k, "__index__")
 
 
 def _positions(xp: Namespace, shape: tuple[int, ...], device: Any) -> Array:
@@ -56,7 +59,7 @@ def _take_along_axis(
     xp: Namespace, g: Array, _y: Array, x_like: Array, indices: Array, axis: int = -1
 ) -> Array:
     axis %= x_like.ndim
-    size = x_like.shape[axis]
+    size, indices = x_like.shape[axis], xp.as_places(indices)
     place = xp.where(indices < 0, indices + size, indices)
     stride = 1
     positions = xp.zeros_like(place)

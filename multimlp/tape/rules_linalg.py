@@ -33,7 +33,8 @@ def _matmul_right(xp: Namespace, g: Array, _y: Array, a: Array, b: Array) -> Arr
         t = xp.matrix_transpose(a)
         return xp.matmul(t, g) if len(a.shape) == 2 else xp.matmul(t, g[..., None])[..., 0]
     if len(b.shape) == 2 and len(a.shape) > 2:  # one product over the whole batch
-        a, g = xp.reshape(a, (-1, a.shape[-1])), xp.reshape(g, (-1, g.shape[-1]))
+        rows = math.prod(a.shape[:-1])
+        a, g = xp.reshape(a, (rows, a.shape[-1])), xp.reshape(g, (rows, g.shape[-1]))
     return xp.matmul(xp.matrix_transpose(a), g)
 
 

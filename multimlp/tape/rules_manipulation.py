@@ -35,7 +35,7 @@ def _flip(xp: Namespace, g: Array, _y: Array, _x: Array, axis: Axes = None) -> A
 
 
 def _roll(xp: Namespace, g: Array, _y: Array, _x: Array, shift: Any, axis: Axes = None) -> Array:
-    back = -shift if isinstance(shift, int) else tuple(-s for s in shift)
+    back = -shift if hasattr(shift, "__index__") else tuple(-s for s in shift)
     return xp.roll(g, back, axis=axis)
 
 

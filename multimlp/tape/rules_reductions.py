@@ -22,12 +22,12 @@ def axes_of(x: Array, axis: Axis) -> tuple[int, ...]:
     """The axes as a tuple of non-negative integers."""
     if axis is None:
         return tuple(range(x.ndim))
-    return tuple(a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis))
+    return tuple(a % x.ndim for a in ((axis,) if hasattr(axis, "__index__") else axis))
 
 
 def restore_axes(xp: Namespace, g: Array, x: Array, axis: Axis) -> Array:
     """A reduced array with its axes back, of length 1."""
-    if isinstance(axis, int):
+    if hasattr(axis, "__index__"):
         shape = list(x.shape)
         shape[axis] = 1
         return xp.reshape(g, tuple(shape))
@@ -50,16 +50,30 @@ def _sum(
 def _mean(
     xp: Namespace, g: Array, _y: Array, x_like: Array, axis: Axis = None, keepdims: bool = False
 ) -> Array:
-    return _sum(xp, g / _count(x_like, axis), _y, x_like, axis, keepdims)
+    return _sum(xp, _divided(xp, g, _count(x_like, axis)), _y, x_like, axis, keepdims)
+
+
+def _divided(xp: Namespace, g: Array, count: int) -> Array:
+    """``g / count``, also where the dtype holds no such number: float16 ends at 65504."""
+    if count > 65504 and xp.is_half(g.dtype):
+        return xp.astype(xp.astype(g, xp.float32) / count, g.dtype)
+    return g / count
 
 
 def _extremum(
     xp: Namespace, g: Array, y: Array, x: Array, axis: Axis = None, keepdims: bool = False
 ) -> Array:
-    reached = (x == restore_axes(xp, y, x, axis)) | (x != x)
-    count = xp.sum(xp.astype(reached, x.dtype), axis=axes_of(x, axis), keepdims=True)
-    share = restore_axes(xp, g, x, axis) * (1 / count)
+    reached, share = shares_of_extrema(xp, x, restore_axes(xp, y, x, axis), axes_of(x, axis))
+    share = restore_axes(xp, g, x, axis) * share
     return xp.where(reached, share, xp.zeros_like(share))
+
+
+def shares_of_extrema(xp: Namespace, x: Array, extremum: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    """Where x reaches its extremum along the axes, of which it has them, and one over how often it does."""
+    reached = (x == extremum) | (x != x)
+    kind = xp.float32 if xp.is_half(x.dtype) else x.dtype
+    share = 1 / xp.sum(xp.astype(reached, kind), axis=axes, keepdims=True)
+    return reached, share if kind == x.dtype else xp.astype(share, x.dtype)
 
 
 def _prod(xp: Namespace, g: Array, _y: Array, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -144,6 +158,8 @@ def _var(
 ) -> Array:
     if not xp.is_real_floating(x.dtype) and xp.isdtype(x.dtype, "complex floating"):
         check_real(xp, "var", x)
+    if xp.is_half(x.dtype):  # of whose squares there are no sums
+        return xp.astype(_var(xp, xp.astype(x, xp.float32), axis, correction, keepdims), x.dtype)
     centred = x - xp.mean(x, axis=axis, keepdims=True)
     return xp.sum(centred * centred, axis=axis, keepdims=keepdims) / max(_count(x, axis) - correction, 0.0)
 

@@ -20,7 +20,7 @@ from multimlp.errors import MissingRuleError, NotDifferentiableError
 from multimlp.tape import series_linalg
 from multimlp.tape.batching import Function
 from multimlp.tape.core import raw
-from multimlp.tape.rules_reductions import axes_of, restore_axes
+from multimlp.tape.rules_reductions import axes_of, restore_axes, shares_of_extrema
 from multimlp.tape.series import Frame
 from multimlp.tape.series_slopes import SLOPES, Slopes, derivatives, polynomial, power_of
 
@@ -322,9 +322,7 @@ def _astype(frame: Frame, f: Function, x: Any, dtype: Any, **params: Any) -> Any
 def _extremum(frame: Frame, f: Function, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     xp, terms = frame.xp, frame.terms(x)
     y, at = f(terms[0], axis=axis, keepdims=keepdims), raw(terms[0])
-    reached = (at == restore_axes(xp, raw(y), at, axis)) | (at != at)
-    count = xp.sum(xp.astype(reached, at.dtype), axis=axes_of(at, axis), keepdims=True)
-    share = xp.where(reached, xp.ones_like(at) / count, xp.zeros_like(at))
+    reached, share = shares_of_extrema(xp, at, restore_axes(xp, raw(y), at, axis), axes_of(at, axis))
 
     def taken(term: Any) -> Any:
         kept = xp.where(reached, xp.multiply(share, term), xp.zeros_like(at))

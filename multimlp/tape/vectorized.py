@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from multimlp._typing import Array, Arrays, Library, Namespace
-from multimlp.tape._array import Wrapped, device_of
+from multimlp.tape._array import device_of
 from multimlp.tape._state import RECORDING, call_with, new_level
 from multimlp.tape.batched import NeedsLoop
-from multimlp.tape.namespace import refuses_traced, traced_type
+from multimlp.tape.namespace import owned, refuses_traced, traced_type
 
 
 def vmap(function: Callable[[Arrays], Arrays], arrays: Arrays, library: Library) -> Arrays | None:
@@ -52,9 +52,4 @@ def _outside(xp: Namespace, y: Any, level: int, rows: int, inputs: Arrays) -> Ar
     if type(y) is not xp.batched or y.level != level:  # the same for all
         row = xp.expand_dims(y, axis=0)
         return xp.take(row, xp.zeros(rows, dtype=xp.int64, device=device_of(y)), axis=0)
-    value = y.value
-    if isinstance(value, Wrapped):
-        return value
-    flags = getattr(value, "flags", None)  # libraries whose arrays are views of others say so
-    own = getattr(flags, "owndata", False) and not any(value is given for given in inputs)
-    return value if own else xp.asarray(value, copy=True)
+    return owned(xp, y.value, {id(given) for given in inputs})

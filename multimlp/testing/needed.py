@@ -24,7 +24,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
             """argsort bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor cumulative_sum
             float64 full int64 searchsorted"""
         ),
-        "metrics": _names("argmax argsort clip cumulative_sum matrix_transpose ones searchsorted"),
+        "metrics": _names("any argmax argsort clip cumulative_sum matrix_transpose ones searchsorted"),
         "the tape": _names(
             """any clip cos cosh flip hypot min ones pow repeat result_type roll signbit sin sinh subtract
             unstack"""

@@ -27,7 +27,7 @@ class at:  # noqa: N801 - read as a function: at(x)[key].set(values)
     ShapeError
         If the values cannot be broadcast to what the key picks.
     DTypeError
-        If real values are to go into integers.
+        If real values are to go into integers, or complex ones into real numbers.
 
     Examples
     --------
@@ -88,7 +88,9 @@ class at:  # noqa: N801 - read as a function: at(x)[key].set(values)
                 there = _constant(backend, xp, slots >= 0, x)
                 which = _constant(backend, xp, np.maximum(slots, 0).reshape(-1), x)
                 new = xp.reshape(xp.take(flat, which, axis=0), shape)
-                x = xp.where(there, combine(xp, x, new), x)
+                # Elsewhere ones are combined: an infinity or NaN there would make NaN of the slopes, which are zero.
+                one = xp.ones_like(new)
+                x = xp.where(there, combine(xp, xp.where(there, x, one), xp.where(there, new, one)), x)
         return x
 
 
@@ -115,9 +117,9 @@ def _on_host(part: Any) -> Any:
     return found
 
 
-def _constant(backend: Backend, xp: Namespace, values: np.ndarray, like: Array) -> Array:
+def _constant(backend: Backend, xp: Namespace, values: Any, like: Array, dtype: str | None = None) -> Array:
     """The values as an array beside another."""
-    made, place = backend.asarray(values), getattr(like, "device", None)
+    made, place = backend.asarray(values, dtype=dtype), getattr(like, "device", None)
     return made if getattr(made, "device", None) == place else xp.asarray(made, device=place)
 
 
@@ -152,12 +154,12 @@ def _broadcast(backend: Backend, xp: Namespace, values: Any, x: Array, shape: tu
             kind = np.dtype(object)  # lists of several lengths, for one
         if kind.kind not in "biufc" and kind.name != "bfloat16":
             raise refuse("at", "numbers or an array as values", values)
-        values = backend.asarray(
-            values, dtype=backend.dtype_name(x.dtype) if kind.kind in "biu" else kind.name
-        )
+        name = backend.dtype_name(x.dtype) if kind.kind in "biu" else kind.name
+        values = _constant(backend, xp, values, x, name)
     names = [backend.dtype_name(one.dtype) for one in (values, x)]
     if names[0] != names[1]:
-        if "float" in names[0] and "float" not in names[1]:
+        order = [("complex" in name) + ("complex" in name or "float" in name) for name in names]
+        if order[0] > order[1]:
             raise DTypeError(
                 f"at: values of dtype {names[0]} do not go into an array of {names[1]}; convert one of them first"
             )

@@ -284,7 +284,8 @@ def _units(like: Array) -> Array:
     """The unit arrays of this shape, one for each of its elements."""
     xp, shape = array_namespace(like), tuple(like.shape)
     size = math.prod(shape)
-    return xp.reshape(xp.eye(size, dtype=like.dtype), (size, *shape))
+    place = getattr(like, "device", None) or None  # torch does not compute with arrays of two devices
+    return xp.reshape(xp.eye(size, dtype=like.dtype, device=place), (size, *shape))
 
 
 def _nothing(rows: Array, columns: Array, like: Array) -> Array:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
-from multimlp.backend import Array, Backend, is_array, is_traced, owner_of_type, select
+from multimlp.backend import Array, Backend, is_array, is_traced, owner_of_type, select, selections
 from multimlp.errors import InputError
 from multimlp.errors.checks import refuse
 from multimlp.transforms._call import (
@@ -32,7 +32,7 @@ def jit(
     Parameters
     ----------
     f : callable
-        Pure: of its arguments only, without side effects.
+        Pure: of its arguments only, without side effects; what is selected (`multimlp.use_backend`) counts among them.
     static_argnums : int or sequence of int
         Positional arguments to treat as constants although they hold arrays or floats; must be hashable.
     compiler : str, optional
@@ -68,7 +68,7 @@ def jit(
     fixed = {static} if isinstance(static, int) else set(static)
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        short_key = None if kwargs or fixed else _key_of_arrays(args)
+        short_key = None if kwargs or fixed else _key_of_arrays(args)  # both keys hold what is selected
         if short_key in of_arrays:
             return of_arrays[short_key](args)
         leaves, structure = tree.keyed((args, kwargs))
@@ -77,7 +77,7 @@ def jit(
         backend = backend_of(
             [leaf for leaf, kind in zip(leaves, kinds, strict=True) if kind[0] is not _CONSTANT]
         )
-        key = backend.name, structure, kinds
+        key = backend.name, structure, kinds, *selections()
         try:
             program = programs.get(key)
         except TypeError as error:
@@ -93,7 +93,7 @@ def jit(
 
 def _key_of_arrays(args: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """What `_kind` says of arguments that are all arrays; None for others."""
-    key: list[Any] = []
+    key: list[Any] = [*selections()]
     for leaf in args:
         cls = type(leaf)
         if owner_of_type(cls) is None:
@@ -113,7 +113,7 @@ def _kind(leaf: Any, held: bool) -> tuple[Any, ...]:
             return cls, tuple(leaf.shape), leaf.dtype
         if issubclass(cls, float):
             return (float,)
-    return _CONSTANT, cls, leaf
+    return _CONSTANT, cls, leaf, repr(leaf) if isinstance(leaf, (float, complex)) else None  # 0.0 == -0.0
 
 
 class _Program:
@@ -133,17 +133,23 @@ class _Program:
         rebuild = tree.rebuilder(arguments)
         outputs = Outputs()
 
-        def flat(arrays: Sequence[Array]) -> tuple[Array, ...]:
+        def as_it_is(arrays: Sequence[Array]) -> Tree:
             filled = list(constants)
             for i, array in zip(dynamic, arrays, strict=True):
                 filled[i] = array
             args, kwargs = rebuild(filled)
-            return outputs.split(f(*args, **kwargs))
+            return f(*args, **kwargs)
+
+        def flat(arrays: Sequence[Array]) -> tuple[Array, ...]:
+            return outputs.split(as_it_is(arrays))
 
         arrays = [leaves[i] for i in dynamic if kinds[i][0] is not float]
         traced = is_traced(*arrays)
-        self._function = flat if traced else backend.compile(flat, compiler)
-        self._outputs, self._backend, self._dynamic = outputs, backend, dynamic
+        self._function: Callable[..., Any] = flat if traced else backend.compile(flat, compiler)
+        self._join = outputs.join
+        if self._function is flat:  # what it returns beside arrays is the call's own
+            self._function, self._join = as_it_is, _unchanged
+        self._backend, self._dynamic = backend, dynamic
         self._all_dynamic = len(dynamic) == len(leaves)
         self._floats = [n for n, i in enumerate(dynamic) if kinds[i][0] is float]
 
@@ -156,7 +162,11 @@ class _Program:
             for n in self._floats:
                 arrays[n] = backend.asarray(arrays[n], dtype=kind)
         with backend.scope_of(*arrays):
-            return self._outputs.join(explained(backend, self._function, tuple(arrays)))
+            return self._join(explained(backend, self._function, tuple(arrays)))
+
+
+def _unchanged(result: Tree) -> Tree:
+    return result
 
 
 def _float_kind(backend: Backend, leaves: Sequence[Any]) -> str:

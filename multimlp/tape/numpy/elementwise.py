@@ -28,7 +28,9 @@ _LN2 = math.log(2.0)
 
 
 def _heaviside(xp: Namespace, x1: Array, x2: Any) -> Array:
-    return xp.where(x1 == 0, x2, xp.astype(x1 > 0, x1.dtype))
+    (x1,) = arrays_of(xp, (x1,))
+    step = xp.where(x1 == 0, x2, xp.astype(x1 > 0, x1.dtype))
+    return xp.where(xp.isnan(x1), raw(x1), step)
 
 
 def _cbrt(xp: Namespace, x: Array) -> Array:
@@ -36,7 +38,16 @@ def _cbrt(xp: Namespace, x: Array) -> Array:
 
 
 def _fmod(xp: Namespace, x1: Any, x2: Any) -> Array:
-    return x1 - xp.trunc(x1 / x2) * x2
+    """By the remainder of sizes, which is exact, where a quotient that is rounded to a whole number is one too many."""
+    x1, size = x1 if hasattr(x1, "dtype") else xp.full_like(raw(x2), x1), abs(x2)
+    return xp.where(x1 < 0, -xp.remainder(-x1, size), xp.remainder(x1, size))
+
+
+def _modf(xp: Namespace, x: Array) -> tuple[Array, Array]:
+    """Of infinities nothing is left."""
+    whole, infinite, zero = xp.trunc(x), xp.isinf(x), xp.zeros_like(x)
+    rest = x - xp.where(infinite, zero, whole)
+    return xp.where(infinite, xp.copysign(zero, raw(x)), rest), whole
 
 
 def _either(name: str) -> Definition:
@@ -61,7 +72,7 @@ UFUNCS: dict[str, Definition] = {
     "float_power": lambda xp, x1, x2: xp.pow(x1, x2),
     "fmod": _fmod,
     "divmod": lambda xp, x1, x2: (xp.floor_divide(x1, x2), xp.remainder(x1, x2)),
-    "modf": lambda xp, x: (x - xp.trunc(x), xp.trunc(x)),
+    "modf": _modf,
     "logaddexp2": lambda xp, x1, x2: xp.logaddexp(x1 * _LN2, x2 * _LN2) / _LN2,
     "heaviside": _heaviside,
     "matvec": lambda xp, x1, x2: xp.matmul(x1, x2[..., None])[..., 0],
@@ -167,7 +178,10 @@ def _diff(
 
 def _trapezoid(xp: Namespace, y: Array, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Array:
     y = xp.moveaxis(y, axis, -1)
-    steps = dx if x is None else xp.diff(arrays_of(xp, (x,))[0], axis=-1)
+    steps = dx
+    if x is not None:
+        (x,) = arrays_of(xp, (x,))
+        steps = xp.diff(xp.moveaxis(x, axis, -1) if x.ndim > 1 else x, axis=-1)
     return xp.sum(0.5 * (y[..., 1:] + y[..., :-1]) * steps, axis=-1)
 
 
@@ -179,6 +193,8 @@ def _polyval(xp: Namespace, p: Any, x: Any) -> Array:
 
 
 def _round(xp: Namespace, a: Array, decimals: int = 0) -> Array:
+    if decimals < 0:  # 0.01 is no number of the machine's, 100 is one
+        return xp.round(a / 10.0**-decimals) * 10.0**-decimals
     return xp.round(a * 10.0**decimals) / 10.0**decimals if decimals else xp.round(a)
 
 

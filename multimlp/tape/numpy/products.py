@@ -117,6 +117,10 @@ def _without_repeats(xp: Namespace, term: str, x: Array) -> tuple[str, Array]:
         while term.count(letter) > 1:
             first = term.index(letter)
             second = term.index(letter, first + 1)
+            if x.shape[first] != x.shape[second]:
+                raise InputError(
+                    f"einsum: the index {letter!r} stands twice in {term!r}, for axes of {x.shape[first]} and {x.shape[second]}"
+                )
             x = diagonal(xp, x, 0, first, second)
             term = "".join(c for i, c in enumerate(term) if i not in (first, second)) + letter
     return term, x
@@ -185,8 +189,15 @@ def _lower(name: str) -> Definition:
     return find
 
 
-def _pinv(xp: Namespace, a: Array, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Array:
-    return xp.linalg.pinv(a, rtol=rcond if rtol is None else rtol)
+def _pinv(xp: Namespace, a: Array, rcond: Any = None, hermitian: bool = False, **more: Any) -> Array:
+    """NumPy's bound is another one than the standard's unless ``rtol=None`` asks for that."""
+    if rcond is None:
+        rcond = more.pop("rtol", 1e-15)
+    if more:
+        raise InputError(
+            f"linalg.pinv: there is no argument {next(iter(more))!r} beside rcond for a traced array"
+        )
+    return xp.linalg.pinv(a, rtol=rcond)
 
 
 def _norm(xp: Namespace, x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:  # noqa: A002
@@ -196,6 +207,8 @@ def _norm(xp: Namespace, x: Array, ord: Any = None, axis: Any = None, keepdims: 
         return _matrix_norm(xp, x, ord, (0, 1), keepdims)
     if axis is None and ord is None:
         return xp.linalg.vector_norm(x, keepdims=keepdims)
+    if axis is None and x.ndim > 2:
+        raise InputError(f"linalg.norm: of {x.ndim} axes, ord={ord!r} asks for one axis or two: give axis")
     if ord in ("fro", "nuc"):
         raise InputError(f"linalg.norm: ord={ord!r} is one of matrices; give axis as a pair, or a matrix")
     return xp.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=2 if ord is None else ord)

@@ -95,7 +95,9 @@ def _median(xp: Namespace, a: Array, axis: int | None = None, *, keepdims: bool 
         return xp.reshape(result, (1,) * a.ndim) if keepdims else result
     ordered = xp.moveaxis(xp.sort(a, axis=axis), axis, 0)
     size = a.shape[axis]
-    middle = 0.5 * (ordered[(size - 1) // 2, ...] + ordered[size // 2, ...])
+    middle = ordered[size // 2, ...]
+    if size % 2 == 0:  # each halved before, so that the sum does not overflow
+        middle = 0.5 * ordered[size // 2 - 1, ...] + 0.5 * middle
     middle = xp.where(xp.isnan(ordered[-1, ...]), ordered[-1, ...], middle)
     return xp.expand_dims(middle, axis=axis) if keepdims else middle
 
