@@ -184,6 +184,11 @@ def watched(run: Run, watchers: Sequence[Callback]) -> Iterator[None]:
             watcher.on_fit_end(run)
 
 
+def with_best(callbacks: Sequence[Callback]) -> Any:
+    """The first callback that has parameters to go back to, its ``best_params``, or None."""
+    return next((c for c in callbacks if getattr(c, "best_params", None) is not None), None)
+
+
 class EarlyStopping(Callback):
     """Stop when a figure has not improved for some epochs, and go back to the best parameters.
 
@@ -198,6 +203,15 @@ class EarlyStopping(Callback):
     restore_best : bool
         Whether the result holds the parameters of the best epoch, also when training ran to its end.
     mode : {"min", "max"}
+
+    Attributes
+    ----------
+    best : float
+        The best figure; before there is one infinity, or with ``mode="max"`` minus infinity.
+    best_epoch : int
+        Its epoch, from 1.
+    best_params : tree of arrays or None
+        Of that epoch, with ``restore_best``.
 
     Examples
     --------
@@ -223,10 +237,18 @@ class EarlyStopping(Callback):
         self._reset()
 
     def _reset(self) -> None:
-        self.best = math.inf
+        self._lowest = math.inf
         self.best_epoch = 0
         self.best_params: Tree = None
         self._waited = 0
+
+    @property
+    def best(self) -> float:
+        return self._lowest * self._sign
+
+    @property
+    def _sign(self) -> float:
+        return 1.0 if self.mode == "min" else -1.0
 
     def on_fit_begin(self, run: Run) -> None:
         if run.epoch == 0:
@@ -238,9 +260,9 @@ class EarlyStopping(Callback):
                 f"monitor: {self.monitor!r} is not in the history (there is {', '.join(run.history)}); "
                 f"val_ figures need validation data{did_you_mean(self.monitor, run.history)}"
             )
-        value = run.history[self.monitor][-1] * (1.0 if self.mode == "min" else -1.0)
-        if value < self.best - self.min_delta:
-            self.best, self.best_epoch, self._waited = value, run.epoch, 0
+        value = run.history[self.monitor][-1] * self._sign
+        if value < self._lowest - self.min_delta:
+            self._lowest, self.best_epoch, self._waited = value, run.epoch, 0
             if self.restore_best:
                 self.best_params = run.params
         else:
@@ -255,7 +277,7 @@ class EarlyStopping(Callback):
     def state(self) -> Tree:
         return {
             "figures": {
-                "best": self.best,
+                "best": self._lowest,
                 "best_epoch": float(self.best_epoch),
                 "waited": float(self._waited),
             },
@@ -264,7 +286,7 @@ class EarlyStopping(Callback):
 
     def restore(self, state: Tree) -> None:
         figures = state["figures"]
-        self.best, self.best_epoch = float(figures["best"]), int(figures["best_epoch"])
+        self._lowest, self.best_epoch = float(figures["best"]), int(figures["best_epoch"])
         self._waited, self.best_params = int(figures["waited"]), state["params"]
 
 

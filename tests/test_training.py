@@ -345,9 +345,14 @@ def test_early_stopping_restores_the_best():
     result = small(epochs=400, optimizer=optimizers.adam(0.05), callbacks=[stopper])
     assert "has not improved for 3 epochs" in result.stopped
     assert result.epochs == stopper.best_epoch + 3
-    assert result.history["val_loss"][stopper.best_epoch - 1] == min(result.history["val_loss"])
+    assert (
+        result.history["val_loss"][stopper.best_epoch - 1] == min(result.history["val_loss"]) == stopper.best
+    )
     again = small(epochs=stopper.best_epoch, optimizer=optimizers.adam(0.05))
     assert largest_difference(result, again) == 0.0
+    highest = callbacks.EarlyStopping("val_accuracy", mode="max")
+    assert highest.best == -np.inf
+    assert max(small(epochs=3, callbacks=[highest]).history["val_accuracy"]) == highest.best
 
 
 @pytest.mark.parametrize("name", ["numpy", "torch", "jax", "tensorflow"])

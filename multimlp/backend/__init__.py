@@ -11,7 +11,7 @@ from multimlp.backend._capture import Call, Recorder
 from multimlp.backend._catalog import CHECKERS, BackendInfo, available_backends
 from multimlp.backend._compiled import Argument, CompiledKernels, Late, Record, Table, UntranslatableError
 from multimlp.backend._contract import Backend, Capabilities, Function
-from multimlp.backend._convert import convert, host, host_values
+from multimlp.backend._convert import convert, host, host_values, is_sparse, unmasked
 from multimlp.backend._inplace import (
     FusedUpdate,
     InPlaceActivation,
@@ -89,6 +89,7 @@ __all__ = [
     "host_values",
     "is_array",
     "is_installed",
+    "is_sparse",
     "is_traced",
     "load_backend",
     "op",
@@ -100,6 +101,7 @@ __all__ = [
     "select_devices",
     "selected",
     "set_backend",
+    "unmasked",
     "use_backend",
     "when_kernels_change",
 ]

@@ -15,12 +15,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from multimlp.backend import Array, Target, host, is_array, owner
+from multimlp.backend import Array, Target, host, is_array, is_sparse, owner
 from multimlp.errors import DataError, InputError
 from multimlp.errors.checks import refuse
 from multimlp.losses import Loss
 from multimlp.training._orders import Ordering
-from multimlp.training._rows import is_any_positive, nothing_to_learn
+from multimlp.training._rows import check_size, is_any_positive, nothing_to_learn
 from multimlp.training._several import Layout, is_several
 from multimlp.training.engines import Chunk
 
@@ -129,8 +129,13 @@ class Batches:
                 count = 1
             else:
                 iterator = self._begin()
-            for at, batch in enumerate(iterator, count):
-                yield self._piece(batch, at)
+            for batch in iterator:
+                yield self._piece(batch, count)
+                count += 1
+            if not count:
+                raise DataError(
+                    f"X: there are no batches in epoch {number + 1}; a callable of batches starts a new iterator in each epoch"
+                )
             if not self._teaches:
                 raise nothing_to_learn("sample_weight: all weights of all batches")
 
@@ -191,6 +196,8 @@ def is_streamed(X: Any) -> bool:
     """Whether ``X`` is to be streamed as batches: a callable or an iterable that is no array, list or data frame."""
     if is_array(X) or isinstance(X, (list, tuple)) or hasattr(X, "to_numpy") or hasattr(X, "__array__"):
         return False
+    if is_sparse(X):  # `host` says what to do
+        return False
     return callable(X) or isinstance(X, Iterable)
 
 
@@ -198,6 +205,11 @@ def place(target: Target, loss: Loss, X: Array, y: Array, weights: Array | None 
     """Arrays of any library as a chunk on the device.
 
     Inputs and weights get the target's dtype. So do targets, but integers that the loss takes as such stay integers, int32.
+
+    Raises
+    ------
+    DataError
+        For weights beyond the dtype.
     """
     backend = target.backend
 
@@ -206,6 +218,8 @@ def place(target: Target, loss: Loss, X: Array, y: Array, weights: Array | None 
         host = values if library is backend else library.to_numpy(values)
         return backend.asarray(host, dtype=dtype, device=target.device)
 
+    if weights is not None:
+        check_size(weights, target.dtype)
     return Chunk(
         move(X, target.dtype),
         move(y, target_dtype(loss, y, target.dtype)),
