@@ -132,8 +132,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _in_units(self, params: Params) -> Params:
         return params if self._standard is None else self._standard.folded(params)
 
-    def _loss(self) -> Loss:
-        return _sklearn_losses.for_regression(self.loss, self._targets)
+    def _loss_of(self, loss: Any) -> Loss:
+        return _sklearn_losses.for_regression(loss, self._targets)
 
     def _width(self) -> int:
         return self._loss().outputs_for(self._targets)
@@ -152,7 +152,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _predicted(self, outputs: Array) -> Array:
         with owner(outputs).scope_of(outputs):
-            values = self._loss().activation(outputs)
+            values = self._outputs_loss().activation(outputs)
             if self._standard is not None:
                 values = values * self._as(values, self._standard.deviation) + self._as(
                     values, self._standard.mean

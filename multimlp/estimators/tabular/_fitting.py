@@ -11,7 +11,7 @@ import numpy as np
 
 from multimlp.backend import Target
 from multimlp.blocks import Chain
-from multimlp.callbacks import Callback, Run, watched
+from multimlp.callbacks import Callback, Run, watched, with_best
 from multimlp.estimators._fitted_network import Network
 from multimlp.estimators._inputs import to_host
 from multimlp.estimators._policy import DivergenceError
@@ -47,6 +47,8 @@ class Fitted:
     """The best one, from 1."""
     losses: list[float]
     errors: list[float]
+    interrupted: bool = False
+    """Whether Ctrl-C ended it early."""
 
 
 def fit(
@@ -58,12 +60,15 @@ def fit(
     judge: Judge,
     callbacks: Sequence[Callback],
 ) -> Fitted:
-    """Train on rows, judge after each epoch by the outputs for those held out, and keep the best (of equals the last).
+    """Train on rows, judge after each epoch by the outputs for those held out, and keep the best (of equals the last); with none held out
+    those that a callback restores, or the last.
 
     Raises
     ------
     DivergenceError
         If the loss becomes NaN or infinite before an epoch was judged.
+    KeyboardInterrupt
+        If there is no whole epoch when Ctrl-C ends it.
     """
     target = plan.target
     master = Target(target.backend, target.device, master_dtype(target.dtype))
@@ -105,5 +110,11 @@ def fit(
                 run.stop(f"no better epoch in {plan.patience:g}")
             if run.stopped is not None:
                 break
-    kept = training.params() if best[2] is None else best[2]
-    return Fitted(Network(chain, kept, target.dtype), best[1] or run.epoch, losses, errors)
+    if training.interrupted and not run.epoch:
+        raise KeyboardInterrupt
+    epoch, kept = best[1] or run.epoch, best[2]
+    watcher = with_best(callbacks) if held is None else None
+    if watcher is not None:
+        epoch, kept = getattr(watcher, "best_epoch", epoch), watcher.best_params
+    network = Network(chain, training.params() if kept is None else kept, target.dtype)
+    return Fitted(network, epoch, losses, errors, training.interrupted)
