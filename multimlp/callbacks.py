@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +50,8 @@ class Run:
         Which one of `multimlp.sweep` it is.
     settings : dict
         Of a candidate, by the names of the grid.
+    is_main : bool
+        Whether this process writes files: not so for all but one of those that share the run.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Run:
         self.history = history
         self.stopped: str | None = None
         self.candidate, self.settings = candidate, dict(settings or {})
+        self.is_main = True
         self._read_params = read_params
 
     def __repr__(self) -> str:
@@ -306,30 +310,53 @@ def _own_place(argument: str, place: str | Path, run: Run) -> str:
 
 
 class _Writer(Callback):
-    """Appends a record per epoch to a text file that is flushed each time, so that it can be followed."""
+    """Appends a record per epoch to a text file that is flushed each time, so that it can be followed; one of the processes that share a
+    run does so."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(check_path("path", path))
         self._file: TextIO | None = None
 
     def on_fit_begin(self, run: Run) -> None:
+        self._file = None
+        if not run.is_main:
+            return
         path = Path(_own_place("path", self.path, run))
         try:
+            if run.epoch:
+                self._forget_after(run.epoch, path)
             self._file = path.open("a" if run.epoch else "w", newline="", encoding="utf-8")
         except OSError as error:
             raise InputError(f"path: cannot write {str(path)!r}: {error.strerror}") from None
 
     def on_epoch_end(self, run: Run) -> None:
-        assert self._file is not None
-        self.write(self._file, {"epoch": run.epoch, **run.latest()})
-        self._file.flush()
+        if self._file is not None:
+            self.write(self._file, {"epoch": run.epoch, **run.latest()})
+            self._file.flush()
 
     def on_fit_end(self, run: Run) -> None:
         if self._file is not None:
             self._file.close()
 
+    def _forget_after(self, epoch: int, path: Path) -> None:
+        """Leave out what a run had written when it was killed before the checkpoint of the same epoch: it is written again."""
+        if not path.exists():
+            return
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = file.readlines()
+        kept = [line for line in lines if line.endswith("\n") and self.epoch_of(line) <= epoch]
+        if kept != lines:
+            part = path.with_name(f"{path.name}.part")
+            with part.open("w", newline="", encoding="utf-8") as file:
+                file.writelines(kept)
+            os.replace(part, path)
+
     def write(self, file: TextIO, record: dict[str, float]) -> None:
         raise TypeError("a subclass says how a record is written")
+
+    def epoch_of(self, line: str) -> float:
+        """The epoch of a record as it was written; 0 of a line that is none."""
+        raise TypeError("a subclass says what a record looks like")
 
 
 class CSVLogger(_Writer):
@@ -347,9 +374,13 @@ class CSVLogger(_Writer):
             writer.writeheader()
         writer.writerow(record)
 
+    def epoch_of(self, line: str) -> float:
+        first = line.partition(",")[0]
+        return int(first) if first.isdecimal() else 0
+
 
 class JSONLinesLogger(_Writer):
-    """One JSON object per epoch and line.
+    """One JSON object per epoch and line; what is no finite number is null.
 
     Examples
     --------
@@ -358,7 +389,17 @@ class JSONLinesLogger(_Writer):
     """
 
     def write(self, file: TextIO, record: dict[str, float]) -> None:
-        file.write(json.dumps(record) + "\n")
+        plain = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in record.items()
+        }
+        file.write(json.dumps(plain) + "\n")
+
+    def epoch_of(self, line: str) -> float:
+        try:
+            return float(json.loads(line)["epoch"])
+        except (ValueError, TypeError, KeyError):
+            return 0
 
 
 class TensorBoardLogger(Callback):
@@ -375,6 +416,9 @@ class TensorBoardLogger(Callback):
         self._writer: Any = None
 
     def on_fit_begin(self, run: Run) -> None:
+        self._writer = None
+        if not run.is_main:
+            return
         try:
             from tensorboardX import SummaryWriter
         except ImportError:
@@ -382,9 +426,10 @@ class TensorBoardLogger(Callback):
         self._writer = SummaryWriter(_own_place("folder", self.folder, run))
 
     def on_epoch_end(self, run: Run) -> None:
-        for name, value in run.latest().items():
-            self._writer.add_scalar(name, value, run.epoch)
-        self._writer.flush()
+        if self._writer is not None:
+            for name, value in run.latest().items():
+                self._writer.add_scalar(name, value, run.epoch)
+            self._writer.flush()
 
     def on_fit_end(self, run: Run) -> None:
         if self._writer is not None:

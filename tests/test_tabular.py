@@ -230,7 +230,8 @@ def test_weights_count_in_errors_as_rows_that_come_so_often():
     rng = np.random.default_rng(0)
     counts = rng.integers(1, 4, 40)
     repeated = np.repeat(np.arange(40), counts)
-    outputs, y = rng.standard_normal((40, 3)), rng.integers(3, size=40)
+    outputs = rng.standard_normal((40, 3)) * 2
+    y = (outputs + rng.gumbel(size=(40, 3))).argmax(axis=1)
     for found in (
         lambda o, t, w: _calibration.log_loss(probabilities(o), t, w),
         best_temperature,

@@ -18,7 +18,7 @@ from multimlp.errors import (
     ShapeError,
 )
 from multimlp.mlp import MLP, Dense
-from multimlp.training import fit, predict
+from multimlp.training import fit, predict, sweep
 from multimlp.training._evaluation import bucket
 
 RNG = np.random.default_rng(0)
@@ -438,6 +438,74 @@ def test_callbacks_write_what_happened(tmp_path):
     assert [float(row["val_loss"]) for row in rows] == result.history["val_loss"]
     assert [line["loss"] for line in lines] == result.history["loss"]
     assert [line["epoch"] for line in lines] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("way", ["whole", "resumed", "swept"])
+def test_batches_of_an_epoch_are_those_of_its_number(tmp_path, way):
+    asked = []
+
+    def batches(epoch):
+        asked.append(epoch)
+        rows = np.random.default_rng(epoch).permutation(len(X))
+        for part in np.array_split(rows, 5):
+            yield X[part], LABELS[part]
+
+    settings = dict(
+        epochs=4, progress=False, validation=None, backend="numpy", dtype="float64", optimizer="adam"
+    )
+    rows = [np.random.default_rng(epoch).permutation(len(X)) for epoch in range(4)]
+    parts = [part for order in rows for part in np.array_split(order, 5)]
+    expected = fit(
+        MLP(6, 5, 3), lambda: iter([(X[p], LABELS[p]) for p in parts]), **{**settings, "epochs": 1}
+    )
+    if way == "whole":
+        found = fit(MLP(6, 5, 3), batches, **settings).params
+        assert asked == [0, 1, 2, 3]
+    elif way == "resumed":
+        settings["checkpoint"] = tmp_path / "run.safetensors"
+        for epochs in (1, 3, 4):
+            found = fit(MLP(6, 5, 3), batches, **{**settings, "epochs": epochs}).params
+    else:
+        swept = sweep(MLP(6, 5, 3), {"seed": [1, 2, 0]}, batches, members_per_program=1, **settings)
+        found = swept.params(2)
+    for mine, theirs in zip(tree.leaves(found), tree.leaves(expected.params), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=0 if way != "swept" else 1e-12)
+
+
+def test_a_run_that_was_killed_before_its_checkpoint_does_not_write_an_epoch_twice(tmp_path, monkeypatch):
+    """Records are written before the checkpoint of an epoch; some of them may be there in part alone."""
+    from multimlp.training._checkpoint import Checkpoint
+
+    def run(folder, epochs):
+        folder.mkdir(exist_ok=True)
+        logs = [callbacks.CSVLogger(folder / "h.csv"), callbacks.JSONLinesLogger(folder / "h.jsonl")]
+        return small(epochs=epochs, callbacks=logs, checkpoint=folder / "c.safetensors")
+
+    run(tmp_path / "whole", 5)
+    killed = tmp_path / "killed"
+    run(killed, 2)
+
+    def dies(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "save", dies)
+        with pytest.raises(KeyboardInterrupt):
+            run(killed, 5)
+    with (killed / "h.csv").open("a") as file:
+        file.write("4,0.1")
+    run(killed, 5)
+    for name in ("h.csv", "h.jsonl"):
+        assert (killed / name).read_text() == (tmp_path / "whole" / name).read_text()
+
+
+def test_one_of_the_processes_of_a_run_writes(tmp_path):
+    run = callbacks.Run(None, 1, {}, dict)
+    run.is_main = False
+    for log in (callbacks.CSVLogger(tmp_path / "h.csv"), callbacks.TensorBoardLogger(tmp_path / "board")):
+        with callbacks.watched(run, [log]):
+            log.on_epoch_end(run)
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_epochs_give_the_initial_parameters():

@@ -46,6 +46,7 @@ def train(
 ) -> None:
     """Train until the judge or a callback stops it, or ``max_iter`` epochs are done."""
     run = Run(training.problem.model, estimator.max_iter, {}, training.params)
+    run.is_main = training.agreement.is_main
     with watched(run, watchers), training.epochs(source, estimator.max_iter) as epochs:
         run.stopped = training.agreement.stopped(run.stopped)
         for epoch in epochs if run.stopped is None else ():

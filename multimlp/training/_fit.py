@@ -130,10 +130,10 @@ def fit(
     mlp : MLP, `multimlp.chain` of blocks, or callable ``model(params, X, key=None) -> outputs`` with ``params`` given
     X : array, list, data frame of shape (n, in_features); or batches; or a dict or tuple of arrays
         A `numpy.memmap` is streamed from disk (``y`` may be one, too). Batches are a callable that returns an iterator of ``(X, y)`` or
-        ``(X, y, sample_weight)``, or an iterable of these; ``y`` and ``sample_weight`` are then left out. Each is one step, whatever its
-        size, in the order in which they come: ``batch_size`` and ``shuffle`` do not count. A dict or tuple of arrays of
-        equal length, also nested and in batches, is several inputs: the model, a chain whose blocks select them or a callable, is given
-        the same structure, in the dtype of training.
+        ``(X, y, sample_weight)`` for an epoch, whose number from 0 it is given if it has a parameter ``epoch``, or an iterable of these;
+        ``y`` and ``sample_weight`` are then left out. Each is one step, whatever its size, in the order in which they come:
+        ``batch_size`` and ``shuffle`` do not count. A dict or tuple of arrays of equal length, also nested and in batches, is several
+        inputs: the model, a chain whose blocks select them or a callable, is given the same structure, in the dtype of training.
     y : array of shape (n,) or (n, k)
         Class indices for ``cross_entropy``, else numbers.
     loss : str, Loss or callable ``(outputs, y) -> per-example losses``
@@ -270,6 +270,7 @@ def fit(
     settings = partial(settings_of, problem, start, examples, held, figures, watchers, order, last_batch)
     history: dict[str, list[float]] = {}
     run = Run(mlp, epochs, history, lambda: training.params())
+    run.is_main = agreement.is_main
     keeper, state, steps, member_loss = None, None, 0, None
     agreement.same_settings(
         partial(

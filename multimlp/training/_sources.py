@@ -7,6 +7,7 @@ once. Everything larger is streamed: a thread gathers the next chunk on the host
 from __future__ import annotations
 
 import contextvars
+import inspect
 import itertools
 import queue
 import threading
@@ -71,7 +72,8 @@ class InMemory:
 
 
 class Batches:
-    """Batches from the user: a callable that starts an epoch's iterator, or an iterable that can be iterated again."""
+    """Batches from the user: a callable that starts an epoch's iterator, perhaps by the number of the epoch, or an iterable that can be
+    iterated again."""
 
     order: str | None = None
     unseen = True
@@ -82,11 +84,12 @@ class Batches:
     def __init__(self, source: Any, place: Callable[..., Chunk], check: Callable[[Rows, str], None]) -> None:
         """``check(rows, where)`` raises for a batch that does not fit; ``where`` says which it is."""
         self._check = check
-        self._start: Callable[[], Iterator[Any]] = source if callable(source) else lambda: iter(source)
+        self._start: Callable[..., Iterator[Any]] = source if callable(source) else lambda: iter(source)
+        self._by_epoch = callable(source) and _takes_epoch(source)
         self._one_shot = not callable(source) and iter(source) is source
         self._used = self._teaches = False
         self.layout = None
-        first = self._begin()
+        first = self._begin(0)
         try:
             self._first = next(first)
         except StopIteration:
@@ -96,13 +99,13 @@ class Batches:
         self.example = self._unpack(self._first)
         self.batch_size = int(self.example[0].shape[0])
 
-    def _begin(self) -> Iterator[Any]:
+    def _begin(self, epoch: int) -> Iterator[Any]:
         if self._one_shot and self._used:
             raise InputError(
                 "X: a generator can be read for one epoch only; give a callable that makes a new one, or epochs=1"
             )
         self._used = True
-        started = self._start()
+        started = self._start(epoch=epoch) if self._by_epoch else self._start()
         if not isinstance(started, Iterable):
             raise refuse("X: the callable of batches", "an iterator of (X, y) as its result", started)
         return iter(started)
@@ -123,12 +126,12 @@ class Batches:
     def epoch(self, number: int) -> Iterator[Piece]:
         def pieces() -> Iterator[Piece]:
             count, self._teaches = 0, False
-            if self._rest is not None:  # the iterator that was opened to look at the first batch
-                yield self._piece(self._first, 0)
-                iterator, self._rest = self._rest, None
-                count = 1
+            rest, self._rest = self._rest, None
+            if rest is not None and not (self._by_epoch and number):
+                yield self._piece(self._first, 0)  # which the iterator was opened to look at
+                iterator, count = rest, 1
             else:
-                iterator = self._begin()
+                iterator = self._begin(number)
             for batch in iterator:
                 yield self._piece(batch, count)
                 count += 1
@@ -147,6 +150,14 @@ class Batches:
         self._teaches = self._teaches or rows[2] is None or is_any_positive(rows[2])
         chunk = self._place(*rows)
         return chunk, np.arange(int(chunk.inputs.shape[0]))
+
+
+def _takes_epoch(function: Callable[..., Any]) -> bool:
+    """Whether a callable of batches wants to know the number of the epoch."""
+    try:
+        return "epoch" in inspect.signature(function).parameters
+    except (TypeError, ValueError):  # of a builtin
+        return False
 
 
 _END = object()
