@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from multimlp import callbacks, losses, optimizers, regularizers, tree
+from multimlp import callbacks, losses, metrics, optimizers, regularizers, tree
 from multimlp.backend import load_backend
 from multimlp.errors import (
     CapabilityError,
@@ -238,6 +238,25 @@ def test_validation_pair_is_what_it_says():
     expected = float(np.mean(losses.get("cross_entropy")(outputs, held[1])))
     np.testing.assert_allclose(result.history["val_loss"][-1], expected, rtol=1e-12)
     np.testing.assert_allclose(result.history["val_accuracy"][-1], np.mean(outputs.argmax(1) == held[1]))
+
+
+def test_every_metric_has_a_figure_of_its_own():
+    wider = metrics.with_options("top_k_accuracy", k=3)
+
+    def loss(outputs, targets):
+        return 0.0
+
+    found = small(metrics=["accuracy", {"name": "top_k_accuracy", "options": {"k": 2}}, metrics.roc_auc])
+    assert set(found.history) == {"loss", "val_loss", "val_accuracy", "val_top_k_accuracy", "val_roc_auc"}
+    for two, name in (
+        (["accuracy", "accuracy"], "val_accuracy"),
+        (["top_k_accuracy", wider], "val_top_k_accuracy"),
+        ([loss], "val_loss"),
+    ):
+        with pytest.raises(InputError, match=f"metrics: two figures would be called '{name}'"):
+            small(metrics=two)
+        with pytest.raises(InputError, match=f"metrics: two figures would be called '{name}'"):
+            sweep(MLP(6, 5, 3), {"seed": [0]}, X, LABELS, metrics=two, progress=False)
 
 
 def test_the_last_batch_is_kept_or_dropped():

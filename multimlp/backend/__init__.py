@@ -22,6 +22,7 @@ from multimlp.backend._inplace import (
     UpdateRule,
 )
 from multimlp.backend._op import OPS, Op, op, prepare_all, when_kernels_change
+from multimlp.backend._ranges import squared
 from multimlp.backend._registry import (
     BUILTIN,
     array_namespace,
@@ -101,6 +102,7 @@ __all__ = [
     "select_devices",
     "selected",
     "set_backend",
+    "squared",
     "unmasked",
     "use_backend",
     "when_kernels_change",

@@ -15,6 +15,7 @@ from multimlp.errors.checks import check_choice, check_items, check_whole, refus
 from multimlp.losses import Loss
 from multimlp.metrics import Metric
 from multimlp.mlp import Model as Network
+from multimlp.training._evaluation import metric_name
 from multimlp.training._examples import Examples, check_rows
 from multimlp.training._on_disk import OnDisk
 from multimlp.training._orders import Ordering
@@ -59,10 +60,14 @@ def check_compile(compile: Any, backend: Backend) -> None:  # noqa: A002 - as in
 
 
 def check_metrics(metrics: Any) -> list[Any]:
-    """The metrics to report, each a name or a callable; `InputError` for anything else, before training."""
+    """The metrics to report, each a name or a callable; `InputError` for anything else, and for two of one name, before training."""
     found = check_items("metrics", metrics, "of names or callables")
-    for metric in found:
-        metric_table.get(metric)
+    names = ["loss", *map(metric_name, found)]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(
+                f"metrics: two figures would be called {f'val_{name}'!r}; give one as a function (outputs, targets) of another name"
+            )
     return found
 
 
