@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_digits, load_iris
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.neural_network import MLPClassifier as SklearnClassifier
 from sklearn.neural_network import MLPRegressor as SklearnRegressor
 
@@ -23,6 +23,7 @@ from multimlp.estimators import (
     MLPClassifier,
     MLPRegressor,
     RealMLPClassifier,
+    RealMLPRegressor,
     TabMClassifier,
 )
 from multimlp.estimators._fitted_network import Network
@@ -178,10 +179,23 @@ def test_a_network_that_is_trained_further_has_the_activation_and_dropout_of_now
 @pytest.mark.parametrize("again", ["fit", "partial_fit"])
 def test_another_network_is_not_trained_further(changed, said, again):
     model = MLPClassifier(4, warm_start=True, **SHORT).fit(*IRIS)
-    before = model.predict_proba(IRIS[0])
+    before = model.predict_proba(IRIS[0]), model.n_iter_, list(model.loss_curve_)
     with pytest.raises(InputError, match=said):
         getattr(model.set_params(**changed), again)(*IRIS)
-    np.testing.assert_array_equal(model.predict_proba(IRIS[0]), before)
+    np.testing.assert_array_equal(model.predict_proba(IRIS[0]), before[0])
+    assert (model.n_iter_, model.loss_curve_) == before[1:]
+
+
+def test_a_fit_that_failed_leaves_no_network_of_other_classes():
+    X, y = IRIS
+    model = MLPClassifier(4, solver="sgd", **SHORT).fit(X, y)
+    with pytest.raises(ValueError, match="X"):
+        model.fit(X[:0], y[:0])
+    assert model.predict(X).shape == (150,)
+    with pytest.raises(NonFiniteLossError):
+        model.set_params(learning_rate_init=1e200).fit(X, np.asarray(["a", "b", "c"])[y])
+    with pytest.raises(NotFittedError):
+        model.predict(X)
 
 
 def test_predictions_are_those_of_the_fit_whatever_is_set_since():
@@ -247,6 +261,20 @@ def test_classes_weigh_something(kind, weight):
         DataError, match=rf"class_weight: expected finite weights >= 0, got {weight} for the class 'b'"
     ):
         model.fit(IRIS[0], labels)
+
+
+@pytest.mark.parametrize("kind", [MLPRegressor, RealMLPRegressor])
+@pytest.mark.parametrize(
+    ("y", "said"),
+    [
+        (np.arange(150).astype("datetime64[D]"), r"dates or times \(datetime64\[D\]\)"),
+        (np.arange(150).astype("timedelta64[s]"), "durations"),
+        (np.arange(150) + 1j, "complex|Complex"),
+    ],
+)
+def test_dates_are_no_numbers_to_predict(kind, y, said):
+    with pytest.raises(DataError, match=f"y: .*{said}"):
+        kind().fit(IRIS[0], y)
 
 
 # ---- scikit-learn, step by step ------------------------------------------------------------------------------------------

@@ -209,6 +209,12 @@ def test_without_a_refit_there_is_nothing_to_predict_with():
         MLPSearchCV(CLASSIFIER, {"alpha": [0.1]}).predict(X)
     chosen = MLPSearchCV(CLASSIFIER, {"alpha": [0.1, 0.2]}, cv=2, refit=lambda results: 1).fit(X, Y)
     assert chosen.best_params_ == {"alpha": 0.2}
+    chosen.set_params(scoring=["accuracy", "f1_macro"]).fit(X, Y)
+    assert chosen.best_params_ == {"alpha": 0.2}
+    with pytest.raises(
+        InputError, match="refit: a function has chosen by several scores, accuracy, f1_macro"
+    ):
+        chosen.score(X, Y)
 
 
 @pytest.mark.parametrize(

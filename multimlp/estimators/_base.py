@@ -208,6 +208,8 @@ class BaseMLP(BaseEstimator):
         watchers = as_callbacks(self.callbacks)
         first = not (self.warm_start and hasattr(self, "_network"))
         X, y, weights = self._enter(X, y, sample_weight, first)
+        if not first:
+            self._same_network()
         self._begin(first)
         self._rate = float(self.learning_rate_init)
         group, target = self._where(X)
@@ -301,6 +303,8 @@ class BaseMLP(BaseEstimator):
     ) -> tuple[Array, np.ndarray, np.ndarray | None]:
         """Checked inputs, encoded targets and weights, without the rows that weigh nothing."""
         inputs, labels = _inputs.check_pair(self, X, y, first, self._numeric_targets)
+        if first:  # from here on classes and columns are those of another fit
+            vars(self).pop("_network", None)
         if labels.ndim == 2 and labels.shape[1] == 1:
             labels = column_or_1d(labels, warn=True)
         self._learn_targets(labels, first, classes)

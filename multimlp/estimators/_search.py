@@ -20,7 +20,7 @@ from multimlp.errors import DataError, InputError
 from multimlp.errors.checks import refuse
 from multimlp.estimators._base import store
 from multimlp.estimators._classifier import MLPClassifier
-from multimlp.estimators._inputs import to_host
+from multimlp.estimators._inputs import explained, to_host
 from multimlp.estimators._members import Fitting, why_alone
 from multimlp.estimators._regressor import MLPRegressor
 from multimlp.estimators._search_checkpoint import SearchCheckpoint, settings_of
@@ -150,11 +150,10 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
         candidates = self._candidates()
         splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = list(splitter.split(X, y, groups))
-        weights = (
-            None
-            if sample_weight is None
-            else _check_sample_weight(to_host(sample_weight, "sample_weight"), np.empty((len(y), 1)))
-        )
+        weights = None
+        if sample_weight is not None:
+            with explained("sample_weight"):
+                weights = _check_sample_weight(to_host(sample_weight, "sample_weight"), np.empty((len(y), 1)))
         scorer = check_scoring(
             self.estimator, scoring=self.scoring, raise_exc=isinstance(self.error_score, str)
         )
@@ -346,7 +345,11 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
         _best_has("predict")(self)
         check_is_fitted(self)
         found = self.scorer_(self.best_estimator_, X, y)
-        return float(found[self.refit] if isinstance(found, dict) and isinstance(self.refit, str) else found)
+        if isinstance(found, dict) and not isinstance(self.refit, str):
+            raise InputError(
+                f"refit: a function has chosen by several scores, {', '.join(found)}, none of which is the score; call search.scorer_"
+            )
+        return float(found[self.refit] if isinstance(found, dict) else found)
 
     @property
     def classes_(self) -> Any:

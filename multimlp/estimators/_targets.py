@@ -130,6 +130,15 @@ class Labels:
         return self.classes[targets] if targets.ndim == 1 else self.decode(targets, 0.5)
 
 
+def require_numbers(where: str, y: np.ndarray) -> None:
+    """`DataError` for targets that would become numbers without being any: dates, which count as so many of some unit, and complex ones."""
+    kind = {"M": "dates or times", "m": "durations", "c": "complex numbers"}.get(y.dtype.kind)
+    if kind is not None:
+        raise DataError(
+            f"{where}: expected real numbers, got {kind} ({y.dtype}); make them numbers in a unit of your choice"
+        )
+
+
 def class_weights(given: Any, y: np.ndarray) -> np.ndarray:
     """The weight of each row by its class, as the parameter ``class_weight`` says; `DataError` for what weighs nothing."""
     with explained("class_weight"):

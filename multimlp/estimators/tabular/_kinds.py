@@ -14,7 +14,7 @@ from multimlp.backend import Array, array_namespace
 from multimlp.errors import DataError, ShapeError
 from multimlp.errors.checks import check_choice, check_number
 from multimlp.estimators._inputs import to_host
-from multimlp.estimators._targets import Labels, class_weights
+from multimlp.estimators._targets import Labels, class_weights, require_numbers
 from multimlp.estimators.tabular import _predictive
 from multimlp.estimators.tabular._base import Member, Rows, TableEstimator
 from multimlp.estimators.tabular._calibration import best_temperature, log_loss, probabilities
@@ -273,6 +273,7 @@ class TableRegressor(RegressorMixin, TableEstimator):
 
 def _finite(y: np.ndarray) -> np.ndarray:
     """Targets that are numbers, float64, of shape (n, k)."""
+    require_numbers("y", y)
     try:
         targets = y.astype(np.float64)
     except (TypeError, ValueError):
