@@ -47,7 +47,7 @@ class Run:
     stopped : str or None
         Why training ends, once `stop` was called.
     candidate : int or None
-        Which one of `multimlp.sweep` it is.
+        Which one of `multimlp.sweep` it is, or which of the networks of an estimator for tables that has several.
     settings : dict
         Of a candidate, by the names of the grid.
     is_main : bool
@@ -298,13 +298,13 @@ _CANDIDATE = "{candidate}"
 
 
 def _own_place(argument: str, place: str | Path, run: Run) -> str:
-    """Where the records of a run go; the candidates of a sweep have places of their own."""
+    """Where the records of a run go; the candidates of a sweep, and several networks of one estimator, have places of their own."""
     if run.candidate is None:
         return str(place)
     if _CANDIDATE not in str(place):
         raise InputError(
-            f"{argument}: all candidates of a sweep would write to {str(place)!r}; put {_CANDIDATE} into it, which becomes the number "
-            "of the candidate"
+            f"{argument}: all candidates of a sweep, or networks of an estimator, would write to {str(place)!r}; put {_CANDIDATE} into it, "
+            "which becomes the number of each"
         )
     return str(place).replace(_CANDIDATE, str(run.candidate))
 

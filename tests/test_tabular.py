@@ -288,6 +288,16 @@ def test_ctrl_c_ends_all_networks(monkeypatch):
     assert not model.__sklearn_is_fitted__()
 
 
+def test_each_network_has_a_log_of_its_own(tmp_path):
+    log = mm.callbacks.CSVLogger(tmp_path / "network-{candidate}.csv")
+    RealMLPRegressor(**{**SMALL, "n_epochs": 2}, n_folds=2, callbacks=[log]).fit(TABLE, NUMBERS)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["network-0.csv", "network-1.csv"]
+    with pytest.raises(InputError, match="networks of an estimator, would write to"):
+        RealMLPRegressor(**SMALL, n_repeats=2, callbacks=[mm.callbacks.CSVLogger(tmp_path / "one.csv")]).fit(
+            TABLE, NUMBERS
+        )
+
+
 def test_what_a_callback_restores_is_kept_where_nothing_is_held_out():
     stopping = mm.callbacks.EarlyStopping("loss", mode="max", patience=9)
     options = {**SMALL, "validation_fraction": 0, "version": "TD-S"}

@@ -191,6 +191,7 @@ class TableEstimator(Saved, BaseEstimator):
         with _inputs.explained("random_state"):
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         members: list[Member] = []
+        several = self.n_folds is not None or self.n_repeats > 1
         splits = self._splits(self._strata(targets), rows, seed, given is None)
 
         def part(chosen: np.ndarray) -> tuple[Encoded, np.ndarray, np.ndarray | None]:
@@ -209,6 +210,7 @@ class TableEstimator(Saved, BaseEstimator):
                 None if judges is None else (preparation.matrix(judges[0]), *judges[1:]),
                 seed + number,
                 watchers,
+                number if several else None,
             )
             members.append(Member(preparation, fitted, after))
             if self.verbose:
@@ -242,6 +244,7 @@ class TableEstimator(Saved, BaseEstimator):
         held: Rows | None,
         seed: int,
         watchers: Sequence[Callback],
+        number: int | None,
     ) -> tuple[Fitted, Any]:
         """A network trained on some rows, judged on others; and `Member.after`."""
         X, y, weights = rows
@@ -258,7 +261,7 @@ class TableEstimator(Saved, BaseEstimator):
         )  # fmt: skip
         judge = self._judge(*((y, None) if held is None else held[1:]))
         judged = None if held is None else held[0]
-        fitted = _fitting.fit(chain, params, plan, (X, y, weights), judged, judge, watchers)
+        fitted = _fitting.fit(chain, params, plan, (X, y, weights), judged, judge, watchers, number)
         return fitted, self._after(fitted, standard, held)
 
     def _steps(self, rows: int) -> int:

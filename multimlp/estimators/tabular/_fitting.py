@@ -59,9 +59,10 @@ def fit(
     held: np.ndarray | None,
     judge: Judge,
     callbacks: Sequence[Callback],
+    number: int | None = None,
 ) -> Fitted:
     """Train on rows, judge after each epoch by the outputs for those held out, and keep the best (of equals the last); with none held out
-    those that a callback restores, or the last.
+    those that a callback restores, or the last. ``number`` is which of several networks it is.
 
     Raises
     ------
@@ -84,7 +85,7 @@ def fit(
     losses: list[float] = []
     errors: list[float] = []
     best: tuple[float, int, Tree] = (math.inf, 0, None)
-    run = Run(chain, plan.epochs, {}, training.params)
+    run = Run(chain, plan.epochs, {}, training.params, number)
     with watched(run, callbacks), training.epochs(source, plan.epochs) as epochs:
         for epoch in epochs if run.stopped is None else ():
             run.epoch += 1
