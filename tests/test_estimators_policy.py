@@ -277,6 +277,18 @@ def test_dates_are_no_numbers_to_predict(kind, y, said):
         kind().fit(IRIS[0], y)
 
 
+def test_a_part_of_the_rows_does_not_say_what_is_balanced():
+    model = MLPClassifier(4, class_weight="balanced", **SHORT)
+    with pytest.raises(InputError, match="class_weight: 'balanced' is about all rows"):
+        model.partial_fit(*IRIS, classes=[0, 1, 2])
+    model.set_params(class_weight={0: 1.0, 1: 2.0})
+    with pytest.raises(DataError, match="sample_weight"):
+        model.partial_fit(*IRIS, sample_weight=-np.ones(150), classes=[0, 1, 2])
+    with pytest.raises(InputError, match="classes must be passed on the first call"):
+        model.partial_fit(IRIS[0][:100], IRIS[1][:100])
+    assert model.partial_fit(IRIS[0][:100], IRIS[1][:100], classes=[0, 1, 2]).n_outputs_ == 3
+
+
 # ---- scikit-learn, step by step ------------------------------------------------------------------------------------------
 
 

@@ -208,9 +208,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         self
         """
-        if classes is None and not hasattr(self, "classes_"):
+        if isinstance(self.class_weight, str):
+            raise InputError(
+                f"class_weight: {self.class_weight!r} is about all rows, and partial_fit sees some at a time; give numbers, as "
+                "sklearn.utils.class_weight.compute_class_weight makes them of all labels"
+            )
+        first = not hasattr(self, "_network")  # a call that failed was none
+        if classes is None and first:
             raise InputError("classes must be passed on the first call to partial_fit.")
-        if classes is not None and hasattr(self, "classes_"):
+        if classes is not None and not first:
             given = np.unique(np.asarray(_inputs.to_host(classes)))
             if not np.array_equal(given, self.classes_):
                 raise DataError(
