@@ -13,7 +13,7 @@ import multimlp as mm
 from multimlp import data, files, losses
 from multimlp.backend import load_backend
 from multimlp.cli import main
-from multimlp.errors import DataError, InputError, MultimlpError, ShapeError
+from multimlp.errors import DataError, InputError, MultimlpError, NonFiniteLossError, ShapeError
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.standard_normal((12, 3)).astype(np.float32), np.arange(12) % 2
@@ -358,6 +358,39 @@ def test_the_slope_of_a_singular_determinant_is_never_zero_in_silence(backend, j
         said = str(error).lower()
     refused = "singular" in said or "not invertible" in said
     assert refused or np.isnan(found).all() or np.allclose(found, [[4.0, -2.0], [-2.0, 1.0]])
+
+
+@every_backend
+def test_the_last_step_may_be_the_one_that_diverges(backend):
+    """Its loss is known only after the next one."""
+    given = {"optimizer": mm.optimizers.sgd(1e38), "batch_size": None, "dtype": "float32"}
+    wide = 1e30 * X
+    with pytest.raises(
+        NonFiniteLossError, match="the parameters became infinite or NaN in the last steps of epoch 1"
+    ):
+        fit(backend, wide, Y, **given)
+    for callbacks in ([], [lambda run: None]):
+        swept = mm.sweep(
+            MLP, {"learning_rate": [1e38, 0.0]}, wide, Y, epochs=1, validation=None, progress=False, backend=backend,
+            callbacks=callbacks, **given,
+        )  # fmt: skip
+        assert np.isnan(swept.table.column("loss")).tolist() == [True, False]
+        assert swept.best.index == 1
+
+
+def test_estimators_for_tables_do_not_decide_on_nan():
+    pytest.importorskip("sklearn")
+    from multimlp.estimators import RealMLPRegressor, TabMRegressor
+
+    options = {"hidden_layer_sizes": [4], "random_state": 0, "validation_fraction": 0, "n_epochs": 1}
+    with pytest.raises(NonFiniteLossError, match="the parameters became infinite or NaN in epoch 1"):
+        TabMRegressor(learning_rate=1e39, n_members=2, **options).fit(X, Y * 1.0)
+    model = RealMLPRegressor(**options).fit(X, Y * 1.0)
+    layers, huge = model._members[0].fitted.network, X.astype(np.float64)
+    layers._params = mm.tree.map(lambda leaf: leaf * np.float32(1e30), layers.params)
+    huge[3, 1] = 1e4
+    with pytest.raises(DataError, match=r"a network's outputs are NaN or infinite, first for row \d"):
+        model.predict(huge)
 
 
 STAMPS = 1_700_000_000.0 + np.arange(1, 41)

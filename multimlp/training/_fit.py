@@ -27,6 +27,7 @@ from multimlp.training._devices import GroupReport, group_for
 from multimlp.training._evaluation import Evaluator
 from multimlp.training._examples import Examples
 from multimlp.training._loop import Training
+from multimlp.training._rows import all_finite
 from multimlp.training._settings import described_if_possible, settings_of
 from multimlp.training._setup import (
     check_batches,
@@ -194,7 +195,8 @@ def fit(
     DistributedError
         If another process is gone, does not answer, or was given something else.
     NonFiniteLossError
-        If the training loss becomes NaN or infinite; that of an ensemble is the mean over its finite members, as long as there is one.
+        If the training loss becomes NaN or infinite, or the last parameters are; the loss of an ensemble is the mean over its finite
+        members, as long as there is one.
 
     Notes
     -----
@@ -339,8 +341,15 @@ def fit(
             run.stop("interrupted")
     params, state = training.finish()
     best = with_best(watchers)
+    if best is not None:
+        params = best.best_params
+    if run.epoch and problem.members is None and not all(map(all_finite, tree.leaves(params))):
+        raise NonFiniteLossError(
+            f"the parameters became infinite or NaN in the last steps of epoch {run.epoch}, whose loss was "
+            f"{history['loss'][-1]:.6g}. {_LOWER}"
+        )
     return FitResult(
-        params=params if best is None else best.best_params,
+        params=params,
         history=history,
         engine=training.engine,
         engine_reason=training.reason,
@@ -368,6 +377,8 @@ def _diverged(run: Run, history: dict[str, list[float]]) -> NonFiniteLossError:
         else "in the first epoch"
     )
     return NonFiniteLossError(
-        f"the training loss became {history['loss'][-1]} in epoch {run.epoch} ({before}). "
-        "Lower the learning rate, clip gradients (clip_norm=1.0), or standardise the inputs"
+        f"the training loss became {history['loss'][-1]} in epoch {run.epoch} ({before}). {_LOWER}"
     )
+
+
+_LOWER = "Lower the learning rate, clip gradients (clip_norm=1.0), or standardise the inputs"

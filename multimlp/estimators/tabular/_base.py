@@ -328,7 +328,15 @@ class TableEstimator(Saved, BaseEstimator):
                 f"X has {width[0]} features, but {type(self).__name__} is expecting {self.n_features_in_} features as input"
             )
         encoded = self._schema.encode(X)
-        return [member.outputs(encoded) for member in self._members]
+        said = [member.outputs(encoded) for member in self._members]
+        for outputs in said:
+            if not np.isfinite(outputs).all():
+                row = int(np.argwhere(~np.isfinite(outputs))[0][-2])
+                raise DataError(
+                    f"X: a network's outputs are NaN or infinite, first for row {row}; its values are too large for the dtype that the "
+                    "network computes in"
+                )
+        return said
 
     def _mean(self, said: Sequence[Array], link: Callable[[Member, Array], Array]) -> Array:
         """The mean over the networks of what ``link`` makes of what they said; arrays of any library."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from multimlp import tree
 from multimlp.backend import Target
 from multimlp.blocks import Chain
 from multimlp.callbacks import Callback, Run, watched, with_best
@@ -16,7 +17,7 @@ from multimlp.estimators._fitted_network import Network
 from multimlp.estimators._inputs import to_host
 from multimlp.estimators._policy import DivergenceError
 from multimlp.losses import Loss
-from multimlp.training import InMemory, Ordering, Problem, Training, place
+from multimlp.training import InMemory, Ordering, Problem, Training, all_finite, place
 from multimlp.training.engines import master_dtype
 from multimlp.tree import Tree
 
@@ -117,5 +118,9 @@ def fit(
     watcher = with_best(callbacks) if held is None else None
     if watcher is not None:
         epoch, kept = getattr(watcher, "best_epoch", epoch), watcher.best_params
-    network = Network(chain, training.params() if kept is None else kept, target.dtype)
-    return Fitted(network, epoch, losses, errors, training.interrupted)
+    params = training.params() if kept is None else kept
+    if not all(map(all_finite, tree.leaves(params))):
+        raise DivergenceError(
+            f"the parameters became infinite or NaN in epoch {run.epoch}; lower the learning rate"
+        )
+    return Fitted(Network(chain, params, target.dtype), epoch, losses, errors, training.interrupted)
