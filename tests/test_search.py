@@ -104,7 +104,8 @@ def test_each_candidate_ends_as_its_own_fit(backend, early):
         settings = settings[:2]
     given = {"backend": backend, "dtype": "float64", "max_iter": 20}
     if early:
-        given |= {"early_stopping": True, "validation_fraction": 0.3}
+        given |= {"early_stopping": True, "validation_fraction": 0.3, "tol": 0.0}
+        settings[0]["learning_rate_init"] = 0.1
     alone = [clone(CLASSIFIER).set_params(**given, **s).fit(X, Y) for s in settings]
     together = [clone(CLASSIFIER).set_params(**given, **s) for s in settings]
     fitting = Fitting(together, X, Y, None)
