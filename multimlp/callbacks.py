@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,9 +47,11 @@ class Run:
     stopped : str or None
         Why training ends, once `stop` was called.
     candidate : int or None
-        Which one of `multimlp.sweep` it is.
+        Which one of `multimlp.sweep` it is, or which of the networks of an estimator for tables that has several.
     settings : dict
         Of a candidate, by the names of the grid.
+    is_main : bool
+        Whether this process writes files: not so for all but one of those that share the run.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Run:
         self.history = history
         self.stopped: str | None = None
         self.candidate, self.settings = candidate, dict(settings or {})
+        self.is_main = True
         self._read_params = read_params
 
     def __repr__(self) -> str:
@@ -184,6 +188,11 @@ def watched(run: Run, watchers: Sequence[Callback]) -> Iterator[None]:
             watcher.on_fit_end(run)
 
 
+def with_best(callbacks: Sequence[Callback]) -> Any:
+    """The first callback that has parameters to go back to, its ``best_params``, or None."""
+    return next((c for c in callbacks if getattr(c, "best_params", None) is not None), None)
+
+
 class EarlyStopping(Callback):
     """Stop when a figure has not improved for some epochs, and go back to the best parameters.
 
@@ -198,6 +207,15 @@ class EarlyStopping(Callback):
     restore_best : bool
         Whether the result holds the parameters of the best epoch, also when training ran to its end.
     mode : {"min", "max"}
+
+    Attributes
+    ----------
+    best : float
+        The best figure; before there is one infinity, or with ``mode="max"`` minus infinity.
+    best_epoch : int
+        Its epoch, from 1.
+    best_params : tree of arrays or None
+        Of that epoch, with ``restore_best``.
 
     Examples
     --------
@@ -223,10 +241,18 @@ class EarlyStopping(Callback):
         self._reset()
 
     def _reset(self) -> None:
-        self.best = math.inf
+        self._lowest = math.inf
         self.best_epoch = 0
         self.best_params: Tree = None
         self._waited = 0
+
+    @property
+    def best(self) -> float:
+        return self._lowest * self._sign
+
+    @property
+    def _sign(self) -> float:
+        return 1.0 if self.mode == "min" else -1.0
 
     def on_fit_begin(self, run: Run) -> None:
         if run.epoch == 0:
@@ -238,9 +264,9 @@ class EarlyStopping(Callback):
                 f"monitor: {self.monitor!r} is not in the history (there is {', '.join(run.history)}); "
                 f"val_ figures need validation data{did_you_mean(self.monitor, run.history)}"
             )
-        value = run.history[self.monitor][-1] * (1.0 if self.mode == "min" else -1.0)
-        if value < self.best - self.min_delta:
-            self.best, self.best_epoch, self._waited = value, run.epoch, 0
+        value = run.history[self.monitor][-1] * self._sign
+        if value < self._lowest - self.min_delta:
+            self._lowest, self.best_epoch, self._waited = value, run.epoch, 0
             if self.restore_best:
                 self.best_params = run.params
         else:
@@ -255,7 +281,7 @@ class EarlyStopping(Callback):
     def state(self) -> Tree:
         return {
             "figures": {
-                "best": self.best,
+                "best": self._lowest,
                 "best_epoch": float(self.best_epoch),
                 "waited": float(self._waited),
             },
@@ -264,7 +290,7 @@ class EarlyStopping(Callback):
 
     def restore(self, state: Tree) -> None:
         figures = state["figures"]
-        self.best, self.best_epoch = float(figures["best"]), int(figures["best_epoch"])
+        self._lowest, self.best_epoch = float(figures["best"]), int(figures["best_epoch"])
         self._waited, self.best_params = int(figures["waited"]), state["params"]
 
 
@@ -272,42 +298,65 @@ _CANDIDATE = "{candidate}"
 
 
 def _own_place(argument: str, place: str | Path, run: Run) -> str:
-    """Where the records of a run go; the candidates of a sweep have places of their own."""
+    """Where the records of a run go; the candidates of a sweep, and several networks of one estimator, have places of their own."""
     if run.candidate is None:
         return str(place)
     if _CANDIDATE not in str(place):
         raise InputError(
-            f"{argument}: all candidates of a sweep would write to {str(place)!r}; put {_CANDIDATE} into it, which becomes the number "
-            "of the candidate"
+            f"{argument}: all candidates of a sweep, or networks of an estimator, would write to {str(place)!r}; put {_CANDIDATE} into it, "
+            "which becomes the number of each"
         )
     return str(place).replace(_CANDIDATE, str(run.candidate))
 
 
 class _Writer(Callback):
-    """Appends a record per epoch to a text file that is flushed each time, so that it can be followed."""
+    """Appends a record per epoch to a text file that is flushed each time, so that it can be followed; one of the processes that share a
+    run does so."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(check_path("path", path))
         self._file: TextIO | None = None
 
     def on_fit_begin(self, run: Run) -> None:
+        self._file = None
+        if not run.is_main:
+            return
         path = Path(_own_place("path", self.path, run))
         try:
+            if run.epoch:
+                self._forget_after(run.epoch, path)
             self._file = path.open("a" if run.epoch else "w", newline="", encoding="utf-8")
         except OSError as error:
             raise InputError(f"path: cannot write {str(path)!r}: {error.strerror}") from None
 
     def on_epoch_end(self, run: Run) -> None:
-        assert self._file is not None
-        self.write(self._file, {"epoch": run.epoch, **run.latest()})
-        self._file.flush()
+        if self._file is not None:
+            self.write(self._file, {"epoch": run.epoch, **run.latest()})
+            self._file.flush()
 
     def on_fit_end(self, run: Run) -> None:
         if self._file is not None:
             self._file.close()
 
+    def _forget_after(self, epoch: int, path: Path) -> None:
+        """Leave out what a run had written when it was killed before the checkpoint of the same epoch: it is written again."""
+        if not path.exists():
+            return
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = file.readlines()
+        kept = [line for line in lines if line.endswith("\n") and self.epoch_of(line) <= epoch]
+        if kept != lines:
+            part = path.with_name(f"{path.name}.part")
+            with part.open("w", newline="", encoding="utf-8") as file:
+                file.writelines(kept)
+            os.replace(part, path)
+
     def write(self, file: TextIO, record: dict[str, float]) -> None:
         raise TypeError("a subclass says how a record is written")
+
+    def epoch_of(self, line: str) -> float:
+        """The epoch of a record as it was written; 0 of a line that is none."""
+        raise TypeError("a subclass says what a record looks like")
 
 
 class CSVLogger(_Writer):
@@ -325,9 +374,13 @@ class CSVLogger(_Writer):
             writer.writeheader()
         writer.writerow(record)
 
+    def epoch_of(self, line: str) -> float:
+        first = line.partition(",")[0]
+        return int(first) if first.isdecimal() else 0
+
 
 class JSONLinesLogger(_Writer):
-    """One JSON object per epoch and line.
+    """One JSON object per epoch and line; what is no finite number is null.
 
     Examples
     --------
@@ -336,7 +389,17 @@ class JSONLinesLogger(_Writer):
     """
 
     def write(self, file: TextIO, record: dict[str, float]) -> None:
-        file.write(json.dumps(record) + "\n")
+        plain = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in record.items()
+        }
+        file.write(json.dumps(plain) + "\n")
+
+    def epoch_of(self, line: str) -> float:
+        try:
+            return float(json.loads(line)["epoch"])
+        except (ValueError, TypeError, KeyError):
+            return 0
 
 
 class TensorBoardLogger(Callback):
@@ -353,6 +416,9 @@ class TensorBoardLogger(Callback):
         self._writer: Any = None
 
     def on_fit_begin(self, run: Run) -> None:
+        self._writer = None
+        if not run.is_main:
+            return
         try:
             from tensorboardX import SummaryWriter
         except ImportError:
@@ -360,9 +426,10 @@ class TensorBoardLogger(Callback):
         self._writer = SummaryWriter(_own_place("folder", self.folder, run))
 
     def on_epoch_end(self, run: Run) -> None:
-        for name, value in run.latest().items():
-            self._writer.add_scalar(name, value, run.epoch)
-        self._writer.flush()
+        if self._writer is not None:
+            for name, value in run.latest().items():
+                self._writer.add_scalar(name, value, run.epoch)
+            self._writer.flush()
 
     def on_fit_end(self, run: Run) -> None:
         if self._writer is not None:

@@ -431,6 +431,15 @@ def test_standardizer_round_trips_and_keeps_the_dtype():
     assert np.ptp(shared[:, 2]) == 0
 
 
+def test_standardizer_measures_numbers_whose_squares_overflow():
+    X = np.asarray([[1e200, 1.0, -1e308], [-1e200, 2.0, 1e308], [3e200, 4.0, 1e308]])
+    scale = data.Standardizer.fit(X)
+    expected = np.asarray([[0.0, 0.0, -(2**0.5)], [-(1.5**0.5), 0.0, 0.5**0.5], [1.5**0.5, 0.0, 0.5**0.5]])
+    np.testing.assert_allclose(scale(X)[:, ::2], expected[:, ::2], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(scale.scale[0], (8 / 3) ** 0.5 * 1e200, rtol=1e-12)
+    np.testing.assert_allclose(scale(X)[:, 1], (X[:, 1] - 7 / 3) / (14 / 9) ** 0.5, rtol=1e-12)
+
+
 def test_standardizer_refuses_foreign_shapes_and_dicts():
     scale = data.Standardizer.fit(np.eye(3))
     with pytest.raises(ShapeError, match=r"\(\.\.\., 3\), got \(2, 4\)"):

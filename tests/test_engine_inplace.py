@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import multimlp as mm
 from multimlp import activations, losses, optimizers, random, regularizers, schedules, tree
 from multimlp.backend import Kernels, load_backend
 from multimlp.backends._threads import threads_for
@@ -425,6 +426,68 @@ def test_a_large_buffer_is_updated_in_pieces(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(numpy_updates, "CHUNK", 64)
     for found, wanted in zip(run_inplace(case, "numpy"), expected, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
+
+
+# ---- gradients whose squares overflow -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [1.0, 1e30])
+@pytest.mark.parametrize("members", [None, 2])
+@pytest.mark.parametrize("backend", ["numpy", "torch", "numba", "portable", "jax", "tensorflow"])
+def test_a_gradient_whose_squares_overflow_is_bounded(
+    backend: str, members: int | None, limit: float
+) -> None:
+    """float32 has no square of 1e24; float64 has it."""
+    library, compiler = {"numba": ("numpy", "numba"), "portable": ("numpy", "none")}.get(
+        backend, (backend, None)
+    )
+    for name in {library, "numba"} & {"torch", "jax", "tensorflow", backend}:
+        pytest.importorskip(name)
+    if backend == "numba" and members:
+        pytest.skip("members are trained one after the other there")
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((8, 3)) * 1e14, rng.standard_normal(8) * 1e10
+    mlp = mm.MLP(3, 2, 1, activation="identity")
+
+    def update(backend: str, dtype: str, compiler: str | None) -> list[np.ndarray]:
+        start = mlp.init(0 if members is None else list(range(members)), "numpy", dtype)
+        found = mm.fit(
+            mlp, X, y, loss="mse", optimizer=mm.optimizers.sgd(1e-3, clip_norm=limit), params=start, epochs=1, batch_size=None,
+            validation=None, progress=False, backend=backend, dtype=dtype, compile=compiler,
+        )  # fmt: skip
+        host = load_backend(backend).to_numpy
+        return [
+            np.asarray(host(now), dtype=np.float64) - then
+            for now, then in zip(tree.leaves(found.params), tree.leaves(start), strict=True)
+        ]
+
+    found, exact = update(library, "float32", compiler), update("numpy", "float64", "none")
+    size = np.sqrt(sum(np.sum(part**2) for part in exact))
+    assert size == pytest.approx(1e-3 * limit, rel=1e-6) or limit > 1
+    for mine, wanted in zip(found, exact, strict=True):
+        np.testing.assert_allclose(mine, wanted, rtol=1e-2, atol=1e-3 * size)
+
+
+@pytest.mark.parametrize(
+    ("backend", "compiler"), [("numpy", None), ("torch", None), ("numpy", "numba"), ("jax", None)]
+)
+def test_members_bounds_hold_where_squares_overflow(backend: str, compiler: str | None) -> None:
+    pytest.importorskip(compiler or backend)
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((8, 3)) * 1e14, rng.standard_normal(8) * 1e10
+    mlp, limits = mm.MLP(3, 2, 1, activation="identity"), [1.0, 100.0]
+    found = mm.sweep(
+        mlp, {"clip_norm": limits}, X, y, loss="mse", optimizer=mm.optimizers.sgd(1e-3), epochs=1, batch_size=None, validation=None,
+        progress=False, backend=backend, compile=compiler, dtype="float32",
+    )  # fmt: skip
+    start = mlp.init(0, "numpy", "float32")
+    for i, limit in enumerate(limits):
+        moved = [
+            np.asarray(now) - then
+            for now, then in zip(tree.leaves(found.params(i)), tree.leaves(start), strict=True)
+        ]
+        size = np.sqrt(sum(np.sum(part.astype(np.float64) ** 2) for part in moved))
+        assert size == pytest.approx(1e-3 * limit, rel=1e-3)
 
 
 # ---- cost ----------------------------------------------------------------------------------------------

@@ -10,14 +10,22 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_digits, load_iris
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.neural_network import MLPClassifier as SklearnClassifier
 from sklearn.neural_network import MLPRegressor as SklearnRegressor
 
 from multimlp import optimizers
 from multimlp.backend import is_installed, load_backend
-from multimlp.errors import InputError, NonFiniteLossError
-from multimlp.estimators import EnsembleMLPClassifier, MLPClassifier, MLPRegressor
+from multimlp.callbacks import EarlyStopping
+from multimlp.errors import DataError, InputError, NonFiniteLossError
+from multimlp.estimators import (
+    EnsembleMLPClassifier,
+    MLPClassifier,
+    MLPRegressor,
+    RealMLPClassifier,
+    RealMLPRegressor,
+    TabMClassifier,
+)
 from multimlp.estimators._fitted_network import Network
 from multimlp.mlp import Dense
 from multimlp.training.engines import inplace, portable
@@ -133,6 +141,152 @@ def test_another_solver_between_partial_fits_begins_with_a_memory_of_its_own():
     for model in (first, second):
         model.set_params(solver="sgd").partial_fit(*rows(50))
     same(first, second)
+
+
+# ---- parameters set between calls ----------------------------------------------------------------------------------------
+
+SHORT = {"random_state": 0, "max_iter": 3}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("again", ["fit", "partial_fit"])
+def test_a_network_that_is_trained_further_has_the_activation_and_dropout_of_now(backend, again):
+    X, y = IRIS
+    options = {"hidden_layer_sizes": 4, "warm_start": True, "backend": backend, "dtype": "float64", **SHORT}
+    ours, theirs = MLPClassifier(**options).fit(X, y), MLPClassifier(**options, activation="tanh").fit(X, y)
+    theirs._network = Network(theirs._network.mlp, ours._network.params)
+    theirs._training = theirs._paused = None
+    state = ours.__getstate__()
+    ours.__setstate__(state)
+    ours._paused = None
+    ours.set_params(activation="tanh")
+    for model in (ours, theirs):
+        getattr(model, again)(X, y)
+    same(ours, theirs, rtol=1e-12)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-12)
+    assert ours.set_params(dropout=0.5).fit(X, y)._network.mlp.dropout == 0.5
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"hidden_layer_sizes": (7,)}, r"hidden_layer_sizes, activation, loss: .*\(4, 4\).*\(4, 7\)"),
+        ({"hidden_layer_sizes": (4, 4)}, "hidden_layer_sizes, activation, loss"),
+        ({"activation": "glu"}, "hidden_layer_sizes, activation, loss"),
+        ({"n_members": 2}, "n_members: expected None, as in the last call"),
+    ],
+)
+@pytest.mark.parametrize("again", ["fit", "partial_fit"])
+def test_another_network_is_not_trained_further(changed, said, again):
+    model = MLPClassifier(4, warm_start=True, **SHORT).fit(*IRIS)
+    before = model.predict_proba(IRIS[0]), model.n_iter_, list(model.loss_curve_)
+    with pytest.raises(InputError, match=said):
+        getattr(model.set_params(**changed), again)(*IRIS)
+    np.testing.assert_array_equal(model.predict_proba(IRIS[0]), before[0])
+    assert (model.n_iter_, model.loss_curve_) == before[1:]
+
+
+def test_a_fit_that_failed_leaves_no_network_of_other_classes():
+    X, y = IRIS
+    model = MLPClassifier(4, solver="sgd", **SHORT).fit(X, y)
+    with pytest.raises(ValueError, match="X"):
+        model.fit(X[:0], y[:0])
+    assert model.predict(X).shape == (150,)
+    with pytest.raises(NonFiniteLossError):
+        model.set_params(learning_rate_init=1e200).fit(X, np.asarray(["a", "b", "c"])[y])
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+def test_predictions_are_those_of_the_fit_whatever_is_set_since():
+    X, y = IRIS
+    counts = MLPRegressor(loss="poisson", hidden_layer_sizes=4, **SHORT).fit(X, y)
+    members = EnsembleMLPClassifier(4, n_members=3, **SHORT).fit(X, y)
+    margins = MLPClassifier(4, loss="hinge", **SHORT).fit(X, y == 1)
+    for model, changed in (
+        (counts, {"loss": "squared_error"}),
+        (members, {"n_members": None, "loss": "cross_entropy"}),
+        (margins, {"loss": "log_loss"}),
+    ):
+        before = model.predict(X), model.score(X, y)
+        copied = pickle.loads(pickle.dumps(model.set_params(**changed)))
+        for one in (model, copied):
+            np.testing.assert_array_equal(one.predict(X), before[0])
+            assert one.score(X, y) == before[1]
+    assert members.predict_members(X).shape == (3, 150, 3)
+    assert not hasattr(margins, "predict_proba")
+    assert margins.fit(X, y == 1).predict_proba(X).shape == (150, 2)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_partial_fits_go_on_from_the_parameters_that_early_stopping_kept(backend):
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:300] / 16, y[:300]
+    settings = {"early_stopping": True, "learning_rate_init": 0.05, "random_state": 0, "max_iter": 30}
+    model = MLPClassifier(16, backend=backend, dtype="float64", **settings).fit(X, y)
+    assert np.argmax(model.validation_scores_) < model.n_iter_ - 1
+    best = [w.copy() for w in model.coefs_]
+    model._rate = 1e-12
+    model.set_params(early_stopping=False).partial_fit(X, y)
+    for kept, now in zip(best, model.coefs_, strict=True):
+        np.testing.assert_allclose(now, kept, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_a_callback_restores_is_kept(backend):
+    X, y = IRIS
+    stopping = EarlyStopping("loss", mode="max", patience=4)  # the first epoch is the best
+    model = MLPClassifier(
+        4, callbacks=[stopping], learning_rate_init=0.05, backend=backend, dtype="float64", **SHORT
+    )
+    model.fit(X, y)
+    first = MLPClassifier(
+        4, learning_rate_init=0.05, random_state=0, max_iter=1, backend=backend, dtype="float64"
+    )
+    first.fit(X, y)
+    assert (stopping.best_epoch, model.n_iter_) == (1, 3)
+    assert stopping.best == model.loss_curve_[0]
+    same(model, first, rtol=1e-12)
+    model._rate = 1e-12
+    model.set_params(callbacks=[]).partial_fit(X, y)
+    np.testing.assert_allclose(model.coefs_[0], first.coefs_[0], rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
+@pytest.mark.parametrize("kind", [MLPClassifier, RealMLPClassifier, TabMClassifier])
+def test_classes_weigh_something(kind, weight):
+    labels = np.asarray(["a", "b", "c"])[IRIS[1]]
+    model = kind(class_weight={"a": 1.0, "b": weight, "c": 2.0})
+    with pytest.raises(
+        DataError, match=rf"class_weight: expected finite weights >= 0, got {weight} for the class 'b'"
+    ):
+        model.fit(IRIS[0], labels)
+
+
+@pytest.mark.parametrize("kind", [MLPRegressor, RealMLPRegressor])
+@pytest.mark.parametrize(
+    ("y", "said"),
+    [
+        (np.arange(150).astype("datetime64[D]"), r"dates or times \(datetime64\[D\]\)"),
+        (np.arange(150).astype("timedelta64[s]"), "durations"),
+        (np.arange(150) + 1j, "complex|Complex"),
+    ],
+)
+def test_dates_are_no_numbers_to_predict(kind, y, said):
+    with pytest.raises(DataError, match=f"y: .*{said}"):
+        kind().fit(IRIS[0], y)
+
+
+def test_a_part_of_the_rows_does_not_say_what_is_balanced():
+    model = MLPClassifier(4, class_weight="balanced", **SHORT)
+    with pytest.raises(InputError, match="class_weight: 'balanced' is about all rows"):
+        model.partial_fit(*IRIS, classes=[0, 1, 2])
+    model.set_params(class_weight={0: 1.0, 1: 2.0})
+    with pytest.raises(DataError, match="sample_weight"):
+        model.partial_fit(*IRIS, sample_weight=-np.ones(150), classes=[0, 1, 2])
+    with pytest.raises(InputError, match="classes must be passed on the first call"):
+        model.partial_fit(IRIS[0][:100], IRIS[1][:100])
+    assert model.partial_fit(IRIS[0][:100], IRIS[1][:100], classes=[0, 1, 2]).n_outputs_ == 3
 
 
 # ---- scikit-learn, step by step ------------------------------------------------------------------------------------------

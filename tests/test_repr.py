@@ -42,7 +42,7 @@ SHOWN = {
     "<jit of <value_and_grad of loss>>": mm.jit(mm.value_and_grad(loss)),
     "<hessian of loss>": mm.hessian(loss),
     "<vmap of relu>": mm.vmap(mm.activations.relu),
-    "<callback EarlyStopping, monitor='val_loss', patience=3, min_delta=0, restore_best=True, mode='min', best=inf>": (
+    "<callback EarlyStopping, monitor='val_loss', patience=3, min_delta=0, restore_best=True, mode='min', best_epoch=0>": (
         callbacks.EarlyStopping(patience=3)
     ),
     "Standardizer(mean=float64[30], scale=float64[30])": data.Standardizer.fit(X),

@@ -38,7 +38,16 @@ ALIKE = {
     "shapes": (CLASSIFIER, {"hidden_layer_sizes": [4, (3, 3)], "solver": ["adam", "lbfgs"], "alpha": [0.0, 0.1]}, {}),
     "grids": (CLASSIFIER, [{"alpha": [0.1]}, {"activation": ["tanh"], "epsilon": [1e-8, 1e-2]}], {"cv": 2}),
     "seeds": (CLASSIFIER, {"random_state": [0, 1], "alpha": [0.0, 1.0]}, {"cv": KFold(3, shuffle=True, random_state=0)}),
-    "early": (clone(CLASSIFIER).set_params(early_stopping=True), {"alpha": [0.0, 1.0]}, {}),
+    "early": (
+        clone(CLASSIFIER).set_params(early_stopping=True, validation_fraction=0.3, n_iter_no_change=1),
+        {"alpha": [0.0, 1.0], "learning_rate_init": [0.03, 0.003]},
+        {"return_train_score": True},
+    ),
+    "early regressor": (
+        clone(REGRESSOR).set_params(early_stopping=True, tol=0.1, n_iter_no_change=1, target_scaling="standard"),
+        {"momentum": [0.0, 0.9], "alpha": [0.0, 10.0]},
+        {},
+    ),
     "regressor": (REGRESSOR, {"momentum": [0.0, 0.9], "alpha": [0.0, 0.1]}, {}),
     "target scaling": (clone(REGRESSOR).set_params(solver="adam"), {"target_scaling": [None, "standard"], "alpha": [0.0, 0.1]}, {}),
     "adaptive": (clone(REGRESSOR).set_params(learning_rate="adaptive"), {"momentum": [0.0, 0.9]}, {}),
@@ -51,7 +60,10 @@ ALIKE = {
 
 @pytest.mark.parametrize(
     ("name", "weights"),
-    [*((name, None) for name in ALIKE), ("numbers", WEIGHT), ("regressor", WEIGHT), ("shapes", WEIGHT)],
+    [
+        *((name, None) for name in ALIKE),
+        *((name, WEIGHT) for name in ("numbers", "regressor", "shapes", "early", "early regressor")),
+    ],
 )
 def test_scores_are_those_of_a_grid_search(name, weights):
     estimator, grid, given = ALIKE[name]
@@ -72,13 +84,14 @@ def test_scores_are_those_of_a_grid_search(name, weights):
     assert ours.best_params_ == theirs.best_params_
     assert ours.score(X, Y) == pytest.approx(theirs.score(X, Y))
     assert np.array_equal(ours.predict(X), theirs.predict(X))
-    assert bool(ours.alone_) == (name in ("shapes", "early", "adaptive"))
+    assert bool(ours.alone_) == (name in ("shapes", "adaptive"))
 
 
+@pytest.mark.parametrize("early", [False, True])
 @pytest.mark.parametrize(
     "backend", ["numpy", "torch", "jax", pytest.param("tensorflow", marks=pytest.mark.slow)]
 )
-def test_each_candidate_ends_as_its_own_fit(backend):
+def test_each_candidate_ends_as_its_own_fit(backend, early):
     pytest.importorskip(backend)
     from multimlp.estimators._members import Fitting
 
@@ -90,6 +103,9 @@ def test_each_candidate_ends_as_its_own_fit(backend):
     if backend not in ("numpy", "torch"):
         settings = settings[:2]
     given = {"backend": backend, "dtype": "float64", "max_iter": 20}
+    if early:
+        given |= {"early_stopping": True, "validation_fraction": 0.3, "tol": 0.0}
+        settings[0]["learning_rate_init"] = 0.1
     alone = [clone(CLASSIFIER).set_params(**given, **s).fit(X, Y) for s in settings]
     together = [clone(CLASSIFIER).set_params(**given, **s) for s in settings]
     fitting = Fitting(together, X, Y, None)
@@ -99,7 +115,9 @@ def test_each_candidate_ends_as_its_own_fit(backend):
         assert one.n_iter_ == other.n_iter_
         assert one.t_ == other.t_
         np.testing.assert_allclose(one.loss_curve_, other.loss_curve_, rtol=1e-11)
-        assert one.best_loss_ == pytest.approx(other.best_loss_, rel=1e-11)
+        assert one.best_loss_ == (None if early else pytest.approx(other.best_loss_, rel=1e-11))
+        assert one.validation_scores_ == other.validation_scores_
+        assert one.best_validation_score_ == other.best_validation_score_
         for a, b in zip(one.coefs_, other.coefs_, strict=True):
             np.testing.assert_allclose(a, b, rtol=0, atol=1e-11)
 
@@ -127,6 +145,63 @@ def test_a_candidate_that_diverges_gets_the_error_score():
     assert "2 fits of 2 failed" in raised.value.__notes__[0]
 
 
+def test_rows_held_out_of_which_nothing_is_finite_end_a_candidate_alone():
+    estimator = MLPRegressor(
+        hidden_layer_sizes=100, activation="identity", solver="sgd", max_iter=20, early_stopping=True, random_state=0
+    )  # fmt: skip
+    grid = {"learning_rate_init": [1.0, 0.001, 1e200]}
+    theirs, ours = GridSearchCV(estimator, grid, cv=2), MLPSearchCV(estimator, grid, cv=2)
+    for search in (theirs, ours):
+        with pytest.warns(FitFailedWarning, match="2 fits"):
+            search.fit(X, Y)
+    np.testing.assert_allclose(
+        ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"], rtol=1e-6
+    )
+    assert np.isnan(ours.cv_results_["mean_test_score"]).tolist() == [False, False, True]
+    assert not ours.alone_
+
+
+def broken(estimator, X, y):
+    raise TypeError("no such score")
+
+
+def test_a_scorer_that_fails_costs_its_own_scores_alone(tmp_path):
+    given = {"cv": 2, "scoring": {"good": "accuracy", "bad": broken}, "refit": "good"}
+    theirs = GridSearchCV(CLASSIFIER, {"alpha": [0.0, 1.0]}, **given)
+    with pytest.warns(UserWarning, match="no such score"):
+        theirs.fit(X, Y)
+    ours = MLPSearchCV(CLASSIFIER, {"alpha": [0.0, 1.0]}, checkpoint=tmp_path, **given)
+    for _ in range(2):
+        with pytest.warns(
+            FitFailedWarning, match="4 fits of 4 could not be scored by every scorer.*no such score"
+        ):
+            ours.fit(X, Y)
+        for key in ("mean_test_good", "mean_test_bad", "rank_test_bad", "rank_test_good"):
+            np.testing.assert_allclose(ours.cv_results_[key], theirs.cv_results_[key], err_msg=key)
+    with pytest.raises(TypeError, match="no such score"):
+        clone(ours).set_params(error_score="raise", checkpoint=None).fit(X, Y)
+
+
+def test_whatever_a_fit_raises_gets_the_error_score():
+    def own_loss(outputs, y):
+        raise RuntimeError("not today")
+
+    for estimator in (CLASSIFIER, clone(CLASSIFIER).set_params(solver="lbfgs")):
+        search = MLPSearchCV(estimator, {"loss": ["log_loss", own_loss]}, cv=2)
+        with pytest.warns(FitFailedWarning, match="2 fits of 4 failed.*RuntimeError: not today"):
+            search.fit(X, Y)
+        assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True]
+
+
+def test_who_decides_is_asked_before_anything_is_fitted(monkeypatch):
+    monkeypatch.setattr(MLPSearchCV, "_scored", None)
+    for refit in (True, "recall"):
+        with pytest.raises(
+            InputError, match="refit: with several scorers expected the name of the one that decides"
+        ):
+            MLPSearchCV(CLASSIFIER, {"alpha": [0.0]}, scoring=["accuracy", "f1_macro"], refit=refit).fit(X, Y)
+
+
 def test_without_a_refit_there_is_nothing_to_predict_with():
     search = MLPSearchCV(CLASSIFIER, {"alpha": [0.1]}, cv=2, refit=False).fit(X, Y)
     assert search.best_params_ == {"alpha": 0.1}
@@ -135,6 +210,12 @@ def test_without_a_refit_there_is_nothing_to_predict_with():
         MLPSearchCV(CLASSIFIER, {"alpha": [0.1]}).predict(X)
     chosen = MLPSearchCV(CLASSIFIER, {"alpha": [0.1, 0.2]}, cv=2, refit=lambda results: 1).fit(X, Y)
     assert chosen.best_params_ == {"alpha": 0.2}
+    chosen.set_params(scoring=["accuracy", "f1_macro"]).fit(X, Y)
+    assert chosen.best_params_ == {"alpha": 0.2}
+    with pytest.raises(
+        InputError, match="refit: a function has chosen by several scores, accuracy, f1_macro"
+    ):
+        chosen.score(X, Y)
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import warnings
 
 import numpy as np
 import pytest
-from libraries import TRAINING
+from libraries import COMPILED, TRAINING
 
 import multimlp as mm
 from multimlp import data, files, losses
 from multimlp.backend import load_backend
 from multimlp.cli import main
-from multimlp.errors import DataError, InputError, MultimlpError, ShapeError
+from multimlp.errors import DataError, InputError, MultimlpError, NonFiniteLossError, ShapeError
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.standard_normal((12, 3)).astype(np.float32), np.arange(12) % 2
@@ -26,6 +27,9 @@ def fit(backend, *args, **options):
 
 
 every_backend = pytest.mark.parametrize("backend", TRAINING)
+ALL = [pytest.param(n, marks=pytest.mark.slow) if n in COMPILED else n for n in TRAINING]
+every_backend_slowly = pytest.mark.parametrize("backend", ALL)
+"""Where libraries that compile take seconds for each case."""
 
 
 def one_short(outputs, y):
@@ -68,6 +72,54 @@ def test_a_penalty_is_one_number(backend):
 def test_weights_weigh(backend, weights, said):
     with pytest.raises(DataError, match=said):
         fit(backend, X, Y, sample_weight=weights)
+
+
+def test_what_is_masked_does_not_count_as_what_lies_behind_the_mask():
+    pytest.importorskip("sklearn")
+    from multimlp.estimators import MLPClassifier, RealMLPClassifier
+    from multimlp.frames import Schema
+
+    hidden = np.ma.masked_array(X, mask=X > 1)
+    params, said = MLP.init(0, "numpy"), r": \d+ values of a masked array are masked; fill them in"
+    ones = np.ma.masked_array(np.ones(12), mask=Y == 1)
+    for call, where in (
+        (lambda: fit("numpy", hidden, Y), "X"),
+        (lambda: fit("numpy", X, np.ma.masked_array(Y, mask=Y == 1)), "y"),
+        (lambda: fit("numpy", X, Y, sample_weight=ones), "sample_weight"),
+        (lambda: fit("numpy", X, Y, validation=(hidden, Y)), "validation X"),
+        (lambda: mm.predict(MLP, params, hidden), "X"),
+        (lambda: data.Standardizer.fit(hidden), "X"),
+        (lambda: MLPClassifier(2).fit(hidden, Y), "X"),
+        (lambda: MLPClassifier(2).fit(X, Y, sample_weight=ones), "sample_weight"),
+        (lambda: MLPClassifier(2, max_iter=1).fit(X, Y).predict(hidden), "X"),
+        (lambda: RealMLPClassifier().fit(X, np.ma.masked_array(Y, mask=Y == 1)), "y"),
+    ):
+        with pytest.raises(DataError, match=where + said):
+            call()
+    nothing = np.ma.masked_array(X, mask=np.zeros(X.shape, bool))
+    assert fit("numpy", nothing, Y).history == fit("numpy", X, Y).history
+    columns = Schema.of(np.ma.masked_invalid(np.where(X > 1, np.inf, X)))
+    assert [column.missing for column in columns.columns] == (X > 1).any(axis=0).tolist()
+    names = np.ma.masked_array(np.asarray(["a", "b"] * 6), mask=Y == 1)
+    stamps = np.ma.masked_array(np.arange(12).astype("datetime64[D]"), mask=Y == 1)
+    encoded = Schema.of({"n": names, "t": stamps}).encode({"n": names, "t": stamps})
+    assert (
+        (encoded.codes[:, 0] == -1).tolist() == np.isnan(encoded.numbers[:, 0]).tolist() == (Y == 1).tolist()
+    )
+
+
+def test_sparse_matrices_are_to_be_made_dense():
+    sparse = pytest.importorskip("scipy.sparse")
+    for kind in (sparse.csr_matrix, sparse.csr_array, sparse.coo_array):
+        for call in (
+            lambda kind=kind: fit("numpy", kind(X), Y),
+            lambda kind=kind: mm.predict(MLP, MLP.init(0, "numpy"), kind(X)),
+        ):
+            with pytest.raises(
+                DataError,
+                match=r"X: expected an array, got a sparse matrix; make it dense first, X.toarray\(\)",
+            ):
+                call()
 
 
 @pytest.mark.parametrize("where", ["X", "y", "sample_weight"])
@@ -118,6 +170,197 @@ def test_a_stream_of_no_weight_is_refused(backend):
 
 
 @every_backend
+def test_an_epoch_without_batches_is_refused(backend):
+    once = iter([(X[:4], Y[:4])])
+    with pytest.raises(DataError, match="X: there are no batches in epoch 2"):
+        fit(backend, lambda: once, epochs=2)
+
+
+def by_hand(params, batches, rate):
+    """Gradient descent on the mean squared error of a network with tanh, a step a batch."""
+    (w1, b1), (w2, b2) = ((np.asarray(weight), np.asarray(bias)) for weight, bias in params)
+    losses = []
+    for inputs, targets in batches:
+        hidden = np.tanh(inputs @ w1 + b1)
+        error = hidden @ w2 + b2 - targets[:, None]
+        losses.append(np.mean(error**2))
+        slope = 2 * error / len(inputs)
+        below = slope @ w2.T * (1 - hidden**2)
+        w2, b2 = w2 - rate * hidden.T @ slope, b2 - rate * slope.sum(0)
+        w1, b1 = w1 - rate * inputs.T @ below, b1 - rate * below.sum(0)
+    return (w1, b1, w2, b2), losses
+
+
+SIZES = (2, 5, 1, 4)
+SLOWLY = [("jax", {"shards": 2}), *((name, {}) for name in COMPILED)]
+WAYS = [
+    *((name, {}) for name in TRAINING if name not in COMPILED),
+    ("numpy", {"compile": "none"}),
+    ("numpy", {"compile": "numba"}),
+    ("numpy", {"shards": 2}),
+    *(pytest.param(*way, marks=pytest.mark.slow) for way in SLOWLY if way[0] in COMPILED),
+]
+
+
+@pytest.mark.parametrize(("backend", "given"), WAYS)
+def test_a_batch_is_a_step_whatever_its_size(backend, given):
+    if given.get("compile") == "numba":
+        pytest.importorskip("numba")
+    if "float64" not in load_backend(backend).capabilities.dtypes:
+        pytest.skip("no float64")
+    mlp, wide = mm.MLP(3, 4, 1, activation="tanh"), X.astype(np.float64)
+    cuts = np.cumsum((0, *SIZES))
+    batches = [(wide[i:j], Y[i:j] * 1.0) for i, j in itertools.pairwise(cuts)]
+    start = mlp.init(0, "numpy", "float64")
+    expected, losses = by_hand(start, batches * 2, 0.1)
+    found = mm.fit(
+        mlp, lambda: iter(batches), loss="mse", optimizer=mm.optimizers.sgd(0.1), params=start, epochs=2, validation=None,
+        progress=False, backend=backend, dtype="float64", **given,
+    )  # fmt: skip
+    for leaf, wanted in zip(mm.tree.leaves(found.params), expected, strict=True):
+        np.testing.assert_allclose(load_backend(backend).to_numpy(leaf), wanted, rtol=0, atol=1e-12)
+    means = [np.dot(losses[i : i + 4], SIZES) / sum(SIZES) for i in (0, 4)]
+    np.testing.assert_allclose(found.history["loss"], means, rtol=1e-12)
+
+
+@pytest.mark.parametrize("train", [mm.fit, lambda mlp, X, **given: mm.sweep(mlp, {"seed": [0]}, X, **given)])
+def test_batches_come_as_they_are(train):
+    batches = lambda: iter([(X[:4], Y[:4]), (X[4:], Y[4:])])  # noqa: E731
+    with pytest.raises(InputError, match="last_batch: 'drop' leaves out rows"):
+        train(MLP, batches, last_batch="drop", validation=None, progress=False)
+    with pytest.raises(InputError, match="optimizer: 'lbfgs' "):
+        train(MLP, batches, optimizer="lbfgs", validation=None, progress=False)
+
+
+@every_backend
+@pytest.mark.parametrize("weight", [1e-60, 1e-40, 1e32, 1e37])
+def test_weights_that_the_dtype_cannot_add_up_are_refused(backend, weight):
+    for given in ((X, Y), (lambda: iter([(X, Y, np.full(12, weight))]),)):
+        weights = {"sample_weight": np.full(12, weight)} if len(given) == 2 else {}
+        with pytest.raises(DataError, match="sample_weight: expected weights whose sum float32 can compute"):
+            fit(backend, *given, dtype="float32", **weights)
+
+
+def test_small_and_large_weights_are_as_good_as_others():
+    plain = fit("numpy", X, Y, dtype="float64").history["loss"]
+    for weight in (1e-60, 1e-20, 1e37):
+        weighted = fit("numpy", X, Y, dtype="float64", sample_weight=np.full(12, weight)).history["loss"]
+        np.testing.assert_allclose(weighted, plain, rtol=1e-12)
+    fit("numpy", X, Y, dtype="float32", sample_weight=np.where(np.arange(12) == 3, 1e-60, 1.0))
+
+
+def test_rows_held_out_are_not_all_that_count():
+    from multimlp.training._orders import held_out
+
+    weights = np.zeros(12)
+    weights[held_out(0, 12, 3)] = 1.0
+    with pytest.raises(
+        DataError, match="all weights of the rows that validation leaves to train on are zero"
+    ):
+        fit("numpy", X, Y, sample_weight=weights, validation=0.25)
+    with pytest.raises(DataError, match="all weights of the rows that validation holds out are zero"):
+        fit("numpy", X, Y, sample_weight=1.0 - weights, validation=0.25)
+
+
+@every_backend_slowly
+def test_rows_to_validate_on_weigh_what_they_weigh(backend):
+    from multimlp.training._orders import held_out
+
+    weights, rows = np.linspace(0, 3, 12), held_out(0, 12, 6)
+    split = fit(backend, X, Y, sample_weight=weights, validation=0.5)
+    given = fit(backend, X, Y, validation=(X[rows], Y[rows], weights[rows]))
+    swept = mm.sweep(
+        MLP, {"seed": [0, 1]}, X, Y, sample_weight=weights, validation=0.5, epochs=1, batch_size=4, progress=False, backend=backend,
+    )  # fmt: skip
+    library = load_backend(backend)
+    for params, found in (
+        (split.params, split.history["val_loss"][-1]),
+        (given.params, given.history["val_loss"][-1]),
+        (swept.params(1), swept.table[1]["val_loss"]),
+    ):
+        outputs = MLP(mm.tree.map(library.to_numpy, params), X[rows])
+        expected = np.average(losses.cross_entropy(outputs, Y[rows]), weights=weights[rows])
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert (
+        fit(backend, X, Y, validation=(X, Y)).history == fit(backend, X, Y, validation=(X, Y, None)).history
+    )
+
+
+@pytest.mark.parametrize(
+    ("weights", "error", "said"),
+    [
+        (
+            np.zeros(12),
+            DataError,
+            "validation sample_weight: all weights are zero, so there is nothing to validate on",
+        ),
+        (-np.ones(12), DataError, "validation sample_weight: expected weights >= 0"),
+        (np.ones(11), ShapeError, "validation sample_weight: expected shape"),
+    ],
+)
+def test_weights_to_validate_with_are_checked(weights, error, said):
+    with pytest.raises(error, match=said):
+        fit("numpy", X, Y, validation=(X, Y, weights))
+
+
+FACTOR = [1.0]
+
+
+def factor():
+    return FACTOR[0]
+
+
+def own_loss(outputs, y):
+    return losses.cross_entropy(outputs, y) * factor()
+
+
+def own_penalty(params):
+    return mm.array_namespace(params[0].weight).sum(params[0].weight ** 2) * factor()
+
+
+def own_model(params, inputs, key=None):
+    return MLP(params, inputs) * factor()
+
+
+OWN = {
+    "loss": {"loss": own_loss},
+    "regularizer": {"regularizer": own_penalty},
+    "model": {"mlp": own_model},
+    "optimizer": {"optimizer": mm.optimizers.sgd(learning_rate=lambda step: 0.1 * factor())},
+}
+
+
+@pytest.mark.parametrize(
+    ("backend", "part"),
+    [
+        *(
+            pytest.param(b, part, marks=pytest.mark.slow)
+            for b in COMPILED
+            for part in OWN
+            if (b, part) != ("jax", "loss")
+        ),
+        *((b, part) for b in TRAINING if b not in COMPILED for part in OWN),
+        *(("jax", "loss") for b in COMPILED if b == "jax"),
+    ],
+)
+def test_functions_of_ones_own_are_read_anew_in_each_fit(backend, part):
+    """A compiled program has what they read as constants, so it is not for the next fit."""
+    given = {"optimizer": mm.optimizers.sgd(0.1), "mlp": MLP, **OWN[part]}
+
+    def trained(factor):
+        FACTOR[0] = factor
+        settings = {"epochs": 2, "validation": None, "progress": False, "batch_size": 4, "backend": backend}
+        found = mm.fit(X=X, y=Y, params=MLP.init(0, "numpy"), **settings, **given)
+        return found.history["loss"]
+
+    try:
+        first, second = trained(1.0), trained(3.0)
+    finally:
+        FACTOR[0] = 1.0
+    assert abs(first[1] - second[1]) > 1e-3
+
+
+@every_backend
 @pytest.mark.parametrize("jit", [False, True])
 def test_the_slope_of_a_singular_determinant_is_never_zero_in_silence(backend, jit):
     """It is the matrix of cofactors; libraries that divide by what they decompose the matrix into do not have it."""
@@ -160,6 +403,39 @@ def test_no_variance_is_negative(backend):
         warnings.simplefilter("ignore")
         found = float(mm.array_namespace(x).var(x, correction=5))
     assert not found < 0
+
+
+@every_backend_slowly
+def test_the_last_step_may_be_the_one_that_diverges(backend):
+    """Its loss is known only after the next one."""
+    given = {"optimizer": mm.optimizers.sgd(1e38), "batch_size": None, "dtype": "float32"}
+    wide = 1e30 * X
+    with pytest.raises(
+        NonFiniteLossError, match="the parameters became infinite or NaN in the last steps of epoch 1"
+    ):
+        fit(backend, wide, Y, **given)
+    for callbacks in ([], [lambda run: None]):
+        swept = mm.sweep(
+            MLP, {"learning_rate": [1e38, 0.0]}, wide, Y, epochs=1, validation=None, progress=False, backend=backend,
+            callbacks=callbacks, **given,
+        )  # fmt: skip
+        assert np.isnan(swept.table.column("loss")).tolist() == [True, False]
+        assert swept.best.index == 1
+
+
+def test_estimators_for_tables_do_not_decide_on_nan():
+    pytest.importorskip("sklearn")
+    from multimlp.estimators import RealMLPRegressor, TabMRegressor
+
+    options = {"hidden_layer_sizes": [4], "random_state": 0, "validation_fraction": 0, "n_epochs": 1}
+    with pytest.raises(NonFiniteLossError, match="the parameters became infinite or NaN in epoch 1"):
+        TabMRegressor(learning_rate=1e39, n_members=2, **options).fit(X, Y * 1.0)
+    model = RealMLPRegressor(**options).fit(X, Y * 1.0)
+    layers, huge = model._members[0].fitted.network, X.astype(np.float64)
+    layers._params = mm.tree.map(lambda leaf: leaf * np.float32(1e30), layers.params)
+    huge[3, 1] = 1e4
+    with pytest.raises(DataError, match=r"a network's outputs are NaN or infinite, first for row \d"):
+        model.predict(huge)
 
 
 STAMPS = 1_700_000_000.0 + np.arange(1, 41)

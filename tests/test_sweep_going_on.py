@@ -144,7 +144,8 @@ def test_loggers_have_a_file_for_each_candidate(tmp_path):
     swept({"seed": [1, 2]}, callbacks=[log], backend="numpy")
     assert [len((tmp_path / f"history-{i}.csv").read_text().splitlines()) for i in (0, 1)] == [3, 3]
     with pytest.raises(
-        InputError, match=r"path: all candidates of a sweep would write to .*put \{candidate\} into it"
+        InputError,
+        match=r"path: all candidates of a sweep, or networks of an estimator, would write to .*put \{candidate\} into it",
     ):
         swept(
             {"seed": [1, 2]},

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
 
 import numpy as np
 import pytest
 from libraries import TRAINING
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import multimlp as mm
-from multimlp import blocks, tree
+from multimlp import blocks, estimators, tree
 from multimlp.errors import DataError, InputError
 from multimlp.estimators import RealMLPClassifier, RealMLPRegressor, TabMClassifier, TabMRegressor
-from multimlp.estimators.tabular import _realmlp, _tabm
+from multimlp.estimators.tabular import _calibration, _realmlp, _tabm
 from multimlp.estimators.tabular._calibration import best_temperature, probabilities
 from multimlp.estimators.tabular._preparation import Preparation
 from multimlp.frames import Schema
@@ -203,6 +206,130 @@ def test_weights_of_rows_and_classes_are_heeded():
         TABLE, CLASSES
     )
     assert np.array_equal(only.predict_proba(TABLE), same.predict_proba(TABLE))
+
+
+def rows_of(table, chosen):
+    return {name: [values[i] for i in chosen] for name, values in table.items()}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_rows_of_no_weight_are_as_if_they_were_not_there(name):
+    classifier, regressor, given = MODELS[name]
+    options = {**SMALL, **given, "n_epochs": 5}
+    counted = np.flatnonzero(np.arange(N) % 7)
+    weights = np.isin(np.arange(N), counted) * 2.0
+    wild = np.where(weights > 0, NUMBERS, 1e9)
+    for make, targets in ((classifier, CLASSES), (regressor, wild)):
+        some = make(**options).fit(rows_of(TABLE, counted), targets[counted], np.full(len(counted), 2.0))
+        every = make(**options).fit(TABLE, targets, sample_weight=weights)
+        assert every.best_epochs_ == some.best_epochs_
+        assert np.array_equal(every.predict(TABLE), some.predict(TABLE))
+
+
+def test_weights_count_in_errors_as_rows_that_come_so_often():
+    rng = np.random.default_rng(0)
+    counts = rng.integers(1, 4, 40)
+    repeated = np.repeat(np.arange(40), counts)
+    outputs = rng.standard_normal((40, 3)) * 2
+    y = (outputs + rng.gumbel(size=(40, 3))).argmax(axis=1)
+    for found in (
+        lambda o, t, w: _calibration.log_loss(probabilities(o), t, w),
+        best_temperature,
+        lambda o, t, w: RealMLPClassifier()._judge(t, w)(o),
+    ):
+        assert found(outputs, y, counts) == pytest.approx(
+            found(outputs[repeated], y[repeated], None), rel=1e-6
+        )
+        assert found(outputs, y, counts) != pytest.approx(found(outputs, y, None), rel=1e-3)
+    targets = rng.standard_normal((40, 2))
+    for output, width in (("mean", 2), ("quantile", 6), ("gaussian", 4)):
+        model = RealMLPRegressor(output=output)
+        said = rng.standard_normal((40, width))
+        expected = model._judge(targets[repeated], None)(said[repeated])
+        assert model._judge(targets, counts)(said) == pytest.approx(expected, rel=1e-12)
+    scale, same = model._standard(targets, counts), model._standard(targets[repeated], None)
+    np.testing.assert_allclose([scale.mean, scale.deviation], [same.mean, same.deviation], rtol=1e-12)
+
+
+def test_an_estimator_whose_fit_failed_is_none():
+    epochs = []
+
+    def fails(run):
+        epochs.append(run.epoch)
+        if len(epochs) == 7:
+            raise RuntimeError("enough")
+
+    model = RealMLPRegressor(**{**SMALL, "n_epochs": 3}, n_folds=3)
+    model.fit(TABLE, NUMBERS).set_params(callbacks=[fails])
+    with pytest.raises(RuntimeError, match="enough"):
+        model.fit(TABLE, NUMBERS)
+    with pytest.raises(NotFittedError):
+        model.predict(TABLE)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+def test_ctrl_c_ends_all_networks(monkeypatch):
+    def interrupt(run):
+        if run.epoch == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    model = RealMLPRegressor(**{**SMALL, "n_epochs": 5}, n_folds=3, callbacks=[interrupt])
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.warns(UserWarning, match="interrupted by user"):
+            model.fit(TABLE, NUMBERS)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert [len(curve) for curve in model.loss_curves_] == [2]
+    assert np.isfinite(model.predict(TABLE)).all()
+    monkeypatch.setattr("multimlp.training._loop._DeferredInterrupt.asked", True)
+    with pytest.raises(KeyboardInterrupt):  # there is not even one epoch
+        model.fit(TABLE, NUMBERS)
+    assert not model.__sklearn_is_fitted__()
+
+
+def test_each_network_has_a_log_of_its_own(tmp_path):
+    log = mm.callbacks.CSVLogger(tmp_path / "network-{candidate}.csv")
+    RealMLPRegressor(**{**SMALL, "n_epochs": 2}, n_folds=2, callbacks=[log]).fit(TABLE, NUMBERS)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["network-0.csv", "network-1.csv"]
+    with pytest.raises(InputError, match="networks of an estimator, would write to"):
+        RealMLPRegressor(**SMALL, n_repeats=2, callbacks=[mm.callbacks.CSVLogger(tmp_path / "one.csv")]).fit(
+            TABLE, NUMBERS
+        )
+
+
+def test_what_a_callback_restores_is_kept_where_nothing_is_held_out():
+    stopping = mm.callbacks.EarlyStopping("loss", mode="max", patience=9)
+    options = {**SMALL, "validation_fraction": 0, "version": "TD-S"}
+    model = RealMLPRegressor(**{**options, "n_epochs": 4}, callbacks=[stopping]).fit(TABLE, NUMBERS)
+    assert model.best_epochs_ == [stopping.best_epoch] == [1]
+    _, params = model.to_chain()
+    for kept, best in zip(mm.tree.leaves(params), mm.tree.leaves(stopping.best_params), strict=True):
+        assert np.array_equal(kept, best)
+
+
+def test_predictions_are_those_of_the_fit_whatever_is_set_since(tmp_path):
+    model = RealMLPRegressor(**{**SMALL, "n_epochs": 4}, output="quantile").fit(TABLE, NUMBERS)
+    before = model.predict_quantiles(TABLE), model.predict(TABLE)
+    model.set_params(quantiles=(0.25, 0.5, 0.75), output="gaussian")
+    model.save(tmp_path / "model.safetensors")
+    for one in (model, estimators.load(tmp_path / "model.safetensors"), pickle.loads(pickle.dumps(model))):
+        assert np.array_equal(one.predict_quantiles(TABLE), before[0])
+        assert np.array_equal(one.predict(TABLE), before[1])
+        assert not hasattr(one, "predict_distribution")
+
+
+def test_whole_numbers_that_float64_does_not_tell_apart_are_no_categories():
+    table = {"id": [2**60, 2**60 + 1] * 10, "a": range(20)}
+    with pytest.raises(
+        DataError, match=r"the column 'id' holds categories that are whole numbers of 2\^53 or more"
+    ):
+        Schema.of(table, ["id"])
+    assert len(Schema.of({**table, "id": [str(i) for i in table["id"]]}).columns[0].categories) == 2
+    with pytest.raises(DataError, match="the column 'id' holds a number beyond float64"):
+        Schema.of({"id": [10**400] * 20})
+    with pytest.raises(InputError, match="two columns are called '1'"):
+        Schema.of({1: range(3), "1": range(3)})
 
 
 @pytest.mark.parametrize(

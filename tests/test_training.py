@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from multimlp import callbacks, losses, optimizers, regularizers, tree
+from multimlp import callbacks, losses, metrics, optimizers, regularizers, tree
 from multimlp.backend import load_backend
 from multimlp.errors import (
     CapabilityError,
@@ -18,7 +18,7 @@ from multimlp.errors import (
     ShapeError,
 )
 from multimlp.mlp import MLP, Dense
-from multimlp.training import fit, predict
+from multimlp.training import fit, predict, sweep
 from multimlp.training._evaluation import bucket
 
 RNG = np.random.default_rng(0)
@@ -240,6 +240,25 @@ def test_validation_pair_is_what_it_says():
     np.testing.assert_allclose(result.history["val_accuracy"][-1], np.mean(outputs.argmax(1) == held[1]))
 
 
+def test_every_metric_has_a_figure_of_its_own():
+    wider = metrics.with_options("top_k_accuracy", k=3)
+
+    def loss(outputs, targets):
+        return 0.0
+
+    found = small(metrics=["accuracy", {"name": "top_k_accuracy", "options": {"k": 2}}, metrics.roc_auc])
+    assert set(found.history) == {"loss", "val_loss", "val_accuracy", "val_top_k_accuracy", "val_roc_auc"}
+    for two, name in (
+        (["accuracy", "accuracy"], "val_accuracy"),
+        (["top_k_accuracy", wider], "val_top_k_accuracy"),
+        ([loss], "val_loss"),
+    ):
+        with pytest.raises(InputError, match=f"metrics: two figures would be called '{name}'"):
+            small(metrics=two)
+        with pytest.raises(InputError, match=f"metrics: two figures would be called '{name}'"):
+            sweep(MLP(6, 5, 3), {"seed": [0]}, X, LABELS, metrics=two, progress=False)
+
+
 def test_the_last_batch_is_kept_or_dropped():
     kept, dropped = small(validation=None, epochs=1), small(validation=None, epochs=1, last_batch="drop")
     assert int(kept.optimizer_state.step) == 5
@@ -345,9 +364,14 @@ def test_early_stopping_restores_the_best():
     result = small(epochs=400, optimizer=optimizers.adam(0.05), callbacks=[stopper])
     assert "has not improved for 3 epochs" in result.stopped
     assert result.epochs == stopper.best_epoch + 3
-    assert result.history["val_loss"][stopper.best_epoch - 1] == min(result.history["val_loss"])
+    assert (
+        result.history["val_loss"][stopper.best_epoch - 1] == min(result.history["val_loss"]) == stopper.best
+    )
     again = small(epochs=stopper.best_epoch, optimizer=optimizers.adam(0.05))
     assert largest_difference(result, again) == 0.0
+    highest = callbacks.EarlyStopping("val_accuracy", mode="max")
+    assert highest.best == -np.inf
+    assert max(small(epochs=3, callbacks=[highest]).history["val_accuracy"]) == highest.best
 
 
 @pytest.mark.parametrize("name", ["numpy", "torch", "jax", "tensorflow"])
@@ -433,6 +457,74 @@ def test_callbacks_write_what_happened(tmp_path):
     assert [float(row["val_loss"]) for row in rows] == result.history["val_loss"]
     assert [line["loss"] for line in lines] == result.history["loss"]
     assert [line["epoch"] for line in lines] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("way", ["whole", "resumed", "swept"])
+def test_batches_of_an_epoch_are_those_of_its_number(tmp_path, way):
+    asked = []
+
+    def batches(epoch):
+        asked.append(epoch)
+        rows = np.random.default_rng(epoch).permutation(len(X))
+        for part in np.array_split(rows, 5):
+            yield X[part], LABELS[part]
+
+    settings = dict(
+        epochs=4, progress=False, validation=None, backend="numpy", dtype="float64", optimizer="adam"
+    )
+    rows = [np.random.default_rng(epoch).permutation(len(X)) for epoch in range(4)]
+    parts = [part for order in rows for part in np.array_split(order, 5)]
+    expected = fit(
+        MLP(6, 5, 3), lambda: iter([(X[p], LABELS[p]) for p in parts]), **{**settings, "epochs": 1}
+    )
+    if way == "whole":
+        found = fit(MLP(6, 5, 3), batches, **settings).params
+        assert asked == [0, 1, 2, 3]
+    elif way == "resumed":
+        settings["checkpoint"] = tmp_path / "run.safetensors"
+        for epochs in (1, 3, 4):
+            found = fit(MLP(6, 5, 3), batches, **{**settings, "epochs": epochs}).params
+    else:
+        swept = sweep(MLP(6, 5, 3), {"seed": [1, 2, 0]}, batches, members_per_program=1, **settings)
+        found = swept.params(2)
+    for mine, theirs in zip(tree.leaves(found), tree.leaves(expected.params), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=0 if way != "swept" else 1e-12)
+
+
+def test_a_run_that_was_killed_before_its_checkpoint_does_not_write_an_epoch_twice(tmp_path, monkeypatch):
+    """Records are written before the checkpoint of an epoch; some of them may be there in part alone."""
+    from multimlp.training._checkpoint import Checkpoint
+
+    def run(folder, epochs):
+        folder.mkdir(exist_ok=True)
+        logs = [callbacks.CSVLogger(folder / "h.csv"), callbacks.JSONLinesLogger(folder / "h.jsonl")]
+        return small(epochs=epochs, callbacks=logs, checkpoint=folder / "c.safetensors")
+
+    run(tmp_path / "whole", 5)
+    killed = tmp_path / "killed"
+    run(killed, 2)
+
+    def dies(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "save", dies)
+        with pytest.raises(KeyboardInterrupt):
+            run(killed, 5)
+    with (killed / "h.csv").open("a") as file:
+        file.write("4,0.1")
+    run(killed, 5)
+    for name in ("h.csv", "h.jsonl"):
+        assert (killed / name).read_text() == (tmp_path / "whole" / name).read_text()
+
+
+def test_one_of_the_processes_of_a_run_writes(tmp_path):
+    run = callbacks.Run(None, 1, {}, dict)
+    run.is_main = False
+    for log in (callbacks.CSVLogger(tmp_path / "h.csv"), callbacks.TensorBoardLogger(tmp_path / "board")):
+        with callbacks.watched(run, [log]):
+            log.on_epoch_end(run)
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_epochs_give_the_initial_parameters():

@@ -215,7 +215,19 @@ def clip(g: Reals, count: int, most: Numbers) -> None:
     for j in range(count):
         squares += g[j] * g[j]
     norm = sqrt(squares)
-    if norm > F(limit):
+    if norm > F(1e18):  # the squares may overflow: in units of the largest number
+        unit = F(0)
+        for j in range(count):
+            size = g[j] if g[j] > F(0) else -g[j]
+            unit = size if size > unit else unit
+        squares = F(0)
+        for j in range(count):
+            squares += (g[j] / unit) * (g[j] / unit)
+        norm = sqrt(squares)
+        if norm * unit > F(limit):
+            for j in range(count):
+                g[j] = (g[j] / unit) * (F(limit) / norm)
+    elif norm > F(limit):
         for j in range(count):
             g[j] *= F(limit) / norm
 

@@ -191,9 +191,15 @@ class NumpyKernels(Kernels):
 
     def clip(self, g: np.ndarray, limit: float) -> Call:
         def call() -> None:
-            norm = math.sqrt(np.dot(g, g))
-            if norm > limit:
+            norm, unit = math.sqrt(np.dot(g, g)), 1.0
+            if norm == math.inf:  # its square is, as likely as not
+                unit = float(np.abs(g).max())
+                np.divide(g, unit, out=g)
+                norm = math.sqrt(np.dot(g, g))
+            if norm > limit / unit:
                 np.multiply(g, limit / norm, out=g)
+            elif unit != 1:
+                np.multiply(g, unit, out=g)
 
         return call
 

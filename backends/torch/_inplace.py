@@ -7,6 +7,7 @@ are those with the cheapest way into the library as well as the fewest passes.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -23,6 +24,7 @@ from multimlp.backend import (
     Phase,
     Scalars,
     UpdateRule,
+    squared,
 )
 from multimlp.backends._team import Team
 from multimlp.backends._threads import own_threads_wanted, threads_for
@@ -240,11 +242,22 @@ class TorchKernels(Kernels):
         return super().fused_update(rule, p, g, slots)
 
     def clip(self, g: torch.Tensor, limit: float) -> Call:
-        def call() -> None:
-            norm = torch.linalg.vector_norm(g)
-            g.mul_(limit / norm.clamp_min(limit))
+        most = squared(self.dtype)
 
-        return call
+        def plain() -> None:
+            norm = torch.linalg.vector_norm(g)
+            if norm < most:
+                g.mul_(limit / norm.clamp_min(limit))
+            else:
+                in_units()
+
+        def in_units() -> None:
+            largest = torch.linalg.vector_norm(g, math.inf)
+            unit = torch.where(largest > most, largest, 1.0)
+            norm = torch.linalg.vector_norm(g.div_(unit))
+            g.mul_(torch.where(norm > limit / unit, limit / norm, unit))
+
+        return plain if self.is_cpu else in_units  # on a GPU nobody waits to look at the norm
 
 
 def _inner(targets: torch.Tensor, like: torch.Tensor, out: torch.Tensor) -> Callable[[torch.Tensor], None]:

@@ -11,7 +11,7 @@ from multimlp.backend._capture import Call, Recorder
 from multimlp.backend._catalog import CHECKERS, BackendInfo, available_backends
 from multimlp.backend._compiled import Argument, CompiledKernels, Late, Record, Table, UntranslatableError
 from multimlp.backend._contract import Backend, Capabilities, Function
-from multimlp.backend._convert import convert, host, host_values
+from multimlp.backend._convert import convert, host, host_values, is_sparse, unmasked
 from multimlp.backend._inplace import (
     FusedUpdate,
     InPlaceActivation,
@@ -22,6 +22,7 @@ from multimlp.backend._inplace import (
     UpdateRule,
 )
 from multimlp.backend._op import OPS, Op, op, prepare_all, when_kernels_change
+from multimlp.backend._ranges import squared
 from multimlp.backend._registry import (
     BUILTIN,
     array_namespace,
@@ -90,6 +91,7 @@ __all__ = [
     "host_values",
     "is_array",
     "is_installed",
+    "is_sparse",
     "is_traced",
     "load_backend",
     "op",
@@ -102,6 +104,8 @@ __all__ = [
     "selected",
     "selections",
     "set_backend",
+    "squared",
+    "unmasked",
     "use_backend",
     "when_kernels_change",
 ]

@@ -143,8 +143,13 @@ def _fitting(values: np.ndarray, wide: str, narrow: str, advice: str) -> np.ndar
 
 def host(x: Any, name: str, advice: str = "convert it first, e.g. X.astype(float)") -> np.ndarray | Array:
     """Users' data as a NumPy array or an array of a library: lists, data frames and series are converted; ``advice`` for text."""
+    x = unmasked(x, name)
     if is_array(x) and not (isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind not in "biuf"):
         return x
+    if is_sparse(x):
+        raise DataError(
+            f"{name}: expected an array, got a sparse matrix; make it dense first, {name}.toarray()"
+        )
     if hasattr(x, "to_numpy"):
         try:
             x = x.to_numpy()
@@ -173,6 +178,24 @@ def host(x: Any, name: str, advice: str = "convert it first, e.g. X.astype(float
                 f"{name}: expected numbers, got {type(x).__name__} of {values.dtype}: {error}"
             ) from None
     return values
+
+
+def unmasked(x: Any, name: str) -> Any:
+    """A masked array of which nothing is masked as a plain one, anything else as it is; `DataError` for values that are masked, which
+    would count as whatever lies behind the mask."""
+    if not isinstance(x, np.ma.MaskedArray):
+        return x
+    masked = int(np.ma.count_masked(x))
+    if masked:
+        raise DataError(
+            f"{name}: {masked} values of a masked array are masked; fill them in, {name}.filled(...), or leave their rows out"
+        )
+    return np.asarray(x)
+
+
+def is_sparse(x: Any) -> bool:
+    """Whether it is a sparse matrix or array of SciPy's kind."""
+    return hasattr(x, "tocsr") and hasattr(x, "toarray")
 
 
 def host_values(x: Any, name: str) -> np.ndarray:

@@ -23,6 +23,7 @@ from multimlp._typing import Array
 from multimlp.backend._capture import Call, Captured, Recorder, in_turn
 from multimlp.backend._contract import Backend
 from multimlp.backend._op import Op
+from multimlp.backend._ranges import squared
 
 Task: TypeAlias = tuple[Call, ...]
 """Calls in their order."""
@@ -299,11 +300,14 @@ class Kernels:
 
     def clip(self, g: Array, limit: float) -> Call:
         """``g *= min(1, limit / |g|)``"""
-        m = self.module
+        m, most = self.module, squared(self.dtype)
 
         def call() -> None:
+            largest = m.amax(m.abs(g))
+            unit = m.where(largest > most, largest, m.ones_like(largest))
+            m.divide(g, unit, out=g)
             norm = m.sqrt(m.dot(g, g))
-            m.multiply(g, limit / m.maximum(norm, limit), out=g)
+            m.multiply(g, m.where(norm > limit / unit, limit / norm, unit), out=g)
 
         return call
 

@@ -51,10 +51,15 @@ class Standardizer:
         if X.ndim != 2 or 0 in X.shape:
             raise ShapeError(f"X: expected shape (n, d) with at least one row and column, got {X.shape}")
         groups = X.reshape(-1, 1) if shared else X
-        mean = np.mean(groups, axis=0, dtype=np.float64)
-        scale = np.std(groups, axis=0, dtype=np.float64)
+        low, high = np.min(groups, axis=0), np.max(groups, axis=0)
+        largest = np.max(np.abs([low, high], dtype=np.float64), axis=0)
+        # Where float64 does not hold the squares: in units of the largest number.
+        unit = np.where((largest > _SQUARED) & np.isfinite(largest), largest, 1.0)
+        scaled = groups if np.all(unit == 1) else groups / unit
+        mean = np.mean(scaled, axis=0, dtype=np.float64) * unit
+        scale = np.std(scaled, axis=0, dtype=np.float64) * unit
         # Rounding leaves a tiny deviation in a constant column, which would blow it up.
-        scale[(np.min(groups, axis=0) == np.max(groups, axis=0)) | (scale == 0)] = 1.0
+        scale[(low == high) | (scale == 0)] = 1.0
         columns = (X.shape[1],)
         return cls(np.broadcast_to(mean, columns), np.broadcast_to(scale, columns))
 
@@ -94,6 +99,10 @@ class Standardizer:
                 f"not what Standardizer.to_dict makes: the scale of column {bad[0]} is {scale[bad[0]]}, expected a positive number"
             )
         return cls(mean, scale)
+
+
+_SQUARED = 1e150
+"""About the root of the largest float64."""
 
 
 def _column_values(plain: Mapping[str, Any], key: str) -> np.ndarray:

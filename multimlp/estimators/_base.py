@@ -3,11 +3,12 @@ perceptrons do."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -17,7 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from multimlp import regularizers, tree
 from multimlp.backend import Array, Target, array_namespace, owner, select
-from multimlp.callbacks import as_callbacks
+from multimlp.callbacks import as_callbacks, with_best
 from multimlp.distributed import Group
 from multimlp.errors import DataError, InputError
 from multimlp.estimators import _inputs, _parameters, _policy
@@ -58,7 +59,7 @@ def is_stochastic(estimator: Any) -> bool:
 
 def is_ensemble(estimator: Any) -> bool:
     """Whether several networks are trained at once; AttributeError if not, for methods that need it."""
-    if estimator.n_members is None:
+    if not estimator._has_members:
         raise AttributeError("this is for ensembles; set n_members")
     return True
 
@@ -66,6 +67,7 @@ def is_ensemble(estimator: Any) -> bool:
 class BaseMLP(BaseEstimator):
     """Fitting and the way to the outputs; subclasses say what targets, losses and scores are."""
 
+    loss: Any
     n_members: int | None
     devices: Any
     _numeric_targets = False
@@ -77,6 +79,8 @@ class BaseMLP(BaseEstimator):
     _rate: float
     """The learning rate now."""
     _no_improvement_count: int
+    _trained_as: Learned | None = None
+    """What the outputs of the network mean; None while there is no network."""
     loss_curve_: list[float]
     best_validation_score_: Any
     t_: int
@@ -91,8 +95,9 @@ class BaseMLP(BaseEstimator):
         """The targets that the loss wants."""
         raise TypeError("a subclass says how it encodes its targets")
 
-    def _loss(self) -> Loss:
-        raise TypeError("a subclass says what its loss is")
+    def _loss_of(self, loss: Any) -> Loss:
+        """The loss that a value of the parameter ``loss`` stands for."""
+        raise TypeError("a subclass says what its losses are")
 
     def _width(self) -> int:
         """The number of outputs."""
@@ -118,6 +123,14 @@ class BaseMLP(BaseEstimator):
         """The sample weights, class weights included."""
         return weights
 
+    def _loss(self) -> Loss:
+        """The loss to train with."""
+        return self._loss_of(self.loss)
+
+    def _outputs_loss(self) -> Loss:
+        """The loss that the network was trained with, whatever the parameter says since: its outputs mean what that says."""
+        return self._loss_of(self.loss if self._trained_as is None else self._trained_as.loss)
+
     # ---- ensembles
 
     def _seeds(self, seed: int) -> int | list[int]:
@@ -126,7 +139,11 @@ class BaseMLP(BaseEstimator):
 
     def _mean(self, values: Array) -> Array:
         """One prediction of each row's: an ensemble's mean over its members."""
-        return values if self.n_members is None else over_members(values, "mean")
+        return over_members(values, "mean") if self._has_members else values
+
+    @property
+    def _has_members(self) -> bool:
+        return (self.n_members if self._trained_as is None else self._trained_as.n_members) is not None
 
     def _predicted(self, outputs: Array) -> Array:
         """Probabilities or predictions for the network's outputs: (n, k), (members, n, k) or (members, n)."""
@@ -191,6 +208,8 @@ class BaseMLP(BaseEstimator):
         watchers = as_callbacks(self.callbacks)
         first = not (self.warm_start and hasattr(self, "_network"))
         X, y, weights = self._enter(X, y, sample_weight, first)
+        if not first:
+            self._same_network()
         self._begin(first)
         self._rate = float(self.learning_rate_init)
         group, target = self._where(X)
@@ -209,12 +228,27 @@ class BaseMLP(BaseEstimator):
             if full_batch(self.solver)
             else _policy.Improvement(self, training, holdout, len(y))
         )
-        _policy.train(self, training, source, len(y), judge, watchers)
-        best = None if holdout is None else holdout.best_params
-        self._training = None if full_batch(self.solver) else training
-        self._paused = None
+        with self._learning():
+            _policy.train(self, training, source, len(y), judge, watchers)
+        judged: Any = with_best(watchers) if holdout is None else holdout
+        best = None if judged is None else judged.best_params
+        self._training = self._paused = None
+        if best is None and not full_batch(self.solver):
+            self._training = training
+        elif not full_batch(self.solver):  # `partial_fit` goes on from the best parameters
+            self._paused = Paused.of(training)
         self._keep(training.problem, training.params() if best is None else best)
         return self
+
+    @contextlib.contextmanager
+    def _learning(self) -> Iterator[None]:
+        """Inside, the network of ``loss`` and ``n_members`` is trained; what fails leaves the one there was as it was."""
+        before, self._trained_as = self._trained_as, Learned(self.loss, self.n_members)
+        try:
+            yield
+        except BaseException:
+            self._trained_as = before
+            raise
 
     def _fit_on(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Any:
         """One epoch over the rows given, going on from the last call."""
@@ -247,7 +281,7 @@ class BaseMLP(BaseEstimator):
         self, y: np.ndarray, weights: np.ndarray | None, seed: int, group: Group | None
     ) -> Training:
         """The training of the last call, or of the one that was pickled; its batches fit the rows of this call."""
-        target, mlp, training = self._network.target, self._network.mlp, self._training
+        target, mlp, training = self._network.target, self._same_network(), self._training
         if training is not None:
             old = training.problem
             problem = self._problem(mlp, target, y, weights, old.seed, group, training.steps, old.optimizer)
@@ -269,13 +303,15 @@ class BaseMLP(BaseEstimator):
     ) -> tuple[Array, np.ndarray, np.ndarray | None]:
         """Checked inputs, encoded targets and weights, without the rows that weigh nothing."""
         inputs, labels = _inputs.check_pair(self, X, y, first, self._numeric_targets)
+        if first:  # from here on classes and columns are those of another fit
+            vars(self).pop("_network", None)
         if labels.ndim == 2 and labels.shape[1] == 1:
             labels = column_or_1d(labels, warn=True)
         self._learn_targets(labels, first, classes)
         weights = None
         if sample_weight is not None:
             with _inputs.explained("sample_weight"):
-                given = _inputs.to_host(sample_weight)
+                given = _inputs.to_host(sample_weight, "sample_weight")
                 if np.asarray(given).dtype.kind == "c":
                     raise DataError("sample_weight: expected real numbers, got complex ones")
                 weights = _check_sample_weight(given, np.empty((len(labels), 1)), ensure_non_negative=True)
@@ -320,7 +356,24 @@ class BaseMLP(BaseEstimator):
 
     def _moved(self, target: Target) -> tuple[MLP, Params]:
         """The fitted network, its parameters where they are to be trained further."""
-        return self._network.mlp, on_target(self._network.host_params, target)
+        return self._same_network(), on_target(self._network.host_params, target)
+
+    def _same_network(self) -> MLP:
+        """The network of the last call, with the activations and the dropout of now; `InputError` where it would be another one."""
+        old = self._network.mlp
+        new = self._mlp(old.in_features)
+        members = old.members(self._network.host_params)
+        if members != self.n_members:
+            raise InputError(
+                f"n_members: expected {members}, as in the last call, whose networks training goes on with, got {self.n_members!r}; "
+                "clone the estimator to begin anew"
+            )
+        if new.shapes != old.shapes:
+            raise InputError(
+                "hidden_layer_sizes, activation, loss: training goes on with the network of the last call, whose arrays have the shapes "
+                f"{list(old.shapes.values())}, got those of a network of {list(new.shapes.values())}; clone the estimator to begin anew"
+            )
+        return old if new == old else new
 
     def _problem(
         self,
@@ -390,6 +443,7 @@ class BaseMLP(BaseEstimator):
     def _keep(self, problem: Problem, params: Params) -> None:
         mlp: Any = problem.model
         self._network = Network(mlp, params, problem.dtype)
+        self._trained_as = Learned(self.loss, self.n_members)
         self.n_outputs_ = mlp.out_features
         self.n_layers_ = len(params) + 1
         self.out_activation_ = out_activation(problem.loss)
@@ -450,6 +504,13 @@ class BaseMLP(BaseEstimator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._training = None
+
+
+class Learned(NamedTuple):
+    """Parameters that say what a network's outputs mean, as they were when it was trained."""
+
+    loss: Any
+    n_members: int | None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 
 from multimlp import losses
@@ -16,15 +15,15 @@ from multimlp.backend import Array, owner
 from multimlp.errors import DataError, InputError
 from multimlp.estimators import _inputs
 from multimlp.estimators._base import BaseMLP, is_stochastic, store
-from multimlp.estimators._targets import Labels
+from multimlp.estimators._targets import Labels, class_weights
 from multimlp.losses import Loss
 
 
 def _has_probabilities(estimator: Any) -> bool:
-    if estimator.loss != "log_loss" and losses.get(estimator.loss).activation_function is None:
-        raise AttributeError(
-            f"loss={estimator.loss!r} has no probabilities; use 'log_loss' or 'cross_entropy'"
-        )
+    learned = estimator._trained_as
+    loss = estimator.loss if learned is None else learned.loss
+    if loss != "log_loss" and losses.get(loss).activation_function is None:
+        raise AttributeError(f"loss={loss!r} has no probabilities; use 'log_loss' or 'cross_entropy'")
     return True
 
 
@@ -59,7 +58,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     n_members : int, optional
         So many networks from different initial parameters, trained together; see `EnsembleMLPClassifier`. Default: one network.
     callbacks : sequence
-        See `multimlp.callbacks`.
+        See `multimlp.callbacks`. Where ``early_stopping`` holds no rows out, one that restores the best parameters says which are kept.
     backend, device, dtype : str, optional
         Where to train; by the usual order of precedence. The dtype is that of X (float32, or else float64) if
         nothing else is said.
@@ -140,8 +139,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _encode(self, y: np.ndarray) -> np.ndarray:
         return self._labels.encode(y, self._loss())
 
-    def _loss(self) -> Loss:
-        return self._labels.loss(self.loss)
+    def _loss_of(self, loss: Any) -> Loss:
+        return self._labels.loss(loss)
 
     def _width(self) -> int:
         return self._labels.outputs(self.loss)
@@ -149,8 +148,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _weighted(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return weights
-        with _inputs.explained("class_weight"):
-            of_classes = compute_sample_weight(self.class_weight, y)
+        of_classes = class_weights(self.class_weight, y)
         return of_classes if weights is None else weights * of_classes
 
     def _strata(self, y: np.ndarray) -> np.ndarray | None:
@@ -167,17 +165,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _scores(self, outputs: Array) -> tuple[Array, float]:
         """What decides, and where one number does, the threshold; an ensemble decides by its mean probabilities, if it has any."""
-        if self.n_members is None or self._loss().activation_function is None:
+        loss = self._outputs_loss()
+        if not self._has_members or loss.activation_function is None:
             return self._mean(outputs), 0.0
         with owner(outputs).scope_of(outputs):
-            return self._mean(self._loss().activation(outputs)), 0.5
+            return self._mean(loss.activation(outputs)), 0.5
 
     def _predicted(self, outputs: Array) -> Array:
         """Probabilities of the classes for outputs (..., n, k)."""
         backend = owner(outputs)
         xp = backend.xp
         with backend.scope_of(outputs):
-            chances = self._loss().activation(outputs)
+            chances = self._outputs_loss().activation(outputs)
             if self._labels.multilabel:
                 return chances
             if self._labels.count == 1:
@@ -188,7 +187,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _results(self, outputs: Array) -> dict[str, Array]:
         found = {"label": self._labels.decode(*self._scores(outputs))}
-        if self._loss().activation_function is None:
+        if self._outputs_loss().activation_function is None:
             return found
         return found | {"probabilities": self._mean(self._predicted(outputs))}
 
@@ -209,9 +208,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         self
         """
-        if classes is None and not hasattr(self, "classes_"):
+        if isinstance(self.class_weight, str):
+            raise InputError(
+                f"class_weight: {self.class_weight!r} is about all rows, and partial_fit sees some at a time; give numbers, as "
+                "sklearn.utils.class_weight.compute_class_weight makes them of all labels"
+            )
+        first = not hasattr(self, "_network")  # a call that failed was none
+        if classes is None and first:
             raise InputError("classes must be passed on the first call to partial_fit.")
-        if classes is not None and hasattr(self, "classes_"):
+        if classes is not None and not first:
             given = np.unique(np.asarray(_inputs.to_host(classes)))
             if not np.array_equal(given, self.classes_):
                 raise DataError(

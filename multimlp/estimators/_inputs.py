@@ -13,7 +13,7 @@ from sklearn import get_config
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import validate_data
 
-from multimlp.backend import Array, Backend, owner, owner_of_type
+from multimlp.backend import Array, Backend, owner, owner_of_type, unmasked
 from multimlp.errors import DataError, DTypeError, MultimlpError, ShapeError
 from multimlp.training import all_finite
 
@@ -53,10 +53,10 @@ def _foreign(x: Any) -> Backend | None:
     return None if library is None or library.name == "numpy" else library
 
 
-def to_host(x: Any) -> Any:
-    """Arrays of other libraries as NumPy arrays; anything else as it is."""
+def to_host(x: Any, name: str = "the array") -> Any:
+    """Arrays of other libraries as NumPy arrays; anything else as it is. `DataError` for masked values."""
     library = _foreign(x)
-    return x if library is None else library.to_numpy(x)
+    return unmasked(x, name) if library is None else library.to_numpy(x)
 
 
 @contextlib.contextmanager
@@ -82,13 +82,13 @@ def check_inputs(estimator: Any, X: Any, reset: bool) -> Array:
         return _check_foreign(estimator, X, reset)
     with explained("X"), _numbers_alone(estimator, X):
         return _dense(
-            validate_data(estimator, to_host(X), accept_sparse=["csr", "csc"], dtype=FLOATS, reset=reset)
+            validate_data(estimator, to_host(X, "X"), accept_sparse=["csr", "csc"], dtype=FLOATS, reset=reset)
         )
 
 
 def check_pair(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) -> tuple[Array, np.ndarray]:
     """As `check_inputs`, with targets as a NumPy array of shape (n,) or (n, k)."""
-    y = to_host(y)
+    y = to_host(y, "y")
     if origin_of(X).backend is not None:
         inputs = _check_foreign(estimator, X, reset)
         with explained("y"):
@@ -98,7 +98,7 @@ def check_pair(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) -> tu
     with explained("X, y"), _numbers_alone(estimator, X):
         inputs, targets = validate_data(
             estimator,
-            to_host(X),
+            to_host(X, "X"),
             y,
             accept_sparse=["csr", "csc"],
             dtype=FLOATS,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import math
+import functools
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from multimlp import tree
 from multimlp.backend import Array, Target
 from multimlp.estimators import _parameters
 from multimlp.estimators._base import BaseMLP
-from multimlp.estimators._policy import diverged
+from multimlp.estimators._policy import DivergenceError, Improvement
 from multimlp.estimators._solvers import full_batch
+from multimlp.estimators._stopping import Holdout, split
 from multimlp.mlp import MLP
 from multimlp.optimizers import Optimizer
 from multimlp.regularizers import Regularizer
@@ -27,6 +28,7 @@ from multimlp.training import (
     go_on_with,
     members_that_fit,
     part_of,
+    take_rows,
     worth_cutting,
 )
 from multimlp.training.engines import master_dtype
@@ -35,13 +37,14 @@ from multimlp.tree import Tree
 NUMBERS = ("alpha", "learning_rate_init", "momentum", "beta_1", "beta_2", "epsilon", "dropout")
 """Parameters in which estimators that are fitted together may differ."""
 
+_JUDGED_BYTES = 1 << 26
+"""About how much may be in memory while members are judged by rows held out."""
+
 
 def why_alone(estimator: BaseMLP) -> str | None:
     """Why an estimator cannot be fitted together with others, or None if it can."""
     if full_batch(estimator.solver):
         return f"the solver {estimator.solver!r} searches step lengths"
-    if estimator.early_stopping:
-        return "early_stopping=True scores rows of its own after each epoch"
     if estimator.solver == "sgd" and estimator.learning_rate != "constant":
         return f"learning_rate={estimator.learning_rate!r} changes as training goes"
     if estimator.n_members is not None:
@@ -67,6 +70,8 @@ class Fitting:
     ----------
     errors : list
         What each raised, or None.
+    unfinished : list of bool
+        Whether each ended although there was not enough.
     seconds : float
         Of all of them together.
     alone : str or None
@@ -81,6 +86,7 @@ class Fitting:
         self.alone: str | None = None
         self._given, self._repeats = (X, y, sample_weight), repeats
         self.errors: list[Exception | None] = [_refused(estimator) for estimator in estimators]
+        self.unfinished = [False] * len(estimators)
         sound = [i for i, error in enumerate(self.errors) if error is None]
         if sound:
             lead = estimators[sound[0]]
@@ -88,9 +94,11 @@ class Fitting:
             lead._begin(True)
             group, self._target = lead._where(self._X)
             self._seed = lead._seed()
+            self._holdout: Holdout | None = None
             learned = {k: v for k, v in vars(lead).items() if k not in lead.get_params(deep=False)}
             for i in sound:
                 estimators[i].__dict__.update(copy.copy(learned), loss_curve_=[])
+                estimators[i].validation_scores_ = copy.copy(lead.validation_scores_)
                 estimators[i]._rate = float(estimators[i].learning_rate_init)
             if group is not None:
                 self.alone = "several processes share each of its batches"
@@ -105,6 +113,11 @@ class Fitting:
     def _fit(self, sound: Sequence[int]) -> None:
         lead = self._estimators[sound[0]]
         target = self._target
+        if lead.early_stopping:
+            (self._X, self._y, self._weights), held = split(
+                lead, (self._X, self._y, self._weights), self._seed
+            )
+            self._holdout = Holdout(*held)
         mlp, start = lead._fresh(self._X, target, self._seed)
         problems = [
             self._estimators[i]._problem(mlp, target, self._y, self._weights, self._seed, None) for i in sound
@@ -117,9 +130,10 @@ class Fitting:
         for block in range(0, len(sound), size):
             part = slice(block, block + size)
             members = [self._estimators[i] for i in sound[part]]
-            for place, (params, error) in _train(members, together[part], mlp, start, source, target).items():
+            outcomes = _train(members, together[part], mlp, start, source, target, self._holdout)
+            for place, (params, error, unfinished) in outcomes.items():
                 i = sound[block + place]
-                self.errors[i] = error
+                self.errors[i], self.unfinished[i] = error, unfinished
                 if error is None:
                     features = int(self._X.shape[1])
                     own = dataclasses.replace(
@@ -131,7 +145,7 @@ class Fitting:
         for i in places:
             try:
                 self._estimators[i].fit(*self._given)
-            except ValueError as error:
+            except Exception as error:  # of anybody's callbacks and losses
                 self.errors[i] = error
 
 
@@ -143,7 +157,33 @@ def _refused(estimator: BaseMLP) -> Exception | None:
     return None
 
 
-Outcome = tuple[Tree, Exception | None]
+class Outcome(NamedTuple):
+    """What became of an estimator."""
+
+    params: Tree
+    error: Exception | None = None
+    unfinished: bool = False
+    """Whether training ended although there was not enough."""
+
+
+class _OfMember(Improvement):
+    """When one of them has had enough; who trains them all says what it has learned."""
+
+    def __init__(self, estimator: BaseMLP, holdout: Holdout | None) -> None:
+        super().__init__(estimator, None, holdout, 0)
+        self._holdout = holdout
+
+    def see(self, outputs: np.ndarray, params: Callable[[], Tree]) -> None:
+        """Its outputs for the rows held out, and its parameters."""
+        self._outputs, self._params = outputs, params
+
+    def _score(self, holdout: Holdout) -> float:
+        return holdout.note(self._outputs, self._params, self._estimator._score_of)
+
+    @property
+    def best_params(self) -> Tree:
+        """By the rows held out; None without."""
+        return None if self._holdout is None else self._holdout.best_params
 
 
 def _train(
@@ -153,6 +193,7 @@ def _train(
     start: Tree,
     source: InMemory,
     target: Target,
+    holdout: Holdout | None,
 ) -> dict[int, Outcome]:
     """Train until each has had enough, as `multimlp.estimators._policy.Improvement` says it; by place."""
     together = _joined(estimators, problems, mlp)
@@ -160,27 +201,27 @@ def _train(
     members = np.arange(count)
     params = tree.map(lambda leaf: _repeated(leaf, count, target), start)
     training = Training(part_of(together, members), params)
-    best, waited = np.full(count, math.inf), np.zeros(count)
+    judges = [
+        _OfMember(estimator, None if holdout is None else holdout.for_another()) for estimator in estimators
+    ]
     done: dict[int, Outcome] = {}
     epoch = 0
     while len(done) < count:
         with training.epochs(source, lead.max_iter, epoch) as passes:
             for passed in passes:
                 epoch = passed.number + 1
-                active = np.asarray([i not in done for i in members])
-                losses = passed.member_loss
-                for place in np.flatnonzero(active):
-                    _record(estimators[members[place]], float(losses[place]), source)
-                value = losses[active]
-                own = members[active]
-                waited[own] = np.where(value > best[own] - lead.tol, waited[own] + 1, 0)
-                best[own] = np.fmin(best[own], value)
-                ended = active & ((waited[members] > lead.n_iter_no_change) | ~np.isfinite(losses))
-                ended |= active & (epoch == lead.max_iter)
-                if ended.any():
-                    done.update(
-                        _leaving(estimators, members, np.flatnonzero(ended), training.params(), losses)
-                    )
+                active = [place for place, i in enumerate(members) if i not in done]
+                now = functools.cache(training.params)
+                outputs = {} if holdout is None else _outputs(holdout, mlp, now(), active)
+                for place in active:
+                    i = int(members[place])
+                    own = functools.partial(_own, now, place)
+                    if holdout is not None:
+                        judges[i].see(outputs[place], own)
+                    _record(estimators[i], float(passed.member_loss[place]), source)
+                    ended = _ended(judges[i], estimators[i].loss_, own, epoch == lead.max_iter)
+                    if ended is not None:
+                        done[i] = ended
                 if len(done) == count or worth_cutting(together, count - len(done), len(members)):
                     break
         if training.interrupted:
@@ -189,10 +230,36 @@ def _train(
             kept = np.asarray([i not in done for i in members])
             members = members[kept]
             training = go_on_with(training, part_of(together, members), kept)
-    for i, estimator in enumerate(estimators):
-        estimator.best_loss_ = float(best[i])
-        estimator._no_improvement_count = int(waited[i])
     return done
+
+
+def _ended(judge: _OfMember, loss: float, own: Callable[[], Tree], last: bool) -> Outcome | None:
+    """What became of an estimator after an epoch, the last one or not; None if it goes on."""
+    try:
+        judge.figures(loss)
+    except DivergenceError as error:
+        return Outcome(None, error)
+    reason = judge.verdict()
+    if reason is None and not last:
+        return None
+    best = judge.best_params
+    return Outcome(own() if best is None else best, None, reason is None or judge.gave_up)
+
+
+def _own(params: Callable[[], Tree], place: int) -> Tree:
+    """The parameters of one member, of its own memory: they may be kept when those of the others are gone."""
+    return tree.map(lambda leaf: take_rows(leaf, np.asarray([place]))[0, ...], params())
+
+
+def _outputs(holdout: Holdout, mlp: MLP, params: Tree, places: Sequence[int]) -> dict[int, np.ndarray]:
+    """What members say of the rows held out, so many of them at a time that memory holds what they compute."""
+    each = max(1, _JUDGED_BYTES // (holdout.rows * sum((*mlp.hidden, mlp.out_features)) * 8))
+    found: dict[int, np.ndarray] = {}
+    for start in range(places[0], places[-1] + 1, each):
+        stop = min(start + each, places[-1] + 1)
+        some = tree.map(lambda leaf, part=slice(start, stop): leaf[part, ...], params)
+        found |= zip(range(start, stop), holdout.outputs(mlp, some), strict=True)
+    return found
 
 
 def _joined(estimators: Sequence[BaseMLP], problems: Sequence[Problem], mlp: MLP) -> Problem:
@@ -238,18 +305,3 @@ def _record(estimator: BaseMLP, loss: float, source: InMemory) -> None:
     estimator.t_ += source.rows
     estimator.loss_ = loss
     estimator.loss_curve_.append(loss)
-
-
-def _leaving(
-    estimators: Sequence[BaseMLP],
-    members: np.ndarray,
-    places: np.ndarray,
-    params: Tree,
-    losses: np.ndarray,
-) -> Iterator[tuple[int, Outcome]]:
-    """The parameters of the members that have had enough, or why they have none."""
-    for place in places:
-        i = int(members[place])
-        error = None if math.isfinite(losses[place]) else diverged(estimators[i])
-        own = tree.map(lambda leaf, place=int(place): leaf[place, ...], params)
-        yield i, (own, error)

@@ -46,6 +46,7 @@ def train(
 ) -> None:
     """Train until the judge or a callback stops it, or ``max_iter`` epochs are done."""
     run = Run(training.problem.model, estimator.max_iter, {}, training.params)
+    run.is_main = training.agreement.is_main
     with watched(run, watchers), training.epochs(source, estimator.max_iter) as epochs:
         run.stopped = training.agreement.stopped(run.stopped)
         for epoch in epochs if run.stopped is None else ():
@@ -109,7 +110,7 @@ def _keep_best(estimator: Any, loss: float) -> None:
 class Improvement:
     """For solvers that work on batches: enough when the loss, or the score of the rows held out, improves no more."""
 
-    def __init__(self, estimator: Any, training: Training, holdout: Holdout | None, rows: int) -> None:
+    def __init__(self, estimator: Any, training: Any, holdout: Holdout | None, rows: int) -> None:
         self._estimator, self._training, self._holdout, self._rows = estimator, training, holdout, rows
         best = estimator.best_loss_ if holdout is None else -holdout.best
         self._patience = Patience(
@@ -127,8 +128,7 @@ class Improvement:
             _keep_best(estimator, loss)
             self._figure = loss
             return {}
-        model: Any = self._training.problem.model
-        score = self._holdout.score(model, self._training.params(), estimator._score_of)
+        score = self._score(self._holdout)
         if math.isnan(score) and self._holdout.best_params is None:
             raise diverged(estimator)
         estimator.validation_scores_.append(score)
@@ -137,6 +137,11 @@ class Improvement:
             print(f"Validation score: {score:f}")
         self._figure = -score
         return {"val_score": score}
+
+    def _score(self, holdout: Holdout) -> float:
+        """The score of the parameters of now, which the holdout keeps if it is the best."""
+        model, params = self._training.problem.model, self._training.params()
+        return holdout.note(holdout.outputs(model, params), lambda: params, self._estimator._score_of)
 
     def verdict(self) -> str | None:
         estimator = self._estimator

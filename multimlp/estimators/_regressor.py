@@ -15,6 +15,7 @@ from multimlp.errors import DataError, InputError
 from multimlp.estimators import _inputs, _sklearn_losses
 from multimlp.estimators._base import BaseMLP, is_stochastic, store
 from multimlp.estimators._standard import Standard
+from multimlp.estimators._targets import require_numbers
 from multimlp.losses import Loss
 from multimlp.mlp import Params
 
@@ -99,6 +100,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             raise DataError(f"y: expected {self._targets} targets a row, as in the first call, got {width}")
 
     def _encode(self, y: np.ndarray) -> np.ndarray:
+        require_numbers("y", y)
         y = np.asarray(y, dtype=np.float64) if y.dtype.kind != "f" else y
         loss = self._loss()
         if loss.activation_function is None and self._width() != self._targets:
@@ -132,8 +134,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _in_units(self, params: Params) -> Params:
         return params if self._standard is None else self._standard.folded(params)
 
-    def _loss(self) -> Loss:
-        return _sklearn_losses.for_regression(self.loss, self._targets)
+    def _loss_of(self, loss: Any) -> Loss:
+        return _sklearn_losses.for_regression(loss, self._targets)
 
     def _width(self) -> int:
         return self._loss().outputs_for(self._targets)
@@ -152,7 +154,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _predicted(self, outputs: Array) -> Array:
         with owner(outputs).scope_of(outputs):
-            values = self._loss().activation(outputs)
+            values = self._outputs_loss().activation(outputs)
             if self._standard is not None:
                 values = values * self._as(values, self._standard.deviation) + self._as(
                     values, self._standard.mean

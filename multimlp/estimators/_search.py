@@ -20,6 +20,7 @@ from multimlp.errors import DataError, InputError
 from multimlp.errors.checks import refuse
 from multimlp.estimators._base import store
 from multimlp.estimators._classifier import MLPClassifier
+from multimlp.estimators._inputs import explained, to_host
 from multimlp.estimators._members import Fitting, why_alone
 from multimlp.estimators._regressor import MLPRegressor
 from multimlp.estimators._search_checkpoint import SearchCheckpoint, settings_of
@@ -47,8 +48,8 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     Scores are those of `sklearn.model_selection.GridSearchCV` or `RandomizedSearchCV` on the same estimator, up to rounding. Candidates
     that differ in numbers alone (``alpha``, ``learning_rate_init``, ``momentum``, ``beta_1``, ``beta_2``, ``epsilon``, ``dropout``) are
-    trained on each split as the members of one program, and each stops when its own fit would have; all others (other layers, another
-    solver or seed) come one group after the other. Estimators with early stopping, L-BFGS, a changing learning rate or members of
+    trained on each split as the members of one program, and each stops when its own fit would have, early stopping included; all others
+    (other layers, another solver or seed) come one group after the other. Estimators with L-BFGS, a changing learning rate or members of
     their own are fitted one by one.
 
     Parameters
@@ -149,10 +150,14 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
         candidates = self._candidates()
         splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = list(splitter.split(X, y, groups))
-        weights = (
-            None if sample_weight is None else _check_sample_weight(sample_weight, np.empty((len(y), 1)))
+        weights = None
+        if sample_weight is not None:
+            with explained("sample_weight"):
+                weights = _check_sample_weight(to_host(sample_weight, "sample_weight"), np.empty((len(y), 1)))
+        scorer = check_scoring(
+            self.estimator, scoring=self.scoring, raise_exc=isinstance(self.error_score, str)
         )
-        scorer = check_scoring(self.estimator, scoring=self.scoring)
+        self._check_refit(scorer)
         if self.verbose:
             print(f"Fitting {len(splits)} folds for each of {len(candidates)} candidates")
         scores = ScoreTable(scorer, len(candidates), len(splits), self.error_score, self.return_train_score)
@@ -263,15 +268,30 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
             ]
         try:
             fitting = Fitting(networks, X, y, weights, repeats)
-        except ValueError as error:
+        except Exception as error:  # as above
             return [Fitted(estimator, error, seconds) for estimator in estimators]
         if fitting.alone is not None:
             self.alone_ |= dict.fromkeys(members, fitting.alone)
         each = (seconds + fitting.seconds) / len(estimators)
         return [
-            Fitted(estimator, error, each, error is None and network.n_iter_ >= network.max_iter)
-            for estimator, network, error in zip(estimators, networks, fitting.errors, strict=True)
+            Fitted(estimator, error, each, unfinished)
+            for estimator, error, unfinished in zip(
+                estimators, fitting.errors, fitting.unfinished, strict=True
+            )
         ]
+
+    def _check_refit(self, scorer: Any) -> None:
+        """`InputError`, before anything is fitted, where several scorers are known and none decides."""
+        names = getattr(scorer, "_scorers", None)
+        if names is None or self.refit is False or callable(self.refit):
+            return
+        if not isinstance(self.refit, str) or self.refit not in names:
+            raise self._wrong_refit()
+
+    def _wrong_refit(self) -> InputError:
+        return InputError(
+            f"refit: with several scorers expected the name of the one that decides, a function or False, got {self.refit!r}"
+        )
 
     def _choose(self, X: Any, y: Any, sample_weight: Any) -> None:
         results = self.cv_results_
@@ -281,9 +301,7 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
             if not 0 <= self.best_index_ < len(results["params"]):
                 raise refuse("refit", "a function that returns the index of a candidate", self.best_index_)
         elif self.multimetric_ and self.refit and f"rank_test_{metric}" not in results:
-            raise InputError(
-                f"refit: with several scorers expected the name of the one that decides, a function or False, got {self.refit!r}"
-            )
+            raise self._wrong_refit()
         elif not self.multimetric_ or self.refit:
             self.best_index_ = int(results[f"rank_test_{metric}"].argmin())
             self.best_score_ = results[f"mean_test_{metric}"][self.best_index_]
@@ -327,7 +345,11 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
         _best_has("predict")(self)
         check_is_fitted(self)
         found = self.scorer_(self.best_estimator_, X, y)
-        return float(found[self.refit] if isinstance(found, dict) and isinstance(self.refit, str) else found)
+        if isinstance(found, dict) and not isinstance(self.refit, str):
+            raise InputError(
+                f"refit: a function has chosen by several scores, {', '.join(found)}, none of which is the score; call search.scorer_"
+            )
+        return float(found[self.refit] if isinstance(found, dict) else found)
 
     @property
     def classes_(self) -> Any:

@@ -41,7 +41,7 @@ def fitted_alone(estimator: Any, network: BaseMLP, X: Any, y: Any, weights: Any,
     started = time.perf_counter()
     try:
         network.fit(X, y, sample_weight=weights)
-    except ValueError as error:
+    except Exception as error:  # of anybody's callbacks and losses
         return Fitted(estimator, error, seconds)
     return Fitted(estimator, None, seconds + time.perf_counter() - started)
 
@@ -59,14 +59,19 @@ class ScoreTable:
         self.train: dict[str, np.ndarray] = {}
         self.multimetric = False
         self._failed: list[tuple[int, int, Exception]] = []
+        self._partly: list[tuple[int, int, Exception]] = []
+        """Those that some scorers, and not others, could not score."""
 
     def kept(self, i: int, split: int) -> dict[str, Any]:
         """The scores and times of one fit, or why it failed, as plain values."""
-        errors = [f"{type(e).__name__}: {e}" for j, k, e in self._failed if (j, k) == (i, split)]
+        errors = [
+            f"{type(e).__name__}: {e}" for j, k, e in (*self._failed, *self._partly) if (j, k) == (i, split)
+        ]
+        none = any((j, k) == (i, split) for j, k, _ in self._failed)
         return {
             "error": errors[0] if errors else None,
-            "test": {} if errors else {name: float(table[i, split]) for name, table in self.test.items()},
-            "train": {} if errors else {name: float(table[i, split]) for name, table in self.train.items()},
+            "test": {} if none else {name: float(table[i, split]) for name, table in self.test.items()},
+            "train": {} if none else {name: float(table[i, split]) for name, table in self.train.items()},
             "multimetric": self.multimetric,
             "times": [float(self.fit_time[i, split]), float(self.score_time[i, split])],
         }
@@ -76,7 +81,8 @@ class ScoreTable:
         self.multimetric = bool(kept["multimetric"])
         self.fit_time[i, split], self.score_time[i, split] = map(float, kept["times"])
         if kept["error"] is not None:
-            self._failed.append((i, split, ValueError(str(kept["error"]))))
+            failures = self._partly if kept["test"] else self._failed
+            failures.append((i, split, ValueError(str(kept["error"]))))
         self._note(self.test, i, split, kept["test"])
         self._note(self.train, i, split, kept["train"])
 
@@ -89,28 +95,35 @@ class ScoreTable:
             return
         started = time.perf_counter()
         try:
-            self._note(self.test, i, split, self._score(fitted.estimator, test))
+            found = [self._score(fitted.estimator, test)]
             self.score_time[i, split] = time.perf_counter() - started
             if self._with_train:
-                self._note(self.train, i, split, self._score(fitted.estimator, train))
-        except ValueError as error:
+                found.append(self._score(fitted.estimator, train))
+            for table, scores in zip((self.test, self.train), found, strict=False):
+                self._note(table, i, split, scores)
+            # Of several scorers one that fails has its traceback for a score.
+            wrong = [text for scores in found for text in scores.values() if isinstance(text, str)]
+            if wrong:
+                self._partly.append((i, split, ValueError(wrong[0].strip().splitlines()[-1])))
+        except Exception as error:  # of anybody's scorers
             if self._error_score == "raise":
                 raise
             self._failed.append((i, split, error))
 
-    def _score(self, estimator: Any, rows: Rows) -> dict[str, float]:
+    def _score(self, estimator: Any, rows: Rows) -> dict[str, Any]:
         X, y, weights = rows.taken()
         given = {} if weights is None or not _takes_weights(self._scorer) else {"sample_weight": weights}
         found = self._scorer(estimator, X, y, **given)
         self.multimetric = isinstance(found, dict)
         return found if isinstance(found, dict) else {"score": found}
 
-    def _note(self, table: dict[str, np.ndarray], i: int, split: int, scores: Mapping[str, float]) -> None:
+    def _note(self, table: dict[str, np.ndarray], i: int, split: int, scores: Mapping[str, Any]) -> None:
         for name, value in scores.items():
             if name not in table:
                 number = np.nan if self._error_score == "raise" else float(self._error_score)
                 table[name] = np.full(self._shape, number)
-            table[name][i, split] = value
+            if not isinstance(value, str):
+                table[name][i, split] = value
 
     def report(self, unfinished: int) -> None:
         """Say what went wrong; raise where nothing went right."""
@@ -120,10 +133,18 @@ class ScoreTable:
                 ConvergenceWarning,
                 stacklevel=4,
             )
+        total = self._shape[0] * self._shape[1]
+        if self._partly:
+            i, split, error = self._partly[0]
+            warnings.warn(
+                f"{len(self._partly)} fits of {total} could not be scored by every scorer; the first, of candidate {i} on split {split}: "
+                f"{error}. Such scores are {self._error_score}",
+                FitFailedWarning,
+                stacklevel=4,
+            )
         if not self._failed:
             return
         i, split, error = self._failed[0]
-        total = self._shape[0] * self._shape[1]
         text = f"{len(self._failed)} fits of {total} failed; the first, of candidate {i} on split {split}: {type(error).__name__}: {error}"
         if len(self._failed) == total:
             error.add_note(f"In a search all of the {text}")

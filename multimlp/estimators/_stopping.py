@@ -72,13 +72,26 @@ class Holdout:
         self._X, self._y, self._weights = X, y, weights
         self.best, self.best_params = best, best_params
 
-    def score(self, mlp: MLP, params: Params, score_of: Callable[..., float]) -> float:
-        """The score of the parameters, which are kept if it is the best; NaN if their outputs are not finite."""
-        outputs = _inputs.to_host(Network(mlp, params).outputs(self._X))
+    @property
+    def rows(self) -> int:
+        return len(self._y)
+
+    def outputs(self, mlp: MLP, params: Params) -> np.ndarray:
+        """What a network says of the rows, (n, k), or all members (members, n, k)."""
+        return np.asarray(_inputs.to_host(Network(mlp, params).outputs(self._X)))
+
+    def note(
+        self, outputs: np.ndarray, params: Callable[[], Params], score_of: Callable[..., float]
+    ) -> float:
+        """The score of the parameters with these outputs, which are kept if it is the best; NaN if the outputs are not finite."""
         value = score_of(outputs, self._y, self._weights) if np.all(np.isfinite(outputs)) else math.nan
         if value > self.best:
-            self.best, self.best_params = value, params
+            self.best, self.best_params = value, params()
         return value
+
+    def for_another(self) -> Holdout:
+        """The same rows for another network, of which nothing is known."""
+        return Holdout(self._X, self._y, self._weights)
 
 
 Rows = tuple[Array, np.ndarray, np.ndarray | None]

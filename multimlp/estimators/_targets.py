@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from multimlp import losses
@@ -127,3 +128,25 @@ class Labels:
     def decode_targets(self, targets: np.ndarray) -> np.ndarray:
         """The labels that `encode` encoded."""
         return self.classes[targets] if targets.ndim == 1 else self.decode(targets, 0.5)
+
+
+def require_numbers(where: str, y: np.ndarray) -> None:
+    """`DataError` for targets that would become numbers without being any: dates, which count as so many of some unit, and complex ones."""
+    kind = {"M": "dates or times", "m": "durations", "c": "complex numbers"}.get(y.dtype.kind)
+    if kind is not None:
+        raise DataError(
+            f"{where}: expected real numbers, got {kind} ({y.dtype}); make them numbers in a unit of your choice"
+        )
+
+
+def class_weights(given: Any, y: np.ndarray) -> np.ndarray:
+    """The weight of each row by its class, as the parameter ``class_weight`` says; `DataError` for what weighs nothing."""
+    with explained("class_weight"):
+        found = np.asarray(compute_sample_weight(given, y))
+    bad = np.flatnonzero(~(np.isfinite(found) & (found >= 0)))
+    if len(bad):
+        label = np.asarray(y[bad[0]]).tolist()
+        raise DataError(
+            f"class_weight: expected finite weights >= 0, got {found[bad[0]]} for the class {label!r}"
+        )
+    return found

@@ -14,6 +14,9 @@ from multimlp.frames._reading import Values
 KINDS = ("number", "date", "boolean", "category")
 """What a column can be."""
 
+LARGEST_WHOLE = 2.0**53
+"""From here on float64 does not hold every whole number."""
+
 UNSEEN = -1.0
 """The code of a category that was not there when the schema was made; those that are missing have it too."""
 
@@ -45,6 +48,11 @@ class Column:
             gone = bool(np.isnan(values).any())
             if not categorical:
                 return cls(name, kind, (), gone)
+            if (np.abs(values[~np.isnan(values)]) >= LARGEST_WHOLE).any():
+                raise DataError(
+                    f"X: the column {name!r} holds categories that are whole numbers of 2^53 or more, which float64 does not tell apart; "
+                    "give them as text, e.g. column.astype(str)"
+                )
             return cls(
                 name,
                 "category",

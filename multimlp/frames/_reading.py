@@ -42,6 +42,7 @@ def read(X: Any) -> dict[str, Values]:
     if hasattr(X, "toarray"):
         raise InputError("X: expected a table, got a sparse matrix; make it dense first, X.toarray()")
     if isinstance(X, Mapping):
+        _check_different([str(name) for name in X])
         columns = {str(name): _of_column(str(name), items) for name, items in X.items()}
         lengths = {len(column.values) for column in columns.values()}
         if len(lengths) > 1:
@@ -77,6 +78,8 @@ def _of_column(name: str, items: Any) -> Values:
 
 
 def _of_array(name: str, column: np.ndarray) -> Values:
+    if isinstance(column, np.ma.MaskedArray):
+        return _of_masked(name, column)
     kind = column.dtype.kind
     if kind == "c":
         raise DataError(
@@ -93,6 +96,21 @@ def _of_array(name: str, column: np.ndarray) -> Values:
     return _of_items(name, column.tolist())
 
 
+def _check_different(names: Sequence[str]) -> None:
+    if len(set(names)) != len(names):
+        raise InputError(f"X: two columns are called {next(n for n in names if names.count(n) > 1)!r}")
+
+
+def _of_masked(name: str, column: Any) -> Values:
+    """What is masked is missing."""
+    if column.dtype.kind in "iuf":
+        return _of_array(name, np.asarray(column.astype(np.float64).filled(np.nan)))
+    found, gone = _of_array(name, np.asarray(column)), np.ma.getmaskarray(column)
+    if isinstance(found.values, np.ndarray):
+        return Values(found.kind, np.where(gone, np.nan, found.values))
+    return Values(found.kind, [None if g else item for item, g in zip(found.values, gone, strict=True)])
+
+
 def _of_frame(X: Any) -> dict[str, Values]:
     try:
         import narwhals as nw
@@ -105,8 +123,7 @@ def _of_frame(X: Any) -> dict[str, Values]:
     except TypeError:
         raise refuse("X", "a data frame, an array, a list of rows, or a mapping of columns", X) from None
     names = [str(name) for name in frame.columns]
-    if len(set(names)) != len(names):
-        raise InputError(f"X: two columns are called {next(n for n in names if names.count(n) > 1)!r}")
+    _check_different(names)
     # By get_column: in a frame of pandas a name may be a number, which would be taken for a row.
     columns = map(frame.get_column, frame.columns)
     return {name: _of_series(name, column) for name, column in zip(names, columns, strict=True)}
@@ -185,7 +202,10 @@ def _of_items(name: str, items: list[Any]) -> Values:
         )
     kind = next(iter(found), "number")
     if kind == "number":
-        return Values("number", _finite(name, _numbers(plain)))
+        try:
+            return Values("number", _finite(name, _numbers(plain)))
+        except OverflowError:
+            raise DataError(f"X: the column {name!r} holds a number beyond float64") from None
     if kind == "date":
         return Values("date", _days(np.asarray([_utc(item) for item in plain], dtype="datetime64[us]")))
     return Values(kind, plain)

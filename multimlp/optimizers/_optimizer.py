@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, ParamSpec
@@ -11,7 +12,7 @@ import numpy as np
 
 from multimlp import tree
 from multimlp._naming import Named, Table
-from multimlp.backend import Array, Backend, Namespace, array_namespace, is_array, owner
+from multimlp.backend import Array, Backend, Namespace, array_namespace, is_array, owner, squared
 from multimlp.errors import DTypeError, InputError, ShapeError
 from multimlp.errors.checks import LARGEST, check_whole, refuse
 from multimlp.errors.shown import shown
@@ -301,12 +302,25 @@ def spread(xp: Namespace, numbers: Array, like: Array) -> Array:
 
 def clip(xp: Namespace, gradients: Sequence[Array], limit: Any, work: Any) -> list[Array]:
     """All gradients times ``min(1, limit / norm)``, the norm of all of them together, ensembles included; of each member's own for
-    limits of shape (members,)."""
-    squares = []
-    for g in gradients:
-        square = xp.astype(g, work, copy=False) ** 2
-        squares.append(xp.sum(square, axis=tuple(range(1, g.ndim))) if is_array(limit) else xp.sum(square))
+    limits of shape (members,). Where squares would overflow, in units of the largest number."""
+    wide = [xp.astype(g, work, copy=False) for g in gradients if math.prod(g.shape)]
+    if not wide:
+        return list(gradients)
+
+    members = is_array(limit)
+    sizes = [xp.abs(xp.reshape(g, (g.shape[0], -1)) if members else g) for g in wide]
+    largest = functools.reduce(xp.maximum, [xp.max(s, axis=-1) if members else xp.max(s) for s in sizes])
+    one = xp.ones_like(largest)
+    most = squared(owner(largest).dtype_name(largest.dtype))
+    unit = xp.where(xp.logical_and(largest > most, xp.isfinite(largest)), largest, one)
+    parts = [(g / spread(xp, unit, g)) ** 2 for g in wide]
+    squares = [xp.sum(s, axis=tuple(range(1, s.ndim))) if members else xp.sum(s) for s in parts]
     norm = xp.sqrt(functools.reduce(xp.add, squares))
-    one = xp.ones_like(norm)
-    scale = xp.where(norm > limit, limit / xp.where(norm > limit, norm, one), one)
-    return [g * spread(xp, scale if g.dtype == work else xp.astype(scale, g.dtype), g) for g in gradients]
+    clipped = norm > limit / unit
+    scale = xp.where(clipped, limit / xp.where(clipped, norm, one), unit)
+
+    def apply(g: Array) -> Array:
+        by, of = (spread(xp, n if g.dtype == work else xp.astype(n, g.dtype), g) for n in (unit, scale))
+        return g / by * of
+
+    return [apply(g) for g in gradients]

@@ -212,8 +212,9 @@ class Evaluator:
 
 
 def metric_name(metric: Any) -> str:
-    """What the figures of a metric are called."""
-    return metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)
+    """What the figures of a metric are called; `InputError` for what is none."""
+    found = metric_table.get(metric)
+    return metric if isinstance(metric, str) else found.name
 
 
 def average(backend: Backend, value: Any) -> float:

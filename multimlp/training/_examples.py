@@ -7,16 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.backend import Array, host, owner
+from multimlp.backend import host, owner
 from multimlp.errors import DataError, InputError, ShapeError
 from multimlp.errors.checks import check_number, refuse
 from multimlp.training._orders import held_out
 from multimlp.training._rows import all_finite, is_any_positive, nothing_to_learn, take_rows
 from multimlp.training._several import Layout
 from multimlp.training._sources import LABELS, Rows, is_streamed
-
-Pair = tuple[Array, Array]
-"""Inputs and targets."""
 
 
 class Examples:
@@ -55,7 +52,7 @@ class Examples:
         """What may decide where to train."""
         return [] if self.streamed else [self.X, self.y]
 
-    def split(self, features: int | None, seed: int) -> tuple[Rows, np.ndarray, Pair | None]:
+    def split(self, features: int | None, seed: int) -> tuple[Rows, np.ndarray, Rows | None]:
         """The rows to train on, the numbers of those among them that are to be left out, and the rows to validate on, all checked.
 
         Of a memory map all rows come back, since it is not copied, and there are such numbers; ``features`` is None for any number of
@@ -64,12 +61,12 @@ class Examples:
         check_rows(self.X, self.y, self.weights, features)
         everything = self.X, self.y, self.weights
         if self.validation is None or isinstance(self.validation, (tuple, list)):
-            return everything, np.arange(0), self.validation_pair(features)
+            return everything, np.arange(0), self.validation_rows(features)
         held = _rows_held_out(self.validation, int(self.X.shape[0]))
         return _split(everything, held, seed) if held else (everything, np.arange(0), None)
 
-    def validation_pair(self, features: int | None, layout: Layout | None = None) -> Pair | None:
-        """``validation`` where it is a pair, checked as the examples are; a fraction, which batches cannot be split by, counts as
+    def validation_rows(self, features: int | None, layout: Layout | None = None) -> Rows | None:
+        """``validation`` where it is rows, checked as the examples are; a fraction, which batches cannot be split by, counts as
         None."""
         given = self.validation
         if given is None:
@@ -77,12 +74,15 @@ class Examples:
         if not isinstance(given, (tuple, list)):
             _fraction(given)
             return None
-        if len(given) != 2:
-            raise InputError(f"validation: expected a pair (X, y), got {len(given)} items")
+        if len(given) not in (2, 3):
+            raise InputError(f"validation: expected (X, y) or (X, y, sample_weight), got {len(given)} items")
         X = host(given[0], "validation X") if layout is None else layout.packed(given[0], "validation X")
         y = host(given[1], "validation y", LABELS)
-        check_rows(X, y, None, features, "validation ")
-        return X, y
+        weights = None if len(given) == 2 or given[2] is None else host(given[2], "validation sample_weight")
+        check_rows(X, y, weights, features, "validation ")
+        if weights is not None and not is_any_positive(weights):
+            raise _nothing_to_validate_on("validation sample_weight: all weights")
+        return X, y, weights
 
 
 def _targets(y: Any) -> Any:
@@ -111,15 +111,29 @@ def _rows_held_out(given: Any, rows: int) -> int:
     return held
 
 
-def _split(everything: Rows, held: int, seed: int) -> tuple[Rows, np.ndarray, Pair]:
+def _split(everything: Rows, held: int, seed: int) -> tuple[Rows, np.ndarray, Rows]:
     X, y, weights = everything
     held_rows = held_out(seed, int(X.shape[0]), held)
-    pair = take_rows(X, held_rows), take_rows(y, held_rows)
+    if weights is not None:
+        counts = owner(weights).to_numpy(weights) > 0
+        if not np.delete(counts, held_rows).any():
+            raise nothing_to_learn(
+                "sample_weight: all weights of the rows that validation leaves to train on"
+            )
+        if not counts[held_rows].any():
+            raise _nothing_to_validate_on("sample_weight: all weights of the rows that validation holds out")
+
+    def part(rows: np.ndarray) -> Rows:
+        return take_rows(X, rows), take_rows(y, rows), None if weights is None else take_rows(weights, rows)
+
     if isinstance(X, np.memmap):
-        return everything, held_rows, pair
+        return everything, held_rows, part(held_rows)
     kept = np.delete(np.arange(int(X.shape[0])), held_rows)
-    training = take_rows(X, kept), take_rows(y, kept), None if weights is None else take_rows(weights, kept)
-    return training, np.arange(0), pair
+    return part(kept), np.arange(0), part(held_rows)
+
+
+def _nothing_to_validate_on(what: str) -> DataError:
+    return DataError(f"{what} are zero, so there is nothing to validate on")
 
 
 # ---- checks --------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import numpy as np
 from multimlp import losses, optimizers, regularizers, tree
 from multimlp._terminal import progress as progress_bar
 from multimlp.backend import Array, Backend, select
-from multimlp.callbacks import Run, as_callbacks, watched
+from multimlp.callbacks import Run, as_callbacks, watched, with_best
 from multimlp.distributed import resuming_from
 from multimlp.errors import NonFiniteLossError
 from multimlp.errors.checks import check_whole, flag, refuse
@@ -27,6 +27,7 @@ from multimlp.training._devices import GroupReport, group_for
 from multimlp.training._evaluation import Evaluator
 from multimlp.training._examples import Examples
 from multimlp.training._loop import Training
+from multimlp.training._rows import all_finite
 from multimlp.training._settings import described_if_possible, settings_of
 from multimlp.training._setup import (
     check_batches,
@@ -35,6 +36,7 @@ from multimlp.training._setup import (
     check_outputs,
     check_regularizer,
     check_rows_apart,
+    check_stream,
     initial_params,
     source_and_rows,
 )
@@ -129,9 +131,10 @@ def fit(
     mlp : MLP, `multimlp.chain` of blocks, or callable ``model(params, X, key=None) -> outputs`` with ``params`` given
     X : array, list, data frame of shape (n, in_features); or batches; or a dict or tuple of arrays
         A `numpy.memmap` is streamed from disk (``y`` may be one, too). Batches are a callable that returns an iterator of ``(X, y)`` or
-        ``(X, y, sample_weight)``, or an iterable of these; ``y`` and ``sample_weight`` are then left out. A dict or tuple of arrays of
-        equal length, also nested and in batches, is several inputs: the model, a chain whose blocks select them or a callable, is given
-        the same structure, in the dtype of training.
+        ``(X, y, sample_weight)`` for an epoch, whose number from 0 it is given if it has a parameter ``epoch``, or an iterable of these;
+        ``y`` and ``sample_weight`` are then left out. Each is one step, whatever its size, in the order in which they come:
+        ``batch_size`` and ``shuffle`` do not count. A dict or tuple of arrays of equal length, also nested and in batches, is several
+        inputs: the model, a chain whose blocks select them or a callable, is given the same structure, in the dtype of training.
     y : array of shape (n,) or (n, k)
         Class indices for ``cross_entropy``, else numbers.
     loss : str, Loss or callable ``(outputs, y) -> per-example losses``
@@ -141,7 +144,7 @@ def fit(
     batch_size : int or None
         None: all rows at once. The last batch of an epoch is smaller when the rows do not divide (``last_batch="keep"``) or left out
         (``"drop"``).
-    validation : float, (X, y) or None
+    validation : float, (X, y), (X, y, sample_weight) or None
         A fraction is split off at random (by ``seed``) before training; of a memory map these rows are copied, the others are not.
     seed : int
         Of the initial parameters, the order of the rows, the validation split and dropout. Same seed, same run, on every backend.
@@ -159,7 +162,8 @@ def fit(
         belongs to another run is refused: other data, settings, functions or callbacks; so is one of more epochs than ``epochs``. A
         run that a callback has stopped is over, and comes back as it ended. See "Checkpoints" in docs/file-format.md.
     sample_weight : array of shape (n,), optional
-        A batch's loss is ``sum(w * l) / sum(w)``, and 0 where all of its weights are zero.
+        A batch's loss is ``sum(w * l) / sum(w)``, and 0 where all of its weights are zero; ``val_loss`` heeds the weights of the rows that
+        ``validation`` splits off, metrics do not.
     regularizer : callable ``params -> scalar``, optional
         See `multimlp.regularizers`.
     metrics : sequence of str or callable, optional
@@ -191,7 +195,8 @@ def fit(
     DistributedError
         If another process is gone, does not answer, or was given something else.
     NonFiniteLossError
-        If the training loss becomes NaN or infinite; that of an ensemble is the mean over its finite members, as long as there is one.
+        If the training loss becomes NaN or infinite, or the last parameters are; the loss of an ensemble is the mean over its finite
+        members, as long as there is one.
 
     Notes
     -----
@@ -228,6 +233,8 @@ def fit(
     loss_rule, regularizer = losses.get(loss), regularizers.get(regularizer)
     model, X, validation = as_one_input(mlp, X, validation)
     examples = Examples(X, y, sample_weight, validation)
+    if examples.streamed:
+        check_stream(last_batch, rule)
     figures = loss_rule.default_metrics if metrics is None else check_metrics(metrics)
     chosen = select(backend, device, dtype, [*examples.arrays, *tree.leaves(params)])
     check_compile(compile, chosen.backend)
@@ -257,7 +264,7 @@ def fit(
     planned = None if examples.streamed else epochs * -(-int(rows[0].shape[0]) // source.batch_size)
     problem = Problem(
         model, loss_rule, rule, regularizer, target.backend, target.device, chosen.dtype,
-        members, source.batch_size, seed, compile, planned, group,
+        members, source.batch_size, seed, compile, planned, group, given_batches=examples.streamed,
     )  # fmt: skip
 
     figures = [] if held is None else figures
@@ -265,6 +272,7 @@ def fit(
     settings = partial(settings_of, problem, start, examples, held, figures, watchers, order, last_batch)
     history: dict[str, list[float]] = {}
     run = Run(mlp, epochs, history, lambda: training.params())
+    run.is_main = agreement.is_main
     keeper, state, steps, member_loss = None, None, 0, None
     agreement.same_settings(
         partial(
@@ -332,9 +340,16 @@ def fit(
         if training.interrupted and run.stopped is None:
             run.stop("interrupted")
     params, state = training.finish()
-    best = next((p for c in watchers if (p := getattr(c, "best_params", None)) is not None), None)
+    best = with_best(watchers)
+    if best is not None:
+        params = best.best_params
+    if run.epoch and problem.members is None and not all(map(all_finite, tree.leaves(params))):
+        raise NonFiniteLossError(
+            f"the parameters became infinite or NaN in the last steps of epoch {run.epoch}, whose loss was "
+            f"{history['loss'][-1]:.6g}. {_LOWER}"
+        )
     return FitResult(
-        params=params if best is None else best,
+        params=params,
         history=history,
         engine=training.engine,
         engine_reason=training.reason,
@@ -362,6 +377,8 @@ def _diverged(run: Run, history: dict[str, list[float]]) -> NonFiniteLossError:
         else "in the first epoch"
     )
     return NonFiniteLossError(
-        f"the training loss became {history['loss'][-1]} in epoch {run.epoch} ({before}). "
-        "Lower the learning rate, clip gradients (clip_norm=1.0), or standardise the inputs"
+        f"the training loss became {history['loss'][-1]} in epoch {run.epoch} ({before}). {_LOWER}"
     )
+
+
+_LOWER = "Lower the learning rate, clip gradients (clip_norm=1.0), or standardise the inputs"

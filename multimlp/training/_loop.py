@@ -140,10 +140,11 @@ class Training:
             for chunk, order in source.epoch(number):
                 if self.problem.group is not None and getattr(source, "unseen", False):
                     read = checksum(chunk, read)
-                for rows in self._segments(order, source.batch_size, interrupt):
+                size = self.problem.batch_of(len(order))
+                for rows in self._segments(order, size, interrupt):
                     began = time.perf_counter()
                     result = self._engine.run(chunk, rows, self.steps)
-                    taken = -(-len(rows) // source.batch_size)
+                    taken = -(-len(rows) // size)
                     self.steps += taken
                     self._seconds_per_step = (time.perf_counter() - began) / max(taken, 1)
                     total = result.loss if total is None else total + result.loss

@@ -154,8 +154,11 @@ class Members:
                 losses, done = epoch.member_loss, done + 1
                 advance(count, loss=epoch.loss)
         params, _ = training.finish()
-        figures = {"loss": losses[own], **{k: v[own] for k, v in self._figures(params, stop - first).items()}}
         kept = tree.map(lambda leaf: np.array(self._target.backend.to_numpy(leaf)[own]), params)
+        figures = {
+            "loss": _of_finite(losses[own], kept),
+            **{k: v[own] for k, v in self._figures(params, stop - first).items()},
+        }
         numbers, epochs = np.arange(start, stop), np.full(count, done)
         ended = epochs == self._epochs
         trained = Trained(numbers, figures, epochs, ended, numbers, kept, training.engine, training.reason)
@@ -173,13 +176,16 @@ class Members:
         )
         validated = () if self._evaluator is None else self._evaluator.names
         names = ["loss", *(f"val_{name}" for name in validated)]
+        figures = {name: np.asarray([w.figures.get(name, np.nan) for w in watched]) for name in names}
+        params = tree.map(lambda *leaves: np.stack(leaves), *(w.params for w in watched))
+        figures["loss"] = _of_finite(figures["loss"], params)
         trained = Trained(
             numbers,
-            {name: np.asarray([w.figures.get(name, np.nan) for w in watched]) for name in names},
+            figures,
             np.asarray([w.run.epoch for w in watched]),
             np.asarray([w.ended for w in watched]),
             numbers,
-            tree.map(lambda *leaves: np.stack(leaves), *(w.params for w in watched)),
+            params,
             training.engine,
             training.reason,
         )
@@ -197,6 +203,12 @@ class Members:
             )
             found.append(self._evaluator.of_members(some))
         return {f"val_{name}": np.concatenate([f[name] for f in found]) for name in found[0]}
+
+
+def _of_finite(losses: np.ndarray, params: Tree) -> np.ndarray:
+    """The losses of candidates, NaN of one whose parameters are not finite: its last steps made it diverge."""
+    finite = [np.isfinite(leaf).reshape((len(losses), -1)).all(axis=1) for leaf in tree.leaves(params)]
+    return np.where(np.logical_and.reduce(finite), losses, np.nan)
 
 
 def _runs(numbers: np.ndarray) -> list[range]:

@@ -42,6 +42,20 @@ def is_any_positive(weights: Array) -> bool:
     return bool(np.any(owner(weights).to_numpy(weights) > 0))
 
 
+def check_size(weights: Array, dtype: str) -> None:
+    """`DataError` for weights so small or so large that their sums and products leave the numbers of a dtype: such a batch would teach
+    nothing, or NaN."""
+    host = np.asarray(owner(weights).to_numpy(weights), dtype=np.float64)
+    kind = np.finfo(dtype)
+    low, high = float(kind.tiny) / float(kind.eps), float(kind.max) * float(kind.eps)
+    largest, total = host.max(initial=0.0), host.sum()
+    if 0 < largest < low or not total <= high:
+        raise DataError(
+            f"sample_weight: expected weights whose sum {dtype} can compute with, from {low:.0e} to {high:.0e}, got {total:.4g}, the "
+            f"largest of them {largest:.4g}; scale them, since only their ratios count"
+        )
+
+
 def nothing_to_learn(what: str) -> DataError:
     """The error for examples of which none counts."""
     return DataError(f"{what} are zero, so there is nothing to learn from")

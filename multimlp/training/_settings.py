@@ -13,8 +13,8 @@ from multimlp.callbacks import Callback
 from multimlp.errors import InputError
 from multimlp.losses import Loss
 from multimlp.training._described import described, mark, mark_tree
-from multimlp.training._examples import Examples, Pair
-from multimlp.training._sources import target_dtype
+from multimlp.training._examples import Examples
+from multimlp.training._sources import Rows, target_dtype
 from multimlp.training.engines import Problem, master_dtype
 from multimlp.tree import Tree
 
@@ -23,7 +23,7 @@ def settings_of(
     problem: Problem,
     start: Tree,
     examples: Examples,
-    held: Pair | None,
+    held: Rows | None,
     metrics: Sequence[Any],
     callbacks: Sequence[Callback],
     shuffle: bool | str,
@@ -31,7 +31,7 @@ def settings_of(
     described: Callable[[Any], Any] = described,
     **more: Any,
 ) -> dict[str, Any]:
-    """By the names of the arguments of `fit`, as plain values; ``held`` is the validation pair, already checked.
+    """By the names of the arguments of `fit`, as plain values; ``held`` is what is validated on, already checked.
 
     ``shuffle`` says more of the order of rows than whether they are shuffled, where there is more to say. How many processes share the
     work is not among them, unlike the shards that batches are cut into.
@@ -71,13 +71,15 @@ def compared(arrays: Mapping[str, Any], options: Mapping[str, Any], dtype: str) 
     return {**marks, **{name: described_if_possible(value) for name, value in options.items()}}
 
 
-def _data(examples: Examples, held: Pair | None, loss: Loss, dtype: str) -> dict[str, Any]:
+def _data(examples: Examples, held: Rows | None, loss: Loss, dtype: str) -> dict[str, Any]:
     """Marks of the arrays. Of batches nothing is known before they come, and they need not come in the same order."""
     given = examples.validation
     validation: Any = None if examples.streamed else given or None
     if isinstance(given, (tuple, list)) and held is not None:
-        X, y = held
+        X, y, weights = held
         validation = {"X": mark(X, dtype), "y": mark(y, target_dtype(loss, y, dtype))}
+        if weights is not None:
+            validation["sample_weight"] = mark(weights, dtype)
     if examples.streamed:
         return {"X": "batches", "validation": validation}
     X, y, weights = examples.X, examples.y, examples.weights

@@ -15,7 +15,8 @@ from multimlp.errors.checks import check_choice, check_items, check_whole, refus
 from multimlp.losses import Loss
 from multimlp.metrics import Metric
 from multimlp.mlp import Model as Network
-from multimlp.training._examples import Examples, Pair, check_rows
+from multimlp.training._evaluation import metric_name
+from multimlp.training._examples import Examples, check_rows
 from multimlp.training._on_disk import OnDisk
 from multimlp.training._orders import Ordering
 from multimlp.training._rows import in_parts
@@ -38,6 +39,20 @@ def check_batches(batch_size: Any, last_batch: Any) -> int | None:
         raise refuse("batch_size", "a positive integer or None", batch_size) from None
 
 
+def check_stream(last_batch: str, optimizer: Any) -> None:
+    """`InputError` for what batches of the user's cannot be: left out by their size, or all data at once."""
+    if last_batch == "drop":
+        raise InputError(
+            "last_batch: 'drop' leaves out rows that make no whole batch, and batches come as they are; leave small ones out where they "
+            "are made"
+        )
+    if optimizer.full_batch:
+        raise InputError(
+            f"optimizer: {optimizer.name!r} needs all data in memory at once, and X is batches; give arrays, or take a first-order "
+            "optimizer such as 'adam'"
+        )
+
+
 def check_compile(compile: Any, backend: Backend) -> None:  # noqa: A002 - as in `fit`
     """``"numba"`` is an engine's and for it to refuse; `CapabilityError` for what is no compiler of the backend's either."""
     if not (isinstance(compile, str) and compile == "numba"):
@@ -45,10 +60,14 @@ def check_compile(compile: Any, backend: Backend) -> None:  # noqa: A002 - as in
 
 
 def check_metrics(metrics: Any) -> list[Any]:
-    """The metrics to report, each a name or a callable; `InputError` for anything else, before training."""
+    """The metrics to report, each a name or a callable; `InputError` for anything else, and for two of one name, before training."""
     found = check_items("metrics", metrics, "of names or callables")
-    for metric in found:
-        metric_table.get(metric)
+    names = ["loss", *map(metric_name, found)]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(
+                f"metrics: two figures would be called {f'val_{name}'!r}; give one as a function (outputs, targets) of another name"
+            )
     return found
 
 
@@ -61,7 +80,7 @@ def source_and_rows(
     shuffle: bool,
     drop_last: bool,
     seed: int,
-) -> tuple[Source, Rows, Pair | None]:
+) -> tuple[Source, Rows, Rows | None]:
     """The training data on the device, rows of it as they were given (of a stream the first batch), and what to validate on."""
 
     def put(X: Array, y: Array, weights: Array | None = None) -> Chunk:
@@ -76,7 +95,7 @@ def source_and_rows(
 
     if examples.streamed:
         batches = Batches(examples.X, put, check)
-        return batches, batches.example, examples.validation_pair(features, batches.layout)
+        return batches, batches.example, examples.validation_rows(features, batches.layout)
     rows, left_out, held = examples.split(features, seed)
     count = int(rows[0].shape[0]) - len(left_out)
     ordering = Ordering(seed, count if batch_size is None else min(batch_size, count), shuffle, drop_last)
@@ -105,7 +124,7 @@ def check_outputs(
     params: Tree,
     loss: Loss,
     rows: Rows,
-    held: Pair | None,
+    held: Rows | None,
     target: Target,
     metrics: Sequence[Any],
 ) -> None:

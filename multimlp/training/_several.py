@@ -258,6 +258,6 @@ def as_one_input(model: Any, X: Any, validation: Any) -> tuple[Any, Any, Any]:
     if isinstance(model, MLP) or not is_several(X):
         return model, X, validation
     layout = Layout.of(X)
-    if isinstance(validation, (tuple, list)) and len(validation) == 2:
-        validation = layout.packed(validation[0], "validation X"), validation[1]
+    if isinstance(validation, (tuple, list)) and len(validation) in (2, 3):
+        validation = (layout.packed(validation[0], "validation X"), *validation[1:])
     return layout.model(model), layout.packed(X), validation

@@ -7,6 +7,7 @@ once. Everything larger is streamed: a thread gathers the next chunk on the host
 from __future__ import annotations
 
 import contextvars
+import inspect
 import itertools
 import queue
 import threading
@@ -15,12 +16,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from multimlp.backend import Array, Target, host, is_array, owner
+from multimlp.backend import Array, Target, host, is_array, is_sparse, owner
 from multimlp.errors import DataError, InputError
 from multimlp.errors.checks import refuse
 from multimlp.losses import Loss
 from multimlp.training._orders import Ordering
-from multimlp.training._rows import is_any_positive, nothing_to_learn
+from multimlp.training._rows import check_size, is_any_positive, nothing_to_learn
 from multimlp.training._several import Layout, is_several
 from multimlp.training.engines import Chunk
 
@@ -71,7 +72,8 @@ class InMemory:
 
 
 class Batches:
-    """Batches from the user: a callable that starts an epoch's iterator, or an iterable that can be iterated again."""
+    """Batches from the user: a callable that starts an epoch's iterator, perhaps by the number of the epoch, or an iterable that can be
+    iterated again."""
 
     order: str | None = None
     unseen = True
@@ -82,11 +84,12 @@ class Batches:
     def __init__(self, source: Any, place: Callable[..., Chunk], check: Callable[[Rows, str], None]) -> None:
         """``check(rows, where)`` raises for a batch that does not fit; ``where`` says which it is."""
         self._check = check
-        self._start: Callable[[], Iterator[Any]] = source if callable(source) else lambda: iter(source)
+        self._start: Callable[..., Iterator[Any]] = source if callable(source) else lambda: iter(source)
+        self._by_epoch = callable(source) and _takes_epoch(source)
         self._one_shot = not callable(source) and iter(source) is source
         self._used = self._teaches = False
         self.layout = None
-        first = self._begin()
+        first = self._begin(0)
         try:
             self._first = next(first)
         except StopIteration:
@@ -96,13 +99,13 @@ class Batches:
         self.example = self._unpack(self._first)
         self.batch_size = int(self.example[0].shape[0])
 
-    def _begin(self) -> Iterator[Any]:
+    def _begin(self, epoch: int) -> Iterator[Any]:
         if self._one_shot and self._used:
             raise InputError(
                 "X: a generator can be read for one epoch only; give a callable that makes a new one, or epochs=1"
             )
         self._used = True
-        started = self._start()
+        started = self._start(epoch=epoch) if self._by_epoch else self._start()
         if not isinstance(started, Iterable):
             raise refuse("X: the callable of batches", "an iterator of (X, y) as its result", started)
         return iter(started)
@@ -123,14 +126,19 @@ class Batches:
     def epoch(self, number: int) -> Iterator[Piece]:
         def pieces() -> Iterator[Piece]:
             count, self._teaches = 0, False
-            if self._rest is not None:  # the iterator that was opened to look at the first batch
-                yield self._piece(self._first, 0)
-                iterator, self._rest = self._rest, None
-                count = 1
+            rest, self._rest = self._rest, None
+            if rest is not None and not (self._by_epoch and number):
+                yield self._piece(self._first, 0)  # which the iterator was opened to look at
+                iterator, count = rest, 1
             else:
-                iterator = self._begin()
-            for at, batch in enumerate(iterator, count):
-                yield self._piece(batch, at)
+                iterator = self._begin(number)
+            for batch in iterator:
+                yield self._piece(batch, count)
+                count += 1
+            if not count:
+                raise DataError(
+                    f"X: there are no batches in epoch {number + 1}; a callable of batches starts a new iterator in each epoch"
+                )
             if not self._teaches:
                 raise nothing_to_learn("sample_weight: all weights of all batches")
 
@@ -142,6 +150,14 @@ class Batches:
         self._teaches = self._teaches or rows[2] is None or is_any_positive(rows[2])
         chunk = self._place(*rows)
         return chunk, np.arange(int(chunk.inputs.shape[0]))
+
+
+def _takes_epoch(function: Callable[..., Any]) -> bool:
+    """Whether a callable of batches wants to know the number of the epoch."""
+    try:
+        return "epoch" in inspect.signature(function).parameters
+    except (TypeError, ValueError):  # of a builtin
+        return False
 
 
 _END = object()
@@ -191,6 +207,8 @@ def is_streamed(X: Any) -> bool:
     """Whether ``X`` is to be streamed as batches: a callable or an iterable that is no array, list or data frame."""
     if is_array(X) or isinstance(X, (list, tuple)) or hasattr(X, "to_numpy") or hasattr(X, "__array__"):
         return False
+    if is_sparse(X):  # `host` says what to do
+        return False
     return callable(X) or isinstance(X, Iterable)
 
 
@@ -198,6 +216,11 @@ def place(target: Target, loss: Loss, X: Array, y: Array, weights: Array | None 
     """Arrays of any library as a chunk on the device.
 
     Inputs and weights get the target's dtype. So do targets, but integers that the loss takes as such stay integers, int32.
+
+    Raises
+    ------
+    DataError
+        For weights beyond the dtype.
     """
     backend = target.backend
 
@@ -206,6 +229,8 @@ def place(target: Target, loss: Loss, X: Array, y: Array, weights: Array | None 
         host = values if library is backend else library.to_numpy(values)
         return backend.asarray(host, dtype=dtype, device=target.device)
 
+    if weights is not None:
+        check_size(weights, target.dtype)
     return Chunk(
         move(X, target.dtype),
         move(y, target_dtype(loss, y, target.dtype)),

@@ -33,6 +33,7 @@ from multimlp.training._setup import (
     check_metrics,
     check_outputs,
     check_regularizer,
+    check_stream,
     source_and_rows,
 )
 from multimlp.training._sources import place
@@ -168,6 +169,8 @@ def sweep(
     loss_rule, penalty = losses.get(loss), regularizers.get(regularizer)
     candidates = Candidates(mlp, rule, penalty, grid, seed)
     examples = Examples(X, y, sample_weight, validation)
+    if examples.streamed:
+        check_stream(last_batch, rule)
     figures = loss_rule.default_metrics if metrics is None else check_metrics(metrics)
     chosen = select(backend, device, dtype, examples.arrays)
     if chosen.dtype == "float16":
@@ -199,7 +202,7 @@ def sweep(
     planned = None if examples.streamed else epochs * -(-int(rows[0].shape[0]) // source.batch_size)
     problem = Problem(
         mlp, loss_rule, rule, penalty, target.backend, target.device, chosen.dtype, None, source.batch_size, seed, compile,
-        planned,
+        planned, given_batches=examples.streamed,
     )  # fmt: skip
     evaluator = None
     if held is not None:

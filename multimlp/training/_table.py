@@ -13,6 +13,7 @@ import numpy as np
 from multimlp.errors import InputError, missing_dependency
 from multimlp.errors.checks import check_path, flag
 from multimlp.errors.close import did_you_mean
+from multimlp.files import replacing
 
 
 class Table(Sequence[dict[str, Any]]):
@@ -76,7 +77,10 @@ class Table(Sequence[dict[str, Any]]):
 
     def to_csv(self, path: Any) -> None:
         """Write a file of comma-separated values, the names in its first line."""
-        with open(check_path("path", path), "w", newline="", encoding="utf-8") as file:
+        with (
+            replacing(check_path("path", path)) as beside,
+            open(beside, "w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.writer(file)
             writer.writerow(self.columns)
             writer.writerows(row.values() for row in self)
@@ -84,7 +88,7 @@ class Table(Sequence[dict[str, Any]]):
     def to_json(self, path: Any) -> None:
         """Write a list of objects, one a row; what is no finite number becomes null."""
         rows = [{name: _plain(value) for name, value in row.items()} for row in self]
-        with open(check_path("path", path), "w", encoding="utf-8") as file:
+        with replacing(check_path("path", path)) as beside, open(beside, "w", encoding="utf-8") as file:
             json.dump(rows, file, indent=1, allow_nan=False)
 
     def __repr__(self) -> str:

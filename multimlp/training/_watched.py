@@ -13,7 +13,7 @@ import numpy as np
 
 from multimlp import tree
 from multimlp.backend import Array, Target, owner
-from multimlp.callbacks import Callback, Run, watched
+from multimlp.callbacks import Callback, Run, watched, with_best
 from multimlp.distributed import Placement
 from multimlp.errors import InputError
 from multimlp.training._candidates import Candidates
@@ -112,12 +112,12 @@ class Watched:
         """Keep what there is, and say that it is over."""
         run = self.run
         diverged = run.epoch > 0 and not math.isfinite(run.history["loss"][-1])
-        best = None if diverged else next((c for c in self._callbacks if _best(c) is not None), None)
+        best = None if diverged else with_best(self._callbacks)
         epoch = run.epoch if best is None else getattr(best, "best_epoch", run.epoch)
         self.params = (
             params.host(place)
             if best is None
-            else tree.map(lambda leaf: np.asarray(owner(leaf).to_numpy(leaf)), _best(best))
+            else tree.map(lambda leaf: np.asarray(owner(leaf).to_numpy(leaf)), best.best_params)
         )
         self.figures = {
             name: values[epoch - 1] for name, values in run.history.items() if 0 < epoch <= len(values)
@@ -128,10 +128,6 @@ class Watched:
     def close(self) -> None:
         """The callbacks hear of the end, if they have not."""
         self._watch.close()
-
-
-def _best(callback: Callback) -> Tree:
-    return getattr(callback, "best_params", None)
 
 
 def train_watched(

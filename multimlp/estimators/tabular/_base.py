@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from multimlp import tree
 from multimlp.backend import Array, Target, array_namespace, select
 from multimlp.blocks import Chain
-from multimlp.callbacks import as_callbacks
+from multimlp.callbacks import Callback, as_callbacks
 from multimlp.errors import DataError, InputError, ShapeError
 from multimlp.errors.checks import check_number, check_whole, flag, refuse
 from multimlp.estimators import _inputs
@@ -28,6 +29,9 @@ from multimlp.frames import Encoded, Schema
 from multimlp.losses import Loss
 from multimlp.training.engines import master_dtype
 from multimlp.tree import Tree
+
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+"""A matrix, targets, and weights if there are any."""
 
 
 @dataclass(frozen=True)
@@ -108,16 +112,23 @@ class TableEstimator(Saved, BaseEstimator):
         """The weights of the rows, those of classes included."""
         return weights
 
-    def _standard(self, y: np.ndarray) -> Any:
+    def _standard(self, y: np.ndarray, weights: np.ndarray | None) -> Any:
         """What makes targets of these rows into what the network learns, and predictions of its outputs; None for what needs none."""
 
-    def _after(self, fitted: Fitted, standard: Any, held: tuple[np.ndarray, np.ndarray] | None) -> Any:
+    def _after(self, fitted: Fitted, standard: Any, held: Rows | None) -> Any:
         """`Member.after` of a network that is trained."""
         return standard
 
-    def _judge(self, y: np.ndarray) -> Judge:
-        """How bad outputs are for targets as the network learns them."""
+    def _judge(self, y: np.ndarray, weights: np.ndarray | None) -> Judge:
+        """How bad outputs are for targets as the network learns them, of rows that weigh so much."""
         raise NotImplementedError
+
+    def _note_learned(self) -> None:
+        """Keep the parameters that predictions hang on, which may be set to something else before the next fit."""
+
+    def _learned_parameters(self) -> dict[str, Any]:
+        """What was kept, by the names of the parameters."""
+        return {}
 
     def _loss(self) -> Loss:
         raise NotImplementedError
@@ -144,6 +155,8 @@ class TableEstimator(Saved, BaseEstimator):
             Numbers, text and categories, truth values and dates; values may be missing.
         y : array or series of shape (n,), or (n, k) for several numbers
         sample_weight : array of shape (n,), optional
+            How much each row counts: in the loss, in mean and deviation of targets that are numbers, and, where it is held out, in the
+            error and the temperature. Rows of weight 0 are left out.
         X_val, y_val : table and targets, optional
             Rows to find the best epoch by (and the temperature), instead of a share of X: ``validation_fraction`` does not count then.
 
@@ -165,32 +178,50 @@ class TableEstimator(Saved, BaseEstimator):
         encoded = self._schema.encode(X)
         rows = len(encoded.numbers)
         labels = _targets(y, rows)
+        self._members = []
         targets, weights = self._learn_targets(labels), self._weights(sample_weight, rows, labels)
+        if weights is not None and not np.all(weights > 0):
+            counted = np.flatnonzero(weights > 0)
+            if not len(counted):
+                raise DataError("sample_weight, class_weight: no row has a weight above 0")
+            encoded = Encoded(*(values[counted] for values in encoded))
+            targets, weights, rows = targets[counted], weights[counted], len(counted)
         given = self._given(X_val, y_val)
         self._note_columns(X)
         with _inputs.explained("random_state"):
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self._members = []
-        self._watchers = watchers
+        members: list[Member] = []
+        several = self.n_folds is not None or self.n_repeats > 1
         splits = self._splits(self._strata(targets), rows, seed, given is None)
+
+        def part(chosen: np.ndarray) -> tuple[Encoded, np.ndarray, np.ndarray | None]:
+            own = None if weights is None else weights[chosen]
+            return Encoded(*(values[chosen] for values in encoded)), targets[chosen], own
+
         for number, (kept, held) in enumerate(splits):
-            part = Encoded(*(values[kept] for values in encoded))
-            preparation = self._prepare(part)
+            mine = part(kept)
+            preparation = self._prepare(mine[0])
             if not preparation.columns:
                 raise DataError("X: every column is constant, so there is nothing to learn from")
-            judged = None
-            if given is not None:
-                judged = preparation.matrix(given[0]), given[1]
-            elif len(held):
-                judged = preparation.matrix(Encoded(*(values[held] for values in encoded))), targets[held]
-            mine = preparation.matrix(part), targets[kept], None if weights is None else weights[kept]
-            fitted, after = self._train(preparation, mine, judged, seed + number)
-            self._members.append(Member(preparation, fitted, after))
+            judges = (*given, None) if given is not None else part(held) if len(held) else None
+            fitted, after = self._train(
+                preparation,
+                (preparation.matrix(mine[0]), *mine[1:]),
+                None if judges is None else (preparation.matrix(judges[0]), *judges[1:]),
+                seed + number,
+                watchers,
+                number if several else None,
+            )
+            members.append(Member(preparation, fitted, after))
             if self.verbose:
                 print(
                     f"network {number + 1}: best epoch {fitted.epoch}, error {min(fitted.errors, default=math.nan):.6g}"
                 )
-        del self._watchers
+            if fitted.interrupted:
+                warnings.warn("Training interrupted by user.", stacklevel=2)
+                break
+        self._members = members
+        self._note_learned()
         return self
 
     def _given(self, X: Any, y: Any) -> tuple[Encoded, np.ndarray] | None:
@@ -209,16 +240,18 @@ class TableEstimator(Saved, BaseEstimator):
     def _train(
         self,
         preparation: Preparation,
-        rows: tuple[np.ndarray, np.ndarray, np.ndarray | None],
-        held: tuple[np.ndarray, np.ndarray] | None,
+        rows: Rows,
+        held: Rows | None,
         seed: int,
+        watchers: Sequence[Callback],
+        number: int | None,
     ) -> tuple[Fitted, Any]:
-        """A network trained on a matrix, targets and weights, judged on a matrix and targets; and `Member.after`."""
+        """A network trained on some rows, judged on others; and `Member.after`."""
         X, y, weights = rows
-        target, standard = self._target(), self._standard(y)
+        target, standard = self._target(), self._standard(y, weights)
         if standard is not None:
             y = standard.standard(y)
-            held = None if held is None else (held[0], standard.standard(held[1]))
+            held = None if held is None else (held[0], standard.standard(held[1]), held[2])
         chain, host, optimizer = self._build(preparation, X, seed)
         dtype = master_dtype(target.dtype)
         params = tree.map(lambda a: target.backend.asarray(a, dtype=dtype, device=target.device), host)
@@ -226,9 +259,9 @@ class TableEstimator(Saved, BaseEstimator):
             self._loss(), optimizer, self.n_epochs, self.batch_size,
             math.inf if self.patience is None else self.patience, seed, target,
         )  # fmt: skip
-        judge = self._judge(y if held is None else held[1])
+        judge = self._judge(*((y, None) if held is None else held[1:]))
         judged = None if held is None else held[0]
-        fitted = _fitting.fit(chain, params, plan, (X, y, weights), judged, judge, self._watchers)
+        fitted = _fitting.fit(chain, params, plan, (X, y, weights), judged, judge, watchers, number)
         return fitted, self._after(fitted, standard, held)
 
     def _steps(self, rows: int) -> int:
@@ -243,7 +276,9 @@ class TableEstimator(Saved, BaseEstimator):
         if sample_weight is not None:
             with _inputs.explained("sample_weight"):
                 weights = _check_sample_weight(
-                    _inputs.to_host(sample_weight), np.empty((rows, 1)), ensure_non_negative=True
+                    _inputs.to_host(sample_weight, "sample_weight"),
+                    np.empty((rows, 1)),
+                    ensure_non_negative=True,
                 )
         return self._weighted(labels, weights)
 
@@ -293,7 +328,15 @@ class TableEstimator(Saved, BaseEstimator):
                 f"X has {width[0]} features, but {type(self).__name__} is expecting {self.n_features_in_} features as input"
             )
         encoded = self._schema.encode(X)
-        return [member.outputs(encoded) for member in self._members]
+        said = [member.outputs(encoded) for member in self._members]
+        for outputs in said:
+            if not np.isfinite(outputs).all():
+                row = int(np.argwhere(~np.isfinite(outputs))[0][-2])
+                raise DataError(
+                    f"X: a network's outputs are NaN or infinite, first for row {row}; its values are too large for the dtype that the "
+                    "network computes in"
+                )
+        return said
 
     def _mean(self, said: Sequence[Array], link: Callable[[Member, Array], Array]) -> Array:
         """The mean over the networks of what ``link`` makes of what they said; arrays of any library."""
@@ -354,7 +397,7 @@ def _targets(y: Any, rows: int, where: str = "y") -> np.ndarray:
     if y is None:
         raise DataError("y: the estimator requires y to be passed, but the target y is None")
     try:
-        found = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else _inputs.to_host(y))
+        found = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else _inputs.to_host(y, where))
     except ValueError as error:
         raise DataError(f"{where}: expected one target a row: {error}") from None
     if found.ndim == 2 and found.shape[1] == 1:

@@ -21,13 +21,13 @@ def probabilities(outputs: Array, temperature: float = 1.0) -> Array:
     return found if found.ndim == 2 else xp.mean(found, axis=0)
 
 
-def log_loss(found: np.ndarray, y: np.ndarray) -> float:
-    """The mean of -log p of the rows' classes; p counts as no smaller than the smallest float64."""
-    own = np.take_along_axis(found, y[:, None], axis=-1)
-    return float(-np.log(np.maximum(own, np.finfo(np.float64).tiny)).mean())
+def log_loss(found: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """The mean of -log p of the rows' classes, weighted if they have weights; p counts as no smaller than the smallest float64."""
+    own = np.take_along_axis(found, y[:, None], axis=-1)[:, 0]
+    return float(np.average(-np.log(np.maximum(own, np.finfo(np.float64).tiny)), weights=weights))
 
 
-def best_temperature(outputs: np.ndarray, y: np.ndarray) -> float:
+def best_temperature(outputs: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> float:
     r"""The T for which :math:`\mathrm{softmax}(o / T)` gives these rows the smallest log-loss, between 1/32 and 32.
 
     Of one network the log-loss has one minimum, since it is convex in 1/T; a golden-section search finds it.
@@ -48,12 +48,12 @@ def best_temperature(outputs: np.ndarray, y: np.ndarray) -> float:
     while high - low > 1e-7:
         span = _GOLDEN * (high - low)
         colder, warmer = high - span, low + span
-        if _at(outputs, y, colder) < _at(outputs, y, warmer):
+        if _at(outputs, y, weights, colder) < _at(outputs, y, weights, warmer):
             high = warmer
         else:
             low = colder
     return math.exp((low + high) / 2)
 
 
-def _at(outputs: np.ndarray, y: np.ndarray, logarithm: float) -> float:
-    return log_loss(probabilities(outputs, math.exp(logarithm)), y)
+def _at(outputs: np.ndarray, y: np.ndarray, weights: np.ndarray | None, logarithm: float) -> float:
+    return log_loss(probabilities(outputs, math.exp(logarithm)), y, weights)

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from multimlp import tree
 from multimlp.backend import Target
 from multimlp.blocks import Chain
-from multimlp.callbacks import Callback, Run, watched
+from multimlp.callbacks import Callback, Run, watched, with_best
 from multimlp.estimators._fitted_network import Network
 from multimlp.estimators._inputs import to_host
 from multimlp.estimators._policy import DivergenceError
 from multimlp.losses import Loss
-from multimlp.training import InMemory, Ordering, Problem, Training, place
+from multimlp.training import InMemory, Ordering, Problem, Training, all_finite, place
 from multimlp.training.engines import master_dtype
 from multimlp.tree import Tree
 
@@ -47,6 +48,8 @@ class Fitted:
     """The best one, from 1."""
     losses: list[float]
     errors: list[float]
+    interrupted: bool = False
+    """Whether Ctrl-C ended it early."""
 
 
 def fit(
@@ -57,13 +60,17 @@ def fit(
     held: np.ndarray | None,
     judge: Judge,
     callbacks: Sequence[Callback],
+    number: int | None = None,
 ) -> Fitted:
-    """Train on rows, judge after each epoch by the outputs for those held out, and keep the best (of equals the last).
+    """Train on rows, judge after each epoch by the outputs for those held out, and keep the best (of equals the last); with none held out
+    those that a callback restores, or the last. ``number`` is which of several networks it is.
 
     Raises
     ------
     DivergenceError
         If the loss becomes NaN or infinite before an epoch was judged.
+    KeyboardInterrupt
+        If there is no whole epoch when Ctrl-C ends it.
     """
     target = plan.target
     master = Target(target.backend, target.device, master_dtype(target.dtype))
@@ -79,7 +86,7 @@ def fit(
     losses: list[float] = []
     errors: list[float] = []
     best: tuple[float, int, Tree] = (math.inf, 0, None)
-    run = Run(chain, plan.epochs, {}, training.params)
+    run = Run(chain, plan.epochs, {}, training.params, number)
     with watched(run, callbacks), training.epochs(source, plan.epochs) as epochs:
         for epoch in epochs if run.stopped is None else ():
             run.epoch += 1
@@ -105,5 +112,15 @@ def fit(
                 run.stop(f"no better epoch in {plan.patience:g}")
             if run.stopped is not None:
                 break
-    kept = training.params() if best[2] is None else best[2]
-    return Fitted(Network(chain, kept, target.dtype), best[1] or run.epoch, losses, errors)
+    if training.interrupted and not run.epoch:
+        raise KeyboardInterrupt
+    epoch, kept = best[1] or run.epoch, best[2]
+    watcher = with_best(callbacks) if held is None else None
+    if watcher is not None:
+        epoch, kept = getattr(watcher, "best_epoch", epoch), watcher.best_params
+    params = training.params() if kept is None else kept
+    if not all(map(all_finite, tree.leaves(params))):
+        raise DivergenceError(
+            f"the parameters became infinite or NaN in epoch {run.epoch}; lower the learning rate"
+        )
+    return Fitted(Network(chain, params, target.dtype), epoch, losses, errors, training.interrupted)

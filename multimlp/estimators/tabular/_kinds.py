@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 
 from multimlp import losses
 from multimlp.backend import Array, array_namespace
 from multimlp.errors import DataError, ShapeError
 from multimlp.errors.checks import check_choice, check_number
-from multimlp.estimators._inputs import explained, to_host
-from multimlp.estimators._targets import Labels
+from multimlp.estimators._inputs import to_host
+from multimlp.estimators._targets import Labels, class_weights, require_numbers
 from multimlp.estimators.tabular import _predictive
-from multimlp.estimators.tabular._base import Member, TableEstimator
+from multimlp.estimators.tabular._base import Member, Rows, TableEstimator
 from multimlp.estimators.tabular._calibration import best_temperature, log_loss, probabilities
 from multimlp.estimators.tabular._fitting import Fitted, Judge
 from multimlp.estimators.tabular._target_scale import TargetScale
@@ -50,14 +49,14 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         return self._labels.indices(y)
 
     def _strata(self, y: np.ndarray) -> np.ndarray | None:
-        return y if np.bincount(y).min() > 1 else None
+        counts = np.bincount(y)
+        return y if counts[counts > 0].min() > 1 else None
 
     def _weighted(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return weights
-        with explained("class_weight"):
-            own = compute_sample_weight(self.class_weight, y)
-        return np.asarray(own if weights is None else own * weights)
+        own = class_weights(self.class_weight, y)
+        return own if weights is None else own * weights
 
     def _outputs(self) -> int:
         return self._labels.count
@@ -66,16 +65,17 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         found: Loss = losses.with_options("cross_entropy", label_smoothing=float(self.label_smoothing))
         return found
 
-    def _judge(self, y: np.ndarray) -> Judge:
+    def _judge(self, y: np.ndarray, weights: np.ndarray | None) -> Judge:
         if self.metric == "log_loss":
-            return lambda outputs: log_loss(probabilities(outputs), y)
-        return lambda outputs: float((probabilities(outputs).argmax(axis=-1) != y).mean())
+            return lambda outputs: log_loss(probabilities(outputs), y, weights)
+        return lambda outputs: float(np.average(probabilities(outputs).argmax(axis=-1) != y, weights=weights))
 
-    def _after(self, fitted: Fitted, standard: Any, held: tuple[np.ndarray, np.ndarray] | None) -> float:
+    def _after(self, fitted: Fitted, standard: Any, held: Rows | None) -> float:
         """The temperature."""
         if not self.calibrate or held is None:
             return 1.0
-        return best_temperature(np.asarray(to_host(fitted.network.outputs(held[0]))), held[1])
+        X, y, weights = held
+        return best_temperature(np.asarray(to_host(fitted.network.outputs(X))), y, weights)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probabilities of the classes, shape (n, k), in the order of ``classes_``."""
@@ -100,13 +100,25 @@ def _says(*outputs: str) -> Callable[[Any], bool]:
     """Whether an estimator's networks say so much; AttributeError if not, for methods that need it."""
 
     def check(estimator: Any) -> bool:
-        if estimator.output not in outputs:
+        if estimator._learned.output not in outputs:
             raise AttributeError(
-                f"output={estimator.output!r} does not say this; set output to {' or '.join(map(repr, outputs))}"
+                f"output={estimator._learned.output!r} does not say this; set output to {' or '.join(map(repr, outputs))}"
             )
         return True
 
     return check
+
+
+class Learned(NamedTuple):
+    """What the networks' outputs mean."""
+
+    output: str
+    quantiles: Sequence[float]
+
+    @property
+    def loss(self) -> Loss:
+        """The loss that they are trained with."""
+        return _predictive.loss_of(self.output, self.quantiles)
 
 
 class TableRegressor(RegressorMixin, TableEstimator):
@@ -114,6 +126,7 @@ class TableRegressor(RegressorMixin, TableEstimator):
 
     output: str
     quantiles: Sequence[float]
+    _kept: Learned | None = None
 
     def _learn_targets(self, y: np.ndarray) -> np.ndarray:
         self._single = y.ndim == 1
@@ -135,20 +148,27 @@ class TableRegressor(RegressorMixin, TableEstimator):
         losses.with_options("quantile", quantiles=self.quantiles)
 
     def _outputs(self) -> int:
-        return self._number_loss.outputs_for(self.n_outputs_)
-
-    @property
-    def _number_loss(self) -> Loss:
-        return _predictive.loss_of(self.output, self.quantiles)
+        return self._loss().outputs_for(self.n_outputs_)
 
     def _loss(self) -> Loss:
-        return self._number_loss
+        return _predictive.loss_of(self.output, self.quantiles)
 
-    def _standard(self, y: np.ndarray) -> TargetScale:
-        return TargetScale.of(y)
+    def _standard(self, y: np.ndarray, weights: np.ndarray | None) -> TargetScale:
+        return TargetScale.of(y, weights)
 
-    def _judge(self, y: np.ndarray) -> Judge:
-        return lambda outputs: _predictive.error(self.output, self.quantiles, outputs, y)
+    def _judge(self, y: np.ndarray, weights: np.ndarray | None) -> Judge:
+        return lambda outputs: _predictive.error(self.output, self.quantiles, outputs, y, weights)
+
+    def _note_learned(self) -> None:
+        self._kept = Learned(self.output, tuple(self.quantiles))
+
+    @property
+    def _learned(self) -> Learned:
+        """Of the networks that there are, whatever the parameters say since."""
+        return Learned(self.output, self.quantiles) if self._kept is None else self._kept
+
+    def _learned_parameters(self) -> dict[str, Any]:
+        return self._learned._asdict()
 
     # ---- predictions
 
@@ -157,9 +177,9 @@ class TableRegressor(RegressorMixin, TableEstimator):
         return np.asarray(self._of_targets(self._predictions(self._said(X))))
 
     def _predictions(self, said: Sequence[Array]) -> Array:
-        if self.output == "quantile":
+        if self._learned.output == "quantile":
             return self._quantiles(said, [0.5])[..., 0]
-        if self.output == "gaussian":
+        if self._learned.output == "gaussian":
             return self._distribution(said)[0]
         return self._mean(said, lambda member, outputs: member.after.back(_predictive.mean_of(outputs)))
 
@@ -182,12 +202,12 @@ class TableRegressor(RegressorMixin, TableEstimator):
         -------
         numpy.ndarray, shape (n, levels), or (n, k, levels) for several targets
         """
-        levels = list(self.quantiles) if q is None else _predictive.check_levels("q", q)
+        levels = list(self._learned.quantiles) if q is None else _predictive.check_levels("q", q)
         return np.asarray(self._of_targets(self._quantiles(self._said(X), levels)))
 
     def _quantiles(self, said: Sequence[Array], levels: Sequence[float]) -> Array:
         """Shape (n, k, levels)."""
-        if self.output == "gaussian":
+        if self._learned.output == "gaussian":
             return _predictive.of_normal(*self._distribution(said), levels)
         known = self._known_levels
 
@@ -199,7 +219,7 @@ class TableRegressor(RegressorMixin, TableEstimator):
     @property
     def _known_levels(self) -> Sequence[float]:
         """Those that the networks learned."""
-        found: Sequence[float] = self._number_loss.options.get("quantiles", (0.5,))
+        found: Sequence[float] = self._learned.loss.options.get("quantiles", (0.5,))
         return found
 
     @available_if(_says("quantile", "gaussian"))
@@ -241,18 +261,19 @@ class TableRegressor(RegressorMixin, TableEstimator):
 
     def _results(self, said: Sequence[Array]) -> dict[str, Array]:
         found: dict[str, Array] = {}
-        known = self._known_levels
-        if self.output != "quantile" or known[0] <= 0.5 <= known[-1]:
+        known, (output, quantiles) = self._known_levels, self._learned
+        if output != "quantile" or known[0] <= 0.5 <= known[-1]:
             found["prediction"] = self._of_targets(self._predictions(said))
-        if self.output != "mean":
-            found["quantiles"] = self._of_targets(self._quantiles(said, list(self.quantiles)))
-        if self.output == "gaussian":
+        if output != "mean":
+            found["quantiles"] = self._of_targets(self._quantiles(said, list(quantiles)))
+        if output == "gaussian":
             found["deviation"] = self._of_targets(self._distribution(said)[1])
         return found
 
 
 def _finite(y: np.ndarray) -> np.ndarray:
     """Targets that are numbers, float64, of shape (n, k)."""
+    require_numbers("y", y)
     try:
         targets = y.astype(np.float64)
     except (TypeError, ValueError):

@@ -97,6 +97,7 @@ def load(
     target = select(backend, device, kinds.pop() if dtype is None else dtype)
     found.set_params(backend=backend, device=device, dtype=dtype)
     found._members = [_placed(member, target) for member in hosts]
+    found._note_learned()
     return found
 
 

@@ -67,17 +67,24 @@ def deviation_of(mean: Array, second: Array) -> Array:
     return xp.sqrt(xp.maximum(variance, least))
 
 
-def error(output: str, quantiles: Sequence[float], outputs: np.ndarray, y: np.ndarray) -> float:
-    """How bad outputs are for standardised targets (n, k): root of squares, pinball loss, or negative log-likelihood."""
+def error(
+    output: str,
+    quantiles: Sequence[float],
+    outputs: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray | None = None,
+) -> float:
+    """How bad outputs are for standardised targets (n, k): root of squares, pinball loss, or negative log-likelihood; the mean over the
+    rows, weighted if they have weights."""
     if output == "quantile":
         found = sorted_quantiles(outputs, len(quantiles))
         joined = np.swapaxes(found, -1, -2).reshape(len(y), -1)
-        return float(loss_of(output, quantiles)(joined, y).mean())
+        return float(np.average(loss_of(output, quantiles)(joined, y), weights=weights))
     if output == "gaussian":
         mean, second = moments(outputs)
         joined = np.concatenate([mean, np.log(deviation_of(mean, second))], axis=-1)
-        return float(losses.gaussian_nll(joined, y).mean())
-    return float(np.sqrt(np.mean((mean_of(outputs) - y) ** 2)))
+        return float(np.average(losses.gaussian_nll(joined, y), weights=weights))
+    return float(np.sqrt(np.average(np.mean((mean_of(outputs) - y) ** 2, axis=-1), weights=weights)))
 
 
 def between(known: Sequence[float], found: Array, wanted: Sequence[float]) -> Array:

@@ -26,6 +26,7 @@ class Saved:
     """What writes an estimator to a file; `multimlp.estimators.load` reads it."""
 
     get_params: Any
+    _learned_parameters: Any
     _members: list[Any]
     _schema: Any
 
@@ -58,7 +59,7 @@ class Saved:
             "estimator": type(self).__name__,
             "parameters": {
                 name: list(value) if isinstance(value, (list, tuple)) else value
-                for name, value in self.get_params().items()
+                for name, value in {**self.get_params(), **self._learned_parameters()}.items()
                 if name not in ELSEWHERE and _is_plain(value)
             },
             "schema": self._schema.to_spec(),

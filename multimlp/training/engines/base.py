@@ -67,6 +67,8 @@ class Problem:
         The devices of this process that the members of an ensemble lie on; None: one.
     own : tuple of (name, numbers)
         What each member has for itself, one number a member; see `multimlp.training.engines.own`.
+    given_batches : bool
+        Whether each chunk is a batch as the user gave it, of whatever size, and so one step; else chunks are cut.
     """
 
     model: Callable[..., Array]
@@ -84,8 +86,13 @@ class Problem:
     group: Group | None = None
     placement: Placement | None = None
     own: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    given_batches: bool = False
 
     __repr__ = short_repr
+
+    def batch_of(self, rows: int) -> int:
+        """The size of the batches that so many rows of a chunk are cut into; what is left over is one smaller batch."""
+        return max(rows, self.batch_size) if self.given_batches else self.batch_size
 
     @property
     def compiled(self) -> bool:
@@ -126,7 +133,7 @@ class Engine(Protocol):
         second. Between two calls Ctrl-C is heard."""
 
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
-        """Train on ``chunk``'s rows in ``order`` (int array, host), ``batch_size`` at a time; the rest is one smaller batch.
+        """Train on ``chunk``'s rows in ``order`` (int array, host), `Problem.batch_of` of them at a time; the rest is one smaller batch.
 
         ``first_step`` is the number of steps done before, over the whole run; the optimiser's counter is its own affair. In a group
         every process is given the same rows in the same order.

@@ -75,9 +75,9 @@ class GroupEngine(PortableEngine):
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         problem, loss = self._problem, self._no_loss
         with product_threads(problem), problem.backend.scope_of(*self._leaves):
-            data = tuple(tree.leaves(chunk))
-            for number, start in enumerate(range(0, len(order), problem.batch_size)):
-                rows = order[start : start + problem.batch_size]
+            data, size = tuple(tree.leaves(chunk)), problem.batch_of(len(order))
+            for number, start in enumerate(range(0, len(order), size)):
+                rows = order[start : start + size]
                 loss = loss + self._step(rows, first_step + number, data) * float(len(rows))
         return ChunkResult(loss, len(order))
 

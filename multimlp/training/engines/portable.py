@@ -17,6 +17,7 @@ from multimlp.backend import Array, array_namespace
 from multimlp.training.engines.base import Chunk, ChunkResult, Problem, compile_program
 from multimlp.training.engines.objective import batch_objective
 from multimlp.training.engines.own import Numbers, first_state, host_numbers, placed, with_own
+from multimlp.training.engines.own_functions import has_own_functions
 from multimlp.tree import Tree
 
 COMPILED_STEPS = 4096
@@ -90,8 +91,9 @@ class PortableEngine:
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         problem, count = self._problem, len(order)
         with problem.backend.all_threads(), problem.backend.scope_of(*self._leaves):
-            whole = count - count % problem.batch_size
-            rows = self._indices(np.reshape(order[:whole], (-1, problem.batch_size)))
+            size = problem.batch_of(count)
+            whole = count - count % size
+            rows = self._indices(np.reshape(order[:whole], (-1, size)))
             tail = self._indices(order[whole:])
             step = self._indices(np.asarray(first_step))
             data = (*self._own, *tree.leaves(chunk))
@@ -117,11 +119,13 @@ class PortableEngine:
 
 def _program_for(program: type[Program], problem: Problem, state: Tree) -> Program:
     """The program of a problem. Runs that differ in seed, device, data, processes or members' numbers share it, and with it what was
-    compiled."""
+    compiled; not where a function of the user's is part of it, which may read a number that is another one now."""
     group = None if problem.group is None else problem.group.of_programs
     own = tuple((name, ()) for name, _ in problem.own)
     shared = dataclasses.replace(problem, seed=0, device=None, steps=None, group=group, own=own)
     skeleton = _Skeleton(state)
+    if has_own_functions((problem.model, problem.loss, problem.optimizer, problem.regularizer)):
+        return program(shared, skeleton.tree)
     try:
         return _cached_program(program, shared, skeleton)  # type: ignore[arg-type]
     except TypeError:  # something in the problem has no hash

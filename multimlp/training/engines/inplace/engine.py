@@ -127,7 +127,7 @@ class InplaceEngine:
 
     def _pieces(self, chunk: Chunk, count: int) -> Iterator[tuple[Program | GroupProgram, int, int]]:
         """The programs to run and the examples of each, in order."""
-        size = self._problem.batch_size
+        size = self._problem.batch_of(count)
         whole = count - count % size
         if whole:
             program = self._program(chunk, size)

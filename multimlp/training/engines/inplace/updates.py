@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.backend import Array, Call, FusedUpdate, Kernels, Scalars, UpdateRule
+from multimlp.backend import Array, Call, FusedUpdate, Kernels, Scalars, UpdateRule, squared
 from multimlp.optimizers import Optimizer, OptimizerState
 from multimlp.training.engines.inplace.layout import Layout
 from multimlp.training.engines.inplace.scalars import LiveScalars, has_own, scalars
@@ -129,9 +129,16 @@ class Update:
         """The call that bounds the norm of each member's gradient."""
         m, ones = self._kernels.module, self._kernels.filled(limits.shape, 1.0)
 
+        most, apart = squared(self._kernels.dtype), (-1, -2)
+
         def call() -> None:
-            norms = m.sqrt(sum(m.sum(g * g, axis=(-1, -2)) for g in gradients))
-            scales = m.where(norms > limits, limits / norms, ones).reshape((-1, 1, 1))
+            largest = functools.reduce(m.maximum, [m.amax(m.abs(g), apart) for g in gradients])
+            units = m.where((largest > most) & m.isfinite(largest), largest, ones)
+            column = units.reshape((-1, 1, 1))
+            for g in gradients:
+                m.divide(g, column, out=g)
+            norms = m.sqrt(sum(m.sum(g * g, axis=apart) for g in gradients))
+            scales = m.where(norms > limits / units, limits / norms, units).reshape((-1, 1, 1))
             for g in gradients:
                 m.multiply(g, scales, out=g)
 

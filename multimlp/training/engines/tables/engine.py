@@ -84,7 +84,8 @@ class TableEngine:
     # ---- the Engine protocol
 
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
-        size, count = self._problem.batch_size, len(order)
+        count = len(order)
+        size = self._problem.batch_of(count)
         whole = count - count % size
         losses = self._run(chunk, order[:whole], size, first_step)
         losses += self._run(chunk, order[whole:], count - whole, first_step + whole // size)
