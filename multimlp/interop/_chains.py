@@ -91,6 +91,10 @@ def _other(source: str, part: Part, features: int | None) -> tuple[Block, dict[s
     if isinstance(part, RMSNorm):
         return blocks.rms_norm(len(part.scale), part.epsilon), {"scale": part.scale}
     assert isinstance(part, Affine)
+    if part.shift.ndim > 1:
+        raise InputError(
+            f"the {source}: {part.where} has numbers for each member of an ensemble, and stands behind no layer of one"
+        )
     width = len(part.scale) if part.scale.ndim else len(part.shift) if part.shift.ndim else features
     if width is None:
         raise InputError(

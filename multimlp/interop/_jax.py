@@ -11,7 +11,9 @@ import numpy as np
 
 from multimlp.backend import select
 from multimlp.errors import missing_dependency
-from multimlp.interop._layers import name_elsewhere, unsupported_activation
+from multimlp.interop._building import Builder
+from multimlp.interop._ensembles import combined
+from multimlp.interop._layers import check_axis, name_elsewhere, unsupported_activation
 from multimlp.interop._parts import Pointwise
 
 try:
@@ -86,6 +88,7 @@ def function_of(part: Pointwise, where: str) -> Callable[..., Any]:
     name = name_elsewhere(rule)
     if rule.parameters or name not in supported_activations():
         raise unsupported_activation(where, rule, supported_activations())
+    check_axis(where, rule)
     if name == "gelu":
         return _exact_gelu if rule.options["approximate"] == "none" else _tanh_gelu
     if name == "identity":
@@ -95,11 +98,45 @@ def function_of(part: Pointwise, where: str) -> Callable[..., Any]:
     return functools.partial(function, **bound) if bound else function
 
 
+def combining(combine: str) -> list[Callable[..., Any]]:
+    """The function of the outputs of all members, if anything is made of them."""
+    return [] if combine == "members" else [functools.partial(combined, combine=combine)]
+
+
+def combined_by(function: Any) -> str:
+    """What a function makes of the outputs of all members; empty for any other."""
+    own = isinstance(function, functools.partial) and function.func is combined and not function.args
+    return str(function.keywords.get("combine", "")) if own else ""
+
+
+def is_plain(module: Any, kind: type) -> bool:
+    """Whether it is of that kind, and not one made of it that computes something else."""
+    return isinstance(module, kind) and type(module).__call__ is kind.__call__  # type: ignore[operator]
+
+
+def check_norm(module: Any, reading: Builder) -> None:
+    """`InputError` for a normalisation of Flax over other axes than the last."""
+    for name in ("reduction_axes", "feature_axes"):
+        axes = getattr(module, name)
+        if axes != -1 and tuple(np.atleast_1d(axes)) != (-1,):
+            raise reading.unlike(
+                f"has {reading.where} with {name}={axes!r}, and only the last axis has an equivalent"
+            )
+
+
+def check_dropout(module: Any, reading: Builder) -> None:
+    """`InputError` for a dropout of Flax that drops numbers together."""
+    if tuple(module.broadcast_dims):
+        raise reading.unlike(
+            f"has {reading.where} with broadcast_dims={module.broadcast_dims!r}, which drops numbers together"
+        )
+
+
 def spec_of(function: Any, where: str) -> dict[str, Any]:
     """What `multimlp.activations.parse` takes for a function of ``jax.nn``, also with options bound by
     `functools.partial`."""
     options: dict[str, Any] = {}
-    while isinstance(function, functools.partial):
+    while isinstance(function, functools.partial) and not function.args:
         options = {**function.keywords, **options}
         function = function.func
     inner = getattr(function, "__wrapped__", function)

@@ -25,7 +25,8 @@ def opened(name: str, model: Any) -> Opened:
     if not isinstance(shape, tuple) or len(shape) < 2 or None in shape[1:]:
         raise InputError(f"{name}: expected a Keras model of inputs (n, features), got {shape}")
 
-    kernel = next((layer.kernel for layer in _flat(model) if isinstance(layer, keras.layers.Dense)), None)
+    with_kernel = (keras.layers.Dense, keras.layers.EinsumDense)
+    kernel = next((layer.kernel for layer in _flat(model) if isinstance(layer, with_kernel)), None)
     dtype = model.variable_dtype if kernel is None else kernel.dtype
 
     def run(X: np.ndarray, cotangent: np.ndarray | None) -> Run:
