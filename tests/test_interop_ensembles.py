@@ -147,7 +147,7 @@ def test_verify_understands_ensembles(library, combine):
     report = verify((mlp, params), there, combine=combine)
     assert report.ok, report
     assert (report.gradients is None) == (combine == "vote")
-    if library not in ("keras", "onnx") and combine != "vote":
+    if library != "onnx" and combine != "vote":
         parts = ("weight", "bias") if mlp.use_bias else ("weight",)
         assert {row.name for row in report.gradients} == {
             "gradient in inputs",
@@ -158,8 +158,7 @@ def test_verify_understands_ensembles(library, combine):
     changed = (params[0], params[1]._replace(weight=weight), params[2])
     report = verify((mlp, changed), there, combine=combine)
     assert not report.ok
-    if library != "keras":
-        assert report.first_difference.startswith("hidden 2 | ")
+    assert report.first_difference.startswith("hidden 2 | ")
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -350,6 +349,20 @@ def test_what_only_looks_like_an_ensemble_is_refused():
     plain.graph.initializer.append(onnx.numpy_helper.from_array(np.ones((5, 1, 2), np.float32), "many"))
     with pytest.raises(InputError, match="numbers of shape .5, 2. for members of an ensemble, which Gemm"):
         from_onnx(plain)
+
+
+def test_a_function_that_keeps_rows_alone_is_refused_behind_members():
+    pytest.importorskip("flax")
+    from flax import linen
+
+    from multimlp.interop.flax import from_flax, to_flax
+
+    module, variables = to_flax(*ensemble())
+    flat = linen.Sequential([*module.layers, lambda x: x.reshape((len(x), -1))])
+    with pytest.raises(InputError, match="is an ensemble of something else than plain networks, with function"):
+        from_flax(flat, variables)
+    module, variables = to_flax(*ensemble(final_activation="identity"))
+    assert from_flax(module, variables, "numpy")[0].final_activation is None
 
 
 def test_a_keras_model_whose_members_have_inputs_of_their_own_is_refused():

@@ -538,6 +538,7 @@ def copies():
     }
 
 
+@pytest.mark.filterwarnings("error:Explicitly requested dtype float64")
 @pytest.mark.parametrize("library", ["torch", "keras", "flax", "nnx", "equinox", "onnx", "sklearn"])
 def test_parameters_are_arrays_of_their_own(library):
     pytest.importorskip("flax" if library == "nnx" else library)

@@ -262,9 +262,15 @@ class Builder:
             raise DTypeError(
                 f"the {self.source} mixes the dtypes {' and '.join(dtypes)}; say which one it shall have: dtype= (--dtype)"
             )
-        if dtype is None:
-            dtype = stored_dtype or dtypes[0]
-        target = select(backend, device, dtype, like)
+        wanted = stored_dtype or dtypes[0] if dtype is None else dtype
+        try:
+            target = select(backend, device, wanted, like)
+        except DTypeError as error:
+            if dtype is not None:
+                raise
+            raise DTypeError(
+                f"{error}; say which one the {self.source} shall have: dtype='float32' (--dtype float32)"
+            ) from None
 
         def place(values: np.ndarray) -> Any:
             # A copy: on the host it may be the memory of the other library's model, which goes on being trained there.

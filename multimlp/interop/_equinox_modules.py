@@ -12,7 +12,7 @@ import numpy as np
 
 from multimlp.errors import InputError
 from multimlp.interop._building import Builder
-from multimlp.interop._jax import Placed, combined_by, combining, function_of, is_plain, spec_of
+from multimlp.interop._jax import Placed, combining, function_of, is_plain, read_function, spec_of
 from multimlp.interop._layers import unsupported_layer
 from multimlp.interop._names import chosen
 from multimlp.interop._parts import (
@@ -175,10 +175,8 @@ class Reading:
             self._dense(part)
         elif isinstance(part, EquinoxMembersLinear):
             reading.dense_of_members(np.asarray(part.weight).swapaxes(1, 2), _host(part.bias))
-        elif is_plain(part, eqx.nn.Lambda) and (combine := combined_by(part.fn)):
-            reading.combined(combine)
         elif is_plain(part, eqx.nn.Lambda):
-            reading.activation(spec_of(part.fn, "Equinox"))
+            read_function(part.fn, "Equinox", reading)
         elif is_plain(part, eqx.nn.Dropout):
             reading.dropout(part.p)
         elif is_plain(part, eqx.nn.BatchNorm):

@@ -15,11 +15,10 @@ from multimlp.interop._jax import (
     Placed,
     check_dropout,
     check_norm,
-    combined_by,
     combining,
     function_of,
     is_plain,
-    spec_of,
+    read_function,
 )
 from multimlp.interop._layers import unsupported_layer
 from multimlp.interop._names import Names, chosen
@@ -188,10 +187,8 @@ def _read(module: linen.Sequential, params: Any, statistics: Any, path: str, rea
             reading.residual(inner)
         elif isinstance(part, linen.Module):
             _read_layer(part, _Arrays(own, reading), _Arrays(seen, reading), reading)
-        elif combine := combined_by(part):
-            reading.combined(combine)
         else:
-            reading.activation(spec_of(part, "Flax"))
+            read_function(part, "Flax", reading)
 
 
 class _Arrays:

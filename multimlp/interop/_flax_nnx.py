@@ -14,11 +14,10 @@ from multimlp.interop._jax import (
     Placed,
     check_dropout,
     check_norm,
-    combined_by,
     combining,
     function_of,
     is_plain,
-    spec_of,
+    read_function,
 )
 from multimlp.interop._layers import unsupported_layer
 from multimlp.interop._names import chosen
@@ -148,10 +147,8 @@ def read_nnx(model: Any, reading: Builder, path: str = "") -> None:
             reading.residual(inner)
         elif isinstance(part, nnx.Module):
             _read_layer(part, reading)
-        elif combine := combined_by(part):
-            reading.combined(combine)
         else:
-            reading.activation(spec_of(part, "Flax"))
+            read_function(part, "Flax", reading)
 
 
 def _read_layer(part: nnx.Module, reading: Builder) -> None:

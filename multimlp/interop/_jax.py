@@ -78,6 +78,10 @@ class Placed:
         self._backend, self._device = target.backend, target.device
         self.dtype = target.dtype
 
+    def scope(self) -> contextlib.AbstractContextManager[Any]:
+        """Where modules can be made of that dtype; JAX has float64 only where it is asked for."""
+        return self._backend.scope(self.dtype)
+
     def __call__(self, values: Any) -> Any:
         return self._backend.asarray(np.array(values), dtype=self.dtype, device=self._device)
 
@@ -103,10 +107,15 @@ def combining(combine: str) -> list[Callable[..., Any]]:
     return [] if combine == "members" else [functools.partial(combined, combine=combine)]
 
 
-def combined_by(function: Any) -> str:
-    """What a function makes of the outputs of all members; empty for any other."""
-    own = isinstance(function, functools.partial) and function.func is combined and not function.args
-    return str(function.keywords.get("combine", "")) if own else ""
+def read_function(function: Any, where: str, reading: Builder) -> None:
+    """Tell the builder what a function of a model is: an activation, or what is made of the outputs of all members."""
+    if isinstance(function, functools.partial) and function.func is combined and not function.args:
+        reading.combined(str(function.keywords.get("combine", "")))
+        return
+    spec = spec_of(function, where)
+    if spec["name"] == "identity" and not _is_identity(function, (2, 3, 5)):
+        reading.on_rows()  # such as ``lambda x: x.reshape((len(x), -1))``
+    reading.activation(spec)
 
 
 def is_plain(module: Any, kind: type) -> bool:
@@ -150,15 +159,15 @@ def spec_of(function: Any, where: str) -> dict[str, Any]:
             if name == "gelu":
                 return {"name": "gelu", "approximate": "tanh" if options.get("approximate", True) else "none"}
             return {"name": name}
-    if _is_identity(function):
+    if _is_identity(function, (3, 5), (5,)):
         return {"name": "identity"}
     shown = getattr(function, "__name__", repr(function))
     raise unsupported_activation(f"multimlp (reading {where})", shown, supported_activations())
 
 
-def _is_identity(function: Any) -> bool:
-    """Whether it gives rows back as they are, such as ``lambda x: x.reshape((len(x), -1))``."""
-    for shape in ((3, 5), (5,)):
+def _is_identity(function: Any, *shapes: tuple[int, ...]) -> bool:
+    """Whether it gives back as they are arrays of the first of these shapes that it takes."""
+    for shape in shapes:
         with contextlib.suppress(Exception):  # whatever a function of another kind of array makes of this one
             traced = jax.make_jaxpr(function)(jax.ShapeDtypeStruct(shape, "float32")).jaxpr
             return not traced.eqns and list(traced.outvars) == list(traced.invars)

@@ -73,7 +73,9 @@ def to_equinox(mlp: Network, params: Any, combine: str = "members") -> eqx.nn.Se
     True
     """
     parts, _ = parts_and_members(mlp, params, combine, "Equinox")
-    return equinox_of(parts, Placed(dtype_of(params)), combine)
+    place = Placed(dtype_of(params))
+    with place.scope():
+        return equinox_of(parts, place, combine)
 
 
 def from_equinox(

@@ -336,7 +336,9 @@ def to_nnx(mlp: Network, params: Any, combine: str = "members") -> nnx.Sequentia
     True
     """
     parts, _ = parts_and_members(mlp, params, combine, "Flax")
-    return nnx_of(parts, Placed(dtype_of(params)), combine)
+    place = Placed(dtype_of(params))
+    with place.scope():
+        return nnx_of(parts, place, combine)
 
 
 def from_nnx(
