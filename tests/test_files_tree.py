@@ -221,6 +221,7 @@ DAMAGED = [
     {"tuple": 1},
     {"set": []},
     {"int": "x"},
+    {"float": "0x1p99999"},
     {"tuple": [], "list": []},
     7.5,
 ]

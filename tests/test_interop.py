@@ -104,7 +104,9 @@ def test_torch_keeps_the_dtype(dtype, tmp_path):
     assert there[0].weight.dtype is getattr(torch, dtype)
     found = [torch_interop.from_torch(there)[1]]
     if dtype == "bfloat16":
-        with pytest.raises(DTypeError, match=r"bfloat16.*; say which one the torch model shall have: dtype='float32'"):
+        with pytest.raises(
+            DTypeError, match=r"bfloat16.*; say which one the torch model shall have: dtype='float32'"
+        ):
             torch_interop.from_torch(there, "numpy")
     for name in ("state.pt", "state.safetensors"):
         torch_interop.write_state(tmp_path / name, there.state_dict())

@@ -360,6 +360,17 @@ ONNX = {
     "dropout that is off": (
         [LINEAR, ("Dropout", ["h", "rate", "on"], ["Y"], {})], {"rate": np.float32(0.5), "on": np.asarray(False)}, ""
     ),
+    "the error function in a sum": (
+        [("Erf", ["X"], ["e"], {}), ("Add", ["X", "e"], ["s"], {}), ("Gemm", ["s", "W", "b"], ["Y"], {})], {}, "Erf 'e' stands inside"
+    ),
+    "a mean of the rows in a sum": (
+        [("ReduceMean", ["X"], ["m"], {"axes": [0], "keepdims": 0}), ("Add", ["X", "m"], ["s"], {}), ("Gemm", ["s", "W", "b"], ["Y"], {})],
+        {},
+        "ReduceMean 'm' stands inside of a residual addition",
+    ),
+    "a mean of the rows": (
+        [LINEAR, ("ReduceMean", ["h"], ["Y"], {"axes": [0], "keepdims": 0})], {}, "of the members of an ensemble, at ReduceMean 'Y'"
+    ),
     "a bias of zeros": ([("MatMul", ["X", "W"], ["h"], {}), ("Add", ["h", "c"], ["Y"], {})], {"c": np.zeros(3, np.float32)}, ""),
 }  # fmt: skip
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TREE_VERSION = "1"
 _VERSION_KEY, _TREE_KEY = "multimlp.tree_version", "multimlp.tree"
-_DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
+_DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 _OWN = {
     "Dense": "multimlp.mlp",
     "ParametricDense": "multimlp.mlp",

@@ -9,6 +9,7 @@ import numpy as np
 from multimlp import activations
 from multimlp.backend import Array, array_namespace
 from multimlp.errors import InputError
+from multimlp.errors.checks import check_choice
 from multimlp.interop._chains import parts_of_mlp
 from multimlp.interop._layers import Network, parts_of
 from multimlp.interop._parts import Combined, Linear, Path, Pointwise, width_after
@@ -37,7 +38,7 @@ def parts_and_members(
     InputError, ShapeError, DTypeError
         As `parts_of`; for an ensemble of chains, and for probabilities of a network that ends in an activation.
     """
-    if combine not in supported:
+    if check_choice("combine", combine, COMBINES) not in supported:
         known = ", ".join(map(repr, supported))
         raise InputError(f"combine: {where} has {known}, got {combine!r}")
     members = None
@@ -88,8 +89,7 @@ def without_combination(source: str, parts: Path, combine: str) -> Path:
     InputError
         If it makes something else, which would be lost.
     """
-    if combine not in COMBINES:
-        raise InputError(f"combine: expected one of {', '.join(map(repr, COMBINES))}, got {combine!r}")
+    check_choice("combine", combine, COMBINES)
     tail = tuple(part.made for part in parts if isinstance(part, Combined))
     body = parts[: len(parts) - len(tail)]
     at_the_end = not any(isinstance(part, Combined) for part in body)

@@ -130,6 +130,8 @@ class _Reading:
                 node, getattr(module, "inplace", False) and not isinstance(module, nn.Dropout)
             )
             read = functools.partial(_read_module, module, self._reading, self._dtype)
+            if not node.args:
+                raise self._unknown()
             source: Any = node.args[0]
             self._values.step(node, source, read)
             return
@@ -292,9 +294,7 @@ def _changes_its_input(node: fx.Node, name: str) -> bool:
         return True
     given: Mapping[str, Any] = node.kwargs
     if callable(node.target):
-        with contextlib.suppress(
-            TypeError, ValueError
-        ):  # a function that does not tell its arguments has no such one
+        with contextlib.suppress(TypeError, ValueError):  # one that does not tell its arguments has no such
             given = inspect.signature(node.target).bind_partial(*node.args, **node.kwargs).arguments
     return bool(given.get("inplace", False))
 
