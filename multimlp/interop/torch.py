@@ -325,7 +325,8 @@ def as_torch_module(mlp: MLP, params: Params, device: str | None = None) -> Torc
 
     Every activation works, ensembles too. Dropout is on in training mode; its masks follow
     ``torch.manual_seed``. The names in ``state_dict`` are those of the model file: ``layers.0.weight`` (in,
-    out), ``layers.0.bias``.
+    out), ``layers.0.bias``; `from_state_dict` takes weights for torch's own, (out, in), so load such a dict into
+    a module and give that to `from_torch`.
 
     Parameters
     ----------
