@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ try:
 except ImportError:
     raise missing_dependency("jax", "multimlp.interop of JAX libraries", "jax") from None
 
+_Kind = TypeVar("_Kind")
 _exact_gelu = functools.partial(nn.gelu, approximate=False)
 _tanh_gelu = functools.partial(nn.gelu, approximate=True)
 
@@ -118,9 +119,9 @@ def read_function(function: Any, where: str, reading: Builder) -> None:
     reading.activation(spec)
 
 
-def is_plain(module: Any, kind: type) -> bool:
+def is_plain(module: Any, kind: type[_Kind]) -> TypeGuard[_Kind]:
     """Whether it is of that kind, and not one made of it that computes something else."""
-    return isinstance(module, kind) and type(module).__call__ is kind.__call__  # type: ignore[operator]
+    return isinstance(module, kind) and type(module).__call__ is kind.__call__
 
 
 def check_norm(module: Any, reading: Builder) -> None:

@@ -100,7 +100,7 @@ def _call(name: str, taken: jax.Array, given: jax.Array) -> Call:
     return Call(name, id(taken), id(given), *values)
 
 
-def _along(outputs: jax.Array, cotangent: np.ndarray) -> jax.Array:
+def _along(outputs: Any, cotangent: np.ndarray) -> jax.Array:
     """The cotangent as the outputs are, of an ensemble with members in front."""
     if outputs.ndim == 3:
         cotangent = cotangent.reshape(outputs.shape[1], outputs.shape[0], -1).transpose(1, 0, 2)

@@ -421,7 +421,7 @@ class _Graph:
         elif node.op_type == "Shape":
             ends = {a.name: _attribute(a) for a in node.attribute}
             taken = [*range(ends.get("start", 0), ends.get("end", 2))]
-        return {(0,): "rows", (1,): "features", (-1,): "features"}.get(tuple(taken))
+        return {0: "rows", 1: "features", -1: "features"}.get(taken[0]) if len(taken) == 1 else None
 
     def _dropout(self, node: Any, attributes: Mapping[str, Any]) -> None:
         """Nothing, unless it says that it is training."""
