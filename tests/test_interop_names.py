@@ -304,6 +304,10 @@ def test_many_layers_of_a_sorted_file_keep_their_order(tmp_path):
 
 ORDERS = {
     "numbers": ({"fc10": (3, 3), "fc9": (3, 3)}, ["fc9", "fc10"]),
+    "numbers of many digits": (
+        {f"fc1{'0' * 5000}": (3, 3), f"fc{'9' * 5000}": (3, 3), "fc007": (3, 3)},
+        ["fc007", f"fc{'9' * 5000}", f"fc1{'0' * 5000}"],
+    ),
     "shapes": ({"hidden": (4, 8), "first": (2, 4), "scores": (8, 3)}, ["first", "hidden", "scores"]),
     "numbers and shapes": ({"out": (3, 1), "h2": (3, 3), "h1": (3, 3)}, ["h1", "h2", "out"]),
     "half of what comes out": ({"b": (4, 1), "a": (2, 8)}, ["a", "b"]),
