@@ -201,6 +201,33 @@ def test_a_tampered_model_is_found_out_in_its_layer(target, mutant, genuine, tmp
     assert "farthest apart: row" in said
 
 
+TAMPERED = """
+import sys
+from multimlp.cli import formats, main
+write = formats.WRITERS["gluon"]
+def tampering(path, model):
+    weight = model.params[1].weight.copy()
+    weight[2, 1] += 1e-3
+    write(path, model._replace(params=(model.params[0], model.params[1]._replace(weight=weight), *model.params[2:])))
+formats.WRITERS["gluon"] = tampering
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_the_process_ends_with_0_where_nothing_changed_1_where_it_did_and_2_for_bad_input(genuine, tmp_path):
+    def ended(*command):
+        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+        return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+    convert = ["convert", str(genuine), str(tmp_path / "there.params"), "--verify"]
+    code, said = ended("-m", "multimlp", *convert)
+    assert (code, "compute the same" in said) == (0, True), said
+    code, said = ended("-c", TAMPERED, *convert)
+    assert (code, "differ: over 256 rows" in said, "First: hidden 2 | " in said) == (1, True, True), said
+    code, said = ended("-m", "multimlp", "convert", str(tmp_path / "absent.onnx"), *convert[2:])
+    assert (code, "cannot read" in said) == (2, True), said
+
+
 @pytest.mark.parametrize("mutant", [one_weight, transposed, a_lost_bias])
 def test_a_tampered_estimator_of_scikit_learn(mutant, tmp_path, monkeypatch, capsys):
     needed("sklearn")

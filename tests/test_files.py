@@ -233,6 +233,23 @@ def test_dtypes_without_a_code_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["__metadata__", "\ud800", 1])
+def test_names_that_the_format_cannot_have_are_refused(name, tmp_path):
+    with pytest.raises(InputError, match="tensors: expected names that are text other than '__metadata__'"):
+        files.write_tensors(tmp_path / "a.safetensors", {name: np.ones(2)})
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("extra", [{1: "a", "1": "b"}, {"a": [{None: 1}]}, {"a": ({"b": {2.5: 1}},)}])
+def test_extra_has_text_for_keys(extra, tmp_path):
+    """JSON makes text of other keys, perhaps that of another one, which would be lost."""
+    mlp = mm.MLP(2, 3, 1)
+    with pytest.raises(
+        InputError, match="extra: only what JSON can hold can be stored: its keys are text, and"
+    ):
+        mm.save(tmp_path / "a.safetensors", mlp, mlp.init(seed=0), extra=extra)
+
+
 def test_unwritable_places(tmp_path):
     (tmp_path / "file").write_text("")
     for path, message in (

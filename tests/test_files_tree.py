@@ -30,6 +30,8 @@ TREES = {
     "numbers": [1, -(10**30), 0.1, float("inf"), -0.0, True, False, "text", ""],
     "0-d and empty": (np.asarray(1.5), np.zeros((0, 3)), np.float32(2.0)),
     "keys with dots": {"a.b": np.ones(1), "a": {"b": np.zeros(1)}, 7: np.ones(2)},
+    "the format's own name": {"__metadata__": np.ones(2), "__metadata__'": np.zeros(3)},
+    "half a character": {"\ud800": np.ones(2), "\\ud800": np.zeros(3), "text": "\udfff"},
     "order": {"z": np.ones(1), "a": np.zeros(1)},
     "dtypes": [
         np.ones(2, dtype=d) for d in ("float16", "float32", "float64", "int8", "int64", "uint32", "bool")
@@ -219,6 +221,7 @@ DAMAGED = [
     {"tuple": 1},
     {"set": []},
     {"int": "x"},
+    {"float": "0x1p99999"},
     {"tuple": [], "list": []},
     7.5,
 ]
@@ -232,6 +235,21 @@ def test_a_damaged_tree_is_refused(described, tmp_path):
     )
     with pytest.raises(FileFormatError, match=r"t\.safetensors' is damaged"):
         mm.load_tree(path, backend="numpy")
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        ({"list": [{"array": "a"}, {"array": "b"}, {"array": "a"}]}, "its tree: 'a'"),
+        ({"list": [{"array": "a"}]}, "nothing in it is the array 'b'"),
+    ],
+)
+def test_each_array_is_in_the_tree_once(described, message, tmp_path):
+    """A header of a few bytes that names one array a million times would make a million of it."""
+    metadata = {"multimlp.tree_version": "1", "multimlp.tree": json.dumps(described)}
+    write_tensors(tmp_path / "t.safetensors", {"a": np.ones(2), "b": np.ones(2)}, metadata)
+    with pytest.raises(FileFormatError, match=message):
+        mm.load_tree(tmp_path / "t.safetensors")
 
 
 def test_other_files_are_refused(tmp_path):

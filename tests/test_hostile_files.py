@@ -407,7 +407,12 @@ def test_torch_files(tmp_path, monkeypatch):
         "8 bits": ({"0.weight": weight.to(torch.float8_e4m3fn)}, "float8_e4m3fn"),
         "complex": ({"0.weight": weight * 1j}, "complex64"),
         "integers": ({"0.weight": weight.long()}, "int64"),
-        "three axes": ({"0.weight": torch.ones(2, 2, 2)}, "found '0.weight'"),
+        "three axes": ({"0.weight": torch.ones(2, 2, 2)}, "'0.weight' of shape .2, 2, 2. has no bias"),
+        "four axes": ({"0.weight": torch.ones(2, 2, 2, 2)}, "found '0.weight'"),
+        "members of two kinds": (
+            {"0.weight": torch.ones(2, 2, 2), "0.bias": torch.ones(3, 1, 2)},
+            "does not fit together",
+        ),
         "no rows": ({"0.weight": torch.ones(0, 2)}, "none of them empty"),
         "two dtypes": (
             {"0.weight": weight, "0.bias": torch.ones(2).double()},
@@ -525,7 +530,8 @@ def test_equinox_files(tmp_path):
         (good + b"x", "is no sequence of plain arrays"),
         (huge, "is no sequence of plain arrays|states 960000000 bytes"),
         (saved(np.asarray([None])), "Python objects"),
-        (saved(np.ones((2, 3, 4))), "found '0'"),
+        (saved(np.ones((2, 3, 4))), "'0.weight' of shape .2, 3, 4. has no bias"),
+        (saved(np.ones((2, 3, 4, 5))), "found '0'"),
         (saved(weight, np.ones(3), np.ones(3)), "found '2'"),
         (saved(weight, np.float64(0.5)), "found '1'"),
         (saved(weight.astype(complex)), "complex128"),

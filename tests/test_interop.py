@@ -96,16 +96,25 @@ def test_torch_sequential_computes_the_same_and_comes_back(activation):
     )
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
-def test_torch_keeps_the_dtype(dtype):
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+def test_torch_keeps_the_dtype(dtype, tmp_path):
     mlp = mm.MLP(5, 4, 3)
     params = mlp.init(seed=0, backend="torch", dtype=dtype)
     there = torch_interop.to_torch(mlp, params)
     assert there[0].weight.dtype is getattr(torch, dtype)
-    _, back = torch_interop.from_torch(there)
-    for one, other in zip(tree.leaves(params), tree.leaves(back), strict=True):
-        assert one.dtype == other.dtype
-        assert torch.equal(one, other)
+    found = [torch_interop.from_torch(there)[1]]
+    if dtype == "bfloat16":
+        with pytest.raises(
+            DTypeError, match=r"bfloat16.*; say which one the torch model shall have: dtype='float32'"
+        ):
+            torch_interop.from_torch(there, "numpy")
+    for name in ("state.pt", "state.safetensors"):
+        torch_interop.write_state(tmp_path / name, there.state_dict())
+        found.append(torch_interop.from_state_dict(torch_interop.read_state(tmp_path / name))[1])
+    for back in found:
+        for one, other in zip(tree.leaves(params), tree.leaves(back), strict=True):
+            assert one.dtype == other.dtype
+            assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,24 @@ def through_variables(tmp_path):
     return from_variables(read_variables(tmp_path / "model.msgpack"), "tanh", backend="numpy")
 
 
+def through_nnx(tmp_path):
+    from multimlp.interop.flax import NnxNamed, from_nnx, to_nnx
+
+    model = to_nnx(MODEL, PARAMS)
+    assert isinstance(model, NnxNamed)
+    assert type(to_nnx(MODEL.renamed(None), PARAMS)).__name__ == "Sequential"
+    return from_nnx(model, "numpy")
+
+
+def through_equinox(tmp_path):
+    from multimlp.interop.equinox import EquinoxNamed, from_equinox, to_equinox
+
+    model = to_equinox(MODEL, PARAMS)
+    assert isinstance(model, EquinoxNamed)
+    assert type(to_equinox(MODEL.renamed(None), PARAMS)).__name__ == "Sequential"
+    return from_equinox(model, "numpy")
+
+
 def through_onnx(tmp_path):
     from multimlp.interop.onnx import from_onnx, to_onnx
 
@@ -89,6 +107,8 @@ WAYS = {
     "keras": ("keras", through_keras),
     "linen": ("flax", through_linen),
     "linen's file": ("flax", through_variables),
+    "nnx": ("flax", through_nnx),
+    "equinox": ("equinox", through_equinox),
     "onnx": ("onnx", through_onnx),
     "gluon's file": ("numpy", through_gluon),
     "multimlp": ("safetensors", through_ours),
@@ -152,10 +172,10 @@ def test_chains_keep_names_of_blocks_inside_of_blocks_too(tmp_path):
     params = model.init(seed=0, backend="numpy")
     mm.save(tmp_path / "chain.safetensors", model, params)
     ways = {"multimlp": lambda: mm.load(tmp_path / "chain.safetensors")[0]}
-    for library in ("torch", "keras", "onnx", "flax"):
-        if not _there(library):
+    for library in ("torch", "keras", "onnx", "flax", "nnx", "equinox"):
+        if not _there("flax" if library == "nnx" else library):
             continue
-        module = getattr(mm.interop, library)
+        module = getattr(mm.interop, "flax" if library == "nnx" else library)
         give, take = getattr(module, f"to_{library}"), getattr(module, f"from_{library}")
         made = give(model, params)
         ways[library] = lambda take=take, made=made: take(*made if isinstance(made, tuple) else (made,))[0]
@@ -284,6 +304,10 @@ def test_many_layers_of_a_sorted_file_keep_their_order(tmp_path):
 
 ORDERS = {
     "numbers": ({"fc10": (3, 3), "fc9": (3, 3)}, ["fc9", "fc10"]),
+    "numbers of many digits": (
+        {f"fc1{'0' * 5000}": (3, 3), f"fc{'9' * 5000}": (3, 3), "fc007": (3, 3)},
+        ["fc007", f"fc{'9' * 5000}", f"fc1{'0' * 5000}"],
+    ),
     "shapes": ({"hidden": (4, 8), "first": (2, 4), "scores": (8, 3)}, ["first", "hidden", "scores"]),
     "numbers and shapes": ({"out": (3, 1), "h2": (3, 3), "h1": (3, 3)}, ["h1", "h2", "out"]),
     "half of what comes out": ({"b": (4, 1), "a": (2, 8)}, ["a", "b"]),

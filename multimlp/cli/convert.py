@@ -26,17 +26,18 @@ from multimlp.cli.formats import (
     OPENERS,
     OURS,
     READERS,
+    WITH_ACTIVATIONS,
     WRITERS,
     Model,
     Reading,
     Writing,
     add_source_options,
     add_target_options,
+    beside,
     check_opset,
     check_target,
     format_of,
-    read_foreign,
-    read_ours,
+    read_with_meaning,
     remark,
     with_target_options,
 )
@@ -77,15 +78,15 @@ def run(args: argparse.Namespace) -> int:
     check_apart(args.target, args.source)
     if args.report is not None:
         _check_report(args)
-    model = with_target_options(_read(args, source), args, target)
+    model = with_target_options(read_with_meaning(args.source, args, source), args, target, source)
     mlp = model.mlp.renamed(None) if args.no_names else model.mlp
     model = model._replace(mlp=mlp)
     check_target(target, mlp)
     if target == OURS:
-        files.save(args.target, mlp, model.params)
+        files.save(args.target, mlp, model.params, beside(args.source, source, model))
     else:
         WRITERS[target](Path(args.target), model)
-    remark(model)
+        remark(model)
     if not verifying:
         if args.json:
             print_json(
@@ -107,10 +108,8 @@ def _verified(args: argparse.Namespace, source: str, target: str, model: Writing
     from multimlp.interop import verify
 
     mlp = model.mlp
-    before = OPENERS[source](Path(args.source), mlp, model.params)
-    whole = mlp.members(model.params) is None  # files of ensembles are opened, and not read back
-    known = _read_back(args, target, mlp) if whole or target == OURS else (mlp, model.params)
-    after = OPENERS[target](Path(args.target), *known)
+    before = OPENERS[source](Path(args.source), mlp, model.params, args.combine)
+    after = OPENERS[target](Path(args.target), *_read_back(args, target, model), args.combine)
     X = None if args.data is None else _rows(args.data, mlp.in_features)
     report = verify(before, after, X, rows=args.rows, tolerance=args.tolerance, combine=args.combine)
     if args.report is not None:
@@ -128,19 +127,18 @@ def _verified(args: argparse.Namespace, source: str, target: str, model: Writing
     return 0 if report.ok else 1
 
 
-def _read(args: argparse.Namespace, source: str) -> Writing:
-    """The source, and what is known of its task."""
-    if source == OURS:
-        return read_ours(args.source, args)
-    return Writing(*read_foreign(args.source, args, source), "classification", None)
-
-
-def _read_back(args: argparse.Namespace, target: str, mlp: MLP) -> Model:
-    """What has been written; ``mlp`` tells the activations that a file of weights does not."""
+def _read_back(args: argparse.Namespace, target: str, model: Writing) -> Model:
+    """What has been written; the model tells the activations that a file of weights does not."""
+    mlp = model.mlp
     if target == OURS:
         return files.load(args.target, args.backend or "numpy", args.device, args.dtype)
+    if target not in WITH_ACTIVATIONS and mlp.members(model.params) is not None and not mlp.use_bias:
+        return (
+            mlp,
+            model.params,
+        )  # weights alone of such an ensemble could be a convolution's, and are not read
     rules = ([*mlp.activations], mlp.final_activation) if isinstance(mlp, MLP) else ("relu", None)
-    how = Reading(*rules, args.backend, args.device, args.dtype)
+    how = Reading(*rules, args.backend, args.device, args.dtype, combine=args.combine)
     return READERS[target](Path(args.target), how)
 
 

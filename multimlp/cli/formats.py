@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from multimlp import activations, files
 from multimlp.cli.common import note
 from multimlp.cli.pipeline import meaning
@@ -121,6 +123,8 @@ class Reading(NamedTuple):
     dtype: str | None
     batch_norm: str | None = None
     """Of a Gluon file: whether it stands before or after the activations."""
+    combine: str = "members"
+    """What the model of an ensemble makes of the outputs of its members."""
 
     @property
     def place(self) -> tuple[str | None, str | None, str | None]:
@@ -130,7 +134,7 @@ class Reading(NamedTuple):
 def read_onnx(path: Path, how: Reading) -> Model:
     from multimlp.interop.onnx import from_onnx
 
-    return from_onnx(path, *how.place)
+    return from_onnx(path, *how.place, how.combine)
 
 
 def read_torch(path: Path, how: Reading) -> Model:
@@ -142,7 +146,7 @@ def read_torch(path: Path, how: Reading) -> Model:
 def read_keras(path: Path, how: Reading) -> Model:
     from multimlp.interop.keras import from_keras
 
-    return from_keras(path, *how.place)
+    return from_keras(path, *how.place, how.combine)
 
 
 def read_flax(path: Path, how: Reading) -> Model:
@@ -230,6 +234,7 @@ def _reading_of(args: argparse.Namespace, source: str) -> Reading:
         args.device,
         args.dtype,
         args.batch_norm,
+        args.combine if source in _COMBINING else "members",
     )
 
 
@@ -264,34 +269,84 @@ def check_opset(args: argparse.Namespace, target: str) -> None:
         raise InputError(f"--opset: {target} models have none; it is for ONNX")
 
 
-def add_target_options(parser: argparse.ArgumentParser) -> None:
-    """``--opset`` and ``--combine``."""
-    parser.add_argument(
-        "--opset", type=int, metavar="N", help="of an ONNX model (default: 20; 23 with RMS normalisation)"
-    )
+def add_combine(parser: argparse.ArgumentParser) -> None:
+    """``--combine``."""
     parser.add_argument(
         "--combine",
         choices=("members", "mean", "probabilities", "vote"),
         default="members",
         metavar="HOW",
         help="of an ensemble, in onnx and keras: members (the outputs of each, default), mean, probabilities (as predict_proba), "
-        "or, in onnx, vote",
+        "or, in onnx, vote; a model that is read must make the same of them",
     )
 
 
-def with_target_options(model: Writing, args: argparse.Namespace, target: str) -> Writing:
-    """The model with what `add_target_options` has asked for.
+def add_target_options(parser: argparse.ArgumentParser) -> None:
+    """``--opset`` and ``--combine``."""
+    parser.add_argument(
+        "--opset", type=int, metavar="N", help="of an ONNX model (default: 20; 23 with RMS normalisation)"
+    )
+    add_combine(parser)
+    parser.add_argument(
+        "--task",
+        choices=("classification", "regression"),
+        metavar="TASK",
+        help="of a scikit-learn model: classification or regression, where MODEL does not tell",
+    )
+
+
+def with_target_options(model: Writing, args: argparse.Namespace, target: str, source: str = OURS) -> Writing:
+    """The model with what `add_target_options` has asked for; of ``source`` too, which may tell what is made of members' outputs where
+    the target, of multimlp itself, holds all of them.
 
     Raises
     ------
     InputError
         For an option that the target does not have.
     """
-    if args.combine != "members" and target not in ("onnx", "keras"):
+    known = target in _COMBINING or (target == OURS and source in _COMBINING)
+    if args.combine != "members" and not known:
         raise InputError(
             f"--combine: {target} files hold the weights of the members alone; it is for onnx and keras"
         )
-    return model._replace(opset=args.opset, combine=args.combine)
+    if args.task is not None and target != "sklearn":
+        raise InputError(f"--task: {target} models have none; it is for sklearn")
+    model = model._replace(opset=args.opset, combine=args.combine)
+    if args.task is not None:
+        return model._replace(task=args.task, classes=model.classes if args.task == model.task else None)
+    if target == "sklearn" and source not in (OURS, "sklearn"):
+        note(
+            f"{source} models do not tell what they are for: {model.task} is taken; say --task regression if it is that"
+        )
+    return model
+
+
+def read_with_meaning(path: str, args: argparse.Namespace, source: str) -> Writing:
+    """A model of any format, with its task and its classes where the format tells them."""
+    if source == OURS:
+        return read_ours(path, args)
+    mlp, params = read_foreign(path, args, source)
+    if source != "sklearn":
+        return Writing(mlp, params, "classification", None)
+    from multimlp.interop.sklearn import read_npz
+
+    classes = getattr(read_npz(path), "classes_", None)
+    if classes is None:
+        return Writing(mlp, params, "regression", None)
+    return Writing(mlp, params, "classification", np.asarray(classes).tolist())
+
+
+def beside(path: str, source: str, model: Writing) -> dict[str, Any] | None:
+    """What a file of multimlp says of a model beside its numbers: all that its source, of this format, says."""
+    if source == OURS:
+        return files.load_extra(path) or None
+    if source != "sklearn":
+        return None
+    classes = model.classes
+    if classes is not None and not all(isinstance(label, (str, int)) for label in classes):
+        note(f"the file does not tell the classes, which are no text and no whole numbers: {classes}")
+        classes = None
+    return {"task": model.task, "classes": classes}
 
 
 def remark(model: Writing) -> None:
@@ -305,60 +360,70 @@ def remark(model: Writing) -> None:
 
 _WITH_CHAINS = ("onnx", "keras", OURS)
 """Formats that hold chains of blocks."""
+_COMBINING = ("onnx", "keras")
+"""Formats that hold what is made of the outputs of an ensemble."""
 
 
-def open_torch(path: Path, mlp: MLP, params: Params) -> Any:
+def open_torch(path: Path, mlp: MLP, params: Params, combine: str) -> Any:
     from multimlp.interop.torch import read_state, to_torch
 
-    module = to_torch(mlp, params)
-    state = read_state(path)
-    module.load_state_dict(dict(zip(module.state_dict(), state.values(), strict=True)))  # by their order
+    module = to_torch(mlp, params, combine=combine)
+    state, own = read_state(path), dict(module.state_dict())
+    weights = ([name for name in names if name.endswith("weight")] for names in (own, state))
+    for mine, theirs in zip(*weights, strict=True):  # by their order
+        for part in ("weight", "bias"):
+            read = state.get(f"{theirs.removesuffix('weight')}{part}")
+            if read is not None:  # a bias that only other layers have is zeros
+                own[f"{mine.removesuffix('weight')}{part}"] = read
+    module.load_state_dict(own)
     return module
 
 
-def open_flax(path: Path, mlp: MLP, params: Params) -> Any:
+def open_flax(path: Path, mlp: MLP, params: Params, combine: str) -> Any:
     from multimlp.interop.flax import in_order, layers_in, read_variables, to_flax
 
-    module, variables = to_flax(mlp, params)
-    read = in_order(layers_in(read_variables(path)))
-    return module, {"params": dict(zip(in_order(variables["params"]), read.values(), strict=True))}
+    module, variables = to_flax(mlp, params, combine)
+    read, own = in_order(layers_in(read_variables(path))), in_order(variables["params"])
+    # A bias that only other layers have is zeros.
+    layers = {name: {**own[name], **layer} for name, layer in zip(own, read.values(), strict=True)}
+    return module, {"params": layers}
 
 
-def open_nnx(path: Path, mlp: MLP, params: Params) -> Any:
+def open_nnx(path: Path, mlp: MLP, params: Params, combine: str) -> Any:
     from multimlp.interop.flax import read_variables, to_nnx, with_variables
 
-    return with_variables(to_nnx(mlp, params), read_variables(path))
+    return with_variables(to_nnx(mlp, params, combine), read_variables(path))
 
 
-def open_equinox(path: Path, mlp: MLP, params: Params) -> Any:
+def open_equinox(path: Path, mlp: MLP, params: Params, combine: str) -> Any:
     from multimlp.interop.equinox import read_leaves, to_equinox, with_leaves
 
-    return with_leaves(to_equinox(mlp, params), read_leaves(path))
+    return with_leaves(to_equinox(mlp, params, combine), read_leaves(path))
 
 
-def open_onnx(path: Path, mlp: MLP, params: Params) -> Any:
+def open_onnx(path: Path, mlp: MLP, params: Params, combine: str) -> Any:
     import onnx
 
     return onnx.load(path, load_external_data=False)
 
 
-def open_keras(path: Path, mlp: MLP, params: Params) -> Any:
+def open_keras(path: Path, mlp: MLP, params: Params, combine: str) -> Any:
     from multimlp.interop.keras import load_keras
 
     return load_keras(path)
 
 
-def open_sklearn(path: Path, mlp: MLP, params: Params) -> Any:
+def open_sklearn(path: Path, mlp: MLP, params: Params, combine: str) -> Any:
     from multimlp.interop.sklearn import read_npz
 
     return read_npz(path)
 
 
-def open_ours(path: Path, mlp: MLP, params: Params) -> Any:
+def open_ours(path: Path, mlp: MLP, params: Params, combine: str) -> Any:
     return mlp, params
 
 
-OPENERS: dict[str, Callable[[Path, MLP, Params], Any]] = {
+OPENERS: dict[str, Callable[[Path, MLP, Params, str], Any]] = {
     "onnx": open_onnx,
     "torch": open_torch,
     "keras": open_keras,
@@ -370,7 +435,7 @@ OPENERS: dict[str, Callable[[Path, MLP, Params], Any]] = {
     OURS: open_ours,
 }
 """The model in a file as the library itself has it, for `multimlp.interop.verify`; formats that hold weights alone get the layers of
-``mlp``."""
+``mlp``, and of an ensemble make this of the members' outputs."""
 
 SUFFIXES = {
     ".onnx": "onnx",

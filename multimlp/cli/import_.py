@@ -16,7 +16,14 @@ import argparse
 from multimlp import files
 from multimlp._terminal import print_text
 from multimlp.cli.common import add_common, file_name, print_json
-from multimlp.cli.formats import READERS, add_source_options, format_of, read_foreign
+from multimlp.cli.formats import (
+    READERS,
+    add_combine,
+    add_source_options,
+    beside,
+    format_of,
+    read_with_meaning,
+)
 from multimlp.files import check_apart, check_writable
 
 
@@ -33,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"{', '.join(READERS)}; if the name of the file does not tell",
     )
     add_source_options(parser)
+    add_combine(parser)
     add_common(parser)
 
 
@@ -40,8 +48,9 @@ def run(args: argparse.Namespace) -> int:
     source = args.source or format_of(args.file)
     check_writable(args.output)
     check_apart(args.output, args.file)
-    mlp, params = read_foreign(args.file, args, source)
-    files.save(args.output, mlp, params)
+    model = read_with_meaning(args.file, args, source)
+    mlp = model.mlp
+    files.save(args.output, mlp, model.params, beside(args.file, source, model))
     if args.json:
         print_json({"file": args.file, "format": source, "output": args.output, "mlp": mlp.to_spec()})
     else:

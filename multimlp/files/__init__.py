@@ -33,7 +33,7 @@ from multimlp.files._paths import (
     make_folder,
     why_unreadable,
 )
-from multimlp.files._safetensors import read_tensors, require_package, write_tensors
+from multimlp.files._safetensors import read_tensors, require_package, tensor_dtypes, write_tensors
 from multimlp.files._tree import load_tree, save_tree
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "require_package",
     "save",
     "save_tree",
+    "tensor_dtypes",
     "why_unreadable",
     "write_tensors",
 ]

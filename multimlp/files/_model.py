@@ -41,7 +41,7 @@ def save(
     params : tree of arrays
         Of any backend; ensembles too.
     extra : mapping, optional
-        Anything JSON can hold, such as the names of the features; `load_extra` reads it.
+        Anything JSON can hold, such as the names of the features, keys text; `load_extra` reads it.
 
     Raises
     ------
@@ -75,9 +75,22 @@ def save(
 
 def _as_json(extra: Mapping[str, Any]) -> str:
     try:
-        return json.dumps(dict(extra))
+        text = json.dumps(dict(extra))
     except (TypeError, ValueError) as error:
         raise InputError(f"extra: only what JSON can hold can be stored: {error}") from None
+    waiting: list[Any] = [dict(extra)]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, Mapping):
+            odd = [key for key in item if not isinstance(key, str)]
+            if odd:  # JSON would make text of it, perhaps that of another key
+                raise InputError(
+                    f"extra: only what JSON can hold can be stored: its keys are text, and {odd[0]!r} is {type(odd[0]).__name__}"
+                )
+            waiting += item.values()
+        elif isinstance(item, (list, tuple)):
+            waiting += item
+    return text
 
 
 def load(

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.errors import DTypeError, FileFormatError, missing_dependency
+from multimlp.backend import Array
+from multimlp.errors import DTypeError, FileFormatError, InputError, missing_dependency
 from multimlp.files._atomic import cannot_write, replacing
+from multimlp.files._hosted import hosted
 from multimlp.files._paths import check_readable
 
 MAX_HEADER_BYTES = 64 * 1024 * 1024
@@ -26,19 +28,21 @@ _DTYPES = {
 }
 
 
+_METADATA = "__metadata__"
+"""What the format calls the metadata, beside the names of the tensors."""
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}
 
 
 def write_tensors(
-    path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None
+    path: str | os.PathLike[str], tensors: Mapping[str, Array], metadata: Mapping[str, str] | None = None
 ) -> None:
     """Write named arrays to a safetensors file, whole or not at all.
 
     Parameters
     ----------
     path : path
-    tensors : mapping of str to numpy.ndarray
-        Of floats (bfloat16 as the ``ml_dtypes`` package has it included), integers or booleans.
+    tensors : mapping of str to array
+        Of any library; of floats (bfloat16 as the ``ml_dtypes`` package has it included), integers or booleans.
     metadata : mapping of str to str, optional
 
     Raises
@@ -58,7 +62,7 @@ def write_tensors(
     >>> read_tensors(path)
     ({'a': array([0, 1, 2])}, {'made by': 'hand'})
     """
-    write_hosted(path, {name: (array, array.dtype.name) for name, array in tensors.items()}, metadata)
+    write_hosted(path, {name: hosted(array) for name, array in tensors.items()}, metadata)
 
 
 def write_hosted(
@@ -68,18 +72,31 @@ def write_hosted(
 ) -> None:
     """`write_tensors` of ``(array, dtype name)``; bfloat16 may come as raw bits in uint16."""
     require_package()  # what is written here shall be read here
-    hosted = {}
+    ready = {}
     for name, (array, dtype) in tensors.items():
+        if not isinstance(name, str) or name == _METADATA or not _is_text(name):
+            raise InputError(
+                f"tensors: expected names that are text other than {_METADATA!r}, which is the format's own, got {name!r}"
+            )
         if dtype not in _CODES:
             raise DTypeError(f"tensors[{name!r}]: cannot store dtype {dtype}; known are {', '.join(_CODES)}")
-        hosted[name] = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)), dtype
+        ready[name] = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)), dtype
     # Wide numbers first, so that all lie on multiples of their size.
-    ordered = sorted(hosted.items(), key=lambda item: (-item[1][0].itemsize, item[0]))
+    ordered = sorted(ready.items(), key=lambda item: (-item[1][0].itemsize, item[0]))
     header = _header(path, ordered, tensors, metadata)
     with replacing(path) as beside, beside.open("wb") as file:
         file.write(struct.pack("<Q", len(header)) + header)
         for _, (array, _) in ordered:
             file.write(array.reshape(-1).view(np.uint8).data)
+
+
+def _is_text(name: str) -> bool:
+    """Whether it can be written; halves of surrogate pairs cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _header(
@@ -89,7 +106,7 @@ def _header(
     metadata: Mapping[str, str] | None,
 ) -> bytes:
     """Sorted, for the same model gives the same bytes; the package's own writer takes the metadata in an order of chance."""
-    entries: dict[str, Any] = {"__metadata__": dict(sorted((metadata or {}).items()))}
+    entries: dict[str, Any] = {_METADATA: dict(sorted((metadata or {}).items()))}
     end = 0
     for name, (array, dtype) in ordered:
         start, end = end, end + array.nbytes
@@ -128,6 +145,23 @@ def require_package() -> Any:
     except ImportError:
         raise missing_dependency("safetensors", "reading and writing models", "safetensors") from None
     return safetensors
+
+
+def tensor_dtypes(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The dtype of each array of a safetensors file by its name, bfloat16 included; raises as `read_tensors` does.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import numpy as np
+    >>> from multimlp.files import tensor_dtypes, write_tensors
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "arrays.safetensors"
+    >>> write_tensors(path, {"a": np.arange(3), "b": np.float16([0.5])})
+    >>> tensor_dtypes(path)
+    {'a': 'int64', 'b': 'float16'}
+    """
+    with opened(path) as file:
+        return {name: stored_dtype(path, file, name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
 
 
 @contextmanager

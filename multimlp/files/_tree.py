@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TREE_VERSION = "1"
 _VERSION_KEY, _TREE_KEY = "multimlp.tree_version", "multimlp.tree"
-_DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
+_DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 _OWN = {
     "Dense": "multimlp.mlp",
     "ParametricDense": "multimlp.mlp",
@@ -124,6 +124,8 @@ def load_tree(
     try:
         reading = _Reading(arrays, dtypes, target)
         found_tree = reading(json.loads(metadata[_TREE_KEY]))
+        if arrays:
+            raise ValueError(f"nothing in it is the array {min(arrays)!r}")
     except _DAMAGE as error:
         raise FileFormatError(f"{str(path)!r} is damaged: its tree: {one_line(error)}") from None
     return found_tree if like is None else tree.map(lambda _, leaf: leaf, like, found_tree)
@@ -134,13 +136,15 @@ def _described(node: Tree, place: tuple[str, ...], arrays: dict[str, tuple[np.nd
     if node is None or isinstance(node, (bool, str)):
         return node
     if is_array(node):
-        name = ".".join(place) or "leaf"
-        while name in arrays:  # a key may hold a dot
+        name = ".".join(place).encode(errors="backslashreplace").decode() or "leaf"
+        while (
+            name in arrays or name == "__metadata__"
+        ):  # a key may hold a dot, and the format has that name itself
             name += "'"
         arrays[name] = hosted(node)
         return {"array": name}
     if isinstance(node, int):
-        return {"int": str(node)}
+        return {"int": str(int(node))}
     if isinstance(node, float):
         return {"float": node.hex()}
     if isinstance(node, dict):
@@ -170,7 +174,7 @@ def _shown(place: tuple[str, ...]) -> str:
 class _Reading:
     """The inverse of `_described`."""
 
-    def __init__(self, arrays: Mapping[str, np.ndarray], dtypes: Mapping[str, str], target: Target) -> None:
+    def __init__(self, arrays: dict[str, np.ndarray], dtypes: Mapping[str, str], target: Target) -> None:
         self._arrays, self._dtypes, self._target = arrays, dtypes, target
 
     def __call__(self, node: Any) -> Tree:
@@ -191,8 +195,11 @@ class _Reading:
 
     def _array(self, name: str) -> Array:
         backend, dtype = self._target.backend, self._dtypes[name]
+        host = self._arrays.pop(
+            name
+        )  # each once: a few bytes that name one array many times must not become many arrays
         with backend.scope(dtype):
-            return backend.asarray(self._arrays[name], dtype=dtype, device=self._target.device)
+            return backend.asarray(host, dtype=dtype, device=self._target.device)
 
 
 def _key(key: Any) -> Any:

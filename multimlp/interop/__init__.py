@@ -14,7 +14,8 @@ first used.
 * ``onnx``: `to_onnx`; back `from_onnx`
 * ``gluon``: `to_gluon`; back `from_gluon`
 
-Names of layers (``layer_names`` of an MLP, ``block_names`` of a chain) go along; ONNX, torch and Keras take ensembles whole.
+Names of layers (``layer_names`` of an MLP, ``block_names`` of a chain) go along; ONNX, torch, Keras, Flax and Equinox take ensembles
+whole and give them back.
 
 `verify` runs two models, each in its own library, and says whether they compute the same.
 """

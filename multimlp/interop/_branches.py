@@ -6,9 +6,12 @@ import math
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
+import numpy as np
+
 from multimlp.interop._building import Builder
+from multimlp.interop._ensembles import WITH_REST
 from multimlp.interop._folding import folded
-from multimlp.interop._parts import Affine, Erf, Part, Path, Pointwise
+from multimlp.interop._parts import Affine, Erf, Part, Path, Pointwise, width_after
 
 
 class _Way(NamedTuple):
@@ -38,6 +41,10 @@ class Branches:
 
     def __contains__(self, value: Hashable) -> bool:
         return value in self._ways
+
+    def width(self, value: Hashable) -> int | None:
+        """How many features a value has; None where nothing tells."""
+        return width_after(tuple(_steps(self._ways[value], None)))
 
     def step(self, out: Hashable, value: Hashable, read: Callable[[], None]) -> None:
         """``read`` tells the builder the steps from one value to another."""
@@ -92,6 +99,20 @@ class Branches:
 
         self._behind(out, common, read)
 
+    def join(self, out: Hashable, one: Hashable, other: Hashable) -> None:
+        """Two values side by side: what is left of the second one to 1, and the second one.
+
+        Raises
+        ------
+        InputError
+            For any others.
+        """
+        common, first, second = self._apart(one, other)
+        rest = first[0] if len(first) == 1 and not second else None
+        if not (isinstance(rest, Affine) and _is(rest.scale, -1) and _is(rest.shift, 1)):
+            raise self._reading.unlike(f"joins two branches at {self._reading.where}")
+        self._behind(out, common, lambda: self._reading.combined(WITH_REST))
+
     def end(self, value: Hashable) -> None:
         """This value is the outputs."""
         self._reading.parts = _steps(self._ways[value], None)
@@ -115,6 +136,10 @@ def _steps(way: _Way | None, since: _Way | None) -> list[Part]:
         found.append(way.part)
         way = way.before
     return found[::-1]
+
+
+def _is(values: np.ndarray, number: float) -> bool:
+    return values.ndim == 0 and float(values) == number
 
 
 _GATES = {("sigmoid",): "silu", ("softplus", "tanh"): "mish", ("hard_sigmoid",): "hard_swish"}
@@ -145,6 +170,7 @@ def _gate(path: Path) -> tuple[str, float] | None:
     ):
         before, after = steps[0], steps[2]
         narrow = before.scale.ndim == 0 and abs(float(before.scale) * math.sqrt(2) - 1) < 1e-6
-        if narrow and not before.shift.any() and after.scale.ndim == 0 and after.scale == after.shift:
+        even = after.scale.ndim == after.shift.ndim == 0 and after.scale == after.shift
+        if narrow and not before.shift.any() and even:
             return "gelu", 2 * float(after.scale)
     return None

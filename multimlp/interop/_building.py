@@ -11,11 +11,13 @@ from multimlp import activations, tree
 from multimlp.backend import FLOAT_DTYPES, Backend, select
 from multimlp.errors import DTypeError, InputError, ShapeError
 from multimlp.interop._chains import chain_of
+from multimlp.interop._ensembles import without_combination
 from multimlp.interop._folding import folded
 from multimlp.interop._layers import HostLayer, Network, plain_layers
 from multimlp.interop._names import Names, chosen
 from multimlp.interop._parts import (
     Affine,
+    Combined,
     Dropout,
     Erf,
     LayerNorm,
@@ -46,6 +48,8 @@ class Builder:
         The layer that is being read, as its own library names it, and its place.
     name : str
         What its user has called it.
+    has_layers : bool
+        Whether a fully connected layer has been taken.
     """
 
     def __init__(self, source: str) -> None:
@@ -53,6 +57,8 @@ class Builder:
         self.parts: list[Part] = []
         self.where = ""
         self.name = ""
+        self.has_layers = False
+        self._on_rows = ""
 
     def at(self, kind: str, place: Any, name: str = "") -> None:
         """What is read next: its kind, its place as its own library says it, and what its user has called it."""
@@ -79,12 +85,12 @@ class Builder:
         weight : str
             What weights are called.
         transposed : bool
-            Whether weights are (out, in).
+            Whether weights are (out, in); those of an ensemble, which have the members in front, too.
         """
         layers = [name.removesuffix(weight) for name in arrays if name.endswith(weight)]
         known = {f"{layer}{part}" for layer in layers for part in (weight, "bias")}
         odd = [name for name in arrays if name not in known]
-        odd += [f"{layer}{weight}" for layer in layers if arrays[f"{layer}{weight}"].ndim != 2]
+        odd += [f"{layer}{weight}" for layer in layers if arrays[f"{layer}{weight}"].ndim not in (2, 3)]
         if odd or not layers:
             found = repr(odd[0]) if odd else "nothing"
             raise InputError(
@@ -93,9 +99,19 @@ class Builder:
             )
         reading = cls(source)
         for layer, rule in zip(layers, rules_of(activation, final_activation, len(layers)), strict=True):
-            matrix = arrays[f"{layer}{weight}"]
+            matrix, bias = arrays[f"{layer}{weight}"], arrays.get(f"{layer}bias")
             reading.named(layer)
-            reading.dense(matrix.T if transposed else matrix, arrays.get(f"{layer}bias"))
+            if transposed:
+                matrix = matrix.swapaxes(-1, -2)
+            if matrix.ndim == 2:
+                reading.dense(matrix, bias)
+            elif bias is None:
+                raise InputError(
+                    f"{source}: {layer + weight!r} of shape {arrays[layer + weight].shape} has no bias: nothing tells whether it is a "
+                    "layer of an ensemble or a convolution; read the model as a whole"
+                )
+            else:
+                reading.dense_of_members(matrix, bias)
             if rule is not None:
                 reading.activation(rule)
         return reading
@@ -108,8 +124,16 @@ class Builder:
 
     def dense(self, weight: Any, bias: Any | None) -> None:
         """A fully connected layer: weight (in, out), bias (out,)."""
-        matrix = self._floats(weight, "weight", 2)
-        offset = None if bias is None else self._floats(bias, "bias", 1)
+        self._linear(weight, bias, 2)
+
+    def dense_of_members(self, weight: Any, bias: Any | None) -> None:
+        """A fully connected layer of each member of an ensemble: weight (members, in, out), bias (members, out)."""
+        self._linear(weight, bias, 3)
+
+    def _linear(self, weight: Any, bias: Any | None, axes: int) -> None:
+        self.has_layers = True
+        matrix = self._floats(weight, "weight", axes)
+        offset = None if bias is None else self._floats(bias, "bias", axes - 1)
         dtypes = tuple(array.dtype.name for array in (matrix, offset) if array is not None)
         self.parts.append(Linear(matrix, offset, dtypes, where=self.where, name=self.name))
 
@@ -149,19 +173,23 @@ class Builder:
             self.parts.append(Dropout(float(rate), where=self.where, name=self.name))
 
     def affine(self, scale: Any, shift: Any = 0.0) -> None:
-        """``scale x + shift``: one number a feature, or one for all."""
+        """``scale x + shift``: one number a feature, or one for all; a shift (members, 1, features) behind a layer of an ensemble."""
         values: list[np.ndarray] = [np.asarray(value, dtype=np.float64) for value in (scale, shift)]
-        axes = [_row(value) for value in values]
-        if any(value.ndim > 1 for value in axes):
+        factor, offset = (_row(value) for value in values)
+        of_members = offset.ndim == 3 and offset.shape[1] == 1
+        if factor.ndim > 1 or (offset.ndim > 1 and not of_members):
             shapes = " and ".join(str(value.shape) for value in values)
             raise self.unlike(f"has {self.where} with numbers of the shapes {shapes}")
         if not all(np.isfinite(value).all() for value in values):
             raise self.unlike(f"has {self.where} with numbers that are not finite")
-        self.parts.append(Affine(*axes, where=self.where, name=self.name))
+        if of_members:
+            offset = offset[:, 0, :]
+        self.parts.append(Affine(factor, offset, where=self.where, name=self.name))
 
     def batch_norm(self, mean: Any, variance: Any, scale: Any, shift: Any, epsilon: float) -> None:
         """Batch normalisation as a trained model does it, with the statistics that it has gathered: ``(x - m) / sqrt(v + e) s + b``;
         ``scale`` and ``shift`` may be None."""
+        self.on_rows()
         mean, variance = (np.asarray(value, dtype=np.float64) for value in (mean, variance))
         factor = 1 / np.sqrt(variance + epsilon)
         if scale is not None:
@@ -194,6 +222,14 @@ class Builder:
         """What came in, added to what these steps make of it."""
         self.parts.append(Residual(inner, where=self.where, name=self.name))
 
+    def combined(self, made: str) -> None:
+        """What is made of the outputs of all members, or a step of it; see `multimlp.interop._ensembles.without_combination`."""
+        self.parts.append(Combined(made, where=self.where, name=self.name))
+
+    def on_rows(self) -> None:
+        """What is read is something else on values that have members in front or behind the rows."""
+        self._on_rows = self._on_rows or self.where
+
     def unlike(self, what: str) -> InputError:
         """The error for a structure that is neither an MLP nor a chain of blocks."""
         return InputError(
@@ -210,10 +246,11 @@ class Builder:
         dtype: Any = None,
         like: Iterable[Any] = (),
         stored_dtype: str | None = None,
+        combine: str = "members",
     ) -> tuple[Any, Any]:
         """The model and its parameters: on the backend asked for, else with the library of the arrays
-        ``like``. An MLP where it is one, else a chain."""
-        parts = folded(tuple(self.parts))
+        ``like``. An MLP where it is one, else a chain; of an ensemble without what is made of its outputs, which ``combine`` says."""
+        parts = folded(without_combination(self.source, tuple(self.parts), combine))
         lone = next((part for part in parts if isinstance(part, Erf)), None)
         if lone is not None:
             raise self.unlike(f"has the error function outside of gelu, {lone.where}")
@@ -225,11 +262,19 @@ class Builder:
             raise DTypeError(
                 f"the {self.source} mixes the dtypes {' and '.join(dtypes)}; say which one it shall have: dtype= (--dtype)"
             )
-        if dtype is None:
-            dtype = stored_dtype or dtypes[0]
-        target = select(backend, device, dtype, like)
+        wanted = stored_dtype or dtypes[0] if dtype is None else dtype
+        try:
+            target = select(backend, device, wanted, like)
+        except DTypeError as error:
+            if dtype is not None:
+                raise
+            raise DTypeError(
+                f"{error}; say which one the {self.source} shall have: dtype='float32' (--dtype float32)"
+            ) from None
 
         def place(values: np.ndarray) -> Any:
+            # A copy: on the host it may be the memory of the other library's model, which goes on being trained there.
+            values = np.array(values, order="C")
             return target.backend.asarray(values, dtype=target.dtype, device=target.device)
 
         mlp, host = self._model(parts)
@@ -245,12 +290,15 @@ class Builder:
 
     def _model(self, parts: Path) -> tuple[Network, Tree]:
         layers = plain_layers(parts)
+        if any(layer.weight.ndim == 3 for layer in _linear(parts)) and (layers is None or self._on_rows):
+            odd = f", with {self._on_rows}" if self._on_rows else ""
+            raise self.unlike(f"is an ensemble of something else than plain networks{odd}")
         return chain_of(self.source, parts) if layers is None else self._mlp(layers)
 
     def _mlp(self, layers: list[HostLayer]) -> tuple[MLP, Params]:
-        widths, names = [layer.weight.shape[1] for layer in layers], Names()
+        widths, names = [layer.weight.shape[-1] for layer in layers], Names()
         mlp = MLP(
-            layers[0].weight.shape[0],
+            layers[0].weight.shape[-2],
             widths[:-1],
             widths[-1],
             activation=[layer.activation or "identity" for layer in layers[:-1]],
@@ -260,9 +308,9 @@ class Builder:
             layer_names=[names(layer.name) if layer.name else None for layer in layers],
         )
         for i, (layer, row) in enumerate(zip(layers, mlp.layers, strict=True)):
-            if layer.weight.shape[0] != row.fan_in:
+            if layer.weight.shape[-2] != row.fan_in:
                 raise ShapeError(
-                    f"the {self.source}'s layer {i} takes {layer.weight.shape[0]} inputs, but "
+                    f"the {self.source}'s layer {i} takes {layer.weight.shape[-2]} inputs, but "
                     f"{row.fan_in} come in"
                 )
         params = tuple(
@@ -306,7 +354,8 @@ def _row(values: np.ndarray) -> np.ndarray:
 
 
 def _bias(layer: HostLayer) -> np.ndarray:
-    return np.zeros(layer.weight.shape[1], layer.weight.dtype) if layer.bias is None else layer.bias
+    *members, _, fan_out = layer.weight.shape
+    return np.zeros((*members, fan_out), layer.weight.dtype) if layer.bias is None else layer.bias
 
 
 def _without_defaults(spec: Any) -> Any:

@@ -90,7 +90,14 @@ def _other(source: str, part: Part, features: int | None) -> tuple[Block, dict[s
         return blocks.layer_norm(len(part.scale), part.epsilon, part.shift is not None), values
     if isinstance(part, RMSNorm):
         return blocks.rms_norm(len(part.scale), part.epsilon), {"scale": part.scale}
-    assert isinstance(part, Affine)
+    if not isinstance(part, Affine):
+        raise InputError(
+            f"the {source}: {part.where} stands inside of a residual addition, and nothing here is the same there"
+        )
+    if part.shift.ndim > 1:
+        raise InputError(
+            f"the {source}: {part.where} has numbers for each member of an ensemble, and stands behind no layer of one"
+        )
     width = len(part.scale) if part.scale.ndim else len(part.shift) if part.shift.ndim else features
     if width is None:
         raise InputError(

@@ -9,13 +9,16 @@ import numpy as np
 from multimlp import activations
 from multimlp.backend import Array, array_namespace
 from multimlp.errors import InputError
+from multimlp.errors.checks import check_choice
 from multimlp.interop._chains import parts_of_mlp
 from multimlp.interop._layers import Network, parts_of
-from multimlp.interop._parts import Path, Pointwise
+from multimlp.interop._parts import Combined, Linear, Path, Pointwise, width_after
 from multimlp.mlp import MLP, check_params
 
 COMBINES = ("members", "mean", "probabilities", "vote")
 """What can be made of the members' outputs, ``combine=``."""
+WITH_REST = "what is left to 1, and it"
+"""Of one number, two."""
 
 
 def parts_and_members(
@@ -35,7 +38,7 @@ def parts_and_members(
     InputError, ShapeError, DTypeError
         As `parts_of`; for an ensemble of chains, and for probabilities of a network that ends in an activation.
     """
-    if combine not in supported:
+    if check_choice("combine", combine, COMBINES) not in supported:
         known = ", ".join(map(repr, supported))
         raise InputError(f"combine: {where} has {known}, got {combine!r}")
     members = None
@@ -68,8 +71,65 @@ def check_combination(mlp: Any, combine: str) -> None:
         )
 
 
+def without_combination(source: str, parts: Path, combine: str) -> Path:
+    """The steps of an ensemble without what is made of its members' outputs.
+
+    Parameters
+    ----------
+    source : str
+        What is read, for errors.
+    parts : sequence of Part
+        Behind those of the members perhaps `Combined` ones: one of `COMBINES`, or the operations that a library makes it of, ``"argmax"``,
+        ``"one-hot k"``, ``"above 0"``, ``"number"``, ``"mean"``, and `WITH_REST`.
+    combine : str
+        What the caller says that the model makes of its members' outputs.
+
+    Raises
+    ------
+    InputError
+        If it makes something else, which would be lost.
+    """
+    check_choice("combine", combine, COMBINES)
+    tail = tuple(part.made for part in parts if isinstance(part, Combined))
+    body = parts[: len(parts) - len(tail)]
+    at_the_end = not any(isinstance(part, Combined) for part in body)
+    ensemble = any(isinstance(part, Linear) and part.weight.ndim == 3 for part in body)
+    if not ensemble and not tail and combine != "members":
+        raise InputError(f"combine: {combine!r} is for ensembles, and the {source} is one network")
+    found = {} if tail and not (ensemble and at_the_end) else _combinations(tail, body)
+    if not found:
+        where = next(part.where for part in parts if isinstance(part, Combined))
+        raise InputError(
+            f"the {source} makes something of the members of an ensemble, at {where}, that is none of {', '.join(map(repr, COMBINES[1:]))} "
+            "of the outputs of all"
+        )
+    if combine not in found:
+        made = " or ".join(map(repr, found))
+        raise InputError(
+            f"combine: the {source} makes {made} of its members' outputs, got {combine!r}; since that is no part of the network, give "
+            f"combine={[*found][-1]!r} (--combine {[*found][-1]}) and make it of what the network gives"
+        )
+    return found[combine]
+
+
+def _combinations(tail: tuple[str, ...], body: Path) -> dict[str, Path]:
+    """What steps behind the members may be called, and the members' steps then."""
+    width, last = width_after(body), body[-1] if body else None
+    final = last.rule.name if isinstance(last, Pointwise) else ""
+    lone = width == 1
+    if len(tail) <= 1 and (not tail or tail[0] in COMBINES):
+        found = {tail[0] if tail else "members": body}
+        if tail == ("mean",) and final == "softmax" and not lone:
+            found["probabilities"] = body[:-1]
+        return found
+    if tail == ("mean", WITH_REST) and final == "sigmoid" and lone:
+        return {"probabilities": body[:-1]}
+    votes = ("above 0", "number", "mean", WITH_REST) if lone else ("argmax", f"one-hot {width}", "mean")
+    return {"vote": body} if tail == votes else {}
+
+
 def combined(outputs: Array, combine: str) -> Array:
-    """What is made of the outputs of all members, shape (members, n, k).
+    """What is made of the outputs of all members, shape (members, n, k), or of an example, (members, k).
 
     * ``"members"``: as they are
     * ``"mean"``: (n, k)
@@ -94,7 +154,7 @@ def _chosen(xp: Any, outputs: Array) -> Array:
     if outputs.shape[-1] == 1:
         return xp.where(outputs > 0, one, none)
     best = xp.expand_dims(xp.argmax(outputs, axis=-1), axis=-1)
-    numbers = xp.reshape(xp.arange(outputs.shape[-1], dtype=best.dtype), (1, 1, -1))
+    numbers = xp.arange(outputs.shape[-1], dtype=best.dtype)
     return xp.where(best == numbers, one, none)
 
 

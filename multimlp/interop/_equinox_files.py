@@ -79,8 +79,8 @@ def from_leaves(
     Parameters
     ----------
     leaves : sequence of array
-        In each layer's turn the weight (out, in) and perhaps the bias. What `eqx.nn.Dropout` writes, a rate and whether it is off, is
-        left out.
+        In each layer's turn the weight (out, in) and perhaps the bias; of an ensemble (members, out, in) and (members, out). What
+        `eqx.nn.Dropout` writes, a rate and whether it is off, is left out.
     activation : str, or one a hidden layer
     final_activation : str, optional
     backend, device, dtype : optional
@@ -107,19 +107,25 @@ def _named(leaves: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
             raise refuse(f"leaves[{i}]", "a NumPy array", leaf)
         if leaf.ndim == 0 and leaf.dtype == np.bool_ and before is not None and before.shape == ():
             named.pop(str(i - 1), None)  # Dropout's rate and switch
-        elif leaf.ndim == 2:
+        elif before is not None and f"{layer}.bias" not in named and _is_bias(leaf, before):
+            named[f"{layer}.bias"] = leaf
+        elif leaf.ndim in (2, 3):
             layer += 1
             named[f"{layer}.weight"] = leaf
-        elif leaf.ndim == 1 and before is not None and before.ndim == 2:
-            named[f"{layer}.bias"] = leaf
         else:
             named[str(i)] = leaf
         before = leaf
     return named
 
 
+def _is_bias(leaf: np.ndarray, weight: np.ndarray) -> bool:
+    """Whether a leaf is the bias of the weight before it; one of an ensemble looks like a weight but for its shape."""
+    return (leaf.ndim, weight.ndim) == (1, 2) or (weight.ndim == 3 and leaf.shape == weight.shape[:-1])
+
+
 def with_leaves(model: eqx.Module, leaves: Sequence[np.ndarray]) -> Any:
-    """The module with these arrays, in their order, instead of its own; numbers of dropout among them are left out.
+    """The module with these arrays, in their order, instead of its own; numbers of dropout among them are left out, and a bias of zeros
+    that is not among them stays.
 
     Parameters
     ----------
@@ -144,10 +150,17 @@ def with_leaves(model: eqx.Module, leaves: Sequence[np.ndarray]) -> Any:
     """
     own, rest = eqx.partition(model, eqx.is_array)
     old, structure = jax.tree.flatten(own)
-    new = [leaf for leaf in leaves if leaf.ndim]
-    if [leaf.shape for leaf in new] != [leaf.shape for leaf in old]:
-        raise FileFormatError("the file holds other leaves than the model")
-    arrays = [_placed(leaf) for leaf in new]
+    waiting = [leaf for leaf in leaves if leaf.ndim][::-1]
+    arrays = []
+    for leaf in old:
+        if waiting and waiting[-1].shape == leaf.shape:
+            arrays.append(_placed(waiting.pop()))
+        elif leaf.ndim == 1 and not leaf.any():
+            arrays.append(leaf)
+        else:
+            raise FileFormatError("the file holds other leaves than the model")
+    if waiting:
+        raise FileFormatError("the file holds more leaves than the model")
     return eqx.combine(jax.tree.unflatten(structure, arrays), rest)
 
 

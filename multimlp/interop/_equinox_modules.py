@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -11,8 +12,9 @@ import numpy as np
 
 from multimlp.errors import InputError
 from multimlp.interop._building import Builder
-from multimlp.interop._jax import Placed, function_of, spec_of
+from multimlp.interop._jax import Placed, combining, function_of, is_plain, read_function, spec_of
 from multimlp.interop._layers import unsupported_layer
+from multimlp.interop._names import chosen
 from multimlp.interop._parts import (
     Affine,
     Dropout,
@@ -37,6 +39,28 @@ class EquinoxResidual(eqx.Module):
         return x + self.inner(x, key=key)
 
 
+class EquinoxNamed(eqx.nn.Sequential):
+    """A ``Sequential`` that keeps what its layers are called; where one has no name there is ""."""
+
+    names: tuple[str, ...] = eqx.field(static=True)
+
+    def __init__(self, names: Sequence[str], layers: Sequence[Any]) -> None:
+        super().__init__(layers)
+        self.names = tuple(names)
+
+
+class EquinoxMembersLinear(eqx.Module):
+    """A fully connected layer of each member of an ensemble, weight (members, out, in) and bias (members, out) or None: an example (in,),
+    or (members, in), becomes (members, out)."""
+
+    weight: Any
+    bias: Any | None
+
+    def __call__(self, x: Any, *, key: Any = None) -> Any:
+        x = (self.weight @ x[..., None])[..., 0]
+        return x if self.bias is None else x + self.bias
+
+
 class EquinoxScale(eqx.Module):
     """A learned scale and shift of each feature, ``x * weight + bias``."""
 
@@ -47,12 +71,17 @@ class EquinoxScale(eqx.Module):
         return x * self.weight + self.bias
 
 
-def equinox_of(parts: Path, place: Placed) -> eqx.nn.Sequential:
-    """The module that computes what these steps compute."""
-    return eqx.nn.Sequential([_layer(part, place) for part in parts])
+def equinox_of(parts: Path, place: Placed, combine: str = "members") -> eqx.nn.Sequential:
+    """The module that computes what these steps compute; ``combine`` says what is made of the outputs of an ensemble."""
+    layers = [_layer(part, place) for part in parts] + [eqx.nn.Lambda(f) for f in combining(combine)]
+    names = [part.name for part in parts]
+    return EquinoxNamed(names, layers) if any(names) else eqx.nn.Sequential(layers)
 
 
 def _layer(part: Part, place: Placed) -> Any:
+    if isinstance(part, Linear) and part.weight.ndim == 3:
+        bias = None if part.bias is None else place(part.bias)
+        return EquinoxMembersLinear(place(part.weight.swapaxes(1, 2)), bias)
     if isinstance(part, Linear):
         fan_in, fan_out = part.weight.shape
         linear = eqx.nn.Linear(
@@ -105,11 +134,14 @@ class Reading:
         InputError
             For a layer or a function that there is nothing for here; names it and its place.
         """
-        if isinstance(model, eqx.nn.MLP):
+        if is_plain(model, eqx.nn.MLP):
             self._read_mlp(model, path)
-        elif isinstance(model, eqx.nn.Sequential):
+        elif is_plain(model, eqx.nn.Sequential):
+            names = model.names if isinstance(model, EquinoxNamed) else ()
             for i, part in enumerate(model.layers):
-                self._reading.where = f"{type(part).__name__} {path}{i}"
+                kind = type(part).__name__
+                name = chosen(names[i], kind) if i < len(names) else ""
+                self._reading.where, self._reading.name = f"{kind} {path}{i}", name
                 self._read_part(part, f"{path}{i}.")
         else:
             raise InputError(
@@ -118,7 +150,7 @@ class Reading:
             )
 
     def _read_mlp(self, model: eqx.nn.MLP, path: str) -> None:
-        last = len(model.layers) - 1
+        last, self._reading.name = len(model.layers) - 1, ""
         for i, linear in enumerate(model.layers):
             self._reading.where = f"Linear {path}{i}"
             self._dense(linear)
@@ -131,28 +163,31 @@ class Reading:
 
     def _read_part(self, part: Any, path: str) -> None:
         reading = self._reading
-        if isinstance(part, (eqx.nn.Sequential, eqx.nn.MLP)):
+        if is_plain(part, eqx.nn.Sequential) or is_plain(part, eqx.nn.MLP):
             self.read(part, path)
         elif isinstance(part, EquinoxResidual):
-            outer, reading.parts = reading.parts, []
+            (outer, reading.parts), where, name = (reading.parts, []), reading.where, reading.name
             self.read(part.inner, path)
             inner, reading.parts = tuple(reading.parts), outer
+            reading.where, reading.name = where, name
             reading.residual(inner)
-        elif isinstance(part, eqx.nn.Linear):
+        elif is_plain(part, eqx.nn.Linear):
             self._dense(part)
-        elif isinstance(part, eqx.nn.Lambda):
-            reading.activation(spec_of(part.fn, "Equinox"))
-        elif isinstance(part, eqx.nn.Dropout):
+        elif isinstance(part, EquinoxMembersLinear):
+            reading.dense_of_members(np.asarray(part.weight).swapaxes(1, 2), _host(part.bias))
+        elif is_plain(part, eqx.nn.Lambda):
+            read_function(part.fn, "Equinox", reading)
+        elif is_plain(part, eqx.nn.Dropout):
             reading.dropout(part.p)
-        elif isinstance(part, eqx.nn.BatchNorm):
+        elif is_plain(part, eqx.nn.BatchNorm):
             self._batch_norm(part)
-        elif isinstance(part, eqx.nn.LayerNorm) and part.weight is not None:
+        elif is_plain(part, eqx.nn.LayerNorm) and part.weight is not None:
             reading.layer_norm(_host(part.weight), _host(part.bias), part.eps)
-        elif isinstance(part, eqx.nn.RMSNorm) and part.weight is not None and part.bias is None:
+        elif is_plain(part, eqx.nn.RMSNorm) and part.weight is not None and part.bias is None:
             reading.rms_norm(_host(part.weight), part.eps)
         elif isinstance(part, EquinoxScale):
             reading.affine(_host(part.weight), _host(part.bias))
-        elif not isinstance(part, eqx.nn.Identity):
+        elif not is_plain(part, eqx.nn.Identity):
             raise unsupported_layer("Equinox model", reading.where, _LAYERS)
 
     def _batch_norm(self, part: eqx.nn.BatchNorm) -> None:

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 from flax import linen
 
 from multimlp.errors import InputError
 from multimlp.interop._building import Builder
-from multimlp.interop._jax import Placed, function_of, spec_of
+from multimlp.interop._jax import (
+    Placed,
+    check_dropout,
+    check_norm,
+    combining,
+    function_of,
+    is_plain,
+    read_function,
+)
 from multimlp.interop._layers import unsupported_layer
 from multimlp.interop._names import Names, chosen
 from multimlp.interop._parts import (
@@ -43,6 +52,29 @@ class LinenNamed(linen.Sequential):
     preserve_adopted_names = True
 
 
+class LinenMembersDense(linen.Module):
+    """A fully connected layer of each member of an ensemble, whose kernel and bias have the members in front: rows (n, in), or
+    (members, n, in), become (members, n, features)."""
+
+    members: int
+    features: int
+    use_bias: bool = True
+    param_dtype: Any = jax.numpy.float32
+
+    @linen.compact
+    def __call__(self, x: Any) -> Any:
+        shape = (self.members, x.shape[-1], self.features)
+        x = x @ self.param("kernel", _each_lecun_normal, shape, self.param_dtype)
+        if not self.use_bias:
+            return x
+        bias = self.param("bias", linen.initializers.zeros, (self.members, self.features), self.param_dtype)
+        return x + bias[:, None, :]
+
+
+_each_lecun_normal = linen.initializers.lecun_normal(batch_axis=(0,))
+"""Of every member as of one Dense layer."""
+
+
 class LinenScale(linen.Module):
     """A learned scale and shift of each feature, ``x * scale + bias``."""
 
@@ -56,8 +88,9 @@ class LinenScale(linen.Module):
 # ---- writing ----------------------------------------
 
 
-def linen_of(parts: Path, place: Placed) -> tuple[linen.Sequential, dict[str, Any]]:
-    """The module and its parameters, by the names that linen gives to the layers of a Sequential."""
+def linen_of(parts: Path, place: Placed, combine: str = "members") -> tuple[linen.Sequential, dict[str, Any]]:
+    """The module and its parameters, by the names that linen gives to the layers of a Sequential; ``combine`` says what is made of the
+    outputs of an ensemble."""
     layers: list[Any] = []
     variables: dict[str, Any] = {}
     names = Names(_module_name).of([part for part in parts if not isinstance(part, Pointwise)])
@@ -68,7 +101,7 @@ def linen_of(parts: Path, place: Placed) -> tuple[linen.Sequential, dict[str, An
         if own:
             variables[name or f"layers_{i}"] = own
     named = any(part.name for part in parts)
-    return (LinenNamed if named else linen.Sequential)(layers), variables
+    return (LinenNamed if named else linen.Sequential)([*layers, *combining(combine)]), variables
 
 
 def _module_name(name: str) -> str:
@@ -82,6 +115,12 @@ _TAKEN = ("layers", "name", "parent", "scope", "variables")
 
 def _layer(part: Part, place: Placed, name: str | None) -> tuple[Any, dict[str, Any]]:
     kind: dict[str, Any] = {"dtype": place.dtype, "param_dtype": place.dtype, "name": name}
+    if isinstance(part, Linear) and part.weight.ndim == 3:
+        members, _, features = part.weight.shape
+        layer = LinenMembersDense(
+            members, features, part.bias is not None, param_dtype=place.dtype, name=name
+        )
+        return layer, _held(place, kernel=part.weight, bias=part.bias)
     if isinstance(part, Linear):
         return linen.Dense(part.weight.shape[1], part.bias is not None, **kind), _held(
             place, kernel=part.weight, bias=part.bias
@@ -123,7 +162,7 @@ def read_linen(module: linen.Sequential, variables: Mapping[str, Any], reading: 
     InputError
         For a layer that there is nothing for here, or one without variables; names it and its place.
     """
-    if not isinstance(module, linen.Sequential):
+    if not is_plain(module, linen.Sequential):
         raise InputError(
             f"module: expected flax.linen.Sequential, got {type(module).__name__}, whose forward pass cannot be seen; build a "
             "Sequential of its layers, or give its variables alone to from_variables and say the activations"
@@ -138,7 +177,7 @@ def _read(module: linen.Sequential, params: Any, statistics: Any, path: str, rea
         name = given or f"layers_{i}"
         reading.at(kind, path + name, chosen(given or "", kind))
         own, seen = (held.get(name, {}) if isinstance(held, Mapping) else {} for held in (params, statistics))
-        if isinstance(part, linen.Sequential):
+        if is_plain(part, linen.Sequential):
             _read(part, own, seen, f"{path}{name}/", reading)
         elif isinstance(part, LinenResidual):
             outer, reading.parts = reading.parts, []
@@ -149,7 +188,7 @@ def _read(module: linen.Sequential, params: Any, statistics: Any, path: str, rea
         elif isinstance(part, linen.Module):
             _read_layer(part, _Arrays(own, reading), _Arrays(seen, reading), reading)
         else:
-            reading.activation(spec_of(part, "Flax"))
+            read_function(part, "Flax", reading)
 
 
 class _Arrays:
@@ -169,16 +208,21 @@ class _Arrays:
 
 
 def _read_layer(part: linen.Module, own: _Arrays, seen: _Arrays, reading: Builder) -> None:
-    if isinstance(part, linen.Dense):
+    if is_plain(part, linen.Dense):
         reading.dense(own("kernel"), own("bias", part.use_bias))
-    elif isinstance(part, linen.Dropout):
+    elif isinstance(part, LinenMembersDense):
+        reading.dense_of_members(own("kernel"), own("bias", part.use_bias))
+    elif is_plain(part, linen.Dropout):
+        check_dropout(part, reading)
         reading.dropout(part.rate)
-    elif isinstance(part, linen.BatchNorm) and part.axis == -1:
+    elif is_plain(part, linen.BatchNorm) and part.axis == -1:
         scale, shift = own("scale", part.use_scale), own("bias", part.use_bias)
         reading.batch_norm(seen("mean"), seen("var"), scale, shift, part.epsilon)
-    elif isinstance(part, linen.LayerNorm) and part.use_scale:
+    elif is_plain(part, linen.LayerNorm) and part.use_scale:
+        check_norm(part, reading)
         reading.layer_norm(own("scale"), own("bias", part.use_bias), part.epsilon)
-    elif isinstance(part, linen.RMSNorm) and part.use_scale:
+    elif is_plain(part, linen.RMSNorm) and part.use_scale:
+        check_norm(part, reading)
         reading.rms_norm(own("scale"), part.epsilon)
     elif isinstance(part, LinenScale):
         reading.affine(own("scale"), own("bias"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,17 @@ from flax import nnx
 
 from multimlp.errors import InputError
 from multimlp.interop._building import Builder
-from multimlp.interop._jax import Placed, function_of, spec_of
+from multimlp.interop._jax import (
+    Placed,
+    check_dropout,
+    check_norm,
+    combining,
+    function_of,
+    is_plain,
+    read_function,
+)
 from multimlp.interop._layers import unsupported_layer
+from multimlp.interop._names import chosen
 from multimlp.interop._parts import (
     Affine,
     Dropout,
@@ -36,6 +46,27 @@ class NnxResidual(nnx.Module):
         return x + self.inner(x)
 
 
+class NnxNamed(nnx.Sequential):
+    """A ``Sequential`` that keeps what its layers are called; where one has no name there is ""."""
+
+    def __init__(self, names: Sequence[str], *layers: Any) -> None:
+        super().__init__(*layers)
+        self.names = tuple(names)
+
+
+class NnxMembersLinear(nnx.Module):
+    """A fully connected layer of each member of an ensemble, kernel (members, in, out) and bias (members, out) or None: rows (n, in), or
+    (members, n, in), become (members, n, out)."""
+
+    def __init__(self, kernel: Any, bias: Any | None) -> None:
+        self.kernel = nnx.Param(kernel)
+        self.bias = None if bias is None else nnx.Param(bias)
+
+    def __call__(self, x: Any) -> Any:
+        x = x @ self.kernel[...]
+        return x if self.bias is None else x + self.bias[...][:, None, :]
+
+
 class NnxScale(nnx.Module):
     """A learned scale and shift of each feature, ``x * scale + bias``."""
 
@@ -46,13 +77,17 @@ class NnxScale(nnx.Module):
         return x * self.scale[...] + self.bias[...]
 
 
-def nnx_of(parts: Path, place: Placed) -> nnx.Sequential:
-    """The module that computes what these steps compute."""
-    return nnx.Sequential(*(_layer(part, place) for part in parts))
+def nnx_of(parts: Path, place: Placed, combine: str = "members") -> nnx.Sequential:
+    """The module that computes what these steps compute; ``combine`` says what is made of the outputs of an ensemble."""
+    layers = [*(_layer(part, place) for part in parts), *combining(combine)]
+    names = [part.name for part in parts]
+    return NnxNamed(names, *layers) if any(names) else nnx.Sequential(*layers)
 
 
 def _layer(part: Part, place: Placed) -> Any:
     kind: dict[str, Any] = {"dtype": place.dtype, "param_dtype": place.dtype, "rngs": nnx.Rngs(0)}
+    if isinstance(part, Linear) and part.weight.ndim == 3:
+        return NnxMembersLinear(place(part.weight), None if part.bias is None else place(part.bias))
     if isinstance(part, Linear):
         linear = nnx.Linear(*part.weight.shape, use_bias=part.bias is not None, **kind)
         return _filled(linear, place, kernel=part.weight, bias=part.bias)
@@ -91,38 +126,48 @@ def read_nnx(model: Any, reading: Builder, path: str = "") -> None:
     InputError
         For a layer or a function that there is nothing for here; names it and its place.
     """
-    if not isinstance(model, nnx.Sequential):
+    if not is_plain(model, nnx.Sequential):
         raise InputError(
             f"model: expected an nnx.Sequential, got {type(model).__name__}, whose forward pass cannot be seen; build a Sequential of "
             "its layers"
         )
+    names = model.names if isinstance(model, NnxNamed) else ()
     for i, part in enumerate(model.layers):
-        reading.where = f"{type(part).__name__} {path}{i}"
-        if isinstance(part, nnx.Sequential):
+        kind = type(part).__name__
+        name = chosen(names[i], kind) if i < len(names) else ""
+        where = f"{kind} {path}{i}"
+        reading.where, reading.name = where, name
+        if is_plain(part, nnx.Sequential):
             read_nnx(part, reading, f"{path}{i}.")
         elif isinstance(part, NnxResidual):
             outer, reading.parts = reading.parts, []
             read_nnx(part.inner, reading, f"{path}{i}.inner.")
             inner, reading.parts = tuple(reading.parts), outer
+            reading.where, reading.name = where, name
             reading.residual(inner)
         elif isinstance(part, nnx.Module):
             _read_layer(part, reading)
         else:
-            reading.activation(spec_of(part, "Flax"))
+            read_function(part, "Flax", reading)
 
 
 def _read_layer(part: nnx.Module, reading: Builder) -> None:
-    if isinstance(part, nnx.Linear):
+    if is_plain(part, nnx.Linear):
         reading.dense(_host(part.kernel), _host(part.bias))
-    elif isinstance(part, nnx.Dropout):
+    elif isinstance(part, NnxMembersLinear):
+        reading.dense_of_members(_host(part.kernel), _host(part.bias))
+    elif is_plain(part, nnx.Dropout):
+        check_dropout(part, reading)
         reading.dropout(part.rate)
-    elif isinstance(part, nnx.BatchNorm) and part.axis == -1:
+    elif is_plain(part, nnx.BatchNorm) and part.axis == -1:
         reading.batch_norm(
             _host(part.mean), _host(part.var), _host(part.scale), _host(part.bias), part.epsilon
         )
-    elif isinstance(part, nnx.LayerNorm) and part.scale is not None:
+    elif is_plain(part, nnx.LayerNorm) and part.scale is not None:
+        check_norm(part, reading)
         reading.layer_norm(_host(part.scale), _host(part.bias), part.epsilon)
-    elif isinstance(part, nnx.RMSNorm) and part.scale is not None:
+    elif is_plain(part, nnx.RMSNorm) and part.scale is not None:
+        check_norm(part, reading)
         reading.rms_norm(_host(part.scale), part.epsilon)
     elif isinstance(part, NnxScale):
         reading.affine(_host(part.scale), _host(part.bias))

@@ -60,23 +60,26 @@ def _before_dropout(found: list[Part]) -> int:
 
 
 def _merged(first: Affine, second: Affine) -> Affine:
-    _check(second, first.scale.shape, first.where)
+    _check(second, first.scale.shape or first.shift.shape[-1:], first.where)
     where = f"{first.where} with {second.where}"
     return Affine(first.scale * second.scale, first.shift * second.scale + second.shift, where=where)
 
 
 def _behind(layer: Linear, affine: Affine) -> Linear:
-    _check(affine, layer.weight.shape[1:], layer.where)
+    members = layer.weight.shape[:-2]
+    _check(affine, layer.weight.shape[-1:], layer.where, members)
     weight = layer.weight.astype(np.float64) * affine.scale
     bias = affine.shift if layer.bias is None else layer.bias.astype(np.float64) * affine.scale + affine.shift
-    return _replaced(layer, weight, np.broadcast_to(bias, weight.shape[1:]), bool(affine.shift.any()))
+    bias = np.broadcast_to(bias, (*members, *weight.shape[-1:]))
+    # One number for each feature is a bias, though all of them are 0: it is learned where the model comes from.
+    return _replaced(layer, weight, bias, affine.shift.ndim > 0 or bool(affine.shift.any()))
 
 
 def _before(affine: Affine, layer: Linear) -> Linear:
-    _check(affine, layer.weight.shape[:1], layer.where)
+    features = layer.weight.shape[-2:-1]
+    _check(affine, features, layer.where)
     weight = layer.weight.astype(np.float64)
-    own = np.zeros(weight.shape[1]) if layer.bias is None else layer.bias.astype(np.float64)
-    features = weight.shape[:1]
+    own = np.zeros(weight.shape[-1]) if layer.bias is None else layer.bias.astype(np.float64)
     bias = own + np.broadcast_to(affine.shift, features) @ weight
     scaled = np.broadcast_to(affine.scale, features)[:, None] * weight
     return _replaced(layer, scaled, bias, bool(affine.shift.any()))
@@ -87,9 +90,13 @@ def _replaced(layer: Linear, weight: np.ndarray, bias: np.ndarray, shifted: bool
     return dataclasses.replace(layer, weight=weight, bias=bias if keep else None)
 
 
-def _check(affine: Affine, features: tuple[int, ...], beside: str) -> None:
+def _check(affine: Affine, features: tuple[int, ...], beside: str, members: tuple[int, ...] = ()) -> None:
     for values in (affine.scale, affine.shift):
-        if values.ndim and features and values.shape != features:
+        if values.ndim > 1 and values.shape != (*members, *features):
             raise ShapeError(
-                f"{affine.where} works on {len(values)} features, but {beside} beside it has {features[0]}"
+                f"{affine.where} has numbers of shape {values.shape} for members of an ensemble, which {beside} beside it does not have"
+            )
+        if values.ndim and features and values.shape[-1:] != features:
+            raise ShapeError(
+                f"{affine.where} works on {values.shape[-1]} features, but {beside} beside it has {features[0]}"
             )

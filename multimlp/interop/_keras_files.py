@@ -16,6 +16,7 @@ import h5py
 
 from multimlp.errors import FileFormatError, InputError
 from multimlp.files import allowed_bytes, check_archive
+from multimlp.interop._keras_layers import MEMBERS
 from multimlp.interop._keras_reading import ARITHMETIC, LAYERS, OPERATIONS, readable
 from multimlp.interop._layers import unsupported_layer
 
@@ -25,7 +26,7 @@ _OPERATIONS = ("keras.src.ops.numpy", "keras.src.ops.nn")
 _OF_SEVERAL = ("Add", "Multiply", "Concatenate")
 """Layers that take several inputs."""
 _OF_MEMBERS = ("Concatenate", "EinsumDense", "GlobalAveragePooling1D", "RepeatVector")
-"""Layers of ensembles, which are run and not read."""
+"""Layers of ensembles."""
 _HOLD_A_ROW = ("BatchNormalization", "LayerNormalization", "Normalization", "PReLU", "RMSNormalization")
 """Layers of at least one number for each feature."""
 _MODULES = {"keras", *(f"keras.{part}" for part in ("layers", "initializers", "regularizers", "constraints"))}
@@ -144,7 +145,7 @@ def _of_layer(layer: Any, shape: list[int] | None) -> tuple[int, list[int] | Non
         return _numbers_stated(layer, shape)
     if layer.get("module") in _OPERATIONS and layer["class_name"] in (*ARITHMETIC, *OPERATIONS):
         return 0, shape
-    if kind not in LAYERS and kind not in (*_OF_SEVERAL, *_OF_MEMBERS):
+    if kind not in LAYERS and kind not in _OF_SEVERAL:
         raise unsupported_layer("Keras model", f"{kind} {own.get('name')!r}", readable())
     given = [own.get("batch_shape")]
     if kind not in (*_OF_SEVERAL, "Normalization"):  # several inputs; the shape of what it was adapted to
@@ -181,7 +182,7 @@ def _of_members(layer: Any, shape: list[int]) -> tuple[int, list[int]]:
         return 0, [shape[1]]
     if kind == "Concatenate" and len(shape) == 1:
         return 0, [json.dumps(layer["inbound_nodes"]).count("__keras_tensor__") * shape[0]]
-    if kind == "EinsumDense" and len(shape) == 2 and own["equation"] == "nmi,mio->nmo":
+    if kind == "EinsumDense" and len(shape) == 2 and own["equation"] == MEMBERS:
         members, width = (_whole(extent) for extent in own["output_shape"])
         if members == shape[0]:
             return members * shape[1] * width, [members, width]

@@ -54,6 +54,10 @@ BY_NAME: dict[str, tuple[str, dict[str, Any]]] = {
 """Activation to Keras's name, and the options with which it is the same function."""
 
 
+MEMBERS = "nmi,mio->nmo"
+"""The equation of a layer of an ensemble: rows, members, features."""
+
+
 def supported_activations() -> tuple[str, ...]:
     """The names of the activations that Keras has."""
     return (*BY_NAME, "prelu")
@@ -128,7 +132,7 @@ class Writing:
             if first.weight.ndim == 3:
                 common = {"activation": name, "bias_axes": "mo" if biased else None, **self._common(first)}
                 members, _, width = first.weight.shape
-                dense = keras.layers.EinsumDense("nmi,mio->nmo", (members, width), **common)
+                dense = keras.layers.EinsumDense(MEMBERS, (members, width), **common)
                 self._holds(dense, first.weight, first.bias)
                 return [dense] if extra is None else [dense, extra]
             dense = keras.layers.Dense(first.weight.shape[1], name, biased, **self._common(first))

@@ -11,16 +11,17 @@ import numpy as np
 from multimlp.errors import InputError
 from multimlp.interop._branches import Branches
 from multimlp.interop._building import Builder
-from multimlp.interop._keras_layers import BY_NAME
+from multimlp.interop._keras_layers import BY_NAME, MEMBERS
 from multimlp.interop._layers import unsupported_activation, unsupported_layer
 from multimlp.interop._names import chosen
+from multimlp.interop._parts import Linear, Part
 
 _FROM_NAME = {theirs: (ours, options) for ours, (theirs, options) in BY_NAME.items()}
 
 Read = Callable[[Any, Mapping[str, Any], Builder], None]
 
 
-def read_model(model: Any, reading: Builder) -> None:
+def read(model: Any, reading: Builder) -> None:
     """Tell the builder what a model does with its inputs.
 
     Raises
@@ -28,10 +29,30 @@ def read_model(model: Any, reading: Builder) -> None:
     InputError
         For a layer or a structure that there is nothing for here; names it.
     """
-    if isinstance(model, keras.Sequential):
+    _read_model(model, reading)
+    repeated = [part for part in reading.parts if isinstance(part, _Repeated)]
+    members = any(isinstance(part, Linear) and part.weight.ndim == 3 for part in reading.parts)
+    if len(repeated) != members:
+        where = repeated[0].where if repeated else "no RepeatVector"
+        raise reading.unlike(
+            f"has {where}, which is read once, before the EinsumDense layers of an ensemble, and these behind it"
+        )
+    reading.parts = [part for part in reading.parts if not isinstance(part, _Repeated)]
+
+
+class _Repeated(Part):
+    """Each row once for every member, as Keras has its ensembles, and the others have without saying it."""
+
+
+def _read_model(model: Any, reading: Builder) -> None:
+    own = getattr(type(model), "call", None)
+    plain = (
+        own is not None and own.__module__.partition(".")[0] == "keras"
+    )  # and not somebody's who has made his own of it
+    if plain and isinstance(model, keras.Sequential):
         for layer in model.layers:
             _read_layer(layer, reading)
-    elif isinstance(model, keras.Model) and getattr(model, "operations", None):
+    elif plain and isinstance(model, keras.Model) and getattr(model, "operations", None):
         _read_functional(model, reading)
     else:
         raise InputError(
@@ -42,11 +63,11 @@ def read_model(model: Any, reading: Builder) -> None:
 
 def _read_layer(layer: Any, reading: Builder) -> None:
     if isinstance(layer, keras.Model):
-        read_model(layer, reading)
+        _read_model(layer, reading)
         return
     kind = type(layer).__name__
     reading.at(kind, layer.name, chosen(layer.name, kind))
-    if kind not in LAYERS:
+    if kind not in LAYERS or type(layer) is not getattr(keras.layers, kind):
         raise unsupported_layer(reading.source, reading.where, readable())
     LAYERS[kind](layer, layer.get_config(), reading)
 
@@ -95,6 +116,8 @@ def _read_node(node: Any, out: Hashable, values: Branches, reading: Builder) -> 
     kind = type(operation).__name__
     reading.at(kind, operation.name, chosen(operation.name, kind))
     sources = [_key(tensor) for tensor in node.input_tensors]
+    if not isinstance(operation, keras.Model) and type(operation).__module__.partition(".")[0] != "keras":
+        raise unsupported_layer(reading.source, reading.where, readable())  # whatever it is called
     if kind == "Add" and len(sources) >= 2:
         total = sources[0]
         for i, source in enumerate(sources[1:]):
@@ -103,6 +126,8 @@ def _read_node(node: Any, out: Hashable, values: Branches, reading: Builder) -> 
             total = (out, i)
     elif kind == "Multiply" and len(sources) == 2:
         values.multiply(out, *sources)
+    elif kind == "Concatenate" and len(sources) == 2 and operation.axis in (-1, 1):
+        values.join(out, *sources)
     elif len(sources) != 1:
         raise unsupported_layer(reading.source, reading.where, readable())
     elif isinstance(operation, keras.Layer):
@@ -156,13 +181,43 @@ def _dense(layer: Any, config: Mapping[str, Any], reading: Builder) -> None:
     _named(layer, config, reading)
 
 
+def _dense_of_members(layer: Any, config: Mapping[str, Any], reading: Builder) -> None:
+    if (config["equation"], config["bias_axes"] or "mo") != (MEMBERS, "mo"):
+        raise unsupported_layer(reading.source, f"{reading.where} of {config['equation']!r}", readable())
+    reading.dense_of_members(_host(layer.kernel), None if layer.bias is None else _host(layer.bias))
+    _named(layer, config, reading)
+
+
+def _repeat(layer: Any, config: Mapping[str, Any], reading: Builder) -> None:
+    reading.parts.append(_Repeated(where=reading.where))
+
+
+def _mean(layer: Any, config: Mapping[str, Any], reading: Builder) -> None:
+    if config["data_format"] != "channels_last" or config["keepdims"]:
+        raise unsupported_layer(
+            reading.source, f"{reading.where} of another axis than the members", readable()
+        )
+    reading.combined("mean")
+
+
 def _named(layer: Any, config: Mapping[str, Any], reading: Builder) -> None:
     written = keras.activations.serialize(layer.activation)
     name = written if isinstance(written, str) else getattr(layer.activation, "__name__", str(written))
-    if name not in _FROM_NAME:
+    if name not in _FROM_NAME or not _is_the_same(layer.activation, keras.activations.get(name)):
         raise unsupported_activation("multimlp", f"Keras's {name!r} in {reading.where}", _FROM_NAME)
     ours, options = _FROM_NAME[name]
     reading.activation({"name": ours, **{o: v for o, v in options.items() if o != "axis"}})
+
+
+def _is_the_same(given: Any, own: Any) -> bool:
+    """Whether a function is Keras's own of that name; those of its backends are often called the same, and not all of them are it."""
+    if given is own:
+        return True
+    try:
+        values = keras.ops.convert_to_tensor(np.linspace(-9, 9, 72, dtype=np.float32)[None])
+        return bool(np.allclose(_host(given(values)), _host(own(values)), rtol=1e-5, atol=1e-5))
+    except Exception:  # whatever a stranger's function does
+        return False
 
 
 def _relu(layer: Any, config: Mapping[str, Any], reading: Builder) -> None:
@@ -179,8 +234,7 @@ def _relu(layer: Any, config: Mapping[str, Any], reading: Builder) -> None:
 
 
 def _batch_norm(layer: Any, config: Mapping[str, Any], reading: Builder) -> None:
-    if config["axis"] not in (-1, len(layer.moving_mean.shape)):
-        raise InputError(f"Keras model: {reading.where} must work along the last axis, not {config['axis']}")
+    _last_axis(layer, config, reading)
     scale = _host(layer.gamma) if config["scale"] else None
     shift = _host(layer.beta) if config["center"] else None
     reading.batch_norm(
@@ -205,6 +259,10 @@ def _layer_norm(layer: Any, config: Mapping[str, Any], reading: Builder) -> None
         raise InputError(
             f"Keras model: {reading.where} without a scale has no equivalent; give it scale=True"
         )
+    if config.get("rms_scaling"):
+        raise InputError(
+            f"Keras model: {reading.where} with rms_scaling=True, which Keras has given up, has no equivalent; use RMSNormalization"
+        )
     shift = _host(layer.beta) if config["center"] else None
     reading.layer_norm(_host(layer.gamma), shift, config["epsilon"])
 
@@ -215,15 +273,41 @@ def _rms_norm(layer: Any, config: Mapping[str, Any], reading: Builder) -> None:
 
 
 def _last_axis(layer: Any, config: Mapping[str, Any], reading: Builder) -> None:
-    if config["axis"] not in (-1, [-1], (-1,), 1, [1], (1,)):
+    axes = config["axis"] if isinstance(config["axis"], (list, tuple)) else [config["axis"]]
+    if list(axes) not in ([-1], [_axes(layer) - 1]):
         raise InputError(f"Keras model: {reading.where} must work along the last axis, not {config['axis']}")
 
 
+def _flatten(layer: Any, config: Mapping[str, Any], reading: Builder) -> None:
+    reading.on_rows()
+    if _axes(layer) > 2 and reading.has_layers:
+        raise unsupported_layer(
+            reading.source, f"{reading.where} behind a layer that works on one axis of several", readable()
+        )
+
+
 def _reshape(layer: Any, config: Mapping[str, Any], reading: Builder) -> None:
+    _flatten(layer, config, reading)
     if len(config["target_shape"]) != 1:
         raise unsupported_layer(
             reading.source, f"{reading.where} to {tuple(config['target_shape'])}", readable()
         )
+
+
+def _axes(layer: Any) -> int:
+    """How many axes the inputs of a layer have, rows included."""
+    try:
+        return len(layer.input.shape)
+    except (AttributeError, ValueError):  # it is called more than once, or was built by a call
+        return 2
+
+
+def _dropout(layer: Any, config: Mapping[str, Any], reading: Builder) -> None:
+    if config.get("noise_shape") is not None:
+        raise InputError(
+            f"Keras model: {reading.where} drops numbers together (noise_shape={config['noise_shape']!r}), which has no equivalent"
+        )
+    reading.dropout(config["rate"])
 
 
 def _softmax(layer: Any, config: Mapping[str, Any], reading: Builder) -> None:
@@ -238,6 +322,7 @@ def _nothing(layer: Any, config: Mapping[str, Any], reading: Builder) -> None:
 
 LAYERS: dict[str, Read] = {
     "Dense": _dense,
+    "EinsumDense": _dense_of_members,
     "Activation": _named,
     "ReLU": _relu,
     "LeakyReLU": lambda layer, config, reading: reading.activation(
@@ -248,16 +333,18 @@ LAYERS: dict[str, Read] = {
     ),
     "PReLU": lambda layer, config, reading: reading.prelu(_host(layer.alpha)),
     "Softmax": _softmax,
-    "Dropout": lambda layer, config, reading: reading.dropout(config["rate"]),
+    "Dropout": _dropout,
     "BatchNormalization": _batch_norm,
     "LayerNormalization": _layer_norm,
     "RMSNormalization": _rms_norm,
     "Normalization": _normalization,
     "Rescaling": lambda layer, config, reading: reading.affine(config["scale"], config["offset"]),
-    "Flatten": _nothing,
+    "Flatten": _flatten,
     "Reshape": _reshape,
     "Identity": _nothing,
     "InputLayer": _nothing,
+    "RepeatVector": _repeat,
+    "GlobalAveragePooling1D": _mean,
 }
 
 

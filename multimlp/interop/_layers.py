@@ -50,8 +50,8 @@ def check_single(mlp: Network, params: Any) -> None:
         check_params(mlp, params)
         if (members := mlp.members(params)) is not None:
             raise InputError(
-                f"params: expected one network, got an ensemble of {members} members; ONNX, torch and Keras take it whole, any library a "
-                "member: multimlp.tree.map(lambda a: a[0, ...], params)"
+                f"params: expected one network, got an ensemble of {members} members; ONNX, torch, Keras, Flax and Equinox take it whole, "
+                "any library a member: multimlp.tree.map(lambda a: a[0, ...], params)"
             )
         return
     if not isinstance(mlp, Chain):
@@ -121,6 +121,14 @@ def with_dropout(mlp: MLP, params: Params, X: Any, drop: Callable[[Any, float], 
 def name_elsewhere(rule: Activation) -> str:
     """The name of an activation by which tables of other libraries find it: swish with its usual beta is silu."""
     return "silu" if rule.name == "swish" and rule.options == {"beta": 1.0} else rule.name
+
+
+def check_axis(where: str, rule: Activation) -> None:
+    """`InputError` for a softmax, or the like, of another axis than the last, where ``where`` has that one alone."""
+    if (axis := rule.options.get("axis", -1)) != -1:
+        raise InputError(
+            f"activation: {where} has {rule.name} along the last axis, axis=-1, and this one has axis={axis}"
+        )
 
 
 def is_prelu(rule: Activation) -> bool:

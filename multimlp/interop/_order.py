@@ -14,10 +14,15 @@ _MOST_STEPS = 100_000
 
 
 def natural(name: str) -> tuple[tuple[int, str], ...]:
-    """A key by which ``"layers.10"`` comes behind ``"layers.9"``."""
-    return tuple(
-        (int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", name) if piece
-    )
+    """A key by which ``"layers.10"`` comes behind ``"layers.9"``, however many digits there are."""
+    return tuple(_key(piece) for piece in re.split(r"([0-9]+)", name) if piece)
+
+
+def _key(piece: str) -> tuple[int, str]:
+    if not (piece.isascii() and piece.isdigit()):
+        return -1, piece
+    digits = piece.lstrip("0")
+    return len(digits), digits
 
 
 def in_order(source: str, layers: Mapping[str, tuple[int, int]]) -> list[str]:
@@ -47,7 +52,7 @@ def in_order(source: str, layers: Mapping[str, tuple[int, int]]) -> list[str]:
     """
     groups: dict[str, list[str]] = {}
     for name in sorted(layers, key=natural):
-        groups.setdefault(re.sub(r"\d+", "#", name), []).append(name)
+        groups.setdefault(re.sub(r"[0-9]+", "#", name), []).append(name)
     if len(groups) == 1:
         return next(iter(groups.values()))
     for halved in (False, True) if len(groups) <= _MOST_GROUPS else ():
@@ -91,17 +96,17 @@ def _fits(order: list[str], name: str, layers: Mapping[str, tuple[int, int]], ha
 
 def as_metadata(names: Iterable[str]) -> dict[str, str]:
     """Where a file that is sorted by name keeps the order."""
-    return {_KEY: json.dumps(list(names))}
+    return {_ORDER_KEY: json.dumps(list(names))}
 
 
 def from_metadata(metadata: Mapping[str, str], names: Iterable[str]) -> list[str] | None:
     """The order that a file states, if it is one of these names."""
     try:
-        found = json.loads(metadata.get(_KEY, "null"))
+        found = json.loads(metadata.get(_ORDER_KEY, "null"))
     except (ValueError, RecursionError):
         return None
     is_order = isinstance(found, list) and all(isinstance(name, str) for name in found)
     return found if is_order and sorted(found) == sorted(names) else None
 
 
-_KEY = "multimlp.order"
+_ORDER_KEY = "multimlp.order"

@@ -26,8 +26,9 @@ class Linear(Part):
     """``x W + b``."""
 
     weight: np.ndarray
-    """Shape (in, out)."""
+    """Shape (in, out); of an ensemble (members, in, out)."""
     bias: np.ndarray | None
+    """Shape (out,); of an ensemble (members, out)."""
     dtypes: tuple[str, ...] = ()
     """Of the numbers that it was made from; `weight` and `bias` are float64 once something is folded into them."""
 
@@ -54,7 +55,8 @@ class Dropout(Part):
 
 @dataclass(frozen=True, eq=False)
 class Affine(Part):
-    """``scale x + shift``, float64, each of shape (features,), or () for all features alike."""
+    """``scale x + shift``, float64, each of shape (features,), or () for all features alike; a shift behind a layer of an ensemble may be
+    (members, features)."""
 
     scale: np.ndarray
     shift: np.ndarray
@@ -84,6 +86,13 @@ class Residual(Part):
     inner: tuple[Part, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Combined(Part):
+    """What is made of the outputs of all members of an ensemble, or a step of it; see `multimlp.interop._ensembles.without_combination`."""
+
+    made: str
+
+
 Path: TypeAlias = tuple[Part, ...]
 """Steps, one after the other."""
 
@@ -95,7 +104,7 @@ def width_after(parts: Path) -> int | None:
         if isinstance(part, Linear):
             return int(part.weight.shape[-1])
         if isinstance(part, (LayerNorm, RMSNorm, Affine)) and part.scale.ndim:
-            return len(part.scale)
+            return int(part.scale.shape[-1])
         if isinstance(part, Pointwise):
             before = width_after(parts[:i])
             return None if before is None else part.rule.width(before)

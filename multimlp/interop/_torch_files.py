@@ -18,6 +18,7 @@ from multimlp.files import (
     opening,
     read_tensors,
     replacing,
+    tensor_dtypes,
     write_tensors,
 )
 from multimlp.interop._order import as_metadata, from_metadata, in_order, natural
@@ -26,8 +27,8 @@ from multimlp.interop._order import as_metadata, from_metadata, in_order, natura
 def write_state(path: Path, state: Mapping[str, torch.Tensor]) -> None:
     """Write a ``state_dict``; a name that ends in ``.safetensors`` chooses that format."""
     if path.suffix == ".safetensors":
-        arrays = {name: _array(tensor) for name, tensor in state.items()}
-        write_tensors(path, arrays, {"format": "pt", **as_metadata(arrays)})
+        tensors = {name: tensor.detach() for name, tensor in state.items()}
+        write_tensors(path, tensors, {"format": "pt", **as_metadata(tensors)})
         return
     # Through memory: torch puts the name of the file into it, and calls a full disk a RuntimeError.
     content = io.BytesIO()
@@ -36,22 +37,24 @@ def write_state(path: Path, state: Mapping[str, torch.Tensor]) -> None:
         beside.write_bytes(content.getbuffer())
 
 
-def _array(tensor: torch.Tensor) -> Any:
-    """16-bit floats as float32, which NumPy has."""
-    return (tensor.float() if tensor.dtype.itemsize < 4 else tensor).contiguous().numpy()
-
-
 def _order(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     """That of the layers, which safetensors does not keep; of what is no stack of fully connected layers, that of the names."""
     names = sorted(shapes, key=natural)
     weights = {name.removesuffix("weight"): shapes[name] for name in names if name.endswith("weight")}
-    plain = all(len(shape) == 2 for shape in weights.values())
+    plain = all(len(shape) in (2, 3) for shape in weights.values())
     if not plain or any(
         name.removesuffix("bias") not in weights for name in names if not name.endswith("weight")
     ):
         return names
-    layers = in_order(repr(str(path)), {name: (shape[1], shape[0]) for name, shape in weights.items()})
+    # (out, in), and of an ensemble (members, in, out)
+    ends = {name: (shape[1], shape[0] if len(shape) == 2 else shape[2]) for name, shape in weights.items()}
+    layers = in_order(repr(str(path)), ends)
     return [f"{layer}{part}" for layer in layers for part in ("weight", "bias") if f"{layer}{part}" in shapes]
+
+
+def _tensor(array: Any, dtype: str) -> torch.Tensor:
+    tensor = torch.from_numpy(array)
+    return tensor.to(torch.bfloat16) if dtype == "bfloat16" else tensor  # which NumPy lacks
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:
@@ -73,7 +76,8 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     if path.suffix == ".safetensors":
         arrays, metadata = read_tensors(path)
         order = from_metadata(metadata, arrays) or _order(path, {name: a.shape for name, a in arrays.items()})
-        return {name: torch.from_numpy(arrays[name]) for name in order}
+        dtypes = tensor_dtypes(path)
+        return {name: _tensor(arrays[name], dtypes[name]) for name in order}
     with opening(path, "holds no plain state_dict"):
         if zipfile.is_zipfile(path):
             check_archive(path, path.stat().st_size)

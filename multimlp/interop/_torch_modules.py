@@ -52,6 +52,9 @@ FIXED: dict[type, dict[str, float]] = {
 }
 """Attributes that must have these values, because the activation here has no such option."""
 
+_AT_LEAST: dict[type, dict[str, float]] = {nn.Softplus: {"threshold": 20.0}}
+"""Attributes below which the activation here is another function: torch takes x for softplus above the threshold."""
+
 _ATTRIBUTES: dict[str, dict[str, float]] = {"softplus": {"threshold": 40.0}}
 """Written with the module: above torch's own 20 it takes x for softplus, whose slope is off by 2e-9 there; from 37 on it is x in
 float64."""
@@ -92,6 +95,8 @@ FUNCTIONS = {
 WITHOUT_MODULE = {torch.sin: "sine", "sin": "sine", torch.exp: "exponential", "exp": "exponential"}
 """Functions that torch has no module for, to the activation here."""
 
+IN_PLACE = (operator.iadd, operator.isub, operator.imul, operator.itruediv)
+"""Functions that change their first argument, beside those whose names end in an underscore."""
 ADDING = (operator.add, operator.iadd, torch.add, "add", "add_")
 SUBTRACTING = (operator.sub, operator.isub, torch.sub, torch.subtract, "sub", "sub_")
 MULTIPLYING = (operator.mul, operator.imul, torch.mul, torch.multiply, "mul", "mul_")
@@ -131,6 +136,11 @@ def activation_spec(module: nn.Module) -> dict[str, Any]:
     for attribute, value in FIXED.get(type(module), {}).items():
         if getattr(module, attribute) != value:
             raise InputError(f"torch model: {module} has no equivalent; only {attribute}={value:g} has")
+    for attribute, least in _AT_LEAST.get(type(module), {}).items():
+        if getattr(module, attribute) < least:
+            raise InputError(
+                f"torch model: {module} has no equivalent; {attribute} must be {least:g} or more, where the other branch is the same"
+            )
     name = NAMES[type(module)]
     options = {option: getattr(module, attribute) for option, attribute in MODULES[name][1].items()}
     if "axis" in options:

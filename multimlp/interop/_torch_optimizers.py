@@ -86,7 +86,12 @@ def read_optimizer(
     strangers = numbers.keys() - {id(tensor) for _, tensor in places.tensors}
     if strangers:
         raise InputError("model: the optimizer trains a parameter that is not among the model's")
-    of_tensors = [numbers.get(id(tensor)) for _, tensor in places.tensors]
+    # torch never updates what is frozen, whatever group it is in.
+    trained = [not isinstance(model, nn.Module) or tensor.requires_grad for _, tensor in places.tensors]
+    of_tensors = [
+        numbers.get(id(tensor)) if moves else None
+        for (_, tensor), moves in zip(places.tensors, trained, strict=True)
+    ]
     made = _grouped(kind, groups, [of_tensors[i] for i in places.first_tensors()], places)
     first = places.tensors[0][1]
     target = select(
@@ -101,7 +106,8 @@ def read_optimizer(
             tree.map(place, places.read(_remembered(optimizer, kind.slots[slot], made, slot, places)))
             for slot in made.rule.slots
         )
-        step = target.backend.asarray(_steps(optimizer, kind), dtype="int32", device=target.device)
+        moving = [tensor for (_, tensor), i in zip(places.tensors, of_tensors, strict=True) if i is not None]
+        step = target.backend.asarray(_steps(optimizer, kind, moving), dtype="int32", device=target.device)
     return made, OptimizerState(step, slots)
 
 
@@ -247,8 +253,9 @@ def _remembered(
     return found
 
 
-def _steps(optimizer: torch.optim.Optimizer, kind: _Kind) -> int:
-    steps = {int(_plain(kept["step"])) for kept in optimizer.state.values() if "step" in kept}
+def _steps(optimizer: torch.optim.Optimizer, kind: _Kind, tensors: list[torch.Tensor]) -> int:
+    """The steps that these tensors have made; one that never had a gradient has made none."""
+    steps = {int(_plain(optimizer.state.get(tensor, {}).get("step", 0))) for tensor in tensors}
     if kind.has_step and len(steps) > 1:
         raise InputError(
             f"optimizer: its parameters have made different numbers of steps, {sorted(steps)}; multimlp counts them together"

@@ -4,39 +4,48 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
-from typing import Any
+import inspect
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 import torch
 from torch import fx, nn
 from torch.nn import functional
 from torch.nn.parameter import UninitializedParameter
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from multimlp.errors import InputError
 from multimlp.files import one_line
 from multimlp.interop._branches import Branches
 from multimlp.interop._building import Builder
-from multimlp.interop._layers import parts_of, unsupported_layer
+from multimlp.interop._chains import parts_of_mlp
+from multimlp.interop._layers import unsupported_layer
 from multimlp.interop._names import chosen
 from multimlp.interop._torch_mlp import TorchMLP
 from multimlp.interop._torch_modules import (
     ADDING,
     DIVIDING,
     FUNCTIONS,
+    IN_PLACE,
     METHODS,
     MULTIPLYING,
     NAMES,
     NEGATING,
     SUBTRACTING,
     WITHOUT_MODULE,
+    TorchCombine,
     TorchMembersLinear,
     TorchResidual,
     activation_spec,
     module_of_call,
     on_the_host,
 )
+from multimlp.mlp import check_params
 
+_Kind = TypeVar("_Kind", bound=nn.Module)
 _LAYERS = ("Linear", "BatchNorm1d", "LayerNorm", "RMSNorm", "Dropout", "Flatten", "PReLU")
 
 
@@ -55,9 +64,13 @@ def read(model: nn.Module, reading: Builder) -> None:
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return isinstance(module, (nn.Linear, TorchMLP, TorchMembersLinear)) or super().is_leaf_module(
-            module, name
-        )
+        own = (TorchMLP, TorchMembersLinear, TorchCombine)
+        return _is(module, nn.Linear) or isinstance(module, own) or super().is_leaf_module(module, name)
+
+
+def _is(module: nn.Module, kind: type[_Kind]) -> TypeGuard[_Kind]:
+    """Whether it is of that kind, and not one made of it that computes something else."""
+    return isinstance(module, kind) and type(module).forward is kind.forward
 
 
 def _traced(model: nn.Module, reading: Builder) -> fx.GraphModule:
@@ -87,6 +100,7 @@ class _Reading:
     def __init__(self, model: nn.Module, graph: fx.GraphModule, reading: Builder) -> None:
         self._model = model  # the graph has modules of its own, without their types
         self._graph, self._reading = graph, reading
+        self._dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
         self._values = Branches(reading)
 
     def read(self) -> None:
@@ -104,15 +118,26 @@ class _Reading:
                 self._node(node)
 
     def _node(self, node: fx.Node) -> None:
+        if not node.args and "input" in node.kwargs:
+            node.kwargs, node.args = (
+                {name: value for name, value in node.kwargs.items() if name != "input"},
+                (node.kwargs["input"],),
+            )
         if node.op == "call_module":
             module = self._graph.get_submodule(str(node.target))
             self._reading.at(type(module).__name__, str(node.target), self._name_of(str(node.target)))
-            read = functools.partial(_read_module, module, self._reading)
+            self._check_in_place(
+                node, getattr(module, "inplace", False) and not isinstance(module, nn.Dropout)
+            )
+            read = functools.partial(_read_module, module, self._reading, self._dtype)
+            if not node.args:
+                raise self._unknown()
             source: Any = node.args[0]
             self._values.step(node, source, read)
             return
         name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", node.target)
         self._reading.at(str(name), node.name)
+        self._check_in_place(node, _changes_its_input(node, str(name)))
         if node.target in (getattr, "size", "dim", functional.dropout, "dropout", torch.dropout):
             if node.target in (functional.dropout, torch.dropout):
                 self._dropout(node)
@@ -123,6 +148,26 @@ class _Reading:
                 follow(node)
                 return
         self._function(node)
+
+    def _check_in_place(self, node: fx.Node, changes: bool) -> None:
+        """`InputError` where something else, too, takes the value that this step changes: what it would see, the graph does not tell."""
+        value: Any = node.args[0] if changes and node.args else None
+        while isinstance(value, fx.Node):
+            if len(value.users) > 1:
+                others = ", ".join(repr(user.name) for user in value.users if user is not node)
+                raise InputError(
+                    f"the {self._reading.source}: {self._reading.where} changes {value.name!r} in place, which {others} takes too; give "
+                    "the changed value a name of its own (inplace=False, a function without the underscore)"
+                )
+            value = value.args[0] if self._is_the_same(value) and value.args else None
+
+    def _is_the_same(self, node: fx.Node) -> bool:
+        """Whether a step gives back what it takes, or another view of it."""
+        if node.op == "call_module":
+            module = self._graph.get_submodule(str(node.target))
+            return isinstance(module, (nn.Flatten, nn.Identity, nn.Dropout))
+        name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+        return node.op in ("call_method", "call_function") and name in _VIEWS
 
     def _name_of(self, target: str) -> str:
         """What a module is called, within the residual addition that it is in."""
@@ -135,7 +180,7 @@ class _Reading:
     # ---- functions of one value
 
     def _function(self, node: fx.Node) -> None:
-        source: Any = node.args[0]
+        source: Any = node.args[0] if node.args else None
         rest = node.args[1:]
         if source not in self._values:
             raise self._unknown()
@@ -145,9 +190,10 @@ class _Reading:
             module = module_of_call(
                 FUNCTIONS[target] if target in FUNCTIONS else METHODS[str(target)], rest, node.kwargs
             )
-            read = functools.partial(_read_module, module, reading)
+            read = functools.partial(_read_module, module, reading, self._dtype)
         elif target is functional.linear:
-            weight, bias = [self._constant(value) for value in (*rest, node.kwargs.get("bias"))][:2]
+            given = dict(zip(("weight", "bias"), rest, strict=False)) | node.kwargs
+            weight, bias = (self._constant(given.get(part)) for part in ("weight", "bias"))
             read = functools.partial(_dense, reading, weight, bias)
         elif target in DIVIDING and not node.kwargs:
             read = functools.partial(reading.affine, 1 / np.float64(self._constant(rest[0])))
@@ -156,7 +202,7 @@ class _Reading:
         elif target in (torch.flatten, "flatten", "view", "reshape", torch.reshape) and self._keeps_rows(
             node
         ):
-            read = _nothing
+            read = reading.on_rows
         elif target in WITHOUT_MODULE:
             read = functools.partial(reading.activation, WITHOUT_MODULE[target])
         elif target in (torch.erf, torch.special.erf, "erf"):
@@ -173,12 +219,18 @@ class _Reading:
         if node.target in (torch.flatten, "flatten"):
             return rest in ([1], [1, -1])
         shape = rest[0] if len(rest) == 1 and isinstance(rest[0], (tuple, list)) else rest
-        return len(shape) == 2 and (isinstance(shape[0], fx.Node) or -1 in (shape[0], shape[1]))
+        if len(shape) != 2:
+            return False
+        source: Any = node.args[0]
+        rows, features = (_axis_of(extent) if isinstance(extent, fx.Node) else extent for extent in shape)
+        if type(features) is int and features != -1:
+            return rows in (-1, "0") and self._values.width(source) in (None, features)
+        return rows == "0" and features in (-1, "1", "-1")
 
     def _dropout(self, node: fx.Node) -> None:
         source: Any = node.args[0]
         given: dict[str, Any] = dict(zip(("p", "training"), node.args[1:], strict=False)) | node.kwargs
-        if given.get("training", True):
+        if given.get("train", given.get("training", True)):
             raise InputError(
                 f"the {self._reading.source}: {self._reading.where} is on in evaluation too; write training=self.training"
             )
@@ -234,6 +286,36 @@ class _Reading:
         return unsupported_layer(self._reading.source, self._reading.where, _readable())
 
 
+def _changes_its_input(node: fx.Node, name: str) -> bool:
+    """Whether a function or a method writes into its first argument."""
+    if node.target in (functional.dropout, torch.dropout):  # does nothing in evaluation
+        return False
+    if node.target in IN_PLACE or (name.endswith("_") and not name.endswith("__")):
+        return True
+    given: Mapping[str, Any] = node.kwargs
+    if callable(node.target):
+        with contextlib.suppress(TypeError, ValueError):  # one that does not tell its arguments has no such
+            given = inspect.signature(node.target).bind_partial(*node.args, **node.kwargs).arguments
+    return bool(given.get("inplace", False))
+
+
+def _axis_of(node: fx.Node) -> str:
+    """The axis whose extent this is, as text; "" for anything else."""
+    taken: tuple[Any, ...] = ()
+    if node.op == "call_method" and node.target == "size":
+        taken = (*node.args[1:], *node.kwargs.values())
+    elif node.target is operator.getitem and isinstance(node.args[0], fx.Node):
+        inner = node.args[0]
+        is_shape = inner.target is getattr and inner.args[1:] == ("shape",)
+        is_shape |= inner.op == "call_method" and inner.target == "size" and len(inner.args) == 1
+        taken = node.args[1:] if is_shape else ()
+    return str(taken[0]) if len(taken) == 1 and type(taken[0]) is int else ""
+
+
+_VIEWS = ("view", "reshape", "flatten", "contiguous", "float", "dropout", "squeeze", "unsqueeze", "detach")
+"""Methods and functions that may give another view of what they take."""
+
+
 def _nothing() -> None:
     """A step that computes nothing on rows."""
 
@@ -243,29 +325,50 @@ def _readable() -> tuple[str, ...]:
     return (*_LAYERS, *(module.__name__ for module in NAMES), *functions)
 
 
-def _read_module(module: nn.Module, reading: Builder) -> None:
-    if isinstance(module, nn.Linear):
+def _read_module(module: nn.Module, reading: Builder, dtype: torch.dtype) -> None:
+    """``dtype`` is that of the model, in which a layer without parameters computes."""
+    if _is(module, nn.Linear):
         if isinstance(module.weight, UninitializedParameter):
             raise InputError(f"the {reading.source}: {reading.where} has no weights yet; call the model once")
+        _renew_weight(module)
         _dense(
             reading,
             on_the_host(module.weight),
             None if module.bias is None else on_the_host(module.bias),
         )
+    elif isinstance(module, TorchMembersLinear):
+        bias = None if module.bias is None else on_the_host(module.bias)[:, 0, :]
+        reading.dense_of_members(on_the_host(module.weight), bias)
+    elif isinstance(module, TorchCombine):
+        reading.combined(module.combine)
     elif isinstance(module, TorchMLP):
-        reading.parts += parts_of(module.mlp, module.params)
-    elif isinstance(module, nn.Dropout):
+        check_params(module.mlp, module.params)
+        reading.parts += parts_of_mlp(module.mlp, module.params)
+    elif _is(module, nn.Dropout):
         reading.dropout(module.p)
-    elif isinstance(module, nn.PReLU):
+    elif _is(module, nn.PReLU):
         reading.prelu(on_the_host(module.weight))
-    elif isinstance(module, nn.BatchNorm1d):
+    elif _is(module, nn.BatchNorm1d):
         _read_batch_norm(module, reading)
-    elif isinstance(module, (nn.LayerNorm, nn.RMSNorm)):
-        _read_norm(module, reading)
+    elif _is(module, nn.LayerNorm) or _is(module, nn.RMSNorm):
+        _read_norm(module, reading, dtype)
     elif type(module) in NAMES:
+        if getattr(module, "dim", -1) != -1:
+            reading.on_rows()
         reading.activation(activation_spec(module))
-    elif not (isinstance(module, nn.Flatten) and (module.start_dim, module.end_dim) == (1, -1)):
+    elif isinstance(module, nn.Flatten) and (module.start_dim, module.end_dim) == (1, -1):
+        reading.on_rows()
+    else:
         raise unsupported_layer(reading.source, reading.where, _readable())
+
+
+def _renew_weight(module: nn.Linear) -> None:
+    """The weight of a layer that makes it anew before each call, from what it has learned, as torch's older weight_norm does: it is that of
+    the last call, and other numbers may have been loaded since."""
+    with evaluating(module):
+        for hook in module._forward_pre_hooks.values():
+            if isinstance(hook, (WeightNorm, SpectralNorm)):
+                hook(module, ())
 
 
 def _dense(reading: Builder, weight: Any, bias: Any | None) -> None:
@@ -284,7 +387,7 @@ def _read_batch_norm(module: nn.BatchNorm1d, reading: Builder) -> None:
     )
 
 
-def _read_norm(module: nn.LayerNorm | nn.RMSNorm, reading: Builder) -> None:
+def _read_norm(module: nn.LayerNorm | nn.RMSNorm, reading: Builder, dtype: torch.dtype) -> None:
     if len(module.normalized_shape) != 1:
         raise InputError(
             f"the {reading.source}: {reading.where} works on {len(module.normalized_shape)} axes; one, of the features, has an equivalent"
@@ -294,7 +397,7 @@ def _read_norm(module: nn.LayerNorm | nn.RMSNorm, reading: Builder) -> None:
     if isinstance(module, nn.RMSNorm):
         epsilon = module.eps
         if epsilon is None:  # torch takes that of its inputs' dtype
-            epsilon = torch.finfo(torch.float32 if weight is None else weight.dtype).eps
+            epsilon = torch.finfo(dtype if weight is None else weight.dtype).eps
         reading.rms_norm(scale, epsilon)
     else:
         reading.layer_norm(scale, None if module.bias is None else on_the_host(module.bias), module.eps)

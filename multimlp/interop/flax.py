@@ -17,8 +17,9 @@ from multimlp.errors import FileFormatError, InputError, missing_dependency
 from multimlp.files import opening, replacing
 from multimlp.interop._arrays import dtype_of
 from multimlp.interop._building import Builder
+from multimlp.interop._ensembles import parts_and_members
 from multimlp.interop._jax import Placed, supported_activations
-from multimlp.interop._layers import Network, parts_of
+from multimlp.interop._layers import Network
 from multimlp.interop._order import in_order as order_of
 from multimlp.interop._order import natural
 from multimlp.mlp import MLP, Params
@@ -29,13 +30,23 @@ try:
 except ImportError:
     raise missing_dependency("flax", "multimlp.interop.flax", "flax") from None
 
-from multimlp.interop._flax_linen import LinenNamed, LinenResidual, LinenScale, linen_of, read_linen
-from multimlp.interop._flax_nnx import NnxResidual, NnxScale, nnx_of, read_nnx
+from multimlp.interop._flax_linen import (
+    LinenMembersDense,
+    LinenNamed,
+    LinenResidual,
+    LinenScale,
+    linen_of,
+    read_linen,
+)
+from multimlp.interop._flax_nnx import NnxMembersLinear, NnxNamed, NnxResidual, NnxScale, nnx_of, read_nnx
 
 __all__ = [
+    "LinenMembersDense",
     "LinenNamed",
     "LinenResidual",
     "LinenScale",
+    "NnxMembersLinear",
+    "NnxNamed",
     "NnxResidual",
     "NnxScale",
     "from_flax",
@@ -52,14 +63,17 @@ __all__ = [
 ]
 
 
-def to_flax(mlp: Network, params: Any) -> tuple[linen.Sequential, dict[str, Any]]:
+def to_flax(mlp: Network, params: Any, combine: str = "members") -> tuple[linen.Sequential, dict[str, Any]]:
     """``(module, variables)`` for linen: ``module.apply(variables, X)``.
 
     Parameters
     ----------
-    mlp : MLP
-    params : tuple of Dense
-        Of any backend; no ensemble.
+    mlp : MLP, or a chain of blocks
+    params : tuple of Dense, or of the blocks' parameters
+        Of any backend; of an MLP an ensemble too, as `LinenMembersDense` layers, whose kernels have the members in front.
+    combine : {"members", "mean", "probabilities", "vote"}
+        What is made of the outputs of an ensemble: nothing, (members, n, k), as a call gives; their mean; the mean of the probabilities of
+        classes, as ``predict_proba`` of the estimators gives; for each class the part of the members that vote for it.
 
     Returns
     -------
@@ -81,8 +95,11 @@ def to_flax(mlp: Network, params: Any) -> tuple[linen.Sequential, dict[str, Any]
     >>> module, variables = to_flax(mlp, mlp.init(seed=0))
     >>> sorted(variables["params"])
     ['layers_0', 'layers_2']
+    >>> to_flax(mlp, mlp.init(seed=range(5)), combine="mean")[1]["params"]["layers_0"]["kernel"].shape
+    (5, 2, 3)
     """
-    module, variables = linen_of(parts_of(mlp, params), Placed(dtype_of(params)))
+    parts, _ = parts_and_members(mlp, params, combine, "Flax")
+    module, variables = linen_of(parts, Placed(dtype_of(params)), combine)
     return module, {"params": variables}
 
 
@@ -92,6 +109,7 @@ def from_flax(
     backend: str | Backend | None = None,
     device: str | None = None,
     dtype: Any = None,
+    combine: str = "members",
 ) -> tuple[Any, Any]:
     """A model and its parameters from a linen module and its variables, in the order in which `to_flax` gives them: an MLP where it is
     one, else a chain of blocks.
@@ -107,11 +125,14 @@ def from_flax(
         ``{"params": ..., "batch_stats": ...}``, or what is in ``"params"``.
     backend, device, dtype : optional
         Default: JAX (or NumPy, if the variables are NumPy arrays), as they are.
+    combine : {"members", "mean", "probabilities", "vote"}
+        What an ensemble that `to_flax` has written makes of its members' outputs. That is no part of the network that comes back, which
+        gives them all: whoever reads it says it.
 
     Raises
     ------
     InputError
-        For a layer or a function that there is nothing for here; names it and its place.
+        For a layer or a function that there is nothing for here, and names it and its place; for another ``combine``.
 
     Examples
     --------
@@ -133,7 +154,8 @@ def from_flax(
     reading = Builder("Flax module")
     read_linen(module, {**variables, "params": params}, reading)
     leaves = jax.tree.leaves(params)
-    return reading.build(backend, device, dtype, leaves, _dtype_name(leaves[0] if leaves else None))
+    stored = _dtype_name(leaves[0] if leaves else None)
+    return reading.build(backend, device, dtype, leaves, stored, combine)
 
 
 def from_variables(
@@ -144,7 +166,8 @@ def from_variables(
     device: str | None = None,
     dtype: Any = None,
 ) -> tuple[MLP, Params]:
-    """An MLP and its parameters from variables alone, linen's or those of an ``nnx.Sequential``, which tell no activations.
+    """An MLP and its parameters from variables alone, linen's or those of an ``nnx.Sequential``, which tell no activations; of an ensemble
+    too, biases included, as `LinenMembersDense` and `NnxMembersLinear` have it.
 
     Parameters
     ----------
@@ -222,9 +245,9 @@ def in_order(layers: Mapping[str, Any]) -> dict[str, Any]:
     """
     kernels = {str(name): _kernel_shape(layer) for name, layer in layers.items()}
     by_name = {str(name): layer for name, layer in layers.items()}
-    if any(len(shape) != 2 for shape in kernels.values()):
+    if any(len(shape) not in (2, 3) for shape in kernels.values()):  # (in, out); (members, in, out)
         return {name: by_name[name] for name in sorted(by_name, key=natural)}
-    order = order_of("variables", {name: (shape[0], shape[1]) for name, shape in kernels.items()})
+    order = order_of("variables", {name: (shape[-2], shape[-1]) for name, shape in kernels.items()})
     return {name: by_name[name] for name in order}
 
 
@@ -287,8 +310,22 @@ def read_variables(path: str | os.PathLike[str]) -> dict[str, Any]:
 # ---- nnx ----------------------------------------
 
 
-def to_nnx(mlp: Network, params: Any) -> nnx.Sequential:
-    """The model as ``nnx.Sequential`` of Linear, functions and (deterministic) Dropout.
+def to_nnx(mlp: Network, params: Any, combine: str = "members") -> nnx.Sequential:
+    """The model as ``nnx.Sequential`` of Linear, functions and (deterministic) Dropout; `NnxNamed` where layers have names.
+
+    Parameters
+    ----------
+    mlp : MLP, or a chain of blocks
+    params : tuple of Dense, or of the blocks' parameters
+        Of any backend; of an MLP an ensemble too, as `NnxMembersLinear` layers, whose kernels have the members in front.
+    combine : {"members", "mean", "probabilities", "vote"}
+        What is made of the outputs of an ensemble: nothing, (members, n, k), as a call gives; their mean; the mean of the probabilities of
+        classes, as ``predict_proba`` of the estimators gives; for each class the part of the members that vote for it.
+
+    Raises
+    ------
+    InputError
+        For an activation that JAX has no function for; names those that it has.
 
     Examples
     --------
@@ -298,23 +335,40 @@ def to_nnx(mlp: Network, params: Any) -> nnx.Sequential:
     >>> from_nnx(to_nnx(mlp, mlp.init(seed=0)))[0] == mlp
     True
     """
-    return nnx_of(parts_of(mlp, params), Placed(dtype_of(params)))
+    parts, _ = parts_and_members(mlp, params, combine, "Flax")
+    place = Placed(dtype_of(params))
+    with place.scope():
+        return nnx_of(parts, place, combine)
 
 
 def from_nnx(
-    model: nnx.Sequential, backend: str | Backend | None = None, device: str | None = None, dtype: Any = None
+    model: nnx.Sequential,
+    backend: str | Backend | None = None,
+    device: str | None = None,
+    dtype: Any = None,
+    combine: str = "members",
 ) -> tuple[Any, Any]:
-    """An MLP and its parameters from ``nnx.Sequential``; parameters default to JAX, as they are.
+    """A model and its parameters from ``nnx.Sequential``: an MLP where it is one, else a chain of blocks.
+
+    Parameters
+    ----------
+    model : flax.nnx.Sequential
+    backend, device, dtype : optional
+        Default: JAX, as they are.
+    combine : {"members", "mean", "probabilities", "vote"}
+        What an ensemble that `to_nnx` has written makes of its members' outputs. That is no part of the network that comes back, which
+        gives them all: whoever reads it says it.
 
     Raises
     ------
     InputError
-        For a layer or a function that no MLP has; names it.
+        For a layer or a function that there is nothing for here, and names it and its place; for another ``combine``.
     """
     reading = Builder("Flax model")
     read_nnx(model, reading)
-    kernels = [leaf for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)) if leaf.ndim == 2]
-    return reading.build(backend, device, dtype, kernels, _dtype_name(kernels[0] if kernels else None))
+    kernels = [leaf for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)) if leaf.ndim in (2, 3)]
+    stored = _dtype_name(kernels[0] if kernels else None)
+    return reading.build(backend, device, dtype, kernels, stored, combine)
 
 
 def with_variables(model: nnx.Sequential, variables: Mapping[str, Any]) -> nnx.Sequential:
@@ -339,7 +393,7 @@ def with_variables(model: nnx.Sequential, variables: Mapping[str, Any]) -> nnx.S
     >>> mlp = mm.MLP(2, 3, 1)
     >>> model = with_variables(to_nnx(mlp, mlp.init(seed=0)), to_flax(mlp, mlp.init(seed=1))[1])
     """
-    linears = [part for part in model.layers if isinstance(part, nnx.Linear)]
+    linears = [part for part in model.layers if isinstance(part, (nnx.Linear, NnxMembersLinear))]
     layers = in_order(layers_in(variables))
     if len(layers) != len(linears):
         raise InputError(f"variables: expected {len(linears)} layers, got {len(layers)}")

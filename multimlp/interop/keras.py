@@ -31,7 +31,7 @@ from multimlp.interop._ensembles import COMBINES, parts_and_members
 from multimlp.interop._keras_files import check_file
 from multimlp.interop._keras_layers import Writing, supported_activations
 from multimlp.interop._keras_optimizers import read_optimizer, write_optimizer
-from multimlp.interop._keras_reading import read_model
+from multimlp.interop._keras_reading import read
 from multimlp.interop._layers import Network, with_dropout
 from multimlp.interop._parts import Residual
 
@@ -96,6 +96,7 @@ def from_keras(
     backend: str | Backend | None = None,
     device: str | None = None,
     dtype: Any = None,
+    combine: str = "members",
 ) -> tuple[Any, Any]:
     """A model and its parameters from a built ``keras.Sequential`` or functional ``keras.Model``, or from a ``.keras`` file of one: an
     MLP where it is one, else a chain of blocks.
@@ -109,16 +110,20 @@ def from_keras(
         A file is opened in Keras's safe mode, which runs no code from it.
     backend, device, dtype : optional
         Default backend: the one selected, not Keras's.
+    combine : {"members", "mean", "probabilities"}
+        What an ensemble that `to_keras` has written makes of its members' outputs. That is no part of the network that comes back, which
+        gives them all, members in front: whoever reads it says it.
 
     Returns
     -------
     model : MLP or Chain
     params : tuple
+        Of an ensemble with the members in front.
 
     Raises
     ------
     InputError
-        For a layer, an activation or an order of layers that there is nothing for here; names it.
+        For a layer, an activation or an order of layers that there is nothing for here, and names it; for another ``combine``.
     FileFormatError
         If the file cannot be read as a Keras model.
 
@@ -137,12 +142,15 @@ def from_keras(
     if not model.built:
         raise InputError("model: it is not built yet; give it an Input layer, or call it once")
     reading = Builder("Keras model")
-    read_model(model, reading)
+    read(model, reading)
     # Of the layers: the model itself has the policy of the moment in which it was put together.
     kinds = {
-        keras.backend.standardize_dtype(weight.dtype) for weight in model.weights if len(weight.shape) == 2
+        keras.backend.standardize_dtype(weight.dtype)
+        for weight in model.weights
+        if len(weight.shape) in (2, 3)
     }
-    return reading.build(backend, device, dtype, stored_dtype=kinds.pop() if len(kinds) == 1 else None)
+    stored = kinds.pop() if len(kinds) == 1 else None
+    return reading.build(backend, device, dtype, stored_dtype=stored, combine=combine)
 
 
 def load_keras(path: str | os.PathLike[str]) -> Any:

@@ -357,7 +357,8 @@ def _like(params: Tree, values: Tree) -> Tree:
             )
         dtype = owner(leaf).dtype_name(leaf.dtype)
         with backend.scope(dtype):
-            placed.append(backend.asarray(np.asarray(owner(leaf).to_numpy(leaf)), dtype=dtype))
+            # A copy: JAX may take the memory of the host's array, which goes on being written to there.
+            placed.append(backend.asarray(np.array(owner(leaf).to_numpy(leaf)), dtype=dtype))
     return tree.flatten(params)[1](placed)
 
 

@@ -18,7 +18,7 @@ from multimlp.errors import FileFormatError, InputError, missing_dependency
 from multimlp.errors.checks import check_choice, refuse
 from multimlp.files import opening, read_arrays, replacing
 from multimlp.interop._building import Builder
-from multimlp.interop._layers import layers_of, unsupported_activation
+from multimlp.interop._layers import check_axis, layers_of, unsupported_activation
 from multimlp.mlp import MLP, Params
 
 try:
@@ -96,6 +96,7 @@ def to_sklearn(
         own = _OUT_ACTIVATIONS.get(given.name)
         if own is None or (task == "classification" and own != fitted.out_activation_):
             raise unsupported_activation("scikit-learn's last layer", given, _OUT_ACTIVATIONS)
+        check_axis("scikit-learn", given)
         fitted.out_activation_ = own
     fitted.n_iter_ = fitted.t_ = 0
     fitted.loss_, fitted.best_loss_, fitted.loss_curve_ = np.nan, None, []
@@ -132,7 +133,8 @@ def from_sklearn(
     """An MLP and its parameters from a fitted scikit-learn estimator.
 
     A classifier's outputs are scores: apply `multimlp.activations.softmax` or ``sigmoid``
-    (``out_activation_`` says which) for probabilities. A Poisson regressor ends in ``exponential``.
+    (``out_activation_`` says which) for probabilities. A regressor ends in its ``out_activation_``, one of the Poisson loss in
+    ``exponential``.
 
     Parameters
     ----------
@@ -167,9 +169,16 @@ def from_sklearn(
         reading.dense(weight.copy(), bias.copy())
         if i < last:
             reading.activation(names[estimator.activation])
-        elif estimator.out_activation_ == "exp":
-            reading.activation("exponential")
+        elif isinstance(estimator, MLPRegressor):  # a classifier's is left to the loss
+            reading.activation(_final(estimator.out_activation_))
     return reading.build(backend, device, dtype)
+
+
+def _final(out_activation: str) -> str:
+    finals = {theirs: ours for ours, theirs in _OUT_ACTIVATIONS.items()}
+    if out_activation not in finals:
+        raise unsupported_activation("multimlp", f"scikit-learn's {out_activation!r}", finals)
+    return finals[out_activation]
 
 
 # ---- files without pickle ----------------------------------------

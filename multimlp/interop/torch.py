@@ -177,7 +177,11 @@ def _filled(module: nn.Module, **values: Any) -> nn.Module:
 
 
 def from_torch(
-    model: nn.Module, backend: str | Backend | None = None, device: str | None = None, dtype: Any = None
+    model: nn.Module,
+    backend: str | Backend | None = None,
+    device: str | None = None,
+    dtype: Any = None,
+    combine: str = "members",
 ) -> tuple[Any, Any]:
     """A model and its parameters from an ``nn.Module``, whose forward pass is traced by torch.fx: an MLP where it is one, else a chain
     of blocks.
@@ -191,16 +195,20 @@ def from_torch(
         ``nn.Sequential``, or a module of your own.
     backend, device, dtype : optional
         Where the parameters go; default: torch, as they are (copied).
+    combine : {"members", "mean", "probabilities", "vote"}
+        What an ensemble that `to_torch` has written makes of its members' outputs. That is no part of the network that comes back, which
+        gives them all: whoever reads it says it.
 
     Returns
     -------
     model : MLP or Chain
     params : tuple
+        Of an ensemble with the members in front.
 
     Raises
     ------
     InputError
-        For a layer or an order of layers that there is nothing for here; names it and its place.
+        For a layer or an order of layers that there is nothing for here, and names it and its place; for another ``combine``.
 
     Examples
     --------
@@ -215,7 +223,8 @@ def from_torch(
     reading = Builder("torch model")
     read(model, reading)
     tensors = list(model.parameters())
-    return reading.build(backend, device, dtype, tensors, _one_dtype("torch model", tensors, dtype))
+    stored = _one_dtype("torch model", tensors, dtype)
+    return reading.build(backend, device, dtype, tensors, stored, combine)
 
 
 def _one_dtype(source: str, tensors: Sequence[torch.Tensor], asked: Any) -> str | None:
@@ -265,7 +274,7 @@ def from_state_dict(
     ----------
     state : mapping
         In each module's turn ``<module>.weight`` (out, in) and perhaps ``<module>.bias``; names do not
-        matter, their order does.
+        matter, their order does. Of an ensemble as `TorchMembersLinear` has them, biases included.
     activation : str, or one a hidden layer
     final_activation : str, optional
     backend, device, dtype : optional
@@ -288,10 +297,23 @@ def from_state_dict(
     """
     if not isinstance(state, Mapping):
         raise refuse("state", "a mapping of names to tensors, as state_dict() returns", state)
-    arrays = {name: _numbers_of(name, tensor) for name, tensor in state.items()}
+    arrays = _of_members({name: _numbers_of(name, tensor) for name, tensor in state.items()})
     reading = Builder.from_arrays("state_dict", arrays, activation, final_activation)
     tensors = list(state.values())
     return reading.build(backend, device, dtype, tensors[:1], _one_dtype("state_dict", tensors, dtype))
+
+
+def _of_members(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """With the arrays of ensembles, weight (members, in, out) and bias (members, 1, out) of `TorchMembersLinear` or (members, out) of
+    `TorchMLP`, laid out as those of Linear are."""
+    found = dict(arrays)
+    for name, weight in arrays.items():
+        bias = f"{name.removesuffix('weight')}bias"
+        if name.endswith("weight") and weight.ndim == 3 and bias in arrays:
+            found[name] = weight.swapaxes(1, 2)
+            if arrays[bias].ndim == 3 and arrays[bias].shape[1] == 1:
+                found[bias] = arrays[bias][:, 0, :]
+    return found
 
 
 # ---- a module of its own ----------------------------------------
@@ -303,7 +325,8 @@ def as_torch_module(mlp: MLP, params: Params, device: str | None = None) -> Torc
 
     Every activation works, ensembles too. Dropout is on in training mode; its masks follow
     ``torch.manual_seed``. The names in ``state_dict`` are those of the model file: ``layers.0.weight`` (in,
-    out), ``layers.0.bias``.
+    out), ``layers.0.bias``; `from_state_dict` takes weights for torch's own, (out, in), so load such a dict into
+    a module and give that to `from_torch`.
 
     Parameters
     ----------
@@ -414,4 +437,7 @@ def to_optimizer(
 
 
 def _params_of(module: nn.Module) -> Tree:
-    return module.params if isinstance(module, TorchMLP) else from_torch(module, "numpy", None, "float64")[1]
+    if isinstance(module, TorchMLP):
+        return module.params
+    made = [part.combine for part in module.modules() if isinstance(part, TorchCombine)]
+    return from_torch(module, "numpy", None, "float64", made[0] if made else "members")[1]

@@ -11,7 +11,11 @@ import numpy as np
 
 from multimlp.backend import load_backend
 from multimlp.errors import InputError
+from multimlp.interop._ensembles import one_below_the_other
 from multimlp.interop._verify.run import Opened, Run
+from multimlp.interop.equinox import EquinoxMembersLinear, EquinoxNamed
+
+_LINEAR = (eqx.nn.Linear, EquinoxMembersLinear)
 
 
 def opened(name: str, model: Any) -> Opened:
@@ -28,16 +32,22 @@ def opened(name: str, model: Any) -> Opened:
         with load_backend("jax").scope(dtype):
             return _run(model, jax.numpy.asarray(X, dtype), cotangent)
 
-    return Opened("Equinox", int(linears[0].in_features), dtype, run)
+    return Opened("Equinox", int(linears[0].weight.shape[-1]), dtype, run)
 
 
-def _linears(model: Any) -> list[eqx.nn.Linear]:
-    leaves = jax.tree.leaves(model, is_leaf=lambda node: isinstance(node, eqx.nn.Linear))
-    return [leaf for leaf in leaves if isinstance(leaf, eqx.nn.Linear)]
+def _linears(model: Any) -> list[Any]:
+    leaves = jax.tree.leaves(model, is_leaf=lambda node: isinstance(node, _LINEAR))
+    return [leaf for leaf in leaves if isinstance(leaf, _LINEAR)]
+
+
+def _units(values: jax.Array) -> np.ndarray:
+    """Of all members one below the other; rows are in front."""
+    host = np.asarray(values)
+    return one_below_the_other(host.swapaxes(0, 1)) if host.ndim == 3 else host
 
 
 def _run(model: Any, X: jax.Array, cotangent: np.ndarray | None) -> Run:
-    found = Run(np.asarray(jax.vmap(model)(X)))
+    found = Run(np.asarray(jax.vmap(model)(X)).reshape(len(X), -1))
     names: list[str] = []
     before: list[np.ndarray | None] = []
     inputs: list[np.ndarray] = []
@@ -45,9 +55,10 @@ def _run(model: Any, X: jax.Array, cotangent: np.ndarray | None) -> Run:
     for i, (part, linear) in enumerate(_parts(model)):
         out = jax.vmap(part)(hidden)
         if linear:
-            names.append(f"Linear {i}")
-            inputs.append(np.asarray(hidden))
-            before.append(np.asarray(out))
+            own = model.names[i] if isinstance(model, EquinoxNamed) and i < len(model.names) else ""
+            names.append(f"{type(part).__name__} {repr(own) if own else i}")
+            inputs.append(_units(hidden))
+            before.append(_units(out))
         hidden = out
     if names:
         found.chain(names, before, inputs)
@@ -60,7 +71,7 @@ def _parts(model: Any) -> Iterator[tuple[Any, bool]]:
     """What is applied to an example, in turn, and whether it is a Linear layer."""
     if isinstance(model, eqx.nn.Sequential):
         for part in model.layers:
-            yield part, isinstance(part, eqx.nn.Linear)
+            yield part, isinstance(part, _LINEAR)
     elif isinstance(model, eqx.nn.MLP):
         for i, layer in enumerate(model.layers):
             yield layer, True
@@ -83,12 +94,13 @@ def _gradients(model: Any, X: jax.Array, cotangent: np.ndarray) -> dict[str, np.
     arrays, rest = eqx.partition(model, eqx.is_inexact_array)
 
     def value(arrays: Any, X: jax.Array) -> Any:
-        return (jax.vmap(eqx.combine(arrays, rest))(X) * along).sum()
+        outputs = jax.vmap(eqx.combine(arrays, rest))(X)  # of an ensemble rows in front
+        return (outputs.reshape(len(X), -1) * along).sum()
 
     in_arrays, in_inputs = jax.grad(value, argnums=(0, 1))(arrays, X)
     gradients = {"inputs": np.asarray(in_inputs)}
     for i, linear in enumerate(_linears(in_arrays)):
-        gradients[f"weight {i}"] = np.asarray(linear.weight).T
+        gradients[f"weight {i}"] = np.asarray(linear.weight).swapaxes(-1, -2)
         if linear.bias is not None:
             gradients[f"bias {i}"] = np.asarray(linear.bias)
     return gradients

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 
 from multimlp.errors import InputError
+from multimlp.interop._ensembles import one_below_the_other
+from multimlp.interop._keras_layers import MEMBERS
 from multimlp.interop._verify.run import Call, Opened, Run
 
 _Seen: TypeAlias = tuple[Any, int, int, np.ndarray, np.ndarray | None]
@@ -25,7 +27,7 @@ def opened(name: str, model: Any) -> Opened:
     if not isinstance(shape, tuple) or len(shape) < 2 or None in shape[1:]:
         raise InputError(f"{name}: expected a Keras model of inputs (n, features), got {shape}")
 
-    kernel = next((layer.kernel for layer in _flat(model) if isinstance(layer, keras.layers.Dense)), None)
+    kernel = next((layer.kernel for layer in _flat(model) if _is_dense(layer)), None)
     dtype = model.variable_dtype if kernel is None else kernel.dtype
 
     def run(X: np.ndarray, cotangent: np.ndarray | None) -> Run:
@@ -43,36 +45,57 @@ def opened(name: str, model: Any) -> Opened:
 
 
 def _run(model: Any, X: np.ndarray, cotangent: np.ndarray | None) -> Run:
-    dense = [layer for layer in _flat(model) if isinstance(layer, keras.layers.Dense)]
+    dense = [layer for layer in _flat(model) if _is_dense(layer)]
     outputs, seen = (_in_turn if isinstance(model, keras.Sequential) else _as_outputs)(model, X)
-    calls = {
-        kind: [
-            Call(f"{kind.__name__} {layer.name!r}", source, target, taken, given)
+    layers, normalised = (
+        [
+            Call(
+                f"{type(layer).__name__} {layer.name!r}",
+                source,
+                target,
+                _units(layer, taken),
+                None if given is None else _units(layer, given),
+            )
             for layer, source, target, taken, given in seen
-            if isinstance(layer, kind)
+            if is_one(layer)
         ]
-        for kind in _SEEN
-    }
-    found = Run(outputs.reshape(len(outputs), -1)).calls(*calls.values())
+        for is_one in (_is_dense, _is_norm)
+    )
+    found = Run(outputs.reshape(len(outputs), -1)).calls(layers, normalised)
     gradients = _GRADIENTS.get(keras.backend.backend())  # numpy and openvino have none
     if cotangent is not None and gradients is not None:
-        variables = [v for layer in dense for v in (layer.kernel, *([layer.bias] if layer.use_bias else []))]
-        names = [
-            f"{part} {i}"
+        held = {
+            f"{part} {i}": variable
             for i, layer in enumerate(dense)
-            for part in ("weight", *(["bias"] if layer.use_bias else []))
-        ]
+            for part, variable in (("weight", layer.kernel), ("bias", layer.bias))
+            if variable is not None
+        }
         found.gradients = dict(
             zip(
-                ("inputs", *names),
-                gradients(model, variables, X, cotangent.reshape(outputs.shape)),
+                ("inputs", *held),
+                gradients(model, [*held.values()], X, cotangent.reshape(outputs.shape)),
                 strict=True,
             )
         )
     return found
 
 
-_SEEN = (keras.layers.Dense, keras.layers.BatchNormalization)
+def _is_dense(layer: Any) -> bool:
+    """Whether it is fully connected, of all members of an ensemble too."""
+    of_members = isinstance(layer, keras.layers.EinsumDense) and layer.equation == MEMBERS
+    return of_members or isinstance(layer, keras.layers.Dense)
+
+
+def _is_norm(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.BatchNormalization)
+
+
+def _units(layer: Any, values: np.ndarray) -> np.ndarray:
+    """Of all members, behind the rows, one below the other, as they are compared; of any other layer as they are."""
+    of_members = isinstance(layer, keras.layers.EinsumDense)
+    return one_below_the_other(values.swapaxes(0, 1)) if of_members else values
+
+
 _TRAINED_OTHERWISE = (
     keras.layers.BatchNormalization,
     keras.layers.Dropout,
@@ -95,7 +118,7 @@ def _in_turn(model: Any, X: np.ndarray) -> tuple[np.ndarray, list[_Seen]]:
 
 def _as_outputs(model: Any, X: np.ndarray) -> tuple[np.ndarray, list[_Seen]]:
     """Those of any other model, as further outputs of it."""
-    layers = [layer for layer in model.layers if isinstance(layer, _SEEN)]
+    layers = [layer for layer in model.layers if _is_dense(layer) or _is_norm(layer)]
     wanted = [tensor for layer in layers for tensor in (layer.input, layer.output)]
     if not wanted:  # Keras gives a single output as it is
         return _host(model(X, training=False)), []

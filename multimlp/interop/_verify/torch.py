@@ -76,18 +76,21 @@ def _run(model: nn.Module, X: torch.Tensor, cotangent: np.ndarray | None) -> Run
         module: name for name, module in model.named_modules() if isinstance(module, (*_LINEAR, _BatchNorm))
     }
 
-    def watch(module: nn.Module, arguments: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        kept.extend((arguments[0], output))
+    def watch(
+        module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any], output: torch.Tensor
+    ) -> None:
+        source = next(iter((*arguments, *keywords.values())))
+        kept.extend((source, output))
         name = f"{type(module).__name__} {called[module]!r}"  # type: ignore[index]
-        taken, given = (one_below_the_other(_host(values)) for values in (arguments[0], output))
-        call = Call(name, id(arguments[0]), id(output), taken, given)
+        taken, given = (one_below_the_other(_host(values)) for values in (source, output))
+        call = Call(name, id(source), id(output), taken, given)
         if isinstance(module, _LINEAR):
             linears.append(module)
             layers.append(call)
         else:
             normalised.append(call)
 
-    hooks = [module.register_forward_hook(watch) for module in called]
+    hooks = [module.register_forward_hook(watch, with_kwargs=True) for module in called]
     try:
         X.requires_grad_(cotangent is not None)
         outputs = model(X)
@@ -125,5 +128,6 @@ def _as_here(name: str, gradient: torch.Tensor) -> np.ndarray:
 
 
 def _host(tensor: torch.Tensor) -> np.ndarray:
+    """A copy, since the next layer may change the values in place."""
     tensor = tensor.detach().cpu()
-    return np.asarray((tensor.float() if tensor.dtype is torch.bfloat16 else tensor).contiguous().numpy())
+    return np.array((tensor.float() if tensor.dtype is torch.bfloat16 else tensor).contiguous().numpy())

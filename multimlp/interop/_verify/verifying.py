@@ -10,7 +10,7 @@ import numpy as np
 from multimlp import random
 from multimlp.backend import host_values
 from multimlp.errors import InputError, ShapeError
-from multimlp.errors.checks import check_number, check_whole
+from multimlp.errors.checks import check_choice, check_number, check_whole
 from multimlp.interop._ensembles import COMBINES
 from multimlp.interop._verify.gradients import IN_INPUTS, Gradients, Probabilities, Side
 from multimlp.interop._verify.gradients import compared as gradients_compared
@@ -91,8 +91,7 @@ def verify(
     >>> mm.interop.verify((other, params), interop.to_torch(mlp, params)).first_difference
     "hidden 1 | Linear '0', after its activation"
     """
-    if combine not in COMBINES:
-        raise InputError(f"combine: expected one of {', '.join(map(repr, COMBINES))}, got {combine!r}")
+    check_choice("combine", combine, COMBINES)
     one, other = opened("a", a, combine), opened("b", b, combine)
     if one.in_features != other.in_features:
         raise ShapeError(

@@ -115,7 +115,8 @@ def _matched(
 def _is_step(
     node: Any, step: Step, given: Mapping[str | int, str], value_of: Callable[[str], np.ndarray | None]
 ) -> bool:
-    if node.op_type != step.operator or len(node.input) != len(step.inputs):
+    known = node.op_type == step.operator and node.domain in ("", "ai.onnx")
+    if not known or len(node.input) != len(step.inputs):
         return False
     stated = {attribute.name: attribute.f for attribute in node.attribute}
     if not all(_close(stated.get(name), value) for name, value in step.attributes.items()):

@@ -22,6 +22,7 @@ from multimlp.interop._names import chosen
 from multimlp.interop.onnx._expansions import expanded
 from multimlp.interop.onnx._operators import CLIPS, OPERATORS, SELU, supported_activations
 
+_OLDEST = 7
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "LeakyRelu": {"alpha": 0.01},
@@ -42,6 +43,7 @@ def from_onnx(
     backend: str | Backend | None = None,
     device: str | None = None,
     dtype: Any = None,
+    combine: str = "members",
 ) -> tuple[Any, Any]:
     """A model and its parameters from an ONNX model or file: an MLP where it is one, else a chain of blocks.
 
@@ -52,13 +54,16 @@ def from_onnx(
     model : ModelProto or path
         External data are not read.
     backend, device, dtype : optional
+    combine : {"members", "mean", "probabilities", "vote"}
+        What an ensemble that `to_onnx` has written makes of its members' outputs. That is no part of the network that comes back, which
+        gives them all: whoever reads it says it.
 
     Raises
     ------
     FileFormatError
         If the file is no valid ONNX model.
     InputError
-        For an operator or a structure that there is nothing for here; names it and its place.
+        For an operator or a structure that there is nothing for here, and names it and its place; for another ``combine``.
 
     Examples
     --------
@@ -69,6 +74,11 @@ def from_onnx(
     True
     """
     proto = model if isinstance(model, onnx.ModelProto) else _load(model)
+    opset = min((row.version for row in proto.opset_import if row.domain in ("", "ai.onnx")), default=_OLDEST)
+    if opset < _OLDEST:  # whose arithmetic is written in another way
+        raise InputError(
+            f"ONNX model: it is of opset {opset}, and read are graphs from opset {_OLDEST} on; onnx.version_converter makes a newer one"
+        )
     try:
         reading = _read(proto.graph)
     except MultimlpError:
@@ -80,7 +90,7 @@ def from_onnx(
         ValueError,
     ) as error:  # a node without what its operator must have
         raise InputError(f"ONNX model: a node is not well formed: {one_line(error)}") from None
-    return reading.build(backend, device, dtype)
+    return reading.build(backend, device, dtype, combine=combine)
 
 
 def _read(graph: Any) -> Builder:
@@ -159,10 +169,18 @@ class _Graph:
         """The nodes that take a value, of those that the output hangs on."""
         self._expanded: set[str] = set()
         """What nodes give that have been taken as one activation."""
+        self._makers: dict[str, Any] = {}
+        """The node that gives a value."""
+        self._batch: int | None = None
+        """How many rows the graph takes, if it says a number."""
 
     def read(self, source: str) -> None:
+        given = next(value for value in self._graph.input if value.name == source)
+        axes = given.type.tensor_type.shape.dim
+        self._batch = axes[0].dim_value or None if axes else None
         output = self._graph.output[0].name
         self._values.start(source)
+        self._makers = {name: node for node in self._graph.node for name in node.output}
         needed = self._needed(output)
         nodes = [node for node in self._graph.node if not needed.isdisjoint(node.output)]
         for node in nodes:
@@ -197,10 +215,9 @@ class _Graph:
 
     def _needed(self, output: str) -> set[str]:
         """What the output hangs on."""
-        makers = {name: node for node in self._graph.node for name in node.output}
         needed, waiting = {output}, [output]
         while waiting:
-            node = makers.get(waiting.pop())
+            node = self._makers.get(waiting.pop())
             new = set() if node is None else set(node.input) - needed
             needed |= new
             waiting += new
@@ -221,6 +238,8 @@ class _Graph:
             self._values.add(out, *values)
         elif len(values) == 2 and node.op_type == "Mul":
             self._values.multiply(out, *values)
+        elif len(values) == 2 and node.op_type == "Concat" and _attribute(node.attribute[0]) in (-1, 1):
+            self._values.join(out, *values)
         elif len(values) == 1:
             attributes = {a.name: _attribute(a) for a in node.attribute}
             self._values.step(out, values[0], lambda: self._step(node, values[0], attributes))
@@ -236,6 +255,8 @@ class _Graph:
                 raise self._unknown(f"{self._reading.where} with the input elsewhere than in the first place")
             _STEPS[kind](self, node, attributes)
         else:
+            if attributes.get("axis", -1) != -1:
+                self._reading.on_rows()
             self._reading.activation(_activation_of(node, attributes, self._reading.where))
 
     def _unknown(self, what: str = "") -> InputError:
@@ -250,6 +271,12 @@ class _Graph:
 
     def _optional(self, node: Any, place: int) -> np.ndarray | None:
         return self._constant(node.input[place]) if len(node.input) > place and node.input[place] else None
+
+    def _row(self, values: np.ndarray, what: str) -> np.ndarray:
+        """Numbers of the features, one each or one for all; others are of the rows."""
+        if values.ndim > 1 and values.shape[-1] != values.size:
+            raise self._unknown(f"{self._reading.where} with {what} of shape {values.shape}")
+        return values.reshape(-1)
 
     def _arithmetic(self, node: Any, value: str) -> None:
         affine = self._reading.affine
@@ -280,15 +307,57 @@ class _Graph:
         if not plain:
             raise self._unknown(f"{self._reading.where} with alpha, beta or transA")
         weight, bias = self._constant(node.input[1]), self._optional(node, 2)
-        self._reading.dense(
-            weight.T if attributes.get("transB") else weight, None if bias is None else bias.reshape(-1)
-        )
+        weight = weight.T if attributes.get("transB") else weight
+        if bias is not None:
+            bias = self._row(bias, "a bias")
+            bias = np.broadcast_to(bias, weight.shape[-1:]) if bias.size == 1 else bias
+        self._reading.dense(weight, bias)
 
     def _matmul(self, node: Any, attributes: Mapping[str, Any]) -> None:
-        self._reading.dense(self._constant(node.input[1]), None)
+        weight = self._constant(node.input[1])
+        if weight.ndim == 3:
+            self._reading.dense_of_members(weight, None)
+        else:
+            self._reading.dense(weight, None)
+
+    # ---- what is made of the outputs of an ensemble
+
+    def _mean(self, node: Any, attributes: Mapping[str, Any]) -> None:
+        axes = self._numbers(node.input[1]) if len(node.input) > 1 else attributes.get("axes")
+        if axes != [0] or attributes.get("keepdims", 1):
+            raise self._unknown(f"{self._reading.where} of other axes than that of the members")
+        self._reading.combined("mean")
+
+    def _above(self, node: Any, attributes: Mapping[str, Any]) -> None:
+        if self._constant(node.input[1]).any():
+            raise self._unknown(f"{self._reading.where} than something else than 0")
+        self._reading.combined("above 0")
+
+    def _cast(self, node: Any, attributes: Mapping[str, Any]) -> None:
+        maker = self._makers.get(node.input[0])
+        if maker is None or maker.op_type != "Greater":
+            raise self._unknown()
+        self._reading.combined("number")
+
+    def _argmax(self, node: Any, attributes: Mapping[str, Any]) -> None:
+        if attributes.get("axis", 0) != -1 or attributes.get("keepdims", 1):
+            raise self._unknown(f"{self._reading.where} of another axis than the last")
+        self._reading.combined("argmax")
+
+    def _one_hot(self, node: Any, attributes: Mapping[str, Any]) -> None:
+        depth, values = self._numbers(node.input[1]), self._constant(node.input[2]).tolist()
+        if len(depth) != 1 or values != [0.0, 1.0] or attributes.get("axis", -1) != -1:
+            raise self._unknown(f"{self._reading.where} of other numbers than 0 and 1")
+        self._reading.combined(f"one-hot {depth[0]}")
+
+    def _numbers(self, name: str) -> list[int]:
+        """Whole numbers that are stored in the model."""
+        if name not in self._constants:
+            raise self._unknown(f"{self._reading.where} of {name!r}, which is not stored in the model")
+        return [int(value) for value in numpy_helper.to_array(self._constants[name]).reshape(-1)]
 
     def _batch_norm(self, node: Any, attributes: Mapping[str, Any]) -> None:
-        if attributes.get("training_mode"):
+        if attributes.get("training_mode") or len([name for name in node.output if name]) > 1:
             raise self._unknown(f"{self._reading.where} in training mode")
         scale, shift, mean, variance = (self._constant(name) for name in node.input[1:5])
         self._reading.batch_norm(mean, variance, scale, shift, attributes.get("epsilon", 1e-5))
@@ -307,29 +376,64 @@ class _Graph:
             raise self._unknown(f"{self._reading.where} of another axis than the last")
 
     def _flatten(self, node: Any, attributes: Mapping[str, Any]) -> None:
+        self._reading.on_rows()
         if attributes.get("axis", 1) != 1:
             raise self._unknown(f"{self._reading.where} with axis {attributes['axis']}")
 
     def _reshape(self, node: Any, attributes: Mapping[str, Any]) -> None:
-        """Rows stay rows if two axes are asked for, one of them by what the other leaves or by the shape of the inputs."""
-        name = node.input[1]
+        """Rows stay rows if two axes are asked for: the first as long as before, the second by what that leaves or as wide as before."""
+        self._reading.on_rows()
+        name, maker = node.input[1], self._sizes.get(node.input[1])
         if name in self._constants:
-            shape = numpy_helper.to_array(self._constants[name]).tolist()
-            rows = len(shape) == 2 and (-1 in shape or shape[0] == 0)
+            shape: list[Any] = self._numbers(name)
         else:
-            maker = self._sizes.get(name)
-            rows = maker is not None and maker.op_type == "Concat" and len(maker.input) == 2
-        if not rows:
+            shape = [] if maker is None or maker.op_type != "Concat" else [*map(self._extent, maker.input)]
+        rows, features = shape if len(shape) == 2 else (None, None)
+        if isinstance(features, int) and features > 0:
+            kept = rows == -1 or self._is_rows(rows)
+            kept = kept and self._values.width(node.input[0]) in (None, features)
+        else:
+            kept = self._is_rows(rows) and features is not None
+        if not kept:
             raise self._unknown(f"{self._reading.where} to something else than rows")
 
-    def _nothing(self, node: Any, attributes: Mapping[str, Any]) -> None:
-        """Nothing is computed."""
+    def _is_rows(self, extent: int | str | None) -> bool:
+        return extent in (0, "rows") or (extent is not None and extent == self._batch)
+
+    def _extent(self, name: str) -> int | str | None:
+        """A number that is stored, or which axis of the shape of the inputs it is the extent of; None for anything else."""
+        if name in self._constants:
+            numbers = self._numbers(name)
+            return numbers[0] if len(numbers) == 1 else None
+        node = self._sizes.get(name)
+        while node is not None and node.op_type in ("Unsqueeze", "Squeeze", "Cast", "Identity"):
+            node = self._sizes.get(node.input[0])
+        if node is None:
+            return None
+        of_shape = (
+            node.op_type == "Shape" or getattr(self._sizes.get(node.input[0]), "op_type", "") == "Shape"
+        )
+        taken: list[int] = []
+        if node.op_type == "Gather" and of_shape and node.input[1] in self._constants:
+            taken = self._numbers(node.input[1])
+        elif node.op_type == "Slice" and of_shape and all(end in self._constants for end in node.input[1:3]):
+            taken = [*range(*(self._numbers(end)[0] for end in node.input[1:3]))]
+        elif node.op_type == "Shape":
+            ends = {a.name: _attribute(a) for a in node.attribute}
+            taken = [*range(ends.get("start", 0), ends.get("end", 2))]
+        return {0: "rows", 1: "features", -1: "features"}.get(taken[0]) if len(taken) == 1 else None
+
+    def _dropout(self, node: Any, attributes: Mapping[str, Any]) -> None:
+        """Nothing, unless it says that it is training."""
+        training = node.input[2] if len(node.input) > 2 else ""
+        if training and (training not in self._constants or any(self._numbers(training))):
+            raise self._unknown(f"{self._reading.where} in training mode")
 
     def _erf(self, node: Any, attributes: Mapping[str, Any]) -> None:
         self._reading.erf()
 
     def _prelu(self, node: Any, attributes: Mapping[str, Any]) -> None:
-        self._reading.prelu(self._constant(node.input[1]).reshape(-1))
+        self._reading.prelu(self._row(self._constant(node.input[1]), "slopes"))
 
     def _clip(self, node: Any, attributes: Mapping[str, Any]) -> None:
         ends = tuple(self._constant(name).item() for name in node.input[1:]) or (
@@ -356,16 +460,21 @@ class _Graph:
 
 
 _STEPS: dict[str, Callable[[_Graph, Any, Mapping[str, Any]], None]] = {
+    "ArgMax": _Graph._argmax,
     "BatchNormalization": _Graph._batch_norm,
+    "Cast": _Graph._cast,
     "Clip": _Graph._clip,
-    "Dropout": _Graph._nothing,
+    "Dropout": _Graph._dropout,
     "Erf": _Graph._erf,
     "Flatten": _Graph._flatten,
     "Gemm": _Graph._gemm,
+    "Greater": _Graph._above,
     "LayerNormalization": _Graph._layer_norm,
     "MatMul": _Graph._matmul,
+    "OneHot": _Graph._one_hot,
     "PRelu": _Graph._prelu,
     "RMSNormalization": _Graph._rms_norm,
+    "ReduceMean": _Graph._mean,
     "Reshape": _Graph._reshape,
     "Shrink": _Graph._shrink,
     "ThresholdedRelu": _Graph._threshold,

@@ -20,6 +20,7 @@ from multimlp.interop._chains import has_parts
 from multimlp.interop._ensembles import parts_and_members
 from multimlp.interop._layers import (
     Network,
+    check_axis,
     check_single,
     is_prelu,
     name_elsewhere,
@@ -307,6 +308,7 @@ def _write_scaling(graph: _Graph, part: Part) -> None:
 
 def _write_activation(graph: _Graph, part: Pointwise) -> None:
     rule, options = part.rule, part.rule.options
+    check_axis("ONNX", rule)
     where = f"layers.{max(graph.layers - 1, 0)}"
     if is_prelu(rule):
         ((name, slope),) = part.learned.items()
