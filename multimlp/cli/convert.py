@@ -1,10 +1,11 @@
 """Turn a model file of one library into that of another, and prove that nothing changed.
 
 The formats go by the endings of the names, or by --from and --to: onnx, torch (a state_dict), keras, flax
-(linen's variables), nnx (its parameters), equinox (its leaves), sklearn, gluon, multimlp. With --verify both
-files are opened again, each model is run by its own library on the same rows, and outputs, gradients and
-layers are compared; exit code 1 if they differ by more than rounding. Formats that hold weights alone (torch,
-flax, nnx, equinox, gluon) tell no activations: say them with --activation.
+(linen's variables), nnx (its parameters), equinox (its leaves), sklearn, gluon, multimlp. Those that hold weights
+alone (torch, flax, nnx, equinox, gluon) tell no activations: say them with --activation.
+
+With --verify both files are opened again, each model is run by its own library on the same rows, and outputs,
+gradients and layers are compared. The exit code is 1 if they differ by more than rounding.
 
 example:
   multimlp convert model.keras model.onnx --verify
@@ -50,8 +51,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("source", type=file_name, metavar="SOURCE", help="the model to read")
     add("target", type=file_name, metavar="TARGET", help="the file to write")
-    add("--from", dest="source_format", choices=tuple(OPENERS), metavar="FORMAT", help="of SOURCE")
-    add("--to", dest="target_format", choices=tuple(OPENERS), metavar="FORMAT", help="of TARGET")
+    add(
+        "--from",
+        dest="source_format",
+        choices=tuple(OPENERS),
+        metavar="FORMAT",
+        help="format of SOURCE (default: by its name)",
+    )
+    add(
+        "--to",
+        dest="target_format",
+        choices=tuple(OPENERS),
+        metavar="FORMAT",
+        help="format of TARGET (default: by its name)",
+    )
     add_source_options(parser)
     add_target_options(parser)
     add("--no-names", action="store_true", help="leave out what the layers of SOURCE are called")
@@ -60,10 +73,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=file_name,
         metavar="FILE",
-        help="rows to compare on: .csv, .npy or .npz (X); default: drawn",
+        help="rows to compare on: .csv, .npy or .npz (X); default: drawn at random",
     )
-    add("--rows", type=int, default=256, metavar="N", help="how many rows are drawn (default: 256)")
-    add("--tolerance", type=float, metavar="ULP", help="units in the last place that count as equal")
+    add(
+        "--rows",
+        type=int,
+        default=256,
+        metavar="N",
+        help="how many rows are drawn without --data (default: 256)",
+    )
+    add(
+        "--tolerance",
+        type=float,
+        metavar="ULP",
+        help="how many units in the last place count as equal (default: as rounding explains)",
+    )
     add("--report", type=file_name, metavar="FILE", help="write the comparison as .html or .json")
     add_common(parser)
 

@@ -199,7 +199,7 @@ def read_foreign(path: str, args: argparse.Namespace, source: str) -> Model:
     found = READERS[source](Path(path), _reading_of(args, source))
     if source not in WITH_ACTIVATIONS and args.activation is None:
         note(
-            f"{source} files hold weights and tell no activations: {DEFAULT_ACTIVATION} is taken; say another with --activation"
+            f"{source} files hold weights and tell no activations: {DEFAULT_ACTIVATION} is taken; say another by --activation"
         )
     return found
 
@@ -214,11 +214,11 @@ def _reading_of(args: argparse.Namespace, source: str) -> Reading:
     """
     if source in WITH_ACTIVATIONS and (args.activation or args.final_activation):
         raise InputError(
-            f"--activation: {source} models tell their activations themselves; leave it and --final-activation out"
+            f"--activation, --final-activation: {source} models tell their activations themselves; leave both out"
         )
     if args.batch_norm is not None and source != "gluon":
         raise InputError(
-            f"--batch-norm: {source} models tell themselves where it stands, or hold none; it is for gluon"
+            f"--batch-norm: {source} models say themselves where it stands, or hold none; it is for gluon, so leave it out"
         )
     rules = [activations.describe(name).name for name in args.activation or [DEFAULT_ACTIVATION]]
     if args.final_activation is not None:
@@ -240,14 +240,18 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         "--activation",
         nargs="+",
         metavar="NAME",
-        help=f"of the hidden layers: one, or one a layer (default: {DEFAULT_ACTIVATION}); for weights alone",
+        help=f"of the hidden layers, for files of weights alone: one, or one for each (default: {DEFAULT_ACTIVATION})",
     )
-    add("--final-activation", metavar="NAME", help="of the last layer; for weights alone")
+    add(
+        "--final-activation",
+        metavar="NAME",
+        help="of the last layer, for files of weights alone (default: none)",
+    )
     add(
         "--batch-norm",
         choices=("before", "after"),
         metavar="WHERE",
-        help="before or after the activations; for gluon files with BatchNorm (of eps 1e-5)",
+        help="where BatchNorm (of eps 1e-5) stands in a gluon file: before or after the activations",
     )
 
 
@@ -261,21 +265,26 @@ def read_ours(path: str, args: argparse.Namespace) -> Writing:
 def check_opset(args: argparse.Namespace, target: str) -> None:
     """`InputError` for an ``--opset`` of anything but an ONNX model."""
     if args.opset is not None and target != "onnx":
-        raise InputError(f"--opset: {target} models have none; it is for ONNX")
+        raise InputError(
+            f"--opset: {target} models have none, got {args.opset}; it is for onnx, so leave it out"
+        )
 
 
 def add_target_options(parser: argparse.ArgumentParser) -> None:
     """``--opset`` and ``--combine``."""
     parser.add_argument(
-        "--opset", type=int, metavar="N", help="of an ONNX model (default: 20; 23 with RMS normalisation)"
+        "--opset",
+        type=int,
+        metavar="N",
+        help="version of ONNX's operators to write (default: 20; 23 with RMS normalisation)",
     )
     parser.add_argument(
         "--combine",
         choices=("members", "mean", "probabilities", "vote"),
         default="members",
         metavar="HOW",
-        help="of an ensemble, in onnx and keras: members (the outputs of each, default), mean, probabilities (as predict_proba), "
-        "or, in onnx, vote",
+        help="what an ensemble puts out, in onnx and keras: members (the outputs of each, default), mean, probabilities (as "
+        "predict_proba), or, in onnx, vote",
     )
 
 
@@ -289,7 +298,8 @@ def with_target_options(model: Writing, args: argparse.Namespace, target: str) -
     """
     if args.combine != "members" and target not in ("onnx", "keras"):
         raise InputError(
-            f"--combine: {target} files hold the weights of the members alone; it is for onnx and keras"
+            f"--combine: {target} files hold the weights of the members alone, got {args.combine!r}; it is for onnx and keras, so leave it "
+            "out"
         )
     return model._replace(opset=args.opset, combine=args.combine)
 

@@ -2,7 +2,7 @@
 
 The format goes by the ending of the name (.onnx, .pt, .pth, .safetensors with a torch state_dict, .keras,
 .msgpack, .eqx, .npz, .params) or by --from. Weights alone (torch, flax, nnx, equinox, gluon) tell no
-activations: say them with --activation. No file can run code.
+activations: say them with --activation. Opening a file runs nothing that is in it.
 
 example:
   multimlp import model.onnx -o model.safetensors

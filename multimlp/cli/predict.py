@@ -1,10 +1,16 @@
 """Predict from a file with a model that `multimlp train --save` wrote.
 
-The inputs are prepared as in training: columns are found by name, in any order; one that is missing, or holds
-another kind of values, is an error. Categories that training had not count as none, with a word on standard
-error. The output is a CSV file with a column `prediction`, and with --proba a column of probabilities for each
-class; models trained with --output quantile or gaussian have a column `quantile_Q` for each level, the latter one
-`deviation` too, and with --interval `low` and `high`. Or JSON, if its name ends in .json.
+The inputs are prepared as in training. Columns are found by name, in any order; one that is missing, or holds
+another kind of values, is an error. A category that training has not seen counts as none of those known, with a
+remark on standard error.
+
+The output is a CSV file, or JSON if its name ends in .json. Its columns:
+
+  prediction      always
+  proba_LABEL     of each class, with --proba
+  quantile_Q      of each level, for models of --output quantile or gaussian
+  deviation       for models of --output gaussian
+  low, high       with --interval
 
 example:
   multimlp predict model.safetensors new.csv -o predictions.csv
@@ -56,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--interval",
         type=float,
         metavar="F",
-        help="ends between which a fraction F is to lie (models of --output quantile or gaussian)",
+        help="add the ends low and high of an interval that holds a fraction F (models of --output quantile or gaussian)",
     )
     add_common(parser)
 
