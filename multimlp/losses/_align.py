@@ -35,7 +35,31 @@ def _is_column(outputs_shape: tuple[int, ...], targets_shape: tuple[int, ...]) -
 
 
 def aligned(outputs: Array, targets: Array) -> tuple[Namespace, Array]:
-    """The namespace, and the targets in the outputs' dtype; (n,) becomes (n, 1) when k is 1."""
+    """The namespace, and the targets as a loss of values takes them.
+
+    Parameters
+    ----------
+    outputs : array, shape (..., n, k), floating
+    targets : array, shape (..., n, k), or (n,) if k is 1
+
+    Returns
+    -------
+    xp : namespace
+    targets : array, shape (..., n, k), of the dtype of the outputs
+
+    Raises
+    ------
+    ShapeError, DTypeError, MixedBackendsError
+        If the shapes do not fit, the outputs are no real floating-point numbers, or the arrays are of two libraries.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import losses
+    >>> _, targets = losses.aligned(np.ones((3, 1)), np.asarray([1, 2, 3]))
+    >>> targets.shape, targets.dtype.name
+    ((3, 1), 'float64')
+    """
     xp = array_namespace(outputs, targets)
     require_floating(outputs)
     outputs_shape, targets_shape = tuple(outputs.shape), tuple(targets.shape)

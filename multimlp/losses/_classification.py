@@ -76,7 +76,27 @@ def distribution(
 
 
 def one_hot(xp: Namespace, labels: Array, k: int) -> Array:
-    """Booleans of shape (..., k), true where the class is the label."""
+    """Labels as booleans, true where the class is the label.
+
+    Parameters
+    ----------
+    xp : namespace
+    labels : array, shape (...), integers
+    k : int
+        How many classes there are.
+
+    Returns
+    -------
+    array, shape (..., k), bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import losses
+    >>> losses.one_hot(np, np.asarray([1, 0]), 2)
+    array([[False,  True],
+           [ True, False]])
+    """
     classes = xp.arange(k, dtype=labels.dtype, device=getattr(labels, "device", None) or None)
     return xp.expand_dims(labels, axis=-1) == classes
 
