@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import json
 import re
@@ -17,6 +18,7 @@ import pages
 import pytest
 from pages import CODE, DOCS, ELSEWHERE, PAGES, README, ROOT
 
+import multimlp
 from multimlp.cli import COMMANDS, Parser
 
 
@@ -216,6 +218,21 @@ def test_tables_of_the_guide_show_the_defaults(heading, module):
             compared += 1
         assert {word.id for word in call.args} <= set(options), name
     assert compared >= 5
+
+
+def test_the_table_of_errors_says_what_they_are():
+    """Each stands beside the built-in exceptions that it also is."""
+    text = pages.text(DOCS / "guide" / "start.md").partition("## When something is wrong")[2]
+    rows = [line.split("|")[1:3] for line in text.splitlines() if line.startswith("| `")]
+    named = set()
+    for errors, built_in in ([re.findall(r"`(\w+)`", cell) for cell in row] for row in rows):
+        named.update(errors)
+        kinds = tuple(getattr(builtins, kind) for kind in built_in) or (Exception,)
+        assert all(issubclass(getattr(multimlp.errors, error), kinds) for error in errors), errors
+        assert all(any(issubclass(getattr(multimlp.errors, e), kind) for e in errors) for kind in kinds)
+    families = {"MultimlpError", "BackendError", "DifferentiationError", "TrainingError", "PrecisionWarning"}
+    classes = {name for name, thing in vars(multimlp.errors).items() if inspect.isclass(thing)}
+    assert named == classes - families
 
 
 def test_the_page_of_the_command_shows_every_command_and_option():

@@ -34,6 +34,7 @@ from multimlp.cli.formats import (
     add_source_options,
     add_target_options,
     check_opset,
+    check_source_options,
     check_target,
     format_of,
     read_foreign,
@@ -97,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     source = args.source_format or _format_of_source(args.source)
     target = args.target_format or _format_of_target(args.target)
     check_opset(args, target)
-    check_writable(args.target)
+    check_writable(args.target, "TARGET")
     check_apart(args.target, args.source)
     if args.report is not None:
         _check_report(args)
@@ -155,6 +156,7 @@ def _verified(args: argparse.Namespace, source: str, target: str, model: Writing
 def _read(args: argparse.Namespace, source: str) -> Writing:
     """The source, and what is known of its task."""
     if source == OURS:
+        check_source_options(args, source)
         return read_ours(args.source, args)
     return Writing(*read_foreign(args.source, args, source), "classification", None)
 
@@ -180,7 +182,7 @@ def _format_of_source(path: str) -> str:
 
 
 def _format_of_target(path: str) -> str:
-    return OURS if Path(path).suffix.lower() == ".safetensors" else format_of(path)
+    return OURS if Path(path).suffix.lower() == ".safetensors" else format_of(path, "--to")
 
 
 def _check_report(args: argparse.Namespace) -> None:

@@ -66,6 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    files.check_readable(args.model, "MODEL")
+    files.check_writable(args.output, "--output")
     files.check_apart(args.output, args.model)
     check_opset(args, args.to)
     if files.is_estimator(args.model):

@@ -204,15 +204,9 @@ def read_foreign(path: str, args: argparse.Namespace, source: str) -> Model:
     return found
 
 
-def _reading_of(args: argparse.Namespace, source: str) -> Reading:
-    """How to read a model of this format, from ``--activation``, ``--final-activation`` and where it shall be.
-
-    Raises
-    ------
-    InputError
-        For activations of a format that has its own, or that there are not.
-    """
-    if source in WITH_ACTIVATIONS and (args.activation or args.final_activation):
+def check_source_options(args: argparse.Namespace, source: str) -> None:
+    """`InputError` for activations, or a place of BatchNorm, of a format that says its own."""
+    if (source in WITH_ACTIVATIONS or source == OURS) and (args.activation or args.final_activation):
         raise InputError(
             f"--activation, --final-activation: {source} models tell their activations themselves; leave both out"
         )
@@ -220,6 +214,17 @@ def _reading_of(args: argparse.Namespace, source: str) -> Reading:
         raise InputError(
             f"--batch-norm: {source} models say themselves where it stands, or hold none; it is for gluon, so leave it out"
         )
+
+
+def _reading_of(args: argparse.Namespace, source: str) -> Reading:
+    """How to read a model of this format, from ``--activation``, ``--final-activation`` and where it shall be.
+
+    Raises
+    ------
+    InputError
+        As `check_source_options`; for activations that there are not.
+    """
+    check_source_options(args, source)
     rules = [activations.describe(name).name for name in args.activation or [DEFAULT_ACTIVATION]]
     if args.final_activation is not None:
         activations.describe(args.final_activation)
@@ -395,8 +400,8 @@ SUFFIXES = {
 }
 
 
-def format_of(path: str | os.PathLike[str]) -> str:
-    """The format that a name's ending stands for.
+def format_of(path: str | os.PathLike[str], option: str = "--from") -> str:
+    """The format that a name's ending stands for; the error names the option that says it otherwise.
 
     Examples
     --------
@@ -406,7 +411,8 @@ def format_of(path: str | os.PathLike[str]) -> str:
     """
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
+        known = OPENERS if option == "--to" else READERS
         raise InputError(
-            f"--from: cannot tell the format of {str(path)!r} from its name; say which: {', '.join(READERS)}"
+            f"{option}: cannot tell the format of {str(path)!r} from its name; say which: {', '.join(known)}"
         )
     return SUFFIXES[suffix]

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     source = args.source or format_of(args.file)
-    check_writable(args.output)
+    check_writable(args.output, "--output")
     check_apart(args.output, args.file)
     mlp, params = read_foreign(args.file, args, source)
     files.save(args.output, mlp, params)

@@ -37,7 +37,7 @@ from multimlp.cli.pipeline import Pipeline
 from multimlp.data import read_features
 from multimlp.errors import DataError, InputError
 from multimlp.errors.checks import check_number
-from multimlp.files import check_apart, check_writable, replacing
+from multimlp.files import check_apart, check_readable, check_writable, replacing
 from multimlp.mlp import is_ensemble
 from multimlp.training import predict
 
@@ -68,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    check_readable(args.model, "MODEL")
     found = (_of_estimator if files.is_estimator(args.model) else _of_network)(args)
     if found.ignored:
         note(
@@ -97,7 +98,10 @@ def run(args: argparse.Namespace) -> int:
         "odd": found.odd,
     }
     if args.output != "-":
-        with replacing(args.output) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+        with (
+            replacing(args.output, "--output") as beside,
+            beside.open("w", newline="", encoding="utf-8") as file,
+        ):
             if args.output.endswith(".json"):
                 json.dump(finite(report), file, indent=2)
             else:
@@ -206,7 +210,7 @@ def _sureness(model: Any, columns: dict[str, Any], interval: float | None) -> di
 
 def _check_output(args: argparse.Namespace) -> None:
     if args.output != "-":
-        check_writable(args.output)
+        check_writable(args.output, "--output")
         check_apart(args.output, args.model, args.data)
 
 

@@ -113,7 +113,7 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"--backend: {args.model} is trained on one backend, got {args.backend!r}")
     if args.save is not None:
         files.require_package()
-        files.check_writable(args.save)
+        files.check_writable(args.save, "--save")
         files.check_apart(args.save, args.data, what="--save")
     if args.plot is not None:
         check_plot(args.plot, *([args.save] if args.save else []), args.data)

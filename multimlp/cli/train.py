@@ -183,7 +183,7 @@ def run(args: argparse.Namespace) -> int:
     for file, what in ((args.save, "--save"), (args.checkpoint, "--checkpoint")):
         if file is not None:
             require_package()
-            check_writable(file)
+            check_writable(file, what)
             check_apart(file, *_read_files(args), what=what)
     if args.plot is not None:
         check_plot(args.plot, *(file for file in (args.save, args.checkpoint) if file), *_read_files(args))
