@@ -23,25 +23,18 @@ import numpy as np
 from multimlp import files
 from multimlp._terminal import print_text
 from multimlp.cli.common import add_common, file_name, print_json
-from multimlp.cli.formats import (
-    OPENERS,
-    OURS,
-    READERS,
-    WRITERS,
-    Model,
-    Reading,
-    Writing,
+from multimlp.cli.format_options import (
     add_source_options,
     add_target_options,
     check_opset,
     check_source_options,
     check_target,
-    format_of,
     read_foreign,
     read_ours,
     remark,
     with_target_options,
 )
+from multimlp.cli.formats import OPENERS, OURS, READERS, WRITERS, Model, Reading, Writing, format_of
 from multimlp.data import read_features
 from multimlp.errors import FileFormatError, InputError
 from multimlp.files import check_apart, check_writable, opening, replacing

@@ -34,8 +34,7 @@ from multimlp import files
 from multimlp._terminal import print_text
 from multimlp.cli import whole
 from multimlp.cli.common import add_common, file_name, print_json
-from multimlp.cli.formats import (
-    WRITERS,
+from multimlp.cli.format_options import (
     add_target_options,
     check_opset,
     check_target,
@@ -43,6 +42,7 @@ from multimlp.cli.formats import (
     remark,
     with_target_options,
 )
+from multimlp.cli.formats import WRITERS
 from multimlp.errors import InputError
 
 

@@ -16,7 +16,11 @@ import argparse
 from multimlp import files
 from multimlp._terminal import print_text
 from multimlp.cli.common import add_common, file_name, print_json
-from multimlp.cli.formats import READERS, add_source_options, format_of, read_foreign
+from multimlp.cli.format_options import (
+    add_source_options,
+    read_foreign,
+)
+from multimlp.cli.formats import READERS, format_of
 from multimlp.files import check_apart, check_writable
 
 
