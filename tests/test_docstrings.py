@@ -60,7 +60,9 @@ def test_public_functions_say_what_goes_in_and_what_comes_out(module):
     assert found
     lacking = {}
     for name, thing in found:
-        makes = hasattr(thing, "known") and module != "losses"  # makers of one kind of thing, which is said there
+        makes = (
+            hasattr(thing, "known") and module != "losses"
+        )  # makers of one kind of thing, which is said there
         missing = _lacks(inspect.getdoc(thing) or "", bool(inspect.signature(thing).parameters))
         missing = [title for title in missing if not (makes and title == "Returns")]
         if missing:
