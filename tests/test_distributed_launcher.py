@@ -250,7 +250,7 @@ def test_the_command_under_mpiexec(tmp_path):
         (["--processes", "2", "--restarts", "1"], "--restarts: needs --checkpoint FILE"),
         (["--processes", "0"], "--processes: expected a positive integer, got 0"),
         (["--processes", "2", "--devices", "3"], "--devices: all 2 processes of --processes share the work"),
-        (["--devices", "2"], "devices: expected 2, one a process, but this process is alone"),
+        (["--devices", "2"], "devices: expected 2, one per process, but this process is alone"),
         (["--devices", "some", "--device", "cpu"], "device, devices: both say where training runs"),
         (
             ["--checkpoint", "c.safetensors", "--backend", "numpy,strict"],

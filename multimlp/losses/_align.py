@@ -11,7 +11,7 @@ from multimlp.errors import DataError, DTypeError, ShapeError
 def check_outputs(shape: tuple[int | None, ...]) -> None:
     """`ShapeError` unless outputs have a row an example (sizes that are not known, None, pass)."""
     if len(shape) < 2:
-        raise ShapeError(f"outputs: expected shape (..., n, k), one row an example, got {shape}")
+        raise ShapeError(f"outputs: expected shape (..., n, k), one row per example, got {shape}")
 
 
 def check_trailing(outputs_shape: tuple[int, ...], targets_shape: tuple[int, ...], also: str = "") -> None:
@@ -120,7 +120,7 @@ def check_classes(outputs_shape: tuple[int, ...], targets: np.ndarray) -> None:
             )
         return
     if targets.shape[0] != n:
-        raise ShapeError(f"targets: expected {n} labels, one a row of the outputs, got {targets.shape[0]}")
+        raise ShapeError(f"targets: expected {n} labels, one per row of the outputs, got {targets.shape[0]}")
     check_numbers(targets)
     if targets.dtype.kind == "f":
         whole = bool(np.all(targets == np.floor(targets)))

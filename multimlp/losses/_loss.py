@@ -165,7 +165,7 @@ class Loss(Named):
             weights = self.options.get("class_weights")
             if weights is not None and len(weights) != known[-1]:
                 raise ShapeError(
-                    f"class_weights: expected {known[-1]} weights, one an output, got {len(weights)}"
+                    f"class_weights: expected {known[-1]} weights, one per output, got {len(weights)}"
                 )
             self.check(self._shape_of_targets(known, values), values)
 
