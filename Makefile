@@ -111,8 +111,8 @@ $(VENV)-mxnet/.test: EXTRAS := mxnet,numpy,testing
 $(VENV)-paddle/.test: EXTRAS := paddle,numpy,cli,safetensors,sklearn,testing
 $(VENV)-lowest/.test: EXTRAS := app,numba,torch,tensorflow,mpi,parity,plot,playground,onnx,keras,sklearn,testing,tensorboard
 $(VENV)-lowest/.test: MORE := array-api-extra polars pytest-xdist
-$(VENV)-lowest-jax/.test: EXTRAS := jax,torch,flax,strict,safetensors,sklearn,testing
-$(VENV)-lowest-jax/.test: MORE := array-api-extra equinox optax pytest-xdist
+$(VENV)-lowest-jax/.test: EXTRAS := jax,torch,flax,equinox,optax,strict,safetensors,sklearn,testing
+$(VENV)-lowest-jax/.test: MORE := array-api-extra pytest-xdist
 $(VENV)-%/.test: pyproject.toml constraints-%.txt
 	$(PYTHON) -m venv $(VENV)-$*
 	$(VENV)-$*/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-$*.txt -e '.[$(EXTRAS)]' $(MORE)

@@ -113,6 +113,19 @@ def _plain(name: str, draw: Draw) -> Initializer:
 def fans(shape: Shape) -> tuple[int, int]:
     """``(fan_in, fan_out)``: the last two axes; for one axis, its size twice.
 
+    Parameters
+    ----------
+    shape : tuple of int
+
+    Returns
+    -------
+    tuple of int
+
+    Raises
+    ------
+    ShapeError
+        For a shape without axes.
+
     Examples
     --------
     >>> from multimlp import initializers
@@ -158,7 +171,33 @@ NotNegative: TypeAlias = Annotated[float, number(low=0)]
 def orthogonal(
     generator: np.random.Generator, shape: Shape, gain: Annotated[float, number()] = 1.0
 ) -> np.ndarray:
-    """Orthonormal columns (rows, where there are fewer), times ``gain``; for shapes of two or more axes."""
+    """Orthonormal columns (rows, where there are fewer), times ``gain``.
+
+    Parameters
+    ----------
+    gain : float
+
+    Returns
+    -------
+    Initializer
+
+    Raises
+    ------
+    ShapeError
+        When it is called: for a shape of fewer than two axes.
+
+    References
+    ----------
+    Saxe et al., Exact solutions to the nonlinear dynamics of learning in deep linear neural networks, arXiv:1312.6120.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import initializers, random
+    >>> W = initializers.orthogonal()(random.host_generator(0), (5, 3))
+    >>> bool(np.allclose(W.T @ W, np.eye(3)))
+    True
+    """
     if len(shape) < 2:
         raise ShapeError(f"orthogonal: expected a shape (fan_in, fan_out), got {shape}")
     rows, columns = fans(shape)
@@ -171,13 +210,47 @@ def orthogonal(
 
 @_initializer
 def normal(generator: np.random.Generator, shape: Shape, stddev: NotNegative = 0.01) -> np.ndarray:
-    """N(0, stddev^2)."""
+    """N(0, stddev^2).
+
+    Parameters
+    ----------
+    stddev : float
+        >= 0.
+
+    Returns
+    -------
+    Initializer
+
+    Examples
+    --------
+    >>> from multimlp import initializers, random
+    >>> W = initializers.normal(0.1)(random.host_generator(0), (400, 300))
+    >>> float(W.std().round(3))
+    0.1
+    """
     return stddev * generator.standard_normal(shape)
 
 
 @_initializer
 def truncated_normal(generator: np.random.Generator, shape: Shape, stddev: NotNegative = 0.01) -> np.ndarray:
-    """N(0, stddev^2) without what lies beyond 2 ``stddev`` (drawn again); deviation 0.88 ``stddev``."""
+    """N(0, stddev^2) without what lies beyond 2 ``stddev``, which is drawn again; the deviation is 0.88 ``stddev``.
+
+    Parameters
+    ----------
+    stddev : float
+        >= 0.
+
+    Returns
+    -------
+    Initializer
+
+    Examples
+    --------
+    >>> from multimlp import initializers, random
+    >>> W = initializers.truncated_normal(0.1)(random.host_generator(0), (400, 300))
+    >>> bool(abs(W).max() <= 0.2), float(W.std().round(3))
+    (True, 0.088)
+    """
     values = generator.standard_normal(shape)
     outside = np.abs(values) > 2
     while np.any(outside):
@@ -188,7 +261,24 @@ def truncated_normal(generator: np.random.Generator, shape: Shape, stddev: NotNe
 
 @_initializer
 def uniform(generator: np.random.Generator, shape: Shape, scale: NotNegative = 0.05) -> np.ndarray:
-    """U(-scale, scale)."""
+    """U(-scale, scale).
+
+    Parameters
+    ----------
+    scale : float
+        >= 0.
+
+    Returns
+    -------
+    Initializer
+
+    Examples
+    --------
+    >>> from multimlp import initializers, random
+    >>> W = initializers.uniform(0.1)(random.host_generator(0), (400, 300))
+    >>> float(abs(W).max().round(3))
+    0.1
+    """
     return generator.uniform(-scale, scale, shape)
 
 
@@ -196,7 +286,22 @@ def uniform(generator: np.random.Generator, shape: Shape, scale: NotNegative = 0
 def constant(
     generator: np.random.Generator, shape: Shape, value: Annotated[float, number()] = 0.0
 ) -> np.ndarray:
-    """``value`` everywhere."""
+    """``value`` everywhere.
+
+    Parameters
+    ----------
+    value : float
+
+    Returns
+    -------
+    Initializer
+
+    Examples
+    --------
+    >>> from multimlp import initializers
+    >>> initializers.constant(0.5)(None, (2,))
+    array([0.5, 0.5])
+    """
     return np.full(shape, value)
 
 
@@ -207,7 +312,30 @@ def siren(
     omega: Annotated[float, number(low=0, low_open=True)] = 30.0,
     first: Annotated[bool, flag] = False,
 ) -> np.ndarray:
-    """For layers of ``sin(omega (x W + b))``: U(-a, a) with a = sqrt(6 / fan_in) / omega, 1 / fan_in in the first layer."""
+    """For layers of ``sin(omega (x W + b))``: U(-a, a) with a = sqrt(6 / fan_in) / omega, or 1 / fan_in in the first layer.
+
+    Parameters
+    ----------
+    omega : float
+        The frequency before the sine, above 0.
+    first : bool
+        Whether it is the first layer.
+
+    Returns
+    -------
+    Initializer
+
+    References
+    ----------
+    Sitzmann et al., Implicit neural representations with periodic activation functions, arXiv:2006.09661.
+
+    Examples
+    --------
+    >>> from multimlp import initializers, random
+    >>> W = initializers.siren(first=True)(random.host_generator(0), (2, 256))
+    >>> bool(abs(W).max() <= 0.5)
+    True
+    """
     fan_in = max(fans(shape)[0], 1)
     bound = 1 / fan_in if first else math.sqrt(6 / fan_in) / omega
     return generator.uniform(-bound, bound, shape)
@@ -215,7 +343,18 @@ def siren(
 
 @_initializer
 def signs(generator: np.random.Generator, shape: Shape) -> np.ndarray:
-    """-1 or 1, each with probability 1/2."""
+    """-1 or 1, each with probability 1/2.
+
+    Returns
+    -------
+    Initializer
+
+    Examples
+    --------
+    >>> from multimlp import initializers, random
+    >>> sorted(set(initializers.signs()(random.host_generator(0), (4, 4)).ravel().tolist()))
+    [-1.0, 1.0]
+    """
     return 1.0 - 2.0 * generator.integers(2, size=shape)
 
 
@@ -238,9 +377,17 @@ class _Draw:
 def get(
     initializer: str | Mapping[str, Any] | Initializer | Draw | np.ndarray | float,
 ) -> Initializer:
-    """The initializer for a name, a spec, a number (constant), an array (its values), or a callable.
+    """The initializer that is meant.
 
-    A callable is called as ``callable(generator, shape)`` and returns an array of that shape.
+    Parameters
+    ----------
+    initializer : str, mapping, Initializer, float, array or callable
+        A name, what `to_spec` returned, one number for all, the values themselves, or ``callable(generator, shape)`` that returns an
+        array of that shape.
+
+    Returns
+    -------
+    Initializer
 
     Raises
     ------
@@ -286,12 +433,37 @@ def _own(given: Any, label: str) -> Initializer:
 
 
 def names() -> tuple[str, ...]:
-    """The names of the initializers."""
+    """The names of the initializers.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from multimlp import initializers
+    >>> "he_normal" in initializers.names()
+    True
+    """
     return INITIALIZERS.names()
 
 
 def to_spec(initializer: Any) -> dict[str, Any]:
-    """The initializer as plain values; `InputError` for callables and arrays of your own.
+    """The initializer as plain values, for files.
+
+    Parameters
+    ----------
+    initializer
+        As for `get`.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    InputError
+        For callables and arrays of your own.
 
     Examples
     --------

@@ -97,12 +97,26 @@ def _is_nonzero(strength: Any) -> bool:
 
 
 def weights_of(params: Tree) -> list[Array]:
-    """The arrays that a penalty covers; see the top of the module.
+    """The arrays that a penalty covers: weights and no biases; see the top of the module.
+
+    Parameters
+    ----------
+    params : tree of arrays
+
+    Returns
+    -------
+    list of array
 
     Raises
     ------
     InputError
         If there is none.
+
+    Examples
+    --------
+    >>> import multimlp as mm
+    >>> [tuple(w.shape) for w in mm.regularizers.weights_of(mm.MLP(4, 5, 3).init(seed=0))]
+    [(4, 5), (5, 3)]
     """
     found = list(_layer_weights(params)) or [
         leaf for leaf in tree.leaves(params) if is_array(leaf) and len(leaf.shape) > 1
@@ -135,19 +149,74 @@ Strength: TypeAlias = Annotated[float, number(low=0)]
 
 @_regularizer
 def l1(c: Strength) -> Regularizer:
-    """``c * sum |w|`` (lasso)."""
+    """``c * sum |w|`` (lasso), with the derivative 0 at w = 0.
+
+    Parameters
+    ----------
+    c : float
+        >= 0.
+
+    Returns
+    -------
+    Regularizer
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import regularizers
+    >>> float(regularizers.l1(0.5)({"w": np.asarray([[1.0, -2.0]])}))
+    1.5
+    """
     return Regularizer(c, 0.0)
 
 
 @_regularizer
 def l2(c: Strength) -> Regularizer:
-    """``c * sum w^2`` (ridge), without a factor 1/2: the gradient is ``2 c w``."""
+    """``c * sum w^2`` (ridge), without a factor 1/2: the gradient is ``2 c w``.
+
+    Parameters
+    ----------
+    c : float
+        >= 0.
+
+    Returns
+    -------
+    Regularizer
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import regularizers
+    >>> float(regularizers.l2(0.5)({"w": np.asarray([[1.0, -2.0]])}))
+    2.5
+    """
     return Regularizer(0.0, c)
 
 
 @_regularizer
 def elastic_net(l1: Strength, l2: Strength) -> Regularizer:
-    """``l1 * sum |w| + l2 * sum w^2``."""
+    """``l1 * sum |w| + l2 * sum w^2``.
+
+    Parameters
+    ----------
+    l1, l2 : float
+        >= 0.
+
+    Returns
+    -------
+    Regularizer
+
+    References
+    ----------
+    Zou, Hastie, Regularization and variable selection via the elastic net, JRSS B 67 (2005).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import regularizers
+    >>> float(regularizers.elastic_net(0.5, 0.5)({"w": np.asarray([[1.0, -2.0]])}))
+    4.0
+    """
     return Regularizer(l1, l2)
 
 
@@ -155,12 +224,27 @@ def elastic_net(l1: Strength, l2: Strength) -> Regularizer:
 def get(
     regularizer: str | Regularizer | Mapping[str, Any] | Callable[[Tree], Array] | None,
 ) -> Any:
-    """The regularizer for a `Regularizer`, a ``{"name", "options"}`` mapping, a callable of params, or None.
+    """The penalty that is meant.
+
+    Parameters
+    ----------
+    regularizer : Regularizer, mapping, callable or None
+        Or ``{"name": ..., "options": {...}}``; or ``callable(params)`` that returns a number.
+
+    Returns
+    -------
+    Regularizer, callable or None
 
     Raises
     ------
     InputError
         For an unknown name, wrong options or anything else.
+
+    Examples
+    --------
+    >>> from multimlp import regularizers
+    >>> regularizers.get({"name": "l2", "options": {"c": 0.1}}).l2
+    0.1
     """
     if regularizer is None or isinstance(regularizer, Regularizer):
         return regularizer
@@ -171,7 +255,18 @@ def get(
 
 
 def names() -> tuple[str, ...]:
-    """The names of the regularizers."""
+    """The names of the regularizers.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from multimlp import regularizers
+    >>> regularizers.names()
+    ('l1', 'l2', 'elastic_net')
+    """
     return REGULARIZERS.names()
 
 

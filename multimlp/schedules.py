@@ -117,19 +117,75 @@ def _any_schedule(where: str, value: Any) -> Schedule:
 
 @_schedule
 def constant(xp: Namespace, t: Array, value: Rate) -> Array:
-    """``value`` at every step."""
+    """``value`` at every step.
+
+    Parameters
+    ----------
+    value : float
+        The rate, >= 0.
+
+    Returns
+    -------
+    Schedule
+
+    Examples
+    --------
+    >>> from multimlp import schedules
+    >>> schedules.constant(0.1)(1000)
+    0.1
+    """
     return xp.full_like(t, value)
 
 
 @_schedule
 def step(xp: Namespace, t: Array, initial: Rate, every: Count, factor: Positive = 0.1) -> Array:
-    """``initial * factor^floor(t / every)``; torch's StepLR."""
+    """``initial * factor^floor(t / every)`` after t updates; torch's StepLR.
+
+    Parameters
+    ----------
+    initial : float
+        The rate at the start, >= 0.
+    every : int
+        After so many updates the rate is multiplied by ``factor``.
+    factor : float
+        Above 0.
+
+    Returns
+    -------
+    Schedule
+
+    Examples
+    --------
+    >>> from multimlp import schedules
+    >>> rate = schedules.step(1.0, every=10, factor=0.5)
+    >>> rate(9), rate(10), rate(25)
+    (1.0, 0.5, 0.25)
+    """
     return initial * _power(xp, factor, xp.floor(t / every))
 
 
 @_schedule
 def exponential(xp: Namespace, t: Array, initial: Rate, rate: Positive, every: Count = 1) -> Array:
-    """``initial * rate^(t / every)``; torch's ExponentialLR for ``every = 1``."""
+    """``initial * rate^(t / every)`` after t updates; torch's ExponentialLR for ``every = 1``.
+
+    Parameters
+    ----------
+    initial : float
+        The rate at the start, >= 0.
+    rate : float
+        By what the rate is multiplied over ``every`` updates, above 0.
+    every : int
+
+    Returns
+    -------
+    Schedule
+
+    Examples
+    --------
+    >>> from multimlp import schedules
+    >>> schedules.exponential(1.0, rate=0.25, every=2)(1)
+    0.5
+    """
     return initial * _power(xp, rate, t / every)
 
 
@@ -137,8 +193,31 @@ def exponential(xp: Namespace, t: Array, initial: Rate, rate: Positive, every: C
 def cosine(xp: Namespace, t: Array, initial: Rate, steps: Count, floor: Rate = 0.0) -> Array:
     """Half a cosine from ``initial`` down to ``floor`` at step ``steps``, ``floor`` from then on.
 
-    ``floor + (initial - floor) (1 + cos(pi min(t, steps) / steps)) / 2`` (Loshchilov, Hutter,
-    arXiv:1608.03983, without restarts).
+    ``floor + (initial - floor) (1 + cos(pi min(t, steps) / steps)) / 2`` after t updates.
+
+    Parameters
+    ----------
+    initial : float
+        The rate at the start, >= 0.
+    steps : int
+        Updates until ``floor``.
+    floor : float
+        The rate at the end, >= 0.
+
+    Returns
+    -------
+    Schedule
+
+    References
+    ----------
+    Loshchilov, Hutter, SGDR: stochastic gradient descent with warm restarts, arXiv:1608.03983; here without restarts.
+
+    Examples
+    --------
+    >>> from multimlp import schedules
+    >>> rate = schedules.cosine(0.1, steps=100)
+    >>> [round(rate(t), 4) for t in (0, 50, 100, 200)]
+    [0.1, 0.05, 0.0, 0.0]
     """
     return _half_cosine(xp, initial, floor, _limited(xp, t, steps) / steps)
 
@@ -151,7 +230,32 @@ def flat_cosine(
     steps: Count,
     flat: Annotated[float, number(low=0, high=1, high_open=True)] = 0.5,
 ) -> Array:
-    """``initial`` until step ``flat * steps``, then half a cosine down to 0 at step ``steps`` (Holzmüller et al., arXiv:2407.04491)."""
+    """``initial`` until step ``flat * steps``, then half a cosine down to 0 at step ``steps``.
+
+    Parameters
+    ----------
+    initial : float
+        The rate at the start, >= 0.
+    steps : int
+        Updates until 0.
+    flat : float
+        The fraction of them that the rate stays, in [0, 1).
+
+    Returns
+    -------
+    Schedule
+
+    References
+    ----------
+    Holzmüller et al., Better by default, arXiv:2407.04491.
+
+    Examples
+    --------
+    >>> from multimlp import schedules
+    >>> rate = schedules.flat_cosine(0.1, steps=100)
+    >>> [round(rate(t), 4) for t in (0, 50, 75, 100)]
+    [0.1, 0.1, 0.05, 0.0]
+    """
     fraction = (_limited(xp, t / steps, 1.0) - flat) / (1 - flat)
     return _half_cosine(xp, initial, 0.0, xp.where(fraction > 0, fraction, xp.zeros_like(fraction)))
 
@@ -164,8 +268,33 @@ def log_cosine(
     steps: Count,
     cycles: Annotated[int, whole(1, "of cycles")] = 4,
 ) -> Array:
-    """``peak (1 - cos(2 pi log2(1 + (2^cycles - 1) t / steps))) / 2``: up from 0 and down again ``cycles`` times, each twice as long as
-    the one before (Holzmüller et al., arXiv:2407.04491, "coslog4")."""
+    """Up from 0 and down again ``cycles`` times, each twice as long as the one before.
+
+    ``peak (1 - cos(2 pi log2(1 + (2^cycles - 1) t / steps))) / 2`` after t updates.
+
+    Parameters
+    ----------
+    peak : float
+        The largest rate, >= 0.
+    steps : int
+        Updates in all.
+    cycles : int
+
+    Returns
+    -------
+    Schedule
+
+    References
+    ----------
+    Holzmüller et al., Better by default, arXiv:2407.04491, "coslog4".
+
+    Examples
+    --------
+    >>> from multimlp import schedules
+    >>> rate = schedules.log_cosine(0.1, steps=15)
+    >>> [round(rate(t), 4) for t in (0, 1, 3, 7, 15)]
+    [0.0, 0.0, 0.0, 0.0, 0.0]
+    """
     turns = xp.log2(1 + (2.0**cycles - 1) * _limited(xp, t / steps, 1.0))
     return peak * (0.5 * (1 - xp.cos(2 * math.pi * turns)))
 
@@ -177,7 +306,31 @@ def warm_up(
     steps: Count,
     then: Annotated[float | Schedule | Mapping[str, Any], _any_schedule],
 ) -> Array:
-    """Linear up to another schedule: ``then(0) (t + 1) / steps`` for t < steps, then ``then(t - steps)``."""
+    """Linear up to another schedule: ``then(0) (t + 1) / steps`` for t < steps, then ``then(t - steps)``.
+
+    Parameters
+    ----------
+    steps : int
+        Updates of the rise.
+    then : float, Schedule or mapping
+        What follows; its own steps count from the end of the rise.
+
+    Returns
+    -------
+    Schedule
+
+    Raises
+    ------
+    InputError
+        If ``then`` is no schedule.
+
+    Examples
+    --------
+    >>> from multimlp import schedules
+    >>> rate = schedules.warm_up(steps=2, then=0.1)
+    >>> rate(0), rate(1), rate(2)
+    (0.05, 0.1, 0.1)
+    """
     assert isinstance(then, Schedule)  # what the check makes of it
     zero = xp.zeros_like(t)
     after = t - steps
@@ -198,8 +351,38 @@ def one_cycle(
 ) -> Array:
     """Up from ``peak / start_factor`` to ``peak``, down to ``peak / start_factor / end_factor``, as cosines.
 
-    The peak is at step ``rising * steps - 1``, the end at ``steps - 1``; torch's OneCycleLR (Smith, Topin,
-    arXiv:1708.07120). ``rising * steps`` is above 1.
+    The peak is at step ``rising * steps - 1``, the end at ``steps - 1``; torch's OneCycleLR.
+
+    Parameters
+    ----------
+    peak : float
+        The largest rate, >= 0.
+    steps : int
+        Updates in all.
+    rising : float
+        The fraction of them that the rate rises, in (0, 1).
+    start_factor, end_factor : float
+        Above 0.
+
+    Returns
+    -------
+    Schedule
+
+    Raises
+    ------
+    InputError
+        Unless ``rising * steps`` is above 1.
+
+    References
+    ----------
+    Smith, Topin, Super-convergence, arXiv:1708.07120.
+
+    Examples
+    --------
+    >>> from multimlp import schedules
+    >>> rate = schedules.one_cycle(0.1, steps=10)
+    >>> [round(rate(t), 4) for t in (0, 2, 9)]
+    [0.004, 0.1, 0.0]
     """
     low = peak / start_factor
     top, last = rising * steps - 1, steps - 1.0
@@ -217,7 +400,31 @@ def piecewise(
     boundaries: Annotated[Sequence[int], each(whole(1, "of steps"))],
     values: Annotated[Sequence[float], each(number(low=0))],
 ) -> Array:
-    """``values[i]`` from step ``boundaries[i - 1]`` on and before ``boundaries[i]``."""
+    """``values[i]`` from step ``boundaries[i - 1]`` on and before ``boundaries[i]``.
+
+    Parameters
+    ----------
+    boundaries : sequence of int
+        Increasing, each at least 1.
+    values : sequence of float
+        One more than there are boundaries, each >= 0.
+
+    Returns
+    -------
+    Schedule
+
+    Raises
+    ------
+    InputError
+        If the boundaries do not increase, or there is another number of values.
+
+    Examples
+    --------
+    >>> from multimlp import schedules
+    >>> rate = schedules.piecewise([10, 20], [0.5, 0.25, 0.125])
+    >>> rate(9), rate(10), rate(20)
+    (0.5, 0.25, 0.125)
+    """
     if sorted(set(boundaries)) != boundaries or len(values) != len(boundaries) + 1:
         raise InputError(
             f"boundaries, values: expected increasing steps and one more value than steps, "
@@ -231,7 +438,16 @@ def piecewise(
 
 @SCHEDULES.reader
 def get(schedule: float | str | Schedule | Mapping[str, Any] | Callable[[Any], Any]) -> Schedule:
-    """The schedule for a number, a `Schedule`, a ``{"name", "options"}`` mapping, or a callable of the step.
+    """The schedule that is meant.
+
+    Parameters
+    ----------
+    schedule : float, Schedule, mapping or callable
+        A constant rate, ``{"name": ..., "options": {...}}``, or ``callable(step)`` that returns the rate.
+
+    Returns
+    -------
+    Schedule
 
     Raises
     ------
@@ -256,5 +472,16 @@ def get(schedule: float | str | Schedule | Mapping[str, Any] | Callable[[Any], A
 
 
 def names() -> tuple[str, ...]:
-    """The names of the schedules."""
+    """The names of the schedules.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from multimlp import schedules
+    >>> "one_cycle" in schedules.names()
+    True
+    """
     return SCHEDULES.names()

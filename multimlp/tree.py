@@ -38,6 +38,23 @@ def _children(node: Any) -> tuple[Any, ...] | None:
 def map(function: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:  # noqa: A001 - the field's standard name
     """Apply ``function`` to each leaf of ``tree`` and the leaves at the same place in ``rest``.
 
+    Parameters
+    ----------
+    function : callable
+        Of as many leaves as there are trees.
+    tree : tree
+    *rest : trees of the same structure
+
+    Returns
+    -------
+    tree
+        Of the structure of ``tree``; None stays None.
+
+    Raises
+    ------
+    InputError
+        If the trees have different structures, or ``function`` cannot be called.
+
     Examples
     --------
     >>> from multimlp import tree
@@ -76,7 +93,15 @@ def _different(tree: Tree, other: Tree) -> InputError:
 
 
 def leaves(tree: Tree) -> list[Any]:
-    """The leaves in order.
+    """The leaves in order: of dicts in that of their keys, None left out.
+
+    Parameters
+    ----------
+    tree : tree
+
+    Returns
+    -------
+    list
 
     Examples
     --------
@@ -102,6 +127,14 @@ def _collect(tree: Tree, found: list[Any]) -> None:
 
 def leaves_like(tree: Tree, other: Tree) -> list[Any]:
     """The leaves of ``other`` in the order of the leaves of ``tree``: by the keys of dicts, whatever their order.
+
+    Parameters
+    ----------
+    tree, other : trees of the same structure
+
+    Returns
+    -------
+    list
 
     Raises
     ------
@@ -135,6 +168,14 @@ def _collect_like(tree: Tree, other: Tree, found: list[Any]) -> None:
 def paths(tree: Tree) -> list[tuple[str, ...]]:
     """Where each leaf is, in the order of `leaves`: keys of dicts, fields of named tuples, positions in sequences.
 
+    Parameters
+    ----------
+    tree : tree
+
+    Returns
+    -------
+    list of tuple of str
+
     Examples
     --------
     >>> from multimlp import tree
@@ -153,6 +194,15 @@ def paths(tree: Tree) -> list[tuple[str, ...]]:
 
 def keyed(tree: Tree) -> tuple[list[Any], tuple[Any, ...]]:
     """The leaves, and something hashable that trees of the same structure have in common.
+
+    Parameters
+    ----------
+    tree : tree
+
+    Returns
+    -------
+    leaves : list
+    key : tuple
 
     Examples
     --------
@@ -183,6 +233,16 @@ def _collect_keyed(tree: Tree, found: list[Any], nodes: list[Any]) -> None:
 
 def flatten(tree: Tree) -> tuple[list[Any], Callable[[Iterable[Any]], Tree]]:
     """The leaves, and a function that puts as many new leaves into the same structure.
+
+    Parameters
+    ----------
+    tree : tree
+
+    Returns
+    -------
+    leaves : list
+    unflatten : callable
+        Of an iterable of new leaves; `InputError` for another number of them.
 
     Examples
     --------
@@ -219,6 +279,15 @@ def _filled(tree: Tree, supply: Iterator[Any]) -> Tree:
 def rebuilder(tree: Tree) -> Callable[[Iterable[Any]], Tree]:
     """The second half of `flatten` without the first: it knows the structure, and keeps no leaf of the tree alive.
 
+    Parameters
+    ----------
+    tree : tree
+
+    Returns
+    -------
+    callable
+        As the second result of `flatten`.
+
     Examples
     --------
     >>> from multimlp import tree
@@ -229,7 +298,22 @@ def rebuilder(tree: Tree) -> Callable[[Iterable[Any]], Tree]:
 
 
 def structure(tree: Tree) -> str:
-    """The shape of the tree as text, for messages: ``(*, {'a': *})``."""
+    """The shape of the tree as text, for messages.
+
+    Parameters
+    ----------
+    tree : tree
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from multimlp import tree
+    >>> tree.structure((1, {"a": [2, None]}))
+    "(*, {'a': [*, None]})"
+    """
     children = _children(tree)
     if children is None:
         return "*"
@@ -246,7 +330,15 @@ def structure(tree: Tree) -> str:
 
 
 def size_of(value: Tree) -> str:
-    """How much a tree of arrays holds.
+    """How much a tree of arrays holds, in words.
+
+    Parameters
+    ----------
+    value : tree of arrays
+
+    Returns
+    -------
+    str
 
     Examples
     --------

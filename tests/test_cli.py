@@ -95,6 +95,16 @@ def test_each_command_has_help_with_an_example_and_the_common_options(capsys, na
     assert all(option in out for option in ("--backend", "--device", "--dtype", "--json"))
 
 
+def test_the_first_help_lists_each_command_on_lines_of_its_own(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    listed, _, examples = out.partition("commands:\n")[2].partition("example:\n")
+    assert [line.split()[0] for line in listed.splitlines() if line[:3].strip()] == list(COMMANDS)
+    assert "\\" not in listed
+    assert examples.startswith("  multimlp ")
+
+
 def test_bad_usage_in_a_real_process_is_one_line(tmp_path):
     done = command("train", "no-such-set", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
@@ -383,9 +393,10 @@ BAD_TRAINING = {
     "dropout of 1": (["iris", *FAST, "--dropout", "1"], "dropout"),
     "negative l2": (["iris", *FAST, "--l2", "-1"], "--l2: expected"),
     "negative seed": (["iris", *FAST, "--seed", "-1"], "seed"),
-    "whole test": (["iris", *FAST, "--test-size", "1"], r"test: expected a number in \(0, 1\)"),
+    "whole test": (["iris", *FAST, "--test-size", "1"], r"--test-size: expected a number in \(0, 1\)"),
     "no folder": (["iris", *FAST, "--save", "no/m.safetensors"], "folder .* does not exist"),
-    "a folder": (["iris", *FAST, "--save", "."], "it is a folder"),
+    "a folder": (["iris", *FAST, "--save", "."], "--save: .* it is a folder"),
+    "a card in its place": (["iris", *FAST, "--card", "."], "--card: .* it is a folder"),
     "too wide": (["digits", *FAST, "--hidden", "2147483647"], "not enough memory"),
     "wider still": (["iris", *FAST, "--hidden", "100000000000"], "up to 2147483647"),
     "images not there": (["mnist", "--folder", ".", "--backend", "numpy"], "download .* from https"),

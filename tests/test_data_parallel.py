@@ -176,7 +176,7 @@ def others(tmp_path_factory):
             "DistributedError: checkpoint: process 1 has False",
         ),
         ("shards", "InputError: shards: 3 pieces", None),
-        ("number", "InputError: devices: expected 3, one a process, but 2 processes were started", None),
+        ("number", "InputError: devices: expected 3, one per process, but 2 processes were started", None),
         ("names", "nothing", None),
         ("numba", "CapabilityError: compile: 'numba' makes the steps of one process alone", None),
         ("random", "CapabilityError: devices, shards: the model draws random numbers", None),
@@ -229,7 +229,7 @@ def test_nothing_is_shared_unless_asked(monkeypatch):
 @pytest.mark.parametrize(
     ("devices", "expected"),
     [
-        (2, "devices: expected 2, one a process, but this process is alone.*multimlp train --processes 2"),
+        (2, "devices: expected 2, one per process, but this process is alone.*multimlp train --processes 2"),
         (0, "devices: expected 'all', a number, or a list of names"),
         (True, "devices: expected 'all'"),
         ([], "devices: expected 'all'"),

@@ -54,7 +54,7 @@ def test_two_devices_of_one_process_give_the_numbers_of_one(monkeypatch, tmp_pat
     )
     assert worst(found["two"], found["one"]) <= 1e-12
     assert found["refused"].startswith(
-        "InputError: devices: expected 9, one a process, but this process is alone with 2"
+        "InputError: devices: expected 9, one per process, but this process is alone with 2"
     )
     check_members(found)
     # Whole batches, and the smaller one at the end.

@@ -246,13 +246,16 @@ def test_the_command_under_mpiexec(tmp_path):
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (["--restarts", "1"], "--restarts is of the processes that --processes starts"),
-        (["--processes", "2", "--restarts", "1"], "--restarts needs --checkpoint FILE"),
+        (["--restarts", "1"], "--restarts: starts the processes of --processes again"),
+        (["--processes", "2", "--restarts", "1"], "--restarts: needs --checkpoint FILE"),
         (["--processes", "0"], "--processes: expected a positive integer, got 0"),
         (["--processes", "2", "--devices", "3"], "--devices: all 2 processes of --processes share the work"),
-        (["--devices", "2"], "devices: expected 2, one a process, but this process is alone"),
+        (["--devices", "2"], "devices: expected 2, one per process, but this process is alone"),
         (["--devices", "some", "--device", "cpu"], "device, devices: both say where training runs"),
-        (["--checkpoint", "c.safetensors", "--backend", "numpy,strict"], "--checkpoint is of one run"),
+        (
+            ["--checkpoint", "c.safetensors", "--backend", "numpy,strict"],
+            "--checkpoint: belongs to one run, but 2 would be trained",
+        ),
     ],
 )
 def test_wrong_options_of_the_command(more, says, capsys, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """What is installed is what is here."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+
+from multimlp.backend import BUILTIN
 
 ROOT = Path(__file__).parents[1]
 
@@ -99,6 +102,23 @@ def test_the_table_of_extras_is_that_of_the_project():
     assert listed == PROJECT["optional-dependencies"]
 
 
+def named_extras():
+    """Those that errors about missing packages say to install."""
+    for path in sorted((*ROOT.glob("multimlp/**/*.py"), *ROOT.glob("backends/**/*.py"))):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "missing_dependency":
+                extra = node.args[2]
+                if isinstance(extra, ast.Constant):
+                    yield path.relative_to(ROOT).as_posix(), extra.value
+    yield from ((f"backend {name}", known.extra) for name, known in BUILTIN.items())
+
+
+def test_the_extras_that_errors_name_exist():
+    found = list(named_extras())
+    assert len(found) > 25
+    assert [pair for pair in found if pair[1] not in PROJECT["optional-dependencies"]] == []
+
+
 CORE = """
 import multimlp.tape, multimlp.transforms, multimlp.tree, multimlp.random, multimlp.xp
 from multimlp.testing import assert_close, assert_parity, check_grads
@@ -145,8 +165,6 @@ FRAMEWORKS = ("torch", "jax", "tensorflow", "mxnet", "cupy", "paddle", "keras")
     "path", sorted(ROOT.glob("multimlp/**/*.py")), ids=lambda p: str(p.relative_to(ROOT))
 )
 def test_portable_code_imports_no_framework(path):
-    import ast
-
     if "interop" in path.parts:
         return
     for node in ast.walk(ast.parse(path.read_text())):

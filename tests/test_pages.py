@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
+import inspect
 import json
 import re
 import shlex
@@ -15,6 +18,7 @@ import pages
 import pytest
 from pages import CODE, DOCS, ELSEWHERE, PAGES, README, ROOT
 
+import multimlp
 from multimlp.cli import COMMANDS, Parser
 
 
@@ -171,6 +175,82 @@ def test_the_list_of_the_guide_is_complete():
     listed = tree.text.split("\n\n")[1].split()
     assert listed == [link.target.removesuffix(".md") for link in pages.links(index)]
     assert sorted(listed) == sorted(path.stem for path in index.parent.glob("*.md") if path != index)
+
+
+TABLES = {
+    "names": ("activations", "losses", "optimizers", "schedules", "initializers", "regularizers"),
+    "blocks": ("blocks",),
+    "data": ("data",),
+    "training": ("metrics",),
+}
+"""Pages of the guide, and the modules of whose tables they show every name."""
+
+
+@pytest.mark.parametrize(
+    ("page", "module"), [(page, module) for page, modules in TABLES.items() for module in modules]
+)
+def test_tables_of_the_guide_show_every_name(page, module):
+    shown = set(re.findall(r"`(\w+)", pages.text(DOCS / "guide" / f"{page}.md")))
+    assert set(import_module(f"multimlp.{module}").names()) - shown == set()
+
+
+def _defaults(thing):
+    """The options of what a table holds, with their defaults."""
+    known = getattr(thing, "defaults", None)
+    return known or {name: p.default for name, p in inspect.signature(thing).parameters.items()}
+
+
+@pytest.mark.parametrize(
+    ("heading", "module"),
+    [
+        ("Activations", "activations"),
+        ("Losses", "losses"),
+        ("Optimisers", "optimizers"),
+        ("Schedules", "schedules"),
+        ("Initialisers", "initializers"),
+    ],
+)
+def test_tables_of_the_guide_show_the_defaults(heading, module):
+    """``name(option=value)`` in backticks: the option is there, and that is its default."""
+    section = pages.text(DOCS / "guide" / "names.md").partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    known, compared = import_module(f"multimlp.{module}"), 0
+    for name, arguments in re.findall(r"`(\w+)(\([^`]*\))`", section.partition("```")[0]):
+        options, call = _defaults(getattr(known, name)), ast.parse(f"f{arguments}", mode="eval").body
+        for given in call.keywords:
+            assert ast.literal_eval(given.value) == options[given.arg], f"{name}: {given.arg}"
+            compared += 1
+        assert {word.id for word in call.args} <= set(options), name
+    assert compared >= 5
+
+
+def test_the_table_of_errors_says_what_they_are():
+    """Each stands beside the built-in exceptions that it also is."""
+    text = pages.text(DOCS / "guide" / "start.md").partition("## When something is wrong")[2]
+    rows = [line.split("|")[1:3] for line in text.splitlines() if line.startswith("| `")]
+    named = set()
+    for errors, built_in in ([re.findall(r"`(\w+)`", cell) for cell in row] for row in rows):
+        named.update(errors)
+        kinds = tuple(getattr(builtins, kind) for kind in built_in) or (Exception,)
+        assert all(issubclass(getattr(multimlp.errors, error), kinds) for error in errors), errors
+        assert all(any(issubclass(getattr(multimlp.errors, e), kind) for e in errors) for kind in kinds)
+    families = {"MultimlpError", "BackendError", "DifferentiationError", "TrainingError", "PrecisionWarning"}
+    classes = {name for name, thing in vars(multimlp.errors).items() if inspect.isclass(thing)}
+    assert named == classes - families
+
+
+def test_the_page_of_the_command_shows_every_command_and_option():
+    """Those of training and of the parity report; a page that it leads to may have the rest."""
+    shown = "".join(
+        pages.text(DOCS / "guide" / f"{name}.md") for name in ("command-line", "tables", "cluster")
+    )
+    page = pages.text(DOCS / "guide" / "command-line.md")
+    assert [name for name in COMMANDS if f"`multimlp {name}" not in page] == []
+    for name in ("train", "parity"):
+        parser = Parser(allow_abbrev=False)
+        import_module(COMMANDS[name].module).add_arguments(parser)
+        options = {word for action in parser._actions for word in action.option_strings}
+        missing = {word for word in options - {"-h", "--help"} if not re.search(rf"{word}\b", shown)}
+        assert missing == set(), name
 
 
 def test_the_front_picture_is_what_its_numbers_say():

@@ -238,7 +238,7 @@ WRONG = [
         {"score": "val_los"},
         "score: expected one of loss, val_loss, val_accuracy, got 'val_los'",
     ),
-    ({"seed": [1]}, {"devices": 2}, "devices: expected 2, one a process, but this process is alone"),
+    ({"seed": [1]}, {"devices": 2}, "devices: expected 2, one per process, but this process is alone"),
     ([{"seed": 1}, 3], {}, r"grid\[1\]: expected a mapping"),
 ]
 

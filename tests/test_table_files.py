@@ -279,28 +279,28 @@ def test_patience_ends_training_and_the_rows_that_judge_are_held_out(people, cap
 
 
 REFUSED = {
-    "a set": (["iris", "--model", "realmlp"], "--model realmlp is for files with named columns"),
-    "columns of a set": (["iris", "--drop", "a"], "--drop is for files with named columns"),
+    "a set": (["iris", "--model", "realmlp"], "--model: realmlp is for files with named columns"),
+    "columns of a set": (["iris", "--drop", "a"], "--drop: is for files with named columns"),
     "no such column": (
         ["people.csv", "--drop", "jb"],
         r"drop \(--drop\): no column 'jb'; did you mean 'job'",
     ),
     "the target": (["people.csv", "--drop", "y"], "'y' is the column to predict"),
-    "a loss": (["people.csv", "--model", "tabm", "--loss", "mse"], "--loss is for --model mlp"),
+    "a loss": (["people.csv", "--model", "tabm", "--loss", "mse"], "--loss: is for --model mlp"),
     "two backends": (["people.csv", "--model", "tabm", "--backend", "numpy,torch"], "on one backend"),
-    "nobody judges": (["people.csv", "--validation", "0", "--patience", "3"], "--patience needs rows"),
+    "nobody judges": (["people.csv", "--validation", "0", "--patience", "3"], "--patience: needs rows"),
     "no place": (["people.csv", "--card", "no/card.json"], "folder .* does not exist"),
     "quantiles of a plain network": (
         ["people.csv", "--output", "quantile"],
-        "--output is for --model realmlp and tabm",
+        "--output: is for --model realmlp and tabm",
     ),
     "quantiles of classes": (
         ["people.csv", "--model", "tabm", "--output", "quantile"],
-        "--output is for numbers",
+        "--output: quantile is for numbers",
     ),
     "levels of means": (
         ["people.csv", "--model", "tabm", "--levels", "0.1,0.9"],
-        "--levels is for --output quantile",
+        "--levels: is for --output quantile",
     ),
     "levels that fall": (
         ["people.csv", "--target", "age", "--model", "tabm", "--output", "quantile", "--levels", "0.9,0.1"],

@@ -254,6 +254,24 @@ def test_ulp_tables_of_names_and_of_functions_of_ones_own():
         ulp_table("sine")
 
 
+@pytest.mark.parametrize(
+    ("function", "reference"),
+    [
+        (lambda x: xp.logaddexp(x, 0.0), lambda mp, x: mp.log1p(mp.exp(x))),
+        (xp.sin, lambda mp, x: mp.sin(x)),
+        (xp.log, lambda mp, x: mp.log(x)),
+        (xp.tanh, lambda mp, x: mp.tanh(x)),
+    ],
+    ids=["softplus", "sin", "log", "tanh"],
+)
+def test_slopes_of_a_reference_of_ones_own_are_right_at_numbers_of_all_sizes(function, reference):
+    """The default points reach from the smallest normal number to the largest: steps are neither lost in them nor larger than they."""
+    table = ulp_table(function, reference=reference, backends=["numpy"])
+    assert {row.quantity for row in table} == {"value", "derivative"}
+    assert all(row.points > 20 for row in table)
+    assert table.worst < 40
+
+
 PORTABLE = {
     "networks, losses, optimisers and training": """activations losses optimizers mlp regularizers initializers training
         backend transforms""",

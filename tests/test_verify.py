@@ -429,7 +429,10 @@ def test_rows_from_a_table(saved, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["{0}/m.xyz"], "cannot tell the format"),
+        (["{0}/m.xyz"], "--to: cannot tell the format"),
+        (["{0}/m.onnx", "--activation", "tanh"], "multimlp models tell their activations themselves"),
+        (["{0}/m.onnx", "--batch-norm", "before"], "--batch-norm: multimlp models say themselves"),
+        (["{0}/no/m.onnx"], "TARGET: cannot write"),
         (["{0}/model.safetensors"], "is the file that is read"),
         (["{0}/m.onnx", "--report", "{0}/r.txt"], "--report: expected a name that ends in .html or .json"),
         (["{0}/m.onnx", "--verify", "--tolerance", "-1"], "tolerance"),

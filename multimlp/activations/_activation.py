@@ -193,6 +193,17 @@ class Activation:
 def configured(name: str, **options: Any) -> Activation:
     """An activation with options.
 
+    Parameters
+    ----------
+    name : str
+    **options
+        Such as ``approximate`` of gelu; what is left out has its default.
+
+    Returns
+    -------
+    Activation
+        What ``activation=`` of a layer takes.
+
     Raises
     ------
     InputError
@@ -232,6 +243,11 @@ def learnable(name: str, per_unit: bool = False, **initial: float) -> Activation
     **initial : float
         Where learning starts; by default the option's default.
 
+    Returns
+    -------
+    Activation
+        What ``activation=`` of a layer takes.
+
     Raises
     ------
     InputError
@@ -270,6 +286,10 @@ def parse(spec: Any) -> Activation:
     spec : str, mapping, callable, Activation, or None
         A name (``"prelu"`` means ``learnable("prelu")``, ``"swish"`` has beta fixed at 1); what
         `Activation.to_spec` returned; ``f(x) -> array`` of your own; None is the identity.
+
+    Returns
+    -------
+    Activation
 
     Raises
     ------

@@ -29,6 +29,10 @@ for _row in TABLE.values():
 def names() -> tuple[str, ...]:
     """The names of all activations, sorted.
 
+    Returns
+    -------
+    tuple of str
+
     Examples
     --------
     >>> from multimlp import activations
@@ -39,7 +43,17 @@ def names() -> tuple[str, ...]:
 
 
 def describe(name: str) -> Description:
-    """What is known of the activation of that name; case, ``_`` and ``-`` do not matter.
+    """What is known of the activation of that name.
+
+    Parameters
+    ----------
+    name : str
+        Case, ``_`` and ``-`` do not matter.
+
+    Returns
+    -------
+    Description
+        Its function, its derivatives, its options with their defaults, its kinks, what of it can be learned.
 
     Raises
     ------
@@ -69,7 +83,17 @@ def describe(name: str) -> Description:
 
 
 def get(name: str | Callable[..., Any]) -> Callable[..., Array]:
-    """The activation of that name, as a function ``f(x, **options)``; a callable is returned as it is.
+    """The activation of that name, as a function of an array.
+
+    Parameters
+    ----------
+    name : str or callable
+        A callable is returned as it is.
+
+    Returns
+    -------
+    callable
+        ``f(x, **options)``: an array of the library, dtype and device of ``x``.
 
     Raises
     ------
@@ -98,6 +122,11 @@ def derivative(name: str | ActivationOp) -> ActivationOp:
     Parameters
     ----------
     name : str, or one of the activations of this module
+
+    Returns
+    -------
+    callable
+        ``f'(x, **options)``: an array of the shape, library, dtype and device of ``x``.
 
     Raises
     ------

@@ -7,10 +7,11 @@ another. The adapters themselves live in `multimlp.backends`.
 """
 
 from multimlp._typing import Array, Arrays, Namespace
+from multimlp.backend._capabilities import Capabilities
 from multimlp.backend._capture import Call, Recorder
 from multimlp.backend._catalog import CHECKERS, BackendInfo, available_backends
 from multimlp.backend._compiled import Argument, CompiledKernels, Late, Record, Table, UntranslatableError
-from multimlp.backend._contract import Backend, Capabilities, Function
+from multimlp.backend._contract import Backend, Function
 from multimlp.backend._convert import convert, host, host_values, is_sparse, unmasked
 from multimlp.backend._inplace import (
     FusedUpdate,

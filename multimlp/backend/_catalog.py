@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from multimlp.backend._contract import Capabilities
+from multimlp.backend._capabilities import Capabilities
 from multimlp.backend._registry import BUILTIN, entry_points, is_installed, load_backend
 
 CHECKERS = ("strict", "mpmath")

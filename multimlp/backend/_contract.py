@@ -15,7 +15,6 @@ import contextlib
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -23,6 +22,7 @@ import numpy as np
 from multimlp import tape
 from multimlp._lazy import lazy
 from multimlp._typing import Array, Arrays, Namespace
+from multimlp.backend._capabilities import Capabilities
 from multimlp.backend._loops import Loops, stacked
 from multimlp.backend._rules import OwnRules
 from multimlp.distributed import Communicator, Placement, Workers
@@ -39,36 +39,6 @@ _LARGE = 1 << 13
 in two thirds of the time for 3 x 256 tanh and 64 rows, where with 3 x 16 it is 1.2 times as long."""
 
 _NO_SCOPE: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
-
-
-@dataclass(frozen=True)
-class Capabilities:
-    """What a backend can do and how, as `multimlp backends` prints it."""
-
-    autodiff: str = "tape"
-    """Who differentiates: ``"native"`` or ``"tape"``."""
-    higher_order: bool = True
-    """Whether derivatives of derivatives work."""
-    forward_mode: str = "tape"
-    """``"native"``, ``"tape"``, or ``"double-vjp"`` (the derivative of the library's reverse mode in its cotangent)."""
-    vmap: str = "tape"
-    """``"native"`` or ``"tape"`` (one call with arrays that hide an axis; where that cannot be, one per element, results stacked)."""
-    compilers: tuple[str, ...] = ()
-    """Names for ``jit(..., compiler=)``, the default first; empty: ``jit`` returns the function as it is."""
-    scan: str = "loop"
-    """``"native"`` (compiled) or ``"loop"`` (a Python loop)."""
-    epoch: str = "steps"
-    """How `fit` runs an epoch: ``"compiled"`` (one program), ``"inplace"`` (flat preallocated buffers), ``"steps"``; ``"none"`` refuses."""
-    dtypes: tuple[str, ...] = ("float64", "float32")
-    """The real floating-point dtypes that work."""
-    while_loop: str = "all"
-    """The derivatives through `while_loop`: ``"all"``, ``"uncompiled"`` (none of reverse mode where it is compiled), or ``"forward"``."""
-    custom_vjp: str = "all"
-    """The derivatives through `custom_vjp`: ``"all"`` (forward mode transposes the rule), ``"reverse"``, or ``"none"``: refused, and
-    so is `custom_jvp`."""
-    remat: str = "all"
-    """Where `remat` saves memory: ``"all"``, ``"outermost"`` (not in derivatives of derivatives, nor under `vmap`), or ``"arguments"``
-    (not where the function closes over what is differentiated, nor under `vmap`)."""
 
 
 class Backend(Loops, OwnRules):

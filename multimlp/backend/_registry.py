@@ -102,7 +102,27 @@ def entry_points() -> dict[str, EntryPoint]:
 
 
 def canonical_name(name: str) -> str:
-    """The backend's own name for a name or alias, without loading it; `UnknownBackendError` if nobody has it."""
+    """The backend's own name for a name or alias, without loading it.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    UnknownBackendError
+        If nobody has it; names the closest.
+
+    Examples
+    --------
+    >>> from multimlp.backend import canonical_name
+    >>> canonical_name("PyTorch")
+    'torch'
+    """
     if not isinstance(name, str):
         raise InputError(
             f"backend: expected a name such as 'torch', got {name!r} of type {type(name).__name__}"
@@ -117,7 +137,29 @@ def canonical_name(name: str) -> str:
 
 
 def load_backend(name: str) -> Backend:
-    """The adapter of that name (or alias), imported at its first use; one instance a process."""
+    """The adapter of that name (or alias), imported at its first use; there is one in a process.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    Backend
+
+    Raises
+    ------
+    UnknownBackendError
+        If no adapter has that name; names the closest.
+    MissingDependencyError
+        If its library is not installed; says what to install.
+
+    Examples
+    --------
+    >>> from multimlp.backend import load_backend
+    >>> load_backend("np") is load_backend("numpy")
+    True
+    """
     canonical = canonical_name(name)
     if canonical not in _loaded:
         with _loading:
@@ -151,7 +193,23 @@ def _instantiate(name: str) -> Backend:
 
 
 def is_installed(name: str) -> bool:
-    """Whether a built-in backend's framework can be found (without importing it); plugged-in ones count as installed."""
+    """Whether a built-in backend's framework can be found, without importing it; plugged-in ones count as installed.
+
+    Parameters
+    ----------
+    name : str
+        As `canonical_name` gives it.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from multimlp.backend import is_installed
+    >>> is_installed("numpy")
+    True
+    """
     return name not in BUILTIN or importlib.util.find_spec(BUILTIN[name].module) is not None
 
 
@@ -227,7 +285,23 @@ def _plugged_in_owner(cls: type) -> Backend | None:
 
 
 def is_array(x: object) -> bool:
-    """Whether ``x`` is an array (or a traced array) of a library that some adapter serves."""
+    """Whether ``x`` is an array (or a traced array) of a library that some adapter serves.
+
+    Parameters
+    ----------
+    x : object
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp.backend import is_array
+    >>> is_array(np.ones(3)), is_array([1.0, 2.0])
+    (True, False)
+    """
     return owner_of_type(type(x)) is not None
 
 
@@ -251,7 +325,29 @@ def owner(*arrays: object) -> Backend:
 
 
 def common_owner(arrays: Iterable[object]) -> Backend | None:
-    """As `owner`, but None when there is no array among them."""
+    """As `owner`, but None when there is no array among them.
+
+    Parameters
+    ----------
+    arrays : iterable of object
+        What is no array is passed over.
+
+    Returns
+    -------
+    Backend or None
+
+    Raises
+    ------
+    MixedBackendsError
+        For arrays of two libraries.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp.backend import common_owner
+    >>> common_owner([1.0, np.ones(2)]), common_owner([1.0])
+    (<backend numpy>, None)
+    """
     found: Backend | None = None
     for array in arrays:
         backend = owner_of_type(type(array))

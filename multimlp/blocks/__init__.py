@@ -67,6 +67,10 @@ __all__ = [
 def names() -> tuple[str, ...]:
     """The names of the blocks.
 
+    Returns
+    -------
+    tuple of str
+
     Examples
     --------
     >>> from multimlp import blocks

@@ -166,7 +166,26 @@ def _plain(value: Any) -> Any:
 
 
 def block(cls: Callable[P, B], name: str) -> Callable[P, B]:
-    """The function that makes blocks of this class: it checks the options, each annotated with its check."""
+    """The function that makes blocks of a class, and its row in the table of blocks.
+
+    Parameters
+    ----------
+    cls : subclass of Block
+        A frozen dataclass, whose fields are its options; each is annotated with its check.
+    name : str
+        By which files know it.
+
+    Returns
+    -------
+    callable
+        Of the options; it checks them.
+
+    Examples
+    --------
+    >>> from multimlp import blocks
+    >>> blocks.multiply(2.0)  # made by block(Multiply, "multiply")
+    multiply(factor=2.0)
+    """
     cls.name = name  # type: ignore[attr-defined]
     made: Callable[P, B] = BLOCKS.maker(cls, lambda _, options: cls(**options), name=name)  # type: ignore[call-arg]
     return made

@@ -14,12 +14,29 @@ from multimlp.mlp import MLP
 
 
 def as_block(where: str, thing: Any) -> Block:
-    """The block that a block, an `MLP`, an activation by its name or a function of rows, or a mapping as `to_spec` writes it, is.
+    """The block that is meant.
+
+    Parameters
+    ----------
+    where : str
+        The argument that it was given as, for the error.
+    thing : Block, MLP, str, callable or mapping
+        An activation by its name, a function of rows, or what ``to_spec`` of a block returned.
+
+    Returns
+    -------
+    Block
 
     Raises
     ------
     InputError
         For anything else.
+
+    Examples
+    --------
+    >>> from multimlp import blocks
+    >>> blocks.as_block("inner", "gelu")
+    activation(rule=<activation gelu>)
     """
     if isinstance(thing, Block):
         return thing
@@ -40,5 +57,26 @@ def as_block(where: str, thing: Any) -> Block:
 
 @BLOCKS.reader
 def get(thing: Any) -> Block:
-    """The block that is meant; see `as_block`."""
+    """The block that is meant.
+
+    Parameters
+    ----------
+    thing : Block, MLP, str, callable or mapping
+        As for `as_block`.
+
+    Returns
+    -------
+    Block
+
+    Raises
+    ------
+    InputError
+        For anything else.
+
+    Examples
+    --------
+    >>> from multimlp import blocks
+    >>> blocks.get({"name": "multiply", "options": {"factor": 30.0}})
+    multiply(factor=30.0)
+    """
     return as_block("block", thing)

@@ -142,6 +142,11 @@ def quantile_edges(X: Any, bins: int = 48) -> tuple[tuple[float, ...], ...]:
     X : array, shape (n, features), on the host
     bins : int
 
+    Returns
+    -------
+    tuple of tuple of float
+        The edges of each feature, ascending.
+
     Raises
     ------
     InputError

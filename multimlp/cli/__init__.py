@@ -42,14 +42,10 @@ COMMANDS: dict[str, Command] = {
     "plot": Command("multimlp.cli.plot", "draw activations and their derivatives, of one backend or of all"),
     "lesson": Command("multimlp.cli.lesson", "run a lesson on multilayer perceptrons, with its pictures"),
     "playground": Command(
-        "multimlp.cli.playground", "a page on which a network is changed, trained and looked into, live"
+        "multimlp.cli.playground", "open a page on which a network is changed and trained, live"
     ),
-    "export": Command(
-        "multimlp.cli.export", "write a saved model for ONNX, torch, Keras, Flax or scikit-learn"
-    ),
-    "convert": Command(
-        "multimlp.cli.convert", "turn a model of one library into another's, and prove that nothing changed"
-    ),
+    "export": Command("multimlp.cli.export", "write a saved model for ONNX, torch, Keras, Flax and others"),
+    "convert": Command("multimlp.cli.convert", "turn a model of one library into another's, with proof"),
     "import": Command("multimlp.cli.import_", "read a model of another library"),
 }
 
@@ -138,13 +134,14 @@ def _command_name(arguments: list[str]) -> str:
         prog="multimlp",
         usage="multimlp COMMAND [...]",
         description="Multilayer perceptrons on every array library, with the same numbers.",
-        epilog=f"commands:\n{listed}\n\nmultimlp COMMAND --help shows its options and an example.",
+        epilog=f"commands:\n{listed}\n\nexample:\n  multimlp train digits\n  multimlp train --help\n\n"
+        "multimlp COMMAND --help shows the options of a command, with examples.",
         formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"multimlp {_version()}")
     if not arguments or arguments[0].startswith("-"):
         parser.parse_args(arguments)
-        parser.error(f"which command? {', '.join(COMMANDS)}")
+        parser.error(f"a command is missing; there are {', '.join(COMMANDS)}")
     name = arguments[0]
     if name not in COMMANDS:
         hint = did_you_mean(name, COMMANDS) or f"; there are {', '.join(COMMANDS)}"

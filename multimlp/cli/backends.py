@@ -35,7 +35,14 @@ def run(args: argparse.Namespace) -> int:
     if args.backend is None:
         described = [one for one in described if _offers(one, args.device, args.dtype)]
         if not described:
-            raise DeviceError("no installed backend has this device and dtype; see multimlp backends")
+            asked = [
+                f"{option} {value!r}"
+                for option, value in (("--device", args.device), ("--dtype", args.dtype))
+                if value
+            ]
+            raise DeviceError(
+                f"no installed backend has {' and '.join(asked)}; multimlp backends shows what each has"
+            )
     if args.json:
         print_json({"backends": described})
         return 0

@@ -27,14 +27,17 @@ COLUMNS = ("backend", "device", "engine", "step", "range", "products alone", "fi
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--case", action="append", metavar="NAME", help=f"{', '.join(CASES)}; default: {', '.join(QUICK)}"
+        "--case",
+        action="append",
+        metavar="NAME",
+        help=f"network: {', '.join(CASES)}; may be repeated (default: {', '.join(QUICK)})",
     )
     parser.add_argument(
         "--seconds",
         type=float,
         default=1.0,
         metavar="S",
-        help="to train for, a case and backend (default: 1)",
+        help="how long to train for each case and backend (default: 1)",
     )
     add_common(parser, "name of a backend; default: every installed one in turn")
 

@@ -32,7 +32,7 @@ def check_card(args: argparse.Namespace, *read: str) -> None:
         return
     if args.save is not None and Path(where).resolve() == Path(args.save).resolve():
         raise InputError("--card: the card and the model (--save) need files of their own")
-    files.check_writable(where)
+    files.check_writable(where, "--card")
     files.check_apart(where, *read, what="--card")
 
 
@@ -65,7 +65,7 @@ def write_card(
         "versions": versions,
         "platform": platform.platform(),
     }
-    with files.replacing(where) as beside:
+    with files.replacing(where, "--card") as beside:
         beside.write_text(json.dumps(finite(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return where
 

@@ -1,10 +1,11 @@
 """Turn a model file of one library into that of another, and prove that nothing changed.
 
 The formats go by the endings of the names, or by --from and --to: onnx, torch (a state_dict), keras, flax
-(linen's variables), nnx (its parameters), equinox (its leaves), sklearn, gluon, multimlp. With --verify both
-files are opened again, each model is run by its own library on the same rows, and outputs, gradients and
-layers are compared; exit code 1 if they differ by more than rounding. Formats that hold weights alone (torch,
-flax, nnx, equinox, gluon) tell no activations: say them with --activation.
+(linen's variables), nnx (its parameters), equinox (its leaves), sklearn, gluon, multimlp. Those that hold weights
+alone (torch, flax, nnx, equinox, gluon) tell no activations: say them with --activation.
+
+With --verify both files are opened again, each model is run by its own library on the same rows, and outputs,
+gradients and layers are compared. The exit code is 1 if they differ by more than rounding.
 
 example:
   multimlp convert model.keras model.onnx --verify
@@ -22,6 +23,16 @@ import numpy as np
 from multimlp import files
 from multimlp._terminal import print_text
 from multimlp.cli.common import add_common, file_name, print_json
+from multimlp.cli.format_options import (
+    add_source_options,
+    add_target_options,
+    beside,
+    check_opset,
+    check_target,
+    read_with_meaning,
+    remark,
+    with_target_options,
+)
 from multimlp.cli.formats import (
     OPENERS,
     OURS,
@@ -31,15 +42,7 @@ from multimlp.cli.formats import (
     Model,
     Reading,
     Writing,
-    add_source_options,
-    add_target_options,
-    beside,
-    check_opset,
-    check_target,
     format_of,
-    read_with_meaning,
-    remark,
-    with_target_options,
 )
 from multimlp.data import read_features
 from multimlp.errors import FileFormatError, InputError
@@ -51,8 +54,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("source", type=file_name, metavar="SOURCE", help="the model to read")
     add("target", type=file_name, metavar="TARGET", help="the file to write")
-    add("--from", dest="source_format", choices=tuple(OPENERS), metavar="FORMAT", help="of SOURCE")
-    add("--to", dest="target_format", choices=tuple(OPENERS), metavar="FORMAT", help="of TARGET")
+    add(
+        "--from",
+        dest="source_format",
+        choices=tuple(OPENERS),
+        metavar="FORMAT",
+        help="format of SOURCE (default: by its name)",
+    )
+    add(
+        "--to",
+        dest="target_format",
+        choices=tuple(OPENERS),
+        metavar="FORMAT",
+        help="format of TARGET (default: by its name)",
+    )
     add_source_options(parser)
     add_target_options(parser)
     add("--no-names", action="store_true", help="leave out what the layers of SOURCE are called")
@@ -61,10 +76,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=file_name,
         metavar="FILE",
-        help="rows to compare on: .csv, .npy or .npz (X); default: drawn",
+        help="rows to compare on: .csv, .npy or .npz (X); default: drawn at random",
     )
-    add("--rows", type=int, default=256, metavar="N", help="how many rows are drawn (default: 256)")
-    add("--tolerance", type=float, metavar="ULP", help="units in the last place that count as equal")
+    add(
+        "--rows",
+        type=int,
+        default=256,
+        metavar="N",
+        help="how many rows are drawn without --data (default: 256)",
+    )
+    add(
+        "--tolerance",
+        type=float,
+        metavar="ULP",
+        help="how many units in the last place count as equal (default: as rounding explains)",
+    )
     add("--report", type=file_name, metavar="FILE", help="write the comparison as .html or .json")
     add_common(parser)
 
@@ -74,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     source = args.source_format or _format_of_source(args.source)
     target = args.target_format or _format_of_target(args.target)
     check_opset(args, target)
-    check_writable(args.target)
+    check_writable(args.target, "TARGET")
     check_apart(args.target, args.source)
     if args.report is not None:
         _check_report(args)
@@ -114,8 +140,8 @@ def _verified(args: argparse.Namespace, source: str, target: str, model: Writing
     report = verify(before, after, X, rows=args.rows, tolerance=args.tolerance, combine=args.combine)
     if args.report is not None:
         text = report.to_json() if args.report.endswith(".json") else report.to_html()
-        with replacing(args.report, "--report") as beside:
-            beside.write_text(text, encoding="utf-8")
+        with replacing(args.report, "--report") as part:
+            part.write_text(text, encoding="utf-8")
     if args.json:
         print_json(
             {"source": args.source, "from": source, "target": args.target, "to": target, **report.to_dict()}
@@ -154,7 +180,7 @@ def _format_of_source(path: str) -> str:
 
 
 def _format_of_target(path: str) -> str:
-    return OURS if Path(path).suffix.lower() == ".safetensors" else format_of(path)
+    return OURS if Path(path).suffix.lower() == ".safetensors" else format_of(path, "--to")
 
 
 def _check_report(args: argparse.Namespace) -> None:

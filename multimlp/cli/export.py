@@ -9,11 +9,16 @@
   sklearn  weights and classes as .npz
   gluon    .params
 
-The file holds the network alone. A model of `multimlp train` expects standardised inputs; the command says
-so. An ONNX model can hold all of it, with --whole: its inputs are the columns of the table, by name and of shape
-(rows, 1): numbers, dates as days since 1970 and truth values as 0 and 1 in float64 with NaN for what is missing,
-categories as text; its outputs are label and probabilities, or prediction (and quantiles). RealMLP and TabM are
-always written whole.
+The file holds the network alone; where that expects standardised inputs, as a model of `multimlp train` does,
+the command says so. With --whole an ONNX model also holds what prepares the inputs and reads the outputs, and
+RealMLP and TabM are always written so. Its inputs are the columns of the table, by name and of shape (rows, 1):
+
+  numbers         float64, NaN for a missing one
+  dates           float64, days since 1970
+  truth values    float64, 0 or 1
+  categories      text
+
+Its outputs are label and probabilities, or prediction (and quantiles).
 
 example:
   multimlp export model.safetensors --to onnx -o model.onnx
@@ -29,8 +34,7 @@ from multimlp import files
 from multimlp._terminal import print_text
 from multimlp.cli import whole
 from multimlp.cli.common import add_common, file_name, print_json
-from multimlp.cli.formats import (
-    WRITERS,
+from multimlp.cli.format_options import (
     add_target_options,
     check_opset,
     check_target,
@@ -38,6 +42,7 @@ from multimlp.cli.formats import (
     remark,
     with_target_options,
 )
+from multimlp.cli.formats import WRITERS
 from multimlp.errors import InputError
 
 
@@ -53,12 +58,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_target_options(parser)
     parser.add_argument(
-        "--whole", action="store_true", help="with what prepares inputs and reads outputs (ONNX alone)"
+        "--whole",
+        action="store_true",
+        help="also write what prepares the inputs and reads the outputs (onnx alone)",
     )
     add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    files.check_readable(args.model, "MODEL")
+    files.check_writable(args.output, "--output")
     files.check_apart(args.output, args.model)
     check_opset(args, args.to)
     if files.is_estimator(args.model):

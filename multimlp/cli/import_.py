@@ -2,7 +2,7 @@
 
 The format goes by the ending of the name (.onnx, .pt, .pth, .safetensors with a torch state_dict, .keras,
 .msgpack, .eqx, .npz, .params) or by --from. Weights alone (torch, flax, nnx, equinox, gluon) tell no
-activations: say them with --activation. No file can run code.
+activations: say them with --activation. Opening a file runs nothing that is in it.
 
 example:
   multimlp import model.onnx -o model.safetensors
@@ -16,14 +16,8 @@ import argparse
 from multimlp import files
 from multimlp._terminal import print_text
 from multimlp.cli.common import add_common, file_name, print_json
-from multimlp.cli.formats import (
-    READERS,
-    add_combine,
-    add_source_options,
-    beside,
-    format_of,
-    read_with_meaning,
-)
+from multimlp.cli.format_options import add_combine, add_source_options, beside, read_with_meaning
+from multimlp.cli.formats import READERS, format_of
 from multimlp.files import check_apart, check_writable
 
 
@@ -46,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     source = args.source or format_of(args.file)
-    check_writable(args.output)
+    check_writable(args.output, "--output")
     check_apart(args.output, args.file)
     model = read_with_meaning(args.file, args, source)
     mlp = model.mlp

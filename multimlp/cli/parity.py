@@ -44,13 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=tuple(FORMATS),
         metavar="NAME",
         action="append",
-        help=f"{', '.join(FORMATS)}; may be repeated (default: all; float64, float32 if quick)",
+        help=f"{', '.join(FORMATS)}; may be repeated (default: all; with --quick float64 and float32)",
     )
     add(
         "--compiler",
         metavar="NAME",
         action="append",
-        help="compile with this one alone, e.g. inductor; may be repeated (default: all; XLA if quick)",
+        help="compile with this one alone, e.g. inductor; may be repeated (default: all; with --quick XLA alone)",
     )
     add(
         "--processes",

@@ -22,16 +22,20 @@ from multimlp.errors import missing_dependency
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--port", type=int, default=5006, metavar="N", help="default: 5006; 0: any that is free"
+        "--port",
+        type=int,
+        default=5006,
+        metavar="N",
+        help="port to listen at (default: 5006); 0 takes any that is free",
     )
     parser.add_argument("--no-browser", action="store_true", help="only say the address")
     parser.add_argument(
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="to listen at (default: 127.0.0.1, this machine alone)",
+        help="address to listen at (default: 127.0.0.1, this machine alone)",
     )
-    add_common(parser, "what the page begins with")
+    add_common(parser, "backend that the page begins with")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"the playground is at {address} (Ctrl-C ends it)")
         sys.stdout.flush()  # whoever reads it through a pipe waits for the address
         if args.host != "127.0.0.1":
-            note(f"whoever reaches {args.host} can use this machine by the page")
+            note(f"whoever reaches {args.host} can train on this machine through the page")
 
     place = Place(target.backend.name, target.dtype, target.device)
     serve(Settings(place=place), args.port, args.host, not args.no_browser, ready)

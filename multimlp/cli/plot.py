@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="DIR", type=file_name, default=".", help="where to write PNG and SVG (default: here)"
     )
-    add_common(parser, "who computes it (default: all that are installed, compared)")
+    add_common(parser, "backend that computes it (default: all that are installed, compared)")
 
 
 def run(args: argparse.Namespace) -> int:

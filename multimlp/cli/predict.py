@@ -1,10 +1,16 @@
 """Predict from a file with a model that `multimlp train --save` wrote.
 
-The inputs are prepared as in training: columns are found by name, in any order; one that is missing, or holds
-another kind of values, is an error. Categories that training had not count as none, with a word on standard
-error. The output is a CSV file with a column `prediction`, and with --proba a column of probabilities for each
-class; models trained with --output quantile or gaussian have a column `quantile_Q` for each level, the latter one
-`deviation` too, and with --interval `low` and `high`. Or JSON, if its name ends in .json.
+The inputs are prepared as in training. Columns are found by name, in any order; one that is missing, or holds
+another kind of values, is an error. A category that training has not seen counts as none of those known, with a
+remark on standard error.
+
+The output is a CSV file, or JSON if its name ends in .json. Its columns:
+
+  prediction      always
+  proba_LABEL     of each class, with --proba
+  quantile_Q      of each level, for models of --output quantile or gaussian
+  deviation       for models of --output gaussian
+  low, high       with --interval
 
 example:
   multimlp predict model.safetensors new.csv -o predictions.csv
@@ -31,7 +37,7 @@ from multimlp.cli.pipeline import Pipeline
 from multimlp.data import read_features
 from multimlp.errors import DataError, InputError
 from multimlp.errors.checks import check_number
-from multimlp.files import check_apart, check_writable, replacing
+from multimlp.files import check_apart, check_readable, check_writable, replacing
 from multimlp.mlp import is_ensemble
 from multimlp.training import predict
 
@@ -56,12 +62,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--interval",
         type=float,
         metavar="F",
-        help="ends between which a fraction F is to lie (models of --output quantile or gaussian)",
+        help="add the ends low and high of an interval that holds a fraction F (models of --output quantile or gaussian)",
     )
     add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    check_readable(args.model, "MODEL")
     found = (_of_estimator if files.is_estimator(args.model) else _of_network)(args)
     if found.ignored:
         note(
@@ -91,7 +98,10 @@ def run(args: argparse.Namespace) -> int:
         "odd": found.odd,
     }
     if args.output != "-":
-        with replacing(args.output) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+        with (
+            replacing(args.output, "--output") as beside,
+            beside.open("w", newline="", encoding="utf-8") as file,
+        ):
             if args.output.endswith(".json"):
                 json.dump(finite(report), file, indent=2)
             else:
@@ -200,7 +210,7 @@ def _sureness(model: Any, columns: dict[str, Any], interval: float | None) -> di
 
 def _check_output(args: argparse.Namespace) -> None:
     if args.output != "-":
-        check_writable(args.output)
+        check_writable(args.output, "--output")
         check_apart(args.output, args.model, args.data)
 
 

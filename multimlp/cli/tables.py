@@ -94,16 +94,19 @@ def check_options(args: argparse.Namespace) -> None:
     for name in ("output", "levels"):
         if getattr(args, name) is not None and args.model == "mlp":
             raise InputError(
-                f"--{name} is for --model realmlp and tabm; a plain network learns what --loss says"
+                f"--{name}: is for --model realmlp and tabm, not for mlp, which learns what --loss says; leave it out, or name one "
+                "of them"
             )
     if is_table(args):
         return
     for name, given in (("--drop", args.drop), ("--categorical", args.categorical)):
         if given:
-            raise InputError(f"{name} is for files with named columns (.csv, .parquet, ...)")
+            raise InputError(
+                f"{name}: is for files with named columns (.csv, .parquet, ...), not for {args.data!r}; leave it out"
+            )
     if args.model != "mlp":
         raise InputError(
-            f"--model {args.model} is for files with named columns (.csv, .parquet, ...), not for {args.data!r}"
+            f"--model: {args.model} is for files with named columns (.csv, .parquet, ...), not for {args.data!r}; leave it out"
         )
 
 

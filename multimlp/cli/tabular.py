@@ -97,19 +97,23 @@ def _check(args: argparse.Namespace) -> None:
     given = {word.partition("=")[0] for word in args.given}
     for name in _FOREIGN:
         if f"--{name}" in given:
-            raise InputError(f"--{name} is for --model mlp; {args.model} brings its own, or does without")
+            raise InputError(
+                f"--{name}: is for --model mlp; {args.model} brings its own, or does without. Leave it out"
+            )
     for option in _OTHERS.values():
         if option in given:
-            raise InputError(f"{option} is for --model mlp; {args.model} brings its own")
+            raise InputError(f"{option}: is for --model mlp; {args.model} brings its own. Leave it out")
     if args.levels is not None:
         tables.levels_of(args.levels)
         if args.output not in ("quantile", "gaussian"):
-            raise InputError("--levels is for --output quantile or gaussian")
+            raise InputError(
+                "--levels: is for --output quantile or gaussian; give one of them too, or leave it out"
+            )
     if args.backend is not None and "," in args.backend:
         raise InputError(f"--backend: {args.model} is trained on one backend, got {args.backend!r}")
     if args.save is not None:
         files.require_package()
-        files.check_writable(args.save)
+        files.check_writable(args.save, "--save")
         files.check_apart(args.save, args.data, what="--save")
     if args.plot is not None:
         check_plot(args.plot, *([args.save] if args.save else []), args.data)
@@ -144,7 +148,7 @@ def _said(args: argparse.Namespace, task: str) -> dict[str, Any]:
     }
     if args.output is not None and task == "classification":
         raise InputError(
-            "--output is for numbers, and the column to predict holds classes; give --task regression if they are numbers"
+            f"--output: {args.output} is for numbers, and the column to predict holds classes; leave it out, or give --task regression"
         )
     return {name: value for name, value in chosen.items() if value is not None}
 

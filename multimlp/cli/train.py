@@ -54,12 +54,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COLUMN",
         help="column to predict (default: the one called target, label, class or y)",
     )
-    source.add_argument("--task", choices=("classification", "regression"), help="default: from the target")
     source.add_argument(
-        "--folder", type=file_name, metavar="PATH", help="where the files of mnist or fashion-mnist are"
+        "--task", choices=("classification", "regression"), help="what the target is (default: as it looks)"
     )
     source.add_argument(
-        "--test-size", type=float, metavar="F", help="fraction set aside for the test (default: 0.2)"
+        "--folder", type=file_name, metavar="PATH", help="folder with the files of mnist or fashion-mnist"
+    )
+    source.add_argument(
+        "--test-size",
+        type=float,
+        metavar="F",
+        help="fraction of the rows set aside for the test (default: 0.2)",
     )
     tables.add_table_arguments(source)
     model = parser.add_argument_group("model")
@@ -81,46 +86,67 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--activation",
         default=DEFAULT_ACTIVATION,
         metavar="NAME",
-        help=f"default: {DEFAULT_ACTIVATION}; see multimlp.activations.names()",
+        help=f"of the hidden layers (default: {DEFAULT_ACTIVATION}), such as tanh, gelu, silu",
     )
     model.add_argument(
-        "--dropout", type=float, default=0.0, metavar="F", help="fraction of units (default: 0)"
+        "--dropout",
+        type=float,
+        default=0.0,
+        metavar="F",
+        help="fraction of hidden units left out while training (default: 0)",
     )
     fitting = parser.add_argument_group("training")
     fitting.add_argument(
-        "--epochs", type=int, metavar="N", help=f"default: {FEW[0]}, or {MANY[0]} from {MANY_ROWS} rows on"
+        "--epochs",
+        type=int,
+        metavar="N",
+        help=f"passes over the rows (default: {FEW[0]}, or {MANY[0]} from {MANY_ROWS} rows on)",
     )
     fitting.add_argument(
         "--batch-size",
         type=int,
         metavar="N",
-        help=f"default: {FEW[1]}, or {MANY[1]} from {MANY_ROWS} rows on",
+        help=f"rows of a step (default: {FEW[1]}, or {MANY[1]} from {MANY_ROWS} rows on)",
     )
     fitting.add_argument("--learning-rate", type=float, metavar="F", help="default: the optimiser's")
-    fitting.add_argument("--optimizer", default="adam", metavar="NAME", help="default: adam")
-    fitting.add_argument("--loss", metavar="NAME", help="default: cross_entropy or mse")
+    fitting.add_argument(
+        "--optimizer",
+        default="adam",
+        metavar="NAME",
+        help="adam (default), adamw, sgd, rmsprop, lion, lbfgs, ...",
+    )
+    fitting.add_argument("--loss", metavar="NAME", help="default: cross_entropy for classes, mse for numbers")
     fitting.add_argument(
         "--l2", type=float, default=0.0, metavar="F", help="weight of the L2 penalty (default: 0)"
     )
     tables.add_validation_arguments(fitting)
-    fitting.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    fitting.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="the same seed, the same run (default: 0)"
+    )
     sharing = parser.add_argument_group("more than one process")
     sharing.add_argument(
         "--processes", type=int, metavar="N", help="start N on this machine, which share the work"
     )
     sharing.add_argument(
-        "--restarts", type=int, metavar="N", help="start all again so often, from --checkpoint, if one fails"
+        "--restarts",
+        type=int,
+        metavar="N",
+        help="if one fails, start all again from --checkpoint, N times at most",
     )
     sharing.add_argument(
         "--devices",
         metavar="N|all|NAMES",
-        help="what shares the work: all processes that torchrun, mpiexec, srun, ... started (default: one device)",
+        help="what shares the work: all processes that torchrun, mpiexec or srun started, so many, or devices by name "
+        "(default: one device)",
     )
     sharing.add_argument(
         "--shards", type=int, metavar="N", help="the same bits on every number of processes that divides N"
     )
     sharing.add_argument(
-        "--checkpoint", type=file_name, metavar="FILE", help="written after each epoch, and gone on from"
+        "--checkpoint",
+        type=file_name,
+        metavar="FILE",
+        help="written after each epoch; a run goes on from it, if it is there",
     )
     output = parser.add_argument_group("output")
     output.add_argument(
@@ -136,15 +162,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write data, settings, versions and scores as JSON (default: beside --save, as NAME.card.json)",
     )
     output.add_argument(
-        "--reference", action="store_true", help="compare one backend with NumPy in float64, too"
+        "--reference",
+        action="store_true",
+        help="also compare with NumPy in float64, where one backend is named",
     )
-    output.add_argument("--verbose", action="store_true", help="a line per epoch on standard error")
+    output.add_argument("--verbose", action="store_true", help="a line for each epoch on standard error")
     output.add_argument("--no-progress", action="store_true", help="no progress bar")
     add_common(parser, "name of a backend, or several: torch,jax (default: all that are installed)")
 
 
 def run(args: argparse.Namespace) -> int:
     tables.check_options(args)
+    if args.test_size is not None:
+        check_number("--test-size", args.test_size, low=0, high=1, low_open=True, high_open=True)
     if args.model != "mlp":
         from multimlp.cli import tabular  # needs scikit-learn
 
@@ -153,17 +183,22 @@ def run(args: argparse.Namespace) -> int:
     for file, what in ((args.save, "--save"), (args.checkpoint, "--checkpoint")):
         if file is not None:
             require_package()
-            check_writable(file)
+            check_writable(file, what)
             check_apart(file, *_read_files(args), what=what)
     if args.plot is not None:
         check_plot(args.plot, *(file for file in (args.save, args.checkpoint) if file), *_read_files(args))
     card.check_card(args, *_read_files(args))
     if args.checkpoint is not None and (len(names) > 1 or args.reference):
-        raise InputError("--checkpoint is of one run; name one --backend, and leave out --reference")
+        raise InputError(
+            f"--checkpoint: belongs to one run, but {len(names) + args.reference} would be trained; name one --backend and leave out "
+            "--reference"
+        )
     if args.processes is not None:
         return _launch(args)
     if args.restarts is not None:
-        raise InputError("--restarts is of the processes that --processes starts")
+        raise InputError(
+            "--restarts: starts the processes of --processes again; give --processes N too, or leave it out"
+        )
     train, test, features = _parts(args)
     loss = losses.get(args.loss or ("cross_entropy" if train.task == "classification" else "mse"))
     pipeline = Pipeline.fit(train, loss, features)
@@ -212,7 +247,9 @@ def _launch(args: argparse.Namespace) -> int:
     processes = check_whole("--processes", args.processes, low=1, high=4096)
     restarts = 0 if args.restarts is None else check_whole("--restarts", args.restarts, low=0)
     if restarts and args.checkpoint is None:
-        raise InputError("--restarts needs --checkpoint FILE: all are started again and go on from there")
+        raise InputError(
+            "--restarts: needs --checkpoint FILE, from which the processes that are started again go on"
+        )
     if args.devices not in (None, "all", str(processes)):
         raise InputError(f"--devices: all {processes} processes of --processes share the work; leave it out")
     command = [
@@ -266,7 +303,9 @@ def _parts(args: argparse.Namespace) -> tuple[data.Dataset, data.Dataset, Featur
 def _dataset(args: argparse.Namespace) -> data.Dataset:
     if data.is_name(args.data):
         if args.target is not None or args.task is not None:
-            raise InputError(f"--target and --task are for files; the data set {args.data!r} has its own")
+            raise InputError(
+                f"--target and --task are for files; the data set {args.data!r} has its own, so leave them out"
+            )
         return data.load(args.data, args.folder)
     if not Path(args.data).suffix:
         raise DataError(f"{args.data!r} is neither a data set ({', '.join(data.names())}) nor a file")
@@ -297,7 +336,9 @@ def _validation(args: argparse.Namespace) -> float | None:
         return None if args.patience is None else 0.1
     fraction = check_number("--validation", args.validation, low=0, high=1, high_open=True)
     if not fraction and args.patience is not None:
-        raise InputError("--patience needs rows to judge epochs by; give --validation a fraction above 0")
+        raise InputError(
+            "--patience: needs rows to judge epochs by, but --validation is 0; give it a fraction above 0"
+        )
     return fraction or None
 
 

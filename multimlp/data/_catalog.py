@@ -56,12 +56,38 @@ def load(name: str, folder: str | os.PathLike[str] | None = None) -> Dataset:
 
 
 def names() -> tuple[str, ...]:
-    """The data sets that `load` knows."""
+    """The data sets that `load` knows.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from multimlp import data
+    >>> data.names()[:3]
+    ('digits', 'iris', 'wine')
+    """
     return _TABLE.names()
 
 
 def is_name(name: str) -> bool:
-    """Whether `load` knows the name."""
+    """Whether `load` knows the name.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from multimlp import data
+    >>> data.is_name("fashion-mnist"), data.is_name("people.csv")
+    (True, False)
+    """
     try:
         _TABLE.find(name)
     except InputError:

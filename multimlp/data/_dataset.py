@@ -37,6 +37,13 @@ class Dataset:
         (height, width) if the columns are the pixels of an image.
     held_out : int
         The last so many rows are the set's official test part; 0 if it has none.
+
+    Examples
+    --------
+    >>> from multimlp import data
+    >>> iris = data.load("iris")
+    >>> len(iris), iris.feature_names[0], iris.classes[iris.y[0]]
+    (150, 'sepal length (cm)', 'setosa')
     """
 
     X: np.ndarray

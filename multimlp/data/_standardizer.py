@@ -46,7 +46,26 @@ class Standardizer:
 
     @classmethod
     def fit(cls, X: np.ndarray, shared: bool = False) -> Standardizer:
-        """Measure ``X`` of shape (n, d); ``shared=True`` takes one mean and scale for all columns."""
+        """What is measured on some rows.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, d)
+            With a row and a column at least.
+        shared : bool
+            Whether all columns have one mean and scale, as the pixels of an image may.
+
+        Returns
+        -------
+        Standardizer
+
+        Raises
+        ------
+        ShapeError
+            For an array of another shape.
+        InputError
+            For what is no array of numbers.
+        """
         X, shared = _numbers("X", X), flag("shared", shared)
         if X.ndim != 2 or 0 in X.shape:
             raise ShapeError(f"X: expected shape (n, d) with at least one row and column, got {X.shape}")
@@ -64,13 +83,16 @@ class Standardizer:
         return cls(np.broadcast_to(mean, columns), np.broadcast_to(scale, columns))
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
-        """Standardise ``X`` of shape (..., d); computed in float64, returned in the dtype of ``X``."""
+        """Standardise ``X``, of shape (..., d).
+
+        It is computed in float64 and returned in the dtype of ``X``; `ShapeError` for another number of columns.
+        """
         X = self._checked(X)
         standardized: np.ndarray = (X - self.mean) / self.scale
         return standardized.astype(_float_like(X), copy=False)
 
     def inverse(self, Z: np.ndarray) -> np.ndarray:
-        """The values whose standardised form is ``Z``."""
+        """The values whose standardised form is ``Z``, of shape (..., d); dtypes and errors as for a call."""
         Z = self._checked(Z)
         values: np.ndarray = Z * self.scale + self.mean
         return values.astype(_float_like(Z), copy=False)

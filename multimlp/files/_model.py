@@ -125,7 +125,13 @@ def load(
 
     Examples
     --------
-    See `save`.
+    >>> import pathlib, tempfile
+    >>> import multimlp as mm
+    >>> path, written = pathlib.Path(tempfile.mkdtemp()) / "model.safetensors", mm.MLP(2, 3, 1)
+    >>> mm.save(path, written, written.init(seed=0, backend="numpy"))
+    >>> mlp, params = mm.load(path, backend="numpy")
+    >>> mlp == written, params[0].weight.shape
+    (True, (2, 3))
     """
     with opened(path) as file:
         mlp = _architecture(path, file.metadata() or {})
@@ -215,7 +221,16 @@ def json_object(path: str | os.PathLike[str], metadata: Mapping[str, str], key: 
 
 
 def load_extra(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The plain values that were given to `save` as ``extra``; an empty dict if there were none.
+    """The plain values that were given to `save` as ``extra``.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    dict
+        Empty if there were none.
 
     Raises
     ------

@@ -92,6 +92,10 @@ def load_tree(
         A tree of the same structure, whose named tuples are made. Without it those of multimlp come back as they were, those of others
         (optax, your own) as new ones of the same name and fields: reading a file never imports what it names.
 
+    Returns
+    -------
+    tree
+
     Raises
     ------
     InputError
@@ -103,7 +107,13 @@ def load_tree(
 
     Examples
     --------
-    See `save_tree`.
+    >>> import pathlib, tempfile
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "run.safetensors"
+    >>> mm.save_tree(path, {"w": np.ones(2), "epoch": 3})
+    >>> mm.load_tree(path, backend="numpy")
+    {'w': array([1., 1.]), 'epoch': 3}
     """
     with opened(path) as file:
         metadata = file.metadata() or {}

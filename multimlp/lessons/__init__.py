@@ -43,23 +43,79 @@ for _name in _NAMES:
 
 
 def names() -> tuple[str, ...]:
-    """The lessons, in the order in which they build on one another."""
+    """The lessons, in the order in which they build on one another.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from multimlp import lessons
+    >>> lessons.names()[:2]
+    ('linear_models', 'feature_maps')
+    """
     return _NAMES
 
 
 def text(name: str) -> str:
-    """What is read in a lesson, as Markdown: question, pictures, what to see, formula, code, exercises."""
+    """What is read in a lesson, as Markdown: question, pictures, what to see, formula, code, exercises.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`; hyphens do as well.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        If there is no such lesson; names the closest.
+
+    Examples
+    --------
+    >>> from multimlp import lessons
+    >>> lessons.text("collapse").splitlines()[0]
+    '# Composing linear models is useless'
+    """
     found = importlib.resources.files(__name__).joinpath(f"{_TABLE.find(name)}.md")
     return found.read_text(encoding="utf-8")
 
 
 def title(name: str) -> str:
-    """What the lesson is called."""
+    """What the lesson is called; names and errors as for `text`.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from multimlp import lessons
+    >>> lessons.title("collapse")
+    'Composing linear models is useless'
+    """
     return text(name).splitlines()[0].removeprefix("# ")
 
 
 def question(name: str) -> str:
-    """What the lesson asks.
+    """What the lesson asks; names and errors as for `text`.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+        In one line.
 
     Examples
     --------
@@ -71,13 +127,44 @@ def question(name: str) -> str:
 
 
 def what_to_see(name: str) -> tuple[str, ...]:
-    """What the lesson's pictures show, a sentence or two each."""
+    """What the lesson's pictures show; names and errors as for `text`.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    tuple of str
+        A sentence or two each.
+
+    Examples
+    --------
+    >>> from multimlp import lessons
+    >>> lessons.what_to_see("collapse")[0]
+    'Four affine layers are one affine layer: the two differ by rounding.'
+    """
     points = text(name).partition("## What to see\n\n* ")[2].partition("\n\n")[0].split("\n* ")
     return tuple(" ".join(point.split()) for point in points)
 
 
 def module(name: str) -> ModuleType:
-    """The lesson's module; `InputError` if there is no such lesson."""
+    """The module with what a lesson draws and measures; names and errors as for `text`.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    module
+
+    Examples
+    --------
+    >>> from multimlp import lessons
+    >>> lessons.module("collapse").__name__
+    'multimlp.lessons.collapse'
+    """
     return importlib.import_module(f"multimlp.lessons.{_TABLE.find(name)}")
 
 
@@ -96,6 +183,17 @@ def run(name: str, backend: str | Backend | None = None, **options: Any) -> Less
     Returns
     -------
     LessonResult
+
+    Raises
+    ------
+    InputError
+        If there is no such lesson.
+
+    Examples
+    --------
+    >>> from multimlp import lessons
+    >>> lessons.run("hidden-layers", backend="numpy").numbers["parameters"]
+    43.0
     """
     return module(name).run(backend, **options)
 

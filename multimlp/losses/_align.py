@@ -11,7 +11,7 @@ from multimlp.errors import DataError, DTypeError, ShapeError
 def check_outputs(shape: tuple[int | None, ...]) -> None:
     """`ShapeError` unless outputs have a row an example (sizes that are not known, None, pass)."""
     if len(shape) < 2:
-        raise ShapeError(f"outputs: expected shape (..., n, k), one row an example, got {shape}")
+        raise ShapeError(f"outputs: expected shape (..., n, k), one row per example, got {shape}")
 
 
 def check_trailing(outputs_shape: tuple[int, ...], targets_shape: tuple[int, ...], also: str = "") -> None:
@@ -35,7 +35,31 @@ def _is_column(outputs_shape: tuple[int, ...], targets_shape: tuple[int, ...]) -
 
 
 def aligned(outputs: Array, targets: Array) -> tuple[Namespace, Array]:
-    """The namespace, and the targets in the outputs' dtype; (n,) becomes (n, 1) when k is 1."""
+    """The namespace, and the targets as a loss of values takes them.
+
+    Parameters
+    ----------
+    outputs : array, shape (..., n, k), floating
+    targets : array, shape (..., n, k), or (n,) if k is 1
+
+    Returns
+    -------
+    xp : namespace
+    targets : array, shape (..., n, k), of the dtype of the outputs
+
+    Raises
+    ------
+    ShapeError, DTypeError, MixedBackendsError
+        If the shapes do not fit, the outputs are no real floating-point numbers, or the arrays are of two libraries.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import losses
+    >>> _, targets = losses.aligned(np.ones((3, 1)), np.asarray([1, 2, 3]))
+    >>> targets.shape, targets.dtype.name
+    ((3, 1), 'float64')
+    """
     xp = array_namespace(outputs, targets)
     require_floating(outputs)
     outputs_shape, targets_shape = tuple(outputs.shape), tuple(targets.shape)
@@ -96,7 +120,7 @@ def check_classes(outputs_shape: tuple[int, ...], targets: np.ndarray) -> None:
             )
         return
     if targets.shape[0] != n:
-        raise ShapeError(f"targets: expected {n} labels, one a row of the outputs, got {targets.shape[0]}")
+        raise ShapeError(f"targets: expected {n} labels, one per row of the outputs, got {targets.shape[0]}")
     check_numbers(targets)
     if targets.dtype.kind == "f":
         whole = bool(np.all(targets == np.floor(targets)))

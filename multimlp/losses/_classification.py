@@ -39,7 +39,7 @@ def _class_weights(where: str, value: Any) -> tuple[float, ...] | None:
         or not np.any(weights > 0)
         or not np.all(np.isfinite(weights))
     ):
-        raise InputError(f"{where}: expected finite weights >= 0, one a class, not all zero; got {value!r}")
+        raise InputError(f"{where}: expected finite weights >= 0, one per class, not all zero; got {value!r}")
     return tuple(weights.tolist())
 
 
@@ -55,7 +55,7 @@ def distribution(
     require_floating(outputs)
     outputs_shape, targets_shape = tuple(outputs.shape), tuple(targets.shape)
     if not outputs_shape:
-        raise ShapeError("outputs: expected shape (..., n, k), one row an example, got ()")
+        raise ShapeError("outputs: expected shape (..., n, k), one row per example, got ()")
     k = outputs_shape[-1]
     if len(targets_shape) == 1:
         if len(outputs_shape) < 2 or targets_shape[0] not in (outputs_shape[-2], None):
@@ -73,7 +73,7 @@ def distribution(
         q = q * (1 - label_smoothing) + label_smoothing / k
     if class_weights is not None:
         if len(class_weights) != k:
-            raise ShapeError(f"class_weights: expected {k} weights, one a class, got {len(class_weights)}")
+            raise ShapeError(f"class_weights: expected {k} weights, one per class, got {len(class_weights)}")
         q = q * xp.stack([xp.full_like(q[..., i], weight) for i, weight in enumerate(class_weights)], axis=-1)
     return xp, q
 
@@ -91,7 +91,27 @@ def _widened(xp: Namespace, labels: Array) -> Array:
 
 
 def one_hot(xp: Namespace, labels: Array, k: int) -> Array:
-    """Booleans of shape (..., k), true where the class is the label."""
+    """Labels as booleans, true where the class is the label.
+
+    Parameters
+    ----------
+    xp : namespace
+    labels : array, shape (...), integers
+    k : int
+        How many classes there are.
+
+    Returns
+    -------
+    array, shape (..., k), bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import losses
+    >>> losses.one_hot(np, np.asarray([1, 0]), 2)
+    array([[False,  True],
+           [ True, False]])
+    """
     labels = _widened(xp, labels)
     classes = xp.arange(k, dtype=labels.dtype, device=getattr(labels, "device", None) or None)
     return xp.expand_dims(labels, axis=-1) == classes

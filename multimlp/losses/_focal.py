@@ -255,7 +255,9 @@ def _check_ranks(outputs_shape: tuple[int, ...], targets: np.ndarray) -> None:
     check_outputs(outputs_shape)
     n, k = outputs_shape[-2:]
     if targets.ndim != 1 or targets.shape[0] != n:
-        raise ShapeError(f"targets: expected {n} labels, one a row of the outputs, got shape {targets.shape}")
+        raise ShapeError(
+            f"targets: expected {n} labels, one per row of the outputs, got shape {targets.shape}"
+        )
     check_numbers(targets)
     if not np.all(targets == np.floor(targets)):
         raise DataError("targets: expected class labels, whole numbers, got fractions")

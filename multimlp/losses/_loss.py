@@ -165,7 +165,7 @@ class Loss(Named):
             weights = self.options.get("class_weights")
             if weights is not None and len(weights) != known[-1]:
                 raise ShapeError(
-                    f"class_weights: expected {known[-1]} weights, one an output, got {len(weights)}"
+                    f"class_weights: expected {known[-1]} weights, one per output, got {len(weights)}"
                 )
             self.check(self._shape_of_targets(known, values), values)
 
@@ -262,6 +262,10 @@ def with_options(loss: str | Loss, **options: Any) -> Loss:
         Such as ``delta`` (huber), ``label_smoothing`` and ``class_weights`` (cross_entropy), ``quantiles`` (quantile), ``df``
         (student_nll), ``components`` (mixture_nll), ``gamma`` (focal).
 
+    Returns
+    -------
+    Loss
+
     Raises
     ------
     InputError
@@ -282,7 +286,16 @@ def with_options(loss: str | Loss, **options: Any) -> Loss:
 
 @LOSSES.reader
 def get(loss: str | Loss | Mapping[str, Any] | Callable[[Array, Array], Array]) -> Loss:
-    """The loss for a name, a `Loss`, a mapping as ``to_spec`` makes it, or a callable (outputs, targets).
+    """The loss that is meant.
+
+    Parameters
+    ----------
+    loss : str, Loss, mapping or callable
+        A name, what ``to_spec`` returned, or ``callable(outputs, targets)`` that returns a loss for each example.
+
+    Returns
+    -------
+    Loss
 
     Raises
     ------
@@ -309,5 +322,16 @@ def get(loss: str | Loss | Mapping[str, Any] | Callable[[Array, Array], Array]) 
 
 
 def names() -> tuple[str, ...]:
-    """The names of the losses."""
+    """The names of the losses.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from multimlp import losses
+    >>> "mse" in losses.names()
+    True
+    """
     return LOSSES.names()

@@ -46,6 +46,15 @@ def reduce(per_example: Array, sample_weight: Array | None = None, reduction: st
 def batch_mean(per_example: Array, sample_weight: Array | None = None) -> Array:
     """`reduce` to the mean: the one place where training reduces over a batch.
 
+    Parameters
+    ----------
+    per_example, sample_weight
+        As for `reduce`.
+
+    Returns
+    -------
+    array, shape (...)
+
     Examples
     --------
     >>> import numpy as np

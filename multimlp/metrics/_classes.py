@@ -15,7 +15,28 @@ __all__ = ["accuracy", "confusion_matrix", "f1", "predicted_classes", "top_k_acc
 
 
 def predicted_classes(outputs: Array) -> Array:
-    """The class of each row, int32: the first largest of k scores; for k = 1, whether it is positive."""
+    """The class of each row: the first largest of k scores; for k = 1, whether it is positive.
+
+    Parameters
+    ----------
+    outputs : array, shape (..., n, k), numbers
+
+    Returns
+    -------
+    array, shape (..., n), int32
+
+    Raises
+    ------
+    ShapeError, DTypeError
+        For outputs without columns, or that are no numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import metrics
+    >>> metrics.predicted_classes(np.asarray([[2.0, 0.0], [0.0, 1.0]]))
+    array([0, 1], dtype=int32)
+    """
     if not shape_of("outputs", outputs) or not outputs.shape[-1]:
         raise ShapeError(f"outputs: expected shape (..., k) with k >= 1, got {tuple(outputs.shape)}")
     xp = array_namespace(outputs)
@@ -57,6 +78,14 @@ def accuracy(outputs: Array, targets: Array) -> Array:
     Returns
     -------
     array, shape (...), dtype of the outputs
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import metrics
+    >>> scores, labels = np.asarray([[2.0, 0.0], [0.0, 1.0], [3.0, 1.0]]), np.asarray([0, 1, 1])
+    >>> float(metrics.accuracy(scores, labels).round(4))
+    0.6667
     """
     xp = array_namespace(outputs, targets)
     return _average(xp, predicted_classes(outputs) == _true_classes(xp, outputs, targets), outputs)
@@ -79,6 +108,19 @@ def top_k_accuracy(outputs: Array, targets: Array, k: Annotated[int, whole(1)] =
     Returns
     -------
     array, shape (...), dtype of the outputs
+
+    Raises
+    ------
+    InputError
+        For another k.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import metrics
+    >>> best_two = metrics.with_options("top_k_accuracy", k=2)
+    >>> float(best_two(np.asarray([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]]), np.asarray([1, 0])))
+    0.5
     """
     xp = array_namespace(outputs, targets)
     classes = rows(outputs, targets)[-1]
@@ -104,6 +146,15 @@ def confusion_matrix(outputs: Array, targets: Array) -> Array:
     Returns
     -------
     array, shape (..., k, k); (..., 2, 2) for k = 1
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import metrics
+    >>> scores, labels = np.asarray([[2.0, 0.0], [0.0, 1.0], [3.0, 1.0]]), np.asarray([0, 1, 1])
+    >>> metrics.confusion_matrix(scores, labels)
+    array([[1., 0.],
+           [1., 1.]])
     """
     xp = array_namespace(outputs, targets)
     classes = max(rows(outputs, targets)[-1], 2)
@@ -131,6 +182,19 @@ def f1(
     Returns
     -------
     array, shape (...), dtype of the outputs
+
+    Raises
+    ------
+    InputError
+        For ``"binary"`` with more than two classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import metrics
+    >>> scores, labels = np.asarray([[2.0, 0.0], [0.0, 1.0], [3.0, 1.0]]), np.asarray([0, 1, 1])
+    >>> float(metrics.f1(scores, labels).round(4))
+    0.6667
     """
     xp = array_namespace(outputs, targets)
     counts = confusion_matrix(outputs, targets)

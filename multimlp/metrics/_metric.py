@@ -105,8 +105,24 @@ def metric(
 
 
 def with_options(metric: str | Metric, **options: Any) -> Metric:
-    """The metric with options set: ``k`` (top_k_accuracy), ``average`` (f1), ``from_logits`` (those of probabilities), ``quantiles``
-    (pinball, crps_quantile), ``bins`` (expected_calibration_error).
+    """The metric with options set.
+
+    Parameters
+    ----------
+    metric : str or Metric
+        The metric, or its name.
+    **options
+        ``k`` (top_k_accuracy), ``average`` (f1), ``from_logits`` (those of probabilities), ``quantiles`` (pinball, crps_quantile), ``bins``
+        (expected_calibration_error).
+
+    Returns
+    -------
+    Metric
+
+    Raises
+    ------
+    InputError
+        For an option that the metric does not have, or a value that it cannot have.
 
     Examples
     --------
@@ -119,12 +135,27 @@ def with_options(metric: str | Metric, **options: Any) -> Metric:
 
 @METRICS.reader
 def get(metric: str | Metric | Mapping[str, Any] | Callable[[Array, Array], Any]) -> Metric:
-    """The metric for a name, a `Metric`, a ``{"name", "options"}`` mapping, or a callable (higher is better).
+    """The metric that is meant.
+
+    Parameters
+    ----------
+    metric : str, Metric, mapping or callable
+        A name, ``{"name": ..., "options": {...}}``, or ``callable(outputs, targets)`` that returns a number, of which higher is better.
+
+    Returns
+    -------
+    Metric
 
     Raises
     ------
     InputError
         For an unknown name or anything else.
+
+    Examples
+    --------
+    >>> from multimlp import metrics
+    >>> metrics.get("top_k_accuracy").name
+    'top_k_accuracy'
     """
     if isinstance(metric, Metric):
         return metric
@@ -136,5 +167,16 @@ def get(metric: str | Metric | Mapping[str, Any] | Callable[[Array, Array], Any]
 
 
 def names() -> tuple[str, ...]:
-    """The names of the metrics."""
+    """The names of the metrics.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from multimlp import metrics
+    >>> "roc_auc" in metrics.names()
+    True
+    """
     return METRICS.names()

@@ -15,7 +15,25 @@ __all__ = ["mae", "r2", "rmse"]
 @metric("mae", False, "mean_absolute_error")
 @op(arrays=2)
 def mae(outputs: Array, targets: Array) -> Array:
-    """Mean absolute error over rows and columns."""
+    """Mean absolute error over rows and columns, ``mean |o - t|``.
+
+    Parameters
+    ----------
+    outputs : array, shape (..., n, k), floating
+    targets : array, shape (n, k), or (n,) if k is 1
+
+    Returns
+    -------
+    array, shape (...), dtype of the outputs
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import metrics
+    >>> outputs, targets = np.asarray([[1.0], [2.0], [4.0]]), np.asarray([1.0, 2.0, 3.0])
+    >>> float(metrics.mae(outputs, targets).round(4))
+    0.3333
+    """
     per_example = mae_loss(in_full_precision(outputs), targets)
     return _as_given(array_namespace(per_example).mean(per_example, axis=-1), outputs)
 
@@ -23,7 +41,25 @@ def mae(outputs: Array, targets: Array) -> Array:
 @metric("rmse", False, "root_mean_squared_error")
 @op(arrays=2)
 def rmse(outputs: Array, targets: Array) -> Array:
-    """The root of the mean squared error over rows and columns."""
+    """The root of the mean squared error over rows and columns, ``sqrt(mean (o - t)^2)``.
+
+    Parameters
+    ----------
+    outputs : array, shape (..., n, k), floating
+    targets : array, shape (n, k), or (n,) if k is 1
+
+    Returns
+    -------
+    array, shape (...), dtype of the outputs
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import metrics
+    >>> outputs, targets = np.asarray([[1.0], [2.0], [4.0]]), np.asarray([1.0, 2.0, 3.0])
+    >>> float(metrics.rmse(outputs, targets).round(4))
+    0.5774
+    """
     per_example = mse_loss(in_full_precision(outputs), targets)
     xp = array_namespace(per_example)
     return _as_given(xp.sqrt(xp.mean(per_example, axis=-1)), outputs)
@@ -44,6 +80,14 @@ def r2(outputs: Array, targets: Array) -> Array:
     Returns
     -------
     array, shape (...), dtype of the outputs
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import metrics
+    >>> outputs, targets = np.asarray([[1.0], [2.0], [4.0]]), np.asarray([1.0, 2.0, 3.0])
+    >>> float(metrics.r2(outputs, targets))
+    0.5
     """
     wide = in_full_precision(outputs)
     xp, targets = aligned(wide, targets)

@@ -385,7 +385,7 @@ def _rates(dropout: Any, count: int) -> tuple[float, ...]:
         return (_rate("dropout", dropout),) * count
     rates = check_items("dropout", dropout, "of rates")
     if len(rates) != count:
-        raise InputError(f"dropout: {len(rates)} given for {count} hidden layers; give one, or one a layer")
+        raise InputError(f"dropout: {len(rates)} given for {count} hidden layers; give one, or one per layer")
     return tuple(_rate(f"dropout[{i}]", rate) for i, rate in enumerate(rates))
 
 
@@ -393,7 +393,7 @@ def _per_layer(activation: Any, count: int) -> tuple[Activation, ...]:
     if isinstance(activation, (list, tuple)):
         if len(activation) != count:
             raise InputError(
-                f"activation: {len(activation)} given for {count} hidden layers; give one, or one a layer"
+                f"activation: {len(activation)} given for {count} hidden layers; give one, or one per layer"
             )
         return tuple(activations.parse(item) for item in activation)
     return (activations.parse(activation),) * count

@@ -58,5 +58,16 @@ __all__ += _sgd.__all__
 
 
 def names() -> tuple[str, ...]:
-    """The names of the optimisers."""
+    """The names of the optimisers.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from multimlp import optimizers
+    >>> "adamw" in optimizers.names()
+    True
+    """
     return OPTIMIZERS.names()

@@ -117,6 +117,15 @@ def adamw(
     References
     ----------
     Loshchilov, Hutter, Decoupled weight decay regularization, arXiv:1711.05101, algorithm 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import optimizers
+    >>> optimizer, params = optimizers.adamw(0.1, weight_decay=0.5), np.asarray([1.0])
+    >>> params, state = optimizer.update(np.asarray([20.0]), optimizer.init(params), params)
+    >>> params.round(6)
+    array([0.85])
     """
     return _adam_rule(eps_hat, decoupled=True)
 
@@ -172,5 +181,14 @@ def nadam(
     References
     ----------
     Dozat, Incorporating Nesterov momentum into Adam, ICLR workshop 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import optimizers
+    >>> optimizer, params = optimizers.nadam(0.1), np.asarray([1.0])
+    >>> params, state = optimizer.update(np.asarray([20.0]), optimizer.init(params), params)
+    >>> params.round(6)
+    array([0.852632])
     """
     return Rule(nadam_update, _nadam_corrections)

@@ -52,6 +52,15 @@ def adagrad(
     References
     ----------
     Duchi, Hazan, Singer, Adaptive subgradient methods, JMLR 12 (2011).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import optimizers
+    >>> optimizer, params = optimizers.adagrad(0.1), np.asarray([1.0])
+    >>> params, state = optimizer.update(np.asarray([20.0]), optimizer.init(params), params)
+    >>> params.round(6)
+    array([0.9])
     """
     return Rule(adagrad_update)
 
@@ -115,5 +124,14 @@ def rmsprop(
     References
     ----------
     Hinton, Neural networks for machine learning, lecture 6e (2012).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import optimizers
+    >>> optimizer, params = optimizers.rmsprop(0.05), np.asarray([1.0])
+    >>> params, state = optimizer.update(np.asarray([20.0]), optimizer.init(params), params)
+    >>> params.round(6)
+    array([0.5])
     """
     return Rule(rmsprop_momentum_update if momentum else rmsprop_update)

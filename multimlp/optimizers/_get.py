@@ -12,9 +12,17 @@ from multimlp.optimizers._optimizer import OPTIMIZERS, Optimizer
 
 @OPTIMIZERS.reader
 def get(optimizer: str | Optimizer | LBFGS | Mapping[str, Any]) -> Any:
-    """The optimiser for a name (with its defaults), a ``{"name", "options"}`` mapping, or an optimiser.
+    """The optimiser that is meant.
 
-    A mapping may have a third entry ``"groups"``, as `grouped` takes them.
+    Parameters
+    ----------
+    optimizer : str, Optimizer, LBFGS or mapping
+        A name means the defaults. A mapping is ``{"name": ..., "options": {...}}``, and may have a third entry ``"groups"``, as `grouped`
+        takes them.
+
+    Returns
+    -------
+    Optimizer or LBFGS
 
     Raises
     ------

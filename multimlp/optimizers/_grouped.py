@@ -43,6 +43,11 @@ def grouped(optimizer: Any, groups: Mapping[str, Mapping[str, Any]], label: Labe
         what a path does not tell. ``path`` is a tuple of str, ``leaf`` an array, of which shape and dtype may be
         looked at. Such an optimiser cannot be written into files.
 
+    Returns
+    -------
+    Grouped
+        Used as the optimiser is.
+
     Raises
     ------
     InputError

@@ -46,5 +46,14 @@ def lion(
     References
     ----------
     Chen et al., Symbolic discovery of optimization algorithms, arXiv:2302.06675, algorithm 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp import optimizers
+    >>> optimizer, params = optimizers.lion(0.1), np.asarray([1.0])
+    >>> params, state = optimizer.update(np.asarray([20.0]), optimizer.init(params), params)
+    >>> params.round(6)
+    array([0.9])
     """
     return Rule(lion_update, decoupled=True)

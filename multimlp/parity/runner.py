@@ -87,7 +87,10 @@ def _run(plan: Plan, progress: Callable[[str], None]) -> Report:
     report.rows.extend(training.rows(plan))
     report.rows.extend(textbook_rows.rows(plan.wants))
     if not report.rows:
-        raise InputError(f"function: nothing to compare fits {', '.join(plan.functions) or 'the plan'}")
+        asked = f"fits {', '.join(map(repr, plan.functions))}" if plan.functions else "is in the plan"
+        raise InputError(
+            f"function: nothing that is compared {asked}; expected names such as 'gelu', or patterns such as 'gelu*'"
+        )
     if not plan.functions:
         report.special = special_points.table(plan.backends)
     report.versions = {name: load_backend(name).version for name in plan.backends}

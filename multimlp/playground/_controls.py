@@ -62,7 +62,7 @@ class Controls:
             "other_dtype": _select("Its dtype", FLOAT_DTYPES, one.dtype if two is None else two.dtype),
         }
         self._file = FileInput(title="File (.csv)", accept=".csv,.tsv")
-        self.pace = Slider(title="Epochs a picture", start=1, end=50, step=1, value=5, name="pace")
+        self.pace = Slider(title="Epochs per picture", start=1, end=50, step=1, value=5, name="pace")
         for name, widget in self._fields.items():
             widget.name = name
             event = "value_throttled" if isinstance(widget, Slider) else "value"

@@ -115,7 +115,7 @@ def problem(name: str, samples: int, noise: float, seed: int, upload: Upload | N
 def _table(upload: Upload | None) -> Dataset:
     """An upload as `multimlp.data.read_table` reads it; messages speak of the file by the name that it came with."""
     if upload is None:
-        raise DataError("choose a .csv file: a header, then one row an example")
+        raise DataError("choose a .csv file: a header, then one row per example")
     name = Path(upload.name).name or "table.csv"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name

@@ -149,6 +149,18 @@ def plot_agreement(
     dict
         Per backend the largest errors of value and derivative in those units. The reference is NumPy in
         float64.
+
+    Raises
+    ------
+    InputError
+        For no backend, other than three axes, or a dtype that it does not draw.
+
+    Examples
+    --------
+    >>> from multimlp import plotting
+    >>> picture, axes = plotting.figure(3, 1, sharex=True)
+    >>> plotting.plot_agreement("relu", ["numpy"], axes)
+    {'numpy': (0.0, 0.0)}
     """
     rule = activations.parse(activation)
     value_axes, slope_axes, error_axes = _three(axes)

@@ -98,7 +98,7 @@ def _class_indices(labels: np.ndarray) -> np.ndarray:
         or labels.max() > _MOST_CLASSES
     ):
         raise DataError(
-            f"y: expected class indices, integers from 0 to {_MOST_CLASSES}, one a row, got {as_given(labels)}"
+            f"y: expected class indices, integers from 0 to {_MOST_CLASSES}, one per row, got {as_given(labels)}"
         )
     return labels.astype(np.int64)
 

@@ -62,6 +62,10 @@ _STYLE: dict[Any, Any] = {
 def style() -> Iterator[None]:
     """The common look, inside a ``with`` block; the user's own settings come back afterwards.
 
+    Returns
+    -------
+    context manager
+
     Examples
     --------
     >>> import matplotlib
@@ -154,6 +158,14 @@ def save(picture: Figure, folder: str | Path, name: str, kinds: Sequence[str] = 
     ------
     InputError
         If the folder cannot be made or written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from multimlp import plotting
+    >>> picture, axes = plotting.figure()
+    >>> [path.name for path in plotting.save(picture, tempfile.mkdtemp(), "empty")]
+    ['empty.png', 'empty.svg']
     """
     target = Path(check_path("folder", folder, "folder"))
     if not isinstance(picture, Figure):

@@ -63,7 +63,7 @@ def plot_sweep(
             )
     panels = _panels(len(chosen)) if axes is None else check_items("axes", axes, "of axes")
     if len(panels) != len(chosen):
-        raise InputError(f"axes: expected {len(chosen)}, one a setting, got {len(panels)}")
+        raise InputError(f"axes: expected {len(chosen)}, one per setting, got {len(panels)}")
     panels = [check_axes(f"axes[{i}]", panel) for i, panel in enumerate(panels)]
     scores = table.column(result.score)
     for panel, name in zip(panels, chosen, strict=True):

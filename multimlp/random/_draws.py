@@ -64,6 +64,20 @@ def _window_bits(key: Array, shape: tuple[int, ...], start: int | Array, rows: i
 def bits(key: Array, shape: Shape) -> Array:
     """Random 32-bit words as int32; bit-identical on every library.
 
+    Parameters
+    ----------
+    key : array, shape (2,), int32
+    shape : tuple of int
+
+    Returns
+    -------
+    array, int32, of that shape and the key's library and device
+
+    Raises
+    ------
+    InputError, ShapeError
+        For what is no key, or a shape of 2^32 numbers or more.
+
     Examples
     --------
     >>> from multimlp import random
@@ -207,6 +221,17 @@ def permutation(key: Array, x: int | Array) -> Array:
     Bit-identical on every library. Stable sorts by random words, so many rounds that ties, which would
     favour the order before, hardly matter.
 
+    Parameters
+    ----------
+    key : array, shape (2,), int32
+    x : int, or array of one axis or more
+        Of the key's library.
+
+    Returns
+    -------
+    array
+        Of shape (n,), int32; or of the shape and dtype of ``x``.
+
     Examples
     --------
     >>> from multimlp import random
@@ -245,6 +270,10 @@ def host_generator(seed: int, *stream: int | str) -> np.random.Generator:
     *stream : int or str
         What the numbers are for, such as ``"order", epoch``: other streams are independent.
 
+    Returns
+    -------
+    numpy.random.Generator
+
     Examples
     --------
     >>> from multimlp import random
@@ -268,6 +297,15 @@ def host_permutation(seed: int, epoch: int, n: int) -> np.ndarray:
     """The order of ``n`` examples in an epoch: 0 .. n-1 (int64) shuffled by the stream ``("order", epoch)``.
 
     All of it, in memory; `HostPermutation` makes parts of an order.
+
+    Parameters
+    ----------
+    seed, epoch, n : int
+        >= 0.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n,), int64
 
     Examples
     --------

@@ -60,7 +60,22 @@ class HostPermutation:
         return f"<HostPermutation of {self.n} rows>"
 
     def rows(self, start: int, stop: int) -> np.ndarray:
-        """The rows at the positions from ``start`` to ``stop - 1``, int64."""
+        """The rows at the positions from ``start`` to ``stop - 1``.
+
+        Parameters
+        ----------
+        start, stop : int
+            0 <= start <= stop <= n.
+
+        Returns
+        -------
+        numpy.ndarray, shape (stop - start,), int64
+
+        Raises
+        ------
+        InputError
+            For positions that there are not.
+        """
         stop = check_whole("stop", stop, low=0, high=self.n)
         start = check_whole("start", start, low=0, high=stop)
         found = np.empty(stop - start, dtype=np.int64)

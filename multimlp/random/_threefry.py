@@ -140,7 +140,17 @@ def words_of(key: Array) -> tuple[Namespace, Array, Array]:
 
 
 def split(key: Array, n: int = 2) -> Array:
-    """``n`` new keys, one a row; independent of each other and of what is drawn with ``key``.
+    """``n`` new keys, one in each row; independent of each other and of what is drawn with ``key``.
+
+    Parameters
+    ----------
+    key : array, shape (2,), int32
+    n : int
+        >= 0.
+
+    Returns
+    -------
+    array, shape (n, 2), int32
 
     Examples
     --------
@@ -163,6 +173,15 @@ def fold_in(key: Array, i: int | Array) -> Array:
     key : array, shape (2,), int32
     i : int or array of shape (), integer
         Taken modulo 2^32.
+
+    Returns
+    -------
+    array, shape (2,), int32
+
+    Raises
+    ------
+    InputError
+        If ``i`` is no integer.
 
     Examples
     --------

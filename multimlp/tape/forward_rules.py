@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from multimlp._typing import Array, Arrays
-from multimlp.tape.recording import ForwardRule, Source
 from multimlp.tape.rules_reductions import axes_of, restore_axes, shares_of_extrema
+from multimlp.tape.source import ForwardRule, Source
 
 
 def along_slopes(source: Source, xp: Any, y: Array, values: Arrays, tangents: Arrays, params: Any) -> Array:

@@ -15,8 +15,9 @@ from multimlp.tape.batched import Batched
 from multimlp.tape.batching import Function, elementwise, no_rule
 from multimlp.tape.core import Dual, Rule, Traced, raw
 from multimlp.tape.raw_selection import OWN, as_places
-from multimlp.tape.recording import Maker, Source, pointwise
+from multimlp.tape.recording import pointwise
 from multimlp.tape.series import Series
+from multimlp.tape.source import Maker, Source
 
 _EXTENSIONS = ("linalg", "fft")
 

@@ -11,7 +11,7 @@ from multimlp.tape import (
     rules_manipulation,
     rules_reductions,
 )
-from multimlp.tape.recording import Maker
+from multimlp.tape.source import Maker
 
 RULES: dict[str, Maker] = {
     **rules_constant.RULES,

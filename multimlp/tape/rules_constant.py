@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from multimlp.tape.recording import Maker, Source, constant
+from multimlp.tape.recording import constant
+from multimlp.tape.source import Maker, Source
 
 _NAMES = """
     all any argmax argmin argsort can_cast ceil count_nonzero empty_like equal finfo floor floor_divide

@@ -18,7 +18,8 @@ from multimlp._typing import Array, Namespace
 from multimlp.errors import MissingRuleError
 from multimlp.tape._array import device_of
 from multimlp.tape.batching import Function
-from multimlp.tape.recording import Maker, Source, check_real, composed, parametric, several_results
+from multimlp.tape.recording import check_real, composed, parametric, several_results
+from multimlp.tape.source import Maker, Source
 
 
 def _t(xp: Namespace, x: Array) -> Array:

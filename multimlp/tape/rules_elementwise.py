@@ -24,7 +24,8 @@ from typing import Any
 from multimlp._typing import Array, Namespace
 from multimlp.tape._array import Wrapped
 from multimlp.tape.core import raw
-from multimlp.tape.recording import Maker, Source, parametric, pointwise
+from multimlp.tape.recording import parametric, pointwise
+from multimlp.tape.source import Maker, Source
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
 

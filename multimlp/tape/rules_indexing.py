@@ -10,7 +10,8 @@ from typing import Any
 
 from multimlp._typing import Array, Namespace
 from multimlp.tape._array import Wrapped, device_of
-from multimlp.tape.recording import Maker, composed, parametric, selecting
+from multimlp.tape.recording import composed, parametric, selecting
+from multimlp.tape.source import Maker
 
 
 def _getitem(xp: Namespace, g: Array, _y: Array, x_like: Array, key: Any) -> Array:

@@ -14,8 +14,9 @@ from multimlp._typing import Array, Namespace
 from multimlp.errors import InputError, ShapeError
 from multimlp.tape._array import device_of
 from multimlp.tape.core import raw
-from multimlp.tape.recording import Maker, Source, check_real, composed, parametric, pointwise
+from multimlp.tape.recording import check_real, composed, parametric, pointwise
 from multimlp.tape.rules_reductions import axes_of, restore_axes
+from multimlp.tape.source import Maker, Source
 
 
 def _matmul_left(xp: Namespace, g: Array, _y: Array, a: Array, b: Array) -> Array:

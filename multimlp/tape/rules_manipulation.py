@@ -10,7 +10,8 @@ from multimlp.errors import NotDifferentiableError, ShapeError
 from multimlp.tape._array import Wrapped, device_of
 from multimlp.tape.batching import Function
 from multimlp.tape.core import raw
-from multimlp.tape.recording import Maker, Source, composed, of_sequence, parametric
+from multimlp.tape.recording import composed, of_sequence, parametric
+from multimlp.tape.source import Maker, Source
 
 Axes = int | tuple[int, ...] | None
 

@@ -13,7 +13,8 @@ from typing import Any
 from multimlp._typing import Array, Namespace
 from multimlp.tape.batching import Function
 from multimlp.tape.core import Rule
-from multimlp.tape.recording import Maker, Source, check_real, composed, parametric
+from multimlp.tape.recording import check_real, composed, parametric
+from multimlp.tape.source import Maker, Source
 
 Axis = int | Sequence[int] | None
 

@@ -4,9 +4,8 @@
 because no derivative flows through it, is element-wise in one array and follows from its derivative, or raises
 `multimlp.errors.MissingRuleError`.
 
-At a kink each derivative is the mean of those of both sides where reverse mode takes the mean of the slopes (``maximum`` and
-``minimum`` at a tie, ``max`` and ``min`` too), and all are zero where it takes zero: ``abs`` and norms at 0, ``hypot`` at the origin.
-``clip`` counts its bounds to the inside.
+Functions with kinks are in ``series_kinks.py``, those of matrices in ``series_linalg.py``. Where norms are 0, and ``hypot`` at the origin,
+all derivatives are zero, as in reverse mode.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from typing import Any, TypeAlias
 
 from multimlp._typing import Array
 from multimlp.errors import MissingRuleError, NotDifferentiableError
-from multimlp.tape import series_linalg
+from multimlp.tape import series_kinks, series_linalg
 from multimlp.tape.batching import Function
 from multimlp.tape.core import raw
-from multimlp.tape.rules_reductions import axes_of, restore_axes, shares_of_extrema
+from multimlp.tape.rules_reductions import axes_of
 from multimlp.tape.series import Frame
 from multimlp.tape.series_slopes import SLOPES, Slopes, derivatives, polynomial, power_of
 
@@ -242,73 +241,6 @@ def _logistic_slopes(s: Any, slope: Any, n: int) -> Any:
     yield from polynomial(slope, s, following, n - 1)
 
 
-def _copysign(frame: Frame, f: Function, a: Any, b: Any) -> Any:
-    value = frame.terms(a)[0]
-    y = f(value, frame.terms(b)[0])
-    xp = frame.xp
-    start = xp.full_like(y, value) if not hasattr(value, "dtype") else value
-    sign = xp.where(
-        start == 0,
-        xp.zeros_like(y),
-        xp.where(xp.signbit(start) == xp.signbit(y), xp.ones_like(y), -xp.ones_like(y)),
-    )
-    return frame.series(y, [None if t is None else xp.multiply(sign, t) for t in frame.terms(a)[1:]])
-
-
-def _chosen(frame: Frame, y: Any, choices: list[tuple[Any, Any]]) -> Any:
-    """The value, and the derivatives of the first choice whose condition holds, zero if none does."""
-    xp, zero = frame.xp, frame.xp.zeros_like(raw(y))
-    higher = []
-    for k in range(1, frame.order + 1):
-        term: Any = None
-        for condition, terms in reversed(choices):
-            if term is not None or terms[k] is not None:
-                term = xp.where(
-                    condition, zero if terms[k] is None else terms[k], zero if term is None else term
-                )
-        higher.append(term)
-    return frame.series(y, higher)
-
-
-def _where(frame: Frame, f: Function, condition: Any, a: Any, b: Any) -> Any:
-    condition = raw(condition)
-    a, b = frame.terms(a), frame.terms(b)
-    return _chosen(frame, f(condition, a[0], b[0]), [(condition, a), (~condition, b)])
-
-
-def _extreme_of_two(is_taken: Callable[[Any, Any], Any]) -> SeriesRule:
-    def rule(frame: Frame, f: Function, a: Any, b: Any) -> Any:
-        a, b = frame.terms(a), frame.terms(b)
-        left, right = raw(a[0]), raw(b[0])
-        mean = [
-            None
-            if s is None and t is None
-            else frame.scaled(0.5, s if t is None else t if s is None else frame.xp.add(s, t))
-            for s, t in zip((None, *a[1:]), (None, *b[1:]), strict=True)
-        ]
-        choices = [(is_taken(left, right), a), (is_taken(right, left), b), (left == right, mean)]
-        return _chosen(frame, f(a[0], b[0]), choices)
-
-    return rule
-
-
-def _clip(frame: Frame, f: Function, x: Any, low: Any = None, high: Any = None) -> Any:
-    x, low_terms, high_terms = frame.terms(x), frame.terms(low), frame.terms(high)
-    y, at = f(x[0], low_terms[0], high_terms[0]), raw(x[0])
-    choices = []
-    if high is not None:
-        choices.append((at > raw(high_terms[0]), high_terms))
-    if low is not None:
-        choices.append((at < raw(low_terms[0]), low_terms))
-    return _chosen(frame, y, [*choices, (at == at, x)])
-
-
-def _abs(frame: Frame, f: Function, x: Any) -> Any:
-    terms = frame.terms(x)
-    sign = frame.xp.sign(raw(terms[0]))
-    return frame.series(f(terms[0]), [None if t is None else frame.xp.multiply(sign, t) for t in terms[1:]])
-
-
 def _astype(frame: Frame, f: Function, x: Any, dtype: Any, **params: Any) -> Any:
     if frame.xp.is_real_floating(dtype):
         return _linear(frame, f, x, dtype, **params)
@@ -317,18 +249,6 @@ def _astype(frame: Frame, f: Function, x: Any, dtype: Any, **params: Any) -> Any
             f"astype: derivatives are those of real numbers; an array with derivatives cannot become {dtype}"
         )
     return f(raw(x), dtype, **params)
-
-
-def _extremum(frame: Frame, f: Function, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    xp, terms = frame.xp, frame.terms(x)
-    y, at = f(terms[0], axis=axis, keepdims=keepdims), raw(terms[0])
-    reached, share = shares_of_extrema(xp, at, restore_axes(xp, raw(y), at, axis), axes_of(at, axis))
-
-    def taken(term: Any) -> Any:
-        kept = xp.where(reached, xp.multiply(share, term), xp.zeros_like(at))
-        return xp.sum(kept, axis=axes_of(at, axis), keepdims=keepdims)
-
-    return frame.series(y, [None if term is None else taken(term) for term in terms[1:]])
 
 
 def _prod(frame: Frame, f: Function, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -378,23 +298,16 @@ _LINEAR = """
 SERIES_RULES: dict[str, SeriesRule] = {
     **dict.fromkeys(_LINEAR.split(), _linear),
     **{name: _smooth(slopes) for name, slopes in SLOPES.items()},
-    "abs": _abs,
     "add": _sum_of(1.0),
     "astype": _astype,
     "atan2": _atan2,
-    "clip": _clip,
     "concat": _of_list,
-    "copysign": _copysign,
     "cumulative_prod": _cumulative_prod,
     "divide": _divide,
     "hypot": _hypot,
     "logaddexp": _logaddexp,
     "matmul": _bilinear,
     "linalg.matmul": _bilinear,
-    "max": _extremum,
-    "maximum": _extreme_of_two(lambda a, b: a > b),
-    "min": _extremum,
-    "minimum": _extreme_of_two(lambda a, b: a < b),
     "multiply": _multiply,
     "nextafter": _nextafter,
     "pow": _pow,
@@ -403,6 +316,6 @@ SERIES_RULES: dict[str, SeriesRule] = {
     "square": _square,
     "stack": _of_list,
     "subtract": _sum_of(-1.0),
-    "where": _where,
+    **series_kinks.SERIES_RULES,
     **series_linalg.SERIES_RULES,
 }

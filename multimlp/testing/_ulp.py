@@ -19,6 +19,8 @@ from multimlp.parity.standard import FUNCTIONS, Definition, Formula
 from multimlp.testing._parity import comparable_backends
 
 DIGITS = 60
+_MORE_BITS = 1100
+"""As many as float64 has between 1 and its smallest normal number, and some more."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,10 @@ def _definition(fn: Any, reference: Formula | None, mp: Any) -> Definition:
         return Definition(_by_the_oracle(fn), (_by_the_oracle(transforms.elementwise_grad(fn)),))
 
     def slope(mp: Any, x: Any) -> Any:
-        return mp.diff(lambda y: reference(mp, y), x, relative=abs(x) > 1)
+        """By differences. More bits make mpmath's step smaller: so many that it is small beside x, is not lost in it, and shows slopes
+        that are as small beside the value as the smallest number is beside 1."""
+        with mp.workprec(mp.prec + _MORE_BITS + (abs(int(mp.mag(x))) if x else 0)):
+            return mp.diff(lambda y: reference(mp, y), x)
 
     return Definition(reference, (slope,))
 

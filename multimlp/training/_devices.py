@@ -164,11 +164,13 @@ def _joined(wanted: Any, target: Target, device: str | None) -> tuple[Communicat
         here = "this process is alone" if found.size == 1 else f"{found.size} processes were started"
         if workers is not None and found.size == 1 and many > 1:
             here += f" with {many} devices"
-        raise InputError(f"devices: expected {count}, one a process, but {here}; use devices='all', or {HOW}")
+        raise InputError(
+            f"devices: expected {count}, one per process, but {here}; use devices='all', or {HOW}"
+        )
     if count == "all" and many == 1 and len(_alike(target)) > 1:
         alike = ", ".join(_alike(target))
         raise InputError(
-            f"devices: 'all' are {alike}, one a process, but this process is alone; name one by device=, or {HOW}"
+            f"devices: 'all' are {alike}, one per process, but this process is alone; name one by device=, or {HOW}"
         )
     return found, workers, target
 

@@ -71,6 +71,15 @@ class FitResult:
         An ensemble's training loss of the last epoch, one number per member.
     group : GroupReport or None
         The processes that shared the work, and how much of the time they spent on communicating.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import multimlp as mm
+    >>> X, y = np.asarray([[0.0], [1.0], [2.0], [3.0]]), np.asarray([0, 0, 1, 1])
+    >>> result = mm.fit(mm.MLP(1, 4, 2), X, y, epochs=3, validation=None, backend="numpy", progress=False)
+    >>> result.epochs, len(result.history["loss"]), result.backend, result.dtype
+    (3, 3, 'numpy', 'float32')
     """
 
     params: Tree

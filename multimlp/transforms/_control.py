@@ -28,6 +28,11 @@ def while_loop(cond_fun: Callable[[Tree], Any], body_fun: Callable[[Tree], Tree]
     init_val : tree of arrays
         A Python float is an array of shape () of the first floating dtype given, else of the selected one.
 
+    Returns
+    -------
+    tree of arrays
+        Of the structure, shapes and dtypes of ``init_val``.
+
     Notes
     -----
     Reverse mode needs to know how many steps there are: JAX refuses it, and so does XLA on TensorFlow; `fori_loop` and `scan` have it.
@@ -76,6 +81,11 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Array, Tree], Tree], i
     init_val : tree of arrays
         As for `while_loop`.
 
+    Returns
+    -------
+    tree of arrays
+        Of the structure, shapes and dtypes of ``init_val``.
+
     Raises
     ------
     InputError, ShapeError, DTypeError, MixedBackendsError
@@ -120,6 +130,11 @@ def cond(pred: Any, true_fun: Callable[..., Tree], false_fun: Callable[..., Tree
         called. Under `vmap`, where the condition differs from row to row, both are computed on JAX, torch and TensorFlow.
     *operands : tree
         What is no array, or Python float, is a constant.
+
+    Returns
+    -------
+    tree of arrays
+        What the branch taken returns.
 
     Raises
     ------

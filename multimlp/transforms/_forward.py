@@ -20,8 +20,24 @@ def jvp(
 ) -> tuple[Any, ...]:
     """``(outputs, J v)``: the directional derivative of ``f`` at ``primals`` along ``tangents``.
 
-    Both are tuples, an entry for each argument of ``f``; the tangents are trees like the primals, of arrays of the same shapes and
-    dtypes. With ``has_aux`` the function returns ``(outputs, aux)`` and the result is ``(outputs, J v, aux)``.
+    Parameters
+    ----------
+    f : callable
+        Returns a tree of arrays; with ``has_aux`` ``(tree, aux)``.
+    primals : tuple of trees of floating-point arrays
+        An entry for each argument of ``f``.
+    tangents : tuple of trees
+        Like the primals, of arrays of the same shapes and dtypes.
+    has_aux : bool
+
+    Returns
+    -------
+    outputs : tree of arrays
+        ``f(*primals)``
+    derivatives : tree of arrays
+        J v, of the shapes and dtypes of the outputs.
+    aux
+        Only with ``has_aux``.
 
     Raises
     ------
@@ -51,8 +67,22 @@ def jvp(
 def linearize(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
     """``(outputs, push)``: ``push(*tangents)`` is the directional derivative J v at ``primals``, without another call of ``f``.
 
-    With ``has_aux`` the function returns ``(outputs, aux)`` and the result is ``(outputs, push, aux)``. Tangents and errors are those of
-    `jvp`.
+    Parameters
+    ----------
+    f : callable
+        Returns a tree of arrays; with ``has_aux`` ``(tree, aux)``.
+    *primals : trees of floating-point arrays
+        The arguments of ``f``.
+    has_aux : bool
+
+    Returns
+    -------
+    outputs : tree of arrays
+        ``f(*primals)``
+    push : callable
+        Of tangents, one for each primal and as those of `jvp`; returns a tree like the outputs. Its errors are those of `jvp`.
+    aux
+        Only with ``has_aux``.
 
     Examples
     --------
@@ -109,7 +139,17 @@ class _Outputs:
 def hvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]) -> Tree:
     """Hessian-vector product H v of a scalar function, without forming H.
 
-    Arguments and errors are those of `jvp`; the result is like the primals, of one primal like that.
+    Parameters
+    ----------
+    f : callable
+        Returns a scalar array.
+    primals, tangents : tuple of trees of floating-point arrays
+        As for `jvp`.
+
+    Returns
+    -------
+    tree of arrays, or tuple of trees
+        H v, of the shapes and dtypes of the primals; where there is one primal, like that one.
 
     Raises
     ------

@@ -32,6 +32,11 @@ def jacrev(
     holomorphic : bool
         JAX's; True is refused, since derivatives are those of real numbers.
 
+    Returns
+    -------
+    callable
+        Of the arguments of ``f``; returns a tree of arrays, nested as output in input.
+
     Raises
     ------
     NotDifferentiableError
@@ -51,7 +56,16 @@ def jacrev(
 
 
 def jacobian(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """As `jacrev`.
+    """As `jacrev`, whose parameters, results and errors it has; ``holomorphic`` is left out.
+
+    Parameters
+    ----------
+    f, argnums, has_aux
+        As for `jacrev`.
+
+    Returns
+    -------
+    callable
 
     Examples
     --------
@@ -89,7 +103,22 @@ def jacfwd(
     """The function that returns the Jacobian, as `jacrev` does, by forward mode.
 
     One directional derivative per input element, vectorised where the backend can: for functions with fewer inputs than outputs, or about
-    as many. Parameters and errors are those of `jacrev`.
+    as many.
+
+    Parameters
+    ----------
+    f, argnums, has_aux, holomorphic
+        As for `jacrev`.
+
+    Returns
+    -------
+    callable
+        Of the arguments of ``f``, as `jacrev`.
+
+    Raises
+    ------
+    NotDifferentiableError
+        When it is called: if an output, or an argument to differentiate with respect to, is not a floating-point array.
 
     Examples
     --------
@@ -156,6 +185,17 @@ def checked_options(
 
 def hessian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
     """The function that returns the Hessian of a scalar function, as ``jacobian(grad(f))``.
+
+    Parameters
+    ----------
+    f : callable
+        Returns a scalar array.
+    argnums : int or sequence of int
+
+    Returns
+    -------
+    callable
+        Of the arguments of ``f``; for an argument of shape ``i`` an array of shape ``i + i``, for trees a tree of them.
 
     Raises
     ------

@@ -39,6 +39,11 @@ def jit(
         One of the backend's ``capabilities.compilers``, or ``"none"``. Default: the first of them; on torch, where the arrays hold
         16384 numbers or more, ``"inductor"``, if it finds a C++ compiler.
 
+    Returns
+    -------
+    callable
+        Of the arguments of ``f``; compiles at the first call, and again for other shapes, dtypes and constants.
+
     Raises
     ------
     CapabilityError

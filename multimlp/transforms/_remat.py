@@ -18,6 +18,16 @@ def remat(f: Callable[..., Any]) -> Callable[..., Any]:
     The values and derivatives are the same to the bit. In a chain of such functions memory is that of one of them, and a gradient takes
     one more evaluation of each. What ``f`` closes over is differentiated as ever.
 
+    Parameters
+    ----------
+    f : callable
+        Of trees of arrays, and returns one.
+
+    Returns
+    -------
+    callable
+        Of the arguments of ``f``.
+
     Notes
     -----
     What saves nothing is computed as without: on torch a function that `torch.func` differentiates (derivatives in derivatives, `vmap`), on

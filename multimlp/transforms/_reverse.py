@@ -28,6 +28,11 @@ def value_and_grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = 
     has_aux : bool
         Whether ``f`` returns auxiliary output too; then the result is ``((value, aux), gradient)``.
 
+    Returns
+    -------
+    callable
+        Of the arguments of ``f``; the gradient is a tree like the argument, of arrays of the same shapes and dtypes.
+
     Raises
     ------
     NonScalarError
@@ -74,9 +79,23 @@ def _differentiated(f: Callable[..., Any], argnums: ArgNums, has_aux: bool) -> C
 
 
 def grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """The gradient function of a scalar function; with ``has_aux`` it returns ``(gradient, aux)``.
+    """The gradient function of a scalar function.
 
-    Parameters, errors: as `value_and_grad`.
+    Parameters
+    ----------
+    f, argnums, has_aux
+        As for `value_and_grad`.
+
+    Returns
+    -------
+    callable
+        Of the arguments of ``f``; returns the gradient, a tree like the argument, of arrays of the same shapes and dtypes; with ``has_aux``
+        ``(gradient, aux)``.
+
+    Raises
+    ------
+    NonScalarError, NotDifferentiableError, MixedBackendsError, DTypeError
+        When it is called, as `value_and_grad`.
 
     Examples
     --------
@@ -97,10 +116,23 @@ def grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> 
 def vjp(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
     """``(outputs, pullback)``: ``pullback(cotangents)`` is the tuple of cotangents of the primals, J^T v.
 
-    With ``has_aux`` the function returns ``(outputs, aux)`` and the result is ``(outputs, pullback, aux)``.
+    Parameters
+    ----------
+    f : callable
+        Returns a tree of arrays; with ``has_aux`` ``(tree, aux)``.
+    *primals : trees of floating-point arrays
+        The arguments of ``f``.
+    has_aux : bool
 
-    The cotangents are a tree like the outputs, of arrays of the same shapes and dtypes. What is given for an output that is not
-    floating-point is passed over.
+    Returns
+    -------
+    outputs : tree of arrays
+        ``f(*primals)``
+    pullback : callable
+        Of a tree like the outputs, of arrays of the same shapes and dtypes; what is given for an output that is not floating-point is
+        passed over. Returns a tuple of trees like the primals. It may be called more than once.
+    aux
+        Only with ``has_aux``.
 
     Raises
     ------
@@ -152,6 +184,23 @@ def elementwise_grad(f: Callable[..., Any], argnums: int = 0) -> Callable[..., A
     """The derivative of an element-wise function, element by element: an array of the argument's shape.
 
     Defined as the gradient of ``sum(f(x))``, so it is the derivative only if each output depends on its own input alone.
+
+    Parameters
+    ----------
+    f : callable
+        Returns an array of the shape of its argument.
+    argnums : int
+        Which argument is differentiated in.
+
+    Returns
+    -------
+    callable
+        Of the arguments of ``f``; returns an array of the shape and dtype of that argument.
+
+    Raises
+    ------
+    NotDifferentiableError
+        When it is called: if the argument is not a floating-point array.
 
     Examples
     --------

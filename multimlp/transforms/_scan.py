@@ -31,6 +31,13 @@ def scan(
     length : int, optional
         Number of steps; needed when ``xs`` is None.
 
+    Returns
+    -------
+    carry : tree of arrays
+        Of the structure, shapes and dtypes of ``init``.
+    ys : tree of arrays
+        Like ``y`` of one step, with a leading axis of steps.
+
     Raises
     ------
     InputError

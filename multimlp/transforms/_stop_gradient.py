@@ -10,6 +10,15 @@ from multimlp.tree import Tree
 def stop_gradient(x: Tree) -> Tree:
     """The same values, as constants to every derivative.
 
+    Parameters
+    ----------
+    x : tree of arrays
+
+    Returns
+    -------
+    tree of arrays
+        Of the same structure, shapes and dtypes.
+
     Examples
     --------
     >>> import numpy as np

@@ -29,6 +29,11 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
         Where the mapped axis stands in all arrays of the output; negative ones count from the end. What is no array is returned as
         one call returned it.
 
+    Returns
+    -------
+    callable
+        Of the arguments of ``f``, with one more axis where ``in_axes`` says.
+
     Notes
     -----
     The function is called once, with arrays that hide the mapped axis, so that what it does besides returning values is done once. On
