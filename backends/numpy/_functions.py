@@ -27,30 +27,33 @@ def _reduced(reduce: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+_add: Callable[..., Any] = np.add.reduce
+
+
 def _sum(x: Any, /, axis: Any = None, dtype: Any = None, keepdims: bool = False, **more: Any) -> Any:
     """Of half precision in single: a running sum of ones would end at 2048. Of many rows in blocks: NumPy adds one to the other, and of
     a million in single precision one percent may be lost."""
     if dtype is None and not more:
         kind = x.dtype.char
         if kind == "e":
-            return np.add.reduce(x, axis, np.float32, None, keepdims).astype(x.dtype)
+            return _add(x, axis, np.float32, None, keepdims).astype(x.dtype)
         if kind in "fF" and axis is not None and x.size >= _MANY and x.ndim > 1:
             axes = sorted(a % x.ndim for a in ((axis,) if hasattr(axis, "__index__") else axis))
             if math.prod([x.shape[a] for a in axes]) >= _MANY and len(axes) < x.ndim:
                 for each in axes:
                     x = _by_blocks(x, each)
                 return x if keepdims else np.squeeze(x, tuple(axes))
-    return np.add.reduce(x, axis, dtype, None, keepdims, **more)
+    return _add(x, axis, dtype, None, keepdims, **more)
 
 
 def _by_blocks(x: Any, axis: int) -> Any:
     """The sum along one axis, which stays."""
     count = x.shape[axis]
     if count < _MANY or (axis == x.ndim - 1 and x.flags.c_contiguous):
-        return np.add.reduce(x, axis, None, None, True)
+        return _add(x, axis, None, None, True)
     first, rest = np.split(x, [count // _BLOCK * _BLOCK], axis)
     blocks = first.reshape(*x.shape[:axis], -1, _BLOCK, *x.shape[axis + 1 :])
-    return _by_blocks(np.add.reduce(blocks, axis + 1), axis) + np.add.reduce(rest, axis, None, None, True)
+    return _by_blocks(_add(blocks, axis + 1), axis) + _add(rest, axis, None, None, True)
 
 
 def _vecdot(a: Any, b: Any, /, *, axis: int = -1) -> Any:

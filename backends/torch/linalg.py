@@ -27,7 +27,7 @@ def det(x: Array, /) -> Array:
     return torch.where(found == 0, torch.sqrt(singular * singular), found)
 
 
-def solve(x1: Array, x2: Array, /) -> Array:
+def solve(x1: Array, x2: Array, /) -> Array:  # type: ignore[no-redef]
     """The x of ``x1 @ x = x2``; stacks of matrices and of right-hand sides have all their axes, so that nothing is left to guess.
 
     Torch takes for a stack of vectors what has the shape of one, and under vmap one axis of x2 more or less makes it that.

@@ -99,9 +99,10 @@ def take_along_axis(x: Array, indices: Array, /, *, axis: int = -1) -> Array:
 
 def moveaxis(x: Array, source: int | tuple[int, ...], destination: int | tuple[int, ...], /) -> Array:
     """As a permutation where torch's vmap may see it, which has no rule for its own."""
+    moved: Any = (source, destination)
     if not (is_compiling() or torch._C._are_functorch_transforms_active()):
-        return torch.moveaxis(x, source, destination)
-    order = np.moveaxis(np.empty(tuple(builtins.range(x.ndim))), source, destination).shape
+        return torch.moveaxis(x, *moved)
+    order = np.moveaxis(np.empty(tuple(builtins.range(x.ndim))), *moved).shape
     return torch.permute(x, order)
 
 

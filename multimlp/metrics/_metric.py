@@ -76,7 +76,7 @@ class Metric(Named):
         >>> metrics.roc_auc.validate((2, 3), [0, 1, 2])
         Traceback (most recent call last):
         ...
-        multimlp.errors.ShapeError: targets: expected 2 labels, one a row of the outputs, got 3
+        multimlp.errors.ShapeError: targets: expected 2 labels, one per row of the outputs, got 3
         """
         if self.check is not None:
             sizes = check_items("outputs_shape", outputs_shape, "of integers")

@@ -98,7 +98,8 @@ def _one_by_one(
     function: Callable[[Array], Arrays], x: Array, unit: Array, library: Library
 ) -> tuple[Arrays, tuple[Array, ...]]:
     """The Laplacian by a `jet` along each of the unit arrays."""
-    outputs, totals = (), []
+    outputs: Arrays = ()
+    totals: list[Array] = []
     for i in range(unit.shape[0]):
         outputs, found = jet(lambda xs: function(xs[0]), (x,), [(unit[i, ...], None)], 2, library)
         seconds = [second for _, second in found]

@@ -26,7 +26,7 @@ def axes_of(x: Array, axis: Axis) -> tuple[int, ...]:
     return tuple(a % x.ndim for a in ((axis,) if hasattr(axis, "__index__") else axis))
 
 
-def restore_axes(xp: Namespace, g: Array, x: Array, axis: Axis) -> Array:
+def restore_axes(xp: Namespace, g: Array, x: Array, axis: Any) -> Array:
     """A reduced array with its axes back, of length 1."""
     if hasattr(axis, "__index__"):
         shape = list(x.shape)

@@ -151,7 +151,7 @@ class _Program:
         arrays = [leaves[i] for i in dynamic if kinds[i][0] is not float]
         traced = is_traced(*arrays)
         self._function: Callable[..., Any] = flat if traced else backend.compile(flat, compiler)
-        self._join = outputs.join
+        self._join: Callable[[Any], Tree] = outputs.join
         if self._function is flat:  # what it returns beside arrays is the call's own
             self._function, self._join = as_it_is, _unchanged
         self._backend, self._dynamic = backend, dynamic
