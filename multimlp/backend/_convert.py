@@ -185,7 +185,7 @@ def unmasked(x: Any, name: str) -> Any:
     would count as whatever lies behind the mask."""
     if not isinstance(x, np.ma.MaskedArray):
         return x
-    masked = int(np.ma.count_masked(x))
+    masked = int(np.count_nonzero(np.ma.getmaskarray(x)))
     if masked:
         raise DataError(
             f"{name}: {masked} values of a masked array are masked; fill them in, {name}.filled(...), or leave their rows out"

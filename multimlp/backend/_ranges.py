@@ -14,4 +14,5 @@ def squared(dtype: str) -> float:
     >>> print(f"{squared('float32'):.1e}")
     2.6e+15
     """
-    return float(np.finfo(dtype).max) ** 0.4
+    largest = float(np.finfo(dtype).max)
+    return float(largest**0.4)

@@ -304,7 +304,7 @@ class BaseMLP(BaseEstimator):
         """Checked inputs, encoded targets and weights, without the rows that weigh nothing."""
         inputs, labels = _inputs.check_pair(self, X, y, first, self._numeric_targets)
         if first:  # from here on classes and columns are those of another fit
-            vars(self).pop("_network", None)
+            self.__dict__.pop("_network", None)
         if labels.ndim == 2 and labels.shape[1] == 1:
             labels = column_or_1d(labels, warn=True)
         self._learn_targets(labels, first, classes)

@@ -114,13 +114,13 @@ def fit(
                 break
     if training.interrupted and not run.epoch:
         raise KeyboardInterrupt
-    epoch, kept = best[1] or run.epoch, best[2]
-    watcher = with_best(callbacks) if held is None else None
-    if watcher is not None:
-        epoch, kept = getattr(watcher, "best_epoch", epoch), watcher.best_params
+    number_of_best, kept = best[1] or run.epoch, best[2]
+    restoring = with_best(callbacks) if held is None else None
+    if restoring is not None:
+        number_of_best, kept = getattr(restoring, "best_epoch", number_of_best), restoring.best_params
     params = training.params() if kept is None else kept
     if not all(map(all_finite, tree.leaves(params))):
         raise DivergenceError(
             f"the parameters became infinite or NaN in epoch {run.epoch}; lower the learning rate"
         )
-    return Fitted(Network(chain, params, target.dtype), epoch, losses, errors, training.interrupted)
+    return Fitted(Network(chain, params, target.dtype), number_of_best, losses, errors, training.interrupted)
