@@ -24,7 +24,7 @@ def has_own_functions(value: Any) -> bool:
     --------
     >>> import multimlp as mm
     >>> from multimlp.training.engines.own_functions import has_own_functions
-    >>> has_own_functions(mm.losses.get("mse")), has_own_functions(mm.losses.get(lambda outputs, y: outputs[..., 0]))
+    >>> has_own_functions(mm.losses.get("mse")), has_own_functions(mm.losses.get(len))
     (False, True)
     """
     if isinstance(value, _PLAIN):
