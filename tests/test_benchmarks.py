@@ -360,6 +360,7 @@ def test_the_documentation_shows_what_the_results_say(capsys):
     page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     marked = re.search(r"<!-- benchmarks: made by .*? -->\n(.*?)<!-- /benchmarks -->", page, re.DOTALL)
     assert marked[1] == capsys.readouterr().out
+    assert f"```{{include}} ../benchmarks/results/{places.latest().stem}.md" in page
     for picture in re.findall(r"!\[.*?\]\((.*?)\)", marked[1]):
         assert (ROOT / "docs" / picture).exists()
 

@@ -526,6 +526,7 @@ def test_ctrl_c_saves_what_was_learned(tmp_path, save):
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell's background ignores
     )
     assert process.stderr.readline().startswith("epoch 1/")
     process.send_signal(signal.SIGINT)

@@ -25,6 +25,7 @@ LEFT_OUT = {
     "supported_activations": "no arguments",
     "blocks.block": "a decorator for blocks of one's own, at import",
     "callbacks.watched": "of `fit` and of estimators",
+    "callbacks.with_best": "of `fit` and of estimators",
     "data.read_columns": "of the commands: by the schema in a model's file",
     "interop.equinox.read_leaves": "tests/test_fuzz_files.py reads damaged files of every format",
     "interop.equinox.with_leaves": "of the commands",

@@ -194,7 +194,11 @@ def test_a_file_in_blocks_trains_like_the_same_rows_in_memory(small_is_large, ma
     held = held_out(3, 150, 15)
     rows = np.concatenate(rows_of(on_disk(150, 6, held, 32), 0))
     streamed = trained(mapped, Y, **options)
-    options |= {"sample_weight": WEIGHTS[rows], "validation": (X[held], Y[held]), "shuffle": False}
+    options |= {
+        "sample_weight": WEIGHTS[rows],
+        "validation": (X[held], Y[held], WEIGHTS[held]),
+        "shuffle": False,
+    }
     agree(streamed, trained(X[rows], Y[rows], **options), 1e-12)
 
 

@@ -257,7 +257,10 @@ class TorchKernels(Kernels):
             norm = torch.linalg.vector_norm(g.div_(unit))
             g.mul_(torch.where(norm > limit / unit, limit / norm, unit))
 
-        return plain if self.is_cpu else in_units  # on a GPU nobody waits to look at the norm
+        looks = (
+            self.is_cpu and self.recorder is None
+        )  # on a GPU nobody waits for the norm, and what is recorded cannot
+        return plain if looks else in_units
 
 
 def _inner(targets: torch.Tensor, like: torch.Tensor, out: torch.Tensor) -> Callable[[torch.Tensor], None]:
