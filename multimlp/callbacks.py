@@ -8,12 +8,12 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from multimlp._json import finite
 from multimlp.errors import InputError, missing_dependency
 from multimlp.errors.checks import (
     check_choice,
@@ -26,6 +26,7 @@ from multimlp.errors.checks import (
 )
 from multimlp.errors.close import did_you_mean
 from multimlp.errors.shown import MOST_ITEMS, shown
+from multimlp.files import replacing
 from multimlp.tree import Tree
 
 
@@ -346,10 +347,8 @@ class _Writer(Callback):
             lines = file.readlines()
         kept = [line for line in lines if line.endswith("\n") and self.epoch_of(line) <= epoch]
         if kept != lines:
-            part = path.with_name(f"{path.name}.part")
-            with part.open("w", newline="", encoding="utf-8") as file:
+            with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
                 file.writelines(kept)
-            os.replace(part, path)
 
     def write(self, file: TextIO, record: dict[str, float]) -> None:
         raise TypeError("a subclass says how a record is written")
@@ -389,11 +388,7 @@ class JSONLinesLogger(_Writer):
     """
 
     def write(self, file: TextIO, record: dict[str, float]) -> None:
-        plain = {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in record.items()
-        }
-        file.write(json.dumps(plain) + "\n")
+        file.write(json.dumps(finite(record)) + "\n")
 
     def epoch_of(self, line: str) -> float:
         try:

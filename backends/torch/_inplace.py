@@ -257,10 +257,8 @@ class TorchKernels(Kernels):
             norm = torch.linalg.vector_norm(g.div_(unit))
             g.mul_(torch.where(norm > limit / unit, limit / norm, unit))
 
-        looks = (
-            self.is_cpu and self.recorder is None
-        )  # on a GPU nobody waits for the norm, and what is recorded cannot
-        return plain if looks else in_units
+        # On a GPU nobody waits for the norm, and what is recorded cannot.
+        return plain if self.is_cpu and self.recorder is None else in_units
 
 
 def _inner(targets: torch.Tensor, like: torch.Tensor, out: torch.Tensor) -> Callable[[torch.Tensor], None]:

@@ -18,6 +18,7 @@ from torch.nn import functional
 from multimlp.backend import OPS
 from multimlp.backends.torch._activations import where_made_for
 from multimlp.backends.torch._pieces import piece_size
+from multimlp.backends.torch._smooth import is_watched
 
 _zero_where_not_above = torch.ops.aten.threshold_backward.grad_input
 
@@ -162,19 +163,10 @@ class _Loss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, cotangent: Tensor) -> Any:
         outputs, targets = ctx.saved_tensors
-        if _is_watched(cotangent):
+        if is_watched(cotangent):
             slope = OPS[f"{ctx.chain.name}_gradient"].portable(outputs, targets, **ctx.options)
             return cotangent.unsqueeze(-1) * slope, None, None, None
         return _gradient(ctx.chain, cotangent, outputs, targets, ctx.options), None, None, None
-
-
-def _is_watched(cotangent: Tensor) -> bool:
-    """Whether the way back is itself differentiated, or batched."""
-    return (
-        torch.is_grad_enabled()
-        or torch._C._are_functorch_transforms_active()
-        or torch._C._functorch.is_legacy_batchedtensor(cotangent)
-    )
 
 
 def _fitting(outputs: Tensor, targets: Tensor) -> Tensor | None:

@@ -97,11 +97,15 @@ def smooth(both: Callable[..., Any], scratch: int, slope: Function) -> Function:
 
 def _product(cotangent: torch.Tensor, d: torch.Tensor) -> torch.Tensor:
     """Into the memory of the slopes where nobody needs them again: a new array takes longer than the product."""
-    if (
-        torch.is_grad_enabled()
-        or torch._C._are_functorch_transforms_active()
-        or torch._C._autograd._get_current_graph_task_keep_graph()
-        or torch._C._functorch.is_legacy_batchedtensor(cotangent)
-    ):
+    if is_watched(cotangent) or torch._C._autograd._get_current_graph_task_keep_graph():
         return cotangent * d
     return d.detach().mul_(cotangent)
+
+
+def is_watched(cotangent: torch.Tensor) -> bool:
+    """Whether the way back is itself differentiated, or batched."""
+    return (
+        torch.is_grad_enabled()
+        or torch._C._are_functorch_transforms_active()
+        or torch._C._functorch.is_legacy_batchedtensor(cotangent)
+    )

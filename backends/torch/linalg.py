@@ -21,9 +21,8 @@ def det(x: Array, /) -> Array:
     It is the matrix of cofactors, and torch divides by what it decomposes the matrix into: where that has a zero it gives 0.
     """
     found = torch.linalg.det(x)
-    singular = torch.where(
-        found == 0, found, torch.ones_like(found)
-    )  # the square of a small one would be 0 too
+    # Only of those that are 0: the square of a small one would be 0 too.
+    singular = torch.where(found == 0, found, torch.ones_like(found))
     return torch.where(found == 0, torch.sqrt(singular * singular), found)
 
 

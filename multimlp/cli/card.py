@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from multimlp import files
+from multimlp._json import finite
 from multimlp.backend import load_backend
-from multimlp.cli.common import finite
 from multimlp.errors import InputError
 from multimlp.frames import Schema
 

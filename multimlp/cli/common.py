@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import math
 import sys
 from typing import Any
 
+from multimlp._json import finite
 from multimlp._terminal import is_terminal, room, wrapped
 from multimlp.backend import FLOAT_DTYPES
 from multimlp.errors.shown import cut
@@ -38,15 +38,6 @@ def file_name(text: str) -> str:
 def print_json(value: dict[str, Any]) -> None:
     """One JSON object on stdout; NaN and infinities, which JSON lacks, become null."""
     print(json.dumps(finite(value), indent=2))
-
-
-def finite(value: Any) -> Any:
-    """As JSON has it: NaN and infinities become null."""
-    if isinstance(value, dict):
-        return {key: finite(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def note(message: str) -> None:

@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     model = model._replace(mlp=mlp)
     check_target(target, mlp)
     if target == OURS:
-        files.save(args.target, mlp, model.params, beside(args.source, source, model))
+        files.save(args.target, mlp, model.params, beside(source, model))
     else:
         WRITERS[target](Path(args.target), model)
         remark(model)
@@ -159,10 +159,8 @@ def _read_back(args: argparse.Namespace, target: str, model: Writing) -> Model:
     if target == OURS:
         return files.load(args.target, args.backend or "numpy", args.device, args.dtype)
     if target not in WITH_ACTIVATIONS and mlp.members(model.params) is not None and not mlp.use_bias:
-        return (
-            mlp,
-            model.params,
-        )  # weights alone of such an ensemble could be a convolution's, and are not read
+        # Weights alone of such an ensemble could be a convolution's, and are not read.
+        return mlp, model.params
     rules = ([*mlp.activations], mlp.final_activation) if isinstance(mlp, MLP) else ("relu", None)
     how = Reading(*rules, args.backend, args.device, args.dtype, combine=args.combine)
     return READERS[target](Path(args.target), how)

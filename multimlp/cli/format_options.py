@@ -103,8 +103,9 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
 def read_ours(path: str, args: argparse.Namespace) -> Writing:
     """A model that `multimlp.save` wrote."""
     mlp, params = files.load(path, args.backend or "numpy", args.device, args.dtype)
-    task, classes, prepared = meaning(path, files.load_extra(path), mlp)
-    return Writing(mlp, params, task, classes, prepared)
+    extra = files.load_extra(path)
+    task, classes, prepared = meaning(path, extra, mlp)
+    return Writing(mlp, params, task, classes, prepared, extra=extra or None)
 
 
 def check_opset(args: argparse.Namespace, target: str) -> None:
@@ -189,12 +190,10 @@ def read_with_meaning(path: str, args: argparse.Namespace, source: str) -> Writi
     return Writing(mlp, params, "classification", np.asarray(classes).tolist())
 
 
-def beside(path: str, source: str, model: Writing) -> dict[str, Any] | None:
+def beside(source: str, model: Writing) -> dict[str, Any] | None:
     """What a file of multimlp says of a model beside its numbers: all that its source, of this format, says."""
-    if source == OURS:
-        return files.load_extra(path) or None
     if source != "sklearn":
-        return None
+        return model.extra
     classes = model.classes
     if classes is not None and not all(isinstance(label, (str, int)) for label in classes):
         note(f"the file does not tell the classes, which are no text and no whole numbers: {classes}")

@@ -30,6 +30,8 @@ class Writing(NamedTuple):
     """Of an ONNX model."""
     combine: str = "members"
     """What is made of the outputs of an ensemble."""
+    extra: dict[str, Any] | None = None
+    """What a file of multimlp says of it beside its numbers."""
 
 
 def write_onnx(path: Path, model: Writing) -> None:

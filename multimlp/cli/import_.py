@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     check_apart(args.output, args.file)
     model = read_with_meaning(args.file, args, source)
     mlp = model.mlp
-    files.save(args.output, mlp, model.params, beside(args.file, source, model))
+    files.save(args.output, mlp, model.params, beside(source, model))
     if args.json:
         print_json({"file": args.file, "format": source, "output": args.output, "mlp": mlp.to_spec()})
     else:

@@ -30,9 +30,10 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 
 from multimlp import files
+from multimlp._json import finite
 from multimlp.backend import owner
 from multimlp.cli import tables
-from multimlp.cli.common import add_common, file_name, finite, note, print_json
+from multimlp.cli.common import add_common, file_name, note, print_json
 from multimlp.cli.pipeline import Pipeline
 from multimlp.data import read_features
 from multimlp.errors import DataError, InputError

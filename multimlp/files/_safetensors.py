@@ -28,7 +28,7 @@ _DTYPES = {
 }
 
 
-_METADATA = "__metadata__"
+METADATA = "__metadata__"
 """What the format calls the metadata, beside the names of the tensors."""
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}
 
@@ -74,9 +74,9 @@ def write_hosted(
     require_package()  # what is written here shall be read here
     ready = {}
     for name, (array, dtype) in tensors.items():
-        if not isinstance(name, str) or name == _METADATA or not _is_text(name):
+        if not isinstance(name, str) or name == METADATA or not _is_text(name):
             raise InputError(
-                f"tensors: expected names that are text other than {_METADATA!r}, which is the format's own, got {name!r}"
+                f"tensors: expected names that are text other than {METADATA!r}, which is the format's own, got {name!r}"
             )
         if dtype not in _CODES:
             raise DTypeError(f"tensors[{name!r}]: cannot store dtype {dtype}; known are {', '.join(_CODES)}")
@@ -106,7 +106,7 @@ def _header(
     metadata: Mapping[str, str] | None,
 ) -> bytes:
     """Sorted, for the same model gives the same bytes; the package's own writer takes the metadata in an order of chance."""
-    entries: dict[str, Any] = {_METADATA: dict(sorted((metadata or {}).items()))}
+    entries: dict[str, Any] = {METADATA: dict(sorted((metadata or {}).items()))}
     end = 0
     for name, (array, dtype) in ordered:
         start, end = end, end + array.nbytes

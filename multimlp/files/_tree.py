@@ -18,7 +18,7 @@ from multimlp.errors import FileFormatError, InputError
 from multimlp.errors.shown import cut
 from multimlp.files._hosted import hosted
 from multimlp.files._opening import one_line
-from multimlp.files._safetensors import opened, read_opened, stored_dtype, write_hosted
+from multimlp.files._safetensors import METADATA, opened, read_opened, stored_dtype, write_hosted
 from multimlp.tree import Tree
 
 if TYPE_CHECKING:
@@ -147,9 +147,7 @@ def _described(node: Tree, place: tuple[str, ...], arrays: dict[str, tuple[np.nd
         return node
     if is_array(node):
         name = ".".join(place).encode(errors="backslashreplace").decode() or "leaf"
-        while (
-            name in arrays or name == "__metadata__"
-        ):  # a key may hold a dot, and the format has that name itself
+        while name in arrays or name == METADATA:  # a key may hold a dot, and the format has that name itself
             name += "'"
         arrays[name] = hosted(node)
         return {"array": name}
@@ -205,9 +203,8 @@ class _Reading:
 
     def _array(self, name: str) -> Array:
         backend, dtype = self._target.backend, self._dtypes[name]
-        host = self._arrays.pop(
-            name
-        )  # each once: a few bytes that name one array many times must not become many arrays
+        # Each once: a few bytes that name one array many times must not become many arrays.
+        host = self._arrays.pop(name)
         with backend.scope(dtype):
             return backend.asarray(host, dtype=dtype, device=self._target.device)
 

@@ -45,10 +45,8 @@ class _Repeated(Part):
 
 
 def _read_model(model: Any, reading: Builder) -> None:
-    own = getattr(type(model), "call", None)
-    plain = (
-        own is not None and own.__module__.partition(".")[0] == "keras"
-    )  # and not somebody's who has made his own of it
+    own = getattr(type(model), "call", None)  # somebody may have made a call of his own of it
+    plain = own is not None and own.__module__.partition(".")[0] == "keras"
     if plain and isinstance(model, keras.Sequential):
         for layer in model.layers:
             _read_layer(layer, reading)

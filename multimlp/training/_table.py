@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from multimlp._json import finite
 from multimlp.errors import InputError, missing_dependency
 from multimlp.errors.checks import check_path, flag
 from multimlp.errors.close import did_you_mean
@@ -87,9 +87,8 @@ class Table(Sequence[dict[str, Any]]):
 
     def to_json(self, path: Any) -> None:
         """Write a list of objects, one a row; what is no finite number becomes null."""
-        rows = [{name: _plain(value) for name, value in row.items()} for row in self]
         with replacing(check_path("path", path)) as beside, open(beside, "w", encoding="utf-8") as file:
-            json.dump(rows, file, indent=1, allow_nan=False)
+            json.dump(finite(list(self)), file, indent=1, allow_nan=False)
 
     def __repr__(self) -> str:
         shown = [list(self.columns), *([_text(v) for v in row.values()] for row in self[:_SHOWN])]
@@ -116,7 +115,3 @@ def best_of(column: np.ndarray, descending: bool, count: int | None) -> np.ndarr
 
 def _text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
