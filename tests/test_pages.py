@@ -122,6 +122,13 @@ def test_the_readme_is_short_and_its_commands_are_those_of_ci():
     assert "make test\n" in pages.text(ROOT / ".ci" / "run")
 
 
+def ratio(case, backend, column="hand-written loop"):
+    """A ratio, or a percentage, of the table of training."""
+    steps = pages.table(DOCS / "benchmarks.md", "Training: time of a step")
+    (row,) = [r for r in steps if f": {case}," in r["case"] and r["backend"] == backend]
+    return float(re.match(r"[\d.]+", row[column])[0])
+
+
 def test_the_readme_quotes_what_the_pages_say():
     readme = " ".join(pages.text(README).split())
     parity = pages.text(DOCS / "parity.md")
@@ -132,18 +139,41 @@ def test_the_readme_quotes_what_the_pages_say():
     worst = max(float(found) for found in re.findall(r"([\d.]+) / ", values))
     assert f"`gelu` in float64 is within {worst} eps" in readme
 
-    steps = pages.table(DOCS / "benchmarks.md", "Training: time of a step")
-
-    def ratio(case, backend, column="hand-written loop"):
-        (row,) = [r for r in steps if f": {case}," in r["case"] and r["backend"] == backend]
-        return float(row[column].partition("x")[0])
-
     without = ratio("8-16-2", "torch") / ratio("8-16-2", "torch", "multimlp without Numba")
     assert f"{ratio('8-16-2', 'torch'):.0f} times faster on torch for 8-16-2" in readme
     assert f"{without:.0f} times without" in readme
     assert f"{ratio('784-256-10', 'numpy'):.1f} times on NumPy for 784-256-10" in readme
     assert 0.95 < ratio("1024-4096-4096-10", "jax") < 1.1
-    assert "as fast on JAX for 1024-4096-4096-10" in readme
+    share = ratio("1024-4096-4096-10", "jax", "matrix products alone")
+    assert (
+        f"as fast on JAX for 1024-4096-4096-10, where the matrix products take {share:.0f} % of the time"
+        in readme
+    )
+
+
+def test_what_to_expect_is_what_was_measured():
+    page = " ".join(pages.text(DOCS / "benchmarks.md").split())
+    tiny, wide = "8-16-2", "1024-4096-4096-10"
+    without = {
+        name: ratio(tiny, name, column) / ratio(tiny, name, "multimlp without Numba")
+        for name, column in (("torch", "hand-written loop"), ("numpy", "scikit-learn"))
+    }
+    assert (
+        f"1/{ratio(tiny, 'torch'):.0f} of the time of the usual loop on torch (1/{without['torch']:.0f} without Numba)"
+        in page
+    )
+    assert f"1/{ratio(tiny, 'tensorflow'):.0f} on TensorFlow, 1/{ratio(tiny, 'jax'):.0f} on JAX" in page
+    of_sklearn = f"1/{ratio(tiny, 'numpy', 'scikit-learn'):.0f} of scikit-learn's on NumPy"
+    assert f"{of_sklearn} (1/{without['numpy']:.0f} without Numba)" in page
+    shares = [ratio(wide, name, "matrix products alone") for name in ("numpy", "torch", "jax", "tensorflow")]
+    assert f"({min(shares):.0f} to {max(shares):.0f} % of the time of {wide})" in page
+    loops = [f"{ratio(wide, name):.2g}" for name in ("tensorflow", "torch", "numpy")]
+    assert (
+        "the usual loops {} times our time on TensorFlow, {:.3g} on JAX, {} on torch and {} on NumPy".format(
+            loops[0], ratio(wide, "jax"), *loops[1:]
+        )
+        in page
+    )
 
 
 def test_terms_are_explained_where_they_stand_first():
