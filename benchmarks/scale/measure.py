@@ -10,7 +10,7 @@ from benchmarks import machine
 from benchmarks.process import WorkerError, cores_available
 from benchmarks.scale.model import LINKS, Link
 from benchmarks.scale.processes import SIZE, ask, carriers
-from benchmarks.scale.results import ALONE, Measured, Results, Simulated, Sum
+from benchmarks.scale.results import ALONE, GROUP, Measured, Results, Simulated, Sum
 from benchmarks.scale.worker import Order
 from multimlp.bench import CASES
 
@@ -108,6 +108,8 @@ def _steps(results: Results, backend: str, carrier: str, batches: Sequence[tuple
         processes = 1 if carrier == ALONE else SIZE
         for (case, batch), (seconds, communicating) in zip(batches, found["steps"], strict=True):
             results.steps.append(Measured(backend, carrier, processes, case, batch, seconds, communicating))
+        for (case, batch), seconds in zip(batches, found.get("grouped", ()), strict=carrier == ALONE):
+            results.steps.append(Measured(backend, GROUP, processes, case, batch, seconds))
 
     return note
 
@@ -115,7 +117,7 @@ def _steps(results: Results, backend: str, carrier: str, batches: Sequence[tuple
 def _simulated(results: Results, backend: str, delayed: Sequence[tuple[str, Link, int]]) -> Note:
     def note(found: Found) -> None:
         for (case, link, processes), seconds in zip(delayed, found["delayed"], strict=True):
-            step = results.model(backend, case)
+            step = results.model(backend, case, GROUP)
             if step is not None:
                 model = step.seconds(processes, link)
                 results.simulated.append(Simulated(backend, case, link.name, processes, seconds, model))

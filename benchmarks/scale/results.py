@@ -11,9 +11,11 @@ from benchmarks import stored
 from benchmarks.scale.model import Link, Step, fitted, messages
 from multimlp.bench import CASES
 
-VERSION = 1
+VERSION = 2
 ALONE = "alone"
 """In place of a carrier: one process."""
+GROUP = "group of one"
+"""In place of a carrier: one process that trains as one of a group does."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Sum:
 
 @dataclass(frozen=True)
 class Measured:
-    """A training step, the least seconds; and which share of them went by in sums over the processes."""
+    """A training step, the least seconds; and which share of them went by in sums over the processes, None where they cannot be seen."""
 
     backend: str
     carrier: str
@@ -35,7 +37,7 @@ class Measured:
     case: str
     batch: int
     seconds: float
-    communicating: float = 0.0
+    communicating: float | None = 0.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Results:
 
     def carriers(self) -> list[str]:
         found = [one.carrier for one in self.sums] + [one.carrier for one in self.steps]
-        return [name for name in dict.fromkeys(found) if name != ALONE]
+        return [name for name in dict.fromkeys(found) if name not in (ALONE, GROUP)]
 
     def cases(self) -> list[str]:
         return [name for name in CASES if any(one.case == name for one in self.steps)]
@@ -81,9 +83,9 @@ class Results:
                 return one
         return None
 
-    def model(self, backend: str, case: str) -> Step | None:
+    def model(self, backend: str, case: str, carrier: str = ALONE) -> Step | None:
         """What a step is made of, from steps of one process at several batches; None where they are not there."""
-        alone = [one for one in self.steps if (one.backend, one.carrier) == (backend, ALONE)]
+        alone = [one for one in self.steps if (one.backend, one.carrier) == (backend, carrier)]
         smallest = [one for one in alone if one.case == "tiny"]
         own = [one for one in alone if one.case == case]
         if len(own) < 2 or len(smallest) < 2:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from benchmarks.markdown import table_text
 from benchmarks.report import Table, duration
 from benchmarks.scale.model import LINKS, Link, Step, members_speed_up
-from benchmarks.scale.results import ALONE, Results
+from benchmarks.scale.results import ALONE, Measured, Results
 from multimlp.bench import CASES
 
 PROCESSES = (8, 64, 512)
@@ -69,16 +69,20 @@ def _steps(results: Results) -> Table:
             cells = []
             for carrier in carriers:
                 one = results.step(backend, case, carrier)
-                cells.append(
-                    "-"
-                    if one is None
-                    else f"{duration(one.seconds)}, {alone.seconds / one.seconds:.2f}x ({one.communicating:.0%})"
-                )
+                cells.append("-" if one is None else _in_two(one, alone))
             rows.append((f"{case}: {CASES[case].title}", backend, duration(alone.seconds), *cells))
-    remarks = ("In two processes: the time, the speed-up, and the share of the time spent communicating.",)
+    remarks = (
+        "In two processes: the time, the speed-up, and the share of the time spent communicating, which cannot be seen where the library "
+        "sums inside its program.",
+    )
     return Table(
         "A step in one process and in two", ("case", "backend", "one process", *carriers), rows, remarks
     )
+
+
+def _in_two(one: Measured, alone: Measured) -> str:
+    share = "" if one.communicating is None else f" ({one.communicating:.0%})"
+    return f"{duration(one.seconds)}, {alone.seconds / one.seconds:.2f}x{share}"
 
 
 def _parts(results: Results) -> Table:
@@ -141,8 +145,8 @@ def _simulated(results: Results) -> Table:
     within = all(1 / AGREED <= one.seconds / one.model <= AGREED for one in results.simulated)
     said = "All are" if within else "Not all are"
     remarks = (
-        f"One process makes the steps of the first of so many, with a communicator that takes as long as the link would. {said} within a "
-        f"factor of {AGREED:g}.",
+        "One process makes the steps of the first of so many, with a communicator that takes as long as the link would; the model's parts "
+        f"are those of a group of one, which JAX and TensorFlow have another program for. {said} within a factor of {AGREED:g}.",
     )
     columns = ("case", "backend", "link", "processes", "model", "measured", "ratio")
     return Table("The model against steps on a delayed communicator", columns, rows, remarks)

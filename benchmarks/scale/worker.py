@@ -70,7 +70,7 @@ def main(path: Path) -> None:
     _pin(rank)
     found = {
         "sums": [sum_seconds(communicator, size, order.seconds) for size in order.sums],
-        "steps": [step_seconds(backend, communicator, *case, order.seconds) for case in order.cases],
+        **steps_found(backend, communicator, order),
         "delayed": [delayed_seconds(backend, *case, order.seconds) for case in order.delayed],
         "versions": _versions(),
     }
@@ -102,18 +102,20 @@ def sum_seconds(communicator: Any, size: int, seconds: float) -> float:
     return min(times)
 
 
-def step_seconds(
-    backend: Any, communicator: Any, name: str, batch: int, seconds: float
-) -> tuple[float, float]:
-    """The time of a step, and the share of it that went by in sums.
+def steps_found(backend: Any, communicator: Any, order: Order) -> dict[str, Any]:
+    """For each case the time of a step and the share of it that went by in sums, None where the library sums inside its program.
 
-    Of a process alone that of its epochs, or that from step to step in a group of one, which can be told apart from what else disturbs it.
+    Of a process alone that of its epochs, or that from step to step in a group of one, which can be told apart from what else disturbs it;
+    and the latter by itself, for that is what a step in a group is made of: some libraries have another program for it.
     """
     from multimlp.distributed import Alone, Group
 
-    if communicator is None:
-        return min(_least(backend, group, name, batch, seconds)[0] for group in (None, Group(Alone()))), 0.0
-    return _least(backend, Group(communicator), name, batch, seconds)
+    if communicator is not None:
+        group = Group(communicator, workers=backend.workers(communicator, "all") if order.own else None)
+        return {"steps": [_least(backend, group, *case, order.seconds) for case in order.cases]}
+    alone = [_least(backend, None, *case, order.seconds)[0] for case in order.cases]
+    grouped = [_least(backend, Group(Alone()), *case, order.seconds)[0] for case in order.cases]
+    return {"steps": [(min(pair), 0.0) for pair in zip(alone, grouped, strict=True)], "grouped": grouped}
 
 
 def delayed_seconds(backend: Any, name: str, link: str, processes: int, seconds: float) -> float:
@@ -128,7 +130,7 @@ def delayed_seconds(backend: Any, name: str, link: str, processes: int, seconds:
     return _least(backend, group, name, CASES[name].batch, seconds)[0]
 
 
-def _least(backend: Any, group: Any, name: str, batch: int, seconds: float) -> tuple[float, float]:
+def _least(backend: Any, group: Any, name: str, batch: int, seconds: float) -> tuple[float, float | None]:
     from multimlp import losses, tree
     from multimlp.backend import select
     from multimlp.bench import CASES, SEED
@@ -170,8 +172,8 @@ def _least(backend: Any, group: Any, name: str, batch: int, seconds: float) -> t
     else:
         with _watched(group.communicator, sum(math.prod(leaf.shape) for leaf in tree.leaves(start))) as sums:
             epochs(count)
-    if len(sums) < 2:  # the library sums inside its program
-        return min(b - a for a, b in itertools.pairwise(ends)) / case.steps, 0.0
+    if len(sums) < 2:  # no group, or a library that sums inside its program
+        return min(b - a for a, b in itertools.pairwise(ends)) / case.steps, None
     spans = np.asarray([(b[1] - a[1], b[1] - b[0]) for a, b in itertools.pairwise(sums)])
     quick = spans[spans[:, 0] <= np.quantile(spans[:, 0], QUICK)]
     return float(quick[:, 0].max()), float(np.median(quick[:, 1] / quick[:, 0]))
@@ -182,7 +184,7 @@ def _watched(communicator: Any, parameters: int) -> Iterator[list[tuple[float, f
     """Begin and end of each sum of a gradient."""
     found: list[tuple[float, float]] = []
     name = "sum_tensor" if hasattr(communicator, "sum_tensor") else "sum"
-    function = getattr(communicator, name)
+    function, own = getattr(communicator, name), vars(communicator).get(name)
 
     def watched(array: Any) -> Any:
         began = time.perf_counter()
@@ -195,7 +197,10 @@ def _watched(communicator: Any, parameters: int) -> Iterator[list[tuple[float, f
     try:
         yield found
     finally:
-        delattr(communicator, name)
+        if own is None:
+            delattr(communicator, name)
+        else:
+            setattr(communicator, name, own)
 
 
 def _agreed(communicator: Any, wanted: float) -> int:
