@@ -20,8 +20,10 @@ test-all: $(VENV)/.test ## the long and slow tests too
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not fuzz"
 
 MARKS ?= not fuzz
-test-distributed: $(VENV)/.test ## everything about more than one process, the slow tests too, 13 minutes
-	$(BIN)/python -m pytest -m "$(MARKS)" tests/test_distributed*.py tests/test_data_parallel*.py
+DISTRIBUTED_TESTS := $(wildcard tests/test_distributed*.py tests/test_data_parallel*.py tests/test_*_processes.py)
+
+test-distributed: $(VENV)/.test ## everything about more than one process, the slow tests too, 15 minutes
+	$(BIN)/python -m pytest -m "$(MARKS)" $(DISTRIBUTED_TESTS)
 
 fuzz: $(VENV)/.test ## random calls and damaged files, 10 minutes each
 	MULTIMLP_FUZZ_SECONDS=600 $(BIN)/python -m pytest -n 2 --dist worksteal -m fuzz
