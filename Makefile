@@ -29,11 +29,11 @@ fuzz: $(VENV)/.test ## random calls and damaged files, 10 minutes each
 	MULTIMLP_FUZZ_SECONDS=600 $(BIN)/python -m pytest -n 2 --dist worksteal -m fuzz
 
 MXNET_TESTS := $(wildcard tests/backends/test_mxnet*.py) $(addprefix tests/test_,$(addsuffix .py,\
-	initializers lesson_code losses metrics mlp optimizers registry regularizers selection tape transforms tree))
+	initializers lesson_code losses metrics mlp optimizers registry regularizers selection tape transforms tree unique))
 
 PADDLE_TESTS := $(addprefix tests/,backends/test_contract.py backends/test_paddle.py $(addprefix test_,$(addsuffix .py,\
 	activations activations_axis compositions control convert convert_dtypes dtypes equations files forward jet laplacian losses \
-	metrics optimizers programs random random_draws special special_points xp)))
+	metrics optimizers programs random random_draws special special_points unique xp)))
 
 CORE_TESTS := $(addprefix tests/,backends/test_contract.py backends/test_strict.py $(addprefix test_,$(addsuffix .py,\
 	convert dtypes files interop optimizers random tape training transforms)))

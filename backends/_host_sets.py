@@ -35,14 +35,22 @@ Sets: TypeAlias = tuple[
 ]
 
 
-def on_the_host(to_numpy: Callable[[Array], np.ndarray], from_numpy: Callable[[np.ndarray], Array]) -> Sets:
-    """``unique_all``, ``unique_counts``, ``unique_inverse`` and ``unique_values`` of a library; indices are int64, each NaN its own."""
+def on_the_host(
+    to_numpy: Callable[[Array], np.ndarray],
+    from_numpy: Callable[[np.ndarray], Array],
+    pick: Callable[[Array, Array], Array],
+) -> Sets:
+    """``unique_all``, ``unique_counts``, ``unique_inverse`` and ``unique_values`` of a library; indices are int64, each NaN its own.
+
+    ``pick(x, indices)`` are elements of x by their row-major numbers: what passes through the host has no derivative, these have.
+    """
 
     def unique_all(x: Array, /) -> UniqueAll:
         host = to_numpy(x)
-        values, first, inverse, counts = np.unique(host, True, True, True, equal_nan=False)
-        indices = (np.asarray(i, dtype=np.int64) for i in (first, inverse.reshape(host.shape), counts))
-        return UniqueAll(from_numpy(values), *map(from_numpy, indices))
+        _, first, inverse, counts = np.unique(host, True, True, True, equal_nan=False)
+        found = (np.asarray(i, dtype=np.int64) for i in (first, inverse.reshape(host.shape), counts))
+        indices, inverse_indices, numbers = map(from_numpy, found)
+        return UniqueAll(pick(x, indices), indices, inverse_indices, numbers)
 
     def unique_counts(x: Array, /) -> UniqueCounts:
         found = unique_all(x)

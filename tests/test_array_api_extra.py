@@ -29,6 +29,7 @@ ROWS = {
     "rad2deg": lambda xp, x: xpx.rad2deg(x * x, xp=xp),
     "searchsorted": lambda xp, x: x * xp.astype(xpx.searchsorted(xp.sort(x), x, xp=xp), x.dtype),
     "sinc": lambda xp, x: xpx.sinc(x, xp=xp),
+    "union1d": lambda xp, x: xpx.union1d(x, x * 2, xp=xp),
 }
 WRITING = {
     "apply_where": lambda xp, x: xpx.apply_where(x > 0, x, lambda t: t**2, lambda t: -t, xp=xp),
@@ -36,7 +37,6 @@ WRITING = {
     "at, copy": lambda xp, x: xpx.at(x, 0).add(2.0, copy=True, xp=xp),
     "create_diagonal": lambda xp, x: xpx.create_diagonal(x, xp=xp) * x,
     "pad": lambda xp, x: xpx.pad(x, (1, 2), constant_values=3.0, xp=xp) ** 2,
-    "union1d": lambda xp, x: xpx.union1d(x, x * 2, xp=xp),
 }
 """What writes into arrays, or looks at values: not on the tape; elsewhere right, or an error of the library."""
 

@@ -366,7 +366,10 @@ class UniqueInverseResult(NamedTuple):
 def unique_all(x: Array, /) -> UniqueAllResult:
     host = x.asnumpy()
     parts = np.unique(host, return_index=True, return_inverse=True, return_counts=True, equal_nan=False)
-    values, indices, inverse, counts = (asarray(part, device=x.device) for part in parts)
+    indices, inverse, counts = (asarray(part, device=x.device) for part in parts[1:])
+    values = _np.take(
+        _np.reshape(x, (-1,)), indices
+    )  # in place of those of the host, which have no derivative
     return UniqueAllResult(values, indices, _np.reshape(inverse, x.shape), counts)
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import builtins
 import importlib
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from array_api_compat.torch import *
 
 from multimlp.backend import Array
+from multimlp.backends.torch import _sets
 from multimlp.backends.torch import linalg as _linalg
 from multimlp.backends.torch._tracing import is_compiling
 from multimlp.errors import ShapeError
@@ -22,6 +23,7 @@ _compat: Any = importlib.import_module("array_api_compat.torch")  # its types sa
 __array_api_version__ = _compat.__array_api_version__
 __array_namespace_info__ = _compat.__array_namespace_info__
 fft, linalg = _compat.fft, _linalg
+unique_all, unique_counts, unique_inverse, unique_values = (getattr(_sets, name) for name in _sets.__all__)
 
 __all__ = sorted({*_compat.__all__, "__array_namespace_info__", "fft", "linalg"})
 
@@ -125,24 +127,6 @@ def _wide(indices: Array) -> Array:
     if indices.dtype is torch.bool or indices.dtype.is_floating_point or indices.dtype.is_complex:
         return indices  # which torch refuses
     return indices.to(torch.int64)
-
-
-class UniqueAll(NamedTuple):
-    """What `unique_all` returns, by the standard's names."""
-
-    values: Array
-    indices: Array
-    inverse_indices: Array
-    counts: Array
-
-
-def unique_all(x: Array, /) -> UniqueAll:
-    """The distinct elements, where each is first (torch has no such function), which of them each element is, and how often it is there."""
-    values, inverse, counts = torch.unique(x, return_inverse=True, return_counts=True)
-    places = torch.arange(x.numel(), device=x.device)
-    first = torch.full((values.numel(),), x.numel(), device=x.device)
-    first = first.scatter_reduce(0, inverse.reshape(-1), places, "amin")
-    return UniqueAll(values, first, inverse.reshape(x.shape), counts)
 
 
 def may_be_differentiated(x: torch.Tensor) -> bool:

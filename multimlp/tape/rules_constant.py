@@ -16,7 +16,7 @@ _NAMES = """
     all any argmax argmin argsort can_cast ceil count_nonzero empty_like equal finfo floor floor_divide
     greater greater_equal iinfo isdtype isfinite isin isinf isnan less less_equal linalg.matrix_rank
     logical_and logical_not logical_or logical_xor nonzero not_equal ones_like result_type round searchsorted
-    signbit trunc unique_inverse zeros_like
+    signbit trunc zeros_like
 """
 
 

@@ -1,4 +1,4 @@
-"""Derivative rules of selection: ``x[key]``, ``take``, ``take_along_axis``, ``sort``.
+"""Derivative rules of selection: ``x[key]``, ``take``, ``take_along_axis``, ``sort``, ``unique_values`` and its kin.
 
 What is picked more than once receives the sum of its cotangents, by a scatter-add: see ``raw_selection.py``.
 """
@@ -9,9 +9,9 @@ import math
 from typing import Any
 
 from multimlp._typing import Array, Namespace
-from multimlp.tape._array import Wrapped, device_of
-from multimlp.tape.recording import composed, parametric, selecting
-from multimlp.tape.source import Maker
+from multimlp.tape._array import Wrapped, any_wrapped, device_of
+from multimlp.tape.recording import composed, constant, parametric, selecting
+from multimlp.tape.source import Maker, Source
 
 
 def _getitem(xp: Namespace, g: Array, _y: Array, x_like: Array, key: Any) -> Array:
@@ -79,6 +79,33 @@ def _sort(xp: Namespace, x: Array, axis: int = -1, descending: bool = False, sta
     return xp.take_along_axis(x, order, axis=axis)
 
 
+def _unique_all(source: Source, xp: Any) -> Any:
+    """The maker: each distinct value is the first element that has it."""
+    find = constant(source, xp)
+
+    def unique_all(x: Array, /) -> Any:
+        found = find(x)
+        if not any_wrapped((x,)):
+            return found
+        return found._replace(values=xp.take(xp.reshape(x, (-1,)), found.indices))
+
+    return unique_all
+
+
+def _unique_values(xp: Namespace, x: Array, /) -> Array:
+    return xp.unique_all(x).values
+
+
+def _unique_with(source: Source, xp: Any) -> Any:
+    """The maker of those that return values and something of each."""
+    find = constant(source, xp)
+
+    def unique_with(x: Array, /) -> Any:
+        return find(x)._replace(values=xp.unique_all(x).values) if any_wrapped((x,)) else find(x)
+
+    return unique_with
+
+
 def _put(xp: Namespace, g: Array, _y: Array, _x: Array, key: Any, shape: Any) -> Array:
     return g[key]
 
@@ -91,6 +118,10 @@ RULES: dict[str, Maker] = {
     "take": selecting(_take),
     "take_along_axis": selecting(_take_along_axis),
     "sort": composed(_sort),
+    "unique_all": _unique_all,
+    "unique_counts": _unique_with,
+    "unique_inverse": _unique_with,
+    "unique_values": composed(_unique_values),
     "_getitem": selecting(_getitem),
     "_put": parametric(_put),
     "_add_at": selecting(_add_at),
