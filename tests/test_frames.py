@@ -161,3 +161,72 @@ def test_what_is_no_table_of_numbers_is_said():
         Schema.of(np.ones((2, 2)) * 1j)
     with pytest.raises(DataError, match=r"0 feature\(s\)"):
         Schema.of(np.ones((2, 0)))
+
+
+def test_cells_of_every_library_that_are_missing_or_times():
+    """A column as a list, whatever its cells are objects of."""
+    pandas = pytest.importorskip("pandas")
+    day = np.datetime64("1970-01-03", "ns")
+    for items, kind, expected in (
+        ([1, pandas.NA, 2.5], "number", [1, NAN, 2.5]),
+        ([day, np.datetime64("NaT", "ns"), None], "date", [2, NAN, NAN]),
+        ([pandas.Timestamp("1970-01-03"), pandas.NaT, dt.date(1970, 1, 2)], "date", [2, NAN, 1]),
+        ([dt.timedelta(hours=12), np.timedelta64(1, "D"), None], "number", [0.5, 1, NAN]),
+        (
+            [np.timedelta64(1, "D").astype("m8[ns]"), np.timedelta64("NaT", "ns"), pandas.NaT],
+            "number",
+            [1, NAN, NAN],
+        ),
+    ):
+        for table in ({"a": items}, np.asarray([*items, None], dtype=object)[:-1, None]):
+            schema = Schema.of(table)
+            assert schema.columns[0].kind == kind
+            np.testing.assert_array_equal(schema.encode(table).numbers[:, 0], expected)
+    words = Schema.of({"a": ["x", pandas.NA, None, NAN]})
+    assert words.columns[0].categories == ("x",)
+    with pytest.raises(DataError, match=r"mixes numbers \(row 0\) and durations \(row 1\)"):
+        Schema.of({"a": [1, dt.timedelta(1)]})
+    with pytest.raises(DataError, match="beyond the years 1 to 9999"):
+        Schema.of({"a": [dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=5)))]})
+
+
+def test_columns_of_a_mapping_may_be_arrays_and_series_of_any_library():
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("narwhals")
+    torch = pytest.importorskip("torch")
+    numbers = [1.0, NAN, 3.0]
+    for column in (
+        torch.tensor(numbers), pandas.Series(numbers), pandas.Series([1, None, 3], dtype="Int64"),
+        pytest.importorskip("polars").Series([1, None, 3]), np.ma.masked_array([1.0, 9.0, 3.0], [False, True, False]),
+    ):  # fmt: skip
+        schema = Schema.of({"a": column})
+        assert schema.columns[0].kind == "number"
+        np.testing.assert_array_equal(schema.encode({"a": column}).numbers[:, 0], numbers)
+    truth = Schema.of(
+        {"a": pandas.Series([True, None], dtype="boolean"), "c": pandas.Series(["x", None], dtype="category")}
+    )
+    assert [column.kind for column in truth.columns] == ["boolean", "category"]
+    with pytest.raises(ShapeError, match=r"X\['a'\]: expected a column of shape \(n,\), got \(2, 1\)"):
+        Schema.of({"a": np.zeros((2, 1))})
+
+
+def test_numbers_that_are_categories_have_one_name_in_every_form():
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("narwhals")
+    values = [2.0, 10.0, 2.5, 2.0]
+    frames = (
+        pandas.DataFrame({"a": pandas.Categorical(values)}), pandas.DataFrame({"a": values}),
+        {"a": ["2", "10", "2.5", "2"]},
+    )  # fmt: skip
+    schema = Schema.of(frames[1], categorical=["a"])
+    assert schema.columns[0].categories == ("2", "2.5", "10")
+    for frame in frames:
+        assert schema.encode(frame).codes[:, 0].tolist() == [0, 2, 1, 0]
+        assert set(Schema.of(frame, categorical=["a"]).columns[0].categories) == {"2", "2.5", "10"}
+
+
+@pytest.mark.parametrize("later", [["x"], [1], [True], [dt.date(2020, 1, 1)], [None]])
+def test_what_was_missing_throughout_is_of_no_kind(later):
+    schema = Schema.of({"a": [1, 2], "nothing": [None, None]})
+    assert schema.columns[1].categories == ()
+    np.testing.assert_array_equal(schema.encode({"a": [1], "nothing": later}).codes, [[-1]])

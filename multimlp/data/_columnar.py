@@ -61,7 +61,7 @@ def _values(where: Path, series: Any, kind: str | None) -> Any:
         whole = dtype.is_float() and (series.drop_nulls().drop_nans() % 1 == 0).all()
         return (series.fill_nan(None).cast(polars.Int64) if whole else series).cast(polars.String).to_list()
     if dtype == polars.Null:
-        return np.full(len(series), np.nan)
+        return [None] * len(series)
     if dtype.is_numeric() or dtype.is_decimal():
         numbers = series.cast(polars.Float64).to_numpy().astype(np.float64)
         rows = np.flatnonzero(np.isinf(numbers))
