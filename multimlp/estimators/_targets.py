@@ -12,7 +12,7 @@ from multimlp import losses
 from multimlp.backend import Array, array_namespace
 from multimlp.errors import DataError, InputError
 from multimlp.estimators import _sklearn_losses
-from multimlp.estimators._inputs import explained
+from multimlp.estimators._inputs import explained, require_labels
 from multimlp.losses import Loss
 
 
@@ -30,6 +30,7 @@ class Labels:
     """
 
     def __init__(self, y: np.ndarray, classes: Any = None) -> None:
+        require_labels(y)
         with explained("y"):
             check_classification_targets(y)
         kind = type_of_target(y)

@@ -175,8 +175,11 @@ def _preparation(described: Mapping[str, Any], schema: Schema, quantiles: np.nda
         places = parts[name]
         if not all(type(j) is int and 0 <= j < limit for j in places) or len(set(places)) != len(places):
             raise InputError(f"preparation: {name} of {places[:8]} with {limit} columns")
-    if len(parts["fill"]) != len(parts["numbers"]) or not _finite(parts["fill"]):
-        raise InputError("preparation: fill does not fit the numbers")
+    for name in ("fill", "unit"):
+        if len(parts[name]) != len(parts["numbers"]) or not _finite(parts[name]):
+            raise InputError(f"preparation: {name} does not fit the numbers")
+    if not all(unit > 0 and math.isfinite(1 / unit) for unit in parts["unit"]):
+        raise InputError("preparation: a unit that is not above 0")
     sizes = [len(column.categories) for column in schema.categorical]
     return Preparation(
         schema, **parts,
