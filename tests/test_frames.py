@@ -230,3 +230,15 @@ def test_what_was_missing_throughout_is_of_no_kind(later):
     schema = Schema.of({"a": [1, 2], "nothing": [None, None]})
     assert schema.columns[1].categories == ()
     np.testing.assert_array_equal(schema.encode({"a": [1], "nothing": later}).codes, [[-1]])
+
+
+def test_frames_that_are_no_tables_yet_are_said():
+    pandas = pytest.importorskip("pandas")
+    polars = pytest.importorskip("polars")
+    pytest.importorskip("narwhals")
+    with pytest.raises(InputError, match="two columns are called 'a'"):
+        Schema.of(pandas.DataFrame([[1, 2]], columns=["a", "a"]))
+    with pytest.raises(InputError, match=r"collect it first, X.collect\(\)"):
+        Schema.of(polars.DataFrame({"a": [1]}).lazy())
+    with pytest.raises(InputError, match="expected rows that are sequences, got mappings"):
+        Schema.of([{"a": 1}, {"a": 2}])

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 import multimlp as mm
 from multimlp import estimators
@@ -289,3 +290,16 @@ def test_one_row_for_a_chain_with_members_is_refused():
 def test_weights_without_a_direction_are_refused():
     with pytest.raises(InputError, match="kernel_init: weight_norm_dense needs weights that point somewhere"):
         mm.chain(mm.blocks.weight_norm_dense(3, in_features=2, kernel_init="zeros")).init(backend="numpy")
+
+
+@pytest.mark.parametrize("name", REGRESSORS)
+def test_a_network_without_hidden_layers(name):
+    model = clone(REGRESSORS[name]).set_params(hidden_layer_sizes=(), n_epochs=3).fit(X, Y)
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_attributes_before_a_fit_say_so():
+    for name in ("best_epochs_", "loss_curves_", "validation_curves_", "interrupted_", "schema_"):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            getattr(RealMLPRegressor(), name)
+        assert not hasattr(TabMClassifier(), name)

@@ -67,6 +67,10 @@ def read(X: Any) -> dict[str, Values]:
 
 
 def _of_rows(rows: Sequence[Any]) -> np.ndarray:
+    if rows and isinstance(rows[0], Mapping):
+        raise InputError(
+            "X: expected rows that are sequences, got mappings; make a table of them first, such as pandas.DataFrame(X)"
+        )
     found = np.asarray(rows)
     return found if found.dtype.kind in "biuf" else np.asarray(rows, dtype=object)
 
@@ -143,7 +147,14 @@ def _of_frame(X: Any) -> dict[str, Values]:
     try:
         frame = nw.from_native(X, eager_only=True)
     except TypeError:
-        raise refuse("X", "a data frame, an array, a list of rows, or a mapping of columns", X) from None
+        advice = "it is lazy, so collect it first, X.collect()" if hasattr(X, "collect") else ""
+        raise refuse(
+            "X", "a data frame, an array, a list of rows, or a mapping of columns", X, advice
+        ) from None
+    except nw.exceptions.DuplicateError:
+        names = [str(name) for name in X.columns]
+        _check_different(names)
+        raise
     names = [str(name) for name in frame.columns]
     _check_different(names)
     # By get_column: in a frame of pandas a name may be a number, which would be taken for a row.

@@ -377,21 +377,25 @@ class TableEstimator(Saved, BaseEstimator):
     @property
     def best_epochs_(self) -> list[int]:
         """Of each network, from 1."""
+        check_is_fitted(self)
         return [member.fitted.epoch for member in self._members]
 
     @property
     def interrupted_(self) -> bool:
         """Whether Ctrl-C ended the fit early."""
+        check_is_fitted(self)
         return any(member.fitted.interrupted for member in self._members)
 
     @property
     def loss_curves_(self) -> list[list[float]]:
         """Of each network, the training loss after each epoch."""
+        check_is_fitted(self)
         return [member.fitted.losses for member in self._members]
 
     @property
     def validation_curves_(self) -> list[list[float]]:
         """Of each network, the error on the rows held out after each epoch; lower is better."""
+        check_is_fitted(self)
         return [member.fitted.errors for member in self._members]
 
     def to_chain(self, member: int = 0) -> tuple[Any, Any]:

@@ -119,7 +119,7 @@ def optimizer(recipe: Recipe, chain: Chain, learning_rate: float, steps: int) ->
 
     base = optimizers.adamw(**options(1.0, 1.0), beta1=0.9, beta2=0.95, eps=1e-8)
     groups = {"bias": options(0.1, 0.0), "scale": options(6.0, 6.0)}
-    if recipe.mixes:
+    if any(name.endswith(".mix") for name in chain.shapes):
         groups["mix"] = options(0.1, 0.1)
     waves = {name.partition(".frequency")[0] for name in chain.shapes if name.endswith(".frequency")}
     return optimizers.grouped(base, groups | {path: options(0.1, 0.1) for path in waves})
