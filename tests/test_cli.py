@@ -420,7 +420,10 @@ BAD_TRAINING = {
     "unknown activation": (["iris", *FAST, "--activation", "rellu"], "rellu"),
     "unknown optimizer": (["iris", *FAST, "--optimizer", "adm"], "Did you mean 'adam'"),
     "unknown loss": (["iris", *FAST, "--loss", "mee"], "loss: unknown name 'mee'"),
-    "loss of another task": (["diabetes", *FAST, "--loss", "cross_entropy"], "is for classes, and the target holds numbers"),
+    "loss of another task": (
+        ["diabetes", *FAST, "--loss", "cross_entropy"],
+        "is for classes, and the target holds numbers",
+    ),
     "negative width": (["iris", *FAST, "--hidden", "-3"], "hidden"),
     "no batch": (["iris", *FAST, "--batch-size", "0"], "batch_size"),
     "negative epochs": (["iris", "--backend", "numpy", "--epochs", "-1"], "epochs"),

@@ -121,6 +121,7 @@ SCHEMA = Schema.of({"age": [1.0, 2.0], "job": ["a", "b"], "ok": [True, False]})
         (lambda: Schema.of({"a": [1.0, np.inf]}), DataError, "column 'a' holds inf in row 1"),
         (lambda: Schema.of({"a": [1, "x"]}), DataError, r"'a' mixes numbers \(row 0\) and text \(row 1\)"),
         (lambda: Schema.of({"a": [[1], [2]]}), DataError, "'a' holds list in row 0"),
+        (lambda: Schema.of({"a": (i for i in range(3))}), InputError, "a sequence of cells, which can be read again.*make it a list"),
         (lambda: Schema.of({"a": [1], "b": [1, 2]}), ShapeError, "different lengths: 1, 2"),
         (lambda: Schema.of(np.zeros(3)), ShapeError, r"expected shape \(n, columns\), got \(3,\)"),
         (lambda: Schema.of(np.zeros((0, 2))), DataError, "at least one row"),
@@ -242,3 +243,21 @@ def test_frames_that_are_no_tables_yet_are_said():
         Schema.of(polars.DataFrame({"a": [1]}).lazy())
     with pytest.raises(InputError, match="expected rows that are sequences, got mappings"):
         Schema.of([{"a": 1}, {"a": 2}])
+
+
+@pytest.mark.parametrize("unit", ["Y", "M", "D", "h", "s", "ms", "us", "ns"])
+def test_days_of_every_unit_of_time(unit):
+    days = np.asarray(["1969-12-31", "2024-02-01", "NaT"], dtype="M8[D]").astype(f"M8[{unit}]")
+    expected = days.astype("M8[D]").astype(float)
+    expected[2] = NAN
+    np.testing.assert_array_equal(Schema.of({"t": days}).encode({"t": days}).numbers[:, 0], expected)
+    half = np.asarray(["1969-12-31T12:00", "2024-02-01T18:00"], dtype=f"M8[{unit}]")
+    if unit not in "YMD":
+        assert Schema.of({"t": half}).encode({"t": half}).numbers[:, 0].tolist() == [-0.5, 19754.75]
+
+
+def test_dates_beyond_the_range_of_microseconds_are_no_others():
+    far = np.asarray(["300000-01-01", "-300000-01-01", "1970-01-02"], dtype="M8[D]")
+    assert Schema.of({"t": far}).encode({"t": far}).numbers[:, 0].tolist() == far.astype(int).tolist()
+    spans = np.asarray([10**9, -(10**9), 1], dtype="m8[D]")
+    assert Schema.of({"t": spans}).encode({"t": spans}).numbers[:, 0].tolist() == [1e9, -1e9, 1]

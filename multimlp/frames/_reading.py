@@ -82,6 +82,8 @@ def _of_column(name: str, items: Any) -> Values:
         if items.ndim != 1:
             raise ShapeError(f"X[{name!r}]: expected a column of shape (n,), got {items.shape}")
         return _of_array(name, items)
+    if hasattr(items, "__next__"):  # the second reader would find nothing
+        raise refuse(f"X[{name!r}]", "a sequence of cells, which can be read again", items, "make it a list")
     series = _as_series(items)
     if series is not None:
         return _of_series(name, series)
@@ -206,9 +208,11 @@ def _present(series: Any) -> list[Any]:
 
 
 def _days(times: np.ndarray) -> np.ndarray:
-    kind = "datetime64[us]" if times.dtype.kind == "M" else "timedelta64[us]"
-    stamps = times.astype(kind)
-    return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64) / DAY)
+    """Days since 1970, or of a duration; whole days and the rest apart, since microseconds end with the year 294246."""
+    kind = "datetime64" if times.dtype.kind == "M" else "timedelta64"
+    whole = times.astype(f"{kind}[D]")
+    rest = (times - whole.astype(times.dtype)).astype("timedelta64[us]").astype(np.int64) / DAY
+    return np.where(np.isnat(times), np.nan, whole.astype(np.int64) + rest)
 
 
 def _finite(name: str, column: np.ndarray) -> np.ndarray:
