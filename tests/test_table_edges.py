@@ -178,6 +178,18 @@ def test_a_label_that_is_missing_is_refused(make):
             make().fit(np.arange(20.0)[:, None], labels)
 
 
+@pytest.mark.parametrize("make", [RealMLPRegressor, estimators.MLPRegressor])
+def test_text_is_no_target_of_a_regressor(make):
+    with pytest.raises(DataError, match=r"y: expected real numbers, got text.*y.astype\(float\)"):
+        make().fit(X, Y.astype(str))
+
+
+def test_a_class_of_one_row_cannot_be_held_out():
+    model = estimators.MLPClassifier(early_stopping=True)
+    with pytest.raises(DataError, match="validation_fraction: The least populated class"):
+        model.fit(X, np.arange(N) == 0)
+
+
 def test_complex_weights_are_refused():
     for model in (RealMLPRegressor(), estimators.MLPRegressor()):
         with pytest.raises(DataError, match="sample_weight: expected real numbers"):
