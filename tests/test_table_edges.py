@@ -279,6 +279,30 @@ def test_labels_that_cannot_be_written_down_are_said(tmp_path):
         model.save(tmp_path / "m.safetensors")
 
 
+# ---- categories that a network was not trained on
+
+
+@pytest.mark.parametrize("name", REGRESSORS)
+def test_categories_of_rows_held_out_alone_are_none_that_is_known(name, tmp_path):
+    """There are none of a network's own numbers for them but those that it began with."""
+    ort = pytest.importorskip("onnxruntime")
+    kept = {"a": X[:150, 0], "c": [f"c{i % 14}" for i in range(150)]}
+    held = {"a": X[150:, 0], "c": [f"d{i % 5}" for i in range(50)]}
+    both = {"a": X[:, 0], "c": [*kept["c"], *held["c"]]}
+    model = clone(REGRESSORS[name]).set_params(n_epochs=2, categorical_features=["c"], validation_fraction=0)
+    model.fit(both, Y, sample_weight=[1.0] * 150 + [0.0] * 50)
+    expected = model.predict({**held, "c": ["never"] * 50})
+    assert np.array_equal(model.predict(held), expected)
+    assert not np.array_equal(model.predict({**held, "c": ["c1"] * 50}), expected)
+    model.save(tmp_path / "m.safetensors")
+    assert np.array_equal(estimators.load(tmp_path / "m.safetensors").predict(held), expected)
+    session = ort.InferenceSession(
+        estimators.to_onnx(model).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    feeds = {"a": held["a"][:, None], "c": np.asarray(held["c"], dtype=object)[:, None]}
+    np.testing.assert_allclose(session.run(None, feeds)[0], expected, atol=1e-5)
+
+
 # ---- a column of nothing
 
 

@@ -42,6 +42,9 @@ class Preparation:
         Which of the schema's categorical columns.
     one_hot_sizes, embedded_sizes : tuple of int
         How many categories they have.
+    absent : tuple of tuple of int
+        Of each of these columns the categories that no row has which the network is trained on, such as those of rows that are held out:
+        it knows nothing of them.
     ranks : QuantileTransformer, optional
         Makes numbers normal.
     """
@@ -55,6 +58,7 @@ class Preparation:
     one_hot_sizes: tuple[int, ...]
     embedded: tuple[int, ...]
     embedded_sizes: tuple[int, ...]
+    absent: tuple[tuple[int, ...], ...]
     ranks: Any = None
 
     @classmethod
@@ -79,6 +83,7 @@ class Preparation:
         found = cls(
             schema, tuple(used), tuple(fill), tuple(map(_unit, filled.T)), tuple(gaps),
             tuple(few), tuple(sizes[j] for j in few), tuple(many), tuple(sizes[j] for j in many),
+            tuple(_absent(codes[:, j], sizes[j]) for j in (*few, *many)),
         )  # fmt: skip
         if not normal or not used:
             return found
@@ -105,8 +110,25 @@ class Preparation:
             parts.append(counted if normal is None else normal(counted))
         if self.gaps:
             parts.append(xp.astype(xp.isnan(columns(numbers, self.gaps)), xp.float64))
-        parts += [columns(codes, places) for places in (self.one_hot, self.embedded) if places]
+        coded = (*self.one_hot, *self.embedded)
+        if any(self.absent):
+            known = zip(coded, self._known, strict=True)
+            parts += [
+                xp.expand_dims(xp.take(xp.asarray(table), xp.astype(codes[:, j] + 1, xp.int64)), axis=1)
+                for j, table in known
+            ]
+        elif coded:
+            parts.append(columns(codes, coded))
         return xp.concat(parts, axis=1)
+
+    @property
+    def _known(self) -> list[np.ndarray]:
+        """Of each column of codes what stands for -1, 0, 1, ...: -1 for a category that is absent."""
+        sizes = (*self.one_hot_sizes, *self.embedded_sizes)
+        tables = [np.arange(-1.0, size) for size in sizes]
+        for table, absent in zip(tables, self.absent, strict=True):
+            table[np.asarray(absent, dtype=np.int64) + 1] = -1
+        return tables
 
     def _counted(self, filled: Array) -> Array:
         """Numbers from their medians on and in their units: the same to the last bit as the difference alone, which could overflow."""
@@ -179,6 +201,11 @@ def centre_and_scale(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     spread = high - low
     spread = np.where(spread == 0, (features.max(axis=0) - features.min(axis=0)) / 2, spread)
     return centre, np.where(spread == 0, 1.0, spread)
+
+
+def _absent(codes: np.ndarray, size: int) -> tuple[int, ...]:
+    """The codes below a size that are not there."""
+    return tuple(np.setdiff1d(np.arange(size), codes).tolist())
 
 
 def _unit(column: np.ndarray) -> float:

@@ -15,7 +15,7 @@ from multimlp.errors import InputError
 from multimlp.estimators.tabular._target_scale import TargetScale
 from multimlp.files import ESTIMATOR_KEY, FORMAT_VERSION, VERSION_KEY, write_tensors
 
-PREPARED = ("numbers", "fill", "unit", "gaps", "one_hot", "embedded")
+PREPARED = ("numbers", "fill", "unit", "gaps", "one_hot", "embedded", "absent")
 """The fields of a `Preparation` that are written down; the others follow from them and the schema."""
 SCALE = tuple(field.name for field in dataclasses.fields(TargetScale))
 ELSEWHERE = ("backend", "device", "dtype", "callbacks")
