@@ -369,6 +369,43 @@ def test_a_column_of_empty_cells_may_hold_anything_later(tmp_path):
         Features.of(nothing, nothing.encode({"a": [None]}))
 
 
+def test_rows_without_a_target_are_left_out_where_it_is_asked_for(tmp_path, capsys, monkeypatch):
+    polars = pytest.importorskip("polars")
+    monkeypatch.chdir(tmp_path)
+    targets = {
+        "number": ["1.5", "", "2.5", "NA"], "whole": ["9007199254740993", "", "9007199254740992", ""],
+        "text": ["u", "NA", "v", ""], "truth": ["true", "", "false", ""],
+    }  # fmt: skip
+    kinds = {"number": float, "whole": int, "text": str, "truth": lambda cell: cell == "true"}
+    rows = 12
+    for name, cells in targets.items():
+        cells = cells * (rows // 4)
+        (tmp_path / "t.csv").write_text(
+            "\n".join(["a,y", *(f"{i},{cell}" for i, cell in enumerate(cells))]) + "\n"
+        )
+        typed = [None if cell in ("", "NA") else kinds[name](cell) for cell in cells]
+        polars.DataFrame({"a": range(rows), "y": typed}).write_parquet(tmp_path / "t.parquet")
+        for file in ("t.csv", "t.parquet"):
+            with pytest.raises(DataError, match=r"missing in 6 of 12 rows, first in row 2.*--drop-missing"):
+                data.read_frame(file)
+            found = data.read_frame(file, drop_missing=True)
+            assert found.left_out == 6
+            assert np.asarray(found.columns["a"]).tolist() == [0, 2, 4, 6, 8, 10]
+            if name == "number":
+                assert found.y.tolist() == [1.5, 2.5] * 3
+            else:
+                assert len(found.classes) == 2
+                assert found.y.tolist() in ([0, 1] * 3, [1, 0] * 3)
+    options = ["--backend", "numpy", "--epochs", "1", "--no-progress", "--hidden", "4"]
+    for model in ("mlp", "realmlp"):
+        code, _, err = ran(capsys, "train", "t.csv", *options, "--model", model, "--drop-missing")
+        assert (code, err) == (0, "multimlp: left out 6 rows whose target, 'y', is missing\n")
+    assert ran(capsys, "train", "iris", "--drop-missing")[0] == 2
+    (tmp_path / "t.csv").write_text("a,y\n1,\n2,NA\n")
+    with pytest.raises(DataError, match="missing in every row"):
+        data.read_frame("t.csv", drop_missing=True)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 def test_ctrl_c_is_told(people, capsys, monkeypatch):
     @contextlib.contextmanager

@@ -336,7 +336,7 @@ def test_whole_numbers_that_float64_does_not_tell_apart_are_no_categories():
         (RealMLPClassifier, {"a": [1.0] * 10}, [0, 1] * 5, DataError, "every column is constant"),
         (RealMLPClassifier, {"a": range(10)}, [0] * 10, DataError, "two or more classes"),
         (RealMLPClassifier, {"a": range(10)}, [0] * 9, ValueError, "y: expected 10 rows"),
-        (RealMLPRegressor, {"a": range(10)}, ["x"] * 10, DataError, "y: expected numbers"),
+        (RealMLPRegressor, {"a": range(10)}, ["x"] * 10, DataError, "y: expected real numbers, got text"),
         (RealMLPRegressor, {"a": range(10)}, [np.nan] * 10, DataError, "y: expected finite"),
         (lambda: RealMLPClassifier("XX"), {"a": range(10)}, [0, 1] * 5, InputError, "version: expected"),
         (lambda: RealMLPClassifier(n_folds=1), {"a": range(10)}, [0, 1] * 5, InputError, "n_folds: "),
