@@ -16,7 +16,7 @@ from libraries import run as run_on
 
 import multimlp as mm
 from multimlp import blocks, tree
-from multimlp.errors import DTypeError, InputError, MixedBackendsError, ShapeError
+from multimlp.errors import DataError, DTypeError, InputError, MixedBackendsError, ShapeError
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.standard_normal((6, 4))
@@ -445,6 +445,7 @@ def test_several_inputs_by_name(library):
         (lambda: blocks.standardize([1.0], [1.0, 2.0]), ShapeError, "equally many"),
         (lambda: blocks.piecewise_linear([[1.0, 1.0]]), InputError, r"edges\[0\]: "),
         (lambda: blocks.quantile_edges(np.ones((5, 1))), InputError, "column 0 has one value"),
+        (lambda: blocks.quantile_edges(np.asarray([[1.0, 0.0], [2.0, np.nan]])), DataError, "got nan in row 1 of column 1"),
         (lambda: blocks.embedding([], 2), InputError, "categories: "),
         (lambda: blocks.periodic(1, keep=True), InputError, "features: expected 2"),
         (lambda: blocks.get({"name": "dense", "options": {"out_features": 2, "units": 3}}), InputError,

@@ -263,6 +263,9 @@ def test_the_environment_selects_one_backend(capsys, monkeypatch):
     [
         ("diabetes", ["--epochs", "20"], 0.4),
         ("breast_cancer", ["--epochs", "20", "--loss", "binary_cross_entropy"], 0.94),
+        ("breast_cancer", ["--epochs", "20", "--loss", "binary_focal"], 0.94),
+        ("breast_cancer", ["--epochs", "20", "--loss", "hinge"], 0.94),
+        ("digits", ["--epochs", "10", "--loss", "focal"], 0.94),
         ("wine", ["--epochs", "40", "--dropout", "0.2", "--l2", "1e-4", "--activation", "gelu"], 0.94),
         ("iris", ["--epochs", "60", "--hidden", "--optimizer", "sgd", "--learning-rate", "0.1"], 0.9),
     ],
@@ -270,6 +273,38 @@ def test_the_environment_selects_one_backend(capsys, monkeypatch):
 def test_other_tasks_losses_and_options_learn(capsys, name, options, least):
     (run,) = as_json(capsys, "train", name, "--backend", "numpy", *options)["runs"]
     assert run["score"] > least
+
+
+@pytest.mark.parametrize("loss", ["hinge", "binary_focal", "ordinal", "focal"])
+def test_models_of_every_loss_of_classes_predict(capsys, tmp_path, loss):
+    path = tmp_path / "t.csv"
+    values = np.random.default_rng(0).standard_normal((200, 2))
+    ranks = (values[:, 0] > 0).astype(int) + (values[:, 0] > 1) * (loss == "ordinal")
+    lines = [f"{a:.4f},{b:.4f},{label * 10}" for (a, b), label in zip(values, ranks, strict=True)]
+    path.write_text("\n".join(["a,b,y", *lines]) + "\n")
+    options = ["--backend", "numpy", "--epochs", "60", "--loss", loss, "--save", tmp_path / "m.safetensors"]
+    (run,) = as_json(capsys, "train", path, *options)["runs"]
+    assert run["score"] > 0.85
+    found = as_json(capsys, "predict", tmp_path / "m.safetensors", path)
+    assert np.mean(np.asarray(found["predictions"]) == ranks * 10) > 0.85
+    assert set(found["predictions"]) <= set(found["classes"])
+    code, _, err = outcome(capsys, "predict", tmp_path / "m.safetensors", path, "--proba")
+    assert code == (0 if "focal" in loss else 2)
+    assert code == 0 or f"trained with {loss} has no probabilities" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "loss", "words"),
+    [
+        ("iris", "mse", "--loss: mse is for numbers, and the target holds 3 classes; take cross_entropy"),
+        ("iris", "hinge", "--loss: hinge is for two classes, and the target holds 3 classes"),
+        ("iris", "ordinal", "--loss: ordinal is for classes in an order, and text has none"),
+    ],
+)
+def test_losses_of_other_targets_are_refused(capsys, name, loss, words):
+    code, out, err = outcome(capsys, "train", name, *FAST, "--loss", loss)
+    assert (code, out) == (2, "")
+    assert words in err
 
 
 @pytest.mark.parametrize("loss", ["gaussian_nll", "student_nll", "mixture_nll", "quantile"])
@@ -385,7 +420,10 @@ BAD_TRAINING = {
     "unknown activation": (["iris", *FAST, "--activation", "rellu"], "rellu"),
     "unknown optimizer": (["iris", *FAST, "--optimizer", "adm"], "Did you mean 'adam'"),
     "unknown loss": (["iris", *FAST, "--loss", "mee"], "loss: unknown name 'mee'"),
-    "loss of another task": (["diabetes", *FAST, "--loss", "cross_entropy"], "integer class labels"),
+    "loss of another task": (
+        ["diabetes", *FAST, "--loss", "cross_entropy"],
+        "is for classes, and the target holds numbers",
+    ),
     "negative width": (["iris", *FAST, "--hidden", "-3"], "hidden"),
     "no batch": (["iris", *FAST, "--batch-size", "0"], "batch_size"),
     "negative epochs": (["iris", "--backend", "numpy", "--epochs", "-1"], "epochs"),

@@ -121,6 +121,7 @@ SCHEMA = Schema.of({"age": [1.0, 2.0], "job": ["a", "b"], "ok": [True, False]})
         (lambda: Schema.of({"a": [1.0, np.inf]}), DataError, "column 'a' holds inf in row 1"),
         (lambda: Schema.of({"a": [1, "x"]}), DataError, r"'a' mixes numbers \(row 0\) and text \(row 1\)"),
         (lambda: Schema.of({"a": [[1], [2]]}), DataError, "'a' holds list in row 0"),
+        (lambda: Schema.of({"a": (i for i in range(3))}), InputError, "a sequence of cells, which can be read again.*make it a list"),
         (lambda: Schema.of({"a": [1], "b": [1, 2]}), ShapeError, "different lengths: 1, 2"),
         (lambda: Schema.of(np.zeros(3)), ShapeError, r"expected shape \(n, columns\), got \(3,\)"),
         (lambda: Schema.of(np.zeros((0, 2))), DataError, "at least one row"),
@@ -161,3 +162,102 @@ def test_what_is_no_table_of_numbers_is_said():
         Schema.of(np.ones((2, 2)) * 1j)
     with pytest.raises(DataError, match=r"0 feature\(s\)"):
         Schema.of(np.ones((2, 0)))
+
+
+def test_cells_of_every_library_that_are_missing_or_times():
+    """A column as a list, whatever its cells are objects of."""
+    pandas = pytest.importorskip("pandas")
+    day = np.datetime64("1970-01-03", "ns")
+    for items, kind, expected in (
+        ([1, pandas.NA, 2.5], "number", [1, NAN, 2.5]),
+        ([day, np.datetime64("NaT", "ns"), None], "date", [2, NAN, NAN]),
+        ([pandas.Timestamp("1970-01-03"), pandas.NaT, dt.date(1970, 1, 2)], "date", [2, NAN, 1]),
+        ([dt.timedelta(hours=12), np.timedelta64(1, "D"), None], "number", [0.5, 1, NAN]),
+        (
+            [np.timedelta64(1, "D").astype("m8[ns]"), np.timedelta64("NaT", "ns"), pandas.NaT],
+            "number",
+            [1, NAN, NAN],
+        ),
+    ):
+        for table in ({"a": items}, np.asarray([*items, None], dtype=object)[:-1, None]):
+            schema = Schema.of(table)
+            assert schema.columns[0].kind == kind
+            np.testing.assert_array_equal(schema.encode(table).numbers[:, 0], expected)
+    words = Schema.of({"a": ["x", pandas.NA, None, NAN]})
+    assert words.columns[0].categories == ("x",)
+    with pytest.raises(DataError, match=r"mixes numbers \(row 0\) and durations \(row 1\)"):
+        Schema.of({"a": [1, dt.timedelta(1)]})
+    with pytest.raises(DataError, match="beyond the years 1 to 9999"):
+        Schema.of({"a": [dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=5)))]})
+
+
+def test_columns_of_a_mapping_may_be_arrays_and_series_of_any_library():
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("narwhals")
+    torch = pytest.importorskip("torch")
+    numbers = [1.0, NAN, 3.0]
+    for column in (
+        torch.tensor(numbers), pandas.Series(numbers), pandas.Series([1, None, 3], dtype="Int64"),
+        pytest.importorskip("polars").Series([1, None, 3]), np.ma.masked_array([1.0, 9.0, 3.0], [False, True, False]),
+    ):  # fmt: skip
+        schema = Schema.of({"a": column})
+        assert schema.columns[0].kind == "number"
+        np.testing.assert_array_equal(schema.encode({"a": column}).numbers[:, 0], numbers)
+    truth = Schema.of(
+        {"a": pandas.Series([True, None], dtype="boolean"), "c": pandas.Series(["x", None], dtype="category")}
+    )
+    assert [column.kind for column in truth.columns] == ["boolean", "category"]
+    with pytest.raises(ShapeError, match=r"X\['a'\]: expected a column of shape \(n,\), got \(2, 1\)"):
+        Schema.of({"a": np.zeros((2, 1))})
+
+
+def test_numbers_that_are_categories_have_one_name_in_every_form():
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("narwhals")
+    values = [2.0, 10.0, 2.5, 2.0]
+    frames = (
+        pandas.DataFrame({"a": pandas.Categorical(values)}), pandas.DataFrame({"a": values}),
+        {"a": ["2", "10", "2.5", "2"]},
+    )  # fmt: skip
+    schema = Schema.of(frames[1], categorical=["a"])
+    assert schema.columns[0].categories == ("2", "2.5", "10")
+    for frame in frames:
+        assert schema.encode(frame).codes[:, 0].tolist() == [0, 2, 1, 0]
+        assert set(Schema.of(frame, categorical=["a"]).columns[0].categories) == {"2", "2.5", "10"}
+
+
+@pytest.mark.parametrize("later", [["x"], [1], [True], [dt.date(2020, 1, 1)], [None]])
+def test_what_was_missing_throughout_is_of_no_kind(later):
+    schema = Schema.of({"a": [1, 2], "nothing": [None, None]})
+    assert schema.columns[1].categories == ()
+    np.testing.assert_array_equal(schema.encode({"a": [1], "nothing": later}).codes, [[-1]])
+
+
+def test_frames_that_are_no_tables_yet_are_said():
+    pandas = pytest.importorskip("pandas")
+    polars = pytest.importorskip("polars")
+    pytest.importorskip("narwhals")
+    with pytest.raises(InputError, match="two columns are called 'a'"):
+        Schema.of(pandas.DataFrame([[1, 2]], columns=["a", "a"]))
+    with pytest.raises(InputError, match=r"collect it first, X.collect\(\)"):
+        Schema.of(polars.DataFrame({"a": [1]}).lazy())
+    with pytest.raises(InputError, match="expected rows that are sequences, got mappings"):
+        Schema.of([{"a": 1}, {"a": 2}])
+
+
+@pytest.mark.parametrize("unit", ["Y", "M", "D", "h", "s", "ms", "us", "ns"])
+def test_days_of_every_unit_of_time(unit):
+    days = np.asarray(["1969-12-31", "2024-02-01", "NaT"], dtype="M8[D]").astype(f"M8[{unit}]")
+    expected = days.astype("M8[D]").astype(float)
+    expected[2] = NAN
+    np.testing.assert_array_equal(Schema.of({"t": days}).encode({"t": days}).numbers[:, 0], expected)
+    half = np.asarray(["1969-12-31T12:00", "2024-02-01T18:00"], dtype=f"M8[{unit}]")
+    if unit not in "YMD":
+        assert Schema.of({"t": half}).encode({"t": half}).numbers[:, 0].tolist() == [-0.5, 19754.75]
+
+
+def test_dates_beyond_the_range_of_microseconds_are_no_others():
+    far = np.asarray(["300000-01-01", "-300000-01-01", "1970-01-02"], dtype="M8[D]")
+    assert Schema.of({"t": far}).encode({"t": far}).numbers[:, 0].tolist() == far.astype(int).tolist()
+    spans = np.asarray([10**9, -(10**9), 1], dtype="m8[D]")
+    assert Schema.of({"t": spans}).encode({"t": spans}).numbers[:, 0].tolist() == [1e9, -1e9, 1]

@@ -608,6 +608,26 @@ def test_extreme_outputs_have_finite_gradients(library, name):
         assert np.isfinite(got).all(), (name, got)
 
 
+@every_library
+def test_binary_focal_at_infinite_outputs(library):
+    o = np.asarray([[np.inf], [-np.inf], [np.inf], [-np.inf]])
+    t = np.asarray([1.0, 1.0, 0.0, 0.0])
+    for gamma in (0.0, 0.5, 2.0):
+        loss = losses.with_options("binary_focal", gamma=gamma)
+        (values,) = run(library, loss, o, t)
+        assert values.tolist() == [0, np.inf, np.inf, 0]
+        (slopes,) = run(library, loss.gradient, o, t)
+        assert slopes.tolist() == [[0], [-1], [1], [0]]
+
+
+def test_more_ranks_than_half_precision_has_numbers():
+    torch = pytest.importorskip("torch")
+    outputs = torch.zeros((4, 300), dtype=torch.bfloat16)
+    ranks = torch.tensor([256, 257, 258, 299])
+    wide = losses.ordinal.gradient(outputs.to(torch.float32), ranks)
+    assert torch.equal(losses.ordinal.gradient(outputs, ranks) > 0, wide > 0)
+
+
 def test_what_distributions_predict():
     o = np.asarray([[1.0, 2.0, 0.5, -0.5]])
     assert (

@@ -101,6 +101,12 @@ CASES = {
     "accuracy one-hot": (metrics.accuracy, SCORES, np.eye(K)[LABELS], sk.accuracy_score(LABELS, GUESS)),
     "accuracy binary": (metrics.accuracy, LOGITS, BITS, sk.accuracy_score(BITS, DECIDED)),
     "accuracy column": (metrics.accuracy, LOGITS, BITS[:, None], sk.accuracy_score(BITS, DECIDED)),
+    "accuracy of each": (
+        o("accuracy", each=True),
+        VALUES,
+        (TRUTH > 0).astype(float),
+        1 - sk.hamming_loss(TRUTH > 0, VALUES > 0),
+    ),
     "top_k_accuracy 2": (
         o("top_k_accuracy", k=2),
         SCORES,
@@ -133,6 +139,12 @@ CASES = {
     "rmse": (metrics.rmse, VALUES, TRUTH, sk.mean_squared_error(TRUTH, VALUES) ** 0.5),
     "r2": (metrics.r2, VALUES, TRUTH, sk.r2_score(TRUTH, VALUES)),
     "r2 constant": (metrics.r2, MET, CONSTANT, sk.r2_score(CONSTANT, MET)),
+    "r2 equal numbers": (  # whose mean is another number
+        metrics.r2,
+        np.full((N, 2), 0.1) + np.asarray([0.0, 0.25]),
+        np.full((N, 2), 0.1),
+        0.5,
+    ),
     "r2 one column": (metrics.r2, VALUES[:, :1], TRUTH[:, 0], sk.r2_score(TRUTH[:, 0], VALUES[:, 0])),
     "roc_auc": (metrics.roc_auc, LOGITS, BITS, sk.roc_auc_score(BITS, LOGITS[:, 0])),
     "roc_auc ties": (metrics.roc_auc, TIED_LOGITS, BITS[:, None], sk.roc_auc_score(BITS, TIED_LOGITS[:, 0])),
@@ -201,6 +213,9 @@ CASES = {
         sk.log_loss(LABELS, P4, labels=range(K), sample_weight=WEIGHTS),
         WEIGHTS,
     ),
+    "log_loss no weight": (metrics.log_loss, SCORES, LABELS, np.nan, 0 * WEIGHTS),
+    "brier no weight": (metrics.brier, SCORES, LABELS, np.nan, 0 * WEIGHTS),
+    "pinball no weight": (o("pinball", quantiles=LEVELS), QUANTILES, WANTED, np.nan, 0 * WEIGHTS),
     "log_loss impossible": (metrics.log_loss, LOGITS, BITS + 1, np.nan),
     "log_loss none": (o("log_loss", from_logits=False), SCORES, LABELS, np.nan),
     "brier": (metrics.brier, SCORES, LABELS, sk.brier_score_loss(LABELS, P4, labels=range(K))),
@@ -311,6 +326,16 @@ def test_counts_of_many_rows_in_half_precision(name):
     assert abs(float(got) - float(metrics.get(name)(scores.astype(np.float64), labels))) < 1e-3
 
 
+@pytest.mark.parametrize("name", ["pinball", "crps_quantile"])
+def test_weights_of_many_rows_in_half_precision(name):
+    """float16 holds no sum beyond 65504."""
+    forecasts = RNG.standard_normal((5000, 1)).astype(np.float16)
+    targets, weights = RNG.standard_normal(5000), RNG.uniform(50, 150, 5000)
+    got = metrics.get(name)(forecasts, targets, weights)
+    assert got.dtype == np.float16
+    assert abs(float(got) - float(metrics.get(name)(forecasts.astype(np.float64), targets, weights))) < 1e-3
+
+
 @pytest.mark.parametrize("backend", [name for name in TRAINING if name != "paddle"])
 def test_fit_reports_them(backend):
     X, names = RNG.standard_normal((60, 2)), ["roc_auc", "log_loss", "brier", "expected_calibration_error"]
@@ -325,6 +350,22 @@ def test_fit_reports_them(backend):
     expected = (sk.roc_auc_score(y, p[:, 1]), sk.log_loss(y, p), sk.brier_score_loss(y, p[:, 1]))
     assert [found.history[f"val_{n}"][-1] for n in names[:3]] == pytest.approx(expected)
     assert found.history["val_log_loss"] == pytest.approx(found.history["val_loss"])
+
+
+def test_fit_counts_each_of_several_decisions():
+    X = RNG.standard_normal((80, 2))
+    y = np.stack([X[:, 0] > 0, X[:, 1] > 0, X[:, 0] > 1], axis=1).astype(float)
+    mlp = mm.MLP(2, 4, 3)
+    options = {
+        "loss": "binary_cross_entropy",
+        "epochs": 2,
+        "validation": (X, y),
+        "progress": False,
+        "backend": "numpy",
+    }
+    found = mm.fit(mlp, X, y, **options)
+    expected = 1 - sk.hamming_loss(y > 0.5, mm.predict(mlp, found.params, X) > 0)
+    assert found.history["val_accuracy"][-1] == pytest.approx(expected)
 
 
 def test_fit_refuses_targets_that_a_metric_cannot_use_before_it_trains():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import math
+import os
 import random
 import re
+import signal
 import struct
 
 import numpy as np
@@ -142,6 +145,10 @@ def test_features_are_those_of_their_description():
     for change in ({"gaps": [1]}, {"fill": [math.inf]}, {"fill": []}, {"schema": []}):
         with pytest.raises(FileFormatError):
             Features.from_spec({**features.to_spec(), **change})
+    twice = {"b": ["u", "v"], "b = u": [1.0, 2.0]}
+    schema = Schema.of(twice)
+    with pytest.raises(DataError, match="two features would be called 'b = u'"):
+        Features.of(schema, schema.encode(twice))
     many = {"id": [str(i) for i in range(1001)]}
     schema = Schema.of(many)
     with pytest.raises(DataError, match="1001 different texts.*--model realmlp"):
@@ -328,6 +335,104 @@ def test_options_that_cannot_be_followed(people, capsys, case):
     assert {path.name: path.read_bytes() for path in people.iterdir()} == before
 
 
+@pytest.mark.parametrize("model", ["mlp", "realmlp"])
+def test_a_column_whose_only_text_is_in_the_test_part(people, capsys, model):
+    lines = (people / "people.csv").read_text().splitlines()
+    numbered = [f"{line},{i}" for i, line in enumerate(lines[1:])]
+    (people / "people.csv").write_text("\n".join([f"{lines[0]},id", *numbered]) + "\n")
+    _, test = data.read_frame("people.csv").split(None, 0)
+    there = int(test.columns["id"][0])
+    noted = [f"{line},{'late' if i == there else ''}" for i, line in enumerate(lines[1:])]
+    (people / "people.csv").write_text("\n".join([f"{lines[0]},note", *noted]) + "\n")
+    small = ["--backend", "numpy", "--epochs", "2", "--hidden", "8", "--no-progress", "--model", model]
+    code, _, err = ran(capsys, "train", "people.csv", *small, "--save", "m.safetensors")
+    assert (code, err) == (0, "")
+    code, _, err = ran(capsys, "predict", "m.safetensors", "people.csv")
+    assert code == 0
+    assert "the column 'note': 1 rows hold categories that training had not ('late')" in err
+
+
+def test_a_column_of_empty_cells_may_hold_anything_later(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,note,y\n1,,0\n2,NA,1\n3,,0\n")
+    found = data.read_frame(path)
+    assert found.columns["note"] == [None] * 3
+    polars = pytest.importorskip("polars")
+    polars.DataFrame({"a": [1, 2], "note": [None, None], "y": [0, 1]}).write_parquet(tmp_path / "t.parquet")
+    assert data.read_frame(tmp_path / "t.parquet").columns["note"] == [None] * 2
+    path.write_text("a,note\n1,words\n2,3\n")
+    later, _ = data.read_columns(path, Schema.of(found.columns))
+    assert later["note"] == ["words", "3"]
+    path.write_text("a,y\n,0\n,1\n,0\n")
+    nothing = Schema.of(data.read_frame(path).columns)
+    with pytest.raises(DataError, match="no column holds a value"):
+        Features.of(nothing, nothing.encode({"a": [None]}))
+
+
+def test_rows_without_a_target_are_left_out_where_it_is_asked_for(tmp_path, capsys, monkeypatch):
+    polars = pytest.importorskip("polars")
+    monkeypatch.chdir(tmp_path)
+    targets = {
+        "number": ["1.5", "", "2.5", "NA"], "whole": ["9007199254740993", "", "9007199254740992", ""],
+        "text": ["u", "NA", "v", ""], "truth": ["true", "", "false", ""],
+    }  # fmt: skip
+    kinds = {"number": float, "whole": int, "text": str, "truth": lambda cell: cell == "true"}
+    rows = 12
+    for name, cells in targets.items():
+        cells = cells * (rows // 4)
+        (tmp_path / "t.csv").write_text(
+            "\n".join(["a,y", *(f"{i},{cell}" for i, cell in enumerate(cells))]) + "\n"
+        )
+        typed = [None if cell in ("", "NA") else kinds[name](cell) for cell in cells]
+        polars.DataFrame({"a": range(rows), "y": typed}).write_parquet(tmp_path / "t.parquet")
+        for file in ("t.csv", "t.parquet"):
+            with pytest.raises(DataError, match=r"missing in 6 of 12 rows, first in row 2.*--drop-missing"):
+                data.read_frame(file)
+            found = data.read_frame(file, drop_missing=True)
+            assert found.left_out == 6
+            assert np.asarray(found.columns["a"]).tolist() == [0, 2, 4, 6, 8, 10]
+            if name == "number":
+                assert found.y.tolist() == [1.5, 2.5] * 3
+            else:
+                assert len(found.classes) == 2
+                assert found.y.tolist() in ([0, 1] * 3, [1, 0] * 3)
+    options = ["--backend", "numpy", "--epochs", "1", "--no-progress", "--hidden", "4"]
+    for model in ("mlp", "realmlp"):
+        code, _, err = ran(capsys, "train", "t.csv", *options, "--model", model, "--drop-missing")
+        assert (code, err) == (0, "multimlp: left out 6 rows whose target, 'y', is missing\n")
+    assert ran(capsys, "train", "iris", "--drop-missing")[0] == 2
+    (tmp_path / "t.csv").write_text("a,y\n1,\n2,NA\n")
+    with pytest.raises(DataError, match="missing in every row"):
+        data.read_frame("t.csv", drop_missing=True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+def test_ctrl_c_is_told(people, capsys, monkeypatch):
+    @contextlib.contextmanager
+    def shown(args, epochs):
+        yield [lambda run: run.epoch == 2 and os.kill(os.getpid(), signal.SIGINT)]
+
+    monkeypatch.setattr("multimlp.cli.tabular._shown", shown)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code, _, err = ran(
+            capsys, "train", "people.csv", "--model", "realmlp", "--backend", "numpy", "--hidden", "8",
+            "--epochs", "9", "--save", "m.safetensors",
+        )  # fmt: skip
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert code == 130
+    assert "interrupted; saved m.safetensors" in err
+    assert len(estimators.load("m.safetensors").loss_curves_[0]) == 2
+
+
+def test_several_numbers_a_row_are_no_column(people, capsys):
+    fitted("TabMRegressor").save("two.safetensors")
+    code, out, err = ran(capsys, "predict", "two.safetensors", "new.csv")
+    assert (code, out) == (2, "")
+    assert "predicts 2 numbers a row" in err
+
+
 # ---- estimators in files
 
 X = {
@@ -417,6 +522,12 @@ LIES = {
     "a column twice": put("members", 0, "preparation", "numbers", [0, 0]),
     "places that are no numbers": put("members", 0, "preparation", "gaps", [True]),
     "no median": put("members", 0, "preparation", "fill", [1.0]),
+    "a unit less": put("members", 0, "preparation", "unit", [1.0]),
+    "a unit of nothing": put("members", 0, "preparation", "unit", [0.0, 1.0]),
+    "a unit below all": put("members", 0, "preparation", "unit", [5e-324, 1.0]),
+    "categories beyond": put("members", 0, "preparation", "absent", [[2], [], []]),
+    "categories of a column less": put("members", 0, "preparation", "absent", [[]]),
+    "categories that are text": put("members", 0, "preparation", "absent", [["0"], [], []]),
     "an infinite median": put("members", 0, "preparation", "fill", [math.inf, 1.0]),
     "ranks that are not there": put("members", 0, "ranks", False),
     "another temperature": put("members", 0, "after", {"temperature": 0.0}),

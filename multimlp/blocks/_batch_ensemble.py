@@ -43,6 +43,10 @@ class Replicate(Block):
     def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         xp = array_namespace(x)
         shape = tuple(x.shape)
+        if len(shape) < 2:
+            raise ShapeError(
+                f"X: expected rows, (..., n, features), of which each member gets its own, got shape {shape}; one row is X[None, :]"
+            )
         return xp.broadcast_to(xp.expand_dims(x, axis=-3), (*shape[:-2], self.members, *shape[-2:]))
 
 

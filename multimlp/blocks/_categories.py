@@ -9,12 +9,12 @@ from typing import Annotated, Any, TypeAlias
 import numpy as np
 
 from multimlp._lazy import lazy
-from multimlp.backend import Array, array_namespace
+from multimlp.backend import Array, array_namespace, owner
 from multimlp.blocks._arrays import constant
 from multimlp.blocks._block import Block, Count, Parameter, block
 from multimlp.blocks._dense import Initial
 from multimlp.blocks._draws import Draws
-from multimlp.errors import InputError
+from multimlp.errors import DTypeError, InputError
 from multimlp.errors.checks import choice, each, whole
 
 
@@ -27,6 +27,19 @@ def _sizes(where: str, value: Any) -> tuple[int, ...]:
 
 Sizes: TypeAlias = Annotated[Sequence[int], _sizes]
 
+_EXACT = {"bfloat16": 2**8, "float16": 2**11, "float32": 2**24}
+"""Up to where a dtype holds every whole number."""
+
+
+def _require_exact(x: Array, sizes: Sequence[int]) -> None:
+    """`DTypeError` where codes of so many categories would be rounded to each other."""
+    dtype = owner(x).dtype_name(x.dtype)
+    most = _EXACT.get(dtype)
+    if most is not None and max(sizes) > most:
+        raise DTypeError(
+            f"X: a column has {max(sizes)} categories, and {dtype} tells {most} codes apart; compute in a wider dtype, such as float32"
+        )
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Embedding(Block):
@@ -37,6 +50,7 @@ class Embedding(Block):
     categories : sequence of int
         How many there are in each column. Anything but a code 0 .. categories - 1, NaN too, is a category that nothing is known of: it
         becomes zeros, and nothing is learned from it.
+        In 16 bits there are fewer codes: 256 in bfloat16, 2048 in float16; of more categories it is a `DTypeError`.
     features : int
         Length of the vectors.
     table_init : str or callable
@@ -73,6 +87,7 @@ class Embedding(Block):
         return sizes, np.cumsum(sizes, dtype=np.int32) - sizes
 
     def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
+        _require_exact(x, self.categories)
         xp = array_namespace(x)
         sizes, before = self._ends
         known = xp.logical_and(x >= 0, x < constant(x, sizes))  # NaN is neither
@@ -129,6 +144,7 @@ class OneHot(Block):
         return len(self._outputs[0])
 
     def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
+        _require_exact(x, self.categories)
         xp = array_namespace(x)
         columns, plus, minus = self._outputs
         codes = xp.take(x, constant(x, columns, xp.int32), axis=-1)

@@ -140,7 +140,10 @@ class WeightNormDense(Block):
 
     def initial(self, seed: int, path: Any) -> Tree:
         drawn = super().initial(seed, path)
-        return drawn | {"length": np.linalg.norm(drawn["direction"], axis=0)}
+        length = np.linalg.norm(drawn["direction"], axis=0)
+        if not np.all(length > 0):
+            raise InputError("kernel_init: weight_norm_dense needs weights that point somewhere, got zeros")
+        return drawn | {"length": length}
 
     def width(self, features: int | None) -> int:
         return self.out_features

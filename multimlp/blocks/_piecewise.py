@@ -18,7 +18,7 @@ from multimlp.blocks._block import Block, Parameter, block
 from multimlp.blocks._dense import OptionalRule
 from multimlp.blocks._draws import Draws
 from multimlp.blocks._each_feature import each_feature, of_rows, side_by_side
-from multimlp.errors import InputError
+from multimlp.errors import DataError, InputError
 from multimlp.errors.checks import check_items, check_whole, each, number, optional, whole
 
 
@@ -151,6 +151,8 @@ def quantile_edges(X: Any, bins: int = 48) -> tuple[tuple[float, ...], ...]:
     ------
     InputError
         For a feature of one value alone.
+    DataError
+        For NaN and infinities.
 
     Examples
     --------
@@ -163,6 +165,9 @@ def quantile_edges(X: Any, bins: int = 48) -> tuple[tuple[float, ...], ...]:
     columns = np.asarray(host_values(X, "X"), dtype=np.float64)
     if columns.ndim != 2 or not columns.size:
         raise InputError(f"X: expected shape (n, features), got {columns.shape}")
+    if not np.isfinite(columns).all():
+        row, j = np.argwhere(~np.isfinite(columns))[0]
+        raise DataError(f"X: expected finite numbers, got {columns[row, j]} in row {row} of column {j}")
     quantiles = np.quantile(columns, np.linspace(0, 1, count + 1), axis=0)
     found = tuple(tuple(float(edge) for edge in np.unique(column)) for column in quantiles.T)
     for j, edges in enumerate(found):

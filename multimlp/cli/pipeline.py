@@ -43,7 +43,8 @@ class Pipeline:
 
     @classmethod
     def fit(cls, train: Dataset, loss: losses.Loss, table: Features | None = None) -> Pipeline:
-        """Measured on the training part; the pixels of an image share one mean and scale."""
+        """Measured on the training part; the pixels of an image share one mean and scale. `InputError` for a loss of other targets."""
+        _check_loss(loss, train)
         by_scale = loss.activation_function is None or loss.parts is not None
         scaled = train.task == "regression" and by_scale
         return cls(
@@ -58,12 +59,13 @@ class Pipeline:
 
     @property
     def out_features(self) -> int:
-        """What the loss takes for one target in regression, one output for a binary loss, else one a class."""
+        """What the loss takes for one target in regression; one output where it decides between two classes; one less than classes where
+        it looks at their order; else one a class."""
         if self.classes is None:
             return self.loss.outputs_for(1)
-        if self.loss.name == "binary_cross_entropy" and len(self.classes) == 2:
+        if self.loss.decides in ("binary", "sign") and len(self.classes) == 2:
             return 1
-        return len(self.classes)
+        return len(self.classes) - (self.loss.decides == "rank")
 
     @property
     def metric(self) -> str:
@@ -89,9 +91,13 @@ class Pipeline:
             float(1 - np.sum((decided - y) ** 2) / np.sum((y - y.mean()) ** 2)) if np.ptp(y) else float("nan")
         )
 
+    @property
+    def _has_probabilities(self) -> bool:
+        return bool(self.classes and self.loss.activation_function and self.loss.decides != "rank")
+
     def require_probabilities(self) -> None:
         """`InputError` if the outputs do not become probabilities of classes."""
-        if self.classes is None or self.loss.activation_function is None:
+        if not self._has_probabilities:
             raise InputError(
                 f"--proba: a model for {self.task} trained with {self.loss.name} has no probabilities"
             )
@@ -110,7 +116,7 @@ class Pipeline:
                 decided = decided * float(self.targets.scale[0]) + float(self.targets.mean[0])
             return {"prediction": decided}
         label = xp.take(xp.asarray(np.asarray(self.classes)), xp.astype(decided, xp.int64), axis=0)
-        if self.loss.activation_function is None:
+        if not self._has_probabilities:
             return {"label": label}
         return {"label": label, "probabilities": self.probabilities(outputs)}
 
@@ -166,7 +172,7 @@ class Pipeline:
             raise InputError(
                 f"classes: {self.task} with {'no' if self.classes is None else 'a list of'} classes"
             )
-        if self.classes is not None and self.loss.decides not in ("class", "binary"):
+        if self.classes is not None and self.loss.decides is None:
             raise InputError(f"loss: {self.loss.name} does not decide between classes")
         if self.targets is not None and (self.classes is not None or len(self.targets.mean) != 1):
             raise InputError(
@@ -178,6 +184,26 @@ class Pipeline:
             raise InputError(
                 f"classes: the network has {outputs} outputs, {self.task} of these classes with {self.loss.name} has {self.out_features}"
             )
+
+
+def _check_loss(loss: losses.Loss, train: Dataset) -> None:
+    """`InputError` for a loss of numbers where there are classes, or the other way round, or of fewer or other classes."""
+    if train.classes is None:
+        if loss.decides is not None:
+            raise InputError(
+                f"--loss: {loss.name} is for classes, and the target holds numbers; take mse, huber, ..., or say --task classification"
+            )
+        return
+    several = len(train.classes) > 2
+    if loss.decides is None or (several and loss.decides in ("binary", "sign")):
+        what = "numbers" if loss.decides is None else "two classes"
+        raise InputError(
+            f"--loss: {loss.name} is for {what}, and the target holds {len(train.classes)} classes; take cross_entropy or focal"
+        )
+    if loss.decides == "rank" and any(isinstance(label, str) for label in train.classes):
+        raise InputError(
+            f"--loss: {loss.name} is for classes in an order, and text has none; number the classes, or take cross_entropy"
+        )
 
 
 _KEYS = ("task", "feature_names", "classes", "loss", "inputs", "targets")

@@ -164,6 +164,11 @@ def _of_estimator(args: argparse.Namespace) -> _Found:
 
     model = estimators.load(args.model, args.backend, args.device, args.dtype)
     classes = getattr(model, "classes_", None)
+    if getattr(model, "n_outputs_", 1) > 1:
+        raise InputError(
+            f"model: {args.model!r} predicts {model.n_outputs_} numbers a row, and a file of predictions has a column for one; read it in "
+            "Python, multimlp.estimators.load, and call predict"
+        )
     if args.proba and classes is None:
         raise InputError("--proba: a model for regression has no probabilities")
     if args.interval is not None:

@@ -32,6 +32,11 @@ def add_table_arguments(group: Any) -> None:
         metavar="COLUMN",
         help="columns of categories, even if they look like numbers",
     )
+    group.add_argument(
+        "--drop-missing",
+        action="store_true",
+        help="leave out rows whose target is missing (default: an error)",
+    )
 
 
 def add_validation_arguments(group: Any) -> None:
@@ -99,7 +104,11 @@ def check_options(args: argparse.Namespace) -> None:
             )
     if is_table(args):
         return
-    for name, given in (("--drop", args.drop), ("--categorical", args.categorical)):
+    for name, given in (
+        ("--drop", args.drop),
+        ("--categorical", args.categorical),
+        ("--drop-missing", args.drop_missing),
+    ):
         if given:
             raise InputError(
                 f"{name}: is for files with named columns (.csv, .parquet, ...), not for {args.data!r}; leave it out"
@@ -112,7 +121,9 @@ def check_options(args: argparse.Namespace) -> None:
 
 def read(args: argparse.Namespace) -> tuple[Frame, Frame]:
     """The training and the test part of the file."""
-    frame = data.read_frame(args.data, args.target, args.task, args.drop, args.categorical)
+    frame = data.read_frame(args.data, args.target, args.task, args.drop, args.categorical, args.drop_missing)
+    if frame.left_out:
+        note(f"left out {frame.left_out} rows whose target, {frame.target!r}, is missing")
     _remark(frame)
     return frame.split(args.test_size, args.seed)
 

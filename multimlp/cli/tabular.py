@@ -13,8 +13,8 @@ import numpy as np
 
 from multimlp import callbacks, estimators, files
 from multimlp._terminal import print_table, print_text, progress
-from multimlp.cli import card, tables
-from multimlp.cli.common import print_json
+from multimlp.cli import INTERRUPTED, card, tables
+from multimlp.cli.common import note, print_json
 from multimlp.cli.curve import check_plot, draw_curves
 from multimlp.data import Frame
 from multimlp.errors import InputError
@@ -90,7 +90,9 @@ def run(args: argparse.Namespace) -> int:
         print_json(found)
     else:
         _print_report(found, metric)
-    return 0
+    if estimator.interrupted_:
+        note(f"interrupted; {'nothing was saved' if args.save is None else f'saved {args.save}'}")
+    return INTERRUPTED if estimator.interrupted_ else 0
 
 
 def _check(args: argparse.Namespace) -> None:

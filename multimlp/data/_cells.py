@@ -79,9 +79,12 @@ class Cells:
             self._numbers.append(np.asarray([values[cell] for cell in cells], dtype=np.float64))
 
     def values(self) -> Any:
-        """float64 with NaN, datetime64 with NaT, or a list of text or of truth values with None."""
+        """float64 with NaN, datetime64 with NaT, or a list of text or of truth values with None; of nothing at all a list of None."""
         if self._numbers is not None:
-            return self._finite(np.concatenate(self._numbers))
+            numbers = np.concatenate(self._numbers)
+            if self._kind is None and np.isnan(numbers).all():  # of any kind
+                return [None] * len(numbers)
+            return self._finite(numbers)
         if self._kind == "category":
             return self._categories()
         distinct = dict.fromkeys(self._cells)
@@ -167,8 +170,8 @@ def _moment(cell: str) -> np.datetime64 | None:
         return None
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        if found.tzinfo is not None:
+            found = found.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
         return None
-    if found.tzinfo is not None:
-        found = found.astimezone(UTC).replace(tzinfo=None)
     return np.datetime64(found, "us")

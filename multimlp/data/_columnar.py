@@ -20,7 +20,8 @@ Choose = Callable[[list[str]], tuple[list[str], str | None]]
 def read_columnar(
     where: Path, choose: Choose, kinds: Mapping[str, str]
 ) -> tuple[dict[str, Any], np.ndarray | None]:
-    """The columns that ``choose(header)`` names, as `multimlp.data.Frame` has them, and the values of the one besides."""
+    """The columns that ``choose(header)`` names, as `multimlp.data.Frame` has them, and the values of the one besides: numbers, or objects
+    with None."""
     try:
         import polars
     except ImportError:
@@ -41,16 +42,11 @@ def read_columnar(
     target = None
     if extra is not None:
         found = _values(where, frame[extra], None)
-        if isinstance(found, list) and None in found:
-            raise DataError(f"{where}: the target in row {found.index(None) + 1} is missing; drop such rows")
-        target = found if isinstance(found, np.ndarray) else np.asarray(found, dtype=_dtype(found))
-        if frame[extra].dtype.is_integer():
-            target = frame[extra].to_numpy()
+        if frame[extra].dtype.is_integer():  # of which floats do not hold all
+            gaps = frame[extra].null_count() > 0
+            found = frame[extra].to_list() if gaps else frame[extra].to_numpy()
+        target = found if isinstance(found, np.ndarray) else np.asarray(found, dtype=object)
     return columns, target
-
-
-def _dtype(found: list[Any]) -> Any:
-    return np.bool_ if all(isinstance(item, bool) for item in found) else object
 
 
 def _values(where: Path, series: Any, kind: str | None) -> Any:
@@ -61,7 +57,7 @@ def _values(where: Path, series: Any, kind: str | None) -> Any:
         whole = dtype.is_float() and (series.drop_nulls().drop_nans() % 1 == 0).all()
         return (series.fill_nan(None).cast(polars.Int64) if whole else series).cast(polars.String).to_list()
     if dtype == polars.Null:
-        return np.full(len(series), np.nan)
+        return [None] * len(series)
     if dtype.is_numeric() or dtype.is_decimal():
         numbers = series.cast(polars.Float64).to_numpy().astype(np.float64)
         rows = np.flatnonzero(np.isinf(numbers))

@@ -12,13 +12,13 @@ import numpy as np
 
 from multimlp.data._cells import Cells, numbers_with_points
 from multimlp.data._columnar import COLUMNAR, Choose, read_columnar
-from multimlp.data._csv import blocks_of, header_of, opened_csv
+from multimlp.data._csv import blocks_of, header_of, is_missing, opened_csv
 from multimlp.data._dataset import Dataset, check_features
 from multimlp.data._split import rows_of_parts
 from multimlp.data._tables import CSV, check_file, hint, listed, target_column, target_values
 from multimlp.data._targets import encode
 from multimlp.errors import DataError, InputError
-from multimlp.errors.checks import check_names
+from multimlp.errors.checks import check_names, flag
 from multimlp.frames import Schema
 
 _SUFFIXES = (*CSV, *COLUMNAR)
@@ -40,6 +40,8 @@ class Frame:
     target : str
         The name of the column that ``y`` comes from.
     description : str
+    left_out : int
+        How many rows of the file were left out, since their target is missing.
     """
 
     columns: dict[str, Any]
@@ -48,6 +50,7 @@ class Frame:
     task: str
     target: str
     description: str
+    left_out: int = 0
 
     def __len__(self) -> int:
         return len(self.y)
@@ -86,6 +89,7 @@ def read_frame(
     task: str | None = None,
     drop: Sequence[str] = (),
     categorical: Sequence[str] = (),
+    drop_missing: bool = False,
 ) -> Frame:
     """A table from a file.
 
@@ -102,6 +106,8 @@ def read_frame(
         Columns that are left out.
     categorical : sequence of str
         Columns whose cells are categories, whatever they look like: ``007`` is not ``7`` then.
+    drop_missing : bool
+        Whether rows are left out whose target is missing; else one is an error.
 
     Returns
     -------
@@ -147,14 +153,39 @@ def read_frame(
         return kept, chosen
 
     predicted: list[str] = []
+    skip = flag("drop_missing", drop_missing)
     columns, cells = _read(where, choose, kinds, {})
+    kept = _with_target(str(where), cells, skip)
+    left_out = len(cells) - len(kept)
+    if left_out:
+        columns = {name: _taken(values, kept) for name, values in columns.items()}
+        cells = _taken(cells, kept)
+    if isinstance(cells, np.ndarray) and cells.dtype == object and not isinstance(cells[0], str):
+        cells = np.asarray(cells.tolist())  # truth values or whole numbers, of which none is missing now
     given = cells if isinstance(cells, np.ndarray) else target_values(str(where), cells, task)
     y, classes, found = encode(str(where), given, task)
     if len(y) < 2:
         raise DataError(
             f"{where}: there is only one row; at least two are needed, one to train and one to test"
         )
-    return Frame(columns, y, classes, found, predicted[0], where.name)
+    return Frame(columns, y, classes, found, predicted[0], where.name, left_out)
+
+
+def _with_target(where: str, cells: Any, skip: bool) -> np.ndarray:
+    """The rows whose target is there; `DataError` for others unless they are to be skipped, and where there is none."""
+    if isinstance(cells, np.ndarray) and cells.dtype != object:
+        gone = np.isnan(cells) if cells.dtype.kind == "f" else np.zeros(len(cells), dtype=bool)
+    else:
+        gone = np.asarray([cell is None or (isinstance(cell, str) and is_missing(cell)) for cell in cells])
+    if gone.any() and not skip:
+        first = int(np.argmax(gone))
+        raise DataError(
+            f"{where}: the target is missing in {int(gone.sum())} of {len(gone)} rows, first in row {first + 1} ({str(cells[first])!r}); "
+            "leave such rows out with drop_missing=True (--drop-missing), or give a class of that name another one"
+        )
+    if gone.all():
+        raise DataError(f"{where}: the target is missing in every row")
+    return np.flatnonzero(~gone)
 
 
 def read_columns(path: str | os.PathLike[str], schema: Schema) -> tuple[dict[str, Any], list[str]]:

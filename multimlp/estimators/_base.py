@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from multimlp import regularizers, tree
 from multimlp.backend import Array, Target, array_namespace, owner, select
@@ -308,13 +308,7 @@ class BaseMLP(BaseEstimator):
         if labels.ndim == 2 and labels.shape[1] == 1:
             labels = column_or_1d(labels, warn=True)
         self._learn_targets(labels, first, classes)
-        weights = None
-        if sample_weight is not None:
-            with _inputs.explained("sample_weight"):
-                given = _inputs.to_host(sample_weight, "sample_weight")
-                if np.asarray(given).dtype.kind == "c":
-                    raise DataError("sample_weight: expected real numbers, got complex ones")
-                weights = _check_sample_weight(given, np.empty((len(labels), 1)), ensure_non_negative=True)
+        weights = _inputs.check_weights(sample_weight, len(labels))
         weights, targets = self._weighted(labels, weights), self._encode(labels)
         if weights is not None and not np.all(weights > 0):
             kept = np.flatnonzero(weights > 0)

@@ -11,10 +11,11 @@ import numpy as np
 from scipy import sparse
 from sklearn import get_config
 from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from multimlp.backend import Array, Backend, owner, owner_of_type, unmasked
 from multimlp.errors import DataError, DTypeError, MultimlpError, ShapeError
+from multimlp.frames import is_missing
 from multimlp.training import all_finite
 
 FLOATS = (np.float64, np.float32)
@@ -87,8 +88,10 @@ def check_inputs(estimator: Any, X: Any, reset: bool) -> Array:
 
 
 def check_pair(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) -> tuple[Array, np.ndarray]:
-    """As `check_inputs`, with targets as a NumPy array of shape (n,) or (n, k)."""
+    """As `check_inputs`, with targets as a NumPy array of shape (n,) or (n, k), dense too."""
     y = to_host(y, "y")
+    if not numeric:
+        require_labels(y)
     if origin_of(X).backend is not None:
         inputs = _check_foreign(estimator, X, reset)
         with explained("y"):
@@ -106,7 +109,37 @@ def check_pair(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) -> tu
             y_numeric=numeric,
             reset=reset,
         )
-    return _dense(inputs), targets
+    return _dense(inputs), _dense(targets)
+
+
+def require_labels(y: Any) -> None:
+    """`DataError` where a label is missing, which would be a class, or could not be put in order."""
+    labels = None if sparse.issparse(y) else y if isinstance(y, np.ndarray) else _as_objects(y)
+    if labels is None or labels.dtype.kind != "O" or labels.ndim != 1:
+        return
+    gone = np.flatnonzero([is_missing(label) for label in labels])
+    if len(gone):
+        raise DataError(
+            f"y: the label in row {gone[0]} is missing, {labels[gone[0]]!r}; leave such rows out ({len(gone)} of {len(labels)})"
+        )
+
+
+def _as_objects(y: Any) -> np.ndarray | None:
+    try:
+        return np.asarray(y)
+    except (TypeError, ValueError):  # rows of several lengths, of which others complain
+        return None
+
+
+def check_weights(sample_weight: Any, rows: int) -> np.ndarray | None:
+    """One weight a row, a NumPy array, or None for none; `DataError` for negative ones and for what is no real number."""
+    if sample_weight is None:
+        return None
+    with explained("sample_weight"):
+        given = to_host(sample_weight, "sample_weight")
+        if np.asarray(given).dtype.kind == "c":
+            raise DataError("sample_weight: expected real numbers, got complex ones")
+        return np.asarray(_check_sample_weight(given, np.empty((rows, 1)), ensure_non_negative=True))
 
 
 @contextlib.contextmanager

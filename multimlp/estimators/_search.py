@@ -14,13 +14,13 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import ParameterGrid, ParameterSampler, check_cv
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from multimlp.errors import DataError, InputError
 from multimlp.errors.checks import refuse
 from multimlp.estimators._base import store
 from multimlp.estimators._classifier import MLPClassifier
-from multimlp.estimators._inputs import explained, to_host
+from multimlp.estimators._inputs import check_weights
 from multimlp.estimators._members import Fitting, why_alone
 from multimlp.estimators._regressor import MLPRegressor
 from multimlp.estimators._search_checkpoint import SearchCheckpoint, settings_of
@@ -150,10 +150,7 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
         candidates = self._candidates()
         splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = list(splitter.split(X, y, groups))
-        weights = None
-        if sample_weight is not None:
-            with explained("sample_weight"):
-                weights = _check_sample_weight(to_host(sample_weight, "sample_weight"), np.empty((len(y), 1)))
+        weights = check_weights(sample_weight, len(y))
         scorer = check_scoring(
             self.estimator, scoring=self.scoring, raise_exc=isinstance(self.error_score, str)
         )

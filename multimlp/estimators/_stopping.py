@@ -101,12 +101,13 @@ Rows = tuple[Array, np.ndarray, np.ndarray | None]
 def split(estimator: Any, rows: Rows, seed: int) -> tuple[Rows, Rows]:
     """The rows to train on and those held out: ``validation_fraction`` of them, drawn by the seed."""
     X, y, weights = rows
-    kept, held = train_test_split(
-        np.arange(len(y)),
-        test_size=estimator.validation_fraction,
-        random_state=seed,
-        stratify=estimator._strata(y),
-    )
+    with _inputs.explained("validation_fraction"):
+        kept, held = train_test_split(
+            np.arange(len(y)),
+            test_size=estimator.validation_fraction,
+            random_state=seed,
+            stratify=estimator._strata(y),
+        )
     if len(held) < 2:
         raise InputError(
             "validation_fraction: The validation set is too small. Increase "

@@ -12,7 +12,7 @@ from multimlp import losses
 from multimlp.backend import Array, array_namespace
 from multimlp.errors import DataError, InputError
 from multimlp.estimators import _sklearn_losses
-from multimlp.estimators._inputs import explained
+from multimlp.estimators._inputs import explained, require_labels
 from multimlp.losses import Loss
 
 
@@ -30,6 +30,7 @@ class Labels:
     """
 
     def __init__(self, y: np.ndarray, classes: Any = None) -> None:
+        require_labels(y)
         with explained("y"):
             check_classification_targets(y)
         kind = type_of_target(y)
@@ -130,13 +131,24 @@ class Labels:
         return self.classes[targets] if targets.ndim == 1 else self.decode(targets, 0.5)
 
 
+_UNITS = "make them numbers in a unit of your choice"
+_TEXT = "text", "if it spells numbers, convert it, y.astype(float)"
+_NO_NUMBERS = {
+    "M": ("dates or times", _UNITS),
+    "m": ("durations", _UNITS),
+    "c": ("complex numbers", _UNITS),
+    "U": _TEXT,
+    "S": _TEXT,
+    "T": _TEXT,
+}
+
+
 def require_numbers(where: str, y: np.ndarray) -> None:
-    """`DataError` for targets that would become numbers without being any: dates, which count as so many of some unit, and complex ones."""
-    kind = {"M": "dates or times", "m": "durations", "c": "complex numbers"}.get(y.dtype.kind)
-    if kind is not None:
-        raise DataError(
-            f"{where}: expected real numbers, got {kind} ({y.dtype}); make them numbers in a unit of your choice"
-        )
+    """`DataError` for targets that would become numbers without being any: dates, which count as so many of some unit, and text."""
+    found = _NO_NUMBERS.get(y.dtype.kind)
+    if found is not None:
+        what, advice = found
+        raise DataError(f"{where}: expected real numbers, got {what} ({y.dtype}); {advice}")
 
 
 def class_weights(given: Any, y: np.ndarray) -> np.ndarray:

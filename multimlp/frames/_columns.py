@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from multimlp.errors import DataError, FileFormatError
-from multimlp.frames._reading import Values
+from multimlp.frames._reading import Values, number_text
 
 KINDS = ("number", "date", "boolean", "category")
 """What a column can be."""
@@ -89,13 +89,20 @@ class Column:
     def _items(self, column: Values) -> list[Any]:
         """The categories of the rows, None where one is missing."""
         if column.kind in ("number", "date"):
+            if self.kind == "category" and len(_there(column)) and self.categories and not self._has_numbers:
+                raise self._other(column)
             if self.kind == "boolean" and not np.isin(_there(column), (0.0, 1.0)).all():
                 raise self._other(column)
             items = _as_text(np.asarray(column.values))
             return [None if i is None else str(i == "1") for i in items] if self.kind == "boolean" else items
-        if {column.kind, self.kind} == {"boolean", "category"} and _there(column):
+        if {column.kind, self.kind} == {"boolean", "category"} and self.categories and _there(column):
             raise self._other(column)
         return [None if item is None else _text(item) for item in column.values]
+
+    @property
+    def _has_numbers(self) -> bool:
+        """Whether some categories are numbers, so that a column of numbers may hold them."""
+        return any(_is_number(category) for category in self.categories)
 
     def _other(self, column: Values) -> DataError:
         return DataError(
@@ -136,8 +143,16 @@ def _there(column: Values) -> Any:
     return [item for item in column.values if item is not None]
 
 
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _as_text(values: np.ndarray) -> list[str | None]:
-    return [None if np.isnan(v) else str(int(v)) if float(v).is_integer() else repr(float(v)) for v in values]
+    return [None if np.isnan(v) else number_text(v) for v in values]
 
 
 def _text(item: Any) -> str:

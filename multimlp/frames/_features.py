@@ -52,8 +52,10 @@ class Features:
         Raises
         ------
         DataError
-            For a column of more than `MOST_CATEGORIES` categories.
+            For a column of more than `MOST_CATEGORIES` categories; for a table without a value; where two features would have one name.
         """
+        if not schema.numeric and not any(column.categories for column in schema.categorical):
+            raise DataError("X: no column holds a value, so there is nothing to learn from")
         for column in schema.categorical:
             if len(column.categories) > MOST_CATEGORIES:
                 raise DataError(
@@ -66,7 +68,13 @@ class Features:
             for column, gone in zip(table.numbers.T, missing.T, strict=True)
         ]
         gaps = [j for j, gone in enumerate(missing.T) if gone.any()]
-        return cls(schema, tuple(fill), tuple(gaps))
+        found = cls(schema, tuple(fill), tuple(gaps))
+        seen: set[str] = set()
+        for name in found.names:
+            if name in seen:
+                raise DataError(f"X: two features would be called {name!r}; rename a column")
+            seen.add(name)
+        return found
 
     @property
     def names(self) -> tuple[str, ...]:

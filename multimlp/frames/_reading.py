@@ -67,14 +67,42 @@ def read(X: Any) -> dict[str, Values]:
 
 
 def _of_rows(rows: Sequence[Any]) -> np.ndarray:
+    if rows and isinstance(rows[0], Mapping):
+        raise InputError(
+            "X: expected rows that are sequences, got mappings; make a table of them first, such as pandas.DataFrame(X)"
+        )
     found = np.asarray(rows)
     return found if found.dtype.kind in "biuf" else np.asarray(rows, dtype=object)
 
 
 def _of_column(name: str, items: Any) -> Values:
-    if isinstance(items, np.ndarray) and items.ndim == 1:
+    if is_array(items) and not isinstance(items, np.ndarray):
+        items = owner(items).to_numpy(items)
+    if isinstance(items, np.ndarray):
+        if items.ndim != 1:
+            raise ShapeError(f"X[{name!r}]: expected a column of shape (n,), got {items.shape}")
         return _of_array(name, items)
+    if hasattr(items, "__next__"):  # the second reader would find nothing
+        raise refuse(f"X[{name!r}]", "a sequence of cells, which can be read again", items, "make it a list")
+    series = _as_series(items)
+    if series is not None:
+        return _of_series(name, series)
     return _of_items(name, check_items(f"X[{name!r}]", items, "of cells"))
+
+
+def _as_series(items: Any) -> Any:
+    """A column of a data frame of any library as narwhals has it; None for anything else."""
+    if not hasattr(items, "to_list") and not hasattr(items, "__array__"):
+        return None
+    try:
+        import narwhals as nw
+    except ImportError:
+        return None
+    return (
+        found
+        if isinstance(found := nw.from_native(items, series_only=True, pass_through=True), nw.Series)
+        else None
+    )
 
 
 def _of_array(name: str, column: np.ndarray) -> Values:
@@ -121,7 +149,14 @@ def _of_frame(X: Any) -> dict[str, Values]:
     try:
         frame = nw.from_native(X, eager_only=True)
     except TypeError:
-        raise refuse("X", "a data frame, an array, a list of rows, or a mapping of columns", X) from None
+        advice = "it is lazy, so collect it first, X.collect()" if hasattr(X, "collect") else ""
+        raise refuse(
+            "X", "a data frame, an array, a list of rows, or a mapping of columns", X, advice
+        ) from None
+    except nw.exceptions.DuplicateError:
+        names = [str(name) for name in X.columns]
+        _check_different(names)
+        raise
     names = [str(name) for name in frame.columns]
     _check_different(names)
     # By get_column: in a frame of pandas a name may be a number, which would be taken for a row.
@@ -144,12 +179,24 @@ def _of_series(name: str, series: Any) -> Values:
     if dtype in (nw.Datetime, nw.Date):
         return Values("date", _days(series.cast(nw.Datetime("us")).to_numpy()))
     if dtype in (nw.String, nw.Categorical, nw.Enum):
-        return Values("category", [None if item is None else str(item) for item in _present(series)])
+        return Values("category", [_as_category(item) for item in _present(series)])
     if dtype in (nw.Object, nw.Unknown):
         return _of_items(name, _present(series))
     raise DataError(
         f"X: the column {name!r} holds {dtype}; expected numbers, text, categories, truth values or dates"
     )
+
+
+def _as_category(item: Any) -> str | None:
+    """Text, of numbers that are categories too the one that they have as numbers: 2.0 is 2."""
+    if item is None:
+        return None
+    return number_text(item) if isinstance(item, float) else str(item)
+
+
+def number_text(value: float) -> str:
+    """A finite number as the name of a category: whole ones without a point."""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
 def _present(series: Any) -> list[Any]:
@@ -161,9 +208,11 @@ def _present(series: Any) -> list[Any]:
 
 
 def _days(times: np.ndarray) -> np.ndarray:
-    kind = "datetime64[us]" if times.dtype.kind == "M" else "timedelta64[us]"
-    stamps = times.astype(kind)
-    return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64) / DAY)
+    """Days since 1970, or of a duration; whole days and the rest apart, since microseconds end with the year 294246."""
+    kind = "datetime64" if times.dtype.kind == "M" else "timedelta64"
+    whole = times.astype(f"{kind}[D]")
+    rest = (times - whole.astype(times.dtype)).astype("timedelta64[us]").astype(np.int64) / DAY
+    return np.where(np.isnat(times), np.nan, whole.astype(np.int64) + rest)
 
 
 def _finite(name: str, column: np.ndarray) -> np.ndarray:
@@ -185,7 +234,8 @@ def _of_items(name: str, items: list[Any]) -> Values:
     found: dict[str, int] = {}
     plain: list[Any] = []
     for row, item in enumerate(items):
-        item = item.item() if isinstance(item, np.generic) else item
+        # NumPy makes whole numbers of times in nanoseconds.
+        item = item.item() if isinstance(item, np.generic) and item.dtype.kind not in "mM" else item
         kind = _kind(item)
         if kind is None:
             raise DataError(
@@ -200,26 +250,71 @@ def _of_items(name: str, items: list[Any]) -> Values:
             f"X: the column {name!r} mixes {_WORDS[one]} (row {first}) and {_WORDS[other]} (row {second}); make it one of them, "
             "e.g. column.astype(str)"
         )
-    kind = next(iter(found), "number")
+    kind = next(iter(found), "category")  # of nothing at all: whatever comes later is none that is known
     if kind == "number":
         try:
             return Values("number", _finite(name, _numbers(plain)))
         except OverflowError:
             raise DataError(f"X: the column {name!r} holds a number beyond float64") from None
     if kind == "date":
-        return Values("date", _days(np.asarray([_utc(item) for item in plain], dtype="datetime64[us]")))
+        try:
+            return Values("date", _days(np.asarray([_utc(item) for item in plain], dtype="datetime64[us]")))
+        except OverflowError:
+            raise DataError(
+                f"X: the column {name!r} holds a date beyond the years 1 to 9999 in UTC"
+            ) from None
+    if kind == "duration":
+        nothing = np.timedelta64("NaT")
+        spans = [nothing if item is None else item for item in plain]
+        return Values("number", _days(np.asarray(spans, dtype="timedelta64[us]")))
     return Values(kind, plain)
 
 
-_WORDS = {"number": "numbers", "boolean": "truth values", "category": "text", "date": "dates"}
+_WORDS = {
+    "number": "numbers",
+    "boolean": "truth values",
+    "category": "text",
+    "date": "dates",
+    "duration": "durations",
+}
+
+
+def is_missing(item: Any) -> bool:
+    """Whether a cell says that its value is missing: None, NaN, NaT, or the NA of pandas, which answers no comparison.
+
+    Parameters
+    ----------
+    item : object
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from multimlp.frames import is_missing
+    >>> [is_missing(item) for item in (None, float("nan"), 0, "")]
+    [True, True, False, False]
+    """
+    if item is None or type(item).__name__ in ("NAType", "NaTType"):
+        return True
+    if isinstance(item, (np.datetime64, np.timedelta64)):
+        return bool(np.isnat(item))
+    return _is_number(item) and bool(item != item)
+
+
+def _is_number(item: Any) -> bool:
+    return isinstance(item, numbers.Real) or type(item).__name__ == "Decimal"
 
 
 def _kind(item: Any) -> str | None:
-    if item is None or (isinstance(item, float) and math.isnan(item)) or item != item:
+    if is_missing(item):
         return "missing"
     if isinstance(item, bool):
         return "boolean"
-    if isinstance(item, numbers.Real) or type(item).__name__ == "Decimal":
+    if isinstance(item, (datetime.timedelta, np.timedelta64)):  # NumPy's are whole numbers, too
+        return "duration"
+    if _is_number(item):
         return "number"
     if isinstance(item, (str, bytes)):
         return "category"

@@ -86,8 +86,14 @@ class Schema:
         """Those that make the columns of `Encoded.codes`."""
         return tuple(column for column in self.columns if column.kind in ("boolean", "category"))
 
-    def encode(self, X: Any) -> Encoded:
+    def encode(self, X: Any, by_place: bool = False) -> Encoded:
         """A table of these columns as numbers; columns of a frame go by their names, in any order.
+
+        Parameters
+        ----------
+        X : data frame, mapping of columns, array or list of rows
+        by_place : bool
+            Whether columns go by their places, whatever their names are, if those are not the schema's.
 
         Raises
         ------
@@ -95,6 +101,8 @@ class Schema:
             If a column is missing, there is one too many, or one is of another kind.
         """
         table = read(X)
+        if by_place and len(table) == len(self.columns) and table.keys() != set(self.names):
+            table = dict(zip(self.names, table.values(), strict=True))
         self._check_names(table)
         rows = len(next(iter(table.values())).values)
         numbers = [column.numbers(table[column.name]) for column in self.numeric]

@@ -100,7 +100,7 @@ def check_range(targets: np.ndarray, low: float, high: float, expected: str) -> 
     """All values lie in [low, high]."""
     outside = targets[(targets < low) | (targets > high)]
     if outside.size:
-        raise DataError(f"targets: expected {expected}, got {outside.flat[0]!r}")
+        raise DataError(f"targets: expected {expected}, got {outside.flat[0].item()!r}")
 
 
 def check_classes(outputs_shape: tuple[int, ...], targets: np.ndarray) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 import numpy as np
 
 from multimlp import activations
-from multimlp.backend import Array, Namespace, array_namespace, op
+from multimlp.backend import Array, Namespace, array_namespace, op, owner
 from multimlp.errors import DataError, InputError, ShapeError
 from multimlp.errors.checks import check_number, number
 from multimlp.losses._align import aligned, check_classes, check_numbers, check_outputs, check_range
@@ -169,7 +169,9 @@ def binary_focal_loss(outputs: Array, targets: Array, gamma: Gamma = 2.0, alpha:
     array([  0.1733, 100.    ])
     """
     xp, _, x, weights = _signed(outputs, targets, alpha)
-    values = xp.exp(-gamma * activations.softplus(x)) * activations.softplus(-x)
+    values = activations.softplus(-x)
+    if gamma:  # zero times infinity otherwise
+        values = xp.exp(-gamma * activations.softplus(x)) * values
     return xp.mean(weights * values, axis=-1)
 
 
@@ -179,8 +181,13 @@ def binary_focal_loss_gradient(
 ) -> Array:
     """The gradient of `binary_focal_loss` in the outputs."""
     xp, sign, x, weights = _signed(outputs, targets, alpha)
-    slope = gamma * activations.sigmoid(x) * activations.softplus(-x) + activations.sigmoid(-x)
-    return -sign * weights * xp.exp(-gamma * activations.softplus(x)) * slope / outputs.shape[-1]
+    slope = activations.sigmoid(-x)
+    if gamma:
+        chance, zero = activations.sigmoid(x), xp.zeros_like(x)
+        none = chance == 0  # p log p is 0 where p is
+        product = xp.where(none, zero, chance * xp.where(none, zero, activations.softplus(-x)))
+        slope = xp.exp(-gamma * activations.softplus(x)) * (gamma * product + slope)
+    return -sign * weights * slope / outputs.shape[-1]
 
 
 def _check_decisions(outputs_shape: tuple[int, ...], targets: np.ndarray) -> None:
@@ -199,8 +206,10 @@ def _levels(outputs: Array, targets: Array) -> Array:
     check_outputs(shape)
     if len(given) != 1 or given[0] not in (shape[-2], None):
         raise ShapeError(f"targets: expected one label a row for outputs of shape {shape}, got {given}")
-    labels = targets if targets.dtype == outputs.dtype else xp.astype(targets, outputs.dtype)
-    steps = xp.arange(shape[-1], dtype=outputs.dtype, device=getattr(labels, "device", None) or None)
+    # Of half precision the numbers of many classes would be rounded to one another.
+    half = owner(outputs).dtype_name(outputs.dtype) in ("float16", "bfloat16")
+    labels = xp.astype(targets, xp.float32 if half else outputs.dtype)
+    steps = xp.arange(shape[-1], dtype=labels.dtype, device=getattr(labels, "device", None) or None)
     return xp.astype(xp.expand_dims(labels, axis=-1) > steps, outputs.dtype)
 
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from multimlp.backend import Array, Namespace, array_namespace, op, owner
 from multimlp.errors import DTypeError, InputError, ShapeError
-from multimlp.errors.checks import choice, whole
-from multimlp.losses import one_hot
+from multimlp.errors.checks import choice, flag, whole
+from multimlp.losses import aligned, one_hot
 from multimlp.metrics._metric import metric
 from multimlp.metrics._shapes import counted_in, rows, shape_of
 
@@ -67,17 +67,25 @@ def _average(xp: Namespace, hits: Array, outputs: Array) -> Array:
 
 @metric("accuracy", True)
 @op(arrays=2)
-def accuracy(outputs: Array, targets: Array) -> Array:
+def accuracy(outputs: Array, targets: Array, each: Annotated[bool, flag] = False) -> Array:
     """The fraction of rows whose predicted class is the target's.
 
     Parameters
     ----------
     outputs : array, shape (..., n, k), floating
     targets : array, shape (n,) of labels, or (n, k) one-hot or probabilities
+    each : bool
+        Whether each output is a decision of its own, of labels that do not exclude each other: the fraction of decisions that are right,
+        positive where the target is above one half. So `fit` counts them for `multimlp.losses.binary_cross_entropy` of several outputs.
 
     Returns
     -------
     array, shape (...), dtype of the outputs
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit.
 
     Examples
     --------
@@ -88,7 +96,11 @@ def accuracy(outputs: Array, targets: Array) -> Array:
     0.6667
     """
     xp = array_namespace(outputs, targets)
-    return _average(xp, predicted_classes(outputs) == _true_classes(xp, outputs, targets), outputs)
+    if not each:
+        return _average(xp, predicted_classes(outputs) == _true_classes(xp, outputs, targets), outputs)
+    _, truth = aligned(outputs, targets)
+    hits = xp.astype((outputs > 0) == (truth > 0.5), counted_in(outputs))
+    return xp.astype(xp.mean(hits, axis=(-2, -1)), outputs.dtype)
 
 
 @metric("top_k_accuracy", True)

@@ -91,8 +91,7 @@ def pinball(
     >>> float(ends(np.asarray([[0.0, 2.0], [2.0, 3.0]]), np.asarray([1.0, 1.0])))
     0.4375
     """
-    per_example = quantile.function(outputs, targets, quantiles)
-    return average(array_namespace(per_example), per_example, sample_weight)
+    return _mean_pinball(outputs, targets, sample_weight, quantiles)
 
 
 @metric("crps_quantile", False, check=_check_quantiles, takes_weights=True)
@@ -130,8 +129,15 @@ def crps_quantile(
     >>> float(metrics.crps_quantile(np.asarray([[0.0], [2.0]]), np.asarray([1.0, 5.0])))
     2.0
     """
-    per_example = 2 * quantile.function(outputs, targets, quantiles)
-    return average(array_namespace(per_example), per_example, sample_weight)
+    return 2 * _mean_pinball(outputs, targets, sample_weight, quantiles)
+
+
+def _mean_pinball(
+    outputs: Array, targets: Array, sample_weight: Array | None, quantiles: Sequence[float]
+) -> Array:
+    per_example = quantile.function(in_full_precision(outputs), targets, quantiles)
+    xp = array_namespace(per_example)
+    return xp.astype(average(xp, per_example, sample_weight), outputs.dtype)
 
 
 @metric("crps_gaussian", False, check=_check_gaussian, takes_weights=True)

@@ -112,8 +112,8 @@ def with_options(metric: str | Metric, **options: Any) -> Metric:
     metric : str or Metric
         The metric, or its name.
     **options
-        ``k`` (top_k_accuracy), ``average`` (f1), ``from_logits`` (those of probabilities), ``quantiles`` (pinball, crps_quantile), ``bins``
-        (expected_calibration_error).
+        ``each`` (accuracy), ``k`` (top_k_accuracy), ``average`` (f1), ``from_logits`` (those of probabilities), ``quantiles`` (pinball,
+        crps_quantile), ``bins`` (expected_calibration_error).
 
     Returns
     -------

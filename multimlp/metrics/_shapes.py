@@ -101,7 +101,9 @@ def weights_of(xp: Namespace, per_example: Array, sample_weight: Array | None) -
 
 
 def average(xp: Namespace, per_example: Array, sample_weight: Array | None) -> Array:
-    """The mean over the last axis, by the weights."""
+    """The mean over the last axis, by the weights; NaN where all of them are zero."""
     if sample_weight is None:
         return reduce(per_example)
-    return reduce(per_example, weights_of(xp, per_example, sample_weight))
+    weights = weights_of(xp, per_example, sample_weight)
+    known = xp.sum(weights, axis=-1, dtype=weights.dtype) > 0
+    return or_nan(xp, known, reduce(per_example, weights))

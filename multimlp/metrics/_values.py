@@ -92,7 +92,9 @@ def r2(outputs: Array, targets: Array) -> Array:
     wide = in_full_precision(outputs)
     xp, targets = aligned(wide, targets)
     r = wide - targets
-    spread = targets - xp.mean(targets, axis=-2, keepdims=True)
+    # From the first on: the mean of equal numbers may be rounded to another one, and they would seem to vary.
+    shifted = targets - targets[..., :1, :]
+    spread = shifted - xp.mean(shifted, axis=-2, keepdims=True)
     rest, total = xp.sum(r * r, axis=-2), xp.sum(spread * spread, axis=-2)
     one, zero = xp.ones_like(rest), xp.zeros_like(rest)
     varies = total > 0

@@ -37,6 +37,7 @@ from multimlp.training._setup import (
     check_regularizer,
     check_rows_apart,
     check_stream,
+    default_figures,
     initial_params,
     source_and_rows,
 )
@@ -244,7 +245,7 @@ def fit(
     examples = Examples(X, y, sample_weight, validation)
     if examples.streamed:
         check_stream(last_batch, rule)
-    figures = loss_rule.default_metrics if metrics is None else check_metrics(metrics)
+    figures = default_figures(loss_rule, mlp) if metrics is None else check_metrics(metrics)
     chosen = select(backend, device, dtype, [*examples.arrays, *tree.leaves(params)])
     check_compile(compile, chosen.backend)
     group, chosen = group_for(devices, shards, chosen, device)

@@ -59,6 +59,12 @@ def check_compile(compile: Any, backend: Backend) -> None:  # noqa: A002 - as in
         backend.check_compiler(compile, "compile")
 
 
+def default_figures(loss: Loss, model: Any) -> list[Any]:
+    """The metrics that a loss brings; where its outputs are decisions of their own, of each of them."""
+    several = loss.decides in ("binary", "sign") and (getattr(model, "out_features", None) or 1) > 1
+    return [metric_table.with_options(name, each=True) if several else name for name in loss.default_metrics]
+
+
 def check_metrics(metrics: Any) -> list[Any]:
     """The metrics to report, each a name or a callable; `InputError` for anything else, and for two of one name, before training."""
     found = check_items("metrics", metrics, "of names or callables")

@@ -34,6 +34,7 @@ from multimlp.training._setup import (
     check_outputs,
     check_regularizer,
     check_stream,
+    default_figures,
     source_and_rows,
 )
 from multimlp.training._sources import place
@@ -171,7 +172,7 @@ def sweep(
     examples = Examples(X, y, sample_weight, validation)
     if examples.streamed:
         check_stream(last_batch, rule)
-    figures = loss_rule.default_metrics if metrics is None else check_metrics(metrics)
+    figures = default_figures(loss_rule, mlp) if metrics is None else check_metrics(metrics)
     chosen = select(backend, device, dtype, examples.arrays)
     if chosen.dtype == "float16":
         raise InputError(

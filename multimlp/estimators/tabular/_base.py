@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from multimlp import tree
 from multimlp.backend import Array, Target, array_namespace, select
@@ -119,8 +119,8 @@ class TableEstimator(Saved, BaseEstimator):
         """`Member.after` of a network that is trained."""
         return standard
 
-    def _judge(self, y: np.ndarray, weights: np.ndarray | None) -> Judge:
-        """How bad outputs are for targets as the network learns them, of rows that weigh so much."""
+    def _judge(self, y: np.ndarray, weights: np.ndarray | None, standard: Any = None) -> Judge:
+        """How bad outputs are for targets as the network learns them, of rows that weigh so much; ``standard`` as from `_standard`."""
         raise NotImplementedError
 
     def _note_learned(self) -> None:
@@ -186,8 +186,8 @@ class TableEstimator(Saved, BaseEstimator):
                 raise DataError("sample_weight, class_weight: no row has a weight above 0")
             encoded = Encoded(*(values[counted] for values in encoded))
             targets, weights, rows = targets[counted], weights[counted], len(counted)
-        given = self._given(X_val, y_val)
         self._note_columns(X)
+        given = self._given(X_val, y_val)
         with _inputs.explained("random_state"):
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         members: list[Member] = []
@@ -203,7 +203,7 @@ class TableEstimator(Saved, BaseEstimator):
             preparation = self._prepare(mine[0])
             if not preparation.columns:
                 raise DataError("X: every column is constant, so there is nothing to learn from")
-            judges = (*given, None) if given is not None else part(held) if len(held) else None
+            judges = given if given is not None else part(held) if len(held) else None
             fitted, after = self._train(
                 preparation,
                 (preparation.matrix(mine[0]), *mine[1:]),
@@ -224,8 +224,8 @@ class TableEstimator(Saved, BaseEstimator):
         self._note_learned()
         return self
 
-    def _given(self, X: Any, y: Any) -> tuple[Encoded, np.ndarray] | None:
-        """Rows to judge by that somebody brings, encoded."""
+    def _given(self, X: Any, y: Any) -> tuple[Encoded, np.ndarray, np.ndarray | None] | None:
+        """Rows to judge by that somebody brings, encoded, with their targets and the weights of their classes."""
         if X is None and y is None:
             return None
         if X is None or y is None:
@@ -234,8 +234,12 @@ class TableEstimator(Saved, BaseEstimator):
             )
         if self.n_folds is not None:
             raise InputError("X_val: expected n_folds=None with it, since each fold is judged on rows of X")
-        encoded = self._schema.encode(X)
-        return encoded, self._as_learned(_targets(y, len(encoded.numbers), "y_val"))
+        encoded = self._encoded(X)
+        labels = _targets(y, len(encoded.numbers), "y_val")
+        learned, weights = self._as_learned(labels), self._weighted(labels, None)
+        if weights is not None and not np.any(weights > 0):
+            raise DataError("y_val: the classes of all rows weigh nothing (class_weight)")
+        return encoded, learned, weights
 
     def _train(
         self,
@@ -259,7 +263,7 @@ class TableEstimator(Saved, BaseEstimator):
             self._loss(), optimizer, self.n_epochs, self.batch_size,
             math.inf if self.patience is None else self.patience, seed, target,
         )  # fmt: skip
-        judge = self._judge(*((y, None) if held is None else held[1:]))
+        judge = self._judge(*((y, None) if held is None else held[1:]), standard)
         judged = None if held is None else held[0]
         fitted = _fitting.fit(chain, params, plan, (X, y, weights), judged, judge, watchers, number)
         return fitted, self._after(fitted, standard, held)
@@ -272,15 +276,7 @@ class TableEstimator(Saved, BaseEstimator):
         return select(self.backend, self.device, self.dtype)
 
     def _weights(self, sample_weight: Any, rows: int, labels: np.ndarray) -> np.ndarray | None:
-        weights = None
-        if sample_weight is not None:
-            with _inputs.explained("sample_weight"):
-                weights = _check_sample_weight(
-                    _inputs.to_host(sample_weight, "sample_weight"),
-                    np.empty((rows, 1)),
-                    ensure_non_negative=True,
-                )
-        return self._weighted(labels, weights)
+        return self._weighted(labels, _inputs.check_weights(sample_weight, rows))
 
     def _splits(
         self, strata: np.ndarray | None, rows: int, seed: int, hold: bool
@@ -312,7 +308,7 @@ class TableEstimator(Saved, BaseEstimator):
     def _note_columns(self, X: Any) -> None:
         names = self._schema.names
         self.n_features_in_ = len(names)
-        if hasattr(X, "columns") or isinstance(X, Mapping):
+        if _has_names(X):
             self.feature_names_in_ = np.asarray(names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
@@ -322,12 +318,7 @@ class TableEstimator(Saved, BaseEstimator):
     def _said(self, X: Any) -> list[Array]:
         """The outputs of each network for a table."""
         check_is_fitted(self)
-        width = getattr(X, "shape", ())[1:]
-        if not hasattr(self, "feature_names_in_") and width and width[0] != self.n_features_in_:
-            raise DataError(
-                f"X has {width[0]} features, but {type(self).__name__} is expecting {self.n_features_in_} features as input"
-            )
-        encoded = self._schema.encode(X)
+        encoded = self._encoded(X)
         said = [member.outputs(encoded) for member in self._members]
         for outputs in said:
             if not np.isfinite(outputs).all():
@@ -337,6 +328,29 @@ class TableEstimator(Saved, BaseEstimator):
                     "network computes in"
                 )
         return said
+
+    def _encoded(self, X: Any) -> Encoded:
+        """A table like that of `fit`; where one of the two has no names, its columns go by their places."""
+        name, named = type(self).__name__, hasattr(self, "feature_names_in_")
+        width = getattr(X, "shape", ())[1:]
+        if not _has_names(X):
+            if width and width[0] != self.n_features_in_:
+                raise DataError(
+                    f"X has {width[0]} features, but {name} is expecting {self.n_features_in_} features as input"
+                )
+            if named:
+                warnings.warn(
+                    f"X does not have valid feature names, but {name} was fitted with feature names",
+                    stacklevel=4,
+                )
+        elif not named:
+            warnings.warn(f"X has feature names, but {name} was fitted without feature names", stacklevel=4)
+        found = self._schema.encode(X, by_place=not (named and _has_names(X)))
+        if not len(found.numbers):
+            raise DataError(
+                f"X: Found array with 0 sample(s) (shape=(0, {self.n_features_in_})) while a minimum of 1 is required."
+            )
+        return found
 
     def _mean(self, said: Sequence[Array], link: Callable[[Member, Array], Array]) -> Array:
         """The mean over the networks of what ``link`` makes of what they said; arrays of any library."""
@@ -363,16 +377,25 @@ class TableEstimator(Saved, BaseEstimator):
     @property
     def best_epochs_(self) -> list[int]:
         """Of each network, from 1."""
+        check_is_fitted(self)
         return [member.fitted.epoch for member in self._members]
+
+    @property
+    def interrupted_(self) -> bool:
+        """Whether Ctrl-C ended the fit early."""
+        check_is_fitted(self)
+        return any(member.fitted.interrupted for member in self._members)
 
     @property
     def loss_curves_(self) -> list[list[float]]:
         """Of each network, the training loss after each epoch."""
+        check_is_fitted(self)
         return [member.fitted.losses for member in self._members]
 
     @property
     def validation_curves_(self) -> list[list[float]]:
         """Of each network, the error on the rows held out after each epoch; lower is better."""
+        check_is_fitted(self)
         return [member.fitted.errors for member in self._members]
 
     def to_chain(self, member: int = 0) -> tuple[Any, Any]:
@@ -393,6 +416,12 @@ class TableEstimator(Saved, BaseEstimator):
         return tags
 
 
+def _has_names(X: Any) -> bool:
+    """Whether all columns have names that are text, which is what scikit-learn asks for."""
+    names = X if isinstance(X, Mapping) else getattr(X, "column_names", getattr(X, "columns", ()))
+    return bool(len(names)) and all(isinstance(name, str) for name in names)
+
+
 def _targets(y: Any, rows: int, where: str = "y") -> np.ndarray:
     if y is None:
         raise DataError("y: the estimator requires y to be passed, but the target y is None")
@@ -410,7 +439,8 @@ def _targets(y: Any, rows: int, where: str = "y") -> np.ndarray:
 def widths(value: Any) -> list[int]:
     """Hidden widths; `InputError` for anything else."""
     try:
-        return [check_whole("hidden_layer_sizes", width, low=1) for width in value]
+        each = value if hasattr(value, "__iter__") else [value]
+        return [check_whole("hidden_layer_sizes", width, low=1) for width in each]
     except TypeError:
         raise InputError(
             f"hidden_layer_sizes: expected a sequence of positive integers, got {value!r}"

@@ -62,8 +62,8 @@ def fit(
     callbacks: Sequence[Callback],
     number: int | None = None,
 ) -> Fitted:
-    """Train on rows, judge after each epoch by the outputs for those held out, and keep the best (of equals the last); with none held out
-    those that a callback restores, or the last. ``number`` is which of several networks it is.
+    """Train on rows, judge after each epoch by the outputs for those held out, and keep the best (of equals the last, though an equal one
+    is no reason to go on); with none held out those that a callback restores, or the last. ``number`` is which of several networks it is.
 
     Raises
     ------
@@ -86,6 +86,7 @@ def fit(
     losses: list[float] = []
     errors: list[float] = []
     best: tuple[float, int, Tree] = (math.inf, 0, None)
+    improved = 0  # the epoch of the last error that was below all before
     run = Run(chain, plan.epochs, {}, training.params, number)
     with watched(run, callbacks), training.epochs(source, plan.epochs) as epochs:
         for epoch in epochs if run.stopped is None else ():
@@ -100,15 +101,17 @@ def fit(
                 run.stop("the loss became NaN or infinite")
             elif held is not None:
                 now = training.params()
-                error = judge(to_host(Network(chain, now).outputs(held)))
+                outputs = np.asarray(to_host(Network(chain, now).outputs(held)))
+                error = judge(outputs) if np.isfinite(outputs).all() else math.nan
                 errors.append(error)
                 figures["val_error"] = error
+                improved = run.epoch if error < best[0] else improved
                 if error <= best[0]:
                     best = error, run.epoch, now
             run.record(figures)
             for watcher in callbacks:
                 watcher.on_epoch_end(run)
-            if held is not None and run.epoch - best[1] > plan.patience:
+            if held is not None and run.epoch - improved > plan.patience:
                 run.stop(f"no better epoch in {plan.patience:g}")
             if run.stopped is not None:
                 break

@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 
 from multimlp import losses
 from multimlp.backend import Array, array_namespace
-from multimlp.errors import DataError, ShapeError
+from multimlp.errors import DataError, InputError, ShapeError
 from multimlp.errors.checks import check_choice, check_number
 from multimlp.estimators._inputs import to_host
 from multimlp.estimators._targets import Labels, class_weights, require_numbers
@@ -65,7 +65,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         found: Loss = losses.with_options("cross_entropy", label_smoothing=float(self.label_smoothing))
         return found
 
-    def _judge(self, y: np.ndarray, weights: np.ndarray | None) -> Judge:
+    def _judge(self, y: np.ndarray, weights: np.ndarray | None, standard: Any = None) -> Judge:
         if self.metric == "log_loss":
             return lambda outputs: log_loss(probabilities(outputs), y, weights)
         return lambda outputs: float(np.average(probabilities(outputs).argmax(axis=-1) != y, weights=weights))
@@ -81,6 +81,11 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         """The probabilities of the classes, shape (n, k), in the order of ``classes_``."""
 
         return np.asarray(self._probabilities(self._said(X)))
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Logarithms of `predict_proba`."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.predict_proba(X)))
 
     def _probabilities(self, said: Sequence[Array]) -> Array:
         return self._mean(said, lambda member, outputs: probabilities(outputs, member.after))
@@ -156,11 +161,11 @@ class TableRegressor(RegressorMixin, TableEstimator):
     def _standard(self, y: np.ndarray, weights: np.ndarray | None) -> TargetScale:
         return TargetScale.of(y, weights)
 
-    def _judge(self, y: np.ndarray, weights: np.ndarray | None) -> Judge:
-        return lambda outputs: _predictive.error(self.output, self.quantiles, outputs, y, weights)
+    def _judge(self, y: np.ndarray, weights: np.ndarray | None, standard: TargetScale | None = None) -> Judge:
+        return lambda outputs: _predictive.error(self.output, self.quantiles, outputs, y, weights, standard)
 
     def _note_learned(self) -> None:
-        self._kept = Learned(self.output, tuple(self.quantiles))
+        self._kept = Learned(self.output, tuple(map(float, self.quantiles)))
 
     @property
     def _learned(self) -> Learned:
@@ -178,6 +183,12 @@ class TableRegressor(RegressorMixin, TableEstimator):
 
     def _predictions(self, said: Sequence[Array]) -> Array:
         if self._learned.output == "quantile":
+            known = self._known_levels
+            if not known[0] <= 0.5 <= known[-1]:
+                raise InputError(
+                    f"quantiles: predictions are medians, and the network learned the quantiles from {known[0]:g} to {known[-1]:g}; call "
+                    "predict_quantiles, or fit with others"
+                )
             return self._quantiles(said, [0.5])[..., 0]
         if self._learned.output == "gaussian":
             return self._distribution(said)[0]

@@ -175,9 +175,17 @@ def _preparation(described: Mapping[str, Any], schema: Schema, quantiles: np.nda
         places = parts[name]
         if not all(type(j) is int and 0 <= j < limit for j in places) or len(set(places)) != len(places):
             raise InputError(f"preparation: {name} of {places[:8]} with {limit} columns")
-    if len(parts["fill"]) != len(parts["numbers"]) or not _finite(parts["fill"]):
-        raise InputError("preparation: fill does not fit the numbers")
+    for name in ("fill", "unit"):
+        if len(parts[name]) != len(parts["numbers"]) or not _finite(parts[name]):
+            raise InputError(f"preparation: {name} does not fit the numbers")
+    if not all(unit > 0 and math.isfinite(1 / unit) for unit in parts["unit"]):
+        raise InputError("preparation: a unit that is not above 0")
     sizes = [len(column.categories) for column in schema.categorical]
+    coded = (*parts["one_hot"], *parts["embedded"])
+    parts["absent"] = tuple(map(tuple, parts["absent"]))
+    for j, codes in zip(coded, parts["absent"], strict=True):
+        if not all(type(code) is int and 0 <= code < sizes[j] for code in codes):
+            raise InputError(f"preparation: categories {codes[:8]} of a column that has {sizes[j]}")
     return Preparation(
         schema, **parts,
         one_hot_sizes=tuple(sizes[j] for j in parts["one_hot"]),

@@ -73,9 +73,11 @@ def error(
     outputs: np.ndarray,
     y: np.ndarray,
     weights: np.ndarray | None = None,
+    scale: Standard | None = None,
 ) -> float:
     """How bad outputs are for standardised targets (n, k): root of squares, pinball loss, or negative log-likelihood; the mean over the
-    rows, weighted if they have weights."""
+    rows, weighted if they have weights. With the ``scale`` of the targets the squares are those of what is predicted, which its range
+    bounds, as pytabkit has it."""
     if output == "quantile":
         found = sorted_quantiles(outputs, len(quantiles))
         joined = np.swapaxes(found, -1, -2).reshape(len(y), -1)
@@ -84,7 +86,10 @@ def error(
         mean, second = moments(outputs)
         joined = np.concatenate([mean, np.log(deviation_of(mean, second))], axis=-1)
         return float(np.average(losses.gaussian_nll(joined, y), weights=weights))
-    return float(np.sqrt(np.average(np.mean((mean_of(outputs) - y) ** 2, axis=-1), weights=weights)))
+    predicted = mean_of(outputs)
+    if scale is not None:
+        predicted = scale.standard(scale.back(predicted))
+    return float(np.sqrt(np.average(np.mean((predicted - y) ** 2, axis=-1), weights=weights)))
 
 
 def between(known: Sequence[float], found: Array, wanted: Sequence[float]) -> Array:

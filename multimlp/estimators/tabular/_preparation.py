@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from multimlp.frames import Schema
 
 MOST_ONE_HOT = 9
 """Categories of a column that becomes one-hot; of more, they become embeddings (pytabkit's default for RealMLP)."""
+_MOST = 2.0**100
+"""The largest number of a matrix."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,19 @@ class Preparation:
     numbers : tuple of int
         Which of the schema's numeric columns are used: those that are not constant.
     fill : tuple of float
-        The medians, which stand where a number is missing.
+        The medians, which stand where a number is missing, and from which numbers are counted.
+    unit : tuple of float
+        What they are counted in: powers of two near the columns' robust scales. So the networks, which compute in 32 bits or fewer, get
+        numbers near 1 with all of their digits, also of seconds since 1970 or of billionths.
     gaps : tuple of int
         Which of the numeric columns get an indicator.
     one_hot, embedded : tuple of int
         Which of the schema's categorical columns.
     one_hot_sizes, embedded_sizes : tuple of int
         How many categories they have.
+    absent : tuple of tuple of int
+        Of each of these columns the categories that no row has which the network is trained on, such as those of rows that are held out:
+        it knows nothing of them.
     ranks : QuantileTransformer, optional
         Makes numbers normal.
     """
@@ -43,11 +52,13 @@ class Preparation:
     schema: Schema
     numbers: tuple[int, ...]
     fill: tuple[float, ...]
+    unit: tuple[float, ...]
     gaps: tuple[int, ...]
     one_hot: tuple[int, ...]
     one_hot_sizes: tuple[int, ...]
     embedded: tuple[int, ...]
     embedded_sizes: tuple[int, ...]
+    absent: tuple[tuple[int, ...], ...]
     ranks: Any = None
 
     @classmethod
@@ -68,14 +79,15 @@ class Preparation:
         kept = [j for j, size in enumerate(sizes) if size > 1 or (size == 1 and (codes[:, j] < 0).any())]
         few = [j for j in kept if sizes[j] <= most_one_hot]
         many = [j for j in kept if sizes[j] > most_one_hot]
-        ranks = None
-        if normal and used:
-            filled = np.where(np.isnan(numbers[:, used]), np.asarray(fill), numbers[:, used])
-            ranks = normal_by_ranks(filled)
-        return cls(
-            schema, tuple(used), tuple(fill), tuple(gaps),
-            tuple(few), tuple(sizes[j] for j in few), tuple(many), tuple(sizes[j] for j in many), ranks,
+        filled = np.where(np.isnan(numbers[:, used]), np.asarray(fill), numbers[:, used])
+        found = cls(
+            schema, tuple(used), tuple(fill), tuple(map(_unit, filled.T)), tuple(gaps),
+            tuple(few), tuple(sizes[j] for j in few), tuple(many), tuple(sizes[j] for j in many),
+            tuple(_absent(codes[:, j], sizes[j]) for j in (*few, *many)),
         )  # fmt: skip
+        if not normal or not used:
+            return found
+        return dataclasses.replace(found, ranks=normal_by_ranks(found._counted(filled)))
 
     def matrix(self, X: Any) -> np.ndarray:
         """Shape (n, columns), float64, of an encoded table."""
@@ -94,12 +106,38 @@ class Preparation:
         parts = []
         if self.numbers:
             own = columns(numbers, self.numbers)
-            filled = xp.where(xp.isnan(own), xp.asarray(np.asarray(self.fill)), own)
-            parts.append(filled if normal is None else normal(filled))
+            counted = self._counted(xp.where(xp.isnan(own), xp.asarray(np.asarray(self.fill)), own))
+            parts.append(counted if normal is None else normal(counted))
         if self.gaps:
             parts.append(xp.astype(xp.isnan(columns(numbers, self.gaps)), xp.float64))
-        parts += [columns(codes, places) for places in (self.one_hot, self.embedded) if places]
+        coded = (*self.one_hot, *self.embedded)
+        if any(self.absent):
+            known = zip(coded, self._known, strict=True)
+            parts += [
+                xp.expand_dims(xp.take(xp.asarray(table), xp.astype(codes[:, j] + 1, xp.int64)), axis=1)
+                for j, table in known
+            ]
+        elif coded:
+            parts.append(columns(codes, coded))
         return xp.concat(parts, axis=1)
+
+    @property
+    def _known(self) -> list[np.ndarray]:
+        """Of each column of codes what stands for -1, 0, 1, ...: -1 for a category that is absent."""
+        sizes = (*self.one_hot_sizes, *self.embedded_sizes)
+        tables = [np.arange(-1.0, size) for size in sizes]
+        for table, absent in zip(tables, self.absent, strict=True):
+            table[np.asarray(absent, dtype=np.int64) + 1] = -1
+        return tables
+
+    def _counted(self, filled: Array) -> Array:
+        """Numbers from their medians on and in their units: the same to the last bit as the difference alone, which could overflow."""
+        xp = array_namespace(filled)
+        share = 1 / np.asarray(self.unit)
+        with np.errstate(over="ignore"):
+            found = filled * xp.asarray(share) - xp.asarray(np.asarray(self.fill) * share)
+        # Beyond it all are alike, bounded softly or by their ranks; and the networks' dtypes end.
+        return xp.minimum(xp.maximum(found, xp.full_like(found, -_MOST)), xp.full_like(found, _MOST))
 
     # ---- where the parts of a matrix are
 
@@ -133,7 +171,8 @@ class Preparation:
 
 
 def normal_by_ranks(numbers: np.ndarray) -> QuantileTransformer:
-    """What makes columns normal by their ranks, fitted with a little noise, so that values that many rows share keep some width.
+    """What makes columns, in their own units, normal by their ranks; fitted with a little noise, so that values that many rows share keep
+    some width.
 
     References
     ----------
@@ -142,7 +181,7 @@ def normal_by_ranks(numbers: np.ndarray) -> QuantileTransformer:
     rows = len(numbers)
     noise = random.host_generator(0, "ranks").standard_normal(numbers.shape) * 1e-5
     count = min(rows, max(min(rows // 30, 1000), 10))
-    return quantile_transformer(count).fit(numbers + noise * numbers.std(axis=0))
+    return quantile_transformer(count).fit(numbers + noise)
 
 
 def quantile_transformer(count: int) -> QuantileTransformer:
@@ -162,3 +201,14 @@ def centre_and_scale(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     spread = high - low
     spread = np.where(spread == 0, (features.max(axis=0) - features.min(axis=0)) / 2, spread)
     return centre, np.where(spread == 0, 1.0, spread)
+
+
+def _absent(codes: np.ndarray, size: int) -> tuple[int, ...]:
+    """The codes below a size that are not there."""
+    return tuple(np.setdiff1d(np.arange(size), codes).tolist())
+
+
+def _unit(column: np.ndarray) -> float:
+    """The power of two at or below the robust scale of a column."""
+    _, half = centre_and_scale(column / 2)  # whose differences do not overflow
+    return 2.0 ** int(np.clip(np.frexp(half)[1], -1022, 1022))

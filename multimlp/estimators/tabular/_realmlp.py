@@ -24,6 +24,8 @@ FREQUENCIES, FEATURES, SIGMA = 16, 4, 0.1
 """Of the embedding of a number."""
 SIMPLEX = 5
 """Rows whose random mean a unit's bias starts at."""
+_ROUNDING = 1e-10
+"""Of the size of sums, what may be a deviation that only rounding made."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def optimizer(recipe: Recipe, chain: Chain, learning_rate: float, steps: int) ->
 
     base = optimizers.adamw(**options(1.0, 1.0), beta1=0.9, beta2=0.95, eps=1e-8)
     groups = {"bias": options(0.1, 0.0), "scale": options(6.0, 6.0)}
-    if recipe.mixes:
+    if any(name.endswith(".mix") for name in chain.shapes):
         groups["mix"] = options(0.1, 0.1)
     waves = {name.partition(".frequency")[0] for name in chain.shapes if name.endswith(".frequency")}
     return optimizers.grouped(base, groups | {path: options(0.1, 0.1) for path in waves})
@@ -127,7 +129,8 @@ def started(chain: Chain, params: Tree, batch: np.ndarray, seed: int) -> Tree:
     """The parameters with weights and biases that the first batch decides.
 
     A layer's weights are scaled so that each unit's outputs have deviation 1 over the batch, and its bias is minus a random mean of
-    the outputs for `SIMPLEX` rows (weights of a uniform distribution on the simplex): kinks lie where the data are.
+    the outputs for `SIMPLEX` rows (weights of a uniform distribution on the simplex): kinks lie where the data are. A unit whose outputs
+    are the same for all rows of the batch keeps its weights.
 
     Parameters
     ----------
@@ -144,7 +147,9 @@ def started(chain: Chain, params: Tree, batch: np.ndarray, seed: int) -> Tree:
             generator = random.host_generator(seed, "start", i)
             weight, _ = found[i]
             deviation = (x @ weight).std(axis=0) / math.sqrt(weight.shape[0])
-            weight = weight / np.maximum(deviation, 1e-30)
+            size = (np.abs(x) @ np.abs(weight)).mean(axis=0) / math.sqrt(weight.shape[0])
+            alike = deviation <= _ROUNDING * size
+            weight = weight / np.where(alike, 1.0, deviation)
             units = x @ weight / math.sqrt(weight.shape[0])
             rows = generator.integers(len(x), size=(SIMPLEX, units.shape[1]))
             shares = generator.exponential(size=rows.shape)

@@ -15,7 +15,7 @@ from multimlp.errors import InputError
 from multimlp.estimators.tabular._target_scale import TargetScale
 from multimlp.files import ESTIMATOR_KEY, FORMAT_VERSION, VERSION_KEY, write_tensors
 
-PREPARED = ("numbers", "fill", "gaps", "one_hot", "embedded")
+PREPARED = ("numbers", "fill", "unit", "gaps", "one_hot", "embedded", "absent")
 """The fields of a `Preparation` that are written down; the others follow from them and the schema."""
 SCALE = tuple(field.name for field in dataclasses.fields(TargetScale))
 ELSEWHERE = ("backend", "device", "dtype", "callbacks")
@@ -58,9 +58,9 @@ class Saved:
         described = {
             "estimator": type(self).__name__,
             "parameters": {
-                name: list(value) if isinstance(value, (list, tuple)) else value
+                name: plain
                 for name, value in {**self.get_params(), **self._learned_parameters()}.items()
-                if name not in ELSEWHERE and _is_plain(value)
+                if name not in ELSEWHERE and _is_plain(plain := _plain(value))
             },
             "schema": self._schema.to_spec(),
             "named": hasattr(self, "feature_names_in_"),
@@ -71,8 +71,15 @@ class Saved:
         write_tensors(path, tensors, metadata)
 
 
+def _plain(value: Any) -> Any:
+    """NumPy's numbers and arrays as Python's, sequences as lists."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
 def _is_plain(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         return all(item is not None and _is_plain(item) for item in value)
     return value is None or type(value) in (bool, int, float, str)
 
@@ -80,7 +87,13 @@ def _is_plain(value: Any) -> bool:
 def _targets(estimator: Any) -> dict[str, Any]:
     if hasattr(estimator, "classes_"):
         classes = estimator.classes_
-        return {"kind": classes.dtype.kind, "classes": classes.tolist()}
+        kind = "U" if classes.dtype.kind == "T" else classes.dtype.kind
+        if kind not in "UOiubf":
+            raise InputError(
+                f"classes_: expected text, numbers or truth values, which can be written down, got {classes.dtype}; fit with the labels as "
+                "text, y.astype(str)"
+            )
+        return {"kind": kind, "classes": classes.tolist()}
     return {"outputs": estimator.n_outputs_, "single": estimator._single}
 
 

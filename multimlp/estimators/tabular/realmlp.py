@@ -23,7 +23,7 @@ _PARAMETERS = """
     ----------
     version : {"TD", "TD-S"}
         Tuned defaults, or their simple form: no embeddings, learned mixes, dropout and decay.
-    hidden_layer_sizes : sequence of int
+    hidden_layer_sizes : int or sequence of int
     n_epochs, batch_size : int
     learning_rate : float, optional
         The largest of the schedule; default: the version's.

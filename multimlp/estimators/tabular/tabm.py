@@ -20,7 +20,7 @@ from multimlp.tree import Tree
 _PARAMETERS = """
     Parameters
     ----------
-    hidden_layer_sizes : sequence of int
+    hidden_layer_sizes : int or sequence of int
     n_members : int
         Networks in one: they share their large matrices, and their mean is predicted.
     n_epochs : int

@@ -27,8 +27,8 @@ class Input:
 
     Parameters
     ----------
-    dtype : {"float32", "float64", "float16", "int32", "int64", "bool", "object"}
-        ``"object"`` is text.
+    dtype : str
+        ``"float32"``, ``"float64"``, ``"float16"``, a dtype of integers, ``"bool"``, or ``"object"``, which is text.
     columns : int
     description : str
         Written beside it, for who reads the graph.
