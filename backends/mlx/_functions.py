@@ -248,9 +248,16 @@ def isin(x1: Array, x2: Array, /, *, invert: bool = False) -> Array:
 
 
 def searchsorted(x1: Array, x2: Array, /, *, side: str = "left", sorter: Array | None = None) -> Array:
+    """By halving: a comparison of all with all would need memory for each pair."""
     ordered = x1 if sorter is None else mx.take(x1, sorter)
-    below = (ordered < mx.expand_dims(x2, -1)) if side == "left" else (ordered <= mx.expand_dims(x2, -1))
-    return mx.sum(below, axis=-1).astype(INDEX)
+    size = ordered.shape[0]
+    low, high = mx.zeros(x2.shape, dtype=INDEX), mx.full(x2.shape, size, dtype=INDEX)
+    for _ in range(size.bit_length()):
+        middle = (low + high) // 2
+        there = mx.take(ordered, mx.minimum(middle, size - 1))
+        is_beyond = (low < high) & ((there < x2) if side == "left" else (there <= x2))
+        low, high = mx.where(is_beyond, middle + 1, low), mx.where(is_beyond, high, middle)
+    return low
 
 
 def reshape(x: Array, /, shape: Any, *, copy: bool | None = None) -> Array:

@@ -1,0 +1,124 @@
+"""MLX: what its namespace adds, and draws whose derivatives MLX is told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import multimlp as mm
+from multimlp import random
+from multimlp.backend import load_backend
+from multimlp.errors import CapabilityError
+
+pytest.importorskip("mlx")
+
+MLX = load_backend("mlx")
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 7, 8, 1000])
+def test_searchsorted_is_numpys(size, side):
+    draws = np.random.default_rng(size)
+    ordered = np.sort(draws.integers(0, max(size // 2, 1), size).astype(np.float32))
+    asked = np.concatenate([ordered, draws.uniform(-2, size + 2, 20), [-np.inf, np.inf]]).astype(np.float32)
+    xp = MLX.xp
+    found = xp.searchsorted(
+        xp.asarray(ordered), xp.asarray(asked.reshape(2, -1) if size % 2 == 0 else asked), side=side
+    )
+    np.testing.assert_array_equal(MLX.to_numpy(found).reshape(-1), np.searchsorted(ordered, asked, side=side))
+
+
+def test_many_draws_by_rejection_and_by_tables_are_numpys():
+    """A comparison of all with all would take 30 GB for these."""
+    for draw in (
+        lambda key: random.gamma(key, 1.5, (200_000,)),
+        lambda key: random.poisson(key, 1000.0, (200_000,)),
+    ):
+        here, there = MLX.to_numpy(draw(random.key(5, "mlx"))), draw(random.key(5, "numpy"))
+        np.testing.assert_allclose(here, there, rtol=1e-6)
+
+
+A = np.asarray([0.6, 2.5, 40.0])
+DRAWN = {
+    "gamma": lambda key, a: random.gamma(key, a),
+    "beta": lambda key, a: random.beta(key, a, 2.0),
+    "dirichlet": lambda key, a: random.dirichlet(key, a)[0],
+    "truncated_normal": lambda key, a: random.truncated_normal(key, -a, a),
+    "student_t": lambda key, a: random.student_t(key, a),
+}
+TAKEN = {
+    "grad": lambda f, a: mm.grad(f)(a),
+    "hessian": lambda f, a: mm.hessian(f)(a),
+    "jvp": lambda f, a: mm.jvp(f, (a,), (mm.array_namespace(a).ones_like(a),))[1],
+    "jet": lambda f, a: mm.array_namespace(a).stack(
+        mm.jet(f, (a,), ((mm.array_namespace(a).ones_like(a), None),))[1]
+    ),
+    "laplacian": lambda f, a: mm.laplacian(f)(a),
+    "vmap of grad": lambda f, a: mm.vmap(mm.grad(lambda x: f(x * a)))(
+        mm.array_namespace(a).stack([a, 2.0 * a])
+    ),
+}
+
+
+@pytest.mark.parametrize("taken", TAKEN)
+@pytest.mark.parametrize("drawn", DRAWN)
+def test_derivatives_of_draws_are_those_of_the_tape(drawn, taken):
+    results = []
+    for name in ("numpy", "mlx"):
+        backend, key = load_backend(name), random.key(3, name)
+
+        def total(a, key=key):
+            xp = mm.array_namespace(a)
+            return xp.sum(DRAWN[drawn](key, a) ** 2)
+
+        results.append(backend.to_numpy(TAKEN[taken](total, backend.asarray(A, dtype="float64"))))
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-7, atol=1e-9)
+
+
+BITS = ("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift", "not_equal")
+SYMBOLS = {
+    "&": lambda a, b: a & b, "|": lambda a, b: a | b, "^": lambda a, b: a ^ b, "<<": lambda a, b: a << b,
+    ">>": lambda a, b: a >> b, "!=": lambda a, b: a != b,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*BITS, *SYMBOLS])
+def test_bits_of_which_one_operand_is_mapped(name):
+    """MLX's own are wrong: of the shape (1, 3), or of other numbers."""
+    mapped = np.asarray([[1, 2, 5], [4, 7, 3], [6, 0, 1], [2, 2, 9]], dtype=np.int32)
+    fixed, one = np.asarray([3, 2, 1], dtype=np.int32), np.asarray([2], dtype=np.int32)
+    both = [mapped, mapped > 3] if name in ("&", "|", "^", "!=") else [mapped]
+    for rows in both:
+        for other in (fixed, one, 2, fixed[None, :] + np.zeros((2, 1), np.int32)):
+            other = other > 1 if rows.dtype == bool else other
+            for turned in (False, True):
+
+                def f(row, turned=turned, other=other):
+                    xp = mm.array_namespace(row)
+                    function = SYMBOLS.get(name) or getattr(xp, name)
+                    beside = other if isinstance(other, (int, bool)) else xp.asarray(other)
+                    return function(beside, row) if turned else function(row, beside)
+
+                wanted = np.stack([np.asarray(f(row)) for row in rows])
+                found = MLX.to_numpy(mm.vmap(f)(MLX.xp.asarray(rows)))
+                np.testing.assert_array_equal(found, wanted)
+
+
+def test_draws_are_the_same_under_vmap():
+    keys = np.stack([np.asarray(random.key(i, "numpy")) for i in range(4)])
+    for draw in (
+        lambda key: random.gamma(key, 0.7, (50,)),
+        lambda key: random.randint(key, (50,), -3, 9),
+        lambda key: random.permutation(key, 20),
+        lambda key: random.categorical(key, mm.array_namespace(key).zeros((5,)), (50,)),
+        lambda key: random.choice(key, 9, (4,), replace=False),
+        lambda key: random.normal(random.fold_in(random.split(key)[1], 3), (7,)),
+    ):
+        found = MLX.to_numpy(mm.vmap(draw)(MLX.xp.asarray(keys)))
+        np.testing.assert_allclose(found, np.stack([np.asarray(draw(key)) for key in keys]), rtol=1e-6)
+
+
+def test_what_mlx_has_no_rule_for_is_named():
+    a = MLX.asarray(np.eye(3) + np.zeros((4, 1, 1)), dtype="float64")
+    with pytest.raises(CapabilityError, match="MLX has no rule for it in vmap"):
+        mm.vmap(lambda x: MLX.xp.linalg.solve(x, x))(a)
