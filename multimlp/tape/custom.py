@@ -185,7 +185,7 @@ def _called(rule: _Rule, arrays: Arrays, library: Library) -> Arrays:
     if top is None:
         outputs = rule.function(arrays)
     elif isinstance(top, Series):
-        outputs = _expanded(rule, arrays, top, library)
+        outputs = expanded(rule, arrays, top, library)
     elif isinstance(top, Batched):
         outputs = _batched(rule, arrays, top, library)
     else:
@@ -237,7 +237,7 @@ def _differentiable(rule: _Rule, arrays: Arrays, top: Any) -> Arrays:
     )
 
 
-def _expanded(rule: _Rule, arrays: Arrays, top: Series, library: Library) -> Arrays:
+def expanded(rule: _Rule, arrays: Arrays, top: Series, library: Library) -> Arrays:
     """In Taylor mode: y'(t) is what the rule makes of x(t) and x'(t), and its derivatives are those of the rule along both paths."""
     frame = Frame(top.__multimlp_namespace__, top)
     under = tuple((library, number) for library, number in RECORDING.levels if number < frame.level)
