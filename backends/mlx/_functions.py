@@ -64,6 +64,7 @@ __all__ = [
     "triu",
     "unstack",
     "var",
+    "vecdot",
     "zeros",
     "zeros_like",
 ]
@@ -359,6 +360,12 @@ def logical_xor(x1: Array, x2: Array, /) -> Array:
 
 def positive(x: Array, /) -> Array:
     return x
+
+
+def vecdot(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
+    """By a sum of products: MLX's takes its axis for another one under ``vmap``."""
+    first = mx.conjugate(x1) if x1.dtype == mx.complex64 else x1
+    return mx.sum(first * x2, axis=axis)
 
 
 def tensordot(x1: Array, x2: Array, /, *, axes: Any = 2) -> Array:

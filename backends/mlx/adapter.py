@@ -114,10 +114,20 @@ class MLXBackend(Backend):
         return tape.with_slopes(value, slopes, parameters, self, with_slopes)
 
     def vmap(self, function: Function) -> Function:
-        return lambda arrays: tuple(mx.vmap(lambda *xs: tuple(function(xs)))(*arrays))
+        """MLX's, and the tape's where a row's numbers are asked for, or something has no rule in MLX's."""
+
+        def mapped(arrays: Arrays) -> Arrays:
+            try:
+                return tuple(mx.vmap(lambda *xs: tuple(function(xs)))(*arrays))
+            except Exception as error:
+                if not _is_beyond_vmap(error):
+                    raise
+            return super(MLXBackend, self).vmap(function)(arrays)
+
+        return mapped
 
     def explain(self, error: Exception) -> MultimlpError | None:
-        if "during function transformations" in str(error) or "eval an array during" in str(error):
+        if _ASKED_FOR in str(error) or "eval an array during" in str(error):
             return value_taken("float, bool, int or a NumPy function", self.name)
         missing = re.search(r"\[Primitive::(\w+)\] Not implemented for (\w+)", str(error))
         if missing:
@@ -140,3 +150,16 @@ class MLXBackend(Backend):
             )
         compiled = mx.compile(lambda *xs: list(function(xs)))
         return lambda arrays: tuple(compiled(*arrays))
+
+
+_ASKED_FOR = "during function transformations"
+"""What MLX says where numbers are asked for that it has not computed."""
+
+
+def _is_beyond_vmap(error: BaseException | None) -> bool:
+    """Whether MLX gave up, and nobody else; a transform inside may have put it in other words."""
+    while error is not None:
+        if _ASKED_FOR in str(error) or "[Primitive::vmap]" in str(error):
+            return True
+        error = error.__cause__
+    return False

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import mlx.core as mx
+import numpy as np
 
 from multimlp.backend import Array
 from multimlp.backends._decompositions import QR, SVD, Eigh, Slogdet
+from multimlp.backends.mlx._functions import tensordot as tensordot
+from multimlp.backends.mlx._functions import vecdot as vecdot
 
-matmul, matrix_transpose, tensordot, vecdot = mx.matmul, mx.matrix_transpose, mx.tensordot, mx.vecdot
+matmul, matrix_transpose = mx.matmul, mx.matrix_transpose
 outer, cross = mx.outer, mx.linalg.cross
 
 
@@ -20,9 +23,16 @@ def _on_cpu(function: Any) -> Any:
     return compute
 
 
-det, inv, pinv, solve, eigvalsh = map(
-    _on_cpu, (mx.linalg.det, mx.linalg.inv, mx.linalg.pinv, mx.linalg.solve, mx.linalg.eigvalsh)
-)
+det, inv, pinv, eigvalsh = map(_on_cpu, (mx.linalg.det, mx.linalg.inv, mx.linalg.pinv, mx.linalg.eigvalsh))
+
+
+def solve(x1: Array, x2: Array, /) -> Array:
+    """Stacks go together as in the standard; MLX wants as many of both."""
+    if x2.ndim == 1:
+        return solve(x1, mx.expand_dims(x2, 1))[..., 0]
+    stack = np.broadcast_shapes(tuple(x1.shape[:-2]), tuple(x2.shape[:-2]))
+    a, b = (mx.broadcast_to(x, (*stack, *x.shape[-2:])) for x in (x1, x2))
+    return mx.linalg.solve(a, b, stream=mx.cpu)
 
 
 def cholesky(x: Array, /, *, upper: bool = False) -> Array:

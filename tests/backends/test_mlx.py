@@ -118,7 +118,28 @@ def test_draws_are_the_same_under_vmap():
         np.testing.assert_allclose(found, np.stack([np.asarray(draw(key)) for key in keys]), rtol=1e-6)
 
 
+def test_what_mlx_does_not_map_is_mapped_by_the_tape():
+    """Of linear systems MLX's vmap has no rule, and conditions are asked for their values."""
+    draws = np.random.default_rng(0)
+    a, b = draws.normal(size=(4, 3, 3)) + 3.0 * np.eye(3), draws.normal(size=(4, 3))
+
+    def solved(a, b):
+        xp = mm.array_namespace(a, b)
+        x = xp.linalg.solve(a, b)
+        return mm.cond(xp.sum(x) > 0, lambda x: 2.0 * x, lambda x: -x, x)
+
+    x = np.linalg.solve(a, b[..., None])[..., 0]
+    wanted = np.where(x.sum(axis=1, keepdims=True) > 0, 2.0 * x, -x)
+    given = [MLX.asarray(v, dtype="float64") for v in (a, b)]
+    np.testing.assert_allclose(MLX.to_numpy(mm.vmap(solved)(*given)), wanted, rtol=1e-10)
+    total = lambda b: mm.array_namespace(b).sum(mm.vmap(solved)(given[0], b))  # noqa: E731
+    slopes = np.linalg.solve(
+        a.transpose(0, 2, 1),
+        np.where(x.sum(axis=1, keepdims=True) > 0, 2.0, -1.0)[..., None] * np.ones((4, 3, 1)),
+    )[..., 0]
+    np.testing.assert_allclose(MLX.to_numpy(mm.grad(total)(given[1])), slopes, rtol=1e-10)
+
+
 def test_what_mlx_has_no_rule_for_is_named():
-    a = MLX.asarray(np.eye(3) + np.zeros((4, 1, 1)), dtype="float64")
-    with pytest.raises(CapabilityError, match="MLX has no rule for it in vmap"):
-        mm.vmap(lambda x: MLX.xp.linalg.solve(x, x))(a)
+    with pytest.raises(CapabilityError, match="MLX has no rule for it in vjp"):
+        mm.grad(lambda x: MLX.xp.sum(MLX.xp.linalg.svdvals(x)))(MLX.asarray(np.eye(3), dtype="float64"))
