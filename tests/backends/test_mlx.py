@@ -143,3 +143,35 @@ def test_what_mlx_does_not_map_is_mapped_by_the_tape():
 def test_what_mlx_has_no_rule_for_is_named():
     with pytest.raises(CapabilityError, match="MLX has no rule for it in vjp"):
         mm.grad(lambda x: MLX.xp.sum(MLX.xp.linalg.svdvals(x)))(MLX.asarray(np.eye(3), dtype="float64"))
+
+
+EDGES = {
+    "sign": (lambda xp, x: xp.sign(x), np.asarray([-2.0, 0.0, np.nan, np.inf])),
+    "hypot": (lambda xp, x: xp.hypot(x, xp.flip(x)), np.asarray([np.inf, np.nan, 1.0, np.nan, -np.inf])),
+    "nextafter": (lambda xp, x: xp.nextafter(x, xp.full_like(x, 2.0)), np.asarray([1.0, 0.0, 3.0])),
+    "searchsorted": (
+        lambda xp, x: xp.searchsorted(xp.asarray([1.0, 2.0]), x),
+        np.asarray([np.nan, 0.0, 1.5]),
+    ),
+    "mean of nothing": (lambda xp, x: xp.mean(x[:0, ...]), np.ones(3)),
+    "mean of empty rows": (lambda xp, x: xp.mean(x[:, :0], axis=1, keepdims=True), np.ones((2, 3))),
+    "var of nothing": (lambda xp, x: xp.var(x[:0, ...], axis=0), np.ones((3, 2))),
+    "std of nothing": (lambda xp, x: xp.std(x[:0, ...]), np.ones(3)),
+    "remainder": (lambda xp, x: xp.remainder(x, xp.full_like(x, 0.3)), np.asarray([1.0, -1.0, np.nan])),
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", EDGES)
+def test_edges_are_those_of_numpy(name):
+    function, x = EDGES[name]
+    found = function(MLX.xp, MLX.asarray(x, dtype="float64"))
+    np.testing.assert_array_equal(MLX.to_numpy(found), function(load_backend("numpy").xp, x))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_mean_of_16_bits_is_not_infinite(dtype):
+    x = MLX.asarray(np.full((5000, 2), 20.0), dtype=dtype)
+    found = MLX.xp.mean(x, axis=0)
+    assert MLX.dtype_name(found.dtype) == dtype
+    np.testing.assert_array_equal(MLX.to_numpy(found).astype(float), [20.0, 20.0])
