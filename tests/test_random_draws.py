@@ -599,7 +599,12 @@ def test_taylor_mode_goes_through_what_is_drawn_by_rejection():
     np.testing.assert_allclose([float(x) for x in found], orders, rtol=1e-7)
 
 
-@pytest.mark.parametrize("library", NAMES)
+SLOW = ("jax", "tensorflow")  # eager, a call at a time
+
+
+@pytest.mark.parametrize(
+    "library", [pytest.param(x, marks=pytest.mark.slow) if x in SLOW else x for x in NAMES]
+)
 def test_laplacians_of_what_is_drawn_are_traces_of_hessians(library):
     backend = load_backend(library)
     with backend.scope("float64"):

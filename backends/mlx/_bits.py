@@ -29,7 +29,6 @@ def _mapped(own: Operation) -> Operation:
     """A function of two arrays with a rule of our own: what is not mapped gets an axis of length 1 there."""
     function: Any = mx.custom_function(own)
 
-    @function.vmap
     def over(inputs: Any, axes: Any) -> Any:
         rows = [
             mx.expand_dims(x, 0) if axis is None else mx.moveaxis(x, axis, 0)
@@ -39,6 +38,8 @@ def _mapped(own: Operation) -> Operation:
         return function(
             *(mx.reshape(x, (x.shape[0], *(1,) * (ndim - x.ndim), *x.shape[1:])) for x in rows)
         ), 0
+
+    function.vmap(over)
 
     def apply(x1: Any, x2: Any, /) -> Any:
         return function(_beside(x1, x2), _beside(x2, x1))

@@ -17,18 +17,15 @@ def with_slopes(value: Array, slopes: Callable[..., Arrays], parameters: Arrays)
     def slopes_at(primals: Any) -> Arrays:
         return slopes(function(*primals), *primals[1:])
 
-    @function.vjp
     def pull(primals: Any, cotangent: Any, output: Any) -> Any:
         return (mx.zeros_like(primals[0]), *(cotangent * slope for slope in slopes_at(primals)))
 
-    @function.jvp
     def push(primals: Any, tangents: Any) -> Any:
         terms = [
             t * slope for t, slope in zip(tangents[1:], slopes_at(primals), strict=True) if t is not None
         ]
         return sum(terms[1:], terms[0]) if terms else mx.zeros_like(primals[0])
 
-    @function.vmap
     def over(inputs: Any, axes: Any) -> Any:
         size = next(x.shape[axis] for x, axis in zip(inputs, axes, strict=True) if axis is not None)
         rows = [
@@ -39,5 +36,8 @@ def with_slopes(value: Array, slopes: Callable[..., Arrays], parameters: Arrays)
         ]
         return function(*rows), 0
 
+    function.vjp(pull)
+    function.jvp(push)
+    function.vmap(over)
     found: Array = function(mx.stop_gradient(value), *parameters)
     return found

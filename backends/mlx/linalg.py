@@ -32,7 +32,31 @@ def solve(x1: Array, x2: Array, /) -> Array:
         return solve(x1, mx.expand_dims(x2, 1))[..., 0]
     stack = np.broadcast_shapes(tuple(x1.shape[:-2]), tuple(x2.shape[:-2]))
     a, b = (mx.broadcast_to(x, (*stack, *x.shape[-2:])) for x in (x1, x2))
-    return mx.linalg.solve(a, b, stream=mx.cpu)
+    found: Array = _solved(a, b)
+    return found
+
+
+_solved: Any = mx.custom_function(lambda a, b: mx.linalg.solve(a, b, stream=mx.cpu))
+"""With reverse derivatives of our own: MLX has them in the sides alone.
+
+Forward mode in the matrix is refused, for want of a rule of the factors in MLX.
+"""
+
+
+def _pulled(primals: Any, cotangent: Any, output: Any) -> Any:
+    a, b = primals
+    g = _solved(mx.swapaxes(a, -1, -2), cotangent)
+    return -mx.matmul(g, mx.swapaxes(_solved(a, b), -1, -2)), g
+
+
+def _mapped(inputs: Any, axes: Any) -> Any:
+    pairs = zip(inputs, axes, strict=True)
+    a, b = (mx.expand_dims(x, 0) if axis is None else mx.moveaxis(x, axis, 0) for x, axis in pairs)
+    return solve(a, b), 0
+
+
+_solved.vjp(_pulled)
+_solved.vmap(_mapped)
 
 
 def cholesky(x: Array, /, *, upper: bool = False) -> Array:

@@ -175,3 +175,30 @@ def test_a_mean_of_16_bits_is_not_infinite(dtype):
     found = MLX.xp.mean(x, axis=0)
     assert MLX.dtype_name(found.dtype) == dtype
     np.testing.assert_array_equal(MLX.to_numpy(found).astype(float), [20.0, 20.0])
+
+
+@pytest.mark.parametrize("taken", ["grad", "hessian", "vmap of grad", "laplacian"])
+def test_derivatives_of_linear_systems_are_those_of_the_tape(taken):
+    results = []
+    for name in ("numpy", "mlx"):
+        backend = load_backend(name)
+
+        def total(v):
+            xp = mm.array_namespace(v)
+            side = xp.reshape(xp.stack([v, v * v]), (3, 2))
+            solved = xp.linalg.solve(xp.linalg.outer(v, v) + 3.0 * xp.eye(3, dtype=v.dtype), side)
+            return xp.sum(solved**2) + xp.sum(
+                xp.linalg.solve(xp.eye(3, dtype=v.dtype) + xp.linalg.outer(v, v), v)
+            )
+
+        results.append(backend.to_numpy(TAKEN[taken](total, backend.asarray(A / 20.0, dtype="float64"))))
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-9, atol=1e-12)
+
+
+def test_forward_mode_in_the_matrix_of_a_system_is_refused():
+    def solved(a):
+        return MLX.xp.linalg.solve(a, MLX.xp.ones((2,), dtype=a.dtype))
+
+    a = MLX.xp.eye(2, dtype=MLX.xp.float64)
+    with pytest.raises(CapabilityError), mm.use_backend("mlx"):
+        mm.transforms.jvp(solved, (a,), (a,))
