@@ -1,4 +1,4 @@
-"""Operators of MXNet's and Paddle's arrays that give way to an operand that asks for it.
+"""Operators of MXNet's, Paddle's and MLX's arrays that give way to an operand that asks for it.
 
 For an operand that it does not know, Python's protocol wants an operator to return ``NotImplemented``, so
 that the other operand is asked; theirs raise, or answer that it is unequal. Then ``array * traced`` fails although ``traced * array``

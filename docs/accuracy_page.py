@@ -68,7 +68,7 @@ def page(kept: dict[str, Any]) -> str:
         if n == "strict" and kept["backends"][n]["rows"] == kept["backends"].get("numpy", {}).get("rows")
     ]
     shown = [name for name in names if name not in same]
-    functions = list(next(iter(kept["backends"].values()))["rows"])
+    functions = sorted(next(iter(kept["backends"].values()))["rows"])
     versions = ", ".join(f"{name} {kept['backends'][name]['version']}" for name in names)
     lines = [
         "# How exact the functions are",

@@ -371,6 +371,7 @@ MISTAKES = {
     ),
     "a condition of two": (ShapeError, "cond: pred", lambda x: mm.cond(space(x).stack([x, x]) > 0, abs, abs, x)),
     "a number": (InputError, "cond: a branch must return arrays", lambda x: mm.cond(x > 0, lambda x: 1.0, lambda x: x, x)),
+    "a number for a row": (InputError, "scan: y must hold arrays", lambda x: mm.scan(lambda c, _: (c, 1.0), x, None, 3)),
     "no boolean": (DTypeError, "while_loop: cond_fun", lambda x: mm.while_loop(lambda x: x, lambda x: x, x)),
     "another shape": (
         ShapeError, "carry", lambda x: mm.while_loop(lambda x: space(x).all(x > 0), lambda x: space(x).stack([x, x]), x),
@@ -391,6 +392,67 @@ def test_mistakes_are_named(name):
     error, message, call = MISTAKES[name]
     with pytest.raises(error, match=message):
         call(np.asarray(2.0))
+
+
+@every_library
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_number_among_the_arguments_of_custom_jvp_is_a_constant(library, compiled):
+    backend = load_backend(library)
+    scaled = mm.custom_jvp(lambda x, c: x * c)
+    scaled.defjvp(lambda p, t: (p[0] * p[1], t[0] * p[1] + p[0] * t[1]))
+    by_argument = mm.custom_jvp(lambda x, c: x * c)
+    by_argument.defjvps(lambda t, y, x, c: t * c, lambda t, y, x, c: t * x)
+    x, one = (backend.asarray(v, dtype="float64") for v in (3.0, 1.0))
+    for own in (scaled, by_argument):
+        slope = lambda x, t, own=own: mm.jvp(lambda x: own(x, 2.0), (x,), (t,))[1]  # noqa: E731
+        assert float((mm.jit(slope) if compiled else slope)(x, one)) == 2.0
+        assert float(mm.grad(lambda x, own=own: own(x, 2.0))(x)) == 2.0
+        assert float(mm.jvp(lambda x, own=own: own({"x": x}["x"], 2), (x,), (one,))[1]) == 2.0
+
+
+@every_library
+def test_a_scan_from_the_end(library):
+    backend = load_backend(library)
+    x = backend.asarray(X, dtype="float64")
+
+    def discounted(x):
+        return mm.scan(lambda c, x: (0.5 * c + x, c), space(x).sum(x) * 0.0, x, reverse=True)
+
+    carry, wanted = 0.0, np.zeros_like(X)
+    for i in reversed(range(len(X))):
+        wanted[i] = carry
+        carry = 0.5 * carry + X[i]
+    with backend.scope("float64"):
+        last, rows = discounted(x)
+        slopes = mm.grad(lambda x: discounted(x)[0])(x)
+    np.testing.assert_allclose(backend.to_numpy(last), carry)
+    np.testing.assert_allclose(backend.to_numpy(rows), wanted)
+    np.testing.assert_allclose(backend.to_numpy(slopes), 0.5 ** np.arange(len(X)))
+
+
+@pytest.mark.parametrize("library", [name for name in NAMES if name in ("jax", "tensorflow")])
+def test_branches_of_different_trees_are_refused_where_both_are_looked_at(library):
+    x = load_backend(library).asarray(-1.0, dtype="float64")
+    for other in (lambda x: {"b": x, "a": 2 * x}, lambda x: (x, 2 * x)):
+        with pytest.raises(InputError, match="same structure"):
+            mm.jit(lambda x, f=other: mm.cond(x > 0, lambda x: {"a": x, "b": 2 * x}, f, x))(x)
+
+
+@every_library
+def test_numbers_of_numpys_decide_and_bound_on_every_library(library):
+    x = load_backend(library).asarray(3.0, dtype="float64")
+    assert float(mm.cond(np.bool_(True), lambda x: 2 * x, lambda x: x, x)) == 6.0
+    assert float(mm.fori_loop(np.int64(0), np.int32(3), lambda i, c: 2.0 * c, x)) == 24.0
+
+
+@every_library
+def test_a_float_beside_arrays_has_their_dtype(library):
+    backend = load_backend(library)
+    x = backend.asarray(X, dtype="float32")
+    a = mm.grad(lambda a, x: space(x).sum(a * x))(2.0, x)
+    assert backend.dtype_name(a.dtype) == "float32"
+    np.testing.assert_allclose(backend.to_numpy(a), X.astype(np.float32).sum(), rtol=1e-6)
+    assert mm.stop_gradient((2.0, 3)) == (2.0, 3)
 
 
 # ---- at --------------------------------------------------------------------------------------------------------------

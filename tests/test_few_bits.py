@@ -198,3 +198,28 @@ def test_the_class_of_nan_is_not_among_the_first(library):
     scores[3] = [-1.0, -2.0, -3.0, -4.0, -5.0]
     given = backend.asarray(scores, dtype="float32"), backend.asarray(np.asarray([0, 1, 4, 7]))
     assert float(metrics.with_options("top_k_accuracy", k=2)(*given)) == 0.0
+
+
+@every_library
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_mean_whose_sum_is_beyond_half_precision(library, dtype):
+    backend = load_backend(library)
+    if dtype not in backend.capabilities.dtypes:
+        pytest.skip(f"no {dtype}")
+    x = backend.asarray(np.full((5000, 2), 20.0), dtype=dtype)
+    for axis in (None, 0):
+        found = backend.to_numpy(backend.xp.mean(x, axis=axis)).astype(float)
+        np.testing.assert_array_equal(found, 20.0 + 0.0 * found)
+    slopes = mm.grad(lambda x: space(x).sum(space(x).mean(x, axis=0)))(x)
+    np.testing.assert_allclose(backend.to_numpy(slopes).astype(float), 1 / 5000, rtol=0.01)
+
+
+@every_library
+def test_nan_is_searched_for_behind_all_numbers(library):
+    backend = load_backend(library)
+    ordered, asked = (
+        backend.asarray(np.asarray(x), dtype="float64") for x in ([1.0, 2.0, 2.0], [np.nan, 2.0, 9.0, -1.0])
+    )
+    for side, wanted in (("left", [3, 1, 3, 0]), ("right", [3, 3, 3, 0])):
+        found = backend.xp.searchsorted(ordered, asked, side=side)
+        np.testing.assert_array_equal(backend.to_numpy(found), wanted)

@@ -417,3 +417,33 @@ def test_errors(call: Any, error: type[Exception], says: str) -> None:
 
     with pytest.raises(error, match=says):
         call(np.asarray([1.0, 2.0, 3.0]), f)
+
+
+def test_bounds_the_wrong_way_round_and_nan_have_the_slopes_of_forward_mode() -> None:
+    points, ones = np.asarray([-2.0, 0.5, 3.0, np.nan]), np.ones(4)
+    low, high = np.full(4, 1.0), np.full(4, -1.0)
+    for given in ((low, high), (high, low), (None, low), (low, None)):
+
+        def moved(t: Any, given: Any = given) -> Any:
+            bounds = (None if b is None else b * (1.0 + 2.0 * t) for b in given)
+            return mm.array_namespace(t).clip(points + 3.0 * t, *bounds)
+
+        wanted = mm.jvp(moved, (0.0 * ones,), (ones,))[1]
+        found = mm.jet(moved, (0.0 * ones,), ((ones, None),))[1][0]
+        some = slice(3 if given[0] is low and given[1] is high else 4)  # of NaN between such bounds anything
+        np.testing.assert_array_equal(found[some], wanted[some])
+
+
+def test_cholesky_along_a_direction_that_is_not_symmetric_is_that_of_forward_mode() -> None:
+    a = np.asarray([[4.0, 1.0], [1.0, 3.0]])
+    v = np.asarray([[0.3, -0.2], [0.9, 0.1]])
+
+    def factor(x: Any) -> Any:
+        return mm.array_namespace(x).linalg.cholesky(x)
+
+    def first(x: Any) -> Any:
+        return mm.jvp(factor, (x,), (v,))[1]
+
+    found = mm.jet(factor, (a,), ((v, None),))[1]
+    np.testing.assert_allclose(found[0], first(a), rtol=1e-12)
+    np.testing.assert_allclose(found[1], mm.jvp(first, (a,), (v,))[1], rtol=1e-12)

@@ -124,3 +124,14 @@ def test_portable_functions_run_on_it_as_they_are():
         row = activations.describe(name)
         values = row.function(ORACLE.asarray(X[:4]))
         assert values.dtype is xp.float64, name
+
+
+def test_triangles_of_what_is_infinite_and_remainders_by_infinities():
+    x = xp.asarray(np.asarray([[1.0, 2.0], [np.inf, np.nan]]))
+    np.testing.assert_array_equal(ORACLE.to_numpy(xp.triu(x)), np.triu(ORACLE.to_numpy(x)))
+    np.testing.assert_array_equal(ORACLE.to_numpy(xp.tril(x, k=-1)), [[0.0, 0.0], [np.inf, 0.0]])
+    for a in (5.0, -5.0, 0.0, math.inf, math.nan):
+        for b in (math.inf, -math.inf):
+            got = float(xp.remainder(xp.asarray(a), xp.asarray(b)))
+            with np.errstate(invalid="ignore"):
+                np.testing.assert_equal(got + 0.0, float(np.remainder(a, b)) + 0.0)

@@ -521,3 +521,98 @@ def test_a_window_of_a_draw_is_the_slice_of_the_draw(backend, lead):
             shape = (*lead, stop - start, k)
             part = backend.to_numpy(random.bernoulli(key, 0.3, shape, window=(start, rows)))
             assert np.array_equal(part, whole[..., start:stop, :]), (rows, k, start, stop)
+
+
+def test_rates_too_small_to_divide_by_draw_nothing():
+    for rate in (5e-324, 1e-310, 1e-300, 1e-20):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert not np.any(random.poisson(KEY, rate, (1000,)))
+        assert not np.any(random.poisson(KEY, np.asarray(rate), (1000,)))
+
+
+def test_what_is_impossible_is_never_chosen_beside_what_is_nearly_so():
+    for i in range(20):
+        key = random.key(i)
+        for p in ([0.5, 0.0, 1e-310], np.asarray([0.5, 0.0, 1e-310])):
+            assert sorted(random.choice(key, 3, (2,), replace=False, p=p).tolist()) == [0, 2]
+
+
+def test_what_may_be_left_out_and_along_which_axis():
+    assert random.bits(KEY).shape == random.uniform(KEY).shape == random.normal(KEY).shape == ()
+    assert random.bernoulli(KEY).shape == ()
+    assert np.array_equal(
+        random.bernoulli(KEY, np.full((3, 2), 0.5)), random.bernoulli(KEY, np.asarray(0.5), (3, 2))
+    )
+    rows = np.arange(12.0).reshape(3, 4)
+    mixed = random.permutation(KEY, rows, axis=-1)
+    assert np.array_equal(mixed, rows[:, random.permutation(KEY, 4)])
+    with pytest.raises(ShapeError, match="axis: expected one of 2 axes of x"):
+        random.permutation(KEY, rows, axis=2)
+
+
+def test_parameters_of_the_two_formats_of_16_bits_make_single_precision():
+    torch = pytest.importorskip("torch")
+    key = random.key(0, "torch")
+    a, b = torch.ones(3, dtype=torch.float16), torch.ones(3, dtype=torch.bfloat16)
+    assert random.beta(key, a, b).dtype == torch.float32
+    assert random.multivariate_normal(key, a, torch.eye(3, dtype=torch.bfloat16)).dtype == torch.float32
+
+
+@pytest.mark.parametrize("library", NAMES)
+def test_numbers_of_numpys_are_parameters_on_every_library(library):
+    key = random.key(0, library)
+    backend = load_backend(library)
+    drawn = random.bernoulli(key, np.float64(0.25), (1000,))
+    assert 200 < int(np.sum(backend.to_numpy(drawn))) < 300
+    vectors = random.multivariate_normal(key, [0, 1], np.eye(2).tolist(), (5,))
+    assert tuple(vectors.shape) == (5, 2)
+    mean = backend.asarray(np.asarray([0, 1]), dtype="int32")
+    np.testing.assert_array_equal(
+        backend.to_numpy(random.multivariate_normal(key, mean, np.eye(2).tolist(), (5,))),
+        backend.to_numpy(vectors),
+    )
+
+
+@pytest.mark.parametrize("a", [1e9, 1e12, 1e15, 1e20, 1e28])
+def test_slopes_of_large_shapes(a):
+    """From the normal limit: x = a + z sqrt(a) + (z^2 - 1) / 3 + ..., z fixed."""
+    x, slope = (
+        f(np.asarray(a))
+        for f in (lambda a: random.gamma(KEY, a, ()), mm.grad(lambda a: random.gamma(KEY, a, ())))
+    )
+    assert abs(float(slope) - (1 + 0.5 * (float(x) - a) / a)) < 1e-8
+
+
+def test_taylor_mode_goes_through_what_is_drawn_by_rejection():
+    """By the implicit slope, whose own derivatives are those of `grad`."""
+
+    def drawn(a):
+        return random.gamma(KEY, a, ())
+
+    at, orders = np.asarray(2.5), []
+    f = drawn
+    for _ in range(3):
+        f = mm.grad(f)
+        orders.append(float(f(at)))
+    found = mm.jet(drawn, (at,), ((np.asarray(1.0), None, None),))[1]
+    np.testing.assert_allclose([float(x) for x in found], orders, rtol=1e-7)
+
+
+SLOW = ("jax", "tensorflow")  # eager, a call at a time
+
+
+@pytest.mark.parametrize(
+    "library", [pytest.param(x, marks=pytest.mark.slow) if x in SLOW else x for x in NAMES]
+)
+def test_laplacians_of_what_is_drawn_are_traces_of_hessians(library):
+    backend = load_backend(library)
+    with backend.scope("float64"):
+        key, a = random.key(0, library), backend.asarray([2.5, 0.7], dtype="float64")
+
+        def total(a):
+            xp = mm.array_namespace(a)
+            return xp.sum(random.gamma(key, a) * random.truncated_normal(key, 0.1 * a, a))
+
+        hessian = backend.to_numpy(mm.hessian(total)(a))
+        np.testing.assert_allclose(backend.to_numpy(mm.laplacian(total)(a)), np.trace(hessian), rtol=1e-6)

@@ -33,6 +33,15 @@ CLOSE = {
     "another dtype on request": (A.astype(np.float32), A, {"check_dtype": False}),
     "broadcast on request": (np.ones((2, 2)), np.ones(2), {"check_shape": False}),
     "empty": (np.ones((0, 3)), np.ones((0, 3)), {}),
+    "a list has no dtype": (A.astype(np.float32), A.tolist(), {}),
+    "a number has no dtype": (np.float32(1.5), 1.5, {}),
+    "a list of integers": (A, [[1, 2], [3, 4]], {}),
+    "complex numbers": (A + 1j, (A + 1j) * (1 + 1e-15), {}),
+    "a list of complex numbers": (A + 1j, (A + 1j).tolist(), {"rtol": 1e-12}),
+    "complex infinities": (np.asarray([complex(np.inf, 1.0)]), np.asarray([complex(np.inf, 1.0)]), {}),
+    "integers beyond 2^53": (np.asarray([2**53 + 1]), np.asarray([2**53 + 1]), {"rtol": 0.0}),
+    "integers within atol": (np.asarray(2**60 + 1), np.asarray(2**60), {"rtol": 0.0, "atol": 1}),
+    "keys in another order": ({"w": A, "b": -A}, {"b": -A, "w": A}, {}),
 }
 NOT_CLOSE = {
     "value": (A, A + np.eye(2) * 1e-9, {}, r"(?s)2 of 4 elements differ .*\[0, 0\]"),
@@ -58,6 +67,20 @@ NOT_CLOSE = {
     "structure": ({"w": A}, (A,), {}, "structure"),
     "leaf": ((A, A), (A, A + 1), {}, "leaf 1"),
     "label": (A, A + 1, {"label": "weights: "}, "^weights: "),
+    "an imaginary part": (A + 1j, A + 2j, {"rtol": 1e-3}, "4 of 4"),
+    "an imaginary part, by default": (A + 1j, A + 1.001j, {}, "4 of 4"),
+    "an imaginary part, in ulp": (np.asarray(1j), np.asarray(1j * (1 + 1e-14)), {"ulp": 4}, "45 ULP"),
+    "a complex dtype": ((A + 1j).astype(np.complex64), A + 1j, {}, "dtype complex64"),
+    "complex NaN in another part": (
+        np.asarray(complex(np.nan, 1)),
+        np.asarray(complex(1, np.nan)),
+        {},
+        "1 of 1",
+    ),
+    "an integer beyond 2^53": (np.asarray([2**53 + 1]), np.asarray([2**53]), {"rtol": 0.0}, "difference 1 "),
+    "leaves of another order": ({"w": A, "b": -A}, {"b": A, "w": -A}, {}, "leaf 0"),
+    "nothing against NaN": (None, np.asarray(np.nan), {}, "structure"),
+    "NaN against nothing": (np.asarray(np.nan), None, {}, "structure"),
 }
 
 
@@ -96,6 +119,18 @@ def test_close_on_every_library(name):
             assert_close(A.astype(np.float32), a)
         with pytest.raises(ParityError, match="dtype float32, expected float64"):
             assert_close(a, A)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_complex_numbers_of_every_library_are_compared_in_both_parts(name):
+    backend = load_backend(name)
+    if "complex" not in dir(backend.xp) and not hasattr(backend.xp, "complex128"):
+        pytest.skip("no complex numbers")
+    one, two = (backend.asarray(np.asarray([1.0 + k * 1j]), dtype="complex128") for k in (1, 2))
+    assert_close(one, one, rtol=1e-9)
+    for options in ({}, {"rtol": 1e-6}, {"ulp": 2}):
+        with pytest.raises(ParityError, match="1 of 1"):
+            assert_close(one, two, **options)
 
 
 def test_spacing_and_rounding_against_numpy():
@@ -379,3 +414,99 @@ def test_parity_needs_something_to_differentiate():
     with pytest.raises(InputError):
         assert_parity(lambda x: x, np.asarray([1, 2]))
     assert_parity(lambda x: x + x, np.asarray([1, 2]), gradients=False, backends=["numpy"])
+
+
+def on_others(function):
+    """What NumPy is given as it is, and others what ``function`` makes of it."""
+    return lambda x: function(x) if owner(x).name != "numpy" else x
+
+
+MUTANTS = {
+    "a float dtype": (on_others(lambda x: xp.astype(x, "float32")), {}, "dtype float32, expected float64"),
+    "a kind of dtype": (on_others(lambda x: x > 0), {"gradients": False}, "dtype bool, expected float64"),
+    "one output more": (on_others(lambda x: (x, x)), {}, r"it returns \(\*, \*\), expected \*"),
+    "other keys": (
+        lambda x: {"a" if owner(x).name == "numpy" else "b": x},
+        {},
+        "it returns {'b': \\*}, expected {'a': \\*}",
+    ),
+    "an integer": (
+        lambda x: (x, xp.astype(xp.max(x) * 0 + (200000 + (owner(x).name != "numpy")), "int32")),
+        {"dtype": "float32"},
+        "value 1: 1 of 1 element",
+    ),
+    "a shape": (on_others(lambda x: x[None, ...]), {}, r"shape \(1, 2, 2\)"),
+    "NaN": (on_others(lambda x: x * float("nan")), {}, "actual nan"),
+    "an error": (on_others(lambda x: 1 / 0), {}, "failed: ZeroDivisionError"),
+    "a gradient": (lambda x: x * (x if owner(x).name == "numpy" else owner(x).stop_gradient(x)), {}, "gradient: "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_what_differs_between_backends_is_named(name):
+    fn, options, message = MUTANTS[name]
+    with pytest.raises(ParityError, match=f"(?s)strict.*{message}"):
+        assert_parity(fn, A, backends=["numpy", "strict"], **options)
+
+
+def test_a_function_that_returns_nothing_to_compare_is_no_success():
+    with pytest.raises(InputError, match="returns an array"):
+        assert_parity(lambda x: None, A, gradients=False, backends=["strict"])
+    with pytest.raises(InputError, match="gradients=False"):
+        assert_parity(xp.argmax, A, backends=["strict"])
+
+
+def test_complex_outputs_and_integers_of_another_width_are_compared():
+    def spectrum(x):
+        return xp.astype(x, "complex128") * 1j, xp.argmax(x)
+
+    assert_parity(spectrum, A, gradients=False, backends=["strict"])
+    with pytest.raises(ParityError, match="value 0"):
+        assert_parity(
+            lambda x: (spectrum(x)[0] + (owner(x).name == "strict") * 1e-3j, x),
+            A,
+            gradients=False,
+            backends=["strict"],
+        )
+
+
+def test_ulp_tables_of_functions_of_two_numbers_of_ones_own():
+    table = ulp_table(lambda x, y: x * y + y, backends=["numpy"], points=(A / 3, A / 7))
+    assert [row.quantity for row in table] == ["value", "derivative 0", "derivative 1"] * 2
+    assert table.worst < 2
+    table = ulp_table(lambda x, y: x * y, reference=lambda mp, x, y: x * y, backends=["numpy"])
+    assert len(table) == 6  # at the usual points, of all sizes
+    assert all(row.points > 20 for row in table)
+    assert table.worst <= 0.5
+    far = (np.asarray([1e-150, 1e150, 3.0]), np.asarray([1e150, 1e-150, 4.0]))
+    table = ulp_table(
+        xp.hypot,
+        reference=lambda mp, x, y: mp.hypot(x, y),
+        backends=["numpy"],
+        points=far,
+        dtypes=["float64"],
+    )
+    assert table.worst < 4
+    with pytest.raises(InputError, match="points: expected a tuple of 3 arrays"):
+        ulp_table(lambda x, y, z: x, reference=lambda mp, x, y, z: x, backends=["numpy"])
+
+
+def test_an_ulp_table_of_nothing_is_no_success():
+    for options in ({"backends": []}, {"dtypes": []}):
+        with pytest.raises(InputError, match="got none"):
+            ulp_table("sin", **options)
+    nothing = ulp_table(lambda x: x * float("nan"), backends=["numpy"], points=A, derivative=False)
+    assert nothing.worst == np.inf
+    assert "no" in nothing[0].problem
+    (lacking,) = ulp_table("sin", backends=["numpy"], dtypes=["bfloat16"], points=A, derivative=False)
+    assert lacking.problem == "it has no bfloat16"
+    for wrong in (xp.sum, lambda x: xp.astype(x, "float64") * 1.0):
+        table = ulp_table(
+            wrong,
+            reference=lambda mp, x: x,
+            points=A,
+            backends=["numpy"],
+            dtypes=["float32"],
+            derivative=False,
+        )
+        assert "not element-wise, or casts" in table[0].problem

@@ -54,6 +54,11 @@ WRONG = {
         ON_NUMPY,
         "a reason is needed",
     ),
+    "a fixture that is asked for late": (
+        "def test_it(request): request.getfixturevalue('xp')\n",
+        ON_NUMPY,
+        "among its arguments",
+    ),
     "a mark without backend": (
         "import pytest\n@pytest.mark.mm_xfail(reason='no')\ndef test_it(xp): pass\n",
         ON_NUMPY,

@@ -360,3 +360,19 @@ def test_constants_are_numbers():
     assert (xp.pi, xp.e, xp.inf, xp.newaxis) == (math.pi, math.e, math.inf, None)
     assert math.isnan(xp.nan)
     assert repr(xp.float32) == "xp.float32"
+
+
+@pytest.mark.parametrize("given", [None, "abc", ["a", "b"], [None], 2**64, [[1.0], [1.0, 2.0]], object()])
+def test_what_is_no_numbers_is_refused(given):
+    with pytest.raises(InputError):
+        xp.asarray(given)
+
+
+def test_integers_that_the_dtype_of_like_does_not_hold_are_refused():
+    like = np.ones(2, dtype=np.uint8)
+    assert xp.arange(256, like=like).dtype == xp.uint8
+    assert xp.arange(300, dtype=xp.int64, like=like).tolist() == list(range(300))
+    assert xp.arange(5, 0, -2, like=like).tolist() == [5, 3, 1]
+    for call in (lambda: xp.arange(257, like=like), lambda: xp.full(2, -1, like=like)):
+        with pytest.raises(InputError, match="the dtype of like"):
+            call()

@@ -297,6 +297,9 @@ class JaxBackend(Backend):
         return tape.stop_gradient(x, jax.lax.stop_gradient)
 
     def with_slopes(self, value: Array, slopes: Callable[..., Arrays], parameters: Arrays) -> Array:
+        return tape.with_slopes(value, slopes, parameters, self, self._with_own_slopes)
+
+    def _with_own_slopes(self, value: Array, slopes: Callable[..., Arrays], parameters: Arrays) -> Array:
         @jax.custom_jvp
         def known(value: Array, *parameters: Array) -> Array:
             return value

@@ -38,6 +38,7 @@ __all__ = [
     "isin",
     "linspace",
     "logical_xor",
+    "mean",
     "meshgrid",
     "moveaxis",
     "nextafter",
@@ -51,6 +52,7 @@ __all__ = [
     "reshape",
     "roll",
     "searchsorted",
+    "sign",
     "signbit",
     "sort",
     "stack",
@@ -64,6 +66,7 @@ __all__ = [
     "triu",
     "unstack",
     "var",
+    "vecdot",
     "zeros",
     "zeros_like",
 ]
@@ -169,12 +172,34 @@ def count_nonzero(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> A
     return mx.sum(x != 0, axis=axis, keepdims=keepdims).astype(INDEX)
 
 
+def mean(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
+    """NaN of no elements, for which MLX waits for ever; of 16 bits in single precision, since the sum may be infinite."""
+    if x.size and x.dtype in (mx.float16, mx.bfloat16):
+        return mx.mean(x.astype(mx.float32), axis=axis, keepdims=keepdims).astype(x.dtype)
+    if x.size:
+        return mx.mean(x, axis=axis, keepdims=keepdims)
+    return mx.sum(x, axis=axis, keepdims=keepdims) / mx.array(0.0, dtype=x.dtype)
+
+
+def sign(x: Array, /) -> Array:
+    """NaN at NaN, where MLX's is 0."""
+    return (
+        mx.where(x != x, mx.stop_gradient(x), mx.sign(x))
+        if mx.issubdtype(x.dtype, mx.floating)
+        else mx.sign(x)
+    )
+
+
 def var(x: Array, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Array:
+    if not x.size:
+        return mean(x, axis=axis, keepdims=keepdims)
     found = mx.var(x, axis=axis, keepdims=keepdims)
     return found * _corrected(x, found, correction) if correction else found
 
 
 def std(x: Array, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Array:
+    if not x.size:
+        return mean(x, axis=axis, keepdims=keepdims)
     found = mx.std(x, axis=axis, keepdims=keepdims)
     return found * _corrected(x, found, correction) ** 0.5 if correction else found
 
@@ -238,7 +263,9 @@ def hypot(x1: Array, x2: Array, /) -> Array:
         (large == 0) | mx.isinf(large), 0, small / mx.where((large == 0) | mx.isinf(large), 1, large)
     )
     return mx.where(
-        mx.isinf(large), large, large * mx.sqrt(1 + ratio * ratio) + 0 * mx.where(mx.isnan(small), small, 0)
+        mx.isinf(a) | mx.isinf(b),
+        float("inf"),
+        large * mx.sqrt(1 + ratio * ratio) + 0 * mx.where(mx.isnan(small), small, 0),
     )
 
 
@@ -248,9 +275,17 @@ def isin(x1: Array, x2: Array, /, *, invert: bool = False) -> Array:
 
 
 def searchsorted(x1: Array, x2: Array, /, *, side: str = "left", sorter: Array | None = None) -> Array:
+    """By halving: a comparison of all with all would need memory for each pair."""
     ordered = x1 if sorter is None else mx.take(x1, sorter)
-    below = (ordered < mx.expand_dims(x2, -1)) if side == "left" else (ordered <= mx.expand_dims(x2, -1))
-    return mx.sum(below, axis=-1).astype(INDEX)
+    size = ordered.shape[0]
+    low, high = mx.zeros(x2.shape, dtype=INDEX), mx.full(x2.shape, size, dtype=INDEX)
+    for _ in range(size.bit_length()):
+        middle = (low + high) // 2
+        there = mx.take(ordered, mx.minimum(middle, size - 1))
+        is_before = (there < x2) if side == "left" else (there <= x2)
+        is_beyond = (low < high) & (is_before | (x2 != x2))  # NaN comes last
+        low, high = mx.where(is_beyond, middle + 1, low), mx.where(is_beyond, high, middle)
+    return low
 
 
 def reshape(x: Array, /, shape: Any, *, copy: bool | None = None) -> Array:
@@ -289,7 +324,8 @@ def nextafter(x1: Array, x2: Array, /) -> Array:
     if any(isinstance(x, mx.array) and x.dtype == mx.bfloat16 for x in (x1, x2)):
         raise CapabilityError("nextafter: not of bfloat16 on the mlx backend; cast to float32 first")
     first, second = (np.array(x) if isinstance(x, mx.array) else np.float32(x) for x in (x1, x2))
-    return mx.array(np.nextafter(first, second))
+    found = np.nextafter(first, second)
+    return mx.array(found, dtype=mx.float64) if found.dtype == np.float64 else mx.array(found)
 
 
 def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
@@ -352,6 +388,12 @@ def logical_xor(x1: Array, x2: Array, /) -> Array:
 
 def positive(x: Array, /) -> Array:
     return x
+
+
+def vecdot(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
+    """By a sum of products: MLX's takes its axis for another one under ``vmap``."""
+    first = mx.conjugate(x1) if x1.dtype == mx.complex64 else x1
+    return mx.sum(first * x2, axis=axis)
 
 
 def tensordot(x1: Array, x2: Array, /, *, axes: Any = 2) -> Array:

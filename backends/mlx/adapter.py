@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +10,13 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
+from multimlp import tape
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends._dtype_names import leave_names_to_answer
+from multimlp.backends._operators import give_way
 from multimlp.backends.mlx import namespace as xp
+from multimlp.backends.mlx._bits import vectorise_rightly
+from multimlp.backends.mlx._slopes import with_slopes
 from multimlp.errors import CapabilityError, DTypeError, MultimlpError, value_taken
 
 leave_names_to_answer(mx.Dtype)
@@ -39,6 +44,10 @@ class MLXBackend(Backend):
     @property
     def version(self) -> str:
         return str(getattr(mx, "__version__", "unknown"))
+
+    def __init__(self) -> None:
+        vectorise_rightly()
+        give_way(mx.array)
 
     def is_array_type(self, cls: type) -> bool:
         return issubclass(cls, mx.array)
@@ -99,18 +108,32 @@ class MLXBackend(Backend):
         return tuple(outputs), tuple(slopes)
 
     def stop_gradient(self, x: Array) -> Array:
-        return mx.stop_gradient(x)
+        return tape.stop_gradient(x, mx.stop_gradient)
+
+    def with_slopes(self, value: Array, slopes: Callable[..., Arrays], parameters: Arrays) -> Array:
+        return tape.with_slopes(value, slopes, parameters, self, with_slopes)
 
     def vmap(self, function: Function) -> Function:
-        return lambda arrays: tuple(mx.vmap(lambda *xs: tuple(function(xs)))(*arrays))
+        """MLX's, and the tape's where a row's numbers are asked for, or something has no rule in MLX's."""
+
+        def mapped(arrays: Arrays) -> Arrays:
+            try:
+                return tuple(mx.vmap(lambda *xs: tuple(function(xs)))(*arrays))
+            except Exception as error:
+                if not _is_beyond_vmap(error):
+                    raise
+            return super(MLXBackend, self).vmap(function)(arrays)
+
+        return mapped
 
     def explain(self, error: Exception) -> MultimlpError | None:
-        if "during function transformations" in str(error) or "eval an array during" in str(error):
+        if _ASKED_FOR in str(error) or "eval an array during" in str(error):
             return value_taken("float, bool, int or a NumPy function", self.name)
-        if isinstance(error, ValueError) and "Cannot perform" in str(error) and "multimlp.tape" in str(error):
+        missing = re.search(r"\[Primitive::(\w+)\] Not implemented for (\w+)", str(error))
+        if missing:
             return CapabilityError(
-                "an MLX array on the left of an operator, and on its right one that jet or laplacian follows: MLX gives it no say. Use the "
-                "functions of multimlp.array_namespace, xp.multiply(a, b) for a * b, or put the followed array first"
+                f"{missing[2]}: MLX has no rule for it in {missing[1]}; write it with other functions, or convert the arrays to another "
+                "backend: multimlp.convert(x, backend=...)"
             )
         return super().explain(error)
 
@@ -127,3 +150,16 @@ class MLXBackend(Backend):
             )
         compiled = mx.compile(lambda *xs: list(function(xs)))
         return lambda arrays: tuple(compiled(*arrays))
+
+
+_ASKED_FOR = "during function transformations"
+"""What MLX says where numbers are asked for that it has not computed."""
+
+
+def _is_beyond_vmap(error: BaseException | None) -> bool:
+    """Whether MLX gave up, and nobody else; a transform inside may have put it in other words."""
+    while error is not None:
+        if _ASKED_FOR in str(error) or "[Primitive::vmap]" in str(error):
+            return True
+        error = error.__cause__
+    return False

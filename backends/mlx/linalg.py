@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import mlx.core as mx
+import numpy as np
 
 from multimlp.backend import Array
 from multimlp.backends._decompositions import QR, SVD, Eigh, Slogdet
+from multimlp.backends.mlx._functions import tensordot as tensordot
+from multimlp.backends.mlx._functions import vecdot as vecdot
 
-matmul, matrix_transpose, tensordot, vecdot = mx.matmul, mx.matrix_transpose, mx.tensordot, mx.vecdot
+matmul, matrix_transpose = mx.matmul, mx.matrix_transpose
 outer, cross = mx.outer, mx.linalg.cross
 
 
@@ -20,9 +23,40 @@ def _on_cpu(function: Any) -> Any:
     return compute
 
 
-det, inv, pinv, solve, eigvalsh = map(
-    _on_cpu, (mx.linalg.det, mx.linalg.inv, mx.linalg.pinv, mx.linalg.solve, mx.linalg.eigvalsh)
-)
+det, inv, pinv, eigvalsh = map(_on_cpu, (mx.linalg.det, mx.linalg.inv, mx.linalg.pinv, mx.linalg.eigvalsh))
+
+
+def solve(x1: Array, x2: Array, /) -> Array:
+    """Stacks go together as in the standard; MLX wants as many of both."""
+    if x2.ndim == 1:
+        return solve(x1, mx.expand_dims(x2, 1))[..., 0]
+    stack = np.broadcast_shapes(tuple(x1.shape[:-2]), tuple(x2.shape[:-2]))
+    a, b = (mx.broadcast_to(x, (*stack, *x.shape[-2:])) for x in (x1, x2))
+    found: Array = _solved(a, b)
+    return found
+
+
+_solved: Any = mx.custom_function(lambda a, b: mx.linalg.solve(a, b, stream=mx.cpu))
+"""With reverse derivatives of our own: MLX has them in the sides alone.
+
+Forward mode in the matrix is refused, for want of a rule of the factors in MLX.
+"""
+
+
+def _pulled(primals: Any, cotangent: Any, output: Any) -> Any:
+    a, b = primals
+    g = _solved(mx.swapaxes(a, -1, -2), cotangent)
+    return -mx.matmul(g, mx.swapaxes(_solved(a, b), -1, -2)), g
+
+
+def _mapped(inputs: Any, axes: Any) -> Any:
+    pairs = zip(inputs, axes, strict=True)
+    a, b = (mx.expand_dims(x, 0) if axis is None else mx.moveaxis(x, axis, 0) for x, axis in pairs)
+    return solve(a, b), 0
+
+
+_solved.vjp(_pulled)
+_solved.vmap(_mapped)
 
 
 def cholesky(x: Array, /, *, upper: bool = False) -> Array:

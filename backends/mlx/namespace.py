@@ -12,6 +12,7 @@ from mlx.core import *
 
 from multimlp.backends.mlx import fft as fft
 from multimlp.backends.mlx import linalg as linalg
+from multimlp.backends.mlx._bits import *
 from multimlp.backends.mlx._exact import *
 from multimlp.backends.mlx._functions import *
 from multimlp.backends.mlx._info import *

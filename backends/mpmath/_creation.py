@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from multimlp.backends.mpmath._dtypes import astype
-from multimlp.backends.mpmath._elementwise import add, divide, multiply, subtract, where
+from multimlp.backends.mpmath._elementwise import add, divide, multiply, where
 from multimlp.backends.mpmath.array import STORED, Array, DType, bool_, exact, float64, int32, int64
 
 __all__ = [
@@ -92,4 +92,5 @@ def tril(x: Array, /, *, k: int = 0) -> Array:
 
 
 def triu(x: Array, /, *, k: int = 0) -> Array:
-    return subtract(x, tril(x, k=k - 1))
+    rows, columns = x.shape[-2:]
+    return where(Array(np.tri(rows, columns, k - 1, dtype=bool)), zeros_like(x), x)

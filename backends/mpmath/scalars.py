@@ -118,6 +118,8 @@ def floor_divide(x: Real, y: Real) -> Real:
 
 
 def remainder(x: Real, y: Real) -> Real:
+    if abs(y) == INF and x - x == 0:  # the quotient is 0, or just below
+        return x if x == 0 or (x > 0) == (y > 0) else y
     return NAN if y == 0 else x - floor_divide(x, y) * y
 
 

@@ -108,7 +108,11 @@ def searchsorted(x1: Tensor, x2: Tensor, /, *, side: str = "left", sorter: Tenso
         x1 = tf.gather(x1, sorter)
     ordered, values = promoted(x1, x2)
     require("searchsorted", ordered.dtype, REAL)
-    return tf.reshape(tf.searchsorted(ordered, tf.reshape(values, (-1,)), side, out_type=int64), shape_of(x2))
+    flat = tf.reshape(values, (-1,))
+    found = tf.searchsorted(ordered, flat, side, out_type=int64)
+    if flat.dtype in REAL_FLOATING:  # NaN comes last
+        found = tf.where(raw.IsNan(x=flat), tf.size(ordered, out_type=int64), found)
+    return tf.reshape(found, shape_of(x2))
 
 
 # ---- sorting -----------------------------------------------------------------------------------------------

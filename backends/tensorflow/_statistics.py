@@ -91,13 +91,22 @@ def min(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
 
 
 def mean(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
-    """Arithmetic mean over the axes; NaN of nothing."""
-    return tf.reduce_mean(x, _door("mean", x, FLOATING, axis), keepdims)
+    """Arithmetic mean over the axes; NaN of nothing. Of 16 bits in single precision, since the sum may be infinite."""
+    axes = _door("mean", x, FLOATING, axis)
+    if x.dtype in _HALF:
+        return tf.cast(tf.reduce_mean(tf.cast(x, tf.float32), axes, keepdims), x.dtype)
+    return tf.reduce_mean(x, axes, keepdims)
+
+
+_HALF = frozenset((tf.float16, tf.bfloat16))
 
 
 def var(x: Tensor, /, *, axis: Axes = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
     """Variance: the sum of the squared distances from the mean, over the count minus ``correction``."""
     axes = _door("var", x, REAL_FLOATING, axis)
+    if x.dtype in _HALF:
+        wide = tf.cast(x, tf.float32)
+        return tf.cast(var(wide, axis=axis, correction=correction, keepdims=keepdims), x.dtype)
     squares = tf.raw_ops.SquaredDifference(x=x, y=tf.reduce_mean(x, axes, True))
     if correction == 0:
         return tf.reduce_mean(squares, axes, keepdims)

@@ -287,7 +287,7 @@ class TensorFlowBackend(Backend):
         return tape.stop_gradient(x, tf.stop_gradient)
 
     def with_slopes(self, value: Array, slopes: Callable[..., Arrays], parameters: Arrays) -> Array:
-        return with_slopes(value, slopes, parameters)
+        return tape.with_slopes(value, slopes, parameters, self, with_slopes)
 
 
 _on_the_host = on_the_host(lambda x: x.numpy(), tf.constant)

@@ -268,6 +268,9 @@ class TorchBackend(Backend):
         return tape.stop_gradient(x, _detached)
 
     def with_slopes(self, value: Array, slopes: Callable[..., Arrays], parameters: Arrays) -> Array:
+        return tape.with_slopes(value, slopes, parameters, self, self._with_own_slopes)
+
+    def _with_own_slopes(self, value: Array, slopes: Callable[..., Arrays], parameters: Arrays) -> Array:
         if is_tracing():
             if not any(p.requires_grad for p in parameters):
                 return value

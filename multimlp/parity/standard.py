@@ -17,7 +17,7 @@ Formula: TypeAlias = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Definition:
-    """A function of one or two numbers and its derivatives; where to look at it besides the usual points."""
+    """A function of numbers and its derivatives in each; where to look at it besides the usual points."""
 
     value: Formula
     slopes: tuple[Formula, ...] | None = None
@@ -27,7 +27,7 @@ class Definition:
 
     @property
     def arguments(self) -> int:
-        return 2 if self.slopes is not None and len(self.slopes) == 2 else 1
+        return len(self.slopes) if self.slopes else 1
 
 
 def _sign(mp: Any, x: Any) -> Any:

@@ -14,7 +14,7 @@ from multimlp.errors.checks import LARGEST, check_items, check_number, check_who
 from multimlp.random._draws import permutation
 from multimlp.random._elements import block, by_elements, exponential_of, wide
 from multimlp.random._integers import randint
-from multimlp.random._parameters import is_parameter_array
+from multimlp.random._parameters import check_axis, is_parameter_array
 from multimlp.random._tables import drawn_by_table, exact_sums
 from multimlp.random._threefry import BITS, Shape, device_of, shape_of, words_of
 
@@ -122,7 +122,7 @@ def choice(
     xp, shape, again = array_namespace(key), shape_of(shape), flag("replace", replace)
     parts: Any = a
     whole = not (is_array(parts) and tuple(parts.shape))
-    place = 0 if whole else _axis(axis, len(parts.shape))
+    place = 0 if whole else check_axis(axis, len(parts.shape), "a")
     count = check_whole("a", a, low=0, high=LARGEST) if whole else int(parts.shape[place])
     size = math.prod(shape)
     if size and (count == 0 or (not again and size > count)):
@@ -139,13 +139,6 @@ def choice(
     return xp.reshape(taken, (*own[:place], *shape, *own[place + 1 :]))
 
 
-def _axis(axis: object, dimensions: int) -> int:
-    number = check_whole("axis", axis)
-    if not -dimensions <= number < dimensions:
-        raise ShapeError(f"axis: expected one of {dimensions} axes of a, got {number}")
-    return number % dimensions
-
-
 def _index(xp: Namespace, key: Array, count: int, shape: tuple[int, ...], again: bool, p: Any) -> Array:
     if p is None:
         if not math.prod(shape):
@@ -160,9 +153,15 @@ def _index(xp: Namespace, key: Array, count: int, shape: tuple[int, ...], again:
             return drawn_by_table(key, exact_sums(array_namespace(weights), weights), shape, "int32")
         if isinstance(weights, np.ndarray):
             weights = backend.asarray(weights, device=backend.device_name(key))
-        waits = by_elements(key, draw=_waits, count=count) / weights  # infinite where nothing is likely
+        waits = by_elements(key, draw=_waits, count=count) / weights
+        # Infinite where nothing is likely, and nowhere else, be a chance as small as it may.
+        longest = xp.minimum(waits, xp.full_like(waits, _LONGEST))
+        waits = xp.where(weights > 0, longest, xp.full_like(waits, math.inf))
         order = xp.astype(xp.argsort(waits, stable=True), xp.int32)
         return xp.reshape(order[: math.prod(shape)], shape)
+
+
+_LONGEST = 1.7e308
 
 
 def _waits(key: Array, counter: Array, first: None, second: None) -> tuple[Array, ...]:

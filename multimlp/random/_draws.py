@@ -14,7 +14,7 @@ from multimlp.backend import Array, array_namespace, is_array, owner
 from multimlp.errors import InputError, ShapeError
 from multimlp.errors.checks import LARGEST, check_number, check_seed, check_whole, refuse
 from multimlp.random._elements import leading
-from multimlp.random._parameters import PRECISIONS, check_broadcast, dtype_name
+from multimlp.random._parameters import PRECISIONS, check_axis, check_broadcast, dtype_name
 from multimlp.random._threefry import (
     BITS,
     Shape,
@@ -61,7 +61,7 @@ def _window_bits(key: Array, shape: tuple[int, ...], start: int | Array, rows: i
     return xp.reshape(xp.where(early, word0, word1), shape)
 
 
-def bits(key: Array, shape: Shape) -> Array:
+def bits(key: Array, shape: Shape = ()) -> Array:
     """Random 32-bit words as int32; bit-identical on every library.
 
     Parameters
@@ -89,7 +89,7 @@ def bits(key: Array, shape: Shape) -> Array:
 
 
 def uniform(
-    key: Array, shape: Shape, dtype: object = "float32", minval: float = 0.0, maxval: float = 1.0
+    key: Array, shape: Shape = (), dtype: object = "float32", minval: float = 0.0, maxval: float = 1.0
 ) -> Array:
     """Uniform numbers in [minval, maxval).
 
@@ -144,7 +144,11 @@ def _unit(key: Array, size: int, dtype: Any, precision: int) -> Array:
 
 
 def bernoulli(
-    key: Array, p: float | Array, shape: Shape, *, window: tuple[int | Array, int] | None = None
+    key: Array,
+    p: float | Array = 0.5,
+    shape: Shape | None = None,
+    *,
+    window: tuple[int | Array, int] | None = None,
 ) -> Array:
     """Booleans that are true with probability ``p``; bit-identical on every library.
 
@@ -153,7 +157,8 @@ def bernoulli(
     key : array, shape (2,), int32
     p : float or array that broadcasts to ``shape``, floating
         A number is resolved to 2^-32, an array to 2^-24.
-    shape : sequence of int
+    shape : sequence of int, optional
+        Default: that of ``p``.
     window : (start, rows), optional
         ``shape`` (..., n, k) is that of the rows ``start`` to ``start + n`` of a draw of shape (..., rows, k), and so are the numbers,
         at twice the work: what a process draws that has these rows of a batch. ``start`` may be an int32 array of shape (), also a
@@ -172,10 +177,11 @@ def bernoulli(
     >>> bool((random.bernoulli(random.key(0), 0.5, (3, 2), window=(1, 5)) == whole[1:4]).all())
     True
     """
-    xp, shape = words_of(key)[0], shape_of(shape)
+    xp = words_of(key)[0]
+    shape = shape_of((tuple(p.shape) if is_array(p) else ()) if shape is None else shape)  # type: ignore[union-attr]
     if window is not None:
         check_window(window, shape)
-    if is_array(p):
+    if is_array(p) and not (isinstance(p, np.generic) and owner(p) is not owner(key)):
         chances: Any = p
         if not owner(key, chances).is_floating(chances):
             raise refuse("p", "a number, or a floating array of probabilities", p)
@@ -215,8 +221,8 @@ def check_window(window: Any, shape: tuple[int, ...]) -> None:
         raise refuse("window", f"{shape[-2]} rows within the {count} of the draw", window)
 
 
-def permutation(key: Array, x: int | Array) -> Array:
-    """A random order, of 0 .. n-1 (int32) for an integer n, else of the rows of an array.
+def permutation(key: Array, x: int | Array, axis: int = 0) -> Array:
+    """A random order, of 0 .. n-1 (int32) for an integer n, else of the parts of an array along an axis, its rows.
 
     Bit-identical on every library. Stable sorts by random words, so many rounds that ties, which would
     favour the order before, hardly matter.
@@ -226,6 +232,8 @@ def permutation(key: Array, x: int | Array) -> Array:
     key : array, shape (2,), int32
     x : int, or array of one axis or more
         Of the key's library.
+    axis : int
+        Of the array.
 
     Returns
     -------
@@ -242,16 +250,17 @@ def permutation(key: Array, x: int | Array) -> Array:
     given: Any = x
     rows = given if is_array(given) and tuple(given.shape) else None
     if rows is None:
-        n = check_whole("x", x, low=0, high=LARGEST)
+        n, place = check_whole("x", x, low=0, high=LARGEST), 0
     else:
-        n = int(rows.shape[0])
+        place = check_axis(axis, len(rows.shape), "x")
+        n = int(rows.shape[place])
         owner(key, rows)
     order = xp.arange(n, dtype=xp.int32, device=device_of(key))
     rounds = max(1, math.ceil(3 * math.log(max(n, 2)) / math.log(2**32 - 1)))
     for i in range(rounds):
         by = xp.argsort(bits(fold_in(key, i), (n,)), stable=True)
         order = xp.take(order, by, axis=0)
-    return order if rows is None else xp.take(rows, order, axis=0)
+    return order if rows is None else xp.take(rows, order, axis=place)
 
 
 # ---- on the host -----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from multimlp.backend import Array, Backend, array_namespace, is_array, owner
 from multimlp.errors import InputError, ShapeError
 from multimlp.errors.checks import refuse
 from multimlp.random._normal import normal
-from multimlp.random._parameters import PRECISIONS, check_broadcast, dtype_name
+from multimlp.random._parameters import PRECISIONS, check_broadcast, dtype_name, wider
 from multimlp.random._threefry import Shape, device_of, shape_of, words_of
 
 
@@ -71,8 +71,8 @@ def multivariate_normal(
         wanted = _batch(own[:-1], square[:-2], shape)
         pairs: list[tuple[Array, Any]] = [(centre, mean), (spread, cov)]
         names = [backend.dtype_name(x.dtype) for x, given in pairs if x is given]
-        default = max(names, key=lambda name: PRECISIONS.get(name, 0), default="float32")
-        name = dtype_name(key, default if dtype is None else dtype)
+        names = [name for name in names if name in PRECISIONS]
+        name = dtype_name(key, wider(names) if dtype is None else dtype)
         z = normal(key, (*wanted, own[-1], 1), "float64")
         xp = array_namespace(centre, spread)
         factor = xp.linalg.cholesky(xp.astype(spread, xp.float64))
@@ -82,8 +82,9 @@ def multivariate_normal(
 
 def _array(backend: Backend, key: Array, name: str, x: Any) -> Array:
     if is_array(x) and not isinstance(x, np.generic):
-        if not owner(x).is_floating(x):
-            raise refuse(name, "a floating array, or numbers", x)
+        of = owner(x)
+        if not (of.is_floating(x) or of.xp.isdtype(x.dtype, "integral")):
+            raise refuse(name, "an array of real numbers, or numbers", x)
         return x
     try:
         values = np.asarray(x, dtype=np.float64)
@@ -93,8 +94,8 @@ def _array(backend: Backend, key: Array, name: str, x: Any) -> Array:
         raise refuse(name, "finite numbers", x)
     if (
         name == "cov"
-        and values.ndim == 2
-        and values.shape[0] == values.shape[1]
+        and values.ndim >= 2
+        and values.shape[-2] == values.shape[-1]
         and not _is_covariance(values)
     ):
         raise InputError("cov: expected a symmetric positive definite matrix, got one that is not")
@@ -102,7 +103,9 @@ def _array(backend: Backend, key: Array, name: str, x: Any) -> Array:
 
 
 def _is_covariance(matrix: np.ndarray) -> bool:
-    return np.array_equal(matrix, matrix.T) and bool(np.all(np.linalg.eigvalsh(matrix) > 0))
+    return np.array_equal(matrix, np.swapaxes(matrix, -1, -2)) and bool(
+        np.all(np.linalg.eigvalsh(matrix) > 0)
+    )
 
 
 def _batch(own: tuple[int, ...], square: tuple[int, ...], shape: Shape | None) -> tuple[int, ...]:

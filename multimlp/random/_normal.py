@@ -17,7 +17,7 @@ _COSINE = tuple((-1) ** i * (math.pi / 2) ** (2 * i) / math.factorial(2 * i) for
 _LEAST_DIGITS = 24
 
 
-def normal(key: Array, shape: Shape, dtype: object = "float32") -> Array:
+def normal(key: Array, shape: Shape = (), dtype: object = "float32") -> Array:
     """Standard normal numbers, by Box and Muller: ``sqrt(-2 log u1) cos(2 pi u2)``, and the sine.
 
     Computed in float64; float32 numbers are of 24 bits each, the largest possible magnitude is 5.8 (8.6 in float64). The angle is

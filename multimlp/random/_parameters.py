@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from multimlp.backend import Array, Arrays, Backend, Namespace, array_namespace, is_array, is_traced, owner
 from multimlp.errors import DTypeError, ShapeError
-from multimlp.errors.checks import as_given, check_choice, check_number, refuse
+from multimlp.errors.checks import as_given, check_choice, check_number, check_whole, refuse
 from multimlp.errors.close import did_you_mean
 from multimlp.random._elements import Draw, by_elements
 from multimlp.random._threefry import Shape, shape_of, words_of
@@ -46,6 +46,14 @@ def integer_name(key: Array, dtype: object) -> str:
 def is_parameter_array(x: object) -> bool:
     """Whether a parameter is an array rather than a number; NumPy's scalars are numbers."""
     return is_array(x) and not isinstance(x, np.generic)
+
+
+def check_axis(axis: object, dimensions: int, of: str) -> int:
+    """The axis of an array, from the front."""
+    number = check_whole("axis", axis)
+    if not -dimensions <= number < dimensions:
+        raise ShapeError(f"axis: expected one of {dimensions} axes of {of}, got {number}")
+    return number % dimensions
 
 
 def check_broadcast(name: str, given: Shape, shape: Shape) -> None:
@@ -162,7 +170,14 @@ def _checked(name: str, value: Any, bounds: dict[str, Any], backend: Backend) ->
 def _widest(backend: Backend, arrays: dict[str, Array]) -> str:
     names = [backend.dtype_name(x.dtype) for x in arrays.values()]
     floating = [name for name in names if name in PRECISIONS]
-    return max(floating, key=lambda name: PRECISIONS[name], default="float32")
+    return wider(floating)
+
+
+def wider(names: Sequence[str]) -> str:
+    """The widest of floating dtypes, float32 for none; the two of 16 bits, each of which lacks numbers of the other, come to that too."""
+    if len(set(names) & {"float16", "bfloat16"}) == 2:
+        names = [*names, "float32"]
+    return max(names, key=PRECISIONS.__getitem__, default="float32")
 
 
 def _common(shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:

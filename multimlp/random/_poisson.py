@@ -82,7 +82,7 @@ def poisson(key: Array, lam: float | Array, shape: Shape | None = None, dtype: o
 @functools.lru_cache(maxsize=64)
 def _table(rate: float) -> tuple[int, np.ndarray]:
     """The least number that is drawn, and the distribution function from there on; what is left out is less than 2^-60."""
-    if rate == 0:
+    if rate < 2.0**-60:  # nothing but 0 is ever drawn, and the formulas below divide by it
         return 0, np.ones(1)
     reach = 9 * math.sqrt(rate) + 40
     k = np.arange(max(0, math.floor(rate - reach)), math.ceil(rate + reach) + 1, dtype=np.float64)

@@ -63,16 +63,20 @@ def custom_jvp(
     return _called(_ByJvp(function, rule, library, engine), tuple(arrays), library)
 
 
-class _Rule(Protocol):
+class Forward(Protocol):
+    """A function with its derivative along a direction."""
+
+    def pushed(self, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
+        """The outputs and their tangents."""
+
+
+class _Rule(Forward, Protocol):
     """A function with its derivative, in either direction."""
 
     function: Map
 
     def pulled(self, arrays: Arrays) -> tuple[Arrays, Map]:
         """The outputs, and from their cotangents to those of the arrays."""
-
-    def pushed(self, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
-        """The outputs and their tangents."""
 
     def mapped(self) -> _Rule:
         """The same for arrays with one more leading axis."""
@@ -185,7 +189,7 @@ def _called(rule: _Rule, arrays: Arrays, library: Library) -> Arrays:
     if top is None:
         outputs = rule.function(arrays)
     elif isinstance(top, Series):
-        outputs = _expanded(rule, arrays, top, library)
+        outputs = expanded(rule, arrays, top, library)
     elif isinstance(top, Batched):
         outputs = _batched(rule, arrays, top, library)
     else:
@@ -237,7 +241,7 @@ def _differentiable(rule: _Rule, arrays: Arrays, top: Any) -> Arrays:
     )
 
 
-def _expanded(rule: _Rule, arrays: Arrays, top: Series, library: Library) -> Arrays:
+def expanded(rule: Forward, arrays: Arrays, top: Series, library: Library) -> Arrays:
     """In Taylor mode: y'(t) is what the rule makes of x(t) and x'(t), and its derivatives are those of the rule along both paths."""
     frame = Frame(top.__multimlp_namespace__, top)
     under = tuple((library, number) for library, number in RECORDING.levels if number < frame.level)

@@ -26,7 +26,7 @@ def jvp(
     arrays, tangents : tuple of array
         The point and the direction, of the same shapes.
     library : Library
-        Whose arrays these are. Where its arrays refuse the tape's on their right (MLX), two reverse passes serve.
+        Whose arrays these are. Where its arrays refuse the tape's on their right, two reverse passes serve.
 
     Returns
     -------

@@ -56,12 +56,12 @@ def _extreme_of_two(is_taken: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 def _clip(frame: Frame, f: Function, x: Any, low: Any = None, high: Any = None) -> Any:
     x, low_terms, high_terms = frame.terms(x), frame.terms(low), frame.terms(high)
     y, at = f(x[0], low_terms[0], high_terms[0]), raw(x[0])
-    choices = []
-    if high is not None:
-        choices.append((at > raw(high_terms[0]), high_terms))
+    choices, top, bottom = [], raw(high_terms[0]), raw(low_terms[0])
+    if high is not None:  # where the bounds are the wrong way round, the upper one counts
+        choices.append(((at > top) if low is None else (at > top) | (bottom > top), high_terms))
     if low is not None:
-        choices.append((at < raw(low_terms[0]), low_terms))
-    return _chosen(frame, y, [*choices, (at == at, x)])
+        choices.append((at < bottom, low_terms))
+    return _chosen(frame, y, [*choices, (frame.xp.ones_like(at, dtype=frame.xp.bool), x)])
 
 
 def _abs(frame: Frame, f: Function, x: Any) -> Any:

@@ -9,9 +9,17 @@ from multimlp._typing import Array, Arrays, Library
 from multimlp.tape._array import Wrapped, any_wrapped
 from multimlp.tape.batched import Batched
 from multimlp.tape.core import Dual, Rule, next_order
+from multimlp.tape.custom import expanded
+from multimlp.tape.series import Series
 
 
-def with_slopes(value: Array, slopes: Callable[..., Arrays], parameters: Arrays, library: Library) -> Array:
+def with_slopes(
+    value: Array,
+    slopes: Callable[..., Arrays],
+    parameters: Arrays,
+    library: Library,
+    of_plain: Callable[..., Array] | None = None,
+) -> Array:
     """The value, an array, as an element-wise function of parameters of its shape, of which no other derivative is recorded.
 
     Parameters
@@ -22,6 +30,8 @@ def with_slopes(value: Array, slopes: Callable[..., Arrays], parameters: Arrays,
         for higher ones, in the value too.
     parameters : tuple of array
     library : Library
+    of_plain : callable, optional
+        ``of_plain(value, slopes, parameters)`` does it for the library's own derivatives.
 
     Examples
     --------
@@ -36,7 +46,7 @@ def with_slopes(value: Array, slopes: Callable[..., Arrays], parameters: Arrays,
     [0.25, -0.03125]
     """
     if not any_wrapped(parameters):
-        return value
+        return value if of_plain is None else of_plain(value, slopes, parameters)
     level = max(x.level for x in (value, *parameters) if isinstance(x, Wrapped))
 
     def of_level(x: Any) -> bool:
@@ -44,14 +54,17 @@ def with_slopes(value: Array, slopes: Callable[..., Arrays], parameters: Arrays,
 
     highest: Any = next(x for x in (value, *parameters) if of_level(x))
     kind = type(highest)
+    if issubclass(kind, Series):
+        (found,) = expanded(_BySlopes(value, slopes, library, of_plain), parameters, highest, library)
+        return found
     if issubclass(kind, Batched):
         count = highest.value.shape[0]
         inside, *rows = (
             x.value if of_level(x) else _repeated(library, x, count) for x in (value, *parameters)
         )
-        return kind(with_slopes(inside, slopes, tuple(rows), library), level)
+        return kind(with_slopes(inside, slopes, tuple(rows), library, of_plain), level)
     below = tuple(x.value if of_level(x) else x for x in parameters)
-    y = with_slopes(value, slopes, below, library)
+    y = with_slopes(value, slopes, below, library, of_plain)
 
     if issubclass(kind, Dual):
         terms = zip(parameters, slopes(y, *below), strict=True)
@@ -64,6 +77,18 @@ def with_slopes(value: Array, slopes: Callable[..., Arrays], parameters: Arrays,
     which = [i for i, x in enumerate(parameters) if of_level(x)]
     parents, rules = tuple(parameters[i].node for i in which), tuple(map(slope_in, which))
     return kind(y, level, [next_order(), y.shape, parents, rules, y, below, None])
+
+
+class _BySlopes:
+    """As a function with a forward derivative of its own, for Taylor mode."""
+
+    def __init__(self, value: Array, slopes: Callable[..., Arrays], library: Library, of_plain: Any) -> None:
+        self._value, self._slopes, self._rest = value, slopes, (library, of_plain)
+
+    def pushed(self, arrays: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
+        y = with_slopes(self._value, self._slopes, arrays, *self._rest)
+        terms = [t * slope for t, slope in zip(tangents, self._slopes(y, *arrays), strict=True)]
+        return (y,), (sum(terms[1:], terms[0]),)
 
 
 def _repeated(library: Library, x: Array, count: int) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from multimlp import tree
-from multimlp.backend import host, is_array, owner
+from multimlp.backend import host, is_array, is_sparse, owner, unmasked
 from multimlp.errors import InputError, ParityError
 from multimlp.errors.checks import check_number, flag, refuse
 from multimlp.parity.formats import FORMATS
@@ -82,11 +82,14 @@ def assert_close(
         flag(name, value)
     if not isinstance(label, str):
         raise refuse("label", "text", label)
-    got, wanted = _pairs(actual, expected, label)
-    for place, (a, e) in enumerate(zip(got, wanted, strict=True)):
-        where = label + (f"leaf {place}: " if len(got) > 1 else "")
-        _check_kind(a, e, where, check_dtype, check_shape, check_device, check_namespace)
-        _check_values(a, e, where, ulp, rtol, atol, equal_nan)
+    pairs = _pairs(actual, expected, label)
+    for place, (a, e) in enumerate(pairs):
+        where = label + (f"leaf {place}: " if len(pairs) > 1 else "")
+        got, wanted = comparable(a, "actual"), comparable(e, "expected")
+        _check_shape(got, wanted, where, check_shape)
+        if is_array(a) and is_array(e):
+            _check_kind(got, wanted, where, check_dtype, check_device, check_namespace)
+        _check_values(got, wanted, where, ulp, rtol, atol, equal_nan)
 
 
 def _checked_tolerances(
@@ -101,33 +104,52 @@ def _checked_tolerances(
     )
 
 
-def _pairs(actual: Any, expected: Any, label: str) -> tuple[list[Any], list[Any]]:
-    """The leaves of the two trees; a list that stands for an array is a leaf."""
-    if is_array(actual) or not isinstance(actual, (tuple, list, dict)):
-        return [comparable(actual, "actual")], [comparable(expected, "expected")]
-    got, wanted = tree.structure(actual), tree.structure(expected)
+def _pairs(actual: Any, expected: Any, label: str) -> list[tuple[Any, Any]]:
+    """The leaves of the two trees, side by side; a list that stands for an array is a leaf."""
+    alone = is_array(actual) or not isinstance(actual, (tuple, list, dict, type(None)))
+    if alone and expected is not None:
+        return [(actual, expected)]
+    got, wanted = (tree.structure(_sorted(x)) for x in (actual, expected))
     if got != wanted:
         raise ParityError(f"{label}different structure: actual {got}, expected {wanted}")
-    return (
-        [comparable(leaf, "actual") for leaf in tree.leaves(actual)],
-        [comparable(leaf, "expected") for leaf in tree.leaves(expected)],
-    )
+    return list(zip(tree.leaves(actual), tree.leaves_like(actual, expected), strict=True))
+
+
+def _sorted(node: Any) -> Any:
+    """The tree with the keys of its dicts in one order: libraries' own trees have others."""
+    if isinstance(node, dict):
+        return {key: _sorted(node[key]) for key in sorted(node, key=repr)}
+    if isinstance(node, (tuple, list)):
+        children = [_sorted(child) for child in node]
+        return type(node)(*children) if hasattr(node, "_fields") else type(node)(children)
+    return node
 
 
 def comparable(x: Any, name: str) -> Any:
-    """The leaf itself, if it is numbers."""
-    return x if is_array(x) and owner(x).name not in ("numpy",) else host(x, name)
+    """The leaf itself, or as an array of NumPy's, if it is numbers, complex ones too."""
+    if is_array(x) and owner(x).name != "numpy":
+        return x
+    if not is_sparse(x) and _is_complex(x):
+        return np.asarray(unmasked(x, name))
+    return host(x, name)
+
+
+def _is_complex(x: Any) -> bool:
+    try:
+        return bool(np.iscomplexobj(x))
+    except ValueError:  # lists of several lengths
+        return False
+
+
+def _check_shape(actual: Any, expected: Any, where: str, checked: bool) -> None:
+    got, wanted = (tuple(x.shape) if hasattr(x, "shape") else np.shape(x) for x in (actual, expected))
+    if checked and got != wanted:
+        raise ParityError(f"{where}shape {got}, expected {wanted}")
 
 
 def _check_kind(
-    actual: Any, expected: Any, where: str, dtype: bool, shape: bool, device: bool, namespace: bool | None
+    actual: Any, expected: Any, where: str, dtype: bool, device: bool, namespace: bool | None
 ) -> None:
-    wanted_shape = tuple(getattr(expected, "shape", np.shape(expected)))
-    got_shape = tuple(actual.shape if hasattr(actual, "shape") else np.shape(actual))
-    if shape and got_shape != wanted_shape:
-        raise ParityError(f"{where}shape {got_shape}, expected {wanted_shape}")
-    if not (is_array(actual) and is_array(expected)):
-        return
     a, e = owner(actual), owner(expected)
     if a is not e and (namespace or (namespace is None and e.name != "numpy")):
         raise ParityError(f"{where}an array of {a.name}, expected one of {e.name}")
@@ -147,6 +169,9 @@ def on_host(x: Any) -> tuple[np.ndarray, str | None]:
     return np.asarray(x), None
 
 
+_PARTS = {"complex64": "float32", "complex128": "float64"}
+
+
 def _check_values(
     actual: Any,
     expected: Any,
@@ -157,7 +182,8 @@ def _check_values(
     equal_nan: bool,
 ) -> None:
     (a, kind), (e, other) = on_host(actual), on_host(expected)
-    formats = [FORMATS[name] for name in (kind, other) if name in FORMATS]
+    names = [_PARTS.get(str(name), name) for name in (kind, other)]
+    formats = [FORMATS[name] for name in names if name in FORMATS]
     try:
         a, e = np.broadcast_arrays(a, e)
     except ValueError:
@@ -167,12 +193,29 @@ def _check_values(
         unit = np.ones(a.shape)
     else:
         coarse = max(formats, key=lambda f: f.eps, default=FORMATS["float64"])
-        unit = coarse.spacing(np.where(np.isfinite(e), e, 1.0))
+        unit = coarse.spacing(np.where(np.isfinite(e), np.abs(_wide(e)), 1.0))
         failed, described = _beyond(a, e, unit, coarse.eps, ulp, rtol, atol)
-    both_nan = (a != a) & (e != e)
+    both_nan = (a != a) & (e != e) & (np.isnan(_wide(a).real) == np.isnan(_wide(e).real))
     failed = failed & ~both_nan if equal_nan else failed | both_nan
     if np.any(failed):
         raise ParityError(where + _message(a, e, unit, failed, described))
+
+
+def _wide(x: np.ndarray) -> np.ndarray:
+    return x.astype(np.complex128 if x.dtype.kind == "c" else np.float64)
+
+
+def _difference(a: np.ndarray, e: np.ndarray) -> np.ndarray:
+    """|a - e|: of complex numbers the modulus, of integers exact to a unit, where float64 has not all of them."""
+    with np.errstate(all="ignore"):
+        found = np.asarray(np.abs(_wide(a) - _wide(e)))
+    if a.dtype.kind in "iu" and e.dtype.kind in "iu":
+        large = np.maximum(np.abs(_wide(a)), np.abs(_wide(e))) >= 2.0**53
+        if np.any(large):
+            found[large] = [
+                abs(int(x) - int(y)) for x, y in zip(a[large].tolist(), e[large].tolist(), strict=True)
+            ]
+    return found
 
 
 def _beyond(
@@ -185,24 +228,23 @@ def _beyond(
     atol: float,
 ) -> tuple[np.ndarray, str]:
     """Where the tolerance is exceeded, and the tolerance in words."""
-    a, e = a.astype(np.float64), e.astype(np.float64)
     if ulp is not None:
         bound, described = ulp * unit, f"by more than {ulp:g} ULP"
     else:
         relative = DEFAULT_EPS * eps if rtol is None else rtol
         with np.errstate(invalid="ignore"):
-            bound, described = relative * np.abs(e), f"by more than {relative:.3g} |expected|"
+            bound, described = relative * np.abs(_wide(e)), f"by more than {relative:.3g} |expected|"
     if atol:
         described += f" + {atol:g}"
     with np.errstate(invalid="ignore"):
-        near = np.abs(a - e) <= bound + atol
-    return ~np.where(np.isfinite(a) & np.isfinite(e), near, a == e), described
+        near = _difference(a, e) <= bound + atol
+    return ~np.where(np.isfinite(_wide(a)) & np.isfinite(_wide(e)), near, a == e), described
 
 
 def _message(a: np.ndarray, e: np.ndarray, unit: np.ndarray, failed: np.ndarray, described: str) -> str:
+    difference = _difference(a, e)
     with np.errstate(all="ignore"):
-        difference = np.abs(a.astype(np.float64) - e.astype(np.float64))
-        relative = difference / np.abs(e.astype(np.float64))
+        relative = difference / np.abs(_wide(e))
         in_ulp = difference / unit
     places = np.argwhere(failed)
     order = np.argsort(-np.nan_to_num(difference[failed], nan=np.inf), kind="stable")

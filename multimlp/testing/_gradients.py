@@ -160,11 +160,15 @@ class _Check:
             slopes, errors = self._slopes(f, start, direction)
             if "fwd" in self.modes:
                 tangents = transforms.jvp(f, self._place(start), self._place(direction))[1]
+                self._alike(tangents, outputs, f"order {order}, forward mode, {label}", "tangent of output")
                 for i, (tangent, slope, error) in enumerate(zip(tangents, slopes, errors, strict=True)):
                     where = f"order {order}, forward mode, {label}, output {i}"
                     self._compare(self.backend.to_numpy(tangent), slope, error, where)
             if "rev" in self.modes:
                 gradients = pullback(tuple(self._place(weights)))
+                self._alike(
+                    gradients, self._place(start), f"order {order}, reverse mode", "cotangent of argument"
+                )
                 reverse = _dot([self.backend.to_numpy(g) for g in gradients], direction)
                 total = _dot([np.abs(w) for w in weights], errors)
                 self._compare(
@@ -176,6 +180,13 @@ class _Check:
         if order < last:
             for mode in self.modes:
                 self(self._derivative(f, mode, weights, start), start, order + 1, last)
+
+    def _alike(self, found: Sequence[Array], of: Sequence[Array], where: str, what: str) -> None:
+        """Values that are broadcast, or of another dtype, would pass a comparison of values."""
+        for i, (x, like) in enumerate(zip(found, of, strict=True)):
+            got, wanted = (f"{self.backend.dtype_name(y.dtype)} of shape {tuple(y.shape)}" for y in (x, like))
+            if got != wanted:
+                raise ParityError(f"{where}: the {what} {i} is {got}, expected {wanted}")
 
     def _derivative(
         self,

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from multimlp import transforms, tree
-from multimlp.backend import BUILTIN, Backend, array_namespace, entry_points, is_installed, load_backend
+from multimlp.backend import (
+    BUILTIN,
+    Backend,
+    array_namespace,
+    entry_points,
+    is_array,
+    is_installed,
+    load_backend,
+)
 from multimlp.errors import InputError, ParityError, UnknownBackendError
 from multimlp.errors.checks import check_choice, check_function, check_items, check_number, flag
 from multimlp.errors.shown import cut
@@ -38,6 +46,8 @@ def assert_parity(
 ) -> None:
     """Raise unless a function has the same values and gradients on every backend, eager and compiled.
 
+    The tree that it returns, shapes, floating dtypes and kinds of dtypes are the same too; only integers may differ in width.
+
     Parameters
     ----------
     fn : callable
@@ -51,7 +61,7 @@ def assert_parity(
         The backend that the others are compared with; ``"mpmath"`` is exact.
     dtype : str
     rtol : float, optional
-        |difference| <= rtol max(1, largest |reference|) for each array; default 64 eps.
+        |difference| <= rtol max(1, largest |reference|) for each array; default 64 eps. Integers and booleans are equal or not.
     gradients : bool
         Whether to compare the gradients of the sum of all floating outputs.
     compiled : bool
@@ -62,7 +72,7 @@ def assert_parity(
     ParityError
         An `AssertionError` with a line for each backend, mode and array that disagrees, and for each backend that fails by itself.
     InputError
-        If no floating-point argument is there to differentiate with respect to.
+        If no floating-point argument is there to differentiate with respect to, or `fn` returns no array.
 
     Examples
     --------
@@ -93,9 +103,8 @@ def assert_parity(
         )
     case = _Case(fn, host, rebuild, smooth if gradients else [], dtype)
     base = load_backend(reference)
-    wanted = case.results(
-        base, base.dtype_name(base.dtype(dtype)) if reference != "mpmath" else "float64", False
-    )
+    # The oracle has one real dtype, whatever was asked for.
+    wanted = case.results(base, dtype if reference != "mpmath" else "float64", False)
     bound = (DEFAULT_EPS if rtol is None else rtol / FORMATS[dtype].eps) * FORMATS[dtype].eps
     problems = []
     for name in comparable_backends() if names is None else names:
@@ -112,33 +121,58 @@ def assert_parity(
             continue
         modes = (False, True) if compiled and backend.capabilities.compilers else (False,)
         for mode in modes:
-            problems += _problems(case, backend, dtype, mode, wanted, bound)
+            problems += _problems(case, backend, dtype, mode, wanted, bound, reference != "mpmath")
     if problems:
         raise ParityError(f"not the same as on {reference}:\n" + "\n".join(problems))
 
 
 def _problems(
-    case: _Case, backend: Backend, dtype: str, compiled: bool, wanted: dict[str, np.ndarray], bound: float
+    case: _Case, backend: Backend, dtype: str, compiled: bool, wanted: _Results, bound: float, dtypes: bool
 ) -> list[str]:
     label = f"{backend.name}{', compiled' if compiled else ''}"
     try:
         got = case.results(backend, dtype, compiled)
     except Exception as error:  # libraries have types of their own
         return [_failure(label, error)]
+    if got.structure != wanted.structure:
+        return [f"{label}: it returns {got.structure}, expected {wanted.structure}"]
     found = []
-    for what, expected in wanted.items():
-        finite = np.abs(expected[np.isfinite(expected)])
-        scale = max(1.0, float(finite.max())) if finite.size else 1.0
+    for what, (expected, kind) in wanted.arrays.items():
+        array, own = got.arrays[what]
         try:
-            assert_close(got[what], expected, rtol=0.0, atol=bound * scale, check_dtype=False)
+            _same_dtype(own, kind, dtypes)
+            if _kind(kind) in ("integer", "bool"):
+                assert_close(array, expected, check_dtype=False)
+            else:
+                finite = np.abs(expected[np.isfinite(expected)])
+                scale = max(1.0, float(finite.max())) if finite.size else 1.0
+                assert_close(array, expected, rtol=0.0, atol=bound * scale, check_dtype=False)
         except ParityError as error:
             found.append(f"{label}, {what}: {error}")
     return found
 
 
+def _kind(dtype: str) -> str:
+    return next((kind for kind in ("bool", "complex", "float") if kind in dtype), "integer")
+
+
+def _same_dtype(got: str, wanted: str, by_name: bool) -> None:
+    """Integers may be of another width, which libraries choose as they like."""
+    if _kind(got) != _kind(wanted) or (by_name and _kind(wanted) in ("float", "complex") and got != wanted):
+        raise ParityError(f"dtype {got}, expected {wanted}")
+
+
 def _failure(label: str, error: Exception) -> str:
     """A backend's own failure, as one line of the table."""
     return f"{label}: failed: {cut(' '.join(f'{type(error).__name__}: {error}'.split()), 300)}"
+
+
+class _Results(NamedTuple):
+    """What a function returned on one backend."""
+
+    structure: str
+    arrays: dict[str, tuple[np.ndarray, str]]
+    """Outputs and gradients by name, on the host, with the names of their dtypes."""
 
 
 class _Case:
@@ -156,15 +190,16 @@ class _Case:
         # Rounded once, so that a reference of higher precision is asked the same question.
         self.rounded = [FORMATS[dtype].round(a) if a.dtype.kind == "f" else a for a in host]
 
-    def results(self, backend: Backend, dtype: str, compiled: bool) -> dict[str, np.ndarray]:
-        """Outputs and gradients by name, on the host."""
+    def results(self, backend: Backend, dtype: str, compiled: bool) -> _Results:
         arrays = tuple(
             backend.asarray(a, dtype=dtype if a.dtype.kind == "f" else a.dtype.name) for a in self.rounded
         )
         outputs: list[str] = []
+        structure: list[str] = []
 
         def flat(arrays: tuple[Any, ...]) -> tuple[Any, ...]:
-            values = tree.leaves(self.fn(*self.rebuild(arrays)))
+            result = self.fn(*self.rebuild(arrays))
+            values, structure[:] = tree.leaves(result), [tree.structure(result)]
             outputs[:] = [f"value {i}" if len(values) > 1 else "value" for i in range(len(values))]
             if not self.smooth:
                 return tuple(values)
@@ -173,7 +208,15 @@ class _Case:
 
         with backend.scope(dtype):
             results = (backend.compile(flat) if compiled else flat)(arrays)
-        return {name: on_host(array)[0] for name, array in zip(outputs, results, strict=True)}
+        if not any(map(is_array, results)):
+            raise InputError(
+                f"fn: expected a function that returns an array or a tree of arrays, got {structure[0]} of no array"
+            )
+        found = {}
+        for name, array in zip(outputs, results, strict=True):
+            values, kind = on_host(array)
+            found[name] = values, values.dtype.name if kind is None else kind
+        return _Results(structure[0], found)
 
     def _gradient(self, backend: Backend, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
         def total(*chosen: Any) -> Any:
@@ -181,10 +224,12 @@ class _Case:
             for i, array in zip(self.smooth, chosen, strict=True):
                 given[i] = array
             xp = array_namespace(*chosen)
-            values = [
-                v for v in tree.leaves(self.fn(*self.rebuild(given))) if xp.isdtype(v.dtype, "real floating")
-            ]
-            sums = [xp.sum(v) for v in values]
+            values = tree.leaves(self.fn(*self.rebuild(given)))
+            sums = [xp.sum(v) for v in values if is_array(v) and backend.is_floating(v)]
+            if not sums:
+                raise InputError(
+                    "fn: it returns no floating-point array to differentiate; pass gradients=False"
+                )
             for more in sums[1:]:
                 sums[0] = sums[0] + more
             return sums[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -124,15 +125,11 @@ def ulp_table(
     True
     """
     mp = _mpmath()
-    known = _definition(fn, reference, mp)
+    known = _definition(fn, reference, points)
     function = getattr(xp, fn) if isinstance(fn, str) else check_function("fn", fn)
-    names = (
-        comparable_backends()
-        if backends is None
-        else check_items("backends", backends, "of names of backends")
-    )
+    names = comparable_backends() if backends is None else _some("backends", backends)
     rows = []
-    for dtype in check_items("dtypes", dtypes, "of names of dtypes"):
+    for dtype in _some("dtypes", dtypes):
         check_choice("dtypes", dtype, tuple(FORMATS))
         form = FORMATS[dtype]
         at = _points(known, form, points)
@@ -142,12 +139,37 @@ def ulp_table(
                 label = "derivative" if len(known.slopes) == 1 else f"derivative {i}"
                 truths[label] = _truth(mp, formula, known, at, form)
         for name in names:
-            backend = load_backend(name)
-            if dtype in backend.capabilities.dtypes:
+            backend = _loaded(name, backends is not None)
+            if isinstance(backend, str):
+                rows.append(UlpRow(name, dtype, "value", problem=backend))
+            elif dtype in backend.capabilities.dtypes:
                 for i, (quantity, truth) in enumerate(truths.items()):
                     compute = function if i == 0 else _slope(function, i - 1)
                     rows.append(_row(mp, backend, dtype, quantity, compute, at, truth))
+            elif backends is not None:
+                rows.append(UlpRow(name, dtype, "value", problem=f"it has no {dtype}"))
     return UlpTable(rows)
+
+
+def _some(name: str, given: Sequence[str]) -> list[str]:
+    found = check_items(name, given, f"of names of {name}")
+    if not found:
+        raise InputError(f"{name}: expected one name or more, got none, so that nothing would be measured")
+    return found
+
+
+def _loaded(name: str, asked_for: bool) -> Backend | str:
+    """The adapter, or why there is none: a framework that cannot be imported must not hide the others."""
+    try:
+        return load_backend(name)
+    except Exception as error:
+        if asked_for:
+            raise
+        return _said(error)
+
+
+def _said(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
 def _mpmath() -> Any:
@@ -160,23 +182,40 @@ def _mpmath() -> Any:
     return context
 
 
-def _definition(fn: Any, reference: Formula | None, mp: Any) -> Definition:
+def _definition(fn: Any, reference: Formula | None, points: Any) -> Definition:
     if isinstance(fn, str) and reference is None:
         if fn not in FUNCTIONS:
             raise InputError(f"fn: expected one of {', '.join(FUNCTIONS)}, or a function, got {fn!r}")
         return FUNCTIONS[fn]
-    if reference is not None:
-        check_function("reference", reference, "a function of mpmath numbers")
-    else:
-        return Definition(_by_the_oracle(fn), (_by_the_oracle(transforms.elementwise_grad(fn)),))
+    count = (
+        len(points) if isinstance(points, tuple) else 1 if points is not None else _arguments(fn, reference)
+    )
+    if reference is None:
+        slopes = (_by_the_oracle(transforms.elementwise_grad(fn, i)) for i in range(count))
+        return Definition(_by_the_oracle(fn), tuple(slopes))
+    check_function("reference", reference, "a function of mpmath numbers")
+    return Definition(reference, tuple(_by_differences(reference, i) for i in range(count)))
 
-    def slope(mp: Any, x: Any) -> Any:
-        """By differences. More bits make mpmath's step smaller: so many that it is small beside x, is not lost in it, and shows slopes
-        that are as small beside the value as the smallest number is beside 1."""
-        with mp.workprec(mp.prec + _MORE_BITS + (abs(int(mp.mag(x))) if x else 0)):
-            return mp.diff(lambda y: reference(mp, y), x)
 
-    return Definition(reference, (slope,))
+def _arguments(fn: Any, reference: Formula | None) -> int:
+    """How many numbers a function of one's own is one of: the arguments that it must have."""
+    try:
+        of = inspect.signature(fn if reference is None else reference).parameters.values()
+    except (TypeError, ValueError):
+        return 1
+    needed = sum(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in of)
+    return max(1, needed - (reference is not None))
+
+
+def _by_differences(reference: Formula, i: int) -> Formula:
+    def slope(mp: Any, *numbers: Any) -> Any:
+        """More bits make mpmath's step smaller: so many that it is small beside the numbers, is not lost in them, and shows slopes that
+        are as small beside the value as the smallest number is beside the largest."""
+        sizes = sum(abs(int(mp.mag(x))) for x in numbers if x)
+        with mp.workprec(mp.prec + _MORE_BITS + len(numbers) * sizes):
+            return mp.diff(lambda y: reference(mp, *numbers[:i], y, *numbers[i + 1 :]), numbers[i])
+
+    return slope
 
 
 def _by_the_oracle(fn: Callable[..., Array]) -> Formula:
@@ -199,6 +238,10 @@ def _points(known: Definition, form: Format, given: Any) -> tuple[np.ndarray, ..
     x = x[np.isfinite(x) & ((x == 0) | (np.abs(x) >= form.tiny))]
     if known.arguments == 1:
         return (x,)
+    if known.arguments > 2:
+        raise InputError(
+            f"points: expected a tuple of {known.arguments} arrays, one for each argument of fn, got None"
+        )
     order = np.random.default_rng(0).permutation(len(x))
     return np.abs(x) + (x == 0), x[order]
 
@@ -248,11 +291,14 @@ def _row(
     try:
         with backend.scope(dtype), np.errstate(all="ignore"):
             arrays = [backend.asarray(a, dtype=dtype) for a in at]
-            got = np.asarray(backend.to_numpy(compute(*arrays)), dtype=np.float64)
+            result = compute(*arrays)
+            got = np.asarray(backend.to_numpy(result), dtype=np.float64)
+            kind = backend.dtype_name(result.dtype)
     except Exception as error:  # libraries have types of their own
-        return UlpRow(
-            backend.name, dtype, quantity, problem=" ".join(f"{type(error).__name__}: {error}".split())[:200]
-        )
+        return UlpRow(backend.name, dtype, quantity, problem=_said(error))
+    if kind != dtype or got.shape != (len(truth),):
+        said = f"{kind} of shape {got.shape} for arguments of {dtype} and shape ({len(truth)},): fn is not element-wise, or casts"
+        return UlpRow(backend.name, dtype, quantity, problem=said)
     worst, place, count, beyond = -1.0, 0, 0, 0
     largest = mp.mpf(form.max) * (1 + mp.mpf(form.eps) / 4)
     for i, (y, wanted) in enumerate(zip(got, truth, strict=True)):
@@ -275,6 +321,10 @@ def _row(
         off = float(abs(mp.mpf(float(y)) - wanted) / unit)
         if off > worst:
             worst, place = off, i
+    if not count:
+        return UlpRow(
+            backend.name, dtype, quantity, problem="at none of the points is there a number to compare with"
+        )
     if worst < 0:
         return UlpRow(backend.name, dtype, quantity, 0.0, points=count, beyond=beyond)
     return UlpRow(

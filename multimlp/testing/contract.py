@@ -76,7 +76,8 @@ class BackendContract:
         return adapter.asarray(np.asarray(x), dtype=self.dtype)
 
     def close(self, adapter: Backend, got: Array, wanted: Any, k: float = 8.0) -> None:
-        """Equal to a float64 reference within k eps, shape included."""
+        """Equal to a float64 reference within k eps, shape included, and of the dtype of the checks."""
+        assert adapter.dtype_name(got.dtype) == self.dtype
         wanted = np.asarray(wanted, dtype=np.float64)
         eps = FORMATS[self.dtype].eps
         host = np.asarray(adapter.to_numpy(got), dtype=np.float64)
@@ -242,6 +243,18 @@ class BackendContract:
         except CapabilityError as error:
             pytest.skip(str(error))
         self.close(adapter, g, [6.0, 12.0])
+
+    def test_values_with_known_slopes_have_them(self, adapter: Backend) -> None:
+        """What is drawn by rejection has no other derivatives."""
+
+        def roots(arrays: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
+            xp = array_namespace(*arrays)
+            value = adapter.stop_gradient(xp.sqrt(arrays[0]))
+            return xp.sum(adapter.with_slopes(value, lambda y, x: (0.5 / y,), arrays)), ()
+
+        value, _, (g,) = adapter.value_and_grad(roots)((self.array(adapter, [4.0, 16.0]),))
+        self.close(adapter, value, 6.0)
+        self.close(adapter, g, [0.25, 0.125])
 
     def test_what_is_computed_again_is_the_same(self, adapter: Backend) -> None:
         def energy(arrays: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:

@@ -49,7 +49,7 @@ def _names(config: pytest.Config) -> list[str]:
     if not given:
         return list(comparable_backends())
     try:
-        return [canonical_name(name) for name in given.split(",")]
+        return list(dict.fromkeys(canonical_name(name) for name in given.split(",")))
     except BackendError as error:
         raise pytest.UsageError(f"--mm-backends: {error}") from None
 
@@ -100,6 +100,11 @@ def mm_backend(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Each backend in turn, selected for the test, with the device and dtype of the options."""
     from multimlp.backend import load_backend, use_backend
 
+    if not hasattr(request, "param"):
+        pytest.fail(
+            "mm_backend, xp: a test runs once for each backend, so that they must be among its arguments; getfixturevalue() comes too late",
+            pytrace=False,
+        )
     backend = load_backend(request.param)
     device, dtype = request.config.getoption("--mm-device"), request.config.getoption("--mm-dtype")
     with use_backend(backend.name, device=device, dtype=dtype), backend.scope(dtype or "float64"):

@@ -117,6 +117,11 @@ def _same_dtype(backend: Backend, arrays: Sequence[Array], others: Sequence[Any]
         )
 
 
+def floating_dtype(backend: Backend, leaves: Sequence[Any]) -> str | None:
+    """The first floating dtype among arrays, which Python's floats take beside them; None if there is none."""
+    return next((backend.dtype_name(x.dtype) for x in leaves if is_array(x) and backend.is_floating(x)), None)
+
+
 def _positions(argnums: ArgNums, count: int, name: str) -> tuple[int, ...]:
     if isinstance(argnums, int) and 0 <= argnums < count:
         return (argnums,)
@@ -187,7 +192,8 @@ class Call:
         self.backend = backend = backend_of((*chosen, *rest) if rest else chosen)
         for i, leaf in enumerate(chosen):
             if not is_array(leaf) and isinstance(leaf, float):
-                chosen[i] = backend.asarray(leaf, dtype=select(backend).dtype)
+                kind = floating_dtype(backend, (*chosen, *rest)) or select(backend).dtype
+                chosen[i] = backend.asarray(leaf, dtype=kind)
             elif not is_array(leaf) or not backend.is_floating(leaf):
                 raise _refused(backend, leaf, f"{name}, argument {argnums}")
         self.arrays = tuple(chosen)

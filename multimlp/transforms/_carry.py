@@ -8,17 +8,13 @@ from typing import Any
 from multimlp import tree
 from multimlp.backend import Array, Backend, array_namespace, is_array, select
 from multimlp.errors import DTypeError, InputError, ShapeError
+from multimlp.transforms._call import floating_dtype
 from multimlp.tree import Tree
 
 
 def carried(name: str, backend: Backend, init: Sequence[Any], items: Sequence[Array] = ()) -> list[Array]:
     """The carry to begin with; Python floats become arrays."""
-    floats = (
-        backend.dtype_name(a.dtype)
-        for a in (*init, *items)
-        if is_array(a) and backend.xp.isdtype(a.dtype, "real floating")
-    )
-    kind = next(floats, None)
+    kind = floating_dtype(backend, (*init, *items))
     arrays = []
     for leaf in init:
         if not is_array(leaf) and not isinstance(leaf, float):
@@ -62,3 +58,13 @@ def zeros_like(like: Array, shape: tuple[int, ...]) -> Array:
     """Zeros of another shape."""
     place = getattr(like, "device", None)
     return array_namespace(like).zeros(shape, dtype=like.dtype, device=place)
+
+
+def arrays_alone(where: str, result: Tree) -> Tree:
+    """The tree; `InputError` for numbers in place of arrays, which would be those of one branch, or of one step, whichever was run."""
+    for leaf in tree.leaves(result):
+        if not is_array(leaf):
+            raise InputError(
+                f"{where} arrays, got {leaf!r} of type {type(leaf).__name__}; make one of it, xp.asarray({leaf!r})"
+            )
+    return result

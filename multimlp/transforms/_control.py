@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from multimlp import tree
-from multimlp.backend import Array, Backend, array_namespace, is_array
+from multimlp.backend import Array, Backend, array_namespace, common_owner, is_array, owner
 from multimlp.errors import DTypeError, InputError, ShapeError
 from multimlp.errors.checks import refuse
 from multimlp.transforms._call import Outputs, backend_of, check_transformed, explained
-from multimlp.transforms._carry import carried, kept, places_of
+from multimlp.transforms._carry import arrays_alone, carried, kept, places_of
 from multimlp.transforms._engine import engine
 from multimlp.transforms._scan import scan
 from multimlp.tree import Tree
@@ -99,6 +101,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Array, Tree], Tree], i
     120.0
     """
     check_transformed("fori_loop", body_fun)
+    lower, upper = (int(bound) if isinstance(bound, np.integer) else bound for bound in (lower, upper))
     given = [bound for bound in (lower, upper) if is_array(bound)]
     backend = backend_of((*tree.leaves(init_val), *given))
     bounds = [_bound(backend, name, bound) for name, bound in (("lower", lower), ("upper", upper))]
@@ -139,7 +142,7 @@ def cond(pred: Any, true_fun: Callable[..., Tree], false_fun: Callable[..., Tree
     Raises
     ------
     InputError, ShapeError
-        If ``pred`` is no scalar; if a branch returns what is no array.
+        If ``pred`` is no scalar; if a branch returns what is no array, or another tree than the other one.
     MixedBackendsError
 
     Examples
@@ -153,18 +156,27 @@ def cond(pred: Any, true_fun: Callable[..., Tree], false_fun: Callable[..., Tree
     check_transformed("cond", true_fun)
     check_transformed("cond", false_fun)
     leaves, rebuild = tree.flatten(operands)
+    if isinstance(pred, np.generic) and common_owner(leaves) not in (None, owner(pred)):
+        pred = bool(pred)  # a number of NumPy's beside arrays of another library
     if isinstance(pred, (bool, int, float)):
         return (true_fun if pred else false_fun)(*operands)
     backend = backend_of((pred, *leaves))
     places = [i for i, leaf in enumerate(leaves) if is_array(leaf)]
     outputs = Outputs()
+    structures: set[str] = set()  # of the branches that are looked at: one where values are known, else both
 
     def branch(function: Callable[..., Tree]) -> Callable[[Sequence[Array]], tuple[Array, ...]]:
         def run(arrays: Sequence[Array]) -> tuple[Array, ...]:
             filled = list(leaves)
             for i, array in zip(places, arrays, strict=True):
                 filled[i] = array
-            return outputs.split(_arrays_alone(function(*rebuild(filled))))
+            result = arrays_alone("cond: a branch must return", function(*rebuild(filled)))
+            structures.add(tree.structure(result))
+            if len(structures) > 1:
+                raise InputError(
+                    f"cond: both branches must return trees of the same structure, got {' and '.join(sorted(structures))}"
+                )
+            return outputs.split(result)
 
         return run
 
@@ -180,16 +192,6 @@ def cond(pred: Any, true_fun: Callable[..., Tree], false_fun: Callable[..., Tree
             arrays,
         )
     return outputs.join(found)
-
-
-def _arrays_alone(result: Tree) -> Tree:
-    """Numbers in place of arrays would be those of one branch, whichever is run."""
-    for leaf in tree.leaves(result):
-        if not is_array(leaf):
-            raise InputError(
-                f"cond: a branch must return arrays, got {leaf!r} of type {type(leaf).__name__}; make one of it, xp.asarray({leaf!r})"
-            )
-    return result
 
 
 def _boolean(where: str, backend: Backend, value: Any) -> Any:

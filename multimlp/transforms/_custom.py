@@ -163,7 +163,7 @@ class custom_jvp(_Custom):  # noqa: N801 - JAX's name
         """Give the rule ``jvp(*nondiff, primals, tangents) -> (outputs, tangents of the outputs)``; also as a decorator.
 
         Primals and tangents are tuples with an entry for each argument that has a derivative; the result is linear in the tangents. The
-        tangents of integer arrays are zeros.
+        tangents of integer arrays and of Python's numbers are zeros.
         """
         self._rule = check_function("defjvp: jvp", jvp, "(primals, tangents) -> (outputs, tangents)")
         return jvp
@@ -205,7 +205,8 @@ class custom_jvp(_Custom):  # noqa: N801 - JAX's name
         def rule(
             arrays: Sequence[Array], tangents: Sequence[Array]
         ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-            result = given_rule(*call.nondiff, call.arguments(arrays), call.arguments(tangents))
+            along = call.arguments(tangents, of_numbers=True)
+            result = given_rule(*call.nondiff, call.arguments(arrays), along)
             if not (isinstance(result, tuple) and len(result) == 2):
                 raise InputError(f"defjvp: jvp must return (outputs, tangents), got {type(result).__name__}")
             outputs = call.outputs.split(result[0])
@@ -241,9 +242,9 @@ class _CustomCall:
     def backend(self) -> Backend:
         return backend_of(self.arrays)
 
-    def arguments(self, arrays: Sequence[Array]) -> tuple[Tree, ...]:
-        """The arguments with derivatives, with other arrays."""
-        filled = list(self._leaves)
+    def arguments(self, arrays: Sequence[Array], of_numbers: bool = False) -> tuple[Tree, ...]:
+        """The arguments with derivatives, with other arrays; ``of_numbers``: with zeros for Python's numbers, which are constants."""
+        filled = [type(x)(0) if of_numbers and type(x) in _NUMBERS else x for x in self._leaves]
         for i, array in zip(self.places, arrays, strict=True):
             filled[i] = array
         return tuple(self._rebuild(filled))
@@ -293,3 +294,4 @@ class _Likes:
 
 
 _NAMES = ("defvjp: a cotangent", "argument")
+_NUMBERS = (int, float, complex)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
-from multimlp.backend import Array, Backend, is_array, is_traced, owner_of_type, select, selections
+from multimlp.backend import Array, Backend, is_traced, owner_of_type, select, selections
 from multimlp.errors import InputError
 from multimlp.errors.checks import refuse
 from multimlp.transforms._call import (
@@ -15,6 +15,7 @@ from multimlp.transforms._call import (
     backend_of,
     check_transformed,
     explained,
+    floating_dtype,
     positions_given,
 )
 from multimlp.transforms._transformed import Transformed
@@ -175,7 +176,4 @@ def _unchanged(result: Tree) -> Tree:
 
 
 def _float_kind(backend: Backend, leaves: Sequence[Any]) -> str:
-    for leaf in leaves:
-        if is_array(leaf) and backend.xp.isdtype(leaf.dtype, "real floating"):
-            return backend.dtype_name(leaf.dtype)
-    return select(backend).dtype
+    return floating_dtype(backend, leaves) or select(backend).dtype

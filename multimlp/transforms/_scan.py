@@ -6,17 +6,21 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
-from multimlp.backend import Array, is_array
+from multimlp.backend import Array, array_namespace, is_array
 from multimlp.errors import InputError, ShapeError
-from multimlp.errors.checks import check_whole
+from multimlp.errors.checks import check_whole, flag
 from multimlp.transforms._call import Outputs, backend_of, check_transformed, explained
-from multimlp.transforms._carry import carried, kept, places_of, zeros_like
+from multimlp.transforms._carry import arrays_alone, carried, kept, places_of, zeros_like
 from multimlp.transforms._engine import engine
 from multimlp.tree import Tree
 
 
 def scan(
-    f: Callable[[Tree, Tree], tuple[Tree, Tree]], init: Tree, xs: Tree, length: int | None = None
+    f: Callable[[Tree, Tree], tuple[Tree, Tree]],
+    init: Tree,
+    xs: Tree,
+    length: int | None = None,
+    reverse: bool = False,
 ) -> tuple[Tree, Tree]:
     """``carry, y = f(carry, x)`` over the leading axis of ``xs``; the last carry and all ``y``, stacked.
 
@@ -30,6 +34,8 @@ def scan(
     xs : tree of arrays with the same leading size, or None
     length : int, optional
         Number of steps; needed when ``xs`` is None.
+    reverse : bool
+        From the last ``x`` to the first; each ``y`` stands where its ``x`` stood.
 
     Returns
     -------
@@ -41,7 +47,7 @@ def scan(
     Raises
     ------
     InputError
-        If ``f`` returns no pair, or a carry of another structure; if ``init`` or ``xs`` hold what is no array.
+        If ``f`` returns no pair, or a carry of another structure; if ``init``, ``xs`` or ``y`` hold what is no array.
     ShapeError, DTypeError
         If the carry changes a shape or a dtype, or the leading sizes differ.
     MixedBackendsError
@@ -55,6 +61,7 @@ def scan(
     (6.0, array([0., 1., 3., 6.]))
     """
     check_transformed("scan", f)
+    from_the_end = flag("scan: reverse", reverse)
     carry, rebuild_carry = tree.flatten(init)
     items, rebuild_items = tree.flatten(xs)
     steps = _steps(items, length)
@@ -65,7 +72,9 @@ def scan(
     def step(carry: Sequence[Array], items: Sequence[Array]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         before = rebuild_carry(carry)
         after, row = _pair(f(before, rebuild_items(items)))
-        return kept("scan", backend, before, after, places), outputs.split(row)
+        return kept("scan", backend, before, after, places), outputs.split(
+            arrays_alone("scan: y must hold", row)
+        )
 
     with backend.scope_of(*carry, *items):
         if steps == 0:
@@ -74,9 +83,13 @@ def scan(
             )[1]
             last, rows = tuple(carry), tuple(zeros_like(row, (0, *tuple(row.shape))) for row in rows)
         else:
+            if from_the_end:
+                items = list(map(_flipped, items))
             last, rows = explained(
                 backend, engine(backend, (*carry, *items)).scan, step, tuple(carry), tuple(items), steps
             )
+            if from_the_end:
+                rows = tuple(map(_flipped, rows))
     return rebuild_carry(last), outputs.join(rows)
 
 
@@ -98,6 +111,10 @@ def _steps(items: Sequence[Any], length: int | None) -> int:
             f"scan: the leading sizes of xs and length must agree, got {', '.join(map(str, sorted(sizes))) or 'none'}"
         )
     return sizes.pop()
+
+
+def _flipped(x: Array) -> Array:
+    return array_namespace(x).flip(x, axis=0)
 
 
 def _pair(result: Any) -> tuple[Tree, Tree]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from multimlp import tree
 from multimlp.backend import owner
 from multimlp.tree import Tree
@@ -13,6 +15,7 @@ def stop_gradient(x: Tree) -> Tree:
     Parameters
     ----------
     x : tree of arrays
+        Python's numbers among them are constants anyway.
 
     Returns
     -------
@@ -26,4 +29,11 @@ def stop_gradient(x: Tree) -> Tree:
     >>> float(mm.grad(lambda x: x * mm.stop_gradient(x))(np.asarray(3.0)))
     3.0
     """
-    return tree.map(lambda leaf: owner(leaf).stop_gradient(leaf), x)
+    return tree.map(_stopped, x)
+
+
+def _stopped(leaf: Any) -> Any:
+    return leaf if isinstance(leaf, _NUMBERS) else owner(leaf).stop_gradient(leaf)
+
+
+_NUMBERS = (int, float, complex)

@@ -9,10 +9,10 @@ import numpy as np
 from multimlp._typing import Array
 from multimlp.backend import Backend, convert, is_array, is_traced, selected
 from multimlp.errors import InputError
-from multimlp.errors.checks import refuse
+from multimlp.errors.checks import as_given, refuse
 from multimlp.tree import leaves
 from multimlp.xp._dispatch import MAIN, Home, Part, dispatched, home_of
-from multimlp.xp._dtypes import DType, DTypeLike, isdtype, name_of
+from multimlp.xp._dtypes import DType, DTypeLike, iinfo, isdtype, name_of
 
 
 class _Place(NamedTuple):
@@ -83,13 +83,38 @@ def _own_device(library: Backend, name: str) -> Any:
 
 def _kind_of(*numbers: Any) -> str | None:
     """Of which kind the library's default dtype is to be for Python numbers; None for arrays, which have a dtype."""
-    kinds = [np.asarray(n).dtype.kind for n in numbers if n is not None and not is_array(n)]
+    kinds = [_letter_of(n) for n in numbers if n is not None and not is_array(n)]
     if len(kinds) < sum(n is not None for n in numbers):
         return None
     for kind, name in (("c", "complex floating"), ("f", "real floating"), ("iu", "integral")):
         if any(k in kind for k in kinds):
             return name
     return "bool"
+
+
+def _letter_of(numbers: Any) -> str:
+    """NumPy's letter for the kind of numbers: one of ``biufc``."""
+    try:
+        kind = np.asarray(numbers).dtype.kind
+    except ValueError as error:
+        raise InputError(
+            f"xp: expected numbers, or rows of the same length, got {as_given(numbers)}: {error}"
+        ) from None
+    if kind not in "biufc":
+        raise refuse("xp", "numbers that the library has, or nested sequences of them", numbers)
+    return kind
+
+
+def _check_fit(name: str, like: Array | None, *numbers: int) -> None:
+    """`InputError` for integers that the dtype of ``like`` does not hold: libraries would make others of them."""
+    if like is None or not is_array(like) or not isdtype(like.dtype, "integral"):
+        return
+    limits = iinfo(like)
+    for n in numbers:
+        if not limits.min <= n <= limits.max:
+            raise InputError(
+                f"{name}: {n} is no {limits.dtype}, the dtype of like; give dtype=, e.g. dtype=xp.int64"
+            )
 
 
 def zeros(
@@ -142,7 +167,10 @@ def full(
     like: Array | None = None,
 ) -> Array:
     """One number everywhere; without a dtype it is the default one of the number's kind."""
-    return made("full", _kind_of(fill_value), dtype, device, like, shape, fill_value)
+    kind = _kind_of(fill_value)
+    if kind == "integral" and dtype is None:
+        _check_fit("full", like, int(fill_value))  # type: ignore[call-overload]
+    return made("full", kind, dtype, device, like, shape, fill_value)
 
 
 def eye(
@@ -171,7 +199,11 @@ def arange(
 ) -> Array:
     """Numbers from `start` (or 0) up to but without `stop`, `step` apart; integers if all three are."""
     first, last = (0, start) if stop is None else (start, stop)
-    return made("arange", _kind_of(start, stop, step), dtype, device, like, first, last, step)
+    kind = _kind_of(start, stop, step)
+    if kind == "integral" and dtype is None:
+        numbers = range(int(first), int(last), int(step))
+        _check_fit("arange", like, *numbers[:1], *numbers[-1:])
+    return made("arange", kind, dtype, device, like, first, last, step)
 
 
 def linspace(
@@ -220,6 +252,8 @@ def asarray(
         raise InputError(
             "asarray: there are arrays among the items of a sequence; put them together by xp.stack or xp.concat"
         )
+    if obj is None:
+        raise refuse("asarray", "numbers, nested sequences of them, or an array", obj)
     kind = _kind_of(obj)
     place = _place(dtype, device, like, kind)
     library, wanted = place.home.library, place.options.get("dtype")

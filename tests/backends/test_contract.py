@@ -39,3 +39,21 @@ def test_the_contract_finds_a_kernel_that_is_wrong_at_its_kink():
             TestTorch().test_kernels_agree_with_the_portable_forms(adapter)
     finally:
         activations.relu.remove_kernel("torch")
+
+
+def test_the_contract_finds_gradients_of_another_dtype():
+    class Narrow(type(load_backend("strict"))):  # type: ignore[misc]
+        name = "narrow"
+
+        def value_and_grad(self, function):
+            run = super().value_and_grad(function)
+
+            def narrow(arrays):
+                value, auxiliary, gradients = run(arrays)
+                return value, auxiliary, tuple(self.xp.astype(g, self.xp.float32) for g in gradients)
+
+            return narrow
+
+    with pytest.raises(AssertionError):
+        TestStrict().test_value_and_grad(Narrow(), False)
+    TestStrict().test_value_and_grad(load_backend("strict"), False)
