@@ -13,6 +13,7 @@ Examples
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +40,12 @@ class Schedule(Named):
     options: Mapping[str, Any] = field(default_factory=dict)
 
     table = SCHEDULES
+
+    @functools.cached_property
+    def is_known(self) -> bool:
+        """Whether the table makes it, and what it holds: not so with a function of your own inside, which need not work on arrays."""
+        inner = (value for value in self.options.values() if isinstance(value, Schedule))
+        return super().is_known and all(schedule.is_known for schedule in inner)
 
     def __call__(self, step: int | Array, dtype: Any = None) -> Any:
         """The rate for a step; ``dtype`` (default: the library's float32) is the result's for an array."""
@@ -97,6 +104,13 @@ def _power(xp: Namespace, base: float, exponent: Array) -> Array:
 def _limited(xp: Namespace, time: Array, limit: float) -> Array:
     """min(time, limit)"""
     return xp.where(time < limit, time, xp.full_like(time, limit))
+
+
+def _times_passed(xp: Namespace, time: Array, every: int) -> Array:
+    """floor(time / every), also where a compiler takes the product with the reciprocal, which may be just below a whole number."""
+    times = xp.floor(time / every)
+    times = xp.where((times + 1) * every <= time, times + 1, times)
+    return xp.where(times * every > time, times - 1, times)
 
 
 def _half_cosine(xp: Namespace, start: float, end: float, fraction: Array) -> Array:
@@ -161,7 +175,7 @@ def step(xp: Namespace, t: Array, initial: Rate, every: Count, factor: Positive 
     >>> rate(9), rate(10), rate(25)
     (1.0, 0.5, 0.25)
     """
-    return initial * _power(xp, factor, xp.floor(t / every))
+    return initial * _power(xp, factor, _times_passed(xp, t, every))
 
 
 @_schedule

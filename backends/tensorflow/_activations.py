@@ -79,9 +79,9 @@ def _relu() -> Rule:
 
 
 def _leaky_relu(negative_slope: Any = 0.01) -> Rule | None:
-    """The larger of two: `LeakyRelu` keeps its slope in float32."""
+    """The larger of two: `LeakyRelu` keeps its slope in float32. A slope of 0 would meet an infinity."""
     slope = float(negative_slope)
-    if not 0 <= slope <= 1:
+    if not 0 < slope <= 1:
         return None
     return Rule(
         lambda x: _raw.Maximum(x=x, y=_times(x, slope)),

@@ -21,6 +21,7 @@ from multimlp.backends.torch._pieces import piece_size
 from multimlp.backends.torch._smooth import is_watched
 
 _zero_where_not_above = torch.ops.aten.threshold_backward.grad_input
+_huber_into = torch.ops.aten.huber_loss.out
 
 
 class Chain(NamedTuple):
@@ -48,13 +49,8 @@ def _difference(o: Tensor, t: Tensor, d: Tensor) -> None:
     torch.sub(o, t, out=d)
 
 
-def _huber(o: Tensor, t: Tensor, w: Tensor, size: Tensor, delta: float = 1.0) -> None:
-    """c (|r| - c / 2) with c = min(|r|, delta)"""
-    torch.sub(o, t, out=size)
-    size.abs_()
-    torch.clamp(size, max=delta, out=w)
-    size.sub_(w, alpha=0.5)
-    w.mul_(size)
+def _huber(o: Tensor, t: Tensor, w: Tensor, delta: float = 1.0) -> None:
+    _huber_into(o, t, 0, delta, out=w)
 
 
 def _huber_slope(o: Tensor, t: Tensor, d: Tensor, delta: float = 1.0) -> None:
@@ -107,7 +103,7 @@ def _hinge_slope(o: Tensor, t: Tensor, d: Tensor, slack: Tensor) -> None:
 
 CHAINS = (
     Chain("mean_squared_error", _squared, 0, _difference, 0, factor=2.0),
-    Chain("huber_loss", _huber, 1, _huber_slope, 0),
+    Chain("huber_loss", _huber, 0, _huber_slope, 0),
     Chain("poisson_loss", _poisson, 0, _poisson_slope, 0, has_limits=True),
     Chain("sigmoid_cross_entropy", _binary, 1, _binary_slope, 0, has_limits=True),
     Chain("hinge_loss", _hinge, 0, _hinge_slope, 1),

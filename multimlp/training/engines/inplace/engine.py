@@ -98,7 +98,7 @@ class InplaceEngine:
             self._own_threads = self._group.shards is not None  # see `sums.product_threads`
         products = (fan_in * fan_out for fan_in, fan_out in itertools.pairwise(self._layout.widths))
         self._operations = 2 * examples * max(products)
-        self._programs: dict[tuple[int, bool, bool], Program | GroupProgram] = {}
+        self._programs: dict[tuple[int, bool, bool, int, str], Program | GroupProgram] = {}
 
     # ---- the Engine protocol
 
@@ -139,12 +139,17 @@ class InplaceEngine:
 
     def _program(self, chunk: Chunk, batch: int) -> Program | GroupProgram:
         labels = chunk.targets.ndim == 1 and head_for(self._problem.loss) is SoftmaxHead
-        key = (batch, labels, chunk.weights is not None)
+        weighted = chunk.weights is not None
+        # What a head keeps targets in is made for the first ones: a stream may bring labels, and then probabilities.
+        kind = chunk.targets.ndim, self._kernels.backend.dtype_name(chunk.targets.dtype)
+        key = (batch, labels, weighted, *kind)
         if key not in self._programs:
             if len(self._programs) >= _PROGRAMS_KEPT:
-                oldest = next(k for k in self._programs if k[0] != self._problem.batch_size)
-                del self._programs[oldest]
-            self._programs[key] = (self._built if self._group is None else self._shared)(*key)
+                others = (k for k in self._programs if k[0] != self._problem.batch_size)
+                del self._programs[next(others, next(iter(self._programs)))]
+            self._programs[key] = (self._built if self._group is None else self._shared)(
+                batch, labels, weighted
+            )
         return self._programs[key]
 
     def _built(self, batch: int, labels: bool, weighted: bool) -> Program:

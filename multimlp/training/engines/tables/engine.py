@@ -76,7 +76,7 @@ class TableEngine:
         self._layout = Layout(first, kernels)
         self._p, *self._slots = (self._packed(part) for part in (params, *state.slots))
         self._step = int(state.step)
-        self._updates = Updates(kernels, self._layout, problem.optimizer.for_leaves(first), self._members)
+        self._updates = Updates(kernels, self._layout, problem.optimizer.for_leaves(params), self._members)
         self._labels = head_for(problem.loss) is SoftmaxHead  # as far as targets have one axis
         self._crews: dict[tuple[int, bool, bool], tuple[Crew, np.ndarray]] = {}
         self._crew(problem.batch_size, self._labels, False)  # what cannot be translated is to be known now
@@ -137,7 +137,8 @@ class TableEngine:
         """Who makes the steps of a batch size, and where the losses are added up."""
         if key not in self._crews:
             if len(self._crews) >= _CREWS_KEPT:
-                del self._crews[next(k for k in self._crews if k[0] != self._problem.batch_size)]
+                others = (k for k in self._crews if k[0] != self._problem.batch_size)
+                del self._crews[next(others, next(iter(self._crews)))]
             self._crews[key] = self._lay_out(*key)
         return self._crews[key]
 
