@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import importlib.util
+import itertools
 import math
+import time
 import weakref
 from typing import Any
 
@@ -229,9 +231,9 @@ def test_a_step_of_the_rate_comes_at_its_time_where_divisions_are_compiled(backe
         return xp.stack([rate(time) for rate in rates])
 
     compiled = mm.jit(all_of_them)
-    for time in (40, 49, 82, 83, 93, 98, 147, 186):
-        found = host(compiled(adapter.asarray(np.asarray(time), dtype="int32")))
-        np.testing.assert_array_equal(found, [0.5 ** (time // rate.options["every"]) for rate in rates])
+    for now in (40, 49, 82, 83, 93, 98, 147, 186):
+        found = host(compiled(adapter.asarray(np.asarray(now), dtype="int32")))
+        np.testing.assert_array_equal(found, [0.5 ** (now // rate.options["every"]) for rate in rates])
 
 
 # ---- members of an ensemble
@@ -420,3 +422,43 @@ def test_what_a_table_works_on_lives_as_long_as_its_calls():
     gc.collect()
     assert alive() is not None
     calls[0]()
+
+
+# ---- what is kept of a run
+
+
+@pytest.mark.parametrize(("backend", "compiler"), [("numpy", None), ("numpy", "none")])
+def test_the_history_has_the_same_bits_on_a_slow_machine(backend, compiler, monkeypatch):
+    """Losses are added up call by call, and how many steps a call makes is no matter of the clock."""
+    X, y = RNG.normal(size=(300, 2)), RNG.integers(0, 2, 300)
+    settings = {
+        "epochs": 3,
+        "batch_size": 2,
+        "backend": backend,
+        "compile": compiler,
+        "validation": None,
+        "progress": False,
+    }
+    quick = mm.fit(mm.MLP(2, 3, 2), X, y, **settings)
+    clock = itertools.count()
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock) * 0.3)
+    slow = mm.fit(mm.MLP(2, 3, 2), X, y, **settings)
+    assert slow.history == quick.history
+
+
+@pytest.mark.parametrize("backend", [name for name in TRAINING if name != "tensorflow"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_learned_number_of_a_layer_comes_back_from_a_checkpoint(backend, dtype, tmp_path):
+    """It has shape (), and such numbers of NumPy's in double precision are Python's floats too."""
+    X, y = RNG.normal(size=(8, 2)), RNG.integers(0, 2, 8)
+
+    def fit(epochs: int, path: Any = None) -> Any:
+        mlp, stopping = mm.MLP(2, 3, 2, activation="prelu"), mm.callbacks.EarlyStopping("loss", patience=5)
+        settings = {**QUIET, "dtype": dtype, "backend": backend, "callbacks": [stopping], "checkpoint": path}
+        return mm.fit(mlp, X, y, epochs=epochs, **settings)
+
+    fit(1, tmp_path / "run")
+    resumed, straight = fit(3, tmp_path / "run"), fit(3)
+    assert resumed.history == straight.history
+    for a, b in zip(leaves_of(resumed), leaves_of(straight), strict=True):
+        np.testing.assert_array_equal(a, b)

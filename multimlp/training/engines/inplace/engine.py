@@ -15,6 +15,7 @@ import numpy as np
 
 from multimlp.backend import Array, Kernels
 from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
+from multimlp.training.engines.calls import steps_of_a_second
 from multimlp.training.engines.inplace.coverage import why_not
 from multimlp.training.engines.inplace.cuts import Cuts
 from multimlp.training.engines.inplace.group import GroupProgram, joined_losses
@@ -26,6 +27,8 @@ from multimlp.training.engines.inplace.updates import Update
 from multimlp.training.engines.own import FACTORS, WORDS, first_state, host_numbers, with_own
 from multimlp.tree import Tree
 
+_STEP_SECONDS = 2e-5
+"""Of calls, of a small network."""
 _PROGRAMS_KEPT = 4
 """Batch sizes whose workspaces are kept: the full one, the last of an epoch, and what a stream brings."""
 
@@ -70,9 +73,9 @@ class InplaceEngine:
     """See the module; made by `build`."""
 
     name = "inplace"
-    steps_per_call = None
 
     def __init__(self, problem: Problem, kernels: Kernels, params: Tree, optimizer_state: Tree) -> None:
+        self.steps_per_call = steps_of_a_second(problem, params, _STEP_SECONDS)
         numbers = {k: v for k, v in host_numbers(problem).items() if k not in (WORDS, FACTORS)}
         problem = with_own(problem, numbers)
         self._problem, self._kernels, self._group = problem, kernels, problem.group

@@ -13,6 +13,7 @@ from multimlp import tree
 from multimlp.backend import Argument, CompiledKernels, Late, Record, Table, UntranslatableError
 from multimlp.optimizers import OptimizerState
 from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
+from multimlp.training.engines.calls import steps_of_a_second
 from multimlp.training.engines.inplace.coverage import why_not
 from multimlp.training.engines.inplace.heads import SoftmaxHead, head_for
 from multimlp.training.engines.inplace.layout import Layout
@@ -23,6 +24,8 @@ from multimlp.training.engines.tables.program import Program
 from multimlp.training.engines.tables.updates import Updates
 from multimlp.tree import Tree
 
+_STEP_SECONDS = 2e-6
+"""Of what is no product, of one small network."""
 _CREWS_KEPT = 4
 """Batch sizes whose tables are kept: the full one, the last of an epoch, and what a stream brings."""
 
@@ -61,11 +64,10 @@ def build(problem: Problem, params: Tree, optimizer_state: Tree | None = None) -
 class TableEngine:
     """See the module; made by `build`."""
 
-    steps_per_call = None
-
     def __init__(
         self, problem: Problem, kernels: CompiledKernels, params: Tree, state: OptimizerState
     ) -> None:
+        self.steps_per_call = steps_of_a_second(problem, params, _STEP_SECONDS * (problem.members or 1))
         self._own = own_arrays(problem)
         numbers = {k: v for k, v in host_numbers(problem).items() if k not in (WORDS, FACTORS)}
         problem = with_own(problem, numbers)
