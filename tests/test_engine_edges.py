@@ -462,3 +462,67 @@ def test_a_learned_number_of_a_layer_comes_back_from_a_checkpoint(backend, dtype
     assert resumed.history == straight.history
     for a, b in zip(leaves_of(resumed), leaves_of(straight), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+# ---- settings of a library that are not ours
+
+
+@pytest.mark.skipif("torch" not in TRAINING, reason="needs torch")
+@pytest.mark.parametrize("compiler", [None, "none", "fx"])
+def test_torch_trains_in_inference_mode_too(compiler):
+    """There autograd records nothing, so that its gradients would all be zero."""
+    import torch
+
+    X, y = RNG.normal(size=(16, 2)), RNG.integers(0, 2, 16)
+
+    def fit(X: Any) -> Any:
+        mlp = mm.MLP(2, 3, 2, activation="silu", dropout=0.2)
+        return mm.fit(mlp, X, y, epochs=2, batch_size=8, backend="torch", compile=compiler, **QUIET)
+
+    wanted = fit(X)
+    with torch.inference_mode():
+        found, given = fit(X), torch.tensor(X)
+    assert_same(found, wanted)
+    assert_same(fit(given), wanted)
+
+
+@pytest.mark.parametrize("compiler", [None, "none"])
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_numpys_settings_for_its_errors_do_not_reach_into_training(compiler, optimizer):
+    X, y = RNG.normal(size=(16, 2)) * 1e-30, RNG.integers(0, 2, 16)
+
+    def fit() -> Any:
+        mlp = mm.MLP(2, [3, 3], 2, activation=["sigmoid", "elu"])
+        return mm.fit(
+            mlp,
+            X,
+            y,
+            optimizer=optimizer,
+            epochs=2,
+            backend="numpy",
+            compile=compiler,
+            **QUIET | {"dtype": "float32"},
+        )
+
+    wanted = fit()
+    with np.errstate(all="raise"):
+        found = fit()
+        with pytest.raises(FloatingPointError, match="underflow"):  # outside of training they are the user's
+            activations.sigmoid(np.full(3, -800.0))
+    assert_same(found, wanted)
+
+
+@pytest.mark.skipif("jax" not in TRAINING, reason="needs JAX")
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_training_can_be_looked_into_with_jaxs_compiler_off(optimizer):
+    import jax
+
+    X, y = RNG.normal(size=(16, 2)), RNG.integers(0, 2, 16)
+
+    def fit() -> Any:
+        settings = {"epochs": 2, "batch_size": 8, "backend": "jax", "validation": 0.25, "progress": False}
+        return mm.fit(mm.MLP(2, 3, 2), X, y, optimizer=optimizer, **settings)
+
+    with jax.disable_jit():
+        found = fit()
+    assert_same(found, fit(), 1e-4)

@@ -29,7 +29,7 @@ _ALL_THREADS_FROM = 1 << 24
 
 def _overflow_quietly() -> None:
     """As in the adapter's ``scope``, which the thread that leads is in."""
-    np.seterr(over="ignore", invalid="ignore", divide="ignore")
+    np.seterr(all="ignore")
 
 
 _TEAM = Team(_overflow_quietly)
