@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 from torch.nn import functional
 
 from multimlp.backend import OPS
 from multimlp.backends.torch._activations import where_made_for
 from multimlp.backends.torch._pieces import piece_size
-from multimlp.backends.torch._smooth import is_watched
+from multimlp.backends.torch._smooth import is_recorded_by_autograd_alone, is_watched
 
 _zero_where_not_above = torch.ops.aten.threshold_backward.grad_input
 _huber_into = torch.ops.aten.huber_loss.out
@@ -176,18 +175,9 @@ def _fitting(outputs: Tensor, targets: Tensor) -> Tensor | None:
     return None if targets.is_complex() else targets.to(outputs.dtype)
 
 
-def _is_recorded_otherwise() -> bool:
-    """By `torch.func`, forward derivatives or what records operations: all that is not autograd."""
-    return (
-        torch._C._are_functorch_transforms_active()
-        or forward_ad._current_level >= 0
-        or torch._C._len_torch_dispatch_stack() > 0
-    )
-
-
 def _chained(chain: Chain) -> Callable[..., Tensor]:
     def kernel(outputs: Tensor, targets: Tensor, *args: Any, **options: Any) -> Tensor:
-        if args or outputs.ndim < 2 or _is_recorded_otherwise() or not _are_numbers(options):
+        if args or outputs.ndim < 2 or not is_recorded_by_autograd_alone() or not _are_numbers(options):
             return NotImplemented
         fitting = _fitting(outputs, targets)
         if fitting is None or (fitting.requires_grad and torch.is_grad_enabled()):
