@@ -246,7 +246,8 @@ class JaxBackend(Backend):
             return jnp.array(x, copy=True)
 
     def program_input(self, x: np.ndarray, *, dtype: str, device: str | None = None) -> Any:
-        if jax.config.jax_disable_jit:  # nothing makes arrays of JAX's of what it is given
+        # With the compiler off nothing makes arrays of JAX's of what it is given.
+        if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
             return self.asarray(x, dtype=dtype, device=device)
         return np.asarray(x, dtype=jnp.dtype(dtype))
 
