@@ -13,7 +13,6 @@ Examples
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,12 +39,6 @@ class Schedule(Named):
     options: Mapping[str, Any] = field(default_factory=dict)
 
     table = SCHEDULES
-
-    @functools.cached_property
-    def is_known(self) -> bool:
-        """Whether the table makes it, and what it holds: not so with a function of your own inside, which need not work on arrays."""
-        inner = (value for value in self.options.values() if isinstance(value, Schedule))
-        return super().is_known and all(schedule.is_known for schedule in inner)
 
     def __call__(self, step: int | Array, dtype: Any = None) -> Any:
         """The rate for a step; ``dtype`` (default: the library's float32) is the result's for an array."""
