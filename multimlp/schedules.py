@@ -99,6 +99,13 @@ def _limited(xp: Namespace, time: Array, limit: float) -> Array:
     return xp.where(time < limit, time, xp.full_like(time, limit))
 
 
+def _times_passed(xp: Namespace, time: Array, every: int) -> Array:
+    """floor(time / every), also where a compiler takes the product with the reciprocal, which may be just below a whole number."""
+    times = xp.floor(time / every)
+    times = xp.where((times + 1) * every <= time, times + 1, times)
+    return xp.where(times * every > time, times - 1, times)
+
+
 def _half_cosine(xp: Namespace, start: float, end: float, fraction: Array) -> Array:
     return end + (start - end) * (0.5 * (1 + xp.cos(math.pi * fraction)))
 
@@ -161,7 +168,7 @@ def step(xp: Namespace, t: Array, initial: Rate, every: Count, factor: Positive 
     >>> rate(9), rate(10), rate(25)
     (1.0, 0.5, 0.25)
     """
-    return initial * _power(xp, factor, xp.floor(t / every))
+    return initial * _power(xp, factor, _times_passed(xp, t, every))
 
 
 @_schedule

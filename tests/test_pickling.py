@@ -28,6 +28,11 @@ def square(x):
     return xp.sum(x * x)
 
 
+def own_rate(step):
+    """A schedule."""
+    return 0.1
+
+
 @mm.jit
 def compiled(x):
     return x * 2.0
@@ -76,6 +81,11 @@ EQUAL = {
     **NAMED,
     "optimizer": mm.optimizers.adam(mm.schedules.cosine(0.1, 100)),
     "groups": mm.optimizers.grouped(mm.optimizers.adam(), {"bias": {"learning_rate": 0.1}}),
+    "own schedule": mm.optimizers.adam(own_rate),
+    "own schedule inside": mm.optimizers.sgd(mm.schedules.warm_up(2, then=own_rate)),
+    "own schedule of a group": mm.optimizers.grouped(
+        mm.optimizers.sgd(own_rate), {"bias": {"learning_rate": own_rate}}
+    ),
     "lbfgs": mm.optimizers.lbfgs(history=3),
     "regularizer": mm.regularizers.l2(0.1),
     "loss": mm.losses.get({"name": "huber", "options": {"delta": 2.0}}),

@@ -232,7 +232,7 @@ WRONG = [
     ({"batch_size": [3]}, {}, "'batch_size' cannot differ"),
     ({"l2": [0.1]}, {"regularizer": mm.regularizers.get}, "regularizer is one of your own"),
     ({"seed": [1]}, {"optimizer": "lbfgs"}, "searches one step length"),
-    ({"seed": [1]}, {"dtype": "float16"}, "float16 has one loss scale"),
+    ({"seed": [1]}, {"dtype": "float16"}, "float16 leaves out steps"),
     (
         {"seed": [1]},
         {"score": "val_los"},

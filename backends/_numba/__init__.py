@@ -13,6 +13,9 @@ def numba_kernels(dtype: str) -> Any | str:
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         return f"{' and '.join(missing)} cannot be found (pip install 'multimlp[numba]')"
-    from multimlp.backends._numba.records import NumbaKernels
+    try:
+        from multimlp.backends._numba.records import NumbaKernels
+    except (ImportError, OSError) as error:  # of a library below that does not load here
+        return f"Numba cannot be loaded here ({error})"
 
     return NumbaKernels(dtype)

@@ -20,6 +20,7 @@ Labels: TypeAlias = Any
 Given: TypeAlias = Any
 
 F: Callable[[float], float] = float
+INF = float("inf")
 threefry: Any = None
 called: Any = None
 product_called: Any = None
@@ -220,6 +221,7 @@ def clip(g: Reals, count: int, most: Numbers) -> None:
         for j in range(count):
             size = g[j] if g[j] > F(0) else -g[j]
             unit = size if size > unit else unit
+        unit = F(1) if unit == INF else unit
         squares = F(0)
         for j in range(count):
             squares += (g[j] / unit) * (g[j] / unit)

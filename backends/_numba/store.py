@@ -19,9 +19,13 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
+from multimlp.backend import UntranslatableError
+from multimlp.errors.shown import cut
+
+_MOST_SAID = 200
 _NAME = "kernel"
 """Of the function in each piece of machine code."""
-_SOURCES = ("compiling.py", "elementary.py", "kernels.py", "names.py")
+_SOURCES = ("compiling.py", "elementary.py", "kernels.py", "names.py", "store.py")
 _lock = threading.RLock()
 _addresses: dict[str, int] = {}
 _engines: list[Any] = []  # the machine code lives as long as they do
@@ -42,10 +46,21 @@ def address(key: str, compiled: Callable[[], tuple[str, str]]) -> int:
             digest = hashlib.sha256(f"{_circumstances()}\n{key}".encode()).hexdigest()
             code = _read(digest)
             if code is None:
-                code = _machine_code(*compiled())
+                code = _new(compiled)
                 _write(digest, code)
             _addresses[key] = _load(code)
         return _addresses[key]
+
+
+def _new(compiled: Callable[[], tuple[str, str]]) -> bytes:
+    """Machine code made now. `UntranslatableError` where Numba is here and cannot, as beside a newer NumPy than it knows."""
+    try:
+        return _machine_code(*compiled())
+    except Exception as error:  # it may be an import
+        said = " ".join(str(error).split())
+        raise UntranslatableError(
+            f"Numba cannot compile its kernels here ({type(error).__name__}: {cut(said, _MOST_SAID)})"
+        ) from error
 
 
 def function(place: int) -> Callable[[int], None]:

@@ -73,7 +73,7 @@ class InTurn:
             table.set(given)
             parts = (table.rows, table.by_step, table.by_member, np.zeros(WIDTH, dtype=np.int64), taken)
             numbers = (*table.rows.shape, steps, self._members)
-            calls.append(_call(self._kernel, parts, numbers, given))
+            calls.append(_call(self._kernel, parts, numbers, (given, table)))
         return calls
 
 
@@ -100,7 +100,7 @@ class InPhases:
         for _ in range(self._threads):
             own = np.zeros(WIDTH, dtype=np.int64)
             parts = (self._table.rows, self._table.by_step, own, self._ends, self._opens, state[0], state[1])
-            calls.append(_call(self._kernel, parts, numbers, given))
+            calls.append(_call(self._kernel, parts, numbers, (given, self._table)))
         return calls
 
 
@@ -110,10 +110,11 @@ def _compiled(kernel: Callable[..., None]) -> Callable[[int], None]:
 
 
 def _call(
-    kernel: Callable[[int], None], arrays: Sequence[np.ndarray], numbers: Sequence[int], late: Any
+    kernel: Callable[[int], None], arrays: Sequence[np.ndarray], numbers: Sequence[int], used: Any
 ) -> Call:
+    """The call of a kernel; ``used`` lives as long as it, also where Ctrl-C ends a training while a helper is still at work."""
     given = np.asarray([0, *(array.ctypes.data for array in arrays), *numbers], dtype=np.int64)
-    kept = (given, arrays, late)
+    kept = (given, arrays, used)
     return lambda: kernel(kept[0].ctypes.data)
 
 

@@ -245,7 +245,10 @@ class JaxBackend(Backend):
         with self.scope_of(x):
             return jnp.array(x, copy=True)
 
-    def program_input(self, x: np.ndarray, *, dtype: str, device: str | None = None) -> np.ndarray:
+    def program_input(self, x: np.ndarray, *, dtype: str, device: str | None = None) -> Any:
+        # With the compiler off nothing makes arrays of JAX's of what it is given.
+        if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
+            return self.asarray(x, dtype=dtype, device=device)
         return np.asarray(x, dtype=jnp.dtype(dtype))
 
     def scan(

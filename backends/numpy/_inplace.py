@@ -29,7 +29,7 @@ _ALL_THREADS_FROM = 1 << 24
 
 def _overflow_quietly() -> None:
     """As in the adapter's ``scope``, which the thread that leads is in."""
-    np.seterr(over="ignore", invalid="ignore", divide="ignore")
+    np.seterr(all="ignore")
 
 
 _TEAM = Team(_overflow_quietly)
@@ -192,8 +192,9 @@ class NumpyKernels(Kernels):
     def clip(self, g: np.ndarray, limit: float) -> Call:
         def call() -> None:
             norm, unit = math.sqrt(np.dot(g, g)), 1.0
-            if norm == math.inf:  # its square is, as likely as not
-                unit = float(np.abs(g).max())
+            # Squares may overflow where nothing else does; an infinity itself leaves nothing of all else.
+            if norm == math.inf and math.isfinite(largest := float(np.abs(g).max())):
+                unit = largest
                 np.divide(g, unit, out=g)
                 norm = math.sqrt(np.dot(g, g))
             if norm > limit / unit:

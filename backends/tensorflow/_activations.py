@@ -28,6 +28,8 @@ _INNER = -math.sqrt(0.5)
 _DENSITY = 1 / math.sqrt(2 * math.pi)
 _LINEAR = 2 * math.sqrt(2 / math.pi)
 _CUBIC = _LINEAR * 0.044715
+_MANY = 1 << 15
+"""Numbers in an array; with fewer an operation takes as long as it takes to be called."""
 _SELU_SCALE = 1.0507009873554804934193349852946
 _SELU_ALPHA = 1.6732632423543772848170429916717
 
@@ -51,7 +53,7 @@ def _plus(x: Array, number: float) -> Array:
 
 
 def _times(x: Array, number: float) -> Array:
-    return _raw.Mul(x=x, y=_number(number, x.dtype))
+    return x if number == 1 else _raw.Mul(x=x, y=_number(number, x.dtype))
 
 
 def _clip(x: Array, low: float, high: float) -> Array:
@@ -71,6 +73,13 @@ def _zero_where(condition: Array, g: Array) -> Array:
     return _raw.SelectV2(condition=condition, t=_number(0.0, g.dtype), e=g)
 
 
+def _without_nan(x: Array) -> bool:
+    """Whether it is known that nothing in x is NaN; of many numbers to look takes half of an operation."""
+    if not tf.executing_eagerly() or not hasattr(x, "numpy") or x.shape.num_elements() < _MANY:
+        return False
+    return not math.isnan(_raw.Sum(input=_raw.Reshape(tensor=x, shape=[-1]), axis=0))
+
+
 # ---- by name ---------------------------------------------------------------------------------------------------------
 
 
@@ -79,14 +88,23 @@ def _relu() -> Rule:
 
 
 def _leaky_relu(negative_slope: Any = 0.01) -> Rule | None:
-    """The larger of two: `LeakyRelu` keeps its slope in float32."""
+    """TensorFlow's own keeps its slope in float32, and in its derivative NaN is on the left. In float64 the larger of two; a slope of 0
+    would meet an infinity there."""
     slope = float(negative_slope)
-    if not 0 <= slope <= 1:
+    if not 0 < slope <= 1:
         return None
-    return Rule(
-        lambda x: _raw.Maximum(x=x, y=_times(x, slope)),
-        lambda g, x: _raw.SelectV2(condition=_not_above(x, 0.0), t=_times(g, slope), e=g),
-    )
+
+    def value(x: Array) -> Array:
+        if x.dtype is tf.float32:
+            return _raw.LeakyRelu(features=x, alpha=slope)
+        return _raw.Maximum(x=x, y=_times(x, slope))
+
+    def back(g: Array, x: Array) -> Array:
+        if x.dtype is tf.float32 and _without_nan(x):
+            return _raw.LeakyReluGrad(gradients=g, features=x, alpha=slope)
+        return _raw.SelectV2(condition=_not_above(x, 0.0), t=_times(g, slope), e=g)
+
+    return Rule(value, back)
 
 
 def _softsign() -> Rule:
@@ -136,14 +154,15 @@ def _elu_like(scale: float, alpha: float, inner: float) -> Rule:
 
     def value(x: Array) -> Array:
         right = _raw.Relu(features=x)
-        left = _exponential_left(x if inner == 1 else _times(x, 1 / inner))
-        return (right if scale == 1 else _times(right, scale)) + (left if alpha == 1 else _times(left, alpha))
+        left = _exponential_left(_times(x, 1 / inner))
+        return _times(right, scale) + _times(left, alpha)
 
     def back(g: Array, x: Array) -> Array:
-        left = _times(_raw.Minimum(x=x, y=_number(0.0, x.dtype)), 1 / inner)
-        return g * _raw.SelectV2(
-            condition=_not_above(x, 0.0), t=_times(_raw.Exp(x=left), alpha / inner), e=_number(scale, x.dtype)
-        )
+        slope = _raw.Exp(x=_times(_raw.Minimum(x=x, y=_number(0.0, x.dtype)), 1 / inner))
+        if alpha == inner == scale == 1 and _without_nan(x):  # on the right the exponential is 1
+            return g * slope
+        slope = _times(slope, alpha / inner)
+        return g * _raw.SelectV2(condition=_not_above(x, 0.0), t=slope, e=_number(scale, x.dtype))
 
     return Rule(value, back)
 

@@ -253,7 +253,7 @@ class TorchKernels(Kernels):
 
         def in_units() -> None:
             largest = torch.linalg.vector_norm(g, math.inf)
-            unit = torch.where(largest > most, largest, 1.0)
+            unit = torch.where((largest > most) & largest.isfinite(), largest, 1.0)
             norm = torch.linalg.vector_norm(g.div_(unit))
             g.mul_(torch.where(norm > limit / unit, limit / norm, unit))
 

@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 from torch.nn import functional
 
 from multimlp.backend import OPS
 from multimlp.backends.torch._activations import where_made_for
 from multimlp.backends.torch._pieces import piece_size
-from multimlp.backends.torch._smooth import is_watched
+from multimlp.backends.torch._smooth import is_recorded_by_autograd_alone, is_watched
 
 _zero_where_not_above = torch.ops.aten.threshold_backward.grad_input
+_huber_into = torch.ops.aten.huber_loss.out
 
 
 class Chain(NamedTuple):
@@ -48,13 +48,8 @@ def _difference(o: Tensor, t: Tensor, d: Tensor) -> None:
     torch.sub(o, t, out=d)
 
 
-def _huber(o: Tensor, t: Tensor, w: Tensor, size: Tensor, delta: float = 1.0) -> None:
-    """c (|r| - c / 2) with c = min(|r|, delta)"""
-    torch.sub(o, t, out=size)
-    size.abs_()
-    torch.clamp(size, max=delta, out=w)
-    size.sub_(w, alpha=0.5)
-    w.mul_(size)
+def _huber(o: Tensor, t: Tensor, w: Tensor, delta: float = 1.0) -> None:
+    _huber_into(o, t, 0, delta, out=w)
 
 
 def _huber_slope(o: Tensor, t: Tensor, d: Tensor, delta: float = 1.0) -> None:
@@ -107,7 +102,7 @@ def _hinge_slope(o: Tensor, t: Tensor, d: Tensor, slack: Tensor) -> None:
 
 CHAINS = (
     Chain("mean_squared_error", _squared, 0, _difference, 0, factor=2.0),
-    Chain("huber_loss", _huber, 1, _huber_slope, 0),
+    Chain("huber_loss", _huber, 0, _huber_slope, 0),
     Chain("poisson_loss", _poisson, 0, _poisson_slope, 0, has_limits=True),
     Chain("sigmoid_cross_entropy", _binary, 1, _binary_slope, 0, has_limits=True),
     Chain("hinge_loss", _hinge, 0, _hinge_slope, 1),
@@ -180,18 +175,9 @@ def _fitting(outputs: Tensor, targets: Tensor) -> Tensor | None:
     return None if targets.is_complex() else targets.to(outputs.dtype)
 
 
-def _is_recorded_otherwise() -> bool:
-    """By `torch.func`, forward derivatives or what records operations: all that is not autograd."""
-    return (
-        torch._C._are_functorch_transforms_active()
-        or forward_ad._current_level >= 0
-        or torch._C._len_torch_dispatch_stack() > 0
-    )
-
-
 def _chained(chain: Chain) -> Callable[..., Tensor]:
     def kernel(outputs: Tensor, targets: Tensor, *args: Any, **options: Any) -> Tensor:
-        if args or outputs.ndim < 2 or _is_recorded_otherwise() or not _are_numbers(options):
+        if args or outputs.ndim < 2 or not is_recorded_by_autograd_alone() or not _are_numbers(options):
             return NotImplemented
         fitting = _fitting(outputs, targets)
         if fitting is None or (fitting.requires_grad and torch.is_grad_enabled()):

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from multimlp.backend import Arrays, Function
+from multimlp.backend import Array, Arrays, Function
 from multimlp.backends.torch._quiet import quiet_inside
 from multimlp.backends.torch._tracing import is_seen, is_tracing, surroundings, traced
 from multimlp.errors import CapabilityError
@@ -44,7 +44,7 @@ class Programs:
         if is_tracing() or is_seen():
             return self._function(arrays)
         around = surroundings(arrays)
-        key = around, tuple([(x.shape, x.dtype, x.device) for x in arrays])
+        key = around, tuple([(x.shape, x.dtype, x.device, _gaps(x)) for x in arrays])
         program = self._programs.get(key)
         try:
             results: Arrays = self._first(key, arrays) if program is None else program(arrays)
@@ -65,6 +65,11 @@ class Programs:
             self._programs[key] = program
             results: Arrays = program(arrays)
         return results
+
+
+def _gaps(x: Array) -> Any:
+    """The strides of an array with gaps or turned axes, which a record depends on: what is a view of one array is a copy of another."""
+    return None if x.is_contiguous() else x.stride()
 
 
 def _compiler_for(arrays: Arrays) -> str:

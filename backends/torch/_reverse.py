@@ -19,9 +19,13 @@ def is_outermost(arrays: Arrays) -> bool:
         torch.compiler.is_compiling()
         or torch._C._are_functorch_transforms_active()
         or torch.autograd.forward_ad._current_level >= 0
-        or torch.is_inference_mode_enabled()
-        or any(a.is_inference() for a in arrays)
+        or records_nothing(arrays)
     )
+
+
+def records_nothing(arrays: Arrays) -> bool:
+    """Whether autograd sees nothing of what is done to these arrays, as in `torch.inference_mode`, where `torch.func` differentiates."""
+    return torch.is_inference_mode_enabled() or any(a.is_inference() for a in arrays)
 
 
 def value_and_grad(

@@ -27,6 +27,15 @@ def is_recorded(x: torch.Tensor) -> bool:
     )
 
 
+def is_recorded_by_autograd_alone() -> bool:
+    """Whether neither `torch.func`, nor forward derivatives, nor what records operations sees what is done."""
+    return not (
+        torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+        or torch._C._len_torch_dispatch_stack() > 0
+    )
+
+
 def forward_derivatives_nest() -> bool:
     """Whether `torch.func.jvp` runs inside itself: torch (2.13) gives functions with a `jvp` of their own a derivative of zero there."""
     if not torch._C._are_functorch_transforms_active():

@@ -190,7 +190,14 @@ class TorchBackend(Backend):
     def final_value_and_grad(
         self, function: Callable[[Arrays], tuple[Array, Arrays]]
     ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
-        return lambda arrays: _reverse.value_and_grad(function, arrays, final=True)
+        by_transform = self.value_and_grad(function)
+
+        def value_and_grad(arrays: Arrays) -> tuple[Array, Arrays, Arrays]:
+            if _reverse.records_nothing(arrays):
+                return by_transform(arrays)
+            return _reverse.value_and_grad(function, arrays, final=True)
+
+        return value_and_grad
 
     def vjp(self, function: Function, arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
         """`torch.func.vjp` takes floating outputs alone: the others come along as auxiliary ones."""

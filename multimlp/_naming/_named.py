@@ -104,7 +104,11 @@ class Named:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.is_known:
-            return self.table.read, (self.to_spec(),)
+            try:
+                spec = self.to_spec()
+            except InputError:  # an option is something of one's own, which is pickled as it can be
+                spec = {"name": self.name, "options": dict(self.options)}
+            return self.table.read, (spec,)
         own: Any = self
         return type(self), tuple(getattr(self, part.name) for part in dataclasses.fields(own) if part.init)
 

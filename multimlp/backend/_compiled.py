@@ -48,7 +48,7 @@ class Table(Protocol):
 
 
 class UntranslatableError(Exception):
-    """A formula cannot be written as a loop over elements; the message says why."""
+    """A formula cannot be written as a loop over elements, or not be compiled here; the message says why."""
 
 
 class CompiledKernels(Protocol):

@@ -83,15 +83,15 @@ def _tanh_backward(kernels: Kernels, y: Array, d: Array) -> Call:
 
 
 def _sigmoid(kernels: Kernels, y: Array) -> Call:
-    """``(1 + tanh(y / 2)) / 2``: stable for every y, without a mask."""
-    multiply, tanh, add = kernels.module.multiply, kernels.module.tanh, kernels.module.add
-    half = kernels.filled((), 0.5)  # ufuncs convert Python numbers at every call
+    """``1 / (1 + exp(-y))``: where the exponential overflows it is 0, and the left tail keeps its digits."""
+    m, one = kernels.module, kernels.filled((), 1.0)  # ufuncs convert Python numbers at every call
+    negative, exp, add, reciprocal = m.negative, m.exp, m.add, m.reciprocal
 
     def call() -> None:
-        multiply(y, half, out=y)
-        tanh(y, out=y)
-        multiply(y, half, out=y)
-        add(y, half, out=y)
+        negative(y, out=y)
+        exp(y, out=y)
+        add(y, one, out=y)
+        reciprocal(y, out=y)
 
     return call
 
@@ -299,12 +299,12 @@ class Kernels:
         return a
 
     def clip(self, g: Array, limit: float) -> Call:
-        """``g *= min(1, limit / |g|)``"""
+        """``g *= min(1, limit / |g|)``: as in an optimiser's own update, all but what is infinite becomes 0 where the norm is."""
         m, most = self.module, squared(self.dtype)
 
         def call() -> None:
             largest = m.amax(m.abs(g))
-            unit = m.where(largest > most, largest, m.ones_like(largest))
+            unit = m.where((largest > most) & m.isfinite(largest), largest, m.ones_like(largest))
             m.divide(g, unit, out=g)
             norm = m.sqrt(m.dot(g, g))
             m.multiply(g, m.where(norm > limit / unit, limit / norm, unit), out=g)

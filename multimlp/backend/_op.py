@@ -111,7 +111,10 @@ class Op:
     def _misuse(self, error: Exception, args: tuple[Any, ...]) -> MultimlpError | None:
         """What a library says about arrays that do not fit an operation of multimlp, with what they are; None for other errors."""
         kind = type(error)
-        if isinstance(error, MultimlpError) or self.portable.__module__.partition(".")[0] != _HERE:
+        if (
+            isinstance(error, (MultimlpError, FloatingPointError))
+            or self.portable.__module__.partition(".")[0] != _HERE
+        ):
             return None
         if (
             kind.__module__.partition(".")[0] not in ("builtins", "numpy")

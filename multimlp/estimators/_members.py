@@ -103,7 +103,7 @@ class Fitting:
             if group is not None:
                 self.alone = "several processes share each of its batches"
             elif self._target.dtype == "float16":
-                self.alone = "float16 has one loss scale, by which one estimator could stop the others"
+                self.alone = "float16 leaves out steps whose gradients overflow, and the members of a program count their steps together"
             if self.alone is None:
                 self._fit(sound)
             else:

@@ -14,11 +14,21 @@ import numpy as np
 
 from multimlp import metrics as metric_table
 from multimlp import tree
-from multimlp.backend import Array, Backend, array_namespace, host, is_array, owner, owner_of_type
+from multimlp.backend import (
+    Array,
+    Backend,
+    array_namespace,
+    host,
+    is_array,
+    owner,
+    owner_of_type,
+    when_kernels_change,
+)
 from multimlp.errors import DTypeError
 from multimlp.errors.checks import check_function, check_whole
 from multimlp.losses import batch_mean
 from multimlp.mlp import MLP, Model, Params
+from multimlp.training._loop import mean_loss
 from multimlp.training._prepared import PREPARED, prepare
 from multimlp.training._several import Layout, is_several
 from multimlp.training.engines import Chunk
@@ -134,6 +144,8 @@ _predictors: dict[tuple[Model[Any], Backend], Callable[..., Any]] = {}
 _of_objects: dict[tuple[int, Backend], tuple[weakref.ref[Model[Any]], Callable[..., Any]]] = {}
 """The same by identity: to hash an MLP takes as long as to run a small one."""
 _MOST_PREDICTORS = 64
+when_kernels_change(_predictors.clear)
+when_kernels_change(_of_objects.clear)
 
 
 def _predictor(mlp: Any, backend: Backend, params: Params) -> Callable[..., Any]:
@@ -195,7 +207,7 @@ class Evaluator:
         self._program = backend.compile(figures) if compiled else figures
 
     def __call__(self, params: Tree) -> dict[str, float]:
-        """The figures by name; an ensemble's are averaged over its members."""
+        """The figures by name; an ensemble's are averaged over those of its members that have not diverged."""
         return {name: average(self._backend, value) for name, value in self._figures(params)}
 
     def of_members(self, params: Tree) -> dict[str, np.ndarray]:
@@ -218,5 +230,5 @@ def metric_name(metric: Any) -> str:
 
 
 def average(backend: Backend, value: Any) -> float:
-    """The mean over ensemble members, as a float."""
-    return float(backend.to_numpy(value).mean()) if is_array(value) else float(value)
+    """The mean over ensemble members as a float, by `mean_loss`, so that one that has diverged does not hide the others."""
+    return mean_loss(np.atleast_1d(backend.to_numpy(value))) if is_array(value) else float(value)

@@ -23,14 +23,6 @@ from multimlp.training._sources import Source
 from multimlp.training.engines import Problem, choose, master_dtype
 from multimlp.tree import Tree
 
-SEGMENT_SECONDS = 1.0
-"""About how long an engine that says nothing else is left alone, so that Ctrl-C is heard and the progress bar moves."""
-SEGMENT_OF_GROUP = 64
-"""Steps of such an engine in a group, however long they take: losses are added up segment by segment, so that a length by the clock would
-show in the last bits of the history."""
-_FIRST_SEGMENT = 8
-"""Steps of such an engine while nobody knows how long they take."""
-
 
 class Epoch(NamedTuple):
     """One pass over the data."""
@@ -78,7 +70,6 @@ class Training:
         if problem.group is not None:
             problem.group.clock.seconds = 0.0
         self._engine, self.reason = choose(problem, params, optimizer_state)
-        self._seconds_per_step: float | None = None
 
     def __repr__(self) -> str:
         where = f"{self.problem.backend.name}, {self.problem.dtype}"
@@ -112,7 +103,6 @@ class Training:
         params, state = self._engine.finish()
         self.problem, self.agreement = problem, Agreement(problem.group)
         self._engine, self.reason = choose(problem, params, state)
-        self._seconds_per_step = None
 
     @contextmanager
     def epochs(self, source: Source, stop: int, start: int = 0) -> Iterator[Iterator[Epoch]]:
@@ -142,11 +132,8 @@ class Training:
                     read = checksum(chunk, read)
                 size = self.problem.batch_of(len(order))
                 for rows in self._segments(order, size, interrupt):
-                    began = time.perf_counter()
                     result = self._engine.run(chunk, rows, self.steps)
-                    taken = -(-len(rows) // size)
-                    self.steps += taken
-                    self._seconds_per_step = (time.perf_counter() - began) / max(taken, 1)
+                    self.steps += -(-len(rows) // size)
                     total = result.loss if total is None else total + result.loss
                     examples += result.examples
                 if self.interrupted:
@@ -168,19 +155,12 @@ class Training:
         start = 0
         while start < len(order) or start == 0:
             steps = self._engine.steps_per_call
-            if steps is None:
-                steps = self._steps_in_a_second() if self.problem.group is None else SEGMENT_OF_GROUP
             self.interrupted = self.agreement.anybody(interrupt.asked)
             if self.interrupted:
                 return
             stop = len(order) if math.isinf(steps) else start + int(steps) * batch_size
             yield order[start:stop]
             start = max(stop, 1)
-
-    def _steps_in_a_second(self) -> int:
-        if self._seconds_per_step is None:
-            return _FIRST_SEGMENT
-        return max(1, int(SEGMENT_SECONDS / max(self._seconds_per_step, 1e-9)))
 
 
 def mean_loss(members: np.ndarray) -> float:

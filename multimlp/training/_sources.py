@@ -149,7 +149,27 @@ class Batches:
         self._check(rows, f"batch {at}: ")
         self._teaches = self._teaches or rows[2] is None or is_any_positive(rows[2])
         chunk = self._place(*rows)
+        if any(_share_memory(array, given) for array, given in zip(chunk, rows, strict=True)):
+            # The user may fill it with the next batch while this one is trained on.
+            chunk = self._place(*map(_copied, rows))
         return chunk, np.arange(int(chunk.inputs.shape[0]))
+
+
+def _share_memory(array: Array | None, given: Array | None) -> bool:
+    """Whether an array is what was given, or lies in its memory."""
+    if array is None or array is given:
+        return array is not None
+    backend = owner(array)
+    on_host = backend.device_name(array).startswith("cpu")
+    return on_host and np.may_share_memory(backend.to_numpy(array), owner(given).to_numpy(given))
+
+
+def _copied(given: Array | None) -> Array | None:
+    if given is None or isinstance(given, np.ndarray):
+        return None if given is None else np.array(given)
+    backend = owner(given)
+    with backend.scope_of(given):
+        return backend.xp.asarray(given, copy=True)
 
 
 def _takes_epoch(function: Callable[..., Any]) -> bool:
@@ -220,7 +240,7 @@ def place(target: Target, loss: Loss, X: Array, y: Array, weights: Array | None 
     Raises
     ------
     DataError
-        For weights beyond the dtype.
+        For weights beyond the dtype, and integers beyond 32 bits.
     """
     backend = target.backend
 
@@ -231,9 +251,12 @@ def place(target: Target, loss: Loss, X: Array, y: Array, weights: Array | None 
 
     if weights is not None:
         check_size(weights, target.dtype)
+    kind = target_dtype(loss, y, target.dtype)
+    if kind == "int32" and loss.gradient_function is None:  # of the others the values are known
+        _check_range(y)
     return Chunk(
         move(X, target.dtype),
-        move(y, target_dtype(loss, y, target.dtype)),
+        move(y, kind),
         None if weights is None else move(weights, target.dtype),
     )
 
@@ -242,3 +265,15 @@ def target_dtype(loss: Loss, y: Array, dtype: str) -> str:
     """What targets are trained on as: that of training, unless they are integers that the loss takes as such."""
     integer = loss.integer_targets and owner(y).xp.isdtype(y.dtype, ("integral", "bool"))
     return "int32" if integer else dtype
+
+
+def _check_range(y: Array) -> None:
+    """`DataError` for integers that int32 does not hold."""
+    values, limits = owner(y).to_numpy(y), np.iinfo(np.int32)
+    if values.dtype.kind == "b" or not values.size:
+        return
+    low, high = int(values.min()), int(values.max())
+    if low < limits.min or high > limits.max:
+        raise DataError(
+            f"y: a loss of your own is given integers of 32 bits, and these are from {low} to {high}; give them as floats, or numbered anew"
+        )

@@ -176,7 +176,8 @@ def sweep(
     chosen = select(backend, device, dtype, examples.arrays)
     if chosen.dtype == "float16":
         raise InputError(
-            "dtype: float16 has one loss scale for all members, so that one could stop the others; use 'bfloat16' or 'float32'"
+            "dtype: float16 leaves out steps whose gradients overflow, and members count their steps together, so that none would be "
+            "trained as a fit of its own is; use 'bfloat16' or 'float32'"
         )
     check_compile(compile, chosen.backend)
     communicator, placement, chosen = share_members(devices, chosen, device)

@@ -120,3 +120,22 @@ def test_shapes_and_dtypes(name, options):
         eps = float(np.finfo(np.float32).eps) if dtype is tf.float32 else 2**-7
         rounded = operation.portable(tf.cast(tf.constant(x, dtype), tf.float64), **options)
         np.testing.assert_allclose(tf.cast(got, tf.float64), rounded, rtol=4 * eps, atol=4 * eps)
+
+
+@pytest.mark.parametrize("name", ["leaky_relu", "elu", "celu"])
+@pytest.mark.parametrize("special", [(), (np.nan,), (np.inf, -np.inf), (0.0, -0.0)], ids=str)
+def test_where_many_numbers_are_looked_through_for_a_nan(name, special, monkeypatch):
+    monkeypatch.setattr(_activations, "_MANY", 0)
+    operation, slopes = activations.get(name), activations.derivative(name).portable
+    x = np.random.default_rng(1).normal(0, 3, 21).astype(np.float32)
+    x[: len(special)] = special
+    given = tf.constant(x)
+    np.testing.assert_allclose(operation(given), operation.portable(given), rtol=1e-5)
+    np.testing.assert_allclose(slope(operation, given), slopes(given), rtol=1e-5)
+    finite = np.isfinite(x)
+    for what in ("nested", "vectorised", "a graph differentiated outside", "inside a graph"):
+        program = (EAGER | GRAPHS)[what]
+        got, wanted = (
+            np.ravel(program(function, given))[finite] for function in (operation, operation.portable)
+        )
+        np.testing.assert_allclose(got, wanted, rtol=1e-5, err_msg=what)

@@ -143,3 +143,22 @@ def test_a_trace_holds_for_other_shapes(name, options, monkeypatch):
     with pytest.warns(DeprecationWarning, match="torch.jit.trace"):
         traced = torch.jit.trace(ours, numbers(60))
     equal(traced(numbers(200)), portable(numbers(200)))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("leaky_relu", {}), ("leaky_relu", {"negative_slope": 0.0}), ("hard_tanh", {})],
+    ids=str,
+)
+@pytest.mark.parametrize("special", [(), (np.nan,), (np.inf, -np.inf), (0.0, -0.0, 1.0, -1.0)], ids=str)
+def test_torchs_own_derivative_serves_where_nothing_is_nan(name, options, special):
+    operation, slopes = activations.get(name), activations.derivative(name)
+    x = numbers()
+    x[: len(special)] = torch.tensor(special)
+    leaf = x.clone().requires_grad_()
+    value = operation(leaf, **options)
+    custom = "Smooth" in type(value.grad_fn).__name__
+    assert custom == bool(np.isnan(special).any() or set(special) >= {np.inf, -np.inf})
+    (slope,) = torch.autograd.grad(value.sum(), leaf, create_graph=True)
+    equal(slope, slopes.portable(x, **options))
+    equal(value.detach(), operation.portable(x, **options))

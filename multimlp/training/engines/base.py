@@ -128,9 +128,9 @@ class Engine(Protocol):
         ``result.engine``."""
 
     @property
-    def steps_per_call(self) -> float | None:
-        """Most steps that one call of `run` should make, `math.inf` if it must hear of a whole epoch. None: as many as take about a
-        second. Between two calls Ctrl-C is heard."""
+    def steps_per_call(self) -> float:
+        """Most steps that one call of `run` should make, about a second's, `math.inf` if it must hear of a whole epoch. Between two calls
+        Ctrl-C is heard. It follows from the problem alone; see `multimlp.training.engines.calls`."""
 
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         """Train on ``chunk``'s rows in ``order`` (int array, host), `Problem.batch_of` of them at a time; the rest is one smaller batch.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from multimlp.errors import InputError
 from multimlp.optimizers import LBFGS
 from multimlp.training.engines.base import Chunk, ChunkResult, Problem, compile_program
 from multimlp.training.engines.objective import batch_objective, flat_share, flat_size, nothing, with_penalty
+from multimlp.training.engines.own_functions import has_own_functions
 from multimlp.training.engines.placed import Placed
 from multimlp.training.engines.shares import Shares, workers_of
 from multimlp.training.engines.sums import product_threads, total
@@ -42,10 +43,14 @@ class FullBatchEngine:
         rows = int(chunk.inputs.shape[0])
         if len(order) != rows:
             raise InputError(f"optimizer: {self._problem.optimizer.name!r} needs all data in memory at once")
-        if self._random:  # another mask, another objective: the value found under the last one is void
-            self._state = self._state._replace(value=None, gradient=None, message="")
+        if self._random:
+            self._forget()
         self._iterate(chunk, first_step)
         return ChunkResult(np.asarray(self._state.value * rows), rows)
+
+    def _forget(self) -> None:
+        """Another mask, another objective: the value found under the last one is void."""
+        self._state = self._state._replace(value=None, gradient=None, message="")
 
     def search(self) -> tuple[str, int]:
         """The optimiser's message and its number of evaluations."""
@@ -71,6 +76,7 @@ class TreeEngine(FullBatchEngine):
     def __init__(self, problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> None:
         super().__init__(problem, params, optimizer_state)
         self._key = random.key(problem.seed, like=tree.leaves(params)[0])
+        self._tried = self._random or problem.group is not None or not has_own_functions(problem.model)
         self._there: Placed | None = None
         if problem.group is None:
             self._program = compile_program(problem, self._evaluate)
@@ -90,6 +96,8 @@ class TreeEngine(FullBatchEngine):
         with product_threads(self._problem), backend.scope_of(*leaves):
             number = self._integers(np.asarray(step))
             data = tuple(tree.leaves(chunk))
+            if not self._tried:
+                self._try(leaves, step, data)
 
             def value_and_grad(params: Tree) -> tuple[Array, Tree]:
                 arrays = tuple(tree.leaves(params))
@@ -102,6 +110,15 @@ class TreeEngine(FullBatchEngine):
                 return value, rebuild(gradients)
 
             self._advance(value_and_grad)
+
+    def _try(self, leaves: Sequence[Array], step: int, data: tuple[Array, ...]) -> None:
+        """Find out whether a model of somebody's own draws random numbers with its key, as dropout does."""
+        self._tried = True
+        keys = [self._integers(np.asarray(number)) for number in (step, step + 1)]
+        here, there = (float(self._program((*leaves, self._key, key, *data))[0]) for key in keys)
+        if here != there:
+            self._random = True
+            self._forget()
 
     def _advance(self, value_and_grad: Callable[[Tree], tuple[Array, Tree]]) -> None:
         optimizer = self._problem.optimizer

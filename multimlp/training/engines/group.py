@@ -14,6 +14,7 @@ from multimlp import random, tree
 from multimlp.backend import Array
 from multimlp.distributed import Group, Window
 from multimlp.training.engines.base import Chunk, ChunkResult, Problem, compile_program
+from multimlp.training.engines.calls import OF_GROUP
 from multimlp.training.engines.mixed import ScaledProgram
 from multimlp.training.engines.objective import Arrays, flat_share, flat_size, nothing, with_penalty
 from multimlp.training.engines.portable import PortableEngine, Program
@@ -66,7 +67,7 @@ class GroupEngine(PortableEngine):
     def __init__(self, problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> None:
         super().__init__(problem, params, optimizer_state)
         self.name = "steps"
-        self.steps_per_call = None
+        self.steps_per_call = OF_GROUP
         group = problem.group
         assert group is not None
         self._group: Group = group

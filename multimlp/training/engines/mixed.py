@@ -17,6 +17,8 @@ import functools
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from multimlp import tree
 from multimlp.backend import Array, Backend, array_namespace, owner
 from multimlp.errors import InputError
@@ -87,24 +89,29 @@ class Model:
     def _with_slope(self, x: Array, slope: Array) -> Array:
         """``x`` to the last bit, with derivative ``slope``."""
         fixed = self.backend.stop_gradient(x)
-        return fixed + (x - fixed) * slope
+        return fixed + (x - fixed) * _spread(slope, x)
 
 
 class ScaledState(NamedTuple):
     """The state of a `ScaledOptimizer`."""
 
     scale: Array
-    """The loss scale, 0-d float32."""
+    """The loss scale, float32 of shape (), or (members,)."""
     calm: Array
-    """Steps since the scale last changed, 0-d int32."""
+    """Steps since the scale last changed, int32 of that shape."""
     inner: Tree
 
 
 @dataclass(frozen=True)
 class ScaledOptimizer:
-    """An optimiser that leaves out steps whose gradients overflowed, and keeps the loss scale."""
+    """An optimiser that leaves out steps whose gradients overflowed, and keeps the loss scale.
+
+    Members of an ensemble have scales of their own, and each leaves out its own steps, so that one that diverges does not hold up the
+    others; steps are counted for all of them together.
+    """
 
     inner: Any
+    members: int | None = None
 
     full_batch = False
 
@@ -116,15 +123,19 @@ class ScaledOptimizer:
         first = tree.leaves(params)[0]
         backend = owner(first)
         device = backend.device_name(first)
-        scale = backend.asarray(INITIAL_SCALE, dtype=MASTER, device=device)
-        return ScaledState(scale, backend.asarray(0, dtype="int32", device=device), self.inner.init(params))
+        shape = () if self.members is None else (self.members,)
+        scale = backend.asarray(np.full(shape, INITIAL_SCALE), dtype=MASTER, device=device)
+        calm = backend.asarray(np.zeros(shape), dtype="int32", device=device)
+        return ScaledState(scale, calm, self.inner.init(params))
 
     def update(self, grads: Tree, state: ScaledState, params: Tree) -> tuple[Tree, ScaledState]:
         xp = array_namespace(*tree.leaves(params))
-        finite = functools.reduce(xp.logical_and, (xp.all(xp.isfinite(g)) for g in tree.leaves(grads)))
+        finite = functools.reduce(xp.logical_and, map(self._all_finite, tree.leaves(grads)))
+        if self.members is not None:  # an infinite gradient would be part of the norm that is common to all
+            grads = tree.map(lambda g: xp.where(_spread(finite, g), g, xp.zeros_like(g)), grads)
 
         def keep_if_finite(new: Array, old: Array) -> Array:
-            return xp.where(finite, new, old)
+            return xp.where(_spread(finite, old) if old.ndim else xp.any(finite), new, old)
 
         new_params, new_inner = self.inner.update(grads, state.inner, params)
         waited = state.calm + xp.ones_like(state.calm)
@@ -138,6 +149,18 @@ class ScaledOptimizer:
             xp.where(xp.logical_and(finite, xp.logical_not(due)), waited, none),
             tree.map(keep_if_finite, new_inner, state.inner),
         )
+
+    def _all_finite(self, g: Array) -> Array:
+        xp = array_namespace(g)
+        ok = xp.isfinite(g)
+        return xp.all(ok) if self.members is None else xp.all(xp.reshape(ok, (self.members, -1)), axis=-1)
+
+
+def _spread(numbers: Array, like: Array) -> Array:
+    """One number a member, made to broadcast with an array whose first axis are the members; one of shape () as it is."""
+    return (
+        array_namespace(numbers).reshape(numbers, (-1, *(1,) * (like.ndim - 1))) if numbers.ndim else numbers
+    )
 
 
 class ScaledProgram(Program):
@@ -171,7 +194,7 @@ def prepared(problem: Problem) -> Problem:
                 f"optimizer: {optimizer.name!r} needs more precise losses than {SCALED} gives; use dtype='float32', or "
                 "a first-order optimizer such as 'adam'"
             )
-        optimizer = ScaledOptimizer(optimizer)
+        optimizer = ScaledOptimizer(optimizer, problem.members)
     model = Model(problem.model, problem.backend, problem.dtype)
     return dataclasses.replace(problem, model=model, optimizer=optimizer, dtype=MASTER)
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from multimlp import random, tree
-from multimlp.backend import Array, array_namespace
+from multimlp.backend import Array, array_namespace, when_kernels_change
 from multimlp.training.engines.base import Chunk, ChunkResult, Problem, compile_program
+from multimlp.training.engines.calls import steps_of_a_second
 from multimlp.training.engines.objective import batch_objective
 from multimlp.training.engines.own import Numbers, first_state, host_numbers, placed, with_own
 from multimlp.training.engines.own_functions import has_own_functions
@@ -22,6 +23,8 @@ from multimlp.tree import Tree
 
 COMPILED_STEPS = 4096
 """Most steps that one compiled call makes: between two calls Ctrl-C is heard and the progress bar moves."""
+_STEP_SECONDS = 1e-3
+"""Of calls, where steps are not compiled."""
 
 
 class Program:
@@ -76,7 +79,9 @@ class PortableEngine:
     def __init__(self, problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> None:
         backend = problem.backend
         self.name = "compiled" if problem.compiled else "steps"
-        self.steps_per_call = COMPILED_STEPS if problem.compiled else None
+        self.steps_per_call = steps_of_a_second(problem, params, _STEP_SECONDS)
+        if problem.compiled:  # a loop of Python's would be unrolled: there a program is one step
+            self.steps_per_call = COMPILED_STEPS if backend.capabilities.scan == "native" else 1
         self._problem = problem
         self._own = tuple(placed(problem).values())
         if optimizer_state is None:
@@ -149,3 +154,6 @@ class _Skeleton:
 @functools.lru_cache(maxsize=32)
 def _cached_program(program: type[Program], problem: Problem, skeleton: _Skeleton) -> Program:
     return program(problem, skeleton.tree)
+
+
+when_kernels_change(_cached_program.cache_clear)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from multimlp.losses import Loss
 from multimlp.mlp import MLP, Dense
 from multimlp.optimizers import Optimizer
@@ -14,7 +16,7 @@ from multimlp.tree import Tree
 def why_not(problem: Problem, params: Tree) -> str | None:
     """Why the problem is not covered, or None if it is."""
     reason = why_no_gradient(problem, params)
-    if reason is None and not isinstance(problem.optimizer, Optimizer):
+    if reason is None and not _is_plain(problem.optimizer):
         return f"{getattr(problem.optimizer, 'name', problem.optimizer)} is no element-wise update rule"
     if reason is None and any(
         isinstance(part.options["weight_decay"], Schedule) for part in problem.optimizer.for_leaves(params)
@@ -41,8 +43,16 @@ def why_no_gradient(problem: Problem, params: Tree) -> str | None:
         if not rule.elementwise:
             kind = "works along an axis" if rule.is_known else "has no derivative in closed form"
             return f"the activation {rule.name} {kind}"
-    if not isinstance(loss, Loss) or loss.gradient_function is None:
+    if type(loss) is not Loss or loss.gradient_function is None:
         return f"the loss {getattr(loss, 'name', loss)} has no gradient in closed form"
-    if problem.regularizer is not None and not isinstance(problem.regularizer, Regularizer):
+    if problem.regularizer is not None and type(problem.regularizer) is not Regularizer:
         return "the regularizer has no gradient in closed form"
     return None
+
+
+def _is_plain(optimizer: Any) -> bool:
+    """Whether an optimiser is nothing but its rule: a class of somebody's own may make more of an update."""
+    return isinstance(optimizer, Optimizer) and all(
+        getattr(type(optimizer), name) is getattr(Optimizer, name)
+        for name in ("update", "update_array", "scalars")
+    )

@@ -15,6 +15,7 @@ import numpy as np
 
 from multimlp.backend import Array, Kernels
 from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
+from multimlp.training.engines.calls import steps_of_a_second
 from multimlp.training.engines.inplace.coverage import why_not
 from multimlp.training.engines.inplace.cuts import Cuts
 from multimlp.training.engines.inplace.group import GroupProgram, joined_losses
@@ -26,6 +27,8 @@ from multimlp.training.engines.inplace.updates import Update
 from multimlp.training.engines.own import FACTORS, WORDS, first_state, host_numbers, with_own
 from multimlp.tree import Tree
 
+_STEP_SECONDS = 2e-5
+"""Of calls, of a small network."""
 _PROGRAMS_KEPT = 4
 """Batch sizes whose workspaces are kept: the full one, the last of an epoch, and what a stream brings."""
 
@@ -70,9 +73,9 @@ class InplaceEngine:
     """See the module; made by `build`."""
 
     name = "inplace"
-    steps_per_call = None
 
     def __init__(self, problem: Problem, kernels: Kernels, params: Tree, optimizer_state: Tree) -> None:
+        self.steps_per_call = steps_of_a_second(problem, params, _STEP_SECONDS)
         numbers = {k: v for k, v in host_numbers(problem).items() if k not in (WORDS, FACTORS)}
         problem = with_own(problem, numbers)
         self._problem, self._kernels, self._group = problem, kernels, problem.group
@@ -98,7 +101,7 @@ class InplaceEngine:
             self._own_threads = self._group.shards is not None  # see `sums.product_threads`
         products = (fan_in * fan_out for fan_in, fan_out in itertools.pairwise(self._layout.widths))
         self._operations = 2 * examples * max(products)
-        self._programs: dict[tuple[int, bool, bool], Program | GroupProgram] = {}
+        self._programs: dict[tuple[int, bool, bool, int, str], Program | GroupProgram] = {}
 
     # ---- the Engine protocol
 
@@ -139,12 +142,17 @@ class InplaceEngine:
 
     def _program(self, chunk: Chunk, batch: int) -> Program | GroupProgram:
         labels = chunk.targets.ndim == 1 and head_for(self._problem.loss) is SoftmaxHead
-        key = (batch, labels, chunk.weights is not None)
+        weighted = chunk.weights is not None
+        # What a head keeps targets in is made for the first ones: a stream may bring labels, and then probabilities.
+        kind = chunk.targets.ndim, self._kernels.backend.dtype_name(chunk.targets.dtype)
+        key = (batch, labels, weighted, *kind)
         if key not in self._programs:
             if len(self._programs) >= _PROGRAMS_KEPT:
-                oldest = next(k for k in self._programs if k[0] != self._problem.batch_size)
-                del self._programs[oldest]
-            self._programs[key] = (self._built if self._group is None else self._shared)(*key)
+                others = (k for k in self._programs if k[0] != self._problem.batch_size)
+                del self._programs[next(others, next(iter(self._programs)))]
+            self._programs[key] = (self._built if self._group is None else self._shared)(
+                batch, labels, weighted
+            )
         return self._programs[key]
 
     def _built(self, batch: int, labels: bool, weighted: bool) -> Program:

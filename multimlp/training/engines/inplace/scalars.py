@@ -74,10 +74,16 @@ def _rows(value: Any, count: int, place: Callable[[np.ndarray], Array]) -> list[
 def _rates(rate: Any, steps: np.ndarray) -> Any:
     if not isinstance(rate, Schedule):
         return rate
-    if rate.is_known:
+    if _is_known(rate):
         return rate.function(array_namespace(steps), steps, **rate.options)
     # A schedule of the user's own need not work on many steps at once.
     return np.asarray([rate(int(step)) for step in steps])
+
+
+def _is_known(rate: Schedule) -> bool:
+    """Whether a schedule and those inside of it are multimlp's own."""
+    inner = (value for value in rate.options.values() if isinstance(value, Schedule))
+    return rate.is_known and all(map(_is_known, inner))
 
 
 class LiveScalars:

@@ -13,6 +13,7 @@ from multimlp import tree
 from multimlp.backend import Argument, CompiledKernels, Late, Record, Table, UntranslatableError
 from multimlp.optimizers import OptimizerState
 from multimlp.training.engines.base import Chunk, ChunkResult, Engine, Problem
+from multimlp.training.engines.calls import steps_of_a_second
 from multimlp.training.engines.inplace.coverage import why_not
 from multimlp.training.engines.inplace.heads import SoftmaxHead, head_for
 from multimlp.training.engines.inplace.layout import Layout
@@ -23,6 +24,8 @@ from multimlp.training.engines.tables.program import Program
 from multimlp.training.engines.tables.updates import Updates
 from multimlp.tree import Tree
 
+_STEP_SECONDS = 2e-6
+"""Of what is no product, of one small network."""
 _CREWS_KEPT = 4
 """Batch sizes whose tables are kept: the full one, the last of an epoch, and what a stream brings."""
 
@@ -61,11 +64,10 @@ def build(problem: Problem, params: Tree, optimizer_state: Tree | None = None) -
 class TableEngine:
     """See the module; made by `build`."""
 
-    steps_per_call = None
-
     def __init__(
         self, problem: Problem, kernels: CompiledKernels, params: Tree, state: OptimizerState
     ) -> None:
+        self.steps_per_call = steps_of_a_second(problem, params, _STEP_SECONDS * (problem.members or 1))
         self._own = own_arrays(problem)
         numbers = {k: v for k, v in host_numbers(problem).items() if k not in (WORDS, FACTORS)}
         problem = with_own(problem, numbers)
@@ -76,7 +78,7 @@ class TableEngine:
         self._layout = Layout(first, kernels)
         self._p, *self._slots = (self._packed(part) for part in (params, *state.slots))
         self._step = int(state.step)
-        self._updates = Updates(kernels, self._layout, problem.optimizer.for_leaves(first), self._members)
+        self._updates = Updates(kernels, self._layout, problem.optimizer.for_leaves(params), self._members)
         self._labels = head_for(problem.loss) is SoftmaxHead  # as far as targets have one axis
         self._crews: dict[tuple[int, bool, bool], tuple[Crew, np.ndarray]] = {}
         self._crew(problem.batch_size, self._labels, False)  # what cannot be translated is to be known now
@@ -137,7 +139,8 @@ class TableEngine:
         """Who makes the steps of a batch size, and where the losses are added up."""
         if key not in self._crews:
             if len(self._crews) >= _CREWS_KEPT:
-                del self._crews[next(k for k in self._crews if k[0] != self._problem.batch_size)]
+                others = (k for k in self._crews if k[0] != self._problem.batch_size)
+                del self._crews[next(others, next(iter(self._crews)))]
             self._crews[key] = self._lay_out(*key)
         return self._crews[key]
 
