@@ -11,8 +11,10 @@ import pytest
 from libraries import TRAINING
 
 import multimlp as mm
-from multimlp.distributed import Alone, Group
+from multimlp.backend import Target
+from multimlp.distributed import Alone, Group, joined
 from multimlp.errors import DeviceError, InputError
+from multimlp.training._devices import group_for, share_members
 
 SECONDS = 600
 """A hard limit: processes of tests are ended then."""
@@ -270,6 +272,24 @@ def test_every_row_is_taken_once(size):
 class _Rank(Alone):
     def __init__(self, rank, size):
         self.rank, self.size = rank, size
+
+
+class _Named:
+    """A library with devices, of which here is none."""
+
+    name, resolve_device = "named", staticmethod(str)
+
+
+@pytest.mark.parametrize("share", [group_for, share_members])
+def test_each_process_has_the_device_that_is_named_for_it(share):
+    target = Target(_Named(), None, "float32")
+    shards = (None,) if share is group_for else ()
+    for rank in (0, 1):
+        with joined(_Rank(rank, 2)):
+            found = share(["a:0", "a:1"], *shards, target)
+            assert found[-1].device == f"a:{rank}"
+            with pytest.raises(InputError, match="device, devices: both say where training runs"):
+                share(["a:0", "a:1"], *shards, target, "a:0")
 
 
 def test_a_report_points_to_members_where_processes_do_not_pay():

@@ -1,5 +1,7 @@
 """fit: the same trajectory on every backend, its policies, its errors, and that nothing is lost on the way."""
 
+import csv
+import json
 import os
 import signal
 import threading
@@ -322,8 +324,16 @@ def test_batches_from_a_callable(training_backend):
 
 
 def test_a_generator_serves_one_epoch():
+    seen = []
     with pytest.raises(InputError, match="one epoch only"):
-        fit(MLP(6, 5, 3), ((X[:9], LABELS[:9]) for _ in range(2)), epochs=2, progress=False)
+        fit(
+            MLP(6, 5, 3),
+            ((X[:9], LABELS[:9]) for _ in range(2)),
+            epochs=2,
+            progress=False,
+            callbacks=[seen.append],
+        )
+    assert seen == [], "refused before anything is trained"
     assert fit(MLP(6, 5, 3), ((X[:9], LABELS[:9]) for _ in range(2)), epochs=1, progress=False).epochs == 1
 
 
@@ -445,9 +455,6 @@ def test_a_loss_that_is_not_finite_stops(training_backend):
 
 
 def test_callbacks_write_what_happened(tmp_path):
-    import csv
-    import json
-
     result = small(
         callbacks=[callbacks.CSVLogger(tmp_path / "h.csv"), callbacks.JSONLinesLogger(tmp_path / "h.jsonl")]
     )
@@ -457,6 +464,59 @@ def test_callbacks_write_what_happened(tmp_path):
     assert [float(row["val_loss"]) for row in rows] == result.history["val_loss"]
     assert [line["loss"] for line in lines] == result.history["loss"]
     assert [line["epoch"] for line in lines] == [1, 2, 3]
+
+
+def doubled(run):
+    """A figure of one's own, of every second epoch."""
+    if run.epoch % 2 == 0:
+        run.record({"doubled, rarely": 2 * run.epoch})
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("cut", [None, 1, 2, 3])
+def test_records_hold_the_figures_of_their_own_epoch(tmp_path, before, cut):
+    def run(epochs):
+        logs = [callbacks.CSVLogger(tmp_path / "h.csv"), callbacks.JSONLinesLogger(tmp_path / "h.jsonl")]
+        watchers = [doubled, *logs] if before else [*logs, doubled]
+        return small(epochs=epochs, callbacks=watchers, checkpoint=tmp_path / "c.safetensors")
+
+    if cut is not None:
+        run(cut)
+    result = run(5)
+    assert result.history["doubled, rarely"] == [4, 8]
+    with (tmp_path / "h.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    lines = [json.loads(line) for line in (tmp_path / "h.jsonl").read_text().splitlines()]
+    assert [float(row["loss"]) for row in rows] == [line["loss"] for line in lines] == result.history["loss"]
+    own = ["", "4", "", "8", ""] if before else [""] * 5
+    assert [row.get("doubled, rarely", "") for row in rows] == own
+    assert [str(line.get("doubled, rarely", "")) for line in lines] == own
+    assert all(None not in row for row in rows), "as many cells as columns"
+
+
+def test_all_that_have_begun_hear_of_the_end():
+    class Watcher(callbacks.Callback):
+        def __init__(self, name, fails=""):
+            self.name, self.fails = name, fails
+
+        def on_fit_begin(self, run):
+            told.append(f"{self.name} begins")
+            if self.fails == "begin":
+                raise RuntimeError(self.name)
+
+        def on_fit_end(self, run):
+            told.append(f"{self.name} ends")
+            if self.fails == "end":
+                raise RuntimeError(self.name)
+
+    told = []
+    with pytest.raises(RuntimeError, match="b"):
+        small(callbacks=[Watcher("a"), Watcher("b", "begin"), Watcher("c")])
+    assert told == ["a begins", "b begins", "a ends"]
+    told.clear()
+    with pytest.raises(RuntimeError, match="a"):
+        small(callbacks=[Watcher("a", "end"), Watcher("b")])
+    assert told == ["a begins", "b begins", "a ends", "b ends"]
 
 
 @pytest.mark.parametrize("way", ["whole", "resumed", "swept"])

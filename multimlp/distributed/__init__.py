@@ -22,9 +22,10 @@ from multimlp.distributed._workers import Placement, Workers
 
 if TYPE_CHECKING:
     from multimlp.distributed._launcher import launch
+    from multimlp.distributed._processes import python_command
     from multimlp.distributed._run import run
 
-_LAZY = {"launch": "_launcher", "run": "_run"}
+_LAZY = {"launch": "_launcher", "python_command": "_processes", "run": "_run"}
 
 
 def __getattr__(name: str) -> Any:
@@ -60,6 +61,7 @@ __all__ = [
     "joined",
     "launch",
     "local_rank",
+    "python_command",
     "rank",
     "resuming_from",
     "run",

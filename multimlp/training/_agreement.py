@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import zlib
 from collections.abc import Callable
 from io import BytesIO
@@ -12,12 +13,13 @@ import numpy as np
 
 from multimlp import tree
 from multimlp.backend import owner
-from multimlp.distributed import Group
+from multimlp.distributed import Communicator, Group, timeout
 from multimlp.errors import DistributedError, MultimlpError
 from multimlp.errors.shown import cut
 from multimlp.tree import Tree
 
 _LONGEST_SHOWN = 123
+_TOLD_WITHIN_A_TIMEOUT = 4
 
 
 class Agreement:
@@ -63,7 +65,7 @@ class Agreement:
         given, expected = (cut(repr(each.get(name)), _LONGEST_SHOWN) for each in (mine, theirs))
         raise DistributedError(
             f"{name}: process {rank} has {given}, process 0 {expected}; all processes of a run are given the same data and arguments, and "
-            "each takes its own rows of every batch"
+            "each takes its part of the work"
         )
 
     def anybody(self, asked: bool) -> bool:
@@ -132,6 +134,37 @@ class Agreement:
     def _broadcast(self, data: bytes | None) -> bytes:
         assert self._group is not None
         return self._group.communicator.broadcast(data)
+
+
+class Rounds:
+    """Processes that work for long without each other: now and then each says that it is at work, so that whoever has done with his part
+    does not take the others to be stuck.
+
+    Parameters
+    ----------
+    communicator : Communicator
+    """
+
+    def __init__(self, communicator: Communicator) -> None:
+        self._communicator = communicator
+        self._seconds = timeout() / _TOLD_WITHIN_A_TIMEOUT
+        self._told = time.monotonic()
+
+    def at_work(self) -> None:
+        """To be called often; what there is to be said is said seldom."""
+        if self._communicator.size > 1 and time.monotonic() - self._told > self._seconds:
+            self._tell(done=False)
+
+    def wait(self) -> None:
+        """Until all have come here."""
+        while self._communicator.size > 1 and not self._tell(done=True):
+            pass
+
+    def _tell(self, done: bool) -> bool:
+        """Whether all have done."""
+        everyone = self._communicator.gather(np.asarray([done], dtype=np.float64))
+        self._told = time.monotonic()
+        return bool(everyone.all())
 
 
 def checksum(arrays: Tree, start: int = 0) -> int:

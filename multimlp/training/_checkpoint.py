@@ -132,8 +132,7 @@ class Checkpoint:
                 _check_like(state["params"], params)
             callback.restore(state)
         members = unpack.host(layout["member_loss"])
-        run.history.update(history)
-        run.epoch, run.stopped = epoch, stopped
+        run.go_on(epoch, history, stopped)
         return *found, steps, members
 
     def _check_epochs(self, done: int, epochs: int) -> None:
