@@ -312,6 +312,24 @@ def test_memory_mapped_data_trains_like_data_in_memory(training_backend, tmp_pat
     np.testing.assert_allclose(streamed.history["loss"], held.history["loss"], rtol=1e-12)
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_a_memory_map_with_nan_says_so(tmp_path, monkeypatch, large):
+    """And does not advise another learning rate."""
+    X2 = X.copy()
+    X2[140, 4] = np.nan
+    np.save(tmp_path / "X.npy", X2)
+    monkeypatch.setattr("multimlp.training._on_disk.STREAM_BYTES", 64 * X[:1].nbytes)
+    if large:
+        monkeypatch.setattr("multimlp.training._orders.LARGE_NUMBERS", 100)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    with pytest.raises(
+        DataError, match="X: 1 values among .* are NaN or infinite, the first of them in column 4"
+    ):
+        fit(MLP(6, 5, 3), mapped, LABELS, epochs=2, batch_size=32, validation=None, progress=False)
+    with pytest.raises(DataError, match="X, among the rows that validation holds out: 1 values are NaN"):
+        fit(MLP(6, 5, 3), mapped, LABELS, epochs=2, validation=0.99, progress=False, seed=1)
+
+
 def test_batches_from_a_callable(training_backend):
     def batches():
         for start in range(0, 150, 50):
