@@ -370,31 +370,3 @@ def test_an_error_in_training_leaves_the_last_good_checkpoint(tmp_path):
     with pytest.raises(KeyError, match="mine"):
         run(path, epochs=2, callbacks=[Failing(patience=5)])
     assert path.read_bytes() == before
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(
-    ("backend", "compiler"), [("numpy", None), ("numpy", "none"), ("torch", None), ("torch", "none")]
-)
-def test_the_history_of_many_steps_has_the_same_bits_however_long_they_take(
-    tmp_path, backend, compiler, dtype
-):
-    """Losses are added up in parts, between which Ctrl-C is heard: where they are cut must not follow the clock."""
-    pytest.importorskip(backend)
-    rng = np.random.default_rng(0)
-    X, y = rng.standard_normal((3000, 6)), rng.integers(0, 2, 3000)
-
-    def history(epochs, **given):
-        given |= {
-            "batch_size": 32,
-            "validation": None,
-            "progress": False,
-            "compile": compiler,
-            "dtype": dtype,
-        }
-        return mm.fit(mm.MLP(6, 16, 2), X, y, epochs=epochs, backend=backend, **given).history
-
-    whole, path = history(4), tmp_path / "c.safetensors"
-    assert history(4) == whole
-    history(2, checkpoint=path)
-    assert history(4, checkpoint=path) == whole

@@ -151,8 +151,6 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
         candidates = self._candidates()
         splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = list(splitter.split(X, y, groups))
-        if not splits:
-            raise refuse("cv", "at least one pair of rows to train on and rows to score", self.cv)
         weights = None
         if sample_weight is not None:
             with explained("sample_weight"):
@@ -161,6 +159,8 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
             self.estimator, scoring=self.scoring, raise_exc=isinstance(self.error_score, str)
         )
         self._check_refit(scorer)
+        if not splits:
+            raise refuse("cv", "at least one pair of rows to train on and rows to score", self.cv)
         if self.verbose:
             print(f"Fitting {len(splits)} folds for each of {len(candidates)} candidates")
         scores = ScoreTable(scorer, len(candidates), len(splits), self.error_score, self.return_train_score)

@@ -16,21 +16,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from multimlp import tree
 from multimlp.backend import owner
 from multimlp.errors import DataError
 from multimlp.training._agreement import Agreement, checksum
 from multimlp.training._sources import Source
 from multimlp.training.engines import Problem, choose, master_dtype
-from multimlp.training.engines.portable import PortableEngine
 from multimlp.tree import Tree
 
-SEGMENT_OPERATIONS, SEGMENT_STEPS = 1 << 33, 4096
-"""So many operations of the products of matrices, a second or less, and so many steps an engine that says nothing else is left alone, so
-that Ctrl-C is heard. Losses are added up segment by segment: a length by the clock would show in the last bits of the history."""
-SEGMENT_STEPS_OF_PYTHON = 64
-"""Those of an engine whose every step calls functions that may be the user's, and take as long as they like; and of processes, which
-exchange numbers in each."""
+SEGMENT_SECONDS = 1.0
+"""About how long an engine that says nothing else is left alone, so that Ctrl-C is heard and the progress bar moves."""
+SEGMENT_OF_GROUP = 64
+"""Steps of such an engine in a group, however long they take: losses are added up segment by segment, so that a length by the clock would
+show in the last bits of the history."""
+_FIRST_SEGMENT = 8
+"""Steps of such an engine while nobody knows how long they take."""
 
 
 class Epoch(NamedTuple):
@@ -79,7 +78,7 @@ class Training:
         if problem.group is not None:
             problem.group.clock.seconds = 0.0
         self._engine, self.reason = choose(problem, params, optimizer_state)
-        self._numbers = sum(math.prod(leaf.shape) for leaf in tree.leaves(params))
+        self._seconds_per_step: float | None = None
 
     def __repr__(self) -> str:
         where = f"{self.problem.backend.name}, {self.problem.dtype}"
@@ -113,6 +112,7 @@ class Training:
         params, state = self._engine.finish()
         self.problem, self.agreement = problem, Agreement(problem.group)
         self._engine, self.reason = choose(problem, params, state)
+        self._seconds_per_step = None
 
     @contextmanager
     def epochs(self, source: Source, stop: int, start: int = 0) -> Iterator[Iterator[Epoch]]:
@@ -142,8 +142,11 @@ class Training:
                     read = checksum(chunk, read)
                 size = self.problem.batch_of(len(order))
                 for rows in self._segments(order, size, interrupt):
+                    began = time.perf_counter()
                     result = self._engine.run(chunk, rows, self.steps)
-                    self.steps += -(-len(rows) // size)
+                    taken = -(-len(rows) // size)
+                    self.steps += taken
+                    self._seconds_per_step = (time.perf_counter() - began) / max(taken, 1)
                     total = result.loss if total is None else total + result.loss
                     examples += result.examples
                 if self.interrupted:
@@ -166,7 +169,7 @@ class Training:
         while start < len(order) or start == 0:
             steps = self._engine.steps_per_call
             if steps is None:
-                steps = self._steps_of_segment(batch_size)
+                steps = self._steps_in_a_second() if self.problem.group is None else SEGMENT_OF_GROUP
             self.interrupted = self.agreement.anybody(interrupt.asked)
             if self.interrupted:
                 return
@@ -174,10 +177,10 @@ class Training:
             yield order[start:stop]
             start = max(stop, 1)
 
-    def _steps_of_segment(self, batch_size: int) -> int:
-        in_python = self.problem.group is not None or isinstance(self._engine, PortableEngine)
-        most = SEGMENT_STEPS_OF_PYTHON if in_python else SEGMENT_STEPS
-        return max(1, min(most, SEGMENT_OPERATIONS // max(1, 6 * batch_size * self._numbers)))
+    def _steps_in_a_second(self) -> int:
+        if self._seconds_per_step is None:
+            return _FIRST_SEGMENT
+        return max(1, int(SEGMENT_SECONDS / max(self._seconds_per_step, 1e-9)))
 
 
 def mean_loss(members: np.ndarray) -> float:

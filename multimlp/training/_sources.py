@@ -60,10 +60,8 @@ class InMemory:
         return int(self._chunk.inputs.shape[0])
 
     def epoch(self, number: int) -> Iterator[Piece]:
-        (drawn, parts), self._drawn = (
-            self._drawn,
-            (-1, iter(())),
-        )  # an epoch that is left leaves nothing behind
+        drawn, parts = self._drawn
+        self._drawn = -1, iter(())  # an epoch that is left leaves nothing behind
         for part in parts if drawn == number else self._parts(number):
             yield self._chunk, part
         following = self._parts(number + 1)
@@ -158,18 +156,18 @@ class Batches:
         return chunk, np.arange(int(chunk.inputs.shape[0]))
 
 
-def _read_once() -> InputError:
-    return InputError(
-        "X: a generator can be read for one epoch only; give a callable that makes a new one, or epochs=1"
-    )
-
-
 def _takes_epoch(function: Callable[..., Any]) -> bool:
     """Whether a callable of batches wants to know the number of the epoch."""
     try:
         return "epoch" in inspect.signature(function).parameters
     except (TypeError, ValueError):  # of a builtin
         return False
+
+
+def _read_once() -> InputError:
+    return InputError(
+        "X: a generator can be read for one epoch only; give a callable that makes a new one, or epochs=1"
+    )
 
 
 _END = object()

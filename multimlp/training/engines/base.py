@@ -129,8 +129,8 @@ class Engine(Protocol):
 
     @property
     def steps_per_call(self) -> float | None:
-        """Most steps that one call of `run` should make, `math.inf` if it must hear of a whole epoch. None: as many as the
-        size of the problem says, about a second at most. Between two calls Ctrl-C is heard."""
+        """Most steps that one call of `run` should make, `math.inf` if it must hear of a whole epoch. None: as many as take about a
+        second. Between two calls Ctrl-C is heard."""
 
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         """Train on ``chunk``'s rows in ``order`` (int array, host), `Problem.batch_of` of them at a time; the rest is one smaller batch.
