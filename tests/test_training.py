@@ -706,3 +706,18 @@ def test_bucket_is_at_least_the_rows():
     for rows in range(1, 5000):
         assert rows <= bucket(rows, 65536) < max(2 * rows, 17)
     assert bucket(1, 65536) == 1
+
+
+def test_an_epoch_that_was_left_is_whole_when_it_is_made_again():
+    from multimlp.training import InMemory
+    from multimlp.training._orders import Ordering
+    from multimlp.training.engines import Chunk
+
+    def source():
+        return InMemory(Chunk(X, LABELS, None), Ordering(0, 32, shuffle=True, drop_last=False))
+
+    left, whole = source(), source()
+    for number in (0, 1):
+        orders = [np.concatenate([rows for _, rows in one.epoch(number)]) for one in (left, whole)]
+        assert np.array_equal(*orders)
+        next(left.epoch(number + 1))  # and no further, as after Ctrl-C
