@@ -721,3 +721,30 @@ def test_an_epoch_that_was_left_is_whole_when_it_is_made_again():
         orders = [np.concatenate([rows for _, rows in one.epoch(number)]) for one in (left, whole)]
         assert np.array_equal(*orders)
         next(left.epoch(number + 1))  # and no further, as after Ctrl-C
+
+
+@pytest.mark.parametrize("members", [None, 2])
+def test_many_rows_are_validated_on_part_by_part(monkeypatch, members):
+    """So that memory does not hold what every layer makes of all of them."""
+    mlp, seen, call = MLP(6, 5, 3), [], MLP.__call__
+    start = None if members is None else mlp.init(range(members), "numpy", "float64")
+
+    def history():
+        return fit(
+            mlp, X, LABELS, epochs=2, validation=(X, LABELS), params=start, backend="numpy", dtype="float64",
+            compile="none", progress=False, batch_size=7,
+        ).history  # fmt: skip
+
+    whole = history()
+
+    def watched(model, params, inputs, *args, **kwargs):
+        seen.append(inputs.shape[0])
+        return call(model, params, inputs, *args, **kwargs)
+
+    monkeypatch.setattr("multimlp.training._evaluation.PREDICT_ROWS", 40)
+    monkeypatch.setattr(MLP, "__call__", watched)
+    parts = history()
+    assert {40, 150 % 40} <= {*seen}
+    assert max(seen) == 40
+    assert parts["val_accuracy"] == whole["val_accuracy"]
+    np.testing.assert_allclose(parts["val_loss"], whole["val_loss"], rtol=1e-14)
