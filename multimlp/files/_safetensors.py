@@ -62,7 +62,9 @@ def write_tensors(
     >>> read_tensors(path)
     ({'a': array([0, 1, 2])}, {'made by': 'hand'})
     """
-    write_hosted(path, {name: hosted(array) for name, array in tensors.items()}, metadata)
+    write_hosted(
+        path, {name: hosted(array, f"tensors[{name!r}]") for name, array in tensors.items()}, metadata
+    )
 
 
 def write_hosted(
