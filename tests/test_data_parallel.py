@@ -185,6 +185,16 @@ def others(tmp_path_factory):
         ("mixing", "CapabilityError: devices, shards: in this model or loss", None),
         ("mixing activation", "CapabilityError: devices, shards: in this model or loss", None),
         ("stream", "DistributedError: process 1 and process 0 differ in the batches", None),
+        (
+            "fewer batches",
+            "DistributedError: process 1 is at its steps where process 0 is at its epoch",
+            None,
+        ),
+        (
+            "thread",
+            "InputError: InputError: devices: another thread of this process trains with the other",
+            None,
+        ),
         ("unlike", "DistributedError: process 1 and process 0 differ in parameters", None),
         ("damaged", "FileFormatError: ", "DistributedError: process 0: "),
     ],

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from multimlp.distributed._addresses import addresses, host_of_rank_0
 from multimlp.distributed._communicator import Alone, Communicator
 from multimlp.distributed._connecting import abandon, connect, disconnect, local_rank
-from multimlp.distributed._current import current, inside, is_main, join, joined, rank, size
+from multimlp.distributed._current import current, inside, is_main, join, joined, one_run, rank, size
 from multimlp.distributed._failures import TIMEOUT, failed, resuming_from, timeout
 from multimlp.distributed._group import Clock, Group, Window, add_pairs
 from multimlp.distributed._progress import beat, exchange
@@ -61,6 +61,7 @@ __all__ = [
     "joined",
     "launch",
     "local_rank",
+    "one_run",
     "python_command",
     "rank",
     "resuming_from",

@@ -6,6 +6,7 @@ import json
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from io import BytesIO
 from typing import Any
 
@@ -13,12 +14,13 @@ import numpy as np
 
 from multimlp import tree
 from multimlp.backend import owner
-from multimlp.distributed import Communicator, Group, timeout
+from multimlp.distributed import Alone, Communicator, Group, one_run, timeout
 from multimlp.errors import DistributedError, MultimlpError
 from multimlp.errors.shown import cut
 from multimlp.tree import Tree
 
 _LONGEST_SHOWN = 123
+_PLACES, _MOST_NUMBERS = ("settings", "steps", "epoch", "callbacks"), 2
 _TOLD_WITHIN_A_TIMEOUT = 4
 
 
@@ -49,11 +51,19 @@ class Agreement:
         group = self._group
         if group is None or group.size == 1:
             return
+        with self.one_run():
+            self._compare(group, settings)
+
+    def one_run(self) -> AbstractContextManager[None]:
+        """As `multimlp.distributed.one_run`."""
+        return one_run(Alone() if self._group is None else self._group.communicator)
+
+    def _compare(self, group: Group, settings: Callable[[], dict[str, Any]]) -> None:
         mine = json.loads(json.dumps(settings()))
         theirs = json.loads(self._broadcast(json.dumps(mine).encode() if group.is_main else None))
         names = list(theirs | mine)
         unlike = [1 + names.index(name) for name in names if mine.get(name) != theirs.get(name)]
-        found = self._gather([unlike[0] if unlike else 0])[:, 0]
+        found = self._gather("settings", [unlike[0] if unlike else 0])[:, 0]
         if not found.any():
             return
         rank = int(np.flatnonzero(found)[0])
@@ -70,7 +80,7 @@ class Agreement:
 
     def anybody(self, asked: bool) -> bool:
         """Before some steps: whether any process was asked to end."""
-        return asked if self._group is None else bool(self._gather([asked]).any())
+        return asked if self._group is None else bool(self._gather("steps", [asked]).any())
 
     def same_params(self, params: Tree, data: int) -> None:
         """After an epoch: `DistributedError` unless all have the same bits.
@@ -84,7 +94,7 @@ class Agreement:
         group = self._group
         if group is None or group.size == 1:
             return
-        found = self._gather([checksum(params), data])
+        found = self._gather("epoch", [checksum(params), data])
         for column, what in (
             (
                 1,
@@ -100,7 +110,7 @@ class Agreement:
         """After the callbacks of an epoch: why to end, if there is a reason on any process."""
         if self._group is None:
             return reason
-        found = np.flatnonzero(self._gather([reason is not None])[:, 0])
+        found = np.flatnonzero(self._gather("callbacks", [reason is not None])[:, 0])
         return reason if reason is not None or not len(found) else f"process {found[0]} was stopped"
 
     def number(self, value: int) -> int:
@@ -127,9 +137,20 @@ class Agreement:
         self._broadcast(_packed(found))
         return found
 
-    def _gather(self, numbers: list[float]) -> np.ndarray:
+    def _gather(self, where: str, numbers: list[float]) -> np.ndarray:
+        """The numbers of all, who must be at the same place: what is exchanged has one length everywhere, since libraries do not look."""
         assert self._group is not None
-        return self._group.communicator.gather(np.asarray(numbers, dtype=np.float64))
+        line = np.zeros(1 + _MOST_NUMBERS)
+        line[0], line[1 : 1 + len(numbers)] = _PLACES.index(where), numbers
+        found = self._group.communicator.gather(line)
+        elsewhere = np.flatnonzero(found[:, 0] != found[0, 0])
+        if len(elsewhere):
+            there, here = (_PLACES[int(found[i, 0])] for i in (elsewhere[0], 0))
+            raise DistributedError(
+                f"process {elsewhere[0]} is at its {there} where process 0 is at its {here}, so that they have not made the same steps: "
+                "every process reads all batches, the same ones and as many, and takes its own rows of each"
+            )
+        return found[:, 1 : 1 + len(numbers)]
 
     def _broadcast(self, data: bytes | None) -> bytes:
         assert self._group is not None

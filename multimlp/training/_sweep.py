@@ -16,7 +16,7 @@ from multimlp import metrics as metric_table
 from multimlp._terminal import progress as progress_bar
 from multimlp.backend import Backend, select
 from multimlp.callbacks import as_callbacks
-from multimlp.distributed import Communicator, Group, beat, resuming_from
+from multimlp.distributed import Communicator, Group, beat, one_run, resuming_from
 from multimlp.errors import InputError
 from multimlp.errors.checks import check_whole, flag, refuse
 from multimlp.errors.close import did_you_mean
@@ -239,22 +239,22 @@ def sweep(
         source.check_epochs(epochs * -(-len(mine) // size))
     rounds = Rounds(communicator)
     shown = communicator.rank == 0 and progress
-    with resuming_from(checkpoint), progress_bar(len(mine) * epochs, "sweeping", shown) as bar:
+    with one_run(communicator), resuming_from(checkpoint):
+        with progress_bar(len(mine) * epochs, "sweeping", shown) as bar:
 
-        def advance(count: int, **figures: float) -> None:
-            beat()
-            bar.advance(count, **figures)
-            rounds.at_work()
+            def advance(count: int, **figures: float) -> None:
+                beat()
+                bar.advance(count, **figures)
+                rounds.at_work()
 
-        known = np.flatnonzero(found.ended)
-        if len(known):
-            bar.advance(len(known) * epochs)
-        for trained, interrupted in members.blocks(mine, known, advance):
-            done = found.best(trained)
-            if keeper is not None and not interrupted:
-                keeper.save(done)
-            found.add(done)
-    with resuming_from(checkpoint):
+            known = np.flatnonzero(found.ended)
+            if len(known):
+                bar.advance(len(known) * epochs)
+            for trained, interrupted in members.blocks(mine, known, advance):
+                done = found.best(trained)
+                if keeper is not None and not interrupted:
+                    keeper.save(done)
+                found.add(done)
         rounds.wait()
         found.share(communicator, mine)
     return SweepResult(
