@@ -302,9 +302,9 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
         metric = self.refit if self.multimetric_ else "score"
         if callable(self.refit):
             chosen = self.refit(results)
-            if not isinstance(chosen, numbers.Integral) or not 0 <= chosen < len(results["params"]):
+            self.best_index_ = int(chosen) if isinstance(chosen, numbers.Integral) else -1
+            if not 0 <= self.best_index_ < len(results["params"]):
                 raise refuse("refit", "a function that returns the index of a candidate", chosen)
-            self.best_index_ = int(chosen)
         elif self.multimetric_ and self.refit and f"rank_test_{metric}" not in results:
             raise self._wrong_refit()
         elif not self.multimetric_ or self.refit:
