@@ -152,8 +152,8 @@ def python_command(code: str, *arguments: str) -> list[str]:
     --------
     >>> import subprocess
     >>> from multimlp.distributed import python_command
-    >>> subprocess.run(python_command("print(sys.argv[1])", "here"), capture_output=True, text=True).stdout
-    'here\n'
+    >>> subprocess.run(python_command("print(sys.argv[1])", "here"), capture_output=True, text=True).stdout.strip()
+    'here'
     """
     found = [os.path.abspath(entry) for entry in sys.path]
     return [sys.executable, "-c", f"import sys; sys.path[:] = {found!r}; {code}", *arguments]
