@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 import zlib
 from collections.abc import Callable
@@ -168,12 +169,12 @@ class Rounds:
 
     def __init__(self, communicator: Communicator) -> None:
         self._communicator = communicator
-        self._seconds = timeout() / _TOLD_WITHIN_A_TIMEOUT
+        self._seconds = math.inf if communicator.size == 1 else timeout() / _TOLD_WITHIN_A_TIMEOUT
         self._told = time.monotonic()
 
     def at_work(self) -> None:
         """To be called often; what there is to be said is said seldom."""
-        if self._communicator.size > 1 and time.monotonic() - self._told > self._seconds:
+        if time.monotonic() - self._told > self._seconds:
             self._tell(done=False)
 
     def wait(self) -> None:
