@@ -101,9 +101,10 @@ class Run:
         self._read_params = _Kept(params)
 
     def record(self, figures: Mapping[str, float]) -> None:
-        """Add the figures of an epoch to the history."""
+        """Add the figures of an epoch, numbers of whatever library, to the history."""
         for name, value in figures.items():
-            self.history.setdefault(name, []).append(value)
+            number = check_number(f"figures[{name!r}]", value, infinite=True, nan=True)
+            self.history.setdefault(name, []).append(number)
             self._recorded[name] = self.epoch
 
     def go_on(self, epoch: int, history: Mapping[str, list[float]], stopped: str | None) -> None:

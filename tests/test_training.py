@@ -487,7 +487,7 @@ def test_callbacks_write_what_happened(tmp_path):
 def doubled(run):
     """A figure of one's own, of every second epoch."""
     if run.epoch % 2 == 0:
-        run.record({"doubled, rarely": 2 * run.epoch})
+        run.record({"doubled, rarely": np.float32(2 * run.epoch)})
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -506,10 +506,16 @@ def test_records_hold_the_figures_of_their_own_epoch(tmp_path, before, cut):
         rows = list(csv.DictReader(file))
     lines = [json.loads(line) for line in (tmp_path / "h.jsonl").read_text().splitlines()]
     assert [float(row["loss"]) for row in rows] == [line["loss"] for line in lines] == result.history["loss"]
-    own = ["", "4", "", "8", ""] if before else [""] * 5
+    own = ["", "4.0", "", "8.0", ""] if before else [""] * 5
     assert [row.get("doubled, rarely", "") for row in rows] == own
     assert [str(line.get("doubled, rarely", "")) for line in lines] == own
     assert all(None not in row for row in rows), "as many cells as columns"
+
+
+@pytest.mark.parametrize("value", ["warm", None, [1.0], 1j])
+def test_figures_are_numbers(value):
+    with pytest.raises(InputError, match=r"figures\['phase'\]: expected a number"):
+        small(callbacks=[lambda run: run.record({"phase": value})])
 
 
 def test_all_that_have_begun_hear_of_the_end():
