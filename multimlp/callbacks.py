@@ -9,7 +9,7 @@ import csv
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -90,6 +90,8 @@ class Run:
 
         A checkpoint remembers it: the run is over, and repeating it trains no further.
         """
+        if not isinstance(reason, str):
+            raise refuse("reason", "why training ends, as text", reason)
         self.stopped = reason
 
     def read_with(self, read_params: Callable[[], Tree]) -> None:
@@ -352,8 +354,14 @@ class _Writer(Callback):
 
     def on_epoch_end(self, run: Run) -> None:
         if self._file is not None:
-            self._file = self.written(self._file, {"epoch": run.epoch, **run.of_epoch()})
-            self._file.flush()
+            try:
+                self._file = self.written(self._file, {"epoch": run.epoch, **run.of_epoch()})
+                self._file.flush()
+            except OSError as error:  # the disk is full
+                place, file, self._file = self._file.name, self._file, None
+                with suppress(OSError):
+                    file.close()
+                raise InputError(f"path: cannot write {str(place)!r}: {error.strerror}") from None
 
     def on_fit_end(self, run: Run) -> None:
         if self._file is not None:

@@ -518,6 +518,19 @@ def test_figures_are_numbers(value):
         small(callbacks=[lambda run: run.record({"phase": value})])
 
 
+@pytest.mark.parametrize("reason", [None, 3])
+def test_a_run_is_stopped_by_a_reason(reason):
+    with pytest.raises(InputError, match="reason: expected why training ends, as text"):
+        small(callbacks=[lambda run: run.stop(reason)])
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a disk that is full")
+@pytest.mark.parametrize("logger", [callbacks.CSVLogger, callbacks.JSONLinesLogger])
+def test_a_log_on_a_full_disk(logger):
+    with pytest.raises(InputError, match="path: cannot write '/dev/full': No space left"):
+        small(callbacks=[logger("/dev/full")])
+
+
 def test_all_that_have_begun_hear_of_the_end():
     class Watcher(callbacks.Callback):
         def __init__(self, name, fails=""):
