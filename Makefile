@@ -21,7 +21,7 @@ test-all: $(VENV)/.test ## the long and slow tests too
 
 MARKS ?= not fuzz
 test-distributed: $(VENV)/.test ## everything about more than one process, the slow tests too, 13 minutes
-	$(BIN)/python -m pytest -m "$(MARKS)" tests/test_distributed*.py tests/test_data_parallel*.py tests/test_sweep*.py
+	$(BIN)/python -m pytest -m "$(MARKS)" tests/test_distributed*.py tests/test_data_parallel*.py
 
 fuzz: $(VENV)/.test ## random calls and damaged files, 10 minutes each
 	MULTIMLP_FUZZ_SECONDS=600 $(BIN)/python -m pytest -n 2 --dist worksteal -m fuzz
