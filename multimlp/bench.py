@@ -23,6 +23,7 @@ from multimlp._terminal import print_table, progress
 from multimlp.backend import Array, Target, array_namespace, select
 from multimlp.callbacks import Run
 from multimlp.errors import InputError
+from multimlp.errors.checks import check_number
 from multimlp.errors.close import did_you_mean
 from multimlp.errors.shown import short_repr
 from multimlp.mlp import MLP, Params
@@ -229,8 +230,7 @@ def time_fit(
     >>> timing.backend, timing.fastest <= timing.step <= timing.slowest
     ('numpy', True)
     """
-    if not seconds > 0:
-        raise InputError(f"seconds: expected a positive number, got {seconds!r}")
+    seconds = check_number("seconds", seconds, low=0, low_open=True)
     ends: list[float] = []
 
     def on_epoch(_: Run) -> bool:

@@ -9,7 +9,7 @@ import csv
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -72,6 +72,7 @@ class Run:
         self.candidate, self.settings = candidate, dict(settings or {})
         self.is_main = True
         self._read_params = read_params
+        self._recorded: dict[str, int] = {}
 
     def __repr__(self) -> str:
         return f"<Run, epoch {self.epoch} of {self.epochs}: {shown(self.latest())}>"
@@ -89,6 +90,8 @@ class Run:
 
         A checkpoint remembers it: the run is over, and repeating it trains no further.
         """
+        if not isinstance(reason, str):
+            raise refuse("reason", "why training ends, as text", reason)
         self.stopped = reason
 
     def read_with(self, read_params: Callable[[], Tree]) -> None:
@@ -100,13 +103,29 @@ class Run:
         self._read_params = _Kept(params)
 
     def record(self, figures: Mapping[str, float]) -> None:
-        """Add the figures of an epoch to the history."""
+        """Add the figures of an epoch, numbers of whatever library, to the history."""
         for name, value in figures.items():
-            self.history.setdefault(name, []).append(value)
+            number = check_number(f"figures[{name!r}]", value, infinite=True, nan=True)
+            self.history.setdefault(name, []).append(number)
+            self._recorded[name] = self.epoch
+
+    def go_on(self, epoch: int, history: Mapping[str, list[float]], stopped: str | None) -> None:
+        """So many epochs were done before."""
+        self.history.update(history)
+        self.epoch, self.stopped = epoch, stopped
+        self._recorded.update(dict.fromkeys(history, epoch))
 
     def latest(self) -> dict[str, float]:
-        """The figures of the last epoch."""
+        """The last of all figures."""
         return {name: values[-1] for name, values in self.history.items() if values}
+
+    def of_epoch(self) -> dict[str, float]:
+        """Those recorded in this epoch so far: not what another callback has yet to record, which is that of the epoch before."""
+        return {
+            name: value
+            for name, value in self.latest().items()
+            if self._recorded.get(name, self.epoch) == self.epoch
+        }
 
 
 class _Kept:
@@ -180,13 +199,16 @@ def as_callbacks(callbacks: Any) -> list[Callback]:
 @contextmanager
 def watched(run: Run, watchers: Sequence[Callback]) -> Iterator[None]:
     """The callbacks are told when a run begins, and when it ends, however that comes."""
-    for watcher in watchers:
-        watcher.on_fit_begin(run)
+    begun: list[Callback] = []
     try:
+        for watcher in watchers:
+            watcher.on_fit_begin(run)
+            begun.append(watcher)
         yield
     finally:
-        for watcher in watchers:
-            watcher.on_fit_end(run)
+        with ExitStack() as ends:  # all of them hear of it, although one may raise an error
+            for watcher in reversed(begun):
+                ends.callback(watcher.on_fit_end, run)
 
 
 def with_best(callbacks: Sequence[Callback]) -> Any:
@@ -332,8 +354,14 @@ class _Writer(Callback):
 
     def on_epoch_end(self, run: Run) -> None:
         if self._file is not None:
-            self.write(self._file, {"epoch": run.epoch, **run.latest()})
-            self._file.flush()
+            try:
+                self._file = self.written(self._file, {"epoch": run.epoch, **run.of_epoch()})
+                self._file.flush()
+            except OSError as error:  # the disk is full
+                place, file, self._file = self._file.name, self._file, None
+                with suppress(OSError):
+                    file.close()
+                raise InputError(f"path: cannot write {str(place)!r}: {error.strerror}") from None
 
     def on_fit_end(self, run: Run) -> None:
         if self._file is not None:
@@ -350,7 +378,8 @@ class _Writer(Callback):
             with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
                 file.writelines(kept)
 
-    def write(self, file: TextIO, record: dict[str, float]) -> None:
+    def written(self, file: TextIO, record: dict[str, float]) -> TextIO:
+        """Write a record; returns the file to go on with."""
         raise TypeError("a subclass says how a record is written")
 
     def epoch_of(self, line: str) -> float:
@@ -359,7 +388,9 @@ class _Writer(Callback):
 
 
 class CSVLogger(_Writer):
-    """One row per epoch: ``epoch`` and every figure of the history.
+    """One row per epoch: ``epoch`` and every figure that was recorded in it; a cell is empty where one was not.
+
+    A figure of your own has to be recorded by a callback that stands before this one.
 
     Examples
     --------
@@ -367,11 +398,36 @@ class CSVLogger(_Writer):
     >>> logger = mm.callbacks.CSVLogger("history.csv")
     """
 
-    def write(self, file: TextIO, record: dict[str, float]) -> None:
-        writer = csv.DictWriter(file, list(record))
-        if file.tell() == 0:
+    def on_fit_begin(self, run: Run) -> None:
+        super().on_fit_begin(run)
+        self._columns: list[str] = []
+        if self._file is not None and run.epoch:
+            with open(self._file.name, newline="", encoding="utf-8") as so_far:
+                self._columns = next(csv.reader(so_far), [])
+
+    def written(self, file: TextIO, record: dict[str, float]) -> TextIO:
+        more = [name for name in record if name not in self._columns]
+        if more and self._columns:
+            file = self._widened(file, more)
+        begins = not self._columns
+        self._columns += more
+        writer = csv.DictWriter(file, self._columns)
+        if begins:
             writer.writeheader()
         writer.writerow(record)
+        return file
+
+    def _widened(self, file: TextIO, more: list[str]) -> TextIO:
+        """The file with further columns, which are empty so far."""
+        place = Path(file.name)
+        file.close()
+        with place.open(newline="", encoding="utf-8") as so_far:
+            rows = list(csv.DictReader(so_far))
+        with replacing(place) as beside, beside.open("w", newline="", encoding="utf-8") as wider:
+            writer = csv.DictWriter(wider, [*self._columns, *more])
+            writer.writeheader()
+            writer.writerows(rows)
+        return place.open("a", newline="", encoding="utf-8")
 
     def epoch_of(self, line: str) -> float:
         first = line.partition(",")[0]
@@ -387,8 +443,9 @@ class JSONLinesLogger(_Writer):
     >>> logger = mm.callbacks.JSONLinesLogger("history.jsonl")
     """
 
-    def write(self, file: TextIO, record: dict[str, float]) -> None:
+    def written(self, file: TextIO, record: dict[str, float]) -> TextIO:
         file.write(json.dumps(finite(record)) + "\n")
+        return file
 
     def epoch_of(self, line: str) -> float:
         try:
@@ -422,7 +479,7 @@ class TensorBoardLogger(Callback):
 
     def on_epoch_end(self, run: Run) -> None:
         if self._writer is not None:
-            for name, value in run.latest().items():
+            for name, value in run.of_epoch().items():
                 self._writer.add_scalar(name, value, run.epoch)
             self._writer.flush()
 

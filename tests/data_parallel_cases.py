@@ -7,6 +7,7 @@ import itertools
 import os
 import signal
 import tempfile
+import threading
 from unittest import mock
 
 import numpy as np
@@ -374,6 +375,8 @@ def everything_else(folder):
         "mixing": said(lambda: small_fit(model=mixing_model, params=own_params())),
         "mixing activation": said(lambda: small_fit(model=mm.MLP(FEATURES, 8, CLASSES, activation=mixing))),
         "stream": said(lambda: small_fit(X=lambda: iter([(X + rank, y)]), y=None)),
+        "fewer batches": said(lambda: small_fit(X=lambda: iter([(X, y)] * (2 + rank)), y=None)),
+        "thread": said(lambda: small_fit(callbacks=[TrainsInAThread()])),
     }
     with unlike_processors():
         found["unlike"] = said(small_fit)
@@ -397,6 +400,21 @@ def everything_else(folder):
     estimator = estimator.set_params(early_stopping=False).partial_fit(X, y)
     found["estimator"] = [estimator.loss_curve_, estimator.coefs_, estimator.n_iter_]
     return found
+
+
+class TrainsInAThread(mm.callbacks.Callback):
+    """Another run with the same processes, at the same time; and one without them, which is allowed."""
+
+    def on_epoch_end(self, run):
+        found = []
+        for devices in (None, "all"):
+            thread = threading.Thread(
+                target=lambda given=devices: found.append(said(lambda: small_fit(devices=given)))
+            )
+            thread.start()
+            thread.join()
+        assert found[0] == "nothing"
+        raise mm.errors.InputError(found[1])
 
 
 def _seen_by_main(exists, path):

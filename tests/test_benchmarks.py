@@ -612,7 +612,13 @@ def test_the_short_form(capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--case", "huge"], ["--seconds", "0", "--backend", "numpy"], ["--backend", "no-such"]]
+    "arguments",
+    [
+        ["--case", "huge"],
+        ["--seconds", "0", "--backend", "numpy"],
+        ["--seconds", "inf", "--backend", "numpy"],
+        ["--backend", "no-such"],
+    ],
 )
 def test_bad_usage_of_the_short_form(arguments, capsys):
     assert main(["bench", *arguments]) == 2

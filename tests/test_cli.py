@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multimlp import data, files, losses
+from multimlp import data, errors, files, losses
 from multimlp.backend import Backend, _catalog, available_backends
 from multimlp.backend._registry import _loaded
 from multimlp.cli import COMMANDS, backends, main, train
@@ -576,3 +576,42 @@ def test_ctrl_c_saves_what_was_learned(tmp_path, save):
     if save:
         mlp, params = files.load(model, backend="numpy")
         assert np.all(np.isfinite(predict(mlp, params, np.ones((1, 4)))))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--save", "a.safetensors", "--checkpoint", "a.safetensors"], "--checkpoint: 'a.safetensors' is the file of --save as well"),
+        (["--save", "a.safetensors", "--card", "./a.safetensors"], "--card: './a.safetensors' is the file of --save as well"),
+        (["--checkpoint", "a.json", "--card", "a.json"], "--card: 'a.json' is the file of --checkpoint as well"),
+        (["--plot", "a.svg", "--card", "link.svg"], "--card: 'link.svg' is the file of --plot as well"),
+    ],
+)  # fmt: skip
+def test_no_two_options_write_one_file(capsys, tmp_path, monkeypatch, options, says):
+    monkeypatch.chdir(tmp_path)
+    os.symlink("a.svg", "link.svg")
+    code, out, err = outcome(capsys, "train", "iris", *FAST, *options)
+    assert (code, out) == (2, "")
+    assert says in err
+    assert os.listdir() == ["link.svg"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(KeyboardInterrupt(), 130), (MemoryError("much"), 2), (OSError(28, "No space left on device"), 2), (errors.InputError("x"), 2)],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_whatever_ends_the_command_the_other_processes_need_not_wait(capsys, monkeypatch, error, code):
+    """Under MPI a process that just ends waits for the others, and they for it."""
+
+    def fails(args):
+        raise error
+
+    told = []
+    monkeypatch.setattr("multimlp.cli.abandon", lambda: told.append("gone"))
+    monkeypatch.setattr("multimlp.cli._discard_output", lambda: None)
+    monkeypatch.setattr(backends, "run", fails)
+    found, _, err = outcome(capsys, "backends")
+    assert found == code
+    assert err.count("\n") == 1
+    assert told == ["gone"]

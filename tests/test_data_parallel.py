@@ -11,8 +11,10 @@ import pytest
 from libraries import TRAINING
 
 import multimlp as mm
-from multimlp.distributed import Alone, Group
+from multimlp.backend import Target
+from multimlp.distributed import Alone, Group, joined
 from multimlp.errors import DeviceError, InputError
+from multimlp.training._devices import group_for, share_members
 
 SECONDS = 600
 """A hard limit: processes of tests are ended then."""
@@ -183,6 +185,16 @@ def others(tmp_path_factory):
         ("mixing", "CapabilityError: devices, shards: in this model or loss", None),
         ("mixing activation", "CapabilityError: devices, shards: in this model or loss", None),
         ("stream", "DistributedError: process 1 and process 0 differ in the batches", None),
+        (
+            "fewer batches",
+            "DistributedError: process 1 is at its steps where process 0 is at its epoch",
+            None,
+        ),
+        (
+            "thread",
+            "InputError: InputError: devices: another thread of this process trains with the other",
+            None,
+        ),
         ("unlike", "DistributedError: process 1 and process 0 differ in parameters", None),
         ("damaged", "FileFormatError: ", "DistributedError: process 0: "),
     ],
@@ -270,6 +282,24 @@ def test_every_row_is_taken_once(size):
 class _Rank(Alone):
     def __init__(self, rank, size):
         self.rank, self.size = rank, size
+
+
+class _Named:
+    """A library with devices, of which here is none."""
+
+    name, resolve_device = "named", staticmethod(str)
+
+
+@pytest.mark.parametrize("share", [group_for, share_members])
+def test_each_process_has_the_device_that_is_named_for_it(share):
+    target = Target(_Named(), None, "float32")
+    shards = (None,) if share is group_for else ()
+    for rank in (0, 1):
+        with joined(_Rank(rank, 2)):
+            found = share(["a:0", "a:1"], *shards, target)
+            assert found[-1].device == f"a:{rank}"
+            with pytest.raises(InputError, match="device, devices: both say where training runs"):
+                share(["a:0", "a:1"], *shards, target, "a:0")
 
 
 def test_a_report_points_to_members_where_processes_do_not_pay():

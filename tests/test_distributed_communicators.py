@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 
 import numpy as np
 import pytest
 from communicator_worker import DTYPES, SIZES, vector
 from processes import environment, mpi_environment, mpi_file, outputs, python
+
+from multimlp.distributed import _meeting
 
 KINDS = ("sockets", "gloo", "mpi")
 
@@ -113,3 +117,24 @@ def test_mpi_ends_all_where_one_ends_by_an_error():
     assert code != 0
     assert out == ""
     assert "ValueError: rank 1 is no good" in err
+
+
+def test_who_calls_himself_calls_again(monkeypatch):
+    """At a port of those that the system deals out nobody may listen yet, and the caller may get that very port."""
+    calls, connect = [], socket.create_connection
+
+    def himself_first(address, timeout):
+        calls.append(address)
+        if len(calls) > 1:
+            return connect(address, timeout)
+        link = socket.socket()
+        link.bind(("127.0.0.1", 0))
+        link.connect(link.getsockname())
+        return link
+
+    monkeypatch.setattr(socket, "create_connection", himself_first)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = f"127.0.0.1:{server.getsockname()[1]}"
+        with _meeting._come(1, 2, place, bytes(32), time.monotonic() + 10, 10.0) as link:
+            assert link.getpeername() == server.getsockname()
+    assert len(calls) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -60,6 +61,8 @@ def failing(how):
             raise UnsendableError("one", "two")
         if how == "die":
             os._exit(7)
+        if how == "exit":
+            sys.exit(0)
         if how == "lambda":
             return lambda: 0
         time.sleep(60)
@@ -97,6 +100,9 @@ def test_results_come_by_rank(monkeypatch):
         ("raise", ZeroDivisionError, "one is no good"),
         pytest.param(
             "die", DistributedError, "rank 1 of 2 ended with exit code 7, before it returned", marks=SLOW
+        ),
+        pytest.param(
+            "exit", DistributedError, "rank 1 of 2 raised an error:(?s:.*)SystemExit: 0", marks=SLOW
         ),
         pytest.param("unsendable", DistributedError, "rank 1 of 2 raised an error:\nTraceback", marks=SLOW),
         pytest.param("lambda", TypeError, "what the function returned cannot be sent", marks=SLOW),
@@ -180,3 +186,10 @@ def test_scripts_and_sessions(guard, from_file, says, tmp_path):
     )
     assert says in done.stdout + done.stderr
     assert (done.returncode == 0) == says.startswith("[")
+
+
+def test_modules_of_the_current_folder_do_not_stand_for_those_of_the_library(tmp_path, monkeypatch):
+    for name in ("random", "queue", "multimlp"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('not this one')")
+    monkeypatch.chdir(tmp_path)
+    assert mm.distributed.run(math.sqrt, 1, args=(9.0,), timeout=60) == [3.0]

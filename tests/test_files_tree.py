@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import json
 import sys
 from typing import NamedTuple
@@ -12,10 +13,12 @@ import pytest
 
 import multimlp as mm
 from multimlp import tree
-from multimlp.errors import DTypeError, FileFormatError, InputError
+from multimlp.errors import DataError, DTypeError, FileFormatError, InputError
 from multimlp.files import read_tensors, write_tensors
 
 RNG = np.random.default_rng(0)
+ITSELF: list = []
+ITSELF.append(ITSELF)
 
 
 class Pair(NamedTuple):
@@ -205,6 +208,18 @@ def test_the_state_of_optax_goes_on(tmp_path):
         ([1j], InputError, r"tree\[0\]: expected an array"),
         (np.ones(2, dtype=complex), DTypeError, "complex128"),
         (np.asarray(["a"]), DTypeError, "str"),
+        (
+            {"a": np.ma.masked_array([1.0, 2.0], [0, 1])},
+            DataError,
+            r"tree\.a: 1 values of a masked array are masked",
+        ),
+        ([10**5000], InputError, r"tree\[0\]: expected whole numbers of at most 4300 digits"),
+        (
+            functools.reduce(lambda inner, _: [inner], range(3000), 1),
+            InputError,
+            "tree: it holds itself, or is nested too deep",
+        ),
+        (ITSELF, InputError, "tree: it holds itself, or is nested too deep"),
     ],
 )
 def test_what_cannot_be_kept_is_refused(value, error, message, tmp_path):

@@ -193,3 +193,12 @@ def test_where_nothing_can_be_written(kind, tmp_path, monkeypatch):
     for check in (files.check_writable, lambda path: replacing(path).__enter__()):
         with pytest.raises(InputError, match=f"path: cannot write .*{PLACES[kind]}"):
             check(path)
+
+
+@pytest.mark.parametrize(
+    "metadata", [{"epoch": 3}, {3: "epoch"}, {"a": None}, {"a": "\ud800"}, {"\ud800": "a"}]
+)
+def test_metadata_that_nobody_could_read_is_not_written(tmp_path, metadata):
+    with pytest.raises(InputError, match="metadata: expected texts by text"):
+        files.write_tensors(tmp_path / "x.safetensors", {"a": np.zeros(2)}, metadata)
+    assert not list(tmp_path.iterdir())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 
 import numpy as np
@@ -163,6 +165,31 @@ def test_a_training_that_is_left_ends_and_an_error_comes_out():
         pass
 
 
+def test_whoever_waits_for_an_epoch_gets_its_parameters(monkeypatch):
+    """Also when the one who trains is held up between the epoch and what it shows of it, and the other looks just then."""
+    hold, wait = PacedRun._hold, PacedRun._wait_until
+
+    def late(run, *given):
+        time.sleep(0.05)
+        hold(run, *given)
+
+    def later(run, *given):
+        time.sleep(0.025)
+        wait(run, *given)
+
+    monkeypatch.setattr(PacedRun, "_hold", late)
+    monkeypatch.setattr(PacedRun, "_wait_until", later)
+    plan = Plan.of(XOR)
+    with PacedRun(
+        lambda c: mm.fit(plan.mlp, *plan.train, validation=None, progress=False, epochs=3, callbacks=c)
+    ) as run:
+        first = run.params
+        assert len(first) == len(plan.mlp.layers)
+        run.advance(1)
+        assert run.epoch == 1
+        assert not np.array_equal(run.params[0].weight, first[0].weight)
+
+
 # ---- a session
 
 
@@ -295,6 +322,41 @@ def test_a_port_that_is_taken_and_one_that_cannot_be(capsys):
 
 
 @pytest.mark.slow
+def test_a_device_is_that_of_the_backend_that_the_page_began_with():
+    pytest.importorskip("bokeh")
+    from multimlp.playground._controls import Controls
+
+    names = [name for name in ("torch", "jax", "tensorflow") if is_installed(name)]
+    if not names:
+        pytest.skip("needs a second backend")
+    began = Settings(place=Place(names[0], "float32", "cpu"), other=Place("numpy"))
+    controls = Controls(began, lambda: None, lambda function: None)
+    assert controls.settings().place == Place(names[0], "float32", "cpu")
+    assert controls.settings().other == Place("numpy", "float32")
+    controls._fields["backend"].value = "numpy"
+    assert controls.settings().place == Place("numpy", "float32")
+
+
+def test_by_which_names_a_page_may_be_called(monkeypatch):
+    """As browsers write them: in small letters, IPv6 in brackets. A phone calls a machine by its address."""
+    from multimlp.playground._server import _names
+
+    found = [(socket.AF_INET, 0, 0, "", (address, 0)) for address in ("127.0.1.1", "192.168.1.5")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *given: found)
+    monkeypatch.setattr(socket, "gethostname", lambda: "MyMac.local")
+    monkeypatch.setattr(socket, "getfqdn", lambda: "MyMac.local")
+    everywhere = _names("0.0.0.0")
+    assert {"192.168.1.5", "mymac.local", "localhost", "127.0.0.1"} <= {*everywhere}
+    assert "127.0.1.1" not in everywhere
+    assert everywhere[0] not in ("localhost", "127.0.0.1", "mymac.local"), (
+        "others call the one that is announced"
+    )
+    assert _names("127.0.0.1") == ["localhost", "127.0.0.1"]
+    assert _names("localhost") == ["localhost", "127.0.0.1", "[::1]"]
+    assert _names("::1") == ["[::1]"]
+    assert _names("MyMac.local") == ["mymac.local"]
+
+
 def test_the_logic_needs_no_page():
     """Sessions work where Bokeh is not installed."""
     script = (

@@ -223,12 +223,16 @@ def test_without_a_refit_there_is_nothing_to_predict_with():
     [
         (StandardScaler(), {"param_grid": {"with_mean": [True]}}, "estimator: expected an MLPClassifier or MLPRegressor"),
         (CLASSIFIER, {}, "param_grid, param_distributions: give one of the two"),
+        (CLASSIFIER, {"param_grid": {"alpha": [1.0]}, "cv": []}, "cv: expected at least one pair of rows"),
+        (CLASSIFIER, {"param_grid": {"alpha": [1.0, 2.0]}, "refit": lambda results: 0.7}, "refit: expected a function that .* got 0.7"),
+        (CLASSIFIER, {"param_distributions": {"alpha": [1.0]}, "n_iter": 0}, "n_iter: expected a positive integer"),
+        (CLASSIFIER, {"param_grid": []}, "param_grid: expected at least one candidate"),
         (CLASSIFIER, {"param_grid": {"alpha": [1.0]}, "scoring": ["accuracy"]}, "refit: with several scorers expected the name"),
     ],
 )  # fmt: skip
 def test_wrong_arguments(estimator, given, message):
     with pytest.raises(InputError, match=message):
-        MLPSearchCV(estimator, cv=2, **given).fit(X, Y)
+        MLPSearchCV(estimator, **{"cv": 2, **given}).fit(X, Y)
 
 
 def test_in_a_pipeline():

@@ -95,6 +95,13 @@ def test_an_ensemble_is_rewritten_member_by_member():
     assert np.allclose(other(other_params, X), mlp(params, X), rtol=0, atol=100 * EPS)
 
 
+def test_layers_keep_their_names():
+    mlp = mm.MLP(4, 5, 2, activation="tanh", layer_names=["encoder", "scores"])
+    other, params = structure.to_sigmoid(mlp, mlp.init(seed=0))
+    assert other.layer_names == ("encoder", "scores")
+    assert structure.to_tanh(other, params)[0].layer_names == ("encoder", "scores")
+
+
 # ---- linear regions
 
 
@@ -244,6 +251,33 @@ def test_the_callback_records_before_training_and_every_so_many_epochs():
     assert watch.epochs == [0, 2, 4]
     assert watch.records[0] == structure.gradient_flow(mlp, mlp.init(seed=0), X, np.arange(50) % 3)
     assert watch.records[-1].loss < watch.records[0].loss
+
+
+def test_the_callback_goes_on_with_its_run_and_begins_anew_with_another(tmp_path):
+    mlp, y = mm.MLP(4, 8, 3), np.arange(50) % 3
+
+    def fit(epochs, watch, checkpoint=None):
+        mm.fit(
+            mlp,
+            X,
+            y,
+            epochs=epochs,
+            callbacks=[watch],
+            progress=False,
+            validation=None,
+            checkpoint=checkpoint,
+        )
+        return watch
+
+    whole = fit(5, structure.RecordGradientFlow(X, y, every=2))
+    fit(3, structure.RecordGradientFlow(X, y, every=2), tmp_path / "c.safetensors")
+    resumed = fit(5, structure.RecordGradientFlow(X, y, every=2), tmp_path / "c.safetensors")
+    again = fit(5, fit(2, structure.RecordGradientFlow(X, y, every=2)))
+    for watch in (resumed, again):
+        assert watch.epochs == whole.epochs
+        assert watch.records == whole.records
+    with pytest.raises(InputError, match="every"):
+        fit(6, structure.RecordGradientFlow(X, y), tmp_path / "c.safetensors")
 
 
 # ---- summary

@@ -153,6 +153,49 @@ def test_a_candidate_that_diverges_harms_no_other(compiler):
     assert [row["candidate"] for row in result.ranked()] == [1, 0]
 
 
+@pytest.mark.parametrize("given", [{}, {"callbacks": [lambda run: None]}])
+def test_a_candidate_that_diverges_is_never_the_best(given):
+    """Outputs that are NaN are all of the first class, which may be the class of most rows."""
+    y = np.where(np.arange(70) % 10, 0, 1)
+    grid = [{"learning_rate": 1e300}, {"learning_rate": 1e-9}]
+    result = mm.sweep(
+        mm.MLP(5, 4, 2), grid, X, y, optimizer="sgd", epochs=3, validation=(X, 1 - y), metrics=["accuracy"],
+        score="val_accuracy", dtype="float64", backend="numpy", progress=False, **given,
+    )  # fmt: skip
+    diverged, sound = result.table
+    assert np.isnan(diverged["val_accuracy"])
+    assert np.isnan(diverged["val_loss"])
+    assert sound["val_accuracy"] == again_accuracy(result, 1, 1 - y)
+    assert result.best.index == 1
+
+
+def again_accuracy(result, i, y):
+    return float(np.mean(mm.predict(result.mlp(i), result.params(i), X).argmax(axis=-1) == y))
+
+
+def test_where_nothing_is_finite_there_is_no_best():
+    grid = {"learning_rate": [0.1, 0.2]}
+    result = swept(grid, backend="numpy")
+    result.table.columns["val_loss"][:] = np.inf
+    with pytest.raises(InputError, match="no candidate has a finite val_loss"):
+        _ = result.best
+
+
+def test_a_generator_is_refused_before_anything_is_trained():
+    for given in ({"epochs": 2}, {"epochs": 1, "members_per_program": 1}):
+        seen = []
+        with pytest.raises(InputError, match="one epoch only"):
+            mm.sweep(
+                mm.MLP(5, 4, 3),
+                {"seed": [1, 2]},
+                iter([(X, Y)]),
+                callbacks=[seen.append],
+                progress=False,
+                **given,
+            )
+        assert seen == []
+
+
 def test_bfloat16_is_close_to_a_fit_of_its_own():
     pytest.importorskip("torch")
     result = swept(EVERYTHING, backend="torch", dtype="bfloat16")

@@ -1,5 +1,7 @@
 """fit: the same trajectory on every backend, its policies, its errors, and that nothing is lost on the way."""
 
+import csv
+import json
 import os
 import signal
 import threading
@@ -310,6 +312,24 @@ def test_memory_mapped_data_trains_like_data_in_memory(training_backend, tmp_pat
     np.testing.assert_allclose(streamed.history["loss"], held.history["loss"], rtol=1e-12)
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_a_memory_map_with_nan_says_so(tmp_path, monkeypatch, large):
+    """And does not advise another learning rate."""
+    X2 = X.copy()
+    X2[140, 4] = np.nan
+    np.save(tmp_path / "X.npy", X2)
+    monkeypatch.setattr("multimlp.training._on_disk.STREAM_BYTES", 64 * X[:1].nbytes)
+    if large:
+        monkeypatch.setattr("multimlp.training._orders.LARGE_NUMBERS", 100)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    with pytest.raises(
+        DataError, match="X: 1 values among .* are NaN or infinite, the first of them in column 4"
+    ):
+        fit(MLP(6, 5, 3), mapped, LABELS, epochs=2, batch_size=32, validation=None, progress=False)
+    with pytest.raises(DataError, match="X, among the rows that validation holds out: 1 values are NaN"):
+        fit(MLP(6, 5, 3), mapped, LABELS, epochs=2, validation=0.99, progress=False, seed=1)
+
+
 def test_batches_from_a_callable(training_backend):
     def batches():
         for start in range(0, 150, 50):
@@ -322,8 +342,16 @@ def test_batches_from_a_callable(training_backend):
 
 
 def test_a_generator_serves_one_epoch():
+    seen = []
     with pytest.raises(InputError, match="one epoch only"):
-        fit(MLP(6, 5, 3), ((X[:9], LABELS[:9]) for _ in range(2)), epochs=2, progress=False)
+        fit(
+            MLP(6, 5, 3),
+            ((X[:9], LABELS[:9]) for _ in range(2)),
+            epochs=2,
+            progress=False,
+            callbacks=[seen.append],
+        )
+    assert seen == [], "refused before anything is trained"
     assert fit(MLP(6, 5, 3), ((X[:9], LABELS[:9]) for _ in range(2)), epochs=1, progress=False).epochs == 1
 
 
@@ -445,9 +473,6 @@ def test_a_loss_that_is_not_finite_stops(training_backend):
 
 
 def test_callbacks_write_what_happened(tmp_path):
-    import csv
-    import json
-
     result = small(
         callbacks=[callbacks.CSVLogger(tmp_path / "h.csv"), callbacks.JSONLinesLogger(tmp_path / "h.jsonl")]
     )
@@ -457,6 +482,78 @@ def test_callbacks_write_what_happened(tmp_path):
     assert [float(row["val_loss"]) for row in rows] == result.history["val_loss"]
     assert [line["loss"] for line in lines] == result.history["loss"]
     assert [line["epoch"] for line in lines] == [1, 2, 3]
+
+
+def doubled(run):
+    """A figure of one's own, of every second epoch."""
+    if run.epoch % 2 == 0:
+        run.record({"doubled, rarely": np.float32(2 * run.epoch)})
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("cut", [None, 1, 2, 3])
+def test_records_hold_the_figures_of_their_own_epoch(tmp_path, before, cut):
+    def run(epochs):
+        logs = [callbacks.CSVLogger(tmp_path / "h.csv"), callbacks.JSONLinesLogger(tmp_path / "h.jsonl")]
+        watchers = [doubled, *logs] if before else [*logs, doubled]
+        return small(epochs=epochs, callbacks=watchers, checkpoint=tmp_path / "c.safetensors")
+
+    if cut is not None:
+        run(cut)
+    result = run(5)
+    assert result.history["doubled, rarely"] == [4, 8]
+    with (tmp_path / "h.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    lines = [json.loads(line) for line in (tmp_path / "h.jsonl").read_text().splitlines()]
+    assert [float(row["loss"]) for row in rows] == [line["loss"] for line in lines] == result.history["loss"]
+    own = ["", "4.0", "", "8.0", ""] if before else [""] * 5
+    assert [row.get("doubled, rarely", "") for row in rows] == own
+    assert [str(line.get("doubled, rarely", "")) for line in lines] == own
+    assert all(None not in row for row in rows), "as many cells as columns"
+
+
+@pytest.mark.parametrize("value", ["warm", None, [1.0], 1j])
+def test_figures_are_numbers(value):
+    with pytest.raises(InputError, match=r"figures\['phase'\]: expected a number"):
+        small(callbacks=[lambda run: run.record({"phase": value})])
+
+
+@pytest.mark.parametrize("reason", [None, 3])
+def test_a_run_is_stopped_by_a_reason(reason):
+    with pytest.raises(InputError, match="reason: expected why training ends, as text"):
+        small(callbacks=[lambda run: run.stop(reason)])
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a disk that is full")
+@pytest.mark.parametrize("logger", [callbacks.CSVLogger, callbacks.JSONLinesLogger])
+def test_a_log_on_a_full_disk(logger):
+    with pytest.raises(InputError, match="path: cannot write '/dev/full': No space left"):
+        small(callbacks=[logger("/dev/full")])
+
+
+def test_all_that_have_begun_hear_of_the_end():
+    class Watcher(callbacks.Callback):
+        def __init__(self, name, fails=""):
+            self.name, self.fails = name, fails
+
+        def on_fit_begin(self, run):
+            told.append(f"{self.name} begins")
+            if self.fails == "begin":
+                raise RuntimeError(self.name)
+
+        def on_fit_end(self, run):
+            told.append(f"{self.name} ends")
+            if self.fails == "end":
+                raise RuntimeError(self.name)
+
+    told = []
+    with pytest.raises(RuntimeError, match="b"):
+        small(callbacks=[Watcher("a"), Watcher("b", "begin"), Watcher("c")])
+    assert told == ["a begins", "b begins", "a ends"]
+    told.clear()
+    with pytest.raises(RuntimeError, match="a"):
+        small(callbacks=[Watcher("a", "end"), Watcher("b")])
+    assert told == ["a begins", "b begins", "a ends", "b ends"]
 
 
 @pytest.mark.parametrize("way", ["whole", "resumed", "swept"])
@@ -628,3 +725,45 @@ def test_bucket_is_at_least_the_rows():
     for rows in range(1, 5000):
         assert rows <= bucket(rows, 65536) < max(2 * rows, 17)
     assert bucket(1, 65536) == 1
+
+
+def test_an_epoch_that_was_left_is_whole_when_it_is_made_again():
+    from multimlp.training import InMemory
+    from multimlp.training._orders import Ordering
+    from multimlp.training.engines import Chunk
+
+    def source():
+        return InMemory(Chunk(X, LABELS, None), Ordering(0, 32, shuffle=True, drop_last=False))
+
+    left, whole = source(), source()
+    for number in (0, 1):
+        orders = [np.concatenate([rows for _, rows in one.epoch(number)]) for one in (left, whole)]
+        assert np.array_equal(*orders)
+        next(left.epoch(number + 1))  # and no further, as after Ctrl-C
+
+
+@pytest.mark.parametrize("members", [None, 2])
+def test_many_rows_are_validated_on_part_by_part(monkeypatch, members):
+    """So that memory does not hold what every layer makes of all of them."""
+    mlp, seen, call = MLP(6, 5, 3), [], MLP.__call__
+    start = None if members is None else mlp.init(range(members), "numpy", "float64")
+
+    def history():
+        return fit(
+            mlp, X, LABELS, epochs=2, validation=(X, LABELS), params=start, backend="numpy", dtype="float64",
+            compile="none", progress=False, batch_size=7,
+        ).history  # fmt: skip
+
+    whole = history()
+
+    def watched(model, params, inputs, *args, **kwargs):
+        seen.append(inputs.shape[0])
+        return call(model, params, inputs, *args, **kwargs)
+
+    monkeypatch.setattr("multimlp.training._evaluation.PREDICT_ROWS", 40)
+    monkeypatch.setattr(MLP, "__call__", watched)
+    parts = history()
+    assert {40, 150 % 40} <= {*seen}
+    assert max(seen) == 40
+    assert parts["val_accuracy"] == whole["val_accuracy"]
+    np.testing.assert_allclose(parts["val_loss"], whole["val_loss"], rtol=1e-14)

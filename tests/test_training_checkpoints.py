@@ -305,9 +305,9 @@ DAMAGE = {
     "history values": lambda m, l, a: l.update(history={"loss": 1.0}),
     "params kind": lambda m, l, a: l.update(params={"list": [1, 2]}),
     "params nesting": lambda m, l, a: l.update(params=_nested()),
-    "other array": lambda m, l, a: l["params"]["list"][0]["list"].reverse(),
-    "array name": lambda m, l, a: l["params"]["list"][0]["list"][0].update(array="no"),
-    "array dtype": lambda m, l, a: l["params"]["list"][0]["list"][0].update(dtype="no"),
+    "other array": lambda m, l, a: l["params"]["tuple"][0]["tuple"].reverse(),
+    "array name": lambda m, l, a: l["params"]["tuple"][0]["tuple"][0].update(array="no"),
+    "array dtype": lambda m, l, a: l["params"]["tuple"][0]["tuple"][0].update(dtype="no"),
     "array gone": lambda m, l, a: a.pop("params.0.0"),
     "array shape": lambda m, l, a: a.update({"params.0.0": np.ones((2, 2), np.float32)}),
     "optimizer shape": lambda m, l, a: a.update({"optimizer.1.0.0.0": np.ones(3, np.float32)}),
@@ -370,3 +370,43 @@ def test_an_error_in_training_leaves_the_last_good_checkpoint(tmp_path):
     with pytest.raises(KeyError, match="mine"):
         run(path, epochs=2, callbacks=[Failing(patience=5)])
     assert path.read_bytes() == before
+
+
+class Keeps(callbacks.Callback):
+    """A state, or settings, of any kind."""
+
+    def __init__(self, state=None, settings=None):
+        self.kept, self.own = state, {} if settings is None else settings
+
+    def state(self):
+        return self.kept
+
+    def settings(self):
+        return self.own
+
+    def restore(self, state):
+        self.kept = state
+
+
+@pytest.mark.parametrize(
+    "state",
+    [[1, (2.5, None)], ("a", []), {"a": [np.arange(2)], "b": {"list": 1}}, [], float("inf"), "text", True],
+)
+def test_the_state_of_a_callback_comes_back_as_it_was(tmp_path, state):
+    run(tmp_path / "c", callbacks=[Keeps(state)])
+    again = Keeps()
+    run(tmp_path / "c", epochs=2, callbacks=[again])
+    assert repr(again.kept) == repr(state)
+
+
+@pytest.mark.parametrize(
+    ("callback", "message"),
+    [
+        (Keeps({1: 2.0}), r"callbacks\[1\]: the state of Keeps cannot be kept in a checkpoint: expected keys that are text, got 1"),
+        (Keeps({1, 2}), r"callbacks\[1\]: the state of Keeps cannot be kept .* got set"),
+        (Keeps(settings=[1]), r"callbacks\[1\].settings\(\): expected a dict of plain values, got \[1\]"),
+    ],
+)  # fmt: skip
+def test_what_a_callback_cannot_keep(tmp_path, callback, message):
+    with pytest.raises(InputError, match=message):
+        run(tmp_path / "c", callbacks=[Keeps(), callback])

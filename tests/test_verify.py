@@ -434,6 +434,7 @@ def test_rows_from_a_table(saved, capsys):
         (["{0}/m.onnx", "--batch-norm", "before"], "--batch-norm: multimlp models say themselves"),
         (["{0}/no/m.onnx"], "TARGET: cannot write"),
         (["{0}/model.safetensors"], "is the file that is read"),
+        (["{0}/rows.npz", "--data", "{0}/rows.npz"], "is the file that is read"),
         (["{0}/m.onnx", "--report", "{0}/r.txt"], "--report: expected a name that ends in .html or .json"),
         (["{0}/m.onnx", "--verify", "--tolerance", "-1"], "tolerance"),
     ],

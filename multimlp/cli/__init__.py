@@ -73,29 +73,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()  # what cannot be written is said here, and not when the process ends
         return code
-    except MultimlpError as error:
-        note(f"error: {error}")
-        abandon()
-        return CHECK_FAILED if isinstance(error, (ParityError, TrainingError)) else BAD_USAGE
-    except MemoryError as error:
-        note(f"error: not enough memory: {error}")
-        return BAD_USAGE
-    except KeyboardInterrupt:
-        note("interrupted; nothing was saved")
-        return INTERRUPTED
     except BrokenPipeError:  # the reader, such as head, has seen enough
         _discard_output()
         return 0
-    except UnicodeEncodeError as error:
-        note(f"error: {error}; set PYTHONIOENCODING=utf-8, or write to a file")
-        return BAD_USAGE
-    except (
-        OSError
-    ) as error:  # of the surroundings: a full disk under standard output, no folder for temporary files
+    except (MultimlpError, MemoryError, KeyboardInterrupt, UnicodeEncodeError, OSError) as error:
+        code = _reported(error)
+        abandon()
+        return code
+
+
+def _reported(error: BaseException) -> int:
+    """The exit code for an error, of which one line is said."""
+    if isinstance(error, MultimlpError):
+        note(f"error: {error}")
+        return CHECK_FAILED if isinstance(error, (ParityError, TrainingError)) else BAD_USAGE
+    if isinstance(error, KeyboardInterrupt):
+        note("interrupted; nothing was saved")
+        return INTERRUPTED
+    if isinstance(error, MemoryError):
+        note(f"error: not enough memory: {error}")
+    elif isinstance(
+        error, OSError
+    ):  # of the surroundings: a full disk under standard output, no folder for temporary files
         where = "standard output" if error.filename is None else repr(error.filename)
         note(f"error: cannot use {where}: {error.strerror or error}")
         _discard_output()
-        return BAD_USAGE
+    else:
+        note(f"error: {error}; set PYTHONIOENCODING=utf-8, or write to a file")
+    return BAD_USAGE
 
 
 def _run(arguments: list[str]) -> int:

@@ -20,6 +20,7 @@ from multimlp.backend import CHECKERS, available_backends, canonical_name
 from multimlp.bench import CASES, Timing, find_case, time_fit
 from multimlp.cli.common import add_common, note, print_json
 from multimlp.errors import BackendError, DTypeError
+from multimlp.errors.checks import check_number
 
 QUICK = ("tiny", "digits", "d2l")
 COLUMNS = ("backend", "device", "engine", "step", "range", "products alone", "first epoch")
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    check_number("--seconds", args.seconds, low=0, low_open=True)
     cases = [find_case(name) for name in args.case or QUICK]
     asked = args.backend or os.environ.get("MULTIMLP_BACKEND")
     names = [canonical_name(asked)] if asked else _installed()

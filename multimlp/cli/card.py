@@ -12,7 +12,7 @@ from typing import Any
 from multimlp import files
 from multimlp._json import finite
 from multimlp.backend import load_backend
-from multimlp.errors import InputError
+from multimlp.cli.common import check_distinct
 from multimlp.frames import Schema
 
 _NO_SETTINGS = ("given", "json", "verbose", "no_progress", "data", "save", "card", "plot")
@@ -26,12 +26,13 @@ def card_file(args: argparse.Namespace) -> str | None:
 
 
 def check_card(args: argparse.Namespace, *read: str) -> None:
-    """`InputError` if the card cannot be written where it goes."""
+    """`InputError` if the card cannot be written where it goes, or two options write one file."""
     where = card_file(args)
+    check_distinct(
+        {"--save": args.save, "--checkpoint": args.checkpoint, "--plot": args.plot, "--card": where}
+    )
     if where is None:
         return
-    if args.save is not None and Path(where).resolve() == Path(args.save).resolve():
-        raise InputError("--card: the card and the model (--save) need files of their own")
     files.check_writable(where, "--card")
     files.check_apart(where, *read, what="--card")
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from multimlp._json import finite
 from multimlp._terminal import is_terminal, room, wrapped
 from multimlp.backend import FLOAT_DTYPES
+from multimlp.errors import InputError
 from multimlp.errors.shown import cut
 
 
@@ -54,3 +57,22 @@ def say(message: str) -> None:
     with contextlib.suppress(OSError):  # nobody is left to be told
         for line in wrapped(text, width, indent="  "):
             print(line, file=sys.stderr)
+
+
+def check_distinct(outputs: Mapping[str, str | None]) -> None:
+    """`InputError` if two options (or arguments), by whatever names and links, say one file: what is written last would be all of it.
+
+    Parameters
+    ----------
+    outputs : mapping of str to str or None
+        By the names of the options.
+    """
+    taken: dict[str, str] = {}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        other = taken.setdefault(os.path.realpath(path), option)
+        if other != option:
+            raise InputError(
+                f"{option}: {path!r} is the file of {other} as well; give each a file of its own"
+            )

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import argparse
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from multimlp import files
 from multimlp._terminal import print_text
-from multimlp.cli.common import add_common, file_name, print_json
+from multimlp.cli.common import add_common, check_distinct, file_name, print_json
 from multimlp.cli.format_options import (
     add_source_options,
     add_target_options,
@@ -100,10 +101,11 @@ def run(args: argparse.Namespace) -> int:
     source = args.source_format or _format_of_source(args.source)
     target = args.target_format or _format_of_target(args.target)
     check_opset(args, target)
+    read = [args.source] if args.data is None else [args.source, args.data]
     check_writable(args.target, "TARGET")
-    check_apart(args.target, args.source)
+    check_apart(args.target, *read)
     if args.report is not None:
-        _check_report(args)
+        _check_report(args, read)
     model = with_target_options(read_with_meaning(args.source, args, source), args, target, source)
     mlp = model.mlp.renamed(None) if args.no_names else model.mlp
     model = model._replace(mlp=mlp)
@@ -181,11 +183,12 @@ def _format_of_target(path: str) -> str:
     return OURS if Path(path).suffix.lower() == ".safetensors" else format_of(path, "--to")
 
 
-def _check_report(args: argparse.Namespace) -> None:
+def _check_report(args: argparse.Namespace, read: Sequence[str]) -> None:
     if Path(args.report).suffix not in (".html", ".json"):
         raise InputError(f"--report: expected a name that ends in .html or .json, got {args.report!r}")
     check_writable(args.report, "--report")
-    check_apart(args.report, args.source, args.target, what="--report")
+    check_distinct({"TARGET": args.target, "--report": args.report})
+    check_apart(args.report, *read, what="--report")
 
 
 def _rows(path: str, in_features: int) -> np.ndarray:

@@ -118,7 +118,7 @@ def _check(args: argparse.Namespace) -> None:
         files.check_writable(args.save, "--save")
         files.check_apart(args.save, args.data, what="--save")
     if args.plot is not None:
-        check_plot(args.plot, *([args.save] if args.save else []), args.data)
+        check_plot(args.plot, args.data)
     card.check_card(args, args.data)
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -186,7 +185,7 @@ def run(args: argparse.Namespace) -> int:
             check_writable(file, what)
             check_apart(file, *_read_files(args), what=what)
     if args.plot is not None:
-        check_plot(args.plot, *(file for file in (args.save, args.checkpoint) if file), *_read_files(args))
+        check_plot(args.plot, *_read_files(args))
     card.check_card(args, *_read_files(args))
     if args.checkpoint is not None and (len(names) > 1 or args.reference):
         raise InputError(
@@ -242,7 +241,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _launch(args: argparse.Namespace) -> int:
     """The same command in several processes."""
-    from multimlp.distributed import launch
+    from multimlp.distributed import launch, python_command
 
     processes = check_whole("--processes", args.processes, low=1, high=4096)
     restarts = 0 if args.restarts is None else check_whole("--restarts", args.restarts, low=0)
@@ -252,13 +251,11 @@ def _launch(args: argparse.Namespace) -> int:
         )
     if args.devices not in (None, "all", str(processes)):
         raise InputError(f"--devices: all {processes} processes of --processes share the work; leave it out")
-    command = [
-        sys.executable,
-        "-m",
-        "multimlp",
-        *_without(args.given, "--processes", "--restarts", "--devices"),
-    ]
-    return launch([*command, "--devices", "all"], processes, restarts=restarts, note=note)
+    name, *given = _without(args.given, "--processes", "--restarts", "--devices")
+    command = python_command(
+        "from multimlp.cli import main; sys.exit(main())", name, "--devices", "all", *given
+    )
+    return launch(command, processes, restarts=restarts, note=note)
 
 
 def _without(arguments: list[str], *options: str) -> list[str]:

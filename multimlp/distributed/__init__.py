@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from multimlp.distributed._addresses import addresses, host_of_rank_0
 from multimlp.distributed._communicator import Alone, Communicator
 from multimlp.distributed._connecting import abandon, connect, disconnect, local_rank
-from multimlp.distributed._current import current, inside, is_main, join, joined, rank, size
+from multimlp.distributed._current import current, inside, is_main, join, joined, one_run, rank, size
 from multimlp.distributed._failures import TIMEOUT, failed, resuming_from, timeout
 from multimlp.distributed._group import Clock, Group, Window, add_pairs
 from multimlp.distributed._progress import beat, exchange
@@ -22,9 +22,10 @@ from multimlp.distributed._workers import Placement, Workers
 
 if TYPE_CHECKING:
     from multimlp.distributed._launcher import launch
+    from multimlp.distributed._processes import python_command
     from multimlp.distributed._run import run
 
-_LAZY = {"launch": "_launcher", "run": "_run"}
+_LAZY = {"launch": "_launcher", "python_command": "_processes", "run": "_run"}
 
 
 def __getattr__(name: str) -> Any:
@@ -60,6 +61,8 @@ __all__ = [
     "joined",
     "launch",
     "local_rank",
+    "one_run",
+    "python_command",
     "rank",
     "resuming_from",
     "run",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
 
 from multimlp.distributed._communicator import Communicator
+from multimlp.errors import InputError
 
 _joined: ContextVar[Communicator | None] = ContextVar("multimlp_communicator", default=None)
 _of_process: Communicator | None = None
@@ -45,6 +47,39 @@ def current() -> Communicator | None:
 def inside() -> Communicator | None:
     """The communicator of the `joined` block that this thread or task is in, or None."""
     return _joined.get()
+
+
+_running = threading.RLock()
+
+
+@contextlib.contextmanager
+def one_run(communicator: Communicator) -> Iterator[None]:
+    """Inside, no other thread of this process exchanges numbers with the others: which of two runs they belong to is known by their order
+    alone, and that of threads is another in each process.
+
+    Raises
+    ------
+    InputError
+        If one does.
+
+    Examples
+    --------
+    >>> from multimlp.distributed import Alone, one_run
+    >>> with one_run(Alone()):
+    ...     pass
+    """
+    if communicator.size == 1:
+        yield
+        return
+    if not _running.acquire(blocking=False):
+        raise InputError(
+            "devices: another thread of this process trains with the other processes, and the numbers of two runs would be mixed up; make "
+            "one such run after the other (without devices= threads may train at once)"
+        )
+    try:
+        yield
+    finally:
+        _running.release()
 
 
 def rank() -> int:

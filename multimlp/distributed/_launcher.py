@@ -128,9 +128,10 @@ def _failure(started: Processes) -> tuple[int, str]:
     missing_others = started.missing_others()
     rank, code = min(failed, key=lambda one: (one[0] in missing_others, one[1] > 0, one[0]))
     silent = [rank for rank, code in enumerate(started.codes()) if code is None]
+    shown = code if code > 0 else 128 - code
     if rank in missing_others and silent:
-        return code, f"{_named(silent)} did not answer the others"
-    return (code if code > 0 else 128 - code), f"rank {rank} of {started.size} {ending(code)}"
+        return shown, f"{_named(silent)} did not answer the others"
+    return shown, f"rank {rank} of {started.size} {ending(code)}"
 
 
 def _stalled(ranks: Sequence[int], limit: float) -> str:

@@ -6,6 +6,7 @@ into a folder that all see and nobody else may enter (processes of one machine).
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import os
@@ -118,6 +119,10 @@ def _come(rank: int, size: int, place: str, digest: bytes, end: float, timeout: 
             link = socket.create_connection(
                 host_and_port(address), timeout=max(end - time.monotonic(), 0.001)
             )
+            if link.getsockname() == link.getpeername():
+                # Nobody listens at a port that the system deals out, so that it has dealt it to this caller, who would hold it for good.
+                link.close()
+                raise ConnectionRefusedError(errno.ECONNREFUSED, "nobody listens there")
             link.sendall(_HELLO.pack(digest, rank, size))
             return link
         except OSError as error:  # rank 0 may not be there yet

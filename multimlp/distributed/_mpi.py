@@ -18,6 +18,8 @@ from multimlp.errors import DistributedError, missing_dependency
 
 _SPIN = 0.001
 """Seconds of asking without a pause; a sum of few numbers takes microseconds."""
+_SECONDS_TO_BE_HEARD = 0.3
+"""Until the end of all: what a process has just said is on its way through mpiexec, which forgets it then."""
 
 
 class MPI:
@@ -97,6 +99,7 @@ class MPI:
         if self._broken is not None or _uncaught:
             sys.stdout.flush()
             sys.stderr.flush()
+            time.sleep(_SECONDS_TO_BE_HEARD)
             self._mpi.COMM_WORLD.Abort(1)
 
 

@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -133,6 +134,29 @@ class Processes:
         except (OSError, ValueError):
             return None
         return int(begun), int(finished)
+
+
+def python_command(code: str, *arguments: str) -> list[str]:
+    """The command that runs a line of Python where this process finds its modules.
+
+    ``python -c`` and ``python -m`` alone look into the current folder first, where a ``random.py`` of the user's would stand for the
+    library's.
+
+    Parameters
+    ----------
+    code : str
+    *arguments : str
+        Which it finds in ``sys.argv``.
+
+    Examples
+    --------
+    >>> import subprocess
+    >>> from multimlp.distributed import python_command
+    >>> subprocess.run(python_command("print(sys.argv[1])", "here"), capture_output=True, text=True).stdout.strip()
+    'here'
+    """
+    found = [os.path.abspath(entry) for entry in sys.path]
+    return [sys.executable, "-c", f"import sys; sys.path[:] = {found!r}; {code}", *arguments]
 
 
 def ending(code: int) -> str:

@@ -14,15 +14,11 @@ from typing import Any
 from multimlp.distributed import _child
 from multimlp.distributed._child import Outcome, Task, outcome_file
 from multimlp.distributed._failures import timeout as waiting_time
-from multimlp.distributed._processes import Processes, ending
+from multimlp.distributed._processes import Processes, ending, python_command
 from multimlp.errors import DistributedError, InputError, MultimlpError
 from multimlp.errors.checks import as_given, check_number, check_whole, refuse
 
-_PROGRAM = """
-import multimlp
-from multimlp.distributed._child import main
-main(multimlp.get_backend)
-"""
+_PROGRAM = "import multimlp; from multimlp.distributed._child import main; main(multimlp.get_backend)"
 _GRACE = 2.0
 """Seconds that the others have to say what they saw, after the first error."""
 
@@ -93,8 +89,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="multimlp-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / "task").write_bytes(pickle.dumps(task))
-        command = [sys.executable, "-c", _PROGRAM]
-        started = Processes(command, size, folder, waiting, {"MULTIMLP_BACKEND": backend})
+        started = Processes(python_command(_PROGRAM), size, folder, waiting, {"MULTIMLP_BACKEND": backend})
         try:
             outcomes = _wait(started, folder, limit)
             results = [_result(outcome, rank, size) for rank, outcome in outcomes]
@@ -172,16 +167,25 @@ def _wait(started: Processes, folder: Path, limit: float | None) -> list[tuple[i
 
 def _consequence(failed: tuple[int, Outcome]) -> int:
     """What others saw of an error comes after the error itself."""
-    _, outcome = failed
-    error = None if outcome.error is None else pickle.loads(outcome.error)
-    return 1 if isinstance(error, DistributedError) else 0
+    return 1 if isinstance(_error(failed[1]), DistributedError) else 0
+
+
+def _error(outcome: Outcome) -> BaseException | None:
+    """The exception, if it can be made here."""
+    if outcome.error is None:
+        return None
+    try:
+        error: BaseException = pickle.loads(outcome.error)
+    except Exception:  # of a module that only the other process finds
+        return None
+    return error
 
 
 def _result(outcome: Outcome, rank: int, size: int) -> Any:
     if outcome.result is not None:
         return pickle.loads(outcome.result)
-    if outcome.error is None:
-        raise DistributedError(f"rank {rank} of {size} {outcome.text}")
-    error: BaseException = pickle.loads(outcome.error)
-    error.add_note(f"rank {rank} of {size} {outcome.text}")
+    error, said = _error(outcome), f"rank {rank} of {size} {outcome.text}"
+    if not isinstance(error, Exception):  # sys.exit() there must not be one here
+        raise DistributedError(said)
+    error.add_note(said)
     raise error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from multimlp.errors import DataError, InputError
-from multimlp.errors.checks import refuse
+from multimlp.errors.checks import check_whole, refuse
 from multimlp.estimators._base import store
 from multimlp.estimators._classifier import MLPClassifier
 from multimlp.estimators._inputs import check_weights
@@ -155,6 +156,8 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
             self.estimator, scoring=self.scoring, raise_exc=isinstance(self.error_score, str)
         )
         self._check_refit(scorer)
+        if not splits:
+            raise refuse("cv", "at least one pair of rows to train on and rows to score", self.cv)
         if self.verbose:
             print(f"Fitting {len(splits)} folds for each of {len(candidates)} candidates")
         scores = ScoreTable(scorer, len(candidates), len(splits), self.error_score, self.return_train_score)
@@ -229,13 +232,14 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
             if self.param_grid is not None:
                 found = list(ParameterGrid(self.param_grid))
             else:
+                count = check_whole("n_iter", self.n_iter, low=1)
                 found = list(
-                    ParameterSampler(self.param_distributions, self.n_iter, random_state=self.random_state)
+                    ParameterSampler(self.param_distributions, count, random_state=self.random_state)
                 )
         except TypeError as error:
             raise InputError(f"{given}: {error}") from None
         if not found:
-            raise refuse("param_grid", "at least one candidate", self.param_grid)
+            raise refuse(given, "at least one candidate", getattr(self, given))
         known = self.estimator.get_params()
         for name in dict.fromkeys(name for candidate in found for name in candidate):
             if name not in known:
@@ -294,9 +298,10 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
         results = self.cv_results_
         metric = self.refit if self.multimetric_ else "score"
         if callable(self.refit):
-            self.best_index_ = int(self.refit(results))
+            chosen = self.refit(results)
+            self.best_index_ = int(chosen) if isinstance(chosen, numbers.Integral) else -1
             if not 0 <= self.best_index_ < len(results["params"]):
-                raise refuse("refit", "a function that returns the index of a candidate", self.best_index_)
+                raise refuse("refit", "a function that returns the index of a candidate", chosen)
         elif self.multimetric_ and self.refit and f"rank_test_{metric}" not in results:
             raise self._wrong_refit()
         elif not self.multimetric_ or self.refit:

@@ -69,14 +69,14 @@ def save(
     if extra is not None:
         metadata[_EXTRA_KEY] = _as_json(extra)
     mlp.check_params(params)
-    arrays = {name: hosted(array) for name, array in mlp.named(params).items()}
+    arrays = {name: hosted(array, name) for name, array in mlp.named(params).items()}
     write_hosted(path, arrays, metadata)
 
 
 def _as_json(extra: Mapping[str, Any]) -> str:
     try:
         text = json.dumps(dict(extra))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"extra: only what JSON can hold can be stored: {error}") from None
     waiting: list[Any] = [dict(extra)]
     while waiting:

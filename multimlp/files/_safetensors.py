@@ -62,7 +62,9 @@ def write_tensors(
     >>> read_tensors(path)
     ({'a': array([0, 1, 2])}, {'made by': 'hand'})
     """
-    write_hosted(path, {name: hosted(array) for name, array in tensors.items()}, metadata)
+    write_hosted(
+        path, {name: hosted(array, f"tensors[{name!r}]") for name, array in tensors.items()}, metadata
+    )
 
 
 def write_hosted(
@@ -72,6 +74,11 @@ def write_hosted(
 ) -> None:
     """`write_tensors` of ``(array, dtype name)``; bfloat16 may come as raw bits in uint16."""
     require_package()  # what is written here shall be read here
+    for pair in (metadata or {}).items():
+        if not all(isinstance(text, str) and _is_text(text) for text in pair):
+            raise InputError(
+                f"metadata: expected texts by text, which is all that the format holds, got {pair!r}"
+            )
     ready = {}
     for name, (array, dtype) in tensors.items():
         if not isinstance(name, str) or name == METADATA or not _is_text(name):

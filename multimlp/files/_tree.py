@@ -7,6 +7,7 @@ import importlib
 import json
 import keyword
 import os
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +69,11 @@ def save_tree(path: str | os.PathLike[str], tree: Tree) -> None:
     (3, 'OptimizerState', (2, 3))
     """
     arrays: dict[str, tuple[np.ndarray, str]] = {}
-    described = _described(tree, (), arrays)
-    write_hosted(path, arrays, {_VERSION_KEY: TREE_VERSION, _TREE_KEY: json.dumps(described)})
+    try:
+        text = json.dumps(_described(tree, (), arrays))
+    except RecursionError:
+        raise InputError("tree: it holds itself, or is nested too deep to be written") from None
+    write_hosted(path, arrays, {_VERSION_KEY: TREE_VERSION, _TREE_KEY: text})
 
 
 def load_tree(
@@ -149,10 +153,15 @@ def _described(node: Tree, place: tuple[str, ...], arrays: dict[str, tuple[np.nd
         name = ".".join(place).encode(errors="backslashreplace").decode() or "leaf"
         while name in arrays or name == METADATA:  # a key may hold a dot, and the format has that name itself
             name += "'"
-        arrays[name] = hosted(node)
+        arrays[name] = hosted(node, f"tree{_shown(place)}")
         return {"array": name}
     if isinstance(node, int):
-        return {"int": str(int(node))}
+        try:
+            return {"int": str(int(node))}
+        except ValueError:  # Python writes and reads no more
+            raise InputError(
+                f"tree{_shown(place)}: expected whole numbers of at most {sys.get_int_max_str_digits()} digits"
+            ) from None
     if isinstance(node, float):
         return {"float": node.hex()}
     if isinstance(node, dict):

@@ -37,7 +37,7 @@ class Controls:
     ) -> None:
         one, two = settings.place, settings.other
         installed = backends()
-        self._device = one.device
+        self._home = one
         self._fields: dict[str, Any] = {
             "data": _select("Data", NAMES, settings.data),
             "samples": NumericInput(title="Points", mode="int", value=settings.samples),
@@ -115,9 +115,14 @@ class Controls:
             **chosen,
             learning_rate=self._value("learning_rate"),
             upload=self._upload(),
-            place=Place(self._value("backend"), self._value("dtype"), self._device),
-            other=None if other == NOBODY else Place(other, self._value("other_dtype"), self._device),
+            place=self._place(self._value("backend"), "dtype"),
+            other=None if other == NOBODY else self._place(other, "other_dtype"),
         )
+
+    def _place(self, backend: str, dtype: str) -> Place:
+        """A device belongs to the backend that the page began with; others need not have it."""
+        device = self._home.device if backend == self._home.backend else None
+        return Place(backend, self._value(dtype), device)
 
     def _value(self, name: str) -> Any:
         return self._fields[name].value

@@ -84,19 +84,18 @@ class PacedRun(Callback):
         self._wait_until(lambda: self._allowed <= self.epoch != self._epochs)
 
     def on_fit_begin(self, run: Run) -> None:
-        with self._changed:
-            self._epochs, self.history = run.epochs, run.history
         self._hold(run)
 
     def on_epoch_end(self, run: Run) -> None:
-        self.epoch = run.epoch
         if run.epoch >= min(self._allowed, run.epochs):
             self._hold(run)
 
     def _hold(self, run: Run) -> None:
         """Show where training is, and wait to be let go on."""
         with self._changed:
-            self.params = run.params
+            # All of it at once: whoever waits for the epoch looks at its parameters.
+            self._epochs, self.history = run.epochs, run.history
+            self.epoch, self.params = run.epoch, run.params
             self._changed.notify_all()
             self._changed.wait_for(
                 lambda: self._closed or self._allowed > run.epoch or run.epoch == run.epochs

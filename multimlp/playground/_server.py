@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import webbrowser
@@ -106,9 +107,27 @@ def serve(
 
 
 def _names(host: str) -> list[str]:
-    """By which names a browser may call the page, the usual one first; pages of other addresses may not."""
-    if host == LOOPBACK:
-        return ["localhost", LOOPBACK]
-    if host in ("0.0.0.0", "::"):
-        return [socket.gethostname(), socket.getfqdn(), "localhost", LOOPBACK]
-    return [host]
+    """By which names a browser may call the page, as it says them, the usual one first; pages of other addresses may not."""
+    if host in (LOOPBACK, "localhost"):
+        names = ["localhost", LOOPBACK, *(["::1"] if host == "localhost" else [])]
+    elif host in ("0.0.0.0", "::"):
+        own = _own_addresses(host)
+        names = [*own, socket.gethostname(), socket.getfqdn(), "localhost", LOOPBACK]
+    else:
+        names = [host]
+    return list(dict.fromkeys(f"[{name}]" if ":" in name else name.lower() for name in names))
+
+
+def _own_addresses(host: str) -> list[str]:
+    """Those of this machine that others may call, the one first by which it would call them."""
+    kinds = [(socket.AF_INET, "192.0.2.1")]
+    if host == "::":
+        kinds.append((socket.AF_INET6, "2001:db8::1"))
+    found: list[str] = []
+    for family, elsewhere in kinds:
+        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as way:
+            way.connect((elsewhere, 9))  # chooses a way, and sends nothing
+            found.append(str(way.getsockname()[0]))
+        with contextlib.suppress(OSError):
+            found += [str(one[4][0]) for one in socket.getaddrinfo(socket.gethostname(), None, family)]
+    return [address for address in found if not address.startswith("127.") and "%" not in address]

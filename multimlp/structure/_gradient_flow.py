@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -164,11 +164,24 @@ class RecordGradientFlow(Callback):
         self.records: list[GradientFlow] = []
 
     def on_fit_begin(self, run: Run) -> None:
-        self._record(run)
+        if run.epoch == 0:
+            self.epochs, self.records = [], []
+        if not self.epochs:
+            self._record(run)
 
     def on_epoch_end(self, run: Run) -> None:
         if run.epoch % self._every == 0:
             self._record(run)
+
+    def settings(self) -> dict[str, Any]:
+        return {"every": self._every}
+
+    def state(self) -> Any:
+        return {"epochs": list(self.epochs), "records": [astuple(flow) for flow in self.records]}
+
+    def restore(self, state: Any) -> None:
+        self.epochs = [int(epoch) for epoch in state["epochs"]]
+        self.records = [GradientFlow(loss, *map(tuple, norms)) for loss, *norms in state["records"]]
 
     def _record(self, run: Run) -> None:
         self.epochs.append(run.epoch)

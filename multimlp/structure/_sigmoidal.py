@@ -126,5 +126,6 @@ def _rewrite(
         kernel_init=mlp.kernel_init,
         bias_init=mlp.bias_init,
         dropout=mlp.dropout_rates,
+        layer_names=mlp.layer_names,
     )
     return rewritten, tuple(layers)

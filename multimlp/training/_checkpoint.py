@@ -64,7 +64,7 @@ class Checkpoint:
         layout = {
             "params": _pack(params, "params", arrays),
             "optimizer": _pack(optimizer_state, "optimizer", arrays),
-            "callbacks": [_pack(c.state(), f"callback.{i}", arrays) for i, c in enumerate(callbacks)],
+            "callbacks": [_state_of(c, i, arrays) for i, c in enumerate(callbacks)],
             "member_loss": _pack(member_loss, "member_loss", arrays),
             "history": run.history,
             "epoch": run.epoch,
@@ -132,8 +132,7 @@ class Checkpoint:
                 _check_like(state["params"], params)
             callback.restore(state)
         members = unpack.host(layout["member_loss"])
-        run.history.update(history)
-        run.epoch, run.stopped = epoch, stopped
+        run.go_on(epoch, history, stopped)
         return *found, steps, members
 
     def _check_epochs(self, done: int, epochs: int) -> None:
@@ -182,12 +181,25 @@ def _pack(value: Tree, prefix: str, arrays: dict[str, np.ndarray]) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, dict):
+        odd = [key for key in value if not isinstance(key, str)]
+        if odd:  # JSON would make text of it
+            raise InputError(f"expected keys that are text, got {odd[0]!r}")
         return {"dict": {key: _pack(item, f"{prefix}.{key}", arrays) for key, item in value.items()}}
     if isinstance(value, (tuple, list)):
-        return {"list": [_pack(item, f"{prefix}.{i}", arrays) for i, item in enumerate(value)]}
+        kind = "list" if isinstance(value, list) else "tuple"
+        return {kind: [_pack(item, f"{prefix}.{i}", arrays) for i, item in enumerate(value)]}
     library = owner(value)
     arrays[prefix] = np.array(library.to_numpy(value), order="C")
     return {"array": prefix, "dtype": library.dtype_name(value.dtype)}
+
+
+def _state_of(callback: Callback, place: int, arrays: dict[str, np.ndarray]) -> Any:
+    try:
+        return _pack(callback.state(), f"callback.{place}", arrays)
+    except InputError as error:
+        raise InputError(
+            f"callbacks[{place}]: the state of {type(callback).__name__} cannot be kept in a checkpoint: {error}"
+        ) from None
 
 
 class _Unpacker:
@@ -220,12 +232,13 @@ class _Unpacker:
         if "dict" in packed:
             known = template if isinstance(template, dict) else {}
             return {key: self(item, known.get(key)) for key, item in packed["dict"].items()}
-        items = packed["list"]
+        kind = "tuple" if "tuple" in packed else "list"
+        items = packed[kind]
         same = isinstance(template, (tuple, list)) and len(template) == len(items)
         children = [self(item, template[i] if same else None) for i, item in enumerate(items)]
         if same and hasattr(template, "_fields"):
             return type(template)(*children)
-        return children if isinstance(template, list) else tuple(children)
+        return children if (isinstance(template, list) if same else kind == "list") else tuple(children)
 
     def host(self, packed: Any) -> np.ndarray | None:
         """One array, as it is in the file."""

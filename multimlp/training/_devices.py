@@ -81,20 +81,14 @@ def group_for(
     """
     if shards is not None:
         shards = check_whole("shards", shards, low=1)
-    wanted = select_devices(devices, target.backend)
-    names = wanted if isinstance(wanted, tuple) else None
-    if names is not None and device is not None:
-        raise InputError("device, devices: both say where training runs; give one of them")
+    wanted = _wanted(devices, target, device)
     communicator: Communicator = Alone()
     workers: Workers | None = None
     if wanted is not None and wanted != 1:
         communicator, workers, target = _joined(wanted, target, device)
     elif shards is not None and inside() is None:
         workers = target.backend.workers(communicator, 1 if target.device is None else (target.device,))
-    if names is not None:
-        with _named_devices():
-            named = target.backend.resolve_device(names[communicator.rank])
-        target = dataclasses.replace(target, device=named)
+    target = _on_own_device(target, wanted, communicator)
     if shards is not None and workers is None and communicator.size > 1:
         _check_bits(target, communicator)
     if shards is None and communicator.size == 1 and (workers is None or workers.size == 1):
@@ -118,13 +112,31 @@ def share_members(
     target : Target
         Where this process computes.
     """
-    wanted = select_devices(devices, target.backend)
+    wanted = _wanted(devices, target, device)
     if wanted is None or wanted == 1:
         return Alone(), lambda members: None, target
     communicator, _, target = _joined(wanted, target, device)
+    target = _on_own_device(target, wanted, communicator)
     if communicator.size > 1:
         return communicator, lambda members: None, target
     return communicator, functools.partial(target.backend.members_on, wanted), target
+
+
+def _wanted(devices: Any, target: Target, device: str | None) -> Any:
+    """What a run is shared by; `InputError` where devices are named twice."""
+    wanted = select_devices(devices, target.backend)
+    if isinstance(wanted, tuple) and device is not None:
+        raise InputError("device, devices: both say where training runs; give one of them")
+    return wanted
+
+
+def _on_own_device(target: Target, wanted: Any, communicator: Communicator) -> Target:
+    """Of devices by name the one of this process."""
+    if not isinstance(wanted, tuple):
+        return target
+    with _named_devices():
+        named = target.backend.resolve_device(wanted[communicator.rank])
+    return dataclasses.replace(target, device=named)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ batch sizes needs a handful of compilations, not one each.
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -196,14 +197,17 @@ class Evaluator:
         functions = [metric_table.get(metric) for metric in metrics]
         self._rebuild: Callable[..., Tree] = lambda leaves: leaves
 
+        compiled = backend.capabilities.epoch == "compiled"
+        apart = isinstance(model, Model) and model.rows_apart and not compiled
+        forward = functools.partial(_in_parts, model) if apart else model
+
         def figures(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
             count = len(arrays) - len(self._data)
             X, y, *weight = arrays[count:]
-            outputs = model(self._rebuild(arrays[:count]), X)
+            outputs = forward(self._rebuild(arrays[:count]), X)
             mean = batch_mean(loss(outputs, y), weight[0] if weight else None)
             return (mean, *(function(outputs, y) for function in functions))
 
-        compiled = backend.capabilities.epoch == "compiled"
         self._program = backend.compile(figures) if compiled else figures
 
     def __call__(self, params: Tree) -> dict[str, float]:
@@ -221,6 +225,15 @@ class Evaluator:
         leaves, self._rebuild = tree.flatten(params)
         with self._backend.all_threads(), self._backend.scope_of(*leaves):
             return list(zip(self.names, self._program((*leaves, *self._data)), strict=True))
+
+
+def _in_parts(model: Callable[..., Array], params: Tree, X: Array) -> Array:
+    """The outputs of many rows, part by part, so that memory holds what the layers make of some of them alone."""
+    starts = range(0, int(X.shape[0]), PREDICT_ROWS)
+    if len(starts) < 2:
+        return model(params, X)
+    parts = [model(params, X[i : i + PREDICT_ROWS, ...]) for i in starts]
+    return array_namespace(parts[0]).concat(parts, axis=-2)
 
 
 def metric_name(metric: Any) -> str:

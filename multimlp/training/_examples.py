@@ -127,7 +127,9 @@ def _split(everything: Rows, held: int, seed: int) -> tuple[Rows, np.ndarray, Ro
         return take_rows(X, rows), take_rows(y, rows), None if weights is None else take_rows(weights, rows)
 
     if isinstance(X, np.memmap):
-        return everything, held_rows, part(held_rows)
+        held_out_part = part(held_rows)
+        _check_finite(held_out_part[0], "X, among the rows that validation holds out")
+        return everything, held_rows, held_out_part
     kept = np.delete(np.arange(int(X.shape[0])), held_rows)
     return part(kept), np.arange(0), part(held_rows)
 

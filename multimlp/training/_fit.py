@@ -299,6 +299,8 @@ def fit(
         resumed = keeper.load(run, target, start, initial_state(problem, start), watchers, agreement)
         start, state, steps, member_loss = resumed or (start, None, 0, None)
         del resumed
+    if isinstance(source, Batches) and run.stopped is None:
+        source.check_epochs(epochs - run.epoch)
     where = target.device or target.backend.device_name(tree.leaves(start)[0])
     training = Training(problem, start, state, steps)
     evaluator = None

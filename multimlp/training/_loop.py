@@ -112,6 +112,7 @@ class Training:
         and `interrupted` says so; the epoch that it cuts short is not handed out. In a group all end at the same step.
         """
         with (
+            self.agreement.one_run(),
             self.problem.backend.scope(master_dtype(self.problem.dtype)),
             _DeferredInterrupt() as interrupt,
         ):

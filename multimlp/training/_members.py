@@ -156,9 +156,10 @@ class Members:
         params, _ = training.finish()
         kept = tree.map(lambda leaf: np.array(self._target.backend.to_numpy(leaf)[own]), params)
         figures = {
-            "loss": _of_finite(losses[own], kept),
+            "loss": losses[own],
             **{k: v[own] for k, v in self._figures(params, stop - first).items()},
         }
+        figures = _of_finite(figures, kept)
         numbers, epochs = np.arange(start, stop), np.full(count, done)
         ended = epochs == self._epochs
         trained = Trained(numbers, figures, epochs, ended, numbers, kept, training.engine, training.reason)
@@ -178,7 +179,7 @@ class Members:
         names = ["loss", *(f"val_{name}" for name in validated)]
         figures = {name: np.asarray([w.figures.get(name, np.nan) for w in watched]) for name in names}
         params = tree.map(lambda *leaves: np.stack(leaves), *(w.params for w in watched))
-        figures["loss"] = _of_finite(figures["loss"], params)
+        figures = _of_finite(figures, params)
         trained = Trained(
             numbers,
             figures,
@@ -205,10 +206,14 @@ class Members:
         return {f"val_{name}": np.concatenate([f[name] for f in found]) for name in found[0]}
 
 
-def _of_finite(losses: np.ndarray, params: Tree) -> np.ndarray:
-    """The losses of candidates, NaN of one whose parameters are not finite: its last steps made it diverge."""
+def _of_finite(figures: dict[str, np.ndarray], params: Tree) -> dict[str, np.ndarray]:
+    """Those of candidates. The loss is NaN of one whose parameters are not finite, since its last steps made it diverge; and of one
+    whose loss is not finite there is nothing to validate: outputs that are NaN are a class like another, and may be right."""
+    losses = figures["loss"]
     finite = [np.isfinite(leaf).reshape((len(losses), -1)).all(axis=1) for leaf in tree.leaves(params)]
-    return np.where(np.logical_and.reduce(finite), losses, np.nan)
+    losses = np.where(np.logical_and.reduce(finite), losses, np.nan)
+    validated = {name: np.where(np.isfinite(losses), values, np.nan) for name, values in figures.items()}
+    return {**validated, "loss": losses}
 
 
 def _runs(numbers: np.ndarray) -> list[range]:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from multimlp.backend import Array, owner
+from multimlp.errors import DataError
 from multimlp.training import _orders
 from multimlp.training._orders import BlockOrdering, Kept, Ordering, Stretch
+from multimlp.training._rows import all_finite
 from multimlp.training._sources import Piece, prefetch
 from multimlp.training.engines import Chunk
 
@@ -52,6 +54,7 @@ class OnDisk:
         self._rows = max(1, STREAM_BYTES // (row_bytes * self.batch_size)) * self.batch_size
         large = X.shape[0] >= _orders.LARGE_ROWS or X.size >= _orders.LARGE_NUMBERS
         self._blocks = BlockOrdering(ordering, self._kept.count, X.shape[1]) if large else None
+        self._checked = X.dtype.kind != "f"
         self.order = self._blocks.peculiar if self._blocks else None
 
     def epoch(self, number: int) -> Iterator[Piece]:
@@ -71,9 +74,12 @@ class OnDisk:
                 if not missing:
                     joined = [a[0] if len(a) == 1 else np.concatenate(a) for a in zip(*parts, strict=True)]
                     parts = []
+                    if not self._checked:
+                        _check_finite(joined[0])
                     chunk = self._place(*joined)
                     yield chunk, np.arange(len(joined[0]))
                     missing = min(self._rows, left)
+        self._checked = True
 
     def _stretches(self, number: int) -> Iterator[tuple[Take, np.ndarray]]:
         if self._blocks is None:
@@ -94,3 +100,13 @@ class OnDisk:
             for array, buffer in zip(self._arrays, buffers, strict=True):
                 self._kept.copy(array, start, stop, buffer[at : at + stop - start])
             at += stop - start
+
+
+def _check_finite(X: np.ndarray) -> None:
+    """While the file is read for the first time, since to look through all of it before would be to read it once more."""
+    if not all_finite(X):
+        bad = np.argwhere(~np.isfinite(X))
+        raise DataError(
+            f"X: {len(bad)} values among {len(X)} rows of the memory map are NaN or infinite, the first of them in column {bad[0][1]}; "
+            "remove or fill them in"
+        )

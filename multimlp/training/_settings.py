@@ -11,6 +11,7 @@ from typing import Any
 
 from multimlp.callbacks import Callback
 from multimlp.errors import InputError
+from multimlp.errors.checks import refuse
 from multimlp.losses import Loss
 from multimlp.training._described import described, mark, mark_tree
 from multimlp.training._examples import Examples
@@ -52,8 +53,17 @@ def settings_of(
         "params": mark_tree(start, master_dtype(problem.dtype)),
         "metrics": described(list(metrics)),
         "shards": None if group is None else group.shards,
-        "callbacks": [{"type": type(c).__qualname__, **described(c.settings())} for c in callbacks],
+        "callbacks": [
+            {"type": type(c).__qualname__, **described(_own_settings(c, i))} for i, c in enumerate(callbacks)
+        ],
     }
+
+
+def _own_settings(callback: Callback, place: int) -> Mapping[str, Any]:
+    found = callback.settings()
+    if not isinstance(found, Mapping):
+        raise refuse(f"callbacks[{place}].settings()", "a dict of plain values", found)
+    return found
 
 
 def described_if_possible(value: Any) -> Any:

@@ -61,6 +61,7 @@ class InMemory:
 
     def epoch(self, number: int) -> Iterator[Piece]:
         drawn, parts = self._drawn
+        self._drawn = -1, iter(())  # an epoch that is left leaves nothing behind
         for part in parts if drawn == number else self._parts(number):
             yield self._chunk, part
         following = self._parts(number + 1)
@@ -99,11 +100,14 @@ class Batches:
         self.example = self._unpack(self._first)
         self.batch_size = int(self.example[0].shape[0])
 
+    def check_epochs(self, count: int) -> None:
+        """`InputError`, before anything is trained, unless the batches last for so many epochs."""
+        if self._one_shot and count > 1:
+            raise _read_once()
+
     def _begin(self, epoch: int) -> Iterator[Any]:
         if self._one_shot and self._used:
-            raise InputError(
-                "X: a generator can be read for one epoch only; give a callable that makes a new one, or epochs=1"
-            )
+            raise _read_once()
         self._used = True
         started = self._start(epoch=epoch) if self._by_epoch else self._start()
         if not isinstance(started, Iterable):
@@ -178,6 +182,12 @@ def _takes_epoch(function: Callable[..., Any]) -> bool:
         return "epoch" in inspect.signature(function).parameters
     except (TypeError, ValueError):  # of a builtin
         return False
+
+
+def _read_once() -> InputError:
+    return InputError(
+        "X: a generator can be read for one epoch only; give a callable that makes a new one, or epochs=1"
+    )
 
 
 _END = object()

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,18 +16,19 @@ from multimlp import metrics as metric_table
 from multimlp._terminal import progress as progress_bar
 from multimlp.backend import Backend, select
 from multimlp.callbacks import as_callbacks
-from multimlp.distributed import Communicator, beat, resuming_from
+from multimlp.distributed import Communicator, Group, beat, one_run, resuming_from
 from multimlp.errors import InputError
 from multimlp.errors.checks import check_whole, flag, refuse
 from multimlp.errors.close import did_you_mean
 from multimlp.mlp import MLP
+from multimlp.training._agreement import Agreement, Rounds
 from multimlp.training._candidates import Candidates
 from multimlp.training._described import described
 from multimlp.training._devices import share_members
 from multimlp.training._evaluation import Evaluator, metric_name
 from multimlp.training._examples import Examples
 from multimlp.training._members import Members, Trained, members_that_fit
-from multimlp.training._settings import settings_of
+from multimlp.training._settings import described_if_possible, settings_of
 from multimlp.training._setup import (
     check_batches,
     check_compile,
@@ -37,7 +39,7 @@ from multimlp.training._setup import (
     default_figures,
     source_and_rows,
 )
-from multimlp.training._sources import place
+from multimlp.training._sources import Batches, place
 from multimlp.training._sweep_checkpoint import SweepCheckpoint, check_place
 from multimlp.training._sweep_result import SweepResult
 from multimlp.training._table import Table, best_of
@@ -91,8 +93,8 @@ def sweep(
     X, y, loss, epochs, batch_size, validation, backend, device, dtype, sample_weight, metrics, shuffle, last_batch, compile
         As for `multimlp.fit`.
     devices : "all", int or sequence of str, optional
-        The processes that share the candidates, as for `multimlp.fit`: each trains a contiguous part of them, with no communication on
-        the way, and gets the whole result.
+        The processes that share the candidates, as for `multimlp.fit`: each is given the same, trains a contiguous part of them, with no
+        communication on the way, and gets the whole result.
     optimizer : str or Optimizer
         What candidates have in common; any but L-BFGS. A schedule is common to all.
     seed : int
@@ -125,6 +127,8 @@ def sweep(
     ------
     InputError, ShapeError, DTypeError, DataError, BackendError
         For arguments that do not fit, before anything is trained.
+    DistributedError
+        If another process was given other data, another grid or other arguments, or is gone.
 
     Notes
     -----
@@ -213,33 +217,47 @@ def sweep(
     members = Members(
         candidates, problem, source, target, epochs, evaluator, held_rows, size, placement, watchers
     )
-    found = _Collected(candidates, names, score, higher, keep)
+    found = _Collected(candidates, names, score, higher, keep, target.dtype)
+    settings = partial(
+        settings_of, problem, first, examples, held, figures, watchers, source.order or shuffle, last_batch,
+        grid=described(candidates.columns), epochs=epochs, score=score, keep=keep,
+    )  # fmt: skip
+    if communicator.size > 1:
+        Agreement(Group(communicator)).same_settings(
+            lambda: settings(
+                described_if_possible,
+                backend=target.backend.name,
+                compile=compile,
+                checkpoint=checkpoint is not None,
+            )
+        )
     keeper = None
     if checkpoint is not None:
-        settings = settings_of(
-            problem, first, examples, held, figures, watchers, source.order or shuffle, last_batch,
-            grid=described(candidates.columns), epochs=epochs, score=score, keep=keep,
-        )  # fmt: skip
         template = tree.map(lambda leaf: target.backend.to_numpy(leaf)[0], first)
-        keeper = SweepCheckpoint(checkpoint, settings, candidates.count, template, names)
+        keeper = SweepCheckpoint(checkpoint, settings(), candidates.count, template, names)
         for trained in keeper.load(mine):
             found.add(trained)
+    if isinstance(source, Batches):
+        source.check_epochs(epochs * -(-len(mine) // size))
+    rounds = Rounds(communicator)
     shown = communicator.rank == 0 and progress
-    with progress_bar(len(mine) * epochs, "sweeping", shown) as bar:
+    with one_run(communicator), resuming_from(checkpoint):
+        with progress_bar(len(mine) * epochs, "sweeping", shown) as bar:
 
-        def advance(count: int, **figures: float) -> None:
-            beat()
-            bar.advance(count, **figures)
+            def advance(count: int, **figures: float) -> None:
+                beat()
+                bar.advance(count, **figures)
+                rounds.at_work()
 
-        known = np.flatnonzero(found.ended)
-        if len(known):
-            bar.advance(len(known) * epochs)
-        for trained, interrupted in members.blocks(mine, known, advance):
-            done = found.best(trained)
-            if keeper is not None and not interrupted:
-                keeper.save(done)
-            found.add(done)
-    with resuming_from(checkpoint):
+            known = np.flatnonzero(found.ended)
+            if len(known):
+                bar.advance(len(known) * epochs)
+            for trained, interrupted in members.blocks(mine, known, advance):
+                done = found.best(trained)
+                if keeper is not None and not interrupted:
+                    keeper.save(done)
+                found.add(done)
+        rounds.wait()
         found.share(communicator, mine)
     return SweepResult(
         table=found.table(),
@@ -276,9 +294,16 @@ class _Collected:
     """The figures of all candidates, and the parameters of those that are kept."""
 
     def __init__(
-        self, candidates: Candidates, names: Sequence[str], score: str, higher: bool, keep: int | None
+        self,
+        candidates: Candidates,
+        names: Sequence[str],
+        score: str,
+        higher: bool,
+        keep: int | None,
+        dtype: str,
     ) -> None:
         self._candidates, self._score, self._higher, self._keep = candidates, score, higher, keep
+        self._dtype = dtype
         self.figures = {name: np.full(candidates.count, np.nan) for name in names}
         self.epochs = np.zeros(candidates.count, dtype=np.int64)
         self.ended = np.zeros(candidates.count, dtype=bool)
@@ -324,7 +349,9 @@ class _Collected:
 
     def _share_params(self, group: Communicator, largest: int) -> None:
         most = largest if self._keep is None else min(largest, self._keep)
-        template = self._candidates.mlp.init([0], "numpy", "float64") if self.params is None else self.params
+        template = self.params
+        if template is None:  # none of them was this process's; what the others gather is of one dtype
+            template = self._candidates.mlp.init([0], "numpy", self._dtype)
         leaves, rebuild = tree.flatten(template)
         numbers = np.full(most, -1.0)
         numbers[: len(self.kept)] = self.kept

@@ -78,7 +78,8 @@ class SweepResult:
         """Number, settings and score of the best candidate; `InputError` if there is none, because all have diverged."""
         scores = self.table.column(self.score)
         first = int(order_of(scores, self.higher_is_better)[0])
-        if np.isnan(scores[first]):
+        worst = -np.inf if self.higher_is_better else np.inf
+        if np.isnan(scores[first]) or scores[first] == worst:
             raise InputError(f"score: no candidate has a finite {self.score}; lower the learning rates")
         return Best(first, self.settings(first), float(scores[first]))
 
