@@ -337,6 +337,20 @@ def test_a_device_is_that_of_the_backend_that_the_page_began_with():
     assert controls.settings().place == Place("numpy", "float32")
 
 
+def test_whatever_is_wrong_with_a_file_is_said_on_the_page():
+    pytest.importorskip("bokeh")
+    from bokeh.document import Document
+
+    from multimlp.playground._page import Page
+
+    page = Page(Document(), Settings(data="xor"), set())
+    page._controls._upload = lambda: Upload("a" * 300 + ".csv", b"x,y,target\n1,2,3\n", "")
+    page._controls._fields["data"].value = OWN_FILE
+    assert "failed" in page._status.text
+    assert "File name too long" in page._status.text
+    page.close()
+
+
 def test_by_which_names_a_page_may_be_called(monkeypatch):
     """As browsers write them: in small letters, IPv6 in brackets. A phone calls a machine by its address."""
     from multimlp.playground._server import _names
