@@ -321,7 +321,6 @@ def test_a_port_that_is_taken_and_one_that_cannot_be(capsys):
     assert "port" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_a_device_is_that_of_the_backend_that_the_page_began_with():
     pytest.importorskip("bokeh")
     from multimlp.playground._controls import Controls
@@ -371,6 +370,7 @@ def test_by_which_names_a_page_may_be_called(monkeypatch):
     assert _names("MyMac.local") == ["mymac.local"]
 
 
+@pytest.mark.slow
 def test_the_logic_needs_no_page():
     """Sessions work where Bokeh is not installed."""
     script = (
