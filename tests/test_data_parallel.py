@@ -257,9 +257,11 @@ def test_what_cannot_be_shared_is_refused(devices, expected):
 
 def test_the_order_of_precedence(monkeypatch):
     monkeypatch.setenv("MULTIMLP_DEVICES", "3")
-    with pytest.raises(InputError, match="expected 3"):
+    with pytest.raises(InputError, match="^environment variable MULTIMLP_DEVICES: devices: expected 3"):
         cases.small_fit(devices=None)
-    with mm.use_backend("numpy", devices=2), pytest.raises(InputError, match="expected 2"):
+    with pytest.raises(InputError, match="^devices: expected 4"):
+        cases.small_fit(devices=4)
+    with mm.use_backend("numpy", devices=2), pytest.raises(InputError, match="^devices: expected 2"):
         cases.small_fit(devices=None)
     with mm.use_backend("numpy", devices=2):
         assert cases.small_fit(devices="all").group is None

@@ -321,7 +321,6 @@ def test_a_port_that_is_taken_and_one_that_cannot_be(capsys):
     assert "port" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_a_device_is_that_of_the_backend_that_the_page_began_with():
     pytest.importorskip("bokeh")
     from multimlp.playground._controls import Controls
@@ -335,6 +334,20 @@ def test_a_device_is_that_of_the_backend_that_the_page_began_with():
     assert controls.settings().other == Place("numpy", "float32")
     controls._fields["backend"].value = "numpy"
     assert controls.settings().place == Place("numpy", "float32")
+
+
+def test_whatever_is_wrong_with_a_file_is_said_on_the_page():
+    pytest.importorskip("bokeh")
+    from bokeh.document import Document
+
+    from multimlp.playground._page import Page
+
+    page = Page(Document(), Settings(data="xor"), set())
+    page._controls._upload = lambda: Upload("a" * 300 + ".csv", b"x,y,target\n1,2,3\n", "")
+    page._controls._fields["data"].value = OWN_FILE
+    assert "failed" in page._status.text
+    assert "File name too long" in page._status.text
+    page.close()
 
 
 def test_by_which_names_a_page_may_be_called(monkeypatch):
@@ -357,6 +370,7 @@ def test_by_which_names_a_page_may_be_called(monkeypatch):
     assert _names("MyMac.local") == ["mymac.local"]
 
 
+@pytest.mark.slow
 def test_the_logic_needs_no_page():
     """Sessions work where Bokeh is not installed."""
     script = (

@@ -60,7 +60,7 @@ def run(
     InputError
         If the function or an argument cannot be sent.
     DistributedError
-        If a process dies, or time is up.
+        If a process dies or leaves (by ``sys.exit``, too), or time is up.
     Exception
         What the function raised in one of the processes, with the traceback from there as a note; the others are ended.
 

@@ -78,6 +78,8 @@ class Page:
             self._session = Session(settings, int(self._controls.pace.value))
         except MultimlpError as error:
             self._say("failed", html.escape(str(error)))
+        except Exception as error:  # of a file that nobody can open; the page must hear of it
+            self._say("failed", html.escape(f"{type(error).__name__}: {error}"))
         else:
             self._sessions.difference_update([one for one in self._sessions if one.is_over])
             self._sessions.add(self._session)

@@ -8,7 +8,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from multimlp.backend import Target, select_devices
+from multimlp.backend import Target, select_devices, selections
 from multimlp.distributed import Alone, Communicator, Group, Placement, Workers, connect, inside, local_rank
 from multimlp.errors import DeviceError, InputError
 from multimlp.errors.checks import check_whole
@@ -85,7 +85,8 @@ def group_for(
     communicator: Communicator = Alone()
     workers: Workers | None = None
     if wanted is not None and wanted != 1:
-        communicator, workers, target = _joined(wanted, target, device)
+        with _blamed(devices, target):
+            communicator, workers, target = _joined(wanted, target, device)
     elif shards is not None and inside() is None:
         workers = target.backend.workers(communicator, 1 if target.device is None else (target.device,))
     target = _on_own_device(target, wanted, communicator)
@@ -115,7 +116,8 @@ def share_members(
     wanted = _wanted(devices, target, device)
     if wanted is None or wanted == 1:
         return Alone(), lambda members: None, target
-    communicator, _, target = _joined(wanted, target, device)
+    with _blamed(devices, target):
+        communicator, _, target = _joined(wanted, target, device)
     target = _on_own_device(target, wanted, communicator)
     if communicator.size > 1:
         return communicator, lambda members: None, target
@@ -137,6 +139,19 @@ def _on_own_device(target: Target, wanted: Any, communicator: Communicator) -> T
     with _named_devices():
         named = target.backend.resolve_device(wanted[communicator.rank])
     return dataclasses.replace(target, device=named)
+
+
+@contextlib.contextmanager
+def _blamed(devices: Any, target: Target) -> Iterator[None]:
+    """Errors say where it was the environment that asked for devices, which nobody sees in the call."""
+    here, _ = selections()
+    in_block = here is not None and here.backend == target.backend.name and here.devices is not None
+    try:
+        yield
+    except InputError as error:
+        if devices is not None or in_block:
+            raise
+        raise type(error)(f"environment variable MULTIMLP_DEVICES: {error}") from None
 
 
 @contextlib.contextmanager
