@@ -223,3 +223,24 @@ def test_nan_is_searched_for_behind_all_numbers(library):
     for side, wanted in (("left", [3, 1, 3, 0]), ("right", [3, 3, 3, 0])):
         found = backend.xp.searchsorted(ordered, asked, side=side)
         np.testing.assert_array_equal(backend.to_numpy(found), wanted)
+
+
+@every_library
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", ["sum", "cumulative_sum", "var", "std", "norm"])
+def test_sums_on_the_way_are_of_single_precision(library, dtype, name):
+    backend = load_backend(library)
+    if dtype not in backend.capabilities.dtypes:
+        pytest.skip(f"no {dtype}")
+    if library == "numpy" or (library == "jax" and name == "norm"):
+        pytest.skip("the library's own function, in 16 bits")
+    values = {"norm": [[200.0], [600.0]] * 2, "var": [[200.0], [600.0]] * 2500}
+    values = values.get(name.replace("std", "var"), np.ones((5000, 2)))
+    function = {"norm": lambda x: xp.linalg.vector_norm(x, axis=0)}.get(name) or (
+        lambda x: getattr(xp, name)(x, axis=0)
+    )
+    x, wide = (backend.asarray(np.asarray(values), dtype=kind) for kind in (dtype, "float32"))
+    wanted = backend.to_numpy(function(wide))
+    found = backend.to_numpy(function(x))
+    assert backend.dtype_name(function(x).dtype) == dtype
+    np.testing.assert_allclose(found.astype(np.float32), wanted, rtol=1e-2 if dtype == "bfloat16" else 1e-3)

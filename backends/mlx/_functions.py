@@ -174,11 +174,14 @@ def count_nonzero(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> A
 
 def mean(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
     """NaN of no elements, for which MLX waits for ever; of 16 bits in single precision, since the sum may be infinite."""
-    if x.size and x.dtype in (mx.float16, mx.bfloat16):
+    if x.size and x.dtype in _HALF:
         return mx.mean(x.astype(mx.float32), axis=axis, keepdims=keepdims).astype(x.dtype)
     if x.size:
         return mx.mean(x, axis=axis, keepdims=keepdims)
     return mx.sum(x, axis=axis, keepdims=keepdims) / mx.array(0.0, dtype=x.dtype)
+
+
+_HALF = (mx.float16, mx.bfloat16)
 
 
 def sign(x: Array, /) -> Array:
@@ -193,6 +196,9 @@ def sign(x: Array, /) -> Array:
 def var(x: Array, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Array:
     if not x.size:
         return mean(x, axis=axis, keepdims=keepdims)
+    if x.dtype in _HALF:
+        wide = x.astype(mx.float32)
+        return var(wide, axis=axis, correction=correction, keepdims=keepdims).astype(x.dtype)
     found = mx.var(x, axis=axis, keepdims=keepdims)
     return found * _corrected(x, found, correction) if correction else found
 
@@ -200,6 +206,9 @@ def var(x: Array, /, *, axis: Any = None, correction: float = 0.0, keepdims: boo
 def std(x: Array, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Array:
     if not x.size:
         return mean(x, axis=axis, keepdims=keepdims)
+    if x.dtype in _HALF:
+        wide = x.astype(mx.float32)
+        return std(wide, axis=axis, correction=correction, keepdims=keepdims).astype(x.dtype)
     found = mx.std(x, axis=axis, keepdims=keepdims)
     return found * _corrected(x, found, correction) ** 0.5 if correction else found
 
@@ -222,7 +231,12 @@ def _running(name: str, function: Callable[..., Array], first: Callable[..., Arr
         x: Array, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
     ) -> Array:
         axis = needed(name, x, axis)
-        found = function(_widened(x, dtype), axis=axis)
+        x = _widened(x, dtype)
+        found = (
+            function(x.astype(mx.float32), axis=axis).astype(x.dtype)
+            if x.dtype in _HALF
+            else function(x, axis=axis)
+        )
         if not include_initial:
             return found
         shape = [1 if i == axis else n for i, n in enumerate(x.shape)]

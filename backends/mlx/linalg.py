@@ -105,6 +105,10 @@ def matrix_norm(x: Array, /, *, keepdims: bool = False, ord: Any = "fro") -> Arr
 
 
 def vector_norm(x: Array, /, *, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Array:
+    """Of 16 bits in single precision, since the sum of squares may be infinite."""
+    if x.dtype in (mx.float16, mx.bfloat16):
+        wide = x.astype(mx.float32)
+        return vector_norm(wide, axis=axis, keepdims=keepdims, ord=ord).astype(x.dtype)
     magnitude = mx.abs(x)
     if ord in (float("inf"), -float("inf")):
         return (mx.max if ord > 0 else mx.min)(magnitude, axis=axis, keepdims=keepdims)

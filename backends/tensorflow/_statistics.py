@@ -55,9 +55,12 @@ def _accumulator(x: Tensor, dtype: DType | None) -> Tensor:
 
 
 def sum(x: Tensor, /, *, axis: Axes = None, dtype: DType | None = None, keepdims: bool = False) -> Tensor:
-    """Sum over the axes; integers are summed in 64 bits."""
+    """Sum over the axes; integers are summed in 64 bits, float16 in single precision, since a sum of ones would end at 2048."""
     axes = _door("sum", x, NUMERIC, axis)
-    return tf.reduce_sum(_accumulator(x, dtype), axes, keepdims)
+    x = _accumulator(x, dtype)
+    if x.dtype == tf.float16:
+        return tf.cast(tf.reduce_sum(tf.cast(x, tf.float32), axes, keepdims), tf.float16)
+    return tf.reduce_sum(x, axes, keepdims)
 
 
 def prod(x: Tensor, /, *, axis: Axes = None, dtype: DType | None = None, keepdims: bool = False) -> Tensor:
@@ -159,12 +162,14 @@ def _with_initial(x: Tensor, axis: int, value: int, include: bool) -> Tensor:
 def cumulative_sum(
     x: Tensor, /, *, axis: int | None = None, dtype: DType | None = None, include_initial: bool = False
 ) -> Tensor:
-    """Sums of the elements up to each, along one axis; integers are summed in 64 bits."""
+    """Sums of the elements up to each, along one axis; integers are summed in 64 bits, 16 bits in single precision."""
     _door("cumulative_sum", x, NUMERIC, axis)
     axis = _cumulative_axis("cumulative_sum", x, axis)
     x = _accumulator(x, dtype)
     if x.dtype in COMPLEX_FLOATING:  # XLA has no kernel for them
         out = tf.complex(tf.cumsum(tf.math.real(x), axis), tf.cumsum(tf.math.imag(x), axis))
+    elif x.dtype in _HALF:
+        out = tf.cast(tf.cumsum(tf.cast(x, tf.float32), axis), x.dtype)
     else:
         out = _in_signed_64_bits(tf.cumsum, x, axis)
     return _with_initial(out, axis, 0, include_initial)

@@ -273,8 +273,11 @@ def trace(x: Tensor, /, *, offset: int = 0, dtype: DType | None = None) -> Tenso
 
 
 def vector_norm(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False, ord: float = 2) -> Tensor:
-    """Norms of vectors along the axes, of any order; 0 counts what is not 0, inf takes the largest."""
+    """Norms of vectors along the axes, of any order; 0 counts what is not 0, inf takes the largest. Of 16 bits in single precision."""
     require("vector_norm", result_type(x), FLOATING)
+    if x.dtype in (tf.float16, tf.bfloat16):
+        wide = tf.cast(x, tf.float32)
+        return tf.cast(vector_norm(wide, axis=axis, keepdims=keepdims, ord=ord), x.dtype)
     size = tf.abs(x)
     if ord in (math.inf, -math.inf):
         return (tf.reduce_max if ord > 0 else tf.reduce_min)(size, axis, keepdims)

@@ -202,3 +202,19 @@ def test_forward_mode_in_the_matrix_of_a_system_is_refused():
     a = MLX.xp.eye(2, dtype=MLX.xp.float64)
     with pytest.raises(CapabilityError), mm.use_backend("mlx"):
         mm.transforms.jvp(solved, (a,), (a,))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_sums_on_the_way_of_16_bits_are_of_single_precision(dtype):
+    xp = MLX.xp
+    functions = {
+        "cumulative_sum": (xp.cumulative_sum, np.ones(5000)),
+        "var": (xp.var, np.resize([200.0, 600.0], 5000)),
+        "std": (xp.std, np.resize([200.0, 600.0], 5000)),
+        "norm": (xp.linalg.vector_norm, np.resize([200.0, 600.0], 4)),
+    }
+    for name, (function, values) in functions.items():
+        found = function(MLX.asarray(values, dtype=dtype))
+        assert MLX.dtype_name(found.dtype) == dtype, name
+        wanted = MLX.to_numpy(function(MLX.asarray(values, dtype="float64")))
+        np.testing.assert_allclose(MLX.to_numpy(found).astype(float), wanted, rtol=5e-3, err_msg=name)
