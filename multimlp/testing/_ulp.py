@@ -12,7 +12,7 @@ import numpy as np
 from multimlp import transforms, xp
 from multimlp.backend import Array, Backend, host_values, load_backend
 from multimlp.errors import InputError, missing_dependency
-from multimlp.errors.checks import check_choice, check_function, check_items
+from multimlp.errors.checks import check_choice, check_function, check_items, flag
 from multimlp.parity.formats import FORMATS, Format
 from multimlp.parity.points import points as usual_points
 from multimlp.parity.standard import FUNCTIONS, Definition, Formula
@@ -131,6 +131,7 @@ def ulp_table(
         if backends is None
         else check_items("backends", backends, "of names of backends")
     )
+    derivative = flag("derivative", derivative)
     rows = []
     for dtype in check_items("dtypes", dtypes, "of names of dtypes"):
         check_choice("dtypes", dtype, tuple(FORMATS))
