@@ -349,7 +349,14 @@ def of_files(folder: Path) -> dict[str, Call]:
         "data.read_table": (mm.data.read_table, {"path": table, "target": "y", "task": None}),
         "data.read_frame": (
             mm.data.read_frame,
-            {"path": table, "target": "y", "task": None, "drop": (), "categorical": ("a",)},
+            {
+                "path": table,
+                "target": "y",
+                "task": None,
+                "drop": (),
+                "categorical": ("a",),
+                "drop_missing": False,
+            },
         ),
         "data.read_features": (mm.data.read_features, {"path": table, "names": ("a", "b")}),
         "data.is_frame_file": (mm.data.is_frame_file, {"path": table}),

@@ -500,6 +500,11 @@ def test_bad_calls(call, words):
         call()
 
 
+def test_a_total_of_what_has_none_is_refused():
+    with pytest.raises(InputError, match="weights: expected an array of shape"):
+        losses.total_weight(np.asarray(["a", "b"]))
+
+
 @pytest.mark.parametrize("label", [3, -4, -100, 1000])
 def test_torch_refuses_labels_that_there_are_not(label):
     """-100 too, which torch by itself leaves out without a word."""

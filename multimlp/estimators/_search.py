@@ -21,7 +21,7 @@ from multimlp.errors import DataError, InputError
 from multimlp.errors.checks import check_whole, refuse
 from multimlp.estimators._base import store
 from multimlp.estimators._classifier import MLPClassifier
-from multimlp.estimators._inputs import check_weights
+from multimlp.estimators._inputs import check_weights, explained
 from multimlp.estimators._members import Fitting, why_alone
 from multimlp.estimators._regressor import MLPRegressor
 from multimlp.estimators._search_checkpoint import SearchCheckpoint, settings_of
@@ -149,8 +149,9 @@ class MLPSearchCV(MetaEstimatorMixin, BaseEstimator):
         except (TypeError, ValueError) as error:
             raise DataError(f"X, y: {error}") from None
         candidates = self._candidates()
-        splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        splits = list(splitter.split(X, y, groups))
+        with explained("cv"):
+            splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+            splits = list(splitter.split(X, y, groups))
         weights = check_weights(sample_weight, len(y))
         scorer = check_scoring(
             self.estimator, scoring=self.scoring, raise_exc=isinstance(self.error_score, str)

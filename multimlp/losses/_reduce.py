@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from multimlp.backend import Array, Namespace, array_namespace, is_array, owner
-from multimlp.errors import DTypeError, ShapeError
+from multimlp.errors import DTypeError, MultimlpError, ShapeError
 from multimlp.errors.checks import check_choice, refuse
 
 
@@ -93,9 +93,16 @@ def total_weight(weights: Array) -> Array:
     >>> losses.total_weight(np.asarray([[1.0, 2.0], [0.0, 0.0]])).tolist()
     [3.0, 1.0]
     """
-    xp = array_namespace(weights)
-    total = xp.sum(weights, axis=-1)
-    return total + xp.astype(total == 0, total.dtype)
+    try:
+        xp = array_namespace(weights)
+        total = xp.sum(weights, axis=-1)
+        return total + xp.astype(total == 0, total.dtype)
+    except MultimlpError:
+        raise
+    except Exception:  # libraries have types of their own
+        raise refuse(
+            "weights", "an array of shape (..., n), of a real floating-point dtype", weights
+        ) from None
 
 
 def _require(per_example: Any, sample_weight: Any) -> None:

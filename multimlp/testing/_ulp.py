@@ -13,7 +13,7 @@ import numpy as np
 from multimlp import transforms, xp
 from multimlp.backend import Array, Backend, host_values, load_backend
 from multimlp.errors import InputError, missing_dependency
-from multimlp.errors.checks import check_choice, check_function, check_items
+from multimlp.errors.checks import check_choice, check_function, check_items, flag
 from multimlp.parity.formats import FORMATS, Format
 from multimlp.parity.points import points as usual_points
 from multimlp.parity.standard import FUNCTIONS, Definition, Formula
@@ -127,7 +127,16 @@ def ulp_table(
     mp = _mpmath()
     known = _definition(fn, reference, points)
     function = getattr(xp, fn) if isinstance(fn, str) else check_function("fn", fn)
+<<<<<<< HEAD
     names = comparable_backends() if backends is None else _some("backends", backends)
+=======
+    names = (
+        comparable_backends()
+        if backends is None
+        else check_items("backends", backends, "of names of backends")
+    )
+    derivative = flag("derivative", derivative)
+>>>>>>> tables
     rows = []
     for dtype in _some("dtypes", dtypes):
         check_choice("dtypes", dtype, tuple(FORMATS))
