@@ -20,7 +20,7 @@ test-all: $(VENV)/.test ## the long and slow tests too
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not fuzz"
 
 MARKS ?= not fuzz
-DISTRIBUTED_TESTS := $(wildcard tests/test_distributed*.py tests/test_data_parallel*.py tests/test_*_processes.py)
+DISTRIBUTED_TESTS := $(wildcard tests/test_distributed*.py tests/test_data_parallel*.py tests/test_*_processes.py tests/test_sweep_going_on.py)
 
 test-distributed: $(VENV)/.test ## everything about more than one process, the slow tests too, 15 minutes
 	$(BIN)/python -m pytest -m "$(MARKS)" $(DISTRIBUTED_TESTS)

@@ -127,16 +127,8 @@ def ulp_table(
     mp = _mpmath()
     known = _definition(fn, reference, points)
     function = getattr(xp, fn) if isinstance(fn, str) else check_function("fn", fn)
-<<<<<<< HEAD
     names = comparable_backends() if backends is None else _some("backends", backends)
-=======
-    names = (
-        comparable_backends()
-        if backends is None
-        else check_items("backends", backends, "of names of backends")
-    )
     derivative = flag("derivative", derivative)
->>>>>>> tables
     rows = []
     for dtype in _some("dtypes", dtypes):
         check_choice("dtypes", dtype, tuple(FORMATS))
