@@ -16,7 +16,7 @@ from libraries import NAMES
 
 import multimlp as mm
 from multimlp import activations, losses, optimizers, schedules, tree
-from multimlp.backend import Kernels, Target, array_namespace, load_backend
+from multimlp.backend import Kernels, Target, array_namespace, load_backend, op
 from multimlp.errors import CapabilityError, DataError
 from multimlp.training._sources import Batches, place
 from multimlp.training.engines import Problem, full_batch
@@ -199,6 +199,25 @@ def test_an_optimizer_with_an_update_of_its_own_is_not_run_in_place():
     found = fit(half)
     assert (found.engine, found.engine_reason) == ("steps", "sgd is no element-wise update rule")
     assert_same(found, fit(optimizers.sgd(0.1)))
+
+
+@op(arrays=4)
+def delayed_update(p: Any, g: Any, last: Any, before: Any, *, learning_rate: Any) -> Any:
+    """With the gradient of two steps ago."""
+    return p - learning_rate * (g + before), g, last
+
+
+@pytest.mark.parametrize(("backend", "compiler"), ENGINES)
+def test_a_rule_may_hand_on_what_another_of_its_arrays_held(backend, compiler):
+    plain = optimizers.sgd(0.1)
+    optimizer = optimizers.Optimizer("delayed", plain.options, optimizers.Rule(delayed_update))
+    X, y = RNG.normal(size=(8, 2)), RNG.integers(0, 2, 8)
+    mlp, settings = mm.MLP(2, 3, 2), {"optimizer": optimizer, "epochs": 5, "backend": backend, **QUIET}
+    wanted = mm.fit(mlp, X, y, compile="none", **settings)
+    assert_same(mm.fit(mlp, X, y, compile=compiler, **settings), wanted)
+    swept = mm.sweep(mlp, {"seed": [0], "learning_rate": [0.2, 0.1]}, X, y, compile=compiler, **settings)
+    for a, b in zip(tree.leaves(swept.params(1)), leaves_of(wanted), strict=True):
+        np.testing.assert_allclose(host(a), b, rtol=1e-10)
 
 
 def by_hand(step: Any) -> float:
@@ -406,6 +425,47 @@ def test_where_numba_cannot_compile_training_goes_on_without(error, monkeypatch,
     assert f"Numba cannot compile its kernels here ({type(error).__name__}: {error})" in result.engine_reason
     with pytest.raises(CapabilityError, match="cannot compile its kernels here"):
         mm.fit(mm.MLP(2, 3, 2), X, y, epochs=1, backend="numpy", compile="numba", **QUIET)
+
+
+@op(arrays=14)
+def remembering(
+    p: Any,
+    g: Any,
+    a: Any,
+    b: Any,
+    c: Any,
+    d: Any,
+    e: Any,
+    f: Any,
+    h: Any,
+    i: Any,
+    j: Any,
+    k: Any,
+    m: Any,
+    n: Any,
+    *,
+    learning_rate: Any,
+) -> Any:
+    """Gradient descent that keeps the last twelve gradients."""
+    return (p - learning_rate * (g + n), g, a, b, c, d, e, f, h, i, j, k, m)
+
+
+@NUMBA
+def test_an_optimizer_of_more_arrays_than_a_row_holds_is_run_in_place(monkeypatch):
+    plain = optimizers.sgd(0.1)
+    optimizer = optimizers.Optimizer("remembering", plain.options, optimizers.Rule(remembering))
+    X, y = RNG.normal(size=(8, 2)), RNG.integers(0, 2, 8)
+
+    def fit(compiler: str | None) -> Any:
+        return mm.fit(
+            mm.MLP(2, 3, 2), X, y, optimizer=optimizer, epochs=15, backend="numpy", compile=compiler, **QUIET
+        )
+
+    monkeypatch.setenv("MULTIMLP_NUMBA", "always")
+    found = fit(None)
+    assert found.engine == "inplace"
+    assert "works on 18 arrays and numbers, more than 15" in found.engine_reason
+    assert_same(found, fit("none"))
 
 
 @NUMBA

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from multimlp.backend import Call, Late, Record
+from multimlp.backend import Call, Late, Record, UntranslatableError
 from multimlp.backends._numba import compiling, kernels, store
 from multimlp.backends._threads import can_limit_blas, threads_available
 
@@ -37,6 +37,10 @@ class _Rows:
         self._late: list[tuple[int, int, Late]] = []
         self._kept = [records, list(by_member)]
         for i, (kernel, arguments) in enumerate(records):
+            if len(arguments) >= WIDTH:
+                raise UntranslatableError(
+                    f"one of its formulas works on {len(arguments)} arrays and numbers, more than {WIDTH - 1}"
+                )
             self.rows[i, 0] = kernel
             for j, argument in enumerate(arguments, 1):
                 if isinstance(argument, Late):

@@ -120,8 +120,7 @@ class Update:
             for part_of, (values, gradient, *kept) in chunks:
                 mine = {**numbers, **{name: value[part_of] for name, value in own.items()}}
                 results = part.update_array(values, gradient, kept, mine)
-                for target, result in zip((values, *kept), results, strict=True):
-                    target[...] = result
+                self._store((values, *kept), results)
 
         return update
 
@@ -159,7 +158,18 @@ class Update:
         def update(numbers: Scalars, number: Any) -> None:
             for values, gradient, *own in chunks:
                 results = part.update_array(values, gradient, own, numbers)
-                for target, result in zip((values, *own), results, strict=True):
-                    target[...] = result
+                self._store((values, *own), results)
 
         return update
+
+    def _store(self, places: Sequence[Array], results: Sequence[Array]) -> None:
+        """Put results into their places, also where one of them is what another place holds: a gradient of two steps ago, for instance."""
+        moved = [
+            self._kernels.copied(result)
+            if any(result is place for place in places if place is not own)
+            else result
+            for own, result in zip(places, results, strict=True)
+        ]
+        for place, result in zip(places, moved, strict=True):
+            if result is not place:
+                place[...] = result
