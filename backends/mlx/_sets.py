@@ -9,4 +9,6 @@ from multimlp.backends import _host_sets
 
 __all__ = ["unique_all", "unique_counts", "unique_inverse", "unique_values"]
 
-unique_all, unique_counts, unique_inverse, unique_values = _host_sets.on_the_host(np.array, mx.array, mx.take)
+unique_all, unique_counts, unique_inverse, unique_values = _host_sets.on_the_host(
+    np.array, lambda host, x: mx.array(host), mx.take
+)

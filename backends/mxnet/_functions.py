@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import mxnet as mx
 import numpy as np
 
+from multimlp.backends import _host_sets
 from multimlp.backends._axes import needed
 from multimlp.backends.mxnet._dtypes import (
     DEFAULT_FLOAT,
@@ -346,45 +347,11 @@ def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
     return _np.take(x, indices, axis=needed("take", x, axis), mode="wrap")
 
 
-class UniqueAllResult(NamedTuple):
-    values: Array
-    indices: Array
-    inverse_indices: Array
-    counts: Array
-
-
-class UniqueCountsResult(NamedTuple):
-    values: Array
-    counts: Array
-
-
-class UniqueInverseResult(NamedTuple):
-    values: Array
-    inverse_indices: Array
-
-
-def unique_all(x: Array, /) -> UniqueAllResult:
-    host = x.asnumpy()
-    parts = np.unique(host, return_index=True, return_inverse=True, return_counts=True, equal_nan=False)
-    indices, inverse, counts = (asarray(part, device=x.device) for part in parts[1:])
-    values = _np.take(
-        _np.reshape(x, (-1,)), indices
-    )  # in place of those of the host, which have no derivative
-    return UniqueAllResult(values, indices, _np.reshape(inverse, x.shape), counts)
-
-
-def unique_counts(x: Array, /) -> UniqueCountsResult:
-    found = unique_all(x)
-    return UniqueCountsResult(found.values, found.counts)
-
-
-def unique_inverse(x: Array, /) -> UniqueInverseResult:
-    found = unique_all(x)
-    return UniqueInverseResult(found.values, found.inverse_indices)
-
-
-def unique_values(x: Array, /) -> Array:
-    return unique_all(x).values
+unique_all, unique_counts, unique_inverse, unique_values = _host_sets.on_the_host(
+    lambda x: x.asnumpy(),
+    lambda host, x: asarray(host, device=x.device),
+    lambda x, indices: _np.take(_np.reshape(x, (-1,)), indices),
+)
 
 
 def erf(x: Array, /) -> Array:

@@ -72,5 +72,5 @@ def take_along_axis(x: Array, indices: Array, /, *, axis: int = -1) -> Array:
 
 
 unique_all, unique_counts, unique_inverse, unique_values = _host_sets.on_the_host(
-    lambda x: x.numpy(), asarray, lambda x, indices: paddle.reshape(x, [-1])[indices]
+    lambda x: x.numpy(), lambda host, x: asarray(host), lambda x, indices: paddle.reshape(x, [-1])[indices]
 )

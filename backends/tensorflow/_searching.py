@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import tensorflow as tf
 from tensorflow import raw_ops as raw
 
+from multimlp.backends._host_sets import UniqueAll, with_the_others
 from multimlp.backends.tensorflow._dtypes import (
     ANY,
     BOOLEAN,
@@ -35,29 +34,6 @@ __all__ = [
     "argmax", "argmin", "argsort", "isin", "nonzero", "searchsorted", "sort", "unique_all", "unique_counts",
     "unique_inverse", "unique_values",
 ]  # fmt: skip
-
-
-class UniqueAll(NamedTuple):
-    """What ``unique_all`` returns."""
-
-    values: Tensor
-    indices: Tensor
-    inverse_indices: Tensor
-    counts: Tensor
-
-
-class UniqueCounts(NamedTuple):
-    """What ``unique_counts`` returns."""
-
-    values: Tensor
-    counts: Tensor
-
-
-class UniqueInverse(NamedTuple):
-    """What ``unique_inverse`` returns."""
-
-    values: Tensor
-    inverse_indices: Tensor
 
 
 # ---- searching ---------------------------------------------------------------------------------------------
@@ -160,7 +136,7 @@ def _flat_order(flat: Tensor) -> Tensor:
     return argsort(flat)
 
 
-def unique_all(x: Tensor, /) -> UniqueAll:
+def _unique_all(x: Tensor, /) -> UniqueAll:
     """The values in ascending order, where each is first, which one each element is, how often each occurs.
 
     Each NaN is a value of its own. The number of values depends on the data, so XLA cannot compile this.
@@ -182,21 +158,7 @@ def unique_all(x: Tensor, /) -> UniqueAll:
     )
 
 
-def unique_counts(x: Tensor, /) -> UniqueCounts:
-    """The values in ascending order, and how often each occurs; see ``unique_all``."""
-    result = unique_all(x)
-    return UniqueCounts(result.values, result.counts)
-
-
-def unique_inverse(x: Tensor, /) -> UniqueInverse:
-    """The values in ascending order, and which of them each element is; see ``unique_all``."""
-    result = unique_all(x)
-    return UniqueInverse(result.values, result.inverse_indices)
-
-
-def unique_values(x: Tensor, /) -> Tensor:
-    """The values in ascending order; see ``unique_all``."""
-    return unique_all(x).values
+unique_all, unique_counts, unique_inverse, unique_values = with_the_others(_unique_all)
 
 
 def isin(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 
 from multimlp.backend import Array
-from multimlp.backends._host_sets import UniqueAll, UniqueCounts, UniqueInverse
+from multimlp.backends._host_sets import UniqueAll, with_the_others
 
 __all__ = ["unique_all", "unique_counts", "unique_inverse", "unique_values"]
 
 
-def unique_all(x: Array, /) -> UniqueAll:
+def _unique_all(x: Array, /) -> UniqueAll:
     """The distinct elements, where each is first, which of them each element is, and how often it is there."""
     values, inverse, counts = torch.unique(x.detach(), return_inverse=True, return_counts=True)
     places = torch.arange(x.numel(), device=x.device)
@@ -19,18 +19,4 @@ def unique_all(x: Array, /) -> UniqueAll:
     return UniqueAll(x.reshape(-1)[first], first, inverse.reshape(x.shape), counts)
 
 
-def unique_counts(x: Array, /) -> UniqueCounts:
-    """The distinct elements, and how often each is there; see `unique_all`."""
-    found = unique_all(x)
-    return UniqueCounts(found.values, found.counts)
-
-
-def unique_inverse(x: Array, /) -> UniqueInverse:
-    """The distinct elements, and which of them each element is; see `unique_all`."""
-    found = unique_all(x)
-    return UniqueInverse(found.values, found.inverse_indices)
-
-
-def unique_values(x: Array, /) -> Array:
-    """The distinct elements; see `unique_all`."""
-    return unique_all(x).values
+unique_all, unique_counts, unique_inverse, unique_values = with_the_others(_unique_all)
