@@ -141,8 +141,7 @@ def test_the_tolerance_of_a_pseudo_inverse_may_be_traced() -> None:
 # ---- errors --------------------------------------------------------------------------------------
 
 MISUSE = [
-    (MissingRuleError, r"unique_values.*tape\.primitive", lambda x: space(x).unique_values(x)),
-    (MissingRuleError, r"fft\.fft", lambda x: space(x).fft.fft(x)),
+    (MissingRuleError, r"fft\.fft.*tape\.primitive", lambda x: space(x).fft.fft(x)),
     (MissingRuleError, r"linspace", lambda x: space(x).linspace(0.0, x[0], 3)),
     (MissingRuleError, r"full_matrices", lambda x: space(x).linalg.svd(space(x).reshape(x, (2, 1)))),
     (MissingRuleError, r"'complete'", lambda x: space(x).linalg.qr(x[:, None], mode="complete")),
@@ -219,9 +218,10 @@ def test_no_function_of_the_namespace_loses_the_gradient_in_silence() -> None:
         except (MissingRuleError, TypeError, ValueError, AttributeError):
             continue
         parts = result if isinstance(result, tuple) else (result,)
-        is_real = any(hasattr(p, "dtype") and np.isdtype(p.dtype, "real floating") for p in parts)
-        recorded = all(isinstance(p, tape.Traced) for p in parts)
-        assert recorded or not is_real or name in rules_constant.RULES, name
+        real = [p for p in parts if hasattr(p, "dtype") and np.isdtype(p.dtype, "real floating")]
+        is_lost = not all(isinstance(p, tape.Traced) for p in real)
+        is_constant = name in rules_constant.RULES and len(parts) == 1
+        assert not is_lost or is_constant, name
 
 
 # ---- further primitives --------------------------------------------------------------------------

@@ -15,8 +15,8 @@ def _names(text: str) -> tuple[str, ...]:
 NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "networks, losses, optimisers and training": _names(
-            """abs add all arange argmax asarray astype broadcast_to concat exp expand_dims expm1 eye finfo float32 floor full_like int32
-            isdtype isfinite isinf isnan log log1p logical_and logical_not logical_or matmul matrix_transpose max
+            """abs add all any arange argmax asarray astype broadcast_to concat exp expand_dims expm1 eye finfo float32 floor full_like
+            int32 isdtype isfinite isinf isnan log log1p logical_and logical_not logical_or matmul matrix_transpose max
             maximum mean minimum moveaxis multiply ones_like permute_dims pi reshape sign sqrt squeeze stack sum take tanh tril triu where
             zeros zeros_like"""
         ),
@@ -24,15 +24,15 @@ NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
             """argsort bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor cumulative_sum
             float64 full int64 searchsorted"""
         ),
-        "metrics": _names("any argmax argsort clip cumulative_sum matrix_transpose ones searchsorted"),
+        "metrics": _names("argmax argsort clip cumulative_sum matrix_transpose ones searchsorted"),
         "the tape": _names(
-            """any clip cos cosh flip hypot min ones pow repeat result_type roll signbit sin sinh subtract
+            """clip cos cosh flip hypot min ones pow repeat result_type roll signbit sin sinh subtract
             unstack"""
         ),
     }
 )
 """By what needs them; the tape's are needed where the library has no derivatives of its own, each by the rules that use it. Products and
-sorting are differentiated by ``cumulative_prod`` and ``take_along_axis`` of 2024.12 besides. Everything else of the standard is handed on
+sorting are differentiated by ``cumulative_prod`` and ``take_along_axis`` of 2024.12 besides, distinct elements by ``unique_all``. Everything else of the standard is handed on
 to users by `multimlp.xp` where the library has it, and refused where not."""
 
 
