@@ -31,9 +31,9 @@ NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
     }
 )
-"""By what needs them; the tape's are needed where the library has no derivatives of its own, each by the rules that use it. Products and
-sorting are differentiated by ``cumulative_prod`` and ``take_along_axis`` of 2024.12 besides, distinct elements by ``unique_all``. Everything else of the standard is handed on
-to users by `multimlp.xp` where the library has it, and refused where not."""
+"""By what needs them; the tape's are needed where the library has no derivatives of its own, each by the rules that use it. Products,
+sorting and distinct elements are differentiated by ``cumulative_prod``, ``take_along_axis`` of 2024.12 and ``unique_all`` besides.
+Everything else of the standard is handed on to users by `multimlp.xp` where the library has it, and refused where not."""
 
 
 def missing(backend: Backend) -> dict[str, list[str]]:
