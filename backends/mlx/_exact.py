@@ -2,11 +2,13 @@
 
 ``exp`` is 15 units off in float32 at 88, and of float64 ``exp``, ``sin`` and ``cos`` are computed in single precision; ``expm1`` and
 ``tan`` are not, and make them. The derivative of ``expm1`` is taken from its value, of which no digit is left below -17, and the second
-one of ``tanh`` is NaN where a square overflows.
+one of ``tanh`` is NaN where a square overflows. The derivative of `multimlp.activations.erfc` is its formula, in place of one through the
+approximations that it is made of.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -44,10 +46,11 @@ def _differentiated(value: Function, slope: Function) -> Function:
 
 
 def _exp(x: Array) -> Array:
-    if x.dtype == mx.complex64:
+    if x.dtype in (mx.complex64, mx.float16, mx.bfloat16):  # of 16 bits MLX computes in single precision
         return mx.exp(x)
-    grown = mx.expm1(mx.abs(x)) + 1
-    return mx.where(x >= 0, grown, 1 / grown)
+    is_direct = x > -1  # farther down 1 would cancel
+    grown = mx.expm1(mx.where(is_direct, x, -x)) + 1
+    return mx.where(is_direct, grown, 1 / grown)
 
 
 def _sin(x: Array) -> Array:
@@ -69,6 +72,23 @@ def _sech_squared(x: Array) -> Array:
     return 4 * decay / ((1 + decay) * (1 + decay))
 
 
+def _erfc(x: Array) -> Array:
+    from multimlp.activations import erfc
+
+    found: Array = erfc.portable(x)
+    return found
+
+
+def _erfc_slope(x: Array) -> Array:
+    is_far = mx.abs(x) > _FAR
+    known = mx.where(is_far, _FAR, x)  # squares of the others may overflow
+    return mx.where(is_far, mx.zeros_like(x), -2 / math.pi**0.5 * exp(-known * known))
+
+
+_FAR = 30.0
+"""exp(-30 * 30) is zero in every IEEE format."""
+
+erfc_kernel: Function = _differentiated(_erfc, _erfc_slope)
 exp: Function = _differentiated(_exp, lambda x: exp(x))
 expm1: Function = _differentiated(mx.expm1, lambda x: exp(x))
 tanh: Function = _differentiated(mx.tanh, _sech_squared)

@@ -16,6 +16,7 @@ from multimlp.backends._dtype_names import leave_names_to_answer
 from multimlp.backends._operators import give_way
 from multimlp.backends.mlx import namespace as xp
 from multimlp.backends.mlx._bits import vectorise_rightly
+from multimlp.backends.mlx._exact import erfc_kernel
 from multimlp.backends.mlx._slopes import with_slopes
 from multimlp.errors import CapabilityError, DTypeError, MultimlpError, value_taken
 
@@ -46,6 +47,7 @@ class MLXBackend(Backend):
         return str(getattr(mx, "__version__", "unknown"))
 
     def __init__(self) -> None:
+        self.kernels = {"erfc": erfc_kernel}
         vectorise_rightly()
         give_way(mx.array)
 
@@ -129,6 +131,10 @@ class MLXBackend(Backend):
     def explain(self, error: Exception) -> MultimlpError | None:
         if _ASKED_FOR in str(error) or "eval an array during" in str(error):
             return value_taken("float, bool, int or a NumPy function", self.name)
+        if isinstance(error, IndexError) and "_Map_base" in str(error):
+            return CapabilityError(
+                f"compiler: MLX's own fails on this function ({error}); leave out compiler='mlx', or write the function in parts"
+            )
         missing = re.search(r"\[Primitive::(\w+)\] Not implemented for (\w+)", str(error))
         if missing:
             return CapabilityError(

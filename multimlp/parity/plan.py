@@ -14,6 +14,11 @@ TRACING = ("eager", "fx")
 """The compilers that run what they have traced as it is."""
 
 
+REFUSED = frozenset({("mlx", "squareplus", "autodiff"), ("mlx", "grad of cond", "value")})
+"""What a compiler cannot compile, and says so: compiler, function and aspect. MLX's fails on the first (an error inside of it), and has no
+conditions."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One aspect of one case."""
@@ -78,9 +83,11 @@ class Plan:
             return self.dtypes
         return ("float64",) if compiler in TRACING else ("float64", "float32")
 
-    def compiles(self, job: Job) -> bool:
+    def compiles(self, job: Job, compiler: str) -> bool:
         """Whether a job is part of compiled programs; closed forms of derivatives are not if quick."""
-        return not (job.aspect.eager_only or (self.quick and job.aspect.name == "derivative"))
+        if job.aspect.eager_only or (compiler, job.case.function, job.aspect.name) in REFUSED:
+            return False
+        return not (self.quick and job.aspect.name == "derivative")
 
     def wants(self, function: str) -> bool:
         """Whether a function is to be compared; options in brackets need not be given."""

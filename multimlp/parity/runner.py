@@ -174,7 +174,7 @@ def _compare(
             report.rows.append(row(job, backend, device, form, "eager", result, references))
             keep(report, job, form, backend, result)
         for compiler in plan.compilers_of(backend, form):
-            chosen = [job for job in jobs if plan.compiles(job)]
+            chosen = [job for job in jobs if plan.compiles(job, compiler)]
             for job, result in compiled(backend, compiler, chosen, inputs):
                 report.rows.append(row(job, backend, device, form, mode_of(compiler), result, references))
                 keep(report, job, form, backend, result)

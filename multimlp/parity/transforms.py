@@ -72,7 +72,9 @@ def _while(x: Array, w: Array) -> Array:
     xp = array_namespace(x, w)
     start = (xp.zeros_like(x[0]), x)
     return transforms.while_loop(
-        lambda c: c[0] < 3.0, lambda c: (c[0] + 1.0, activations.tanh(c[1] + _layer(c[1], w))), start
+        lambda c: c[0] < 3.0,
+        lambda c: (c[0] + xp.ones_like(c[0]), activations.tanh(c[1] + _layer(c[1], w))),
+        start,
     )[1]
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
 import multimlp as mm
-from multimlp import random
+from multimlp import parity, random
 from multimlp.backend import load_backend
 from multimlp.errors import CapabilityError
+from multimlp.parity import plan
 
 pytest.importorskip("mlx")
 
@@ -218,3 +221,48 @@ def test_sums_on_the_way_of_16_bits_are_of_single_precision(dtype):
         assert MLX.dtype_name(found.dtype) == dtype, name
         wanted = MLX.to_numpy(function(MLX.asarray(values, dtype="float64")))
         np.testing.assert_allclose(MLX.to_numpy(found).astype(float), wanted, rtol=5e-3, err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_exponentials_keep_their_digits_in_the_left_tail(dtype):
+    """In float16 the reciprocal of exp(11.2) was that of infinity."""
+    x = MLX.asarray(np.linspace(-16, 4, 400), dtype=dtype)
+    rounded = MLX.to_numpy(x).astype(np.float64)
+    eps = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52}[dtype]
+    tiny = 2.0**-24 if dtype == "float16" else 0.0  # of subnormal numbers
+    found = MLX.to_numpy(MLX.xp.exp(x)).astype(np.float64)
+    assert np.all(np.abs(found - np.exp(rounded)) <= 2 * eps * np.exp(rounded) + tiny)
+
+
+def test_the_derivative_of_gelu_is_as_good_as_elsewhere():
+    special = pytest.importorskip("scipy.special")
+    points = np.linspace(-8, 8, 4001).astype(np.float32)
+    found = MLX.to_numpy(mm.vmap(mm.grad(mm.activations.gelu))(MLX.asarray(points)))
+    x = points.astype(np.float64)
+    density = np.exp(-x * x / 2) / np.sqrt(2 * np.pi)
+    exact, second = special.ndtr(x) + x * density, density * (2 - x * x)
+    unit = np.finfo(np.float32).eps * np.maximum(np.abs(exact), np.abs(x * second))
+    assert np.all(np.abs(found - exact) <= 5 * unit)
+
+
+def test_what_its_compiler_fails_on_is_said():
+    if shutil.which("g++") is None:
+        pytest.skip("MLX compiles by g++")
+    xp = MLX.xp
+
+    def slope(x):
+        return mm.grad(lambda x: xp.sum(mm.activations.squareplus(x)))(x)
+
+    with pytest.raises(CapabilityError, match=r"compiler='mlx'"):
+        mm.jit(slope, compiler="mlx")(xp.ones((3,)))
+
+
+@pytest.mark.parametrize(("compiler", "function", "aspect"), sorted(plan.REFUSED))
+def test_parity_leaves_out_what_is_refused_and_nothing_else(monkeypatch, compiler, function, aspect):
+    if shutil.which("g++") is None:
+        pytest.skip("MLX compiles by g++")
+    wanted = plan.Plan(("mlx",), (function,), ("float32",), compilers=(compiler,))
+    assert all((row.mode, row.aspect) != (compiler, aspect) for row in parity.run(wanted).rows)
+    monkeypatch.setattr(plan, "REFUSED", frozenset())
+    (failed,) = parity.run(wanted).failures
+    assert (failed.mode, failed.function, failed.aspect) == (compiler, function, aspect)
