@@ -616,3 +616,23 @@ def test_laplacians_of_what_is_drawn_are_traces_of_hessians(library):
 
         hessian = backend.to_numpy(mm.hessian(total)(a))
         np.testing.assert_allclose(backend.to_numpy(mm.laplacian(total)(a)), np.trace(hessian), rtol=1e-6)
+
+
+FEW_BITS = {
+    "normal": (), "exponential": (), "laplace": (), "gumbel": (), "gamma": (2.0,), "beta": (2.0, 3.0), "student_t": (3.0,),
+    "truncated_normal": (-1.0, 1.0), "dirichlet": ([1.0, 2.0],),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", FEW_BITS)
+def test_draws_of_few_bits_are_the_others_rounded(backend, name, dtype):
+    """Also where the numbers are NumPy's, which has no bfloat16."""
+    if dtype not in backend.capabilities.dtypes:
+        pytest.skip(f"{backend.name} has no {dtype}")
+    key, draw = random.key(0, backend.name), getattr(random, name)
+    few, many = (draw(key, *FEW_BITS[name], shape=(6,), dtype=kind) for kind in (dtype, "float32"))
+    assert backend.dtype_name(few.dtype) == dtype
+    eps = {"bfloat16": 2.0**-7, "float16": 2.0**-10}[dtype]
+    found, wanted = (backend.to_numpy(x).astype(np.float64) for x in (few, many))
+    np.testing.assert_allclose(found, wanted, rtol=eps, atol=eps / 100)
