@@ -130,11 +130,11 @@ def _hard_sigmoid() -> Rule:
 
 
 def _hard_swish() -> Rule:
-    """Cut off below, so that -inf does not meet zero."""
+    """Cut off below, so that -inf does not meet zero. The slope is a constant at the kinks too, which a clip is not for TensorFlow."""
 
     def back(g: Array, x: Array) -> Array:
-        inside = _zero_where(_outside(x, 3.0), _times(x, 1 / 6))
-        return g * (_hard_sigmoid_of(x) + inside)
+        inside = _zero_where(_outside(x, 3.0), _plus(_times(x, 1 / 3), 0.5))
+        return g * (inside + tf.cast(_raw.GreaterEqual(x=x, y=_number(3.0, x.dtype)), x.dtype))
 
     low = functools.partial(_number, -3.0)
     return Rule(lambda x: _raw.Maximum(x=x, y=low(x.dtype)) * _hard_sigmoid_of(x), back)
