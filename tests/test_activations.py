@@ -9,6 +9,7 @@ import pytest
 from activation_reference import ELEMENTWISE, REFERENCES, Reference, error, expected, points
 from libraries import COMPILED, NAMES, needs_numpy_2, run
 
+import multimlp as mm
 from multimlp import activations
 from multimlp.backend import Array, array_namespace, owner
 from multimlp.parity import textbook
@@ -144,3 +145,13 @@ def test_shape_and_device_are_kept() -> None:
                 x = np.zeros(shape, dtype=np.float32)
                 y = activations.get(name)(x)
                 assert (y.shape, y.dtype) == (shape, np.float32), name
+
+
+@pytest.mark.parametrize("name", ["relu", "relu6", "leaky_relu", "hard_sigmoid", "hard_swish", "hard_tanh"])
+def test_second_derivatives_at_kinks_by_reverse_mode_twice(backend, name):
+    """Of whole arrays, where a library's own rules of many elements are used; those of the tape are the specification's."""
+    function, points = getattr(activations, name), np.asarray([-3.0, -1.0, 0.0, 1.0, 3.0, 6.0])
+    slope = mm.grad(lambda x: mm.xp.sum(function(x)))
+    second = mm.grad(lambda x: mm.xp.sum(slope(x)))
+    found = backend.to_numpy(second(backend.asarray(points, dtype="float64")))
+    np.testing.assert_allclose(found, second(points), atol=1e-12)
