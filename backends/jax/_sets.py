@@ -29,9 +29,11 @@ def _firsts(values: Array, *sources: Array) -> Array:
     order = jnp.argsort(known, stable=True)
     place = jnp.clip(jnp.searchsorted(known[order], values), 0, flat.size - 1)
     found = flat[order[place]]
-    return jnp.where(
-        (found == values) | (jnp.isnan(found) & jnp.isnan(values)), found.astype(values.dtype), values
-    )
+    return _where_alike(found.astype(values.dtype), values)
+
+
+def _where_alike(found: Array, values: Array) -> Array:
+    return jnp.where((found == values) | (jnp.isnan(found) & jnp.isnan(values)), found, values)
 
 
 def _unique(x: Array, *more: Any, **options: Any) -> Any:
@@ -48,23 +50,20 @@ def _slices(values: Array, x: Array, axis: int, options: dict[str, Any]) -> Arra
     """The distinct slices along an axis, as slices of x."""
     kept = {name: options[name] for name in ("size", "equal_nan") if name in options}
     _, first = jnp.unique(x, return_index=True, axis=axis, **kept)
-    found = jnp.take(x, first, axis=axis)
-    return jnp.where((found == values) | (jnp.isnan(found) & jnp.isnan(values)), found, values)
+    return _where_alike(jnp.take(x, first, axis=axis), values)
 
 
 def _with_values(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of the standard that returns values first."""
+    """A function of the standard that returns values, or values and more by name."""
 
     @functools.wraps(function)
     def followed(x: Array, /, **options: Any) -> Any:
         found = function(x, **options)
         if not isinstance(x, jax.core.Tracer):
             return found
-        return (
-            found._replace(values=_firsts(found.values, x))
-            if hasattr(found, "_replace")
-            else _firsts(found, x)
-        )
+        if isinstance(found, jax.Array):
+            return _firsts(found, x)
+        return found._replace(values=_firsts(found.values, x))
 
     return followed
 

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import mlx.core as mx
 
 from multimlp.backend import Array
+from multimlp.backends.mlx._mapped import in_front
 
 __all__ = [
     "bitwise_and",
@@ -30,10 +31,7 @@ def _mapped(own: Operation) -> Operation:
     function: Any = mx.custom_function(own)
 
     def over(inputs: Any, axes: Any) -> Any:
-        rows = [
-            mx.expand_dims(x, 0) if axis is None else mx.moveaxis(x, axis, 0)
-            for x, axis in zip(inputs, axes, strict=True)
-        ]
+        rows = in_front(inputs, axes)
         ndim = max(x.ndim for x in rows)
         return function(
             *(mx.reshape(x, (x.shape[0], *(1,) * (ndim - x.ndim), *x.shape[1:])) for x in rows)

@@ -72,6 +72,7 @@ __all__ = [
 ]
 
 INDEX = mx.int64
+HALF = (mx.float16, mx.bfloat16)
 
 
 def _made(function: Callable[..., Array]) -> Callable[..., Array]:
@@ -174,14 +175,11 @@ def count_nonzero(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> A
 
 def mean(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
     """NaN of no elements, for which MLX waits for ever; of 16 bits in single precision, since the sum may be infinite."""
-    if x.size and x.dtype in _HALF:
+    if x.size and x.dtype in HALF:
         return mx.mean(x.astype(mx.float32), axis=axis, keepdims=keepdims).astype(x.dtype)
     if x.size:
         return mx.mean(x, axis=axis, keepdims=keepdims)
     return mx.sum(x, axis=axis, keepdims=keepdims) / mx.array(0.0, dtype=x.dtype)
-
-
-_HALF = (mx.float16, mx.bfloat16)
 
 
 def sign(x: Array, /) -> Array:
@@ -196,7 +194,7 @@ def sign(x: Array, /) -> Array:
 def var(x: Array, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Array:
     if not x.size:
         return mean(x, axis=axis, keepdims=keepdims)
-    if x.dtype in _HALF:
+    if x.dtype in HALF:
         wide = x.astype(mx.float32)
         return var(wide, axis=axis, correction=correction, keepdims=keepdims).astype(x.dtype)
     found = mx.var(x, axis=axis, keepdims=keepdims)
@@ -206,7 +204,7 @@ def var(x: Array, /, *, axis: Any = None, correction: float = 0.0, keepdims: boo
 def std(x: Array, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Array:
     if not x.size:
         return mean(x, axis=axis, keepdims=keepdims)
-    if x.dtype in _HALF:
+    if x.dtype in HALF:
         wide = x.astype(mx.float32)
         return std(wide, axis=axis, correction=correction, keepdims=keepdims).astype(x.dtype)
     found = mx.std(x, axis=axis, keepdims=keepdims)
@@ -234,7 +232,7 @@ def _running(name: str, function: Callable[..., Array], first: Callable[..., Arr
         x = _widened(x, dtype)
         found = (
             function(x.astype(mx.float32), axis=axis).astype(x.dtype)
-            if x.dtype in _HALF
+            if x.dtype in HALF
             else function(x, axis=axis)
         )
         if not include_initial:

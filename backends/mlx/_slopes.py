@@ -8,6 +8,7 @@ from typing import Any
 import mlx.core as mx
 
 from multimlp.backend import Array, Arrays
+from multimlp.backends.mlx._mapped import in_front
 
 
 def with_slopes(value: Array, slopes: Callable[..., Arrays], parameters: Arrays) -> Array:
@@ -28,13 +29,8 @@ def with_slopes(value: Array, slopes: Callable[..., Arrays], parameters: Arrays)
 
     def over(inputs: Any, axes: Any) -> Any:
         size = next(x.shape[axis] for x, axis in zip(inputs, axes, strict=True) if axis is not None)
-        rows = [
-            mx.broadcast_to(mx.expand_dims(x, 0), (size, *x.shape))
-            if axis is None
-            else mx.moveaxis(x, axis, 0)
-            for x, axis in zip(inputs, axes, strict=True)
-        ]
-        return function(*rows), 0
+        rows = in_front(inputs, axes)
+        return function(*(mx.broadcast_to(row, (size, *row.shape[1:])) for row in rows)), 0
 
     function.vjp(pull)
     function.jvp(push)

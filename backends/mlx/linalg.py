@@ -9,8 +9,10 @@ import numpy as np
 
 from multimlp.backend import Array
 from multimlp.backends._decompositions import QR, SVD, Eigh, Slogdet
+from multimlp.backends.mlx._functions import HALF
 from multimlp.backends.mlx._functions import tensordot as tensordot
 from multimlp.backends.mlx._functions import vecdot as vecdot
+from multimlp.backends.mlx._mapped import in_front
 
 matmul, matrix_transpose = mx.matmul, mx.matrix_transpose
 outer, cross = mx.outer, mx.linalg.cross
@@ -50,9 +52,7 @@ def _pulled(primals: Any, cotangent: Any, output: Any) -> Any:
 
 
 def _mapped(inputs: Any, axes: Any) -> Any:
-    pairs = zip(inputs, axes, strict=True)
-    a, b = (mx.expand_dims(x, 0) if axis is None else mx.moveaxis(x, axis, 0) for x, axis in pairs)
-    return solve(a, b), 0
+    return solve(*in_front(inputs, axes)), 0
 
 
 _solved.vjp(_pulled)
@@ -106,7 +106,7 @@ def matrix_norm(x: Array, /, *, keepdims: bool = False, ord: Any = "fro") -> Arr
 
 def vector_norm(x: Array, /, *, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Array:
     """Of 16 bits in single precision, since the sum of squares may be infinite."""
-    if x.dtype in (mx.float16, mx.bfloat16):
+    if x.dtype in HALF:
         wide = x.astype(mx.float32)
         return vector_norm(wide, axis=axis, keepdims=keepdims, ord=ord).astype(x.dtype)
     magnitude = mx.abs(x)

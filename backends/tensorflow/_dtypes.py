@@ -28,6 +28,7 @@ bool = tf.bool
 int8, int16, int32, int64 = tf.int8, tf.int16, tf.int32, tf.int64
 uint8, uint16, uint32, uint64 = tf.uint8, tf.uint16, tf.uint32, tf.uint64
 float16, bfloat16, float32, float64 = tf.float16, tf.bfloat16, tf.float32, tf.float64
+HALF = frozenset({float16, bfloat16})
 complex64, complex128 = tf.complex64, tf.complex128
 
 DEFAULT_INTEGER, DEFAULT_FLOAT, DEFAULT_COMPLEX = int64, float32, complex64

@@ -11,6 +11,7 @@ from multimlp.backends.tensorflow._dtypes import (
     BOOLEAN,
     COMPLEX_FLOATING,
     FLOATING,
+    HALF,
     INTEGRAL,
     NUMERIC,
     REAL,
@@ -96,18 +97,15 @@ def min(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
 def mean(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Arithmetic mean over the axes; NaN of nothing. Of 16 bits in single precision, since the sum may be infinite."""
     axes = _door("mean", x, FLOATING, axis)
-    if x.dtype in _HALF:
+    if x.dtype in HALF:
         return tf.cast(tf.reduce_mean(tf.cast(x, tf.float32), axes, keepdims), x.dtype)
     return tf.reduce_mean(x, axes, keepdims)
-
-
-_HALF = frozenset((tf.float16, tf.bfloat16))
 
 
 def var(x: Tensor, /, *, axis: Axes = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
     """Variance: the sum of the squared distances from the mean, over the count minus ``correction``."""
     axes = _door("var", x, REAL_FLOATING, axis)
-    if x.dtype in _HALF:
+    if x.dtype in HALF:
         wide = tf.cast(x, tf.float32)
         return tf.cast(var(wide, axis=axis, correction=correction, keepdims=keepdims), x.dtype)
     squares = tf.raw_ops.SquaredDifference(x=x, y=tf.reduce_mean(x, axes, True))
@@ -168,7 +166,7 @@ def cumulative_sum(
     x = _accumulator(x, dtype)
     if x.dtype in COMPLEX_FLOATING:  # XLA has no kernel for them
         out = tf.complex(tf.cumsum(tf.math.real(x), axis), tf.cumsum(tf.math.imag(x), axis))
-    elif x.dtype in _HALF:
+    elif x.dtype in HALF:
         out = tf.cast(tf.cumsum(tf.cast(x, tf.float32), axis), x.dtype)
     else:
         out = _in_signed_64_bits(tf.cumsum, x, axis)

@@ -11,6 +11,7 @@ from multimlp.backends.tensorflow import _determinants
 from multimlp.backends.tensorflow._dtypes import (
     COMPLEX_FLOATING,
     FLOATING,
+    HALF,
     NUMERIC,
     DType,
     Tensor,
@@ -275,7 +276,7 @@ def trace(x: Tensor, /, *, offset: int = 0, dtype: DType | None = None) -> Tenso
 def vector_norm(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False, ord: float = 2) -> Tensor:
     """Norms of vectors along the axes, of any order; 0 counts what is not 0, inf takes the largest. Of 16 bits in single precision."""
     require("vector_norm", result_type(x), FLOATING)
-    if x.dtype in (tf.float16, tf.bfloat16):
+    if x.dtype in HALF:
         wide = tf.cast(x, tf.float32)
         return tf.cast(vector_norm(wide, axis=axis, keepdims=keepdims, ord=ord), x.dtype)
     size = tf.abs(x)

@@ -14,8 +14,11 @@ import torch
 from array_api_compat.torch import *
 
 from multimlp.backend import Array
-from multimlp.backends.torch import _sets
 from multimlp.backends.torch import linalg as _linalg
+from multimlp.backends.torch._sets import unique_all as unique_all
+from multimlp.backends.torch._sets import unique_counts as unique_counts
+from multimlp.backends.torch._sets import unique_inverse as unique_inverse
+from multimlp.backends.torch._sets import unique_values as unique_values
 from multimlp.backends.torch._tracing import is_compiling
 from multimlp.errors import ShapeError
 
@@ -23,7 +26,6 @@ _compat: Any = importlib.import_module("array_api_compat.torch")  # its types sa
 __array_api_version__ = _compat.__array_api_version__
 __array_namespace_info__ = _compat.__array_namespace_info__
 fft, linalg = _compat.fft, _linalg
-unique_all, unique_counts, unique_inverse, unique_values = (getattr(_sets, name) for name in _sets.__all__)
 
 __all__ = sorted({*_compat.__all__, "__array_namespace_info__", "fft", "linalg"})
 

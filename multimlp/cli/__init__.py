@@ -92,9 +92,8 @@ def _reported(error: BaseException) -> int:
         return INTERRUPTED
     if isinstance(error, MemoryError):
         note(f"error: not enough memory: {error}")
-    elif isinstance(
-        error, OSError
-    ):  # of the surroundings: a full disk under standard output, no folder for temporary files
+    elif isinstance(error, OSError):
+        # Of the surroundings: a full disk under standard output, no folder for temporary files.
         where = "standard output" if error.filename is None else repr(error.filename)
         note(f"error: cannot use {where}: {error.strerror or error}")
         _discard_output()

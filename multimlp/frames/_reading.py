@@ -98,11 +98,8 @@ def _as_series(items: Any) -> Any:
         import narwhals as nw
     except ImportError:
         return None
-    return (
-        found
-        if isinstance(found := nw.from_native(items, series_only=True, pass_through=True), nw.Series)
-        else None
-    )
+    found = nw.from_native(items, series_only=True, pass_through=True)
+    return found if isinstance(found, nw.Series) else None
 
 
 def _of_array(name: str, column: np.ndarray) -> Values:

@@ -101,7 +101,8 @@ def _unique_with(source: Source, xp: Any) -> Any:
     find = constant(source, xp)
 
     def unique_with(x: Array, /) -> Any:
-        return find(x)._replace(values=xp.unique_all(x).values) if any_wrapped((x,)) else find(x)
+        found = find(x)
+        return found._replace(values=xp.unique_all(x).values) if any_wrapped((x,)) else found
 
     return unique_with
 

@@ -77,9 +77,8 @@ def _cholesky(frame: Frame, f: Function, x: Any, *, upper: bool = False) -> Any:
         known = frame.total(k, frame.product(product, y, [*y, None], k, start=1, end=1))
         rest = x[k] if known is None else xp.negative(known) if x[k] is None else xp.subtract(x[k], known)
         if rest is not None:
-            rest = 0.5 * (
-                rest + xp.matrix_transpose(rest)
-            )  # a direction that is not symmetric counts as its symmetric part
+            # A direction that is not symmetric counts as its symmetric part.
+            rest = 0.5 * (rest + xp.matrix_transpose(rest))
             left = xp.linalg.solve(first, rest)
             inner = xp.matrix_transpose(xp.linalg.solve(first, xp.matrix_transpose(left)))
             rest = xp.matmul(first, xp.multiply(half, inner))

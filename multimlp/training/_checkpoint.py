@@ -218,9 +218,8 @@ class _Unpacker:
     def __call__(self, packed: Any, template: Tree) -> Tree:
         """``template`` tells which sequences are named tuples or lists."""
         if not isinstance(packed, dict):
-            if is_array(template) and isinstance(
-                packed, (int, float)
-            ):  # of shape (): NumPy's scalars of 64 bits are Python's too
+            # Of shape (): NumPy's scalars of 64 bits are Python's too.
+            if is_array(template) and isinstance(packed, (int, float)):
                 kind = owner(template).dtype_name(template.dtype)
                 return self._target.backend.asarray(
                     np.asarray(packed), dtype=kind, device=self._target.device

@@ -19,6 +19,8 @@ from multimlp.errors.checks import LARGEST, check_function, check_items, check_w
 from multimlp.tree import Tree
 
 ArgNums = int | Sequence[int]
+NUMBERS = (int, float, complex)
+"""Python's own, which are constants beside arrays."""
 
 
 def positions_given(where: str, argnums: Any) -> int | tuple[int, ...]:

@@ -12,6 +12,7 @@ from multimlp.backend import Array, Backend, array_namespace, is_array
 from multimlp.errors import InputError
 from multimlp.errors.checks import as_given, check_function
 from multimlp.transforms._call import (
+    NUMBERS,
     ArgNums,
     Outputs,
     backend_of,
@@ -244,7 +245,7 @@ class _CustomCall:
 
     def arguments(self, arrays: Sequence[Array], of_numbers: bool = False) -> tuple[Tree, ...]:
         """The arguments with derivatives, with other arrays; ``of_numbers``: with zeros for Python's numbers, which are constants."""
-        filled = [type(x)(0) if of_numbers and type(x) in _NUMBERS else x for x in self._leaves]
+        filled = [type(x)(0) if of_numbers and type(x) in NUMBERS else x for x in self._leaves]
         for i, array in zip(self.places, arrays, strict=True):
             filled[i] = array
         return tuple(self._rebuild(filled))
@@ -294,4 +295,3 @@ class _Likes:
 
 
 _NAMES = ("defvjp: a cotangent", "argument")
-_NUMBERS = (int, float, complex)

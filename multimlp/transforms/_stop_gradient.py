@@ -6,6 +6,7 @@ from typing import Any
 
 from multimlp import tree
 from multimlp.backend import owner
+from multimlp.transforms._call import NUMBERS
 from multimlp.tree import Tree
 
 
@@ -33,7 +34,4 @@ def stop_gradient(x: Tree) -> Tree:
 
 
 def _stopped(leaf: Any) -> Any:
-    return leaf if isinstance(leaf, _NUMBERS) else owner(leaf).stop_gradient(leaf)
-
-
-_NUMBERS = (int, float, complex)
+    return leaf if isinstance(leaf, NUMBERS) else owner(leaf).stop_gradient(leaf)

@@ -24,6 +24,7 @@ from multimlp.training.engines.inplace.layout import Layout
 from multimlp.training.engines.inplace.penalty import Penalty
 from multimlp.training.engines.inplace.program import Program
 from multimlp.training.engines.inplace.updates import Update
+from multimlp.training.engines.kept import make_room
 from multimlp.training.engines.own import FACTORS, WORDS, first_state, host_numbers, with_own
 from multimlp.tree import Tree
 
@@ -147,9 +148,7 @@ class InplaceEngine:
         kind = chunk.targets.ndim, self._kernels.backend.dtype_name(chunk.targets.dtype)
         key = (batch, labels, weighted, *kind)
         if key not in self._programs:
-            if len(self._programs) >= _PROGRAMS_KEPT:
-                others = (k for k in self._programs if k[0] != self._problem.batch_size)
-                del self._programs[next(others, next(iter(self._programs)))]
+            make_room(self._programs, _PROGRAMS_KEPT, self._problem.batch_size)
             self._programs[key] = (self._built if self._group is None else self._shared)(
                 batch, labels, weighted
             )

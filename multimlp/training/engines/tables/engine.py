@@ -17,6 +17,7 @@ from multimlp.training.engines.calls import steps_of_a_second
 from multimlp.training.engines.inplace.coverage import why_not
 from multimlp.training.engines.inplace.heads import SoftmaxHead, head_for
 from multimlp.training.engines.inplace.layout import Layout
+from multimlp.training.engines.kept import make_room
 from multimlp.training.engines.own import FACTORS, PENALTY, WORDS, first_state, host_numbers, with_own
 from multimlp.training.engines.slices import Rows, example_slices, weight_shares
 from multimlp.training.engines.tables.crew import Crew
@@ -138,9 +139,7 @@ class TableEngine:
     def _crew(self, *key: Any) -> tuple[Crew, np.ndarray]:
         """Who makes the steps of a batch size, and where the losses are added up."""
         if key not in self._crews:
-            if len(self._crews) >= _CREWS_KEPT:
-                others = (k for k in self._crews if k[0] != self._problem.batch_size)
-                del self._crews[next(others, next(iter(self._crews)))]
+            make_room(self._crews, _CREWS_KEPT, self._problem.batch_size)
             self._crews[key] = self._lay_out(*key)
         return self._crews[key]
 
