@@ -22,6 +22,7 @@ from multimlp.estimators.tabular import _calibration, _realmlp, _tabm
 from multimlp.estimators.tabular._calibration import best_temperature, probabilities
 from multimlp.estimators.tabular._preparation import Preparation
 from multimlp.frames import Schema
+from multimlp.training import Ordering
 
 N = 240
 
@@ -401,6 +402,22 @@ def _compared(chain, params, X, outputs, places, tolerance) -> None:
         np.testing.assert_allclose(
             ours_of(gradients), tensor.grad.numpy(), rtol=10 * tolerance, atol=10 * tolerance
         )
+
+
+@pytest.mark.parametrize(("cls", "taken"), [(RealMLPRegressor, 8), (TabMRegressor, 10)])
+def test_an_epoch_takes_the_rows_that_the_authors_take(cls, taken, monkeypatch):
+    """pytabkit's RealMLP leaves out what fills no batch; TabM's example and pytabkit's split all rows into batches."""
+    orders = []
+    of_rows = Ordering.rows
+
+    def noted(self: Ordering, epoch: int, count: int) -> np.ndarray:
+        orders.append(of_rows(self, epoch, count))
+        return orders[-1]
+
+    monkeypatch.setattr(Ordering, "rows", noted)
+    options = {"n_epochs": 2, "batch_size": 4, "hidden_layer_sizes": [3], "validation_fraction": 0.0}
+    cls(**options, random_state=0).fit({"a": list(range(10))}, np.arange(10.0))
+    assert {len(set(order.tolist())) for order in orders} == {taken}
 
 
 def test_tabm_is_the_authors_network():

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.process import cores_available
 from benchmarks.tabular.datasets import categories
 from multimlp.errors import InputError
 
-THREADS = 2
+THREADS = len(cores_available())
+"""Of each model: as many as this process may use cores, of which `taskset` gives it fewer."""
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,8 @@ class TableEstimator(Saved, BaseEstimator):
     dtype: Any
     _members: list[Member]
     _schema: Schema
+    _drops_last: bool
+    """Whether an epoch leaves out rows that fill no batch, as the authors' training does or not."""
 
     # ---- what subclasses say
 
@@ -260,7 +262,7 @@ class TableEstimator(Saved, BaseEstimator):
         dtype = master_dtype(target.dtype)
         params = tree.map(lambda a: target.backend.asarray(a, dtype=dtype, device=target.device), host)
         plan = Plan(
-            self._loss(), optimizer, self.n_epochs, self.batch_size,
+            self._loss(), optimizer, self.n_epochs, self.batch_size, self._drops_last, self._steps(len(X)),
             math.inf if self.patience is None else self.patience, seed, target,
         )  # fmt: skip
         judge = self._judge(*((y, None) if held is None else held[1:]), standard)
@@ -270,7 +272,8 @@ class TableEstimator(Saved, BaseEstimator):
 
     def _steps(self, rows: int) -> int:
         """How many steps all epochs make."""
-        return self.n_epochs * max(1, rows // min(self.batch_size, rows))
+        batch = min(self.batch_size, rows)
+        return self.n_epochs * (rows // batch if self._drops_last else math.ceil(rows / batch))
 
     def _target(self) -> Target:
         return select(self.backend, self.device, self.dtype)

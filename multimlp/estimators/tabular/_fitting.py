@@ -33,6 +33,10 @@ class Plan:
     optimizer: Any
     epochs: int
     batch_size: int
+    drop_last: bool
+    """Whether an epoch leaves out the last of its rows, which fill no batch."""
+    steps: int
+    """Of all epochs."""
     patience: float
     """Epochs without a better one, after which training ends."""
     seed: int
@@ -77,12 +81,10 @@ def fit(
     batch = min(plan.batch_size, len(rows[1]))
     problem = Problem(
         chain, plan.loss, plan.optimizer, None, target.backend, target.device, target.dtype, None, batch, plan.seed,
-        steps=plan.epochs * max(1, len(rows[1]) // batch),
+        steps=plan.steps,
     )  # fmt: skip
     training = Training(problem, params)
-    source = InMemory(
-        place(master, plan.loss, *rows), Ordering(plan.seed, batch, shuffle=True, drop_last=True)
-    )
+    source = InMemory(place(master, plan.loss, *rows), Ordering(plan.seed, batch, True, plan.drop_last))
     losses: list[float] = []
     errors: list[float] = []
     best: tuple[float, int, Tree] = (math.inf, 0, None)

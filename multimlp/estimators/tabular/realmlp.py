@@ -47,6 +47,7 @@ _PARAMETERS = """
 
 class _RealMLP(TableEstimator):
     _kind = ""
+    _drops_last = True
     version: str
     hidden_layer_sizes: Sequence[int]
     learning_rate: float | None

@@ -46,6 +46,7 @@ _PARAMETERS = """
 
 
 class _TabM(TableEstimator):
+    _drops_last = False
     hidden_layer_sizes: Sequence[int]
     n_members: int
     learning_rate: float
@@ -83,8 +84,8 @@ class TabMClassifier(_TabM, TableClassifier):
     __doc__ = f"""TabM, an ensemble of perceptrons in one network, for tables, as a classifier.
 
     Numbers become normal by their ranks and are encoded by the bins that they lie in, categories become one-hot; k members share their
-    matrices and have vectors and last layers of their own; each is trained by itself, and the mean of their probabilities is predicted.
-    What is missing is filled with the median and shown by an indicator.
+    matrices and have vectors and last layers of their own; each is trained by itself, all on the same batches, and the mean of their
+    probabilities is predicted. What is missing is filled with the median and shown by an indicator.
 {_PARAMETERS}
     metric : {{"class_error", "log_loss"}}
         What the best epoch has least of.
