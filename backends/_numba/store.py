@@ -20,7 +20,7 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from multimlp.backend import UntranslatableError
-from multimlp.errors.shown import cut
+from multimlp.errors.shown import one_line
 
 _MOST_SAID = 200
 _NAME = "kernel"
@@ -57,9 +57,8 @@ def _new(compiled: Callable[[], tuple[str, str]]) -> bytes:
     try:
         return _machine_code(*compiled())
     except Exception as error:  # it may be an import
-        said = " ".join(str(error).split())
         raise UntranslatableError(
-            f"Numba cannot compile its kernels here ({type(error).__name__}: {cut(said, _MOST_SAID)})"
+            f"Numba cannot compile its kernels here ({type(error).__name__}: {one_line(error, _MOST_SAID)})"
         ) from error
 
 

@@ -131,10 +131,9 @@ def _sklearn_mlp(is_classification: bool, seed: int, frame: Any) -> Any:
     from sklearn.neural_network import MLPClassifier, MLPRegressor
     from sklearn.preprocessing import StandardScaler
 
-    settings = {"early_stopping": True, "random_state": seed, "max_iter": 1000}
     if is_classification:
-        return _pipeline(frame, MLPClassifier(**settings))
-    scaled = TransformedTargetRegressor(MLPRegressor(**settings), transformer=StandardScaler())
+        return _pipeline(frame, MLPClassifier(random_state=seed))
+    scaled = TransformedTargetRegressor(MLPRegressor(random_state=seed), transformer=StandardScaler())
     return _pipeline(frame, scaled)
 
 

@@ -32,6 +32,7 @@ from multimlp.backend._registry import (
 )
 from multimlp.errors import DTypeError, InputError, MultimlpError
 from multimlp.errors.checks import as_given, check_whole, refuse
+from multimlp.errors.shown import one_line
 
 _BESIDE_ARRAYS = (type(None), float, int)
 """What may stand in the place of the last of several arrays."""
@@ -128,9 +129,8 @@ class Op:
         given = ", ".join(
             f"{name} {_described(a)}" for name, a in zip(names, args[: self.arrays], strict=False)
         )
-        said = " ".join(str(error).split())
         return (DTypeError if isinstance(error, TypeError) else InputError)(
-            f"{self.name}: these arguments do not fit: {given}: {said}"
+            f"{self.name}: these arguments do not fit: {given}: {one_line(error)}"
         )
 
     def _choose(self, types: Any) -> Callable[..., Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from multimlp.data._cells import Cells
 from multimlp.errors import DataError, missing_dependency
-from multimlp.errors.shown import cut
+from multimlp.errors.shown import one_line
 
 COLUMNAR = (".parquet", ".arrow", ".feather")
 
@@ -32,9 +32,7 @@ def read_columnar(
     except BaseException as error:  # of damaged files its core says that it "panics", which is no Exception
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise DataError(
-            f"{where}: not a readable {where.suffix} file: {cut(' '.join(str(error).split()), 200)}"
-        ) from None
+        raise DataError(f"{where}: not a readable {where.suffix} file: {one_line(error)}") from None
     if not frame.height:
         raise DataError(f"{where}: there are no rows")
     names, extra = choose(frame.columns)

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from multimlp.distributed._progress import misses_others
 from multimlp.errors import DistributedError
 from multimlp.errors.checks import check_number, refuse
+from multimlp.errors.shown import one_line
 
 TIMEOUT = 600.0
 """Seconds; long enough for a program that one rank compiles, or a file that rank 0 writes, while the others wait."""
@@ -63,8 +64,7 @@ def stuck(peer: str, during: str, seconds: float) -> DistributedError:
 
 def failed(during: str, error: BaseException) -> DistributedError:
     """The error for what a library's own collective raised."""
-    text = " ".join(str(error).split())
-    return _lost(f"another process is gone or stuck: {type(error).__name__}: {text[:300]}", during)
+    return _lost(f"another process is gone or stuck: {type(error).__name__}: {one_line(error)}", during)
 
 
 def told(text: str) -> DistributedError:

@@ -15,6 +15,7 @@ from multimlp.distributed._failures import failed, stuck
 from multimlp.distributed._progress import exchange
 from multimlp.distributed._vectors import flat, summable
 from multimlp.errors import DistributedError, missing_dependency
+from multimlp.errors.shown import one_line
 
 _SPIN = 0.001
 """Seconds of asking without a pause; a sum of few numbers takes microseconds."""
@@ -109,9 +110,8 @@ def _imported() -> Any:
     try:
         return importlib.import_module("mpi4py.MPI")
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
         raise DistributedError(
-            f"mpi4py is installed, but does not find its MPI library: {reason}; pip install 'multimlp[mpi]' brings one, and "
+            f"mpi4py is installed, but does not find its MPI library: {one_line(error)}; pip install 'multimlp[mpi]' brings one, and "
             "MPI4PY_LIBMPI names another"
         ) from error
 

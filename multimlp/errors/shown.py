@@ -48,6 +48,18 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
+def one_line(error: BaseException, most: int = 300) -> str:
+    """What an error says, in a line of at most so many characters; its type, if it says nothing.
+
+    Examples
+    --------
+    >>> from multimlp.errors.shown import one_line
+    >>> one_line(ValueError("no such\\n  column")), one_line(KeyboardInterrupt())
+    ('no such column', 'KeyboardInterrupt')
+    """
+    return cut(" ".join(str(error).split()) or type(error).__name__, most)
+
+
 def short_repr(thing: Any) -> str:
     """The ``__repr__`` of a dataclass or a named tuple: its fields, each as `shown` shows it."""
     if dataclasses.is_dataclass(thing):

@@ -24,7 +24,7 @@ from multimlp.files._model import (
     load_extra,
     save,
 )
-from multimlp.files._opening import one_line, opening
+from multimlp.files._opening import opening
 from multimlp.files._paths import (
     as_path,
     check_apart,
@@ -55,7 +55,6 @@ __all__ = [
     "load_extra",
     "load_tree",
     "make_folder",
-    "one_line",
     "opening",
     "read_array",
     "read_array_sequence",

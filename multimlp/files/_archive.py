@@ -16,7 +16,8 @@ from typing import IO, Any
 import numpy as np
 
 from multimlp.errors import FileFormatError
-from multimlp.files._opening import one_line, opening
+from multimlp.errors.shown import one_line
+from multimlp.files._opening import opening
 
 ALWAYS_ALLOWED, RATIO_ALLOWED = 64 << 20, 20
 """Bytes that any file may become, and how many times its size: tables of measurements pack to a fifth, images to a fifth."""

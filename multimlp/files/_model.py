@@ -12,8 +12,8 @@ import numpy as np
 from multimlp import tree
 from multimlp.backend import FLOAT_DTYPES, Array, select
 from multimlp.errors import DTypeError, FileFormatError, InputError
+from multimlp.errors.shown import one_line
 from multimlp.files._hosted import hosted
-from multimlp.files._opening import one_line
 from multimlp.files._safetensors import opened, read_opened, stored_dtype, write_hosted
 from multimlp.mlp import MLP, Model, misfit
 from multimlp.tree import Tree

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from multimlp.errors import FileFormatError, InputError, MultimlpError
-from multimlp.errors.shown import cut
+from multimlp.errors.shown import one_line
 from multimlp.files._paths import check_readable
 
 
@@ -36,8 +36,3 @@ def opening(path: str | os.PathLike[str], otherwise: str) -> Iterator[Path]:
         if isinstance(error, MultimlpError) and not isinstance(error, FileFormatError):
             raise
         raise FileFormatError(f"{str(path)!r} {otherwise}: {one_line(error)}") from None
-
-
-def one_line(error: Exception) -> str:
-    """What an error says, in at most 300 characters of one line; its type, if it says nothing."""
-    return cut(" ".join(str(error).split()) or type(error).__name__, 300)

@@ -16,9 +16,8 @@ import numpy as np
 from multimlp import tree
 from multimlp.backend import FLOAT_DTYPES, is_array, select
 from multimlp.errors import FileFormatError, InputError
-from multimlp.errors.shown import cut
+from multimlp.errors.shown import cut, one_line
 from multimlp.files._hosted import hosted
-from multimlp.files._opening import one_line
 from multimlp.files._safetensors import METADATA, opened, read_opened, stored_dtype, write_hosted
 from multimlp.tree import Tree
 

@@ -18,7 +18,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from multimlp.errors import InputError
-from multimlp.files import one_line
+from multimlp.errors.shown import one_line
 from multimlp.interop._branches import Branches
 from multimlp.interop._building import Builder
 from multimlp.interop._chains import parts_of_mlp

@@ -13,6 +13,7 @@ from sklearn.preprocessing import QuantileTransformer
 from multimlp import blocks, files, tree
 from multimlp.backend import Target, select
 from multimlp.errors import FileFormatError, InputError
+from multimlp.errors.shown import one_line
 from multimlp.estimators._fitted_network import Network
 from multimlp.estimators.tabular._base import CHECKS, Member, TableEstimator
 from multimlp.estimators.tabular._fitting import Fitted
@@ -93,7 +94,7 @@ def load(
         if not hosts or len(arrays) != sum(map(_arrays, hosts)):
             raise InputError(f"{len(arrays)} arrays for {len(hosts)} networks")
     except _DAMAGE as error:
-        raise FileFormatError(f"{str(path)!r} does not hold an estimator: {files.one_line(error)}") from None
+        raise FileFormatError(f"{str(path)!r} does not hold an estimator: {one_line(error)}") from None
     target = select(backend, device, kinds.pop() if dtype is None else dtype)
     found.set_params(backend=backend, device=device, dtype=dtype)
     found._members = [_placed(member, target) for member in hosts]

@@ -14,7 +14,7 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
 from multimlp.errors import InputError, missing_dependency
-from multimlp.files import one_line
+from multimlp.errors.shown import one_line
 from multimlp.interop._ensembles import in_rows, one_below_the_other
 from multimlp.interop._verify.run import Call, Opened, Run
 

@@ -14,7 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 from multimlp.activations import Activation
 from multimlp.backend import FLOAT_DTYPES, Backend
 from multimlp.errors import InputError, MultimlpError
-from multimlp.files import one_line, opening
+from multimlp.errors.shown import one_line
+from multimlp.files import opening
 from multimlp.interop._branches import Branches
 from multimlp.interop._building import Builder
 from multimlp.interop._layers import unsupported_activation, unsupported_layer
