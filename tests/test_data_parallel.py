@@ -180,7 +180,7 @@ def others(tmp_path_factory):
         ("shards", "InputError: shards: 3 pieces", None),
         ("number", "InputError: devices: expected 3, one per process, but 2 processes were started", None),
         ("names", "nothing", None),
-        ("numba", "CapabilityError: compile: 'numba' makes the steps of one process alone", None),
+        ("numba", "CapabilityError: compile: 'numba' makes the steps of one process on one device", None),
         ("random", "CapabilityError: devices, shards: the model draws random numbers", None),
         ("mixing", "CapabilityError: devices, shards: in this model or loss", None),
         ("mixing activation", "CapabilityError: devices, shards: in this model or loss", None),

@@ -13,7 +13,7 @@ import pytest
 
 import multimlp as mm
 from multimlp import activations, losses, optimizers, regularizers, schedules, tree
-from multimlp.backend import array_namespace
+from multimlp.backend import array_namespace, load_backend
 from multimlp.errors import CapabilityError, InputError
 from multimlp.training.engines import choose, slices, tables
 
@@ -25,6 +25,7 @@ from multimlp.backends._numba import store  # noqa: E402
 from multimlp.backends._numba.records import NumbaKernels  # noqa: E402
 
 ELEMENTWISE = [name for name in activations.names() if activations.describe(name).elementwise]
+OTHERS = ("torch", "jax", "tensorflow")
 COMMON = ("relu", "silu", "gelu", "tanh", "elu", "softplus")
 
 
@@ -91,12 +92,35 @@ def test_every_activation_loss_and_optimiser_is_compiled_from_its_definition(cas
     check(case)
 
 
+@pytest.mark.parametrize("backend", OTHERS)
 @pytest.mark.parametrize("case", [PLAIN, Case(weighted=True, members=3, dropout=0.4)], ids=str)
-def test_torch_has_the_same_bits(case):
-    ours, torchs = run_numba(case), run_numba(case, "torch")
-    for found, wanted in zip(torchs, ours, strict=True):
+def test_the_arrays_of_every_library_have_the_same_bits(case, backend):
+    pytest.importorskip(backend)
+    for found, wanted in zip(run_numba(case, backend), run_numba(case), strict=True):
         for a, b in zip(found, wanted, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+def test_a_run_is_that_of_the_librarys_own_program(backend):
+    pytest.importorskip(backend)
+    X, y, _ = PLAIN.data()
+
+    def fit(compiler: str) -> Any:
+        return mm.fit(
+            PLAIN.mlp, X, y, epochs=4, batch_size=6, dtype="float64", backend=backend, progress=False,
+            compile=compiler,
+        )  # fmt: skip
+
+    ours, own = fit("numba"), fit("xla")
+    assert (ours.engine, own.engine) == ("numba", "compiled")
+    for a, b in zip(tree.leaves(ours.params), tree.leaves(own.params), strict=True):
+        assert type(a) is type(b)
+        assert a.dtype == b.dtype
+    for name in ("loss", "val_loss", "val_accuracy"):
+        assert_near(ours.history[name], own.history[name], 1e-11)
+    host = load_backend(backend).to_numpy
+    assert_near(*([host(leaf) for leaf in tree.leaves(run.params)] for run in (ours, own)), 1e-11)
 
 
 def test_single_precision_stays_near_double():
@@ -182,6 +206,37 @@ def test_the_engine_follows_from_problem_and_environment(monkeypatch, steps, swi
     chosen, why = choose(dataclasses.replace(PLAIN.problem("numpy"), steps=steps), PLAIN.params())
     assert chosen.name == engine
     assert reason in why
+
+
+@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+def test_long_runs_of_libraries_that_compile_are_ours_too(backend, monkeypatch):
+    pytest.importorskip(backend)
+    monkeypatch.delenv("MULTIMLP_NUMBA", raising=False)
+    problem, params = PLAIN.problem(backend), PLAIN.params(backend)
+    chosen, why = choose(dataclasses.replace(problem, steps=10**6), params)
+    assert (chosen.name, why) == ("numba", "every layer, loss and optimiser can be compiled")
+    for case, engine, reason in (
+        ({"steps": 100}, "compiled", "compiles whole epochs; not Numba: at most 100 steps are too few"),
+        ({"steps": 10**6, "compiler": "xla"}, "compiled", "compiler='xla' was asked for"),
+    ):
+        chosen, why = choose(dataclasses.replace(problem, **case), params)
+        assert chosen.name == engine
+        assert reason in why
+
+
+def test_kernels_are_for_one_process_on_one_device():
+    for part in ({"placement": object()}, {"group": object()}):
+        problem = dataclasses.replace(PLAIN.problem("numpy"), compiler="numba", **part)
+        with pytest.raises(CapabilityError, match="steps of one process on one device; leave it out, or dev"):
+            choose(problem, PLAIN.params())
+
+
+@pytest.mark.parametrize("backend", OTHERS)
+def test_kernels_work_on_the_host(backend):
+    pytest.importorskip(backend)
+    kernels = load_backend(backend).compiled_kernels
+    assert all(isinstance(kernels("float32", device), NumbaKernels) for device in (None, "cpu"))
+    assert kernels("float32", "cuda:0") == "Numba's kernels work on the host, not on cuda:0"
 
 
 def test_the_largest_products_are_left_to_the_library(monkeypatch):

@@ -496,3 +496,13 @@ def test_tables_are_refused_with_the_column_and_who_takes_them(case, library):
 def test_an_array_of_dates_is_refused():
     with pytest.raises(DataError, match="the array holds dates or times"):
         MLPRegressor(max_iter=2).fit(np.asarray([["2020-01-01"], ["2020-01-02"]], dtype="M8[D]"), [0.0, 1.0])
+
+
+@every_backend
+def test_predictions_for_numpy_arrays_can_be_written_to(backend):
+    X, y = IRIS
+    options = {"hidden_layer_sizes": [3], "backend": backend, "max_iter": 2, "random_state": 0}
+    classifier = MLPClassifier(**options).fit(X, y)
+    regressor = MLPRegressor(**options).fit(X, y)
+    for found in (classifier.predict(X), classifier.predict_proba(X), regressor.predict(X)):
+        assert found.flags.writeable

@@ -1,4 +1,4 @@
-"""Training kernels that Numba compiles, for NumPy's arrays and for what shares the host's memory with them."""
+"""Training kernels that Numba compiles, for the arrays of every library that lie in the host's memory."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 NEEDED = ("numba", "llvmlite", "scipy")
 
 
-def numba_kernels(dtype: str) -> Any | str:
-    """The `multimlp.backend.CompiledKernels` for a dtype, or one sentence on what is missing."""
+def numba_kernels(dtype: str, device: str) -> Any | str:
+    """The `multimlp.backend.CompiledKernels` for a dtype, or one sentence on what is missing; ``device`` is where the arrays lie."""
+    if not device.startswith("cpu"):
+        return f"Numba's kernels work on the host, not on {device}"
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         return f"{' and '.join(missing)} cannot be found (pip install 'multimlp[numba]')"

@@ -14,6 +14,7 @@ import numpy as np
 from multimlp import tape
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends import _dlpack
+from multimlp.backends._numba import numba_kernels
 from multimlp.backends.jax import _rules, namespace
 from multimlp.backends.jax._rules import ordinary as _ordinary
 from multimlp.backends.jax._slopes import with_closed_slope
@@ -119,6 +120,9 @@ class JaxBackend(Backend):
     def to_numpy(self, x: Array) -> np.ndarray:
         host = np.asarray(x)
         return host.astype(np.float32) if host.dtype.name == "bfloat16" else host
+
+    def compiled_kernels(self, dtype: str, device: str | None) -> Any | str:
+        return numba_kernels(dtype, device or self.device_name(self.asarray(0.0)))
 
     def devices(self) -> tuple[str, ...]:
         here = tuple(_name(device) for device in jax.local_devices())

@@ -93,7 +93,7 @@ class NumpyBackend(Backend):
         return NumpyKernels(self, dtype, device, np)
 
     def compiled_kernels(self, dtype: str, device: str | None) -> Any | str:
-        return numba_kernels(dtype)
+        return numba_kernels(dtype, "cpu")
 
     def asarray(self, x: Any, *, dtype: str | None = None, device: str | None = None) -> Array:
         return np.asarray(x) if dtype is None else np.asarray(x, dtype=dtype)

@@ -14,6 +14,7 @@ from multimlp import tape
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends import _dlpack
 from multimlp.backends._host_draws import on_the_host
+from multimlp.backends._numba import numba_kernels
 from multimlp.backends.tensorflow import _rules
 from multimlp.backends.tensorflow import namespace as xp
 from multimlp.backends.tensorflow._activations import kernels as activations
@@ -98,8 +99,14 @@ class TensorFlowBackend(Backend):
         return _dlpack.share(xp.from_dlpack, x)
 
     def to_numpy(self, x: Array) -> np.ndarray:
-        host = x.numpy()
+        try:
+            return np.asarray(memoryview(x))  # numpy() copies
+        except (TypeError, ValueError):  # of a variable, or of a dtype that buffers do not know
+            host = x.numpy()
         return host.astype(np.float32) if host.dtype.name == "bfloat16" else host
+
+    def compiled_kernels(self, dtype: str, device: str | None) -> Any | str:
+        return numba_kernels(dtype, device or self.device_name(self.asarray(0.0)))
 
     def devices(self) -> tuple[str, ...]:
         gpus = tf.config.list_logical_devices("GPU")

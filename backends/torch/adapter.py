@@ -106,8 +106,7 @@ class TorchBackend(Backend):
         return TorchKernels(self, dtype, device, torch)
 
     def compiled_kernels(self, dtype: str, device: str | None) -> Any | str:
-        on_host = device == "cpu" or (device is None and torch.get_default_device().type == "cpu")
-        return numba_kernels(dtype) if on_host else f"Numba's kernels work on the host, not on {device}"
+        return numba_kernels(dtype, device or torch.get_default_device().type)
 
     def asarray(self, x: Any, *, dtype: str | None = None, device: str | None = None) -> Array:
         wanted = None if dtype is None else self.dtype(dtype)

@@ -32,7 +32,8 @@ class Origin:
         """Results as an array of the caller's library, on its device."""
         library = owner(values)
         if self.backend is None:
-            return library.to_numpy(values)
+            host = library.to_numpy(values)
+            return host if host.flags.writeable else host.copy()  # the caller's own, whatever made them
         if self.backend is library:
             return library.asarray(values, device=self.device)
         host = library.to_numpy(values)

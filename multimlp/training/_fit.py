@@ -184,8 +184,9 @@ def fit(
     last_batch : {"keep", "drop"}
     compile : str, optional
         One of the backend's compilers, or ``"none"`` for plain steps; default: the fastest way that the backend has. ``"numba"``, for
-        NumPy's arrays and torch's on the CPU, makes an epoch one compiled call (``pip install 'multimlp[numba]'``); where that is
-        installed it is also the default of runs long enough to be worth compiling for, unless ``MULTIMLP_NUMBA=never``.
+        the arrays of NumPy, torch, JAX and TensorFlow on the CPU, makes an epoch one compiled call (``pip install
+        'multimlp[numba]'``); where that is installed it is also the default of runs long enough to be worth compiling for, unless
+        ``MULTIMLP_NUMBA=never``.
     devices : "all", int or sequence of str, optional
         What the work is shared by: all processes that a launcher started, so many, or devices by their names, one a process. By the
         order argument, `multimlp.use_backend`, ``MULTIMLP_DEVICES``; default: one device. `fit` starts no processes: each of them calls

@@ -80,20 +80,22 @@ def _in_place(problem: Problem, params: Tree, optimizer_state: Tree | None) -> t
     """An engine without automatic differentiation, on preallocated buffers, or why there is none."""
     if problem.compiler is not None:
         return f"compiler={problem.compiler!r} was asked for"
-    if problem.backend.capabilities.epoch != "inplace":
-        if problem.backend.capabilities.epoch == "steps":
-            return f"the {problem.backend.name} backend trains step by step"
-        what = "it" if full_batch.covers(problem.optimizer) else "whole epochs"
-        return f"the {problem.backend.name} backend compiles {what}"
     from multimlp.training.engines import inplace, tables
 
+    epoch, name = problem.backend.capabilities.epoch, problem.backend.name
     if full_batch.covers(problem.optimizer):
+        if epoch != "inplace":
+            return f"the {name} backend {'compiles it' if epoch == 'compiled' else 'trains step by step'}"
         whole = inplace.build_full_batch(problem, params, optimizer_state)
         return whole if isinstance(whole, str) else (whole, "every layer and the loss have an in-place rule")
-    reason = "its tables know no other processes" if problem.group else tables.not_worth(problem, params)
+    alone = problem.group is None and problem.placement is None
+    reason = tables.not_worth(problem, params) if alone else "its tables know one process and one device"
     compiled = tables.build(problem, params, optimizer_state) if reason is None else reason
     if not isinstance(compiled, str):
         return compiled, "every layer, loss and optimiser can be compiled"
+    if epoch != "inplace":
+        how = "compiles whole epochs" if epoch == "compiled" else "trains step by step"
+        return f"the {name} backend {how}; not Numba: {compiled}"
     built = inplace.build(problem, params, optimizer_state)
     if isinstance(built, str):
         return built
@@ -103,9 +105,9 @@ def _in_place(problem: Problem, params: Tree, optimizer_state: Tree | None) -> t
 def _forced(problem: Problem, params: Tree, optimizer_state: Tree | None) -> Engine:
     from multimlp.training.engines import tables
 
-    if problem.group is not None:
+    if problem.group is not None or problem.placement is not None:
         raise CapabilityError(
-            "compile: 'numba' makes the steps of one process alone; leave it out, or devices= and shards="
+            "compile: 'numba' makes the steps of one process on one device; leave it out, or devices= and shards="
         )
     built = tables.build(problem, params, optimizer_state)
     if isinstance(built, str):
