@@ -99,15 +99,16 @@ def _all() -> tuple[Implementation, ...]:
             Implementation(backend, "ours-relu", ("smooth",), "ours:training", (), True),
             Implementation(backend, "ours", CALLS, "ours:call", (), True),
         ]
+    for backend in BACKENDS[:-1]:
+        found.append(
+            Implementation(backend, "ours-inplace", ("training",), "ours:training", ("numba",), True)
+        )
     for backend in ("jax", "tensorflow"):
         found += [
             Implementation(backend, "ours-jit", ("activation",), "ours:compiled_activation", (), True),
             Implementation(backend, "products", ("training",), "products:compiled", (), True),
         ]
     for backend in ("numpy", "torch"):
-        found.append(
-            Implementation(backend, "ours-inplace", ("training",), "ours:training", ("numba",), True)
-        )
         found.append(Implementation(backend, "products", ("training",), f"products:{backend}"))
     for backend in ("numpy", "cupy"):
         found.append(Implementation(backend, "loop", LOOP, "numpy_loops:idiomatic", (), True))
