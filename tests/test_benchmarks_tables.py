@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,12 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))  # the package is r
 
 from benchmarks.__main__ import main
 from benchmarks.tabular import command, datasets, measure, models
-from benchmarks.tabular.ranks import errors, ranked, ranks, wins
+from benchmarks.tabular.ranks import errors, ranked, ranks, time_ratio, wins
 from benchmarks.tabular.report import section, tables
 from benchmarks.tabular.results import Results, Score
 from multimlp.errors import FileFormatError, InputError
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -35,6 +38,16 @@ def test_ranks_are_scipys():
     stats = pytest.importorskip("scipy.stats")
     table = np.random.default_rng(1).integers(0, 4, (20, 5)).astype(float)
     np.testing.assert_array_equal(ranked(table), stats.rankdata(table, axis=1))
+
+
+def test_the_time_ratio_is_of_what_both_have_fitted(results):
+    results.scores = [
+        replace(s, fit_seconds=3.0 if s.model == "RealMLP" else 2.0)
+        for s in results.scores
+        if (s.model, s.dataset) != ("linear", "b")
+    ]
+    assert time_ratio(results, "RealMLP", "linear") == 1.5
+    assert np.isnan(time_ratio(results, "RealMLP", "TabM"))
 
 
 def test_mean_ranks_and_wins(results):
@@ -181,3 +194,12 @@ def test_every_model_learns_a_table_of_each_kind(model):
     assert [s.problem for s in found.scores] == ["", ""]
     assert found.scores[0].error < 0.45
     assert found.scores[1].other["r2"] > 0.2
+
+
+def test_the_documentation_shows_what_the_results_say(capsys):
+    assert main(["tables", "--markdown"]) == 0
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    marked = re.search(r"<!-- tables: made by .*? -->\n(.*?)<!-- /tables -->", page, re.DOTALL)
+    assert marked[1] == capsys.readouterr().out
+    for picture in re.findall(r"!\[.*?\]\((.*?)\)", marked[1]):
+        assert (ROOT / "docs" / picture).exists()

@@ -90,6 +90,17 @@ def wins(results: Results, ours: str, other: str) -> tuple[int, int]:
     return int(np.sum(table[:, 0] < table[:, 1])), len(table)
 
 
+def time_ratio(results: Results, ours: str, other: str) -> float:
+    """How many times as long as the other ours takes to fit: the median over what both have fitted; NaN where there is nothing."""
+    seconds = {(s.dataset, s.seed, s.model): s.fit_seconds for s in results.scores if s.error is not None}
+    ratios = [
+        own / seconds[dataset, seed, other]
+        for (dataset, seed, model), own in seconds.items()
+        if model == ours and seconds.get((dataset, seed, other))
+    ]
+    return float(np.median(ratios)) if ratios else float("nan")
+
+
 def _seconds(results: Results, model: str) -> float:
     return float(
         np.median([s.fit_seconds for s in results.scores if s.model == model and s.error is not None])

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.drawing import pyplot, write_svg
 from benchmarks.markdown import table_text
 from benchmarks.report import Table, duration
-from benchmarks.tabular.ranks import Rank, errors, ranks, wins
+from benchmarks.tabular.ranks import Rank, errors, ranks, time_ratio, wins
 from benchmarks.tabular.results import Results
 
 OURS = ("RealMLP", "TabM")
@@ -54,7 +54,10 @@ def _remarks(results: Results) -> tuple[str, ...]:
         for other in ("MLP of scikit-learn", "HistGradientBoosting", f"{ours} of pytabkit"):
             won, of = wins(results, ours, other)
             if of:
-                said.append(f"{ours} has less error than {other} on {won} of {of} data sets.")
+                longer = float(f"{time_ratio(results, ours, other):.2g}")
+                said.append(
+                    f"{ours} has less error than {other} on {won} of {of} data sets, and takes {longer:g} times as long to fit."
+                )
     problems = sorted({f"{s.model} on {s.dataset}: {s.problem}" for s in results.scores if s.problem})
     return (*said, *(f"Not measured: {problem}" for problem in problems))
 
@@ -62,12 +65,12 @@ def _remarks(results: Results) -> tuple[str, ...]:
 def section(results: Results, picture: str | None) -> str:
     """For the documentation: how it was measured, the tables, the picture (its path seen from the page)."""
     options, machine = results.options, results.machine
-    count = options["seeds"]
+    count, threads = options["seeds"], options["threads"]
     first, second = tables(results)
     parts = [
         f"{len(second.rows)} data sets of at most {options['rows']} rows, {count} split{'s' if count > 1 else ''} into "
         f"{1 - options['test_share']:.0%} to learn from and the rest. Errors are 1 - AUC for two classes, the log-loss for more, the root "
-        f"mean square error for numbers. {machine['cpu']}, {options['threads']} threads, Python {machine['python']}: "
+        f"mean square error for numbers. {machine['cpu']}, {threads} thread{'s' if threads > 1 else ''}, Python {machine['python']}: "
         + ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
         + ".",
         table_text(first),
