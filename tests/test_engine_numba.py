@@ -218,6 +218,7 @@ def test_long_runs_of_libraries_that_compile_are_ours_too(backend, monkeypatch):
     for case, engine, reason in (
         ({"steps": 100}, "compiled", "compiles whole epochs; not Numba: at most 100 steps are too few"),
         ({"steps": 10**6, "compiler": "xla"}, "compiled", "compiler='xla' was asked for"),
+        ({"steps": 10**6, "batch_size": 2**15}, "compiled", "may be quicker in the library's own program"),
     ):
         chosen, why = choose(dataclasses.replace(problem, **case), params)
         assert chosen.name == engine
