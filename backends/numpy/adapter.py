@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,9 +20,14 @@ from multimlp.backends.numpy import activations, losses
 from multimlp.backends.numpy._functions import FUNCTIONS
 from multimlp.distributed import Communicator
 
+_MANY = 4096
+
 
 def _relu(x: np.ndarray) -> np.ndarray:
-    return np.maximum(x, 0)
+    if x.size < _MANY:
+        return np.maximum(x, 0)
+    y: np.ndarray = activations.gates.clip(x, 0, math.inf)
+    return np.add(y, 0, out=y)  # -0 becomes 0
 
 
 def _dense(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> Any:
