@@ -51,38 +51,38 @@ def _smooth(value: Callable[[Array], Array], both: Callable[[Array], tuple[Array
 
 
 @functools.cache
-def _number(value: float, dtype: Any) -> Array:
+def number(value: float, dtype: Any) -> Array:
     with tf.init_scope():
         return tf.constant(value, dtype)
 
 
-def _plus(x: Array, number: float) -> Array:
+def plus(x: Array, term: float) -> Array:
     """Operators look at a Python number anew each time, which takes longer than the sum."""
-    return _raw.AddV2(x=x, y=_number(number, x.dtype))
+    return _raw.AddV2(x=x, y=number(term, x.dtype))
 
 
-def _times(x: Array, number: float) -> Array:
-    return x if number == 1 else _raw.Mul(x=x, y=_number(number, x.dtype))
+def times(x: Array, factor: float) -> Array:
+    return x if factor == 1 else _raw.Mul(x=x, y=number(factor, x.dtype))
 
 
-def _clip(x: Array, low: float, high: float) -> Array:
-    return _raw.ClipByValue(t=x, clip_value_min=_number(low, x.dtype), clip_value_max=_number(high, x.dtype))
+def clip(x: Array, low: float, high: float) -> Array:
+    return _raw.ClipByValue(t=x, clip_value_min=number(low, x.dtype), clip_value_max=number(high, x.dtype))
 
 
 def _not_above(x: Array, end: float) -> Array:
-    return _raw.LessEqual(x=x, y=_number(end, x.dtype))
+    return _raw.LessEqual(x=x, y=number(end, x.dtype))
 
 
 def _outside(x: Array, end: float) -> Array:
     """Not so at NaN."""
-    return _raw.LogicalOr(x=_not_above(x, -end), y=_raw.GreaterEqual(x=x, y=_number(end, x.dtype)))
+    return _raw.LogicalOr(x=_not_above(x, -end), y=_raw.GreaterEqual(x=x, y=number(end, x.dtype)))
 
 
 def _zero_where(condition: Array, g: Array) -> Array:
-    return _raw.SelectV2(condition=condition, t=_number(0.0, g.dtype), e=g)
+    return _raw.SelectV2(condition=condition, t=number(0.0, g.dtype), e=g)
 
 
-def _has_nan(x: Array) -> bool:
+def has_nan(x: Array) -> bool:
     """NumPy looks at all of them in a third of the time of one operation."""
     seen = np.asarray(memoryview(x))
     return seen.size > 0 and bool(np.isnan(seen.max()))
@@ -90,7 +90,7 @@ def _has_nan(x: Array) -> bool:
 
 def _without_nan(x: Array) -> bool:
     """Whether it is known that nothing in x is NaN."""
-    return tf.executing_eagerly() and isinstance(x, EagerTensor) and not _has_nan(x)
+    return tf.executing_eagerly() and isinstance(x, EagerTensor) and not has_nan(x)
 
 
 # ---- by name ---------------------------------------------------------------------------------------------------------
@@ -100,8 +100,8 @@ def _relu() -> Rule:
     """TensorFlow's own derivative, a product with 0 or 1, is 0 at NaN, and NaN where an infinite cotangent meets 0."""
 
     def quick(g: Array, x: Array) -> Array | None:
-        back = None if _has_nan(x) else _raw.ReluGrad(gradients=g, features=x)
-        return None if back is None or _has_nan(back) else back
+        back = None if has_nan(x) else _raw.ReluGrad(gradients=g, features=x)
+        return None if back is None or has_nan(back) else back
 
     return Rule(
         lambda x: _raw.Relu(features=x),
@@ -120,15 +120,15 @@ def _leaky_relu(negative_slope: Any = 0.01) -> Rule | None:
     def value(x: Array) -> Array:
         if x.dtype is tf.float32:
             return _raw.LeakyRelu(features=x, alpha=slope)
-        return _raw.Maximum(x=x, y=_times(x, slope))
+        return _raw.Maximum(x=x, y=times(x, slope))
 
     def quick(g: Array, x: Array) -> Array | None:
-        if x.dtype is not tf.float32 or _has_nan(x):
+        if x.dtype is not tf.float32 or has_nan(x):
             return None
         return _raw.LeakyReluGrad(gradients=g, features=x, alpha=slope)
 
     def back(g: Array, x: Array) -> Array:
-        return _raw.SelectV2(condition=_not_above(x, 0.0), t=_times(g, slope), e=g)
+        return _raw.SelectV2(condition=_not_above(x, 0.0), t=times(g, slope), e=g)
 
     return Rule(value, back, quick=quick)
 
@@ -137,7 +137,7 @@ def _softsign() -> Rule:
     """TensorFlow's own has no second derivative."""
 
     def back(g: Array, x: Array) -> Array:
-        root = _raw.Reciprocal(x=_plus(_raw.Abs(x=x), 1.0))
+        root = _raw.Reciprocal(x=plus(_raw.Abs(x=x), 1.0))
         return g * root * root
 
     return Rule(
@@ -148,25 +148,25 @@ def _softsign() -> Rule:
 
 
 def _hard_tanh() -> Rule:
-    return Rule(lambda x: _clip(x, -1.0, 1.0), lambda g, x: _zero_where(_outside(x, 1.0), g))
+    return Rule(lambda x: clip(x, -1.0, 1.0), lambda g, x: _zero_where(_outside(x, 1.0), g))
 
 
 def _hard_sigmoid_of(x: Array) -> Array:
-    return _clip(_plus(_times(x, 1 / 6), 0.5), 0.0, 1.0)
+    return clip(plus(times(x, 1 / 6), 0.5), 0.0, 1.0)
 
 
 def _hard_sigmoid() -> Rule:
-    return Rule(_hard_sigmoid_of, lambda g, x: _zero_where(_outside(x, 3.0), _times(g, 1 / 6)))
+    return Rule(_hard_sigmoid_of, lambda g, x: _zero_where(_outside(x, 3.0), times(g, 1 / 6)))
 
 
 def _hard_swish() -> Rule:
     """Cut off below, so that -inf does not meet zero. The slope is a constant at the kinks too, which a clip is not for TensorFlow."""
 
     def back(g: Array, x: Array) -> Array:
-        inside = _zero_where(_outside(x, 3.0), _plus(_times(x, 1 / 3), 0.5))
-        return g * (inside + tf.cast(_raw.GreaterEqual(x=x, y=_number(3.0, x.dtype)), x.dtype))
+        inside = _zero_where(_outside(x, 3.0), plus(times(x, 1 / 3), 0.5))
+        return g * (inside + tf.cast(_raw.GreaterEqual(x=x, y=number(3.0, x.dtype)), x.dtype))
 
-    low = functools.partial(_number, -3.0)
+    low = functools.partial(number, -3.0)
     return Rule(lambda x: _raw.Maximum(x=x, y=low(x.dtype)) * _hard_sigmoid_of(x), back)
 
 
@@ -176,26 +176,26 @@ def _elu_like(scale: float, alpha: float, inner: float) -> Rule | None:
     With t = tanh(x / 2) the exponential less 1 is 2 t / (1 - t). Of that only 2 t / (1 + |t|) is computed, which above 0 is less than x,
     and below 0 more: the larger of both is the function. `Expm1` is not vectorised, and TensorFlow's own functions subtract 1.
     """
-    if not all(1e-30 < number < 1e30 for number in (alpha, inner)):
+    if not all(1e-30 < given < 1e30 for given in (alpha, inner)):
         return None
 
     def value(x: Array) -> Array:
-        half = _times(x, 0.5 / inner)
+        half = times(x, 0.5 / inner)
         curve = _raw.Softsign(features=_raw.Tanh(x=half))
         if alpha == inner:
-            return _raw.Maximum(x=x, y=_times(curve, 2 * inner))
+            return _raw.Maximum(x=x, y=times(curve, 2 * inner))
         larger = _raw.Maximum(x=half, y=curve)
         if x.dtype is tf.float32:
-            return _times(_raw.LeakyRelu(features=larger, alpha=alpha), 2 * scale)
-        sides = _times(larger, 2 * scale), _times(larger, 2 * scale * alpha)
+            return times(_raw.LeakyRelu(features=larger, alpha=alpha), 2 * scale)
+        sides = times(larger, 2 * scale), times(larger, 2 * scale * alpha)
         return (_raw.Minimum if alpha > 1 else _raw.Maximum)(x=sides[0], y=sides[1])
 
     def slope(x: Array) -> Array:
-        decay = _raw.Exp(x=_times(_raw.Minimum(x=x, y=_number(0.0, x.dtype)), 1 / inner))
+        decay = _raw.Exp(x=times(_raw.Minimum(x=x, y=number(0.0, x.dtype)), 1 / inner))
         if alpha == inner and _without_nan(x):  # on the right the exponential is 1
             return decay
-        decay = _times(decay, scale * alpha / inner)
-        return _raw.SelectV2(condition=_not_above(x, 0.0), t=decay, e=_number(scale, x.dtype))
+        decay = times(decay, scale * alpha / inner)
+        return _raw.SelectV2(condition=_not_above(x, 0.0), t=decay, e=number(scale, x.dtype))
 
     return _smooth(value, lambda x: (value(x), slope(x)))
 
@@ -214,8 +214,8 @@ def _selu() -> Rule | None:
 
 def _silu() -> Rule:
     def both(x: Array) -> tuple[Array, Array]:
-        gate, far = _raw.Sigmoid(x=x), _clip(x, -_END, _END)
-        return x * gate, gate * _plus(far * _raw.Sigmoid(x=-far), 1.0)
+        gate, far = _raw.Sigmoid(x=x), clip(x, -_END, _END)
+        return x * gate, gate * plus(far * _raw.Sigmoid(x=-far), 1.0)
 
     return _smooth(lambda x: x * _raw.Sigmoid(x=x), both)
 
@@ -224,10 +224,10 @@ def _mish() -> Rule:
     """With u = exp x and n = u (u + 2) the gate is n / (n + 2), and the slope ``gate + 4 x (n - u) / (n + 2)^2``."""
 
     def parts(x: Array) -> tuple[Array, Array, Array, Array]:
-        c = _clip(x, -_END, _MISH_END)
+        c = clip(x, -_END, _MISH_END)
         u = _raw.Exp(x=c)
-        n = u * _plus(u, 2.0)
-        return c, u, n, _plus(n, 2.0)
+        n = u * plus(u, 2.0)
+        return c, u, n, plus(n, 2.0)
 
     def value(x: Array) -> Array:
         _, _, n, m = parts(x)
@@ -236,34 +236,34 @@ def _mish() -> Rule:
     def both(x: Array) -> tuple[Array, Array]:
         c, u, n, m = parts(x)
         gate = n / m
-        return x * gate, gate + _times(c * (n - u) / m, 4.0) / m
+        return x * gate, gate + times(c * (n - u) / m, 4.0) / m
 
     return _smooth(value, both)
 
 
 def _below(x: Array) -> Array:
     """The normal distribution."""
-    return _times(_raw.Erfc(x=_times(x, _INNER)), 0.5)
+    return times(_raw.Erfc(x=times(x, _INNER)), 0.5)
 
 
 def _gelu(approximate: str = "none") -> Rule:
     if approximate == "tanh":
-        return _smooth(lambda x: x * _raw.Sigmoid(x=x * _plus(_times(x * x, _CUBIC), _LINEAR)), _gelu_tanh)
+        return _smooth(lambda x: x * _raw.Sigmoid(x=x * plus(times(x * x, _CUBIC), _LINEAR)), _gelu_tanh)
 
     def both(x: Array) -> tuple[Array, Array]:
-        below, near = _below(x), _clip(x, -_GELU_END, _GELU_END)
-        return x * below, below + _times(near * _raw.Exp(x=_times(near * near, -0.5)), _DENSITY)
+        below, near = _below(x), clip(x, -_GELU_END, _GELU_END)
+        return x * below, below + times(near * _raw.Exp(x=times(near * near, -0.5)), _DENSITY)
 
     return _smooth(lambda x: x * _below(x), both)
 
 
 def _gelu_tanh(x: Array) -> tuple[Array, Array]:
-    near = _clip(x, -_GELU_TANH_END, _GELU_TANH_END)
+    near = clip(x, -_GELU_TANH_END, _GELU_TANH_END)
     square = near * near
-    z = near * _plus(_times(square, _CUBIC), _LINEAR)
-    moved = near * _plus(_times(square, 3 * _CUBIC), _LINEAR)
+    z = near * plus(times(square, _CUBIC), _LINEAR)
+    moved = near * plus(times(square, 3 * _CUBIC), _LINEAR)
     gate = _raw.Sigmoid(x=z)
-    return x * gate, gate * _plus(moved * _raw.Sigmoid(x=-z), 1.0)
+    return x * gate, gate * plus(moved * _raw.Sigmoid(x=-z), 1.0)
 
 
 RULES: dict[str, Callable[..., Rule | None]] = {
