@@ -55,7 +55,7 @@ _FEW, _MANY = 16, 1 << 15
 
 def _is_short(x: Any, axis: Any) -> bool:
     """Whether a large floating-point array is reduced along a last axis of a few numbers."""
-    shape = getattr(x, "shape", ())
+    shape: tuple[int, ...] = getattr(x, "shape", ())
     return (
         len(shape) > 1
         and axis in (-1, len(shape) - 1)

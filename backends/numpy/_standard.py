@@ -37,7 +37,7 @@ def _imported() -> Any:
     for name in copied:
         delattr(found, name)
     if copied:
-        found.__getattr__ = _on_demand  # type: ignore[attr-defined]
+        vars(found)["__getattr__"] = _on_demand
     return found
 
 

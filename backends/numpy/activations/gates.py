@@ -8,13 +8,18 @@ import numpy as np
 
 from multimlp.backends.numpy.activations.numbers import Numbers
 
-try:
-    from numpy._core.umath import clip
-except ImportError:  # NumPy 1
-    from numpy.core.umath import clip  # type: ignore[no-redef]
 
-# NumPy's `minimum` and `maximum` of an array and a number take three to five times as long as of two arrays, and so as `clip`, which is
-# a ufunc under `numpy.clip`. It leaves -0 as it is at a bound of 0.
+def _ufuncs() -> Any:
+    try:
+        import numpy._core.umath as found
+    except ImportError:  # NumPy 1
+        import numpy.core.umath as found  # type: ignore[no-redef]
+    return found
+
+
+clip: Any = _ufuncs().clip
+"""The ufunc under `numpy.clip`. NumPy's `minimum` and `maximum` of an array and a number take three to five times as long as this, and as
+they take for two arrays. It leaves -0 as it is at a bound of 0."""
 
 
 def bounded(x: np.ndarray, low: Any, high: Any, out: np.ndarray) -> np.ndarray:
