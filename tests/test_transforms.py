@@ -271,6 +271,26 @@ def test_jit_compiles_again_for_what_is_selected(backend):
             assert backend.dtype_name(f(x).dtype) == dtype
 
 
+def test_jit_tells_trees_of_arrays_apart(backend):
+    x = backend.asarray([1.0, 2.0])
+    arguments = [
+        (x, x),
+        ((x, x),),
+        ([x, x],),
+        ((x, x), None),
+        (None, x, x),
+        ({"a": x, "b": x},),
+        ({"b": x, "a": x},),
+        ([[x], [x]],),
+    ]
+    program = mm.jit(lambda *args: [str(tree.structure(args)), args])
+    for _ in range(2):
+        for args in arguments:
+            said, returned = program(*args)
+            assert said == tree.structure(args) == tree.structure(returned)
+            assert [*map(type, returned)] == [*map(type, args)]
+
+
 def test_jit_tells_zeros_apart(backend):
     f = mm.jit(lambda sign, x: x if math.copysign(1.0, sign) > 0 else -x, static_argnums=0)
     x = backend.asarray(X, dtype="float64")

@@ -65,3 +65,14 @@ def test_unflatten_counts_its_leaves():
     _, unflatten = tree.flatten((1, [2, None]))
     with pytest.raises(InputError, match="expected 2 leaves"):
         unflatten([1])
+
+
+@given(trees)
+def test_a_rebuilder_puts_together_what_flatten_takes_apart(value):
+    leaves, rebuild = tree.leaves(value), tree.rebuilder(value)
+    for _ in range(2):
+        rebuilt = rebuild(leaves)
+        assert rebuilt == value
+        assert type(rebuilt) is type(value)
+    with pytest.raises(InputError, match=f"expected {len(leaves)}"):
+        rebuild([*leaves, 0])

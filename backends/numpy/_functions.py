@@ -6,12 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import array_api_compat.numpy
 import numpy as np
 
-from multimlp.backend import Namespace
-
-xp: Namespace = array_api_compat.numpy
+from multimlp.backends.numpy._standard import xp
 
 _COPIED = 4096
 """Elements up to which a copy takes less time than a view of stretched strides."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import array_api_compat.numpy as xp
 import numpy as np
 
 from multimlp.backend import Array, Backend, Capabilities
@@ -17,11 +18,17 @@ from multimlp.backends._numba import numba_kernels
 from multimlp.backends._threads import blas_threads
 from multimlp.backends.numpy import activations, losses
 from multimlp.backends.numpy._functions import FUNCTIONS
+from multimlp.backends.numpy._standard import xp
 from multimlp.distributed import Communicator
+
+_MANY = 4096
 
 
 def _relu(x: np.ndarray) -> np.ndarray:
-    return np.maximum(x, 0)
+    if x.size < _MANY:
+        return np.maximum(x, 0)
+    y: np.ndarray = activations.gates.clip(x, 0, math.inf)
+    return np.add(y, 0, out=y)  # -0 becomes 0
 
 
 def _dense(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> Any:
@@ -52,18 +59,13 @@ class NumpyBackend(Backend):
             **losses.KERNELS,
             "by_elements": by_elements,
             "dense": _dense,
+            "erf": _of_scipy("erf"),
+            "erfc": _of_scipy("erfc"),
             "left_over": left_over,
             "relu": _relu,
             "tanh": np.tanh,
             "threefry2x32": threefry2x32,
         }
-        try:
-            from scipy import special
-        except ImportError:  # the portable erf serves
-            pass
-        else:
-            names = {"erf": special.erf, "erfc": special.erfc}
-            self.kernels |= {name: _at_least_single(kernel) for name, kernel in names.items()}
 
     @contextlib.contextmanager
     def scope(self, dtype: str | None = None) -> Iterator[None]:
@@ -105,10 +107,21 @@ class NumpyBackend(Backend):
         return np.asarray(x)
 
 
-def _at_least_single(kernel: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], Any]:
+@functools.cache
+def _special() -> Any:
+    """SciPy's functions, or None; importing them takes as long as importing NumPy."""
+    try:
+        from scipy import special
+    except ImportError:  # the portable bodies serve
+        return None
+    return special
+
+
+def _of_scipy(name: str) -> Callable[[np.ndarray], Any]:
     """SciPy computes in single or double precision only and returns what it computed in."""
 
-    def guarded(x: np.ndarray) -> Any:
-        return NotImplemented if x.dtype.itemsize < 4 else kernel(x)
+    def kernel(x: np.ndarray) -> Any:
+        special = None if x.dtype.itemsize < 4 else _special()
+        return NotImplemented if special is None else getattr(special, name)(x)
 
-    return guarded
+    return kernel

@@ -11,8 +11,10 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import record
+from tensorflow.python.framework.ops import EagerTensor
 
 from multimlp.backend import Array
 
@@ -28,63 +30,84 @@ _INNER = -math.sqrt(0.5)
 _DENSITY = 1 / math.sqrt(2 * math.pi)
 _LINEAR = 2 * math.sqrt(2 / math.pi)
 _CUBIC = _LINEAR * 0.044715
-_MANY = 1 << 15
-"""Numbers in an array; with fewer an operation takes as long as it takes to be called."""
 _SELU_SCALE = 1.0507009873554804934193349852946
 _SELU_ALPHA = 1.6732632423543772848170429916717
 
 
 class Rule(NamedTuple):
-    """A function and how a cotangent goes back through it: ``value(x)`` and ``back(g, x)``."""
+    """A function and how a cotangent goes back through it."""
 
     value: Callable[[Array], Array]
     back: Callable[[Array, Array], Array]
+    """``back(g, x)``, of operations that TensorFlow differentiates again."""
+    both: Callable[[Array], tuple[Array, Array]] | None = None
+    """Values and slopes. The slopes are kept, and one product goes back."""
+    quick: Callable[[Array, Array], Array | None] | None = None
+    """As `back`, by an operation that nobody differentiates; None where it is not right."""
+
+
+def _smooth(value: Callable[[Array], Array], both: Callable[[Array], tuple[Array, Array]]) -> Rule:
+    return Rule(value, lambda g, x: g * both(x)[1], both)
 
 
 @functools.cache
-def _number(value: float, dtype: Any) -> Array:
+def number(value: float, dtype: Any) -> Array:
     with tf.init_scope():
         return tf.constant(value, dtype)
 
 
-def _plus(x: Array, number: float) -> Array:
+def plus(x: Array, term: float) -> Array:
     """Operators look at a Python number anew each time, which takes longer than the sum."""
-    return _raw.AddV2(x=x, y=_number(number, x.dtype))
+    return _raw.AddV2(x=x, y=number(term, x.dtype))
 
 
-def _times(x: Array, number: float) -> Array:
-    return x if number == 1 else _raw.Mul(x=x, y=_number(number, x.dtype))
+def times(x: Array, factor: float) -> Array:
+    return x if factor == 1 else _raw.Mul(x=x, y=number(factor, x.dtype))
 
 
-def _clip(x: Array, low: float, high: float) -> Array:
-    return _raw.ClipByValue(t=x, clip_value_min=_number(low, x.dtype), clip_value_max=_number(high, x.dtype))
+def clip(x: Array, low: float, high: float) -> Array:
+    return _raw.ClipByValue(t=x, clip_value_min=number(low, x.dtype), clip_value_max=number(high, x.dtype))
 
 
 def _not_above(x: Array, end: float) -> Array:
-    return _raw.LessEqual(x=x, y=_number(end, x.dtype))
+    return _raw.LessEqual(x=x, y=number(end, x.dtype))
 
 
 def _outside(x: Array, end: float) -> Array:
     """Not so at NaN."""
-    return _raw.LogicalOr(x=_not_above(x, -end), y=_raw.GreaterEqual(x=x, y=_number(end, x.dtype)))
+    return _raw.LogicalOr(x=_not_above(x, -end), y=_raw.GreaterEqual(x=x, y=number(end, x.dtype)))
 
 
 def _zero_where(condition: Array, g: Array) -> Array:
-    return _raw.SelectV2(condition=condition, t=_number(0.0, g.dtype), e=g)
+    return _raw.SelectV2(condition=condition, t=number(0.0, g.dtype), e=g)
+
+
+def has_nan(x: Array) -> bool:
+    """NumPy looks at all of them in a third of the time of one operation."""
+    seen = np.asarray(memoryview(x))
+    return seen.size > 0 and bool(np.isnan(seen.max()))
 
 
 def _without_nan(x: Array) -> bool:
-    """Whether it is known that nothing in x is NaN; of many numbers to look takes half of an operation."""
-    if not tf.executing_eagerly() or not hasattr(x, "numpy") or x.shape.num_elements() < _MANY:
-        return False
-    return not math.isnan(_raw.Sum(input=_raw.Reshape(tensor=x, shape=[-1]), axis=0))
+    """Whether it is known that nothing in x is NaN."""
+    return tf.executing_eagerly() and isinstance(x, EagerTensor) and not has_nan(x)
 
 
 # ---- by name ---------------------------------------------------------------------------------------------------------
 
 
 def _relu() -> Rule:
-    return Rule(lambda x: _raw.Relu(features=x), lambda g, x: _zero_where(_not_above(x, 0.0), g))
+    """TensorFlow's own derivative, a product with 0 or 1, is 0 at NaN, and NaN where an infinite cotangent meets 0."""
+
+    def quick(g: Array, x: Array) -> Array | None:
+        back = None if has_nan(x) else _raw.ReluGrad(gradients=g, features=x)
+        return None if back is None or has_nan(back) else back
+
+    return Rule(
+        lambda x: _raw.Relu(features=x),
+        lambda g, x: _zero_where(_not_above(x, 0.0), g),
+        quick=quick,
+    )
 
 
 def _leaky_relu(negative_slope: Any = 0.01) -> Rule | None:
@@ -97,140 +120,150 @@ def _leaky_relu(negative_slope: Any = 0.01) -> Rule | None:
     def value(x: Array) -> Array:
         if x.dtype is tf.float32:
             return _raw.LeakyRelu(features=x, alpha=slope)
-        return _raw.Maximum(x=x, y=_times(x, slope))
+        return _raw.Maximum(x=x, y=times(x, slope))
+
+    def quick(g: Array, x: Array) -> Array | None:
+        if x.dtype is not tf.float32 or has_nan(x):
+            return None
+        return _raw.LeakyReluGrad(gradients=g, features=x, alpha=slope)
 
     def back(g: Array, x: Array) -> Array:
-        if x.dtype is tf.float32 and _without_nan(x):
-            return _raw.LeakyReluGrad(gradients=g, features=x, alpha=slope)
-        return _raw.SelectV2(condition=_not_above(x, 0.0), t=_times(g, slope), e=g)
+        return _raw.SelectV2(condition=_not_above(x, 0.0), t=times(g, slope), e=g)
 
-    return Rule(value, back)
+    return Rule(value, back, quick=quick)
 
 
 def _softsign() -> Rule:
     """TensorFlow's own has no second derivative."""
 
     def back(g: Array, x: Array) -> Array:
-        root = _raw.Reciprocal(x=_plus(_raw.Abs(x=x), 1.0))
+        root = _raw.Reciprocal(x=plus(_raw.Abs(x=x), 1.0))
         return g * root * root
 
-    return Rule(lambda x: _raw.Softsign(features=x), back)
+    return Rule(
+        lambda x: _raw.Softsign(features=x),
+        back,
+        quick=lambda g, x: _raw.SoftsignGrad(gradients=g, features=x),
+    )
 
 
 def _hard_tanh() -> Rule:
-    return Rule(lambda x: _clip(x, -1.0, 1.0), lambda g, x: _zero_where(_outside(x, 1.0), g))
+    return Rule(lambda x: clip(x, -1.0, 1.0), lambda g, x: _zero_where(_outside(x, 1.0), g))
 
 
 def _hard_sigmoid_of(x: Array) -> Array:
-    return _clip(_plus(_times(x, 1 / 6), 0.5), 0.0, 1.0)
+    return clip(plus(times(x, 1 / 6), 0.5), 0.0, 1.0)
 
 
 def _hard_sigmoid() -> Rule:
-    return Rule(_hard_sigmoid_of, lambda g, x: _zero_where(_outside(x, 3.0), _times(g, 1 / 6)))
+    return Rule(_hard_sigmoid_of, lambda g, x: _zero_where(_outside(x, 3.0), times(g, 1 / 6)))
 
 
 def _hard_swish() -> Rule:
     """Cut off below, so that -inf does not meet zero. The slope is a constant at the kinks too, which a clip is not for TensorFlow."""
 
     def back(g: Array, x: Array) -> Array:
-        inside = _zero_where(_outside(x, 3.0), _plus(_times(x, 1 / 3), 0.5))
-        return g * (inside + tf.cast(_raw.GreaterEqual(x=x, y=_number(3.0, x.dtype)), x.dtype))
+        inside = _zero_where(_outside(x, 3.0), plus(times(x, 1 / 3), 0.5))
+        return g * (inside + tf.cast(_raw.GreaterEqual(x=x, y=number(3.0, x.dtype)), x.dtype))
 
-    low = functools.partial(_number, -3.0)
+    low = functools.partial(number, -3.0)
     return Rule(lambda x: _raw.Maximum(x=x, y=low(x.dtype)) * _hard_sigmoid_of(x), back)
 
 
-def _exponential_left(x: Array) -> Array:
-    """expm1(x) where x <= 0, else 0, and NaN at NaN; in float64 from tanh, which is vectorised there, as `Expm1` is not."""
-    x = _raw.Minimum(x=x, y=_number(0.0, x.dtype))
-    if x.dtype is tf.float32:
-        return _raw.Expm1(x=x)
-    t = _raw.Tanh(x=_times(x, 0.5))
-    return _times(t, 2.0) / _raw.Sub(x=_number(1.0, x.dtype), y=t)
+def _elu_like(scale: float, alpha: float, inner: float) -> Rule | None:
+    """``scale x`` above 0, else ``scale alpha (exp(x / inner) - 1)``.
 
-
-def _elu_like(scale: float, alpha: float, inner: float) -> Rule:
-    """``scale x`` above 0, else ``alpha (exp(x / inner) - 1)``."""
+    With t = tanh(x / 2) the exponential less 1 is 2 t / (1 - t). Of that only 2 t / (1 + |t|) is computed, which above 0 is less than x,
+    and below 0 more: the larger of both is the function. `Expm1` is not vectorised, and TensorFlow's own functions subtract 1.
+    """
+    if not all(1e-30 < given < 1e30 for given in (alpha, inner)):
+        return None
 
     def value(x: Array) -> Array:
-        right = _raw.Relu(features=x)
-        left = _exponential_left(_times(x, 1 / inner))
-        return _times(right, scale) + _times(left, alpha)
+        half = times(x, 0.5 / inner)
+        curve = _raw.Softsign(features=_raw.Tanh(x=half))
+        if alpha == inner:
+            return _raw.Maximum(x=x, y=times(curve, 2 * inner))
+        larger = _raw.Maximum(x=half, y=curve)
+        if x.dtype is tf.float32:
+            return times(_raw.LeakyRelu(features=larger, alpha=alpha), 2 * scale)
+        sides = times(larger, 2 * scale), times(larger, 2 * scale * alpha)
+        return (_raw.Minimum if alpha > 1 else _raw.Maximum)(x=sides[0], y=sides[1])
 
-    def back(g: Array, x: Array) -> Array:
-        slope = _raw.Exp(x=_times(_raw.Minimum(x=x, y=_number(0.0, x.dtype)), 1 / inner))
-        if alpha == inner == scale == 1 and _without_nan(x):  # on the right the exponential is 1
-            return g * slope
-        slope = _times(slope, alpha / inner)
-        return g * _raw.SelectV2(condition=_not_above(x, 0.0), t=slope, e=_number(scale, x.dtype))
+    def slope(x: Array) -> Array:
+        decay = _raw.Exp(x=times(_raw.Minimum(x=x, y=number(0.0, x.dtype)), 1 / inner))
+        if alpha == inner and _without_nan(x):  # on the right the exponential is 1
+            return decay
+        decay = times(decay, scale * alpha / inner)
+        return _raw.SelectV2(condition=_not_above(x, 0.0), t=decay, e=number(scale, x.dtype))
 
-    return Rule(value, back)
+    return _smooth(value, lambda x: (value(x), slope(x)))
 
 
-def _elu(alpha: Any = 1.0) -> Rule:
+def _elu(alpha: Any = 1.0) -> Rule | None:
     return _elu_like(1.0, float(alpha), 1.0)
 
 
 def _celu(alpha: Any = 1.0) -> Rule | None:
-    return _elu_like(1.0, float(alpha), float(alpha)) if alpha > 0 else None
+    return _elu_like(1.0, float(alpha), float(alpha))
 
 
-def _selu() -> Rule:
-    return _elu_like(_SELU_SCALE, _SELU_SCALE * _SELU_ALPHA, 1.0)
+def _selu() -> Rule | None:
+    return _elu_like(_SELU_SCALE, _SELU_ALPHA, 1.0)
 
 
 def _silu() -> Rule:
-    def back(g: Array, x: Array) -> Array:
-        far = _clip(x, -_END, _END)
-        return g * (_raw.Sigmoid(x=x) * _plus(far * _raw.Sigmoid(x=-far), 1.0))
+    def both(x: Array) -> tuple[Array, Array]:
+        gate, far = _raw.Sigmoid(x=x), clip(x, -_END, _END)
+        return x * gate, gate * plus(far * _raw.Sigmoid(x=-far), 1.0)
 
-    return Rule(lambda x: x * _raw.Sigmoid(x=x), back)
+    return _smooth(lambda x: x * _raw.Sigmoid(x=x), both)
 
 
 def _mish() -> Rule:
-    def parts(x: Array) -> tuple[Array, Array, Array]:
-        c = _clip(x, -_END, _MISH_END)
+    """With u = exp x and n = u (u + 2) the gate is n / (n + 2), and the slope ``gate + 4 x (n - u) / (n + 2)^2``."""
+
+    def parts(x: Array) -> tuple[Array, Array, Array, Array]:
+        c = clip(x, -_END, _MISH_END)
         u = _raw.Exp(x=c)
-        n = u * _plus(u, 2.0)
-        return c, u, n
+        n = u * plus(u, 2.0)
+        return c, u, n, plus(n, 2.0)
 
     def value(x: Array) -> Array:
-        _, _, n = parts(x)
-        return x * (n / _plus(n, 2.0))
+        _, _, n, m = parts(x)
+        return x * (n / m)
 
-    def back(g: Array, x: Array) -> Array:
-        c, u, n = parts(x)
-        m = _plus(n, 2.0)
-        return g * (n / m + _times(c * u / m, 4.0) * (_plus(u, 1.0) / m))
+    def both(x: Array) -> tuple[Array, Array]:
+        c, u, n, m = parts(x)
+        gate = n / m
+        return x * gate, gate + times(c * (n - u) / m, 4.0) / m
 
-    return Rule(value, back)
+    return _smooth(value, both)
 
 
 def _below(x: Array) -> Array:
     """The normal distribution."""
-    return _times(_raw.Erfc(x=_times(x, _INNER)), 0.5)
+    return times(_raw.Erfc(x=times(x, _INNER)), 0.5)
 
 
 def _gelu(approximate: str = "none") -> Rule:
     if approximate == "tanh":
-        return Rule(
-            lambda x: x * _raw.Sigmoid(x=x * _plus(_times(x * x, _CUBIC), _LINEAR)),
-            _back_through_gelu_tanh,
-        )
+        return _smooth(lambda x: x * _raw.Sigmoid(x=x * plus(times(x * x, _CUBIC), _LINEAR)), _gelu_tanh)
 
-    def back(g: Array, x: Array) -> Array:
-        near = _clip(x, -_GELU_END, _GELU_END)
-        return g * (_below(x) + _times(near * _raw.Exp(x=_times(near * near, -0.5)), _DENSITY))
+    def both(x: Array) -> tuple[Array, Array]:
+        below, near = _below(x), clip(x, -_GELU_END, _GELU_END)
+        return x * below, below + times(near * _raw.Exp(x=times(near * near, -0.5)), _DENSITY)
 
-    return Rule(lambda x: x * _below(x), back)
+    return _smooth(lambda x: x * _below(x), both)
 
 
-def _back_through_gelu_tanh(g: Array, x: Array) -> Array:
-    near = _clip(x, -_GELU_TANH_END, _GELU_TANH_END)
+def _gelu_tanh(x: Array) -> tuple[Array, Array]:
+    near = clip(x, -_GELU_TANH_END, _GELU_TANH_END)
     square = near * near
-    z = near * _plus(_times(square, _CUBIC), _LINEAR)
-    slope = near * _plus(_times(square, 3 * _CUBIC), _LINEAR)
-    return g * (_raw.Sigmoid(x=z) * _plus(slope * _raw.Sigmoid(x=-z), 1.0))
+    z = near * plus(times(square, _CUBIC), _LINEAR)
+    moved = near * plus(times(square, 3 * _CUBIC), _LINEAR)
+    gate = _raw.Sigmoid(x=z)
+    return x * gate, gate * plus(moved * _raw.Sigmoid(x=-z), 1.0)
 
 
 RULES: dict[str, Callable[..., Rule | None]] = {
@@ -260,7 +293,7 @@ NATIVE: dict[str, Callable[[Array], Array]] = {
 def kernels() -> dict[str, Callable[..., Array]]:
     """All of them, by operation; what they are not made for is left to the portable body."""
     found = {name: for_eager_tensors(function) for name, function in NATIVE.items()}
-    return found | {name: for_eager_tensors(_ruled(rule)) for name, rule in RULES.items()}
+    return found | {name: for_eager_tensors(_ruled(name, rule)) for name, rule in RULES.items()}
 
 
 def for_eager_tensors(function: Callable[..., Array]) -> Callable[..., Array]:
@@ -283,24 +316,33 @@ def _has_gpus() -> bool:
     return bool(tf.config.list_physical_devices("GPU"))
 
 
-def _ruled(rule: Callable[..., Rule | None]) -> Callable[..., Array]:
-    @functools.lru_cache(maxsize=16)
-    def functions(args: tuple[Any, ...], named: tuple[tuple[str, Any], ...]) -> tuple[Any, Any]:
-        found = rule(*args, **dict(named))
-        if found is None:
-            return None, None
-
-        def with_its_slope(x: Array) -> Any:
-            return found.value(tf.stop_gradient(x)), lambda g: found.back(g, x)
-
-        return found.value, tf.custom_gradient(with_its_slope)
+def _ruled(name: str, rule: Callable[..., Rule | None]) -> Callable[..., Array]:
+    found = functools.lru_cache(maxsize=16)(lambda args, named: rule(*args, **dict(named)))
 
     def function(x: Array, *args: Any, **options: Any) -> Array:
         if any(not isinstance(option, (int, float, str)) for option in (*args, *options.values())):
             return NotImplemented  # an option that is learned
-        value, recorded = functions(args, tuple(options.items()))
-        if value is None:
+        known = found(args, tuple(options.items()))
+        if known is None:
             return NotImplemented
-        return recorded(x) if record.could_possibly_record() else value(x)
+        return _recorded(name, known, x) if record.could_possibly_record() else known.value(x)
 
     return function
+
+
+def _recorded(name: str, rule: Rule, x: Array) -> Array:
+    """As `tf.custom_gradient`, which takes fifteen times as long to look at the function as an operation takes."""
+    value, back, both, quick = rule
+    with record.stop_recording():
+        y, slopes = (value(x), None) if both is None else both(x)
+
+    def pullback(g: Array) -> list[Array]:
+        if not tf.executing_eagerly() or record.could_possibly_record():
+            return [back(g, x)]
+        if slopes is not None:
+            return [_raw.Mul(x=g, y=slopes)]
+        found = None if quick is None else quick(g, x)
+        return [back(g, x) if found is None else found]
+
+    record.record_operation(name, [y], [x], pullback)
+    return y

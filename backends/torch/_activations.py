@@ -48,6 +48,11 @@ _zero_where_not_above = torch.ops.aten.threshold_backward.grad_input
 # ---- chains ----------------------------------------------------------------------------------------------------------
 
 
+def _is_finite(y: Tensor) -> bool:
+    """Whether it is known that all numbers are; the sum takes a fraction of the time of a chain."""
+    return math.isfinite(y.sum().item())
+
+
 def _softsign(x: Tensor, y: Tensor) -> None:
     torch.abs(x, out=y)
     y.add_(1)
@@ -62,14 +67,13 @@ def _softsign_both(x: Tensor, y: Tensor, d: Tensor) -> None:
     d.mul_(d)
 
 
-def _silu_both(x: Tensor, y: Tensor, d: Tensor, c: Tensor, t: Tensor) -> None:
-    """``s + x s (1 - s)``, with 1 - s from the other side, where its digits are; torch's own subtracts."""
-    torch.clamp(x, -_END, _END, out=c)
-    torch.neg(c, out=t)
-    t.sigmoid_()
+def _silu_both(x: Tensor, y: Tensor, d: Tensor, t: Tensor) -> None:
+    """``s - s silu(-x)``, where silu(-x) is ``-x (1 - s)`` with the digits of 1 - s; torch's own subtracts."""
+    torch.neg(x, out=t)
+    t.clamp_(-_END, _END)
+    _sigmoid_linear(t, out=t)
     torch.sigmoid(x, out=d)
-    c.mul_(d)
-    torch.addcmul(d, c, t, out=d)
+    torch.addcmul(d, d, t, value=-1, out=d)
     _sigmoid_linear(x, out=y)
 
 
@@ -164,11 +168,25 @@ def _hard_sigmoid_both(x: Tensor, y: Tensor, d: Tensor, t: Tensor) -> None:
     _hard_sigmoid_into(x, out=y)
 
 
+def _single_hard_sigmoid(x: Tensor) -> Tensor:
+    """In float64 the slope of torch's own is that of float32."""
+    return functional.hardsigmoid(x) if x.dtype is torch.float32 else NotImplemented
+
+
 def _hard_swish(x: Tensor, y: Tensor, t: Tensor) -> None:
     """x times the hard sigmoid of x, which is cut off so that no infinity meets zero."""
     _hard_sigmoid_into(x, out=t)
     torch.clamp(x, min=-3, out=y)
     y.mul_(t)
+
+
+def _hard_swish_alone(x: Tensor) -> Tensor:
+    """torch's own multiplies by 6 first."""
+    if is_recorded_by_autograd_alone():
+        y = functional.hardswish(x)
+        if _is_finite(y):
+            return y
+    return filled(_hard_swish, x, 1, 1)[0]
 
 
 def _hard_swish_both(x: Tensor, y: Tensor, d: Tensor, t: Tensor) -> None:
@@ -192,7 +210,7 @@ class Chain(NamedTuple):
     both: Callable[..., Any]
     scratch_of_both: int
     native: Function | None = None
-    """torch's own with its derivative, which is right but at NaN: there the slope is to be that of the inside."""
+    """torch's own with its derivative, which is right where all values are finite; NotImplemented for dtypes of which it is not."""
 
 
 def _leaky(negative_slope: Any = 0.01) -> Chain | None:
@@ -211,13 +229,13 @@ def _either_gelu(approximate: str = "none") -> Chain:
 
 CHAINS: dict[str, Callable[..., Chain | None]] = {
     "softsign": lambda: Chain(_softsign, 0, _softsign_both, 0),
-    "silu": lambda: Chain(functional.silu, None, _silu_both, 2),
+    "silu": lambda: Chain(functional.silu, None, _silu_both, 1),
     "mish": lambda: Chain(_mish, 2, _mish_both, 2),
     "gelu": _either_gelu,
     "leaky_relu": _leaky,
     "hard_tanh": lambda: Chain(functional.hardtanh, None, _hard_tanh_both, 1, functional.hardtanh),
-    "hard_sigmoid": lambda: Chain(functional.hardsigmoid, None, _hard_sigmoid_both, 1),
-    "hard_swish": lambda: Chain(_hard_swish, 1, _hard_swish_both, 1),
+    "hard_sigmoid": lambda: Chain(functional.hardsigmoid, None, _hard_sigmoid_both, 1, _single_hard_sigmoid),
+    "hard_swish": lambda: Chain(_hard_swish_alone, None, _hard_swish_both, 1, functional.hardswish),
 }
 """By operation; called with its options. None: these options are not covered."""
 
@@ -295,9 +313,10 @@ def _function(name: str, chain: Callable[..., Chain | None], args: Any, named: A
 
     def function(x: Tensor) -> Tensor:
         if is_recorded(x):
-            # To look for a NaN takes a fraction of the time of the slopes.
-            if native is not None and is_recorded_by_autograd_alone() and not x.detach().sum().isnan():
-                return native(x)
+            if native is not None and is_recorded_by_autograd_alone():
+                y = native(x)
+                if y is not NotImplemented and _is_finite(y.detach()):
+                    return y
             return NotImplemented if forward_derivatives_nest() else differentiable(x)
         return value(x) if scratch is None else filled(value, x, 1, scratch)[0]
 

@@ -140,9 +140,16 @@ def _positions(argnums: ArgNums, count: int, name: str) -> tuple[int, ...]:
 
 
 class Outputs:
-    """Splits a function's output tree into arrays for the adapter, and puts the tree together again afterwards."""
+    """Splits a function's output tree into arrays for the adapter, and puts the tree together again afterwards.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    lasting : bool
+        Whether trees are put together many times, and nothing of the one that was split is to be kept.
+    """
+
+    def __init__(self, lasting: bool = False) -> None:
+        self._lasting = lasting
         self._rebuild: Callable[[Any], Tree] = _alone
         self._constants: dict[int, Any] = {}
 
@@ -151,6 +158,8 @@ class Outputs:
             self._rebuild, self._constants = _alone, {}
             return (outputs,)
         leaves, self._rebuild = tree.flatten(outputs)
+        if self._lasting:
+            self._rebuild = tree.rebuilder(outputs)
         self._constants = {i: leaf for i, leaf in enumerate(leaves) if not is_array(leaf)}
         return tuple(leaf for i, leaf in enumerate(leaves) if i not in self._constants)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from multimlp import tree
@@ -69,14 +69,16 @@ def jit(
         raise refuse("jit: compiler", "the name of a compiler, 'none' or None", compiler)
     programs: dict[Any, _Program] = {}
     of_arrays: dict[Any, _Program] = {}
-    """The same, of calls with nothing but arrays, which are most: their key is found in a microsecond."""
+    """The same, of calls with nothing but arrays, alone or in trees, which are most: their key is found in a few microseconds."""
     static = positions_given("jit: static_argnums", static_argnums)
     fixed = {static} if isinstance(static, int) else set(static)
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        short_key = None if kwargs or fixed else _key_of_arrays(args)  # both keys hold what is selected
+        arrays: list[Any] = []
+        seen: list[Any] = [*selections()]  # both keys hold what is selected
+        short_key = tuple(seen) if not (kwargs or fixed) and _look(args, arrays, seen) else None
         if short_key in of_arrays:
-            return of_arrays[short_key](args)
+            return of_arrays[short_key](arrays)
         leaves, structure = tree.keyed((args, kwargs))
         held = {id(leaf) for p in fixed if -len(args) <= p < len(args) for leaf in tree.leaves(args[p])}
         kinds = tuple([_kind(leaf, id(leaf) in held) for leaf in leaves])
@@ -97,15 +99,26 @@ def jit(
     return Transformed(transformed, jit, f, static_argnums, compiler)
 
 
-def _key_of_arrays(args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    """What `_kind` says of arguments that are all arrays; None for others."""
-    key: list[Any] = [*selections()]
-    for leaf in args:
-        cls = type(leaf)
-        if owner_of_type(cls) is None:
-            return None
-        key += (cls, tuple(leaf.shape), leaf.dtype)  # a shape may be a list
-    return tuple(key)
+def _look(nodes: Iterable[Any], arrays: list[Any], key: list[Any]) -> bool:
+    """Put the leaves into ``arrays``, what `_kind` says of them and the structure into ``key``; False where a leaf is no array."""
+    for node in nodes:
+        cls = type(node)
+        if owner_of_type(cls) is not None:
+            arrays.append(node)
+            key += (cls, tuple(node.shape), node.dtype)  # a shape may be a list
+        elif isinstance(node, (tuple, list)):
+            key += (cls, len(node))
+            if not _look(node, arrays, key):
+                return False
+        elif isinstance(node, dict):
+            key += (cls, tuple(node))
+            if not _look(node.values(), arrays, key):
+                return False
+        elif node is None:
+            key.append(None)
+        else:
+            return False
+    return True
 
 
 _CONSTANT = object()
@@ -137,7 +150,7 @@ class _Program:
         dynamic = [i for i, kind in enumerate(kinds) if kind[0] is not _CONSTANT]
         constants = [leaf if kind[0] is _CONSTANT else None for leaf, kind in zip(leaves, kinds, strict=True)]
         rebuild = tree.rebuilder(arguments)
-        outputs = Outputs()
+        outputs = Outputs(lasting=True)
 
         def as_it_is(arrays: Sequence[Array]) -> Tree:
             filled = list(constants)
@@ -158,6 +171,8 @@ class _Program:
         self._backend, self._dynamic = backend, dynamic
         self._all_dynamic = len(dynamic) == len(leaves)
         self._floats = [n for n, i in enumerate(dynamic) if kinds[i][0] is float]
+        self._one_of_each = [*{kinds[i][-1]: n for n, i in enumerate(dynamic)}.values()]
+        """Where each dtype is, of Python's floats too."""
 
     def __call__(self, leaves: Sequence[Any]) -> Tree:
         backend = self._backend
@@ -167,7 +182,7 @@ class _Program:
             kind = _float_kind(backend, arrays)
             for n in self._floats:
                 arrays[n] = backend.asarray(arrays[n], dtype=kind)
-        with backend.scope_of(*arrays):
+        with backend.scope_of(*[arrays[n] for n in self._one_of_each]):
             return self._join(explained(backend, self._function, tuple(arrays)))
 
 

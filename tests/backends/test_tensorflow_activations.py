@@ -122,10 +122,9 @@ def test_shapes_and_dtypes(name, options):
         np.testing.assert_allclose(tf.cast(got, tf.float64), rounded, rtol=4 * eps, atol=4 * eps)
 
 
-@pytest.mark.parametrize("name", ["leaky_relu", "elu", "celu"])
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "elu", "selu", "celu", "softsign", "mish"])
 @pytest.mark.parametrize("special", [(), (np.nan,), (np.inf, -np.inf), (0.0, -0.0)], ids=str)
-def test_where_many_numbers_are_looked_through_for_a_nan(name, special, monkeypatch):
-    monkeypatch.setattr(_activations, "_MANY", 0)
+def test_derivatives_of_their_own_at_special_points(name, special):
     operation, slopes = activations.get(name), activations.derivative(name).portable
     x = np.random.default_rng(1).normal(0, 3, 21).astype(np.float32)
     x[: len(special)] = special
@@ -139,3 +138,30 @@ def test_where_many_numbers_are_looked_through_for_a_nan(name, special, monkeypa
             np.ravel(program(function, given))[finite] for function in (operation, operation.portable)
         )
         np.testing.assert_allclose(got, wanted, rtol=1e-5, err_msg=what)
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "elu"])
+def test_cotangents_without_limits(name):
+    operation = activations.get(name)
+    x = tf.constant([-2.0, 0.0, 3.0, -1.0, 0.0, 1.0])
+    cotangent = tf.constant([np.inf, -np.inf, np.inf, np.nan, 1.0, 2.0])
+    found = []
+    for function in (operation, operation.portable):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x)
+        found.append(tape.gradient(y, x, output_gradients=cotangent))
+    np.testing.assert_allclose(*found, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["elu", "selu", "celu"])
+def test_an_exponential_on_the_left_keeps_its_digits(name, dtype):
+    """Above 0 elu and celu are x to the last bit, of numbers of all sizes."""
+    sizes = np.geomspace(1e-30, 1e3, 4001)
+    x = np.concatenate([-sizes, sizes]).astype(dtype)
+    got = np.asarray(activations.get(name)(tf.constant(x)))
+    wanted = activations.get(name).portable(x.astype(np.float64))
+    np.testing.assert_allclose(got, wanted, rtol=4 * np.finfo(dtype).eps)
+    if name != "selu":
+        np.testing.assert_array_equal(got[x > 0], x[x > 0])

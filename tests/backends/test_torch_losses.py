@@ -109,3 +109,16 @@ def test_options_by_place_and_by_name():
     outputs, targets = data((3, 2), torch.float64)
     given = OPS["huber_loss"](outputs, targets, 0.5)
     close(given, OPS["huber_loss"](outputs, targets, delta=0.5))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("shape", [(5, 3), (7, 1), (2, 4, 3), (120_000, 10)], ids=str)
+@pytest.mark.parametrize("name", NAMES)
+def test_one_cotangent_for_all_examples(name, shape, dtype):
+    outputs, targets = data(shape, dtype)
+    leaf = outputs.clone().requires_grad_()
+    expected = OPS[f"{name}_gradient"].portable(outputs, targets)
+    for number in (0.25, 0.0, math.inf, math.nan):
+        cotangent = torch.full(shape[:-1], number, dtype=dtype)
+        (slope,) = torch.autograd.grad(BY_CHAIN[name](leaf, targets), leaf, cotangent)
+        close(slope, number * expected)

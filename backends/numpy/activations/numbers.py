@@ -35,6 +35,7 @@ class Numbers:
         self.zero, self.half, self.one, self.two = map(number, (0, 0.5, 1, 2))
         self.three, self.four, self.six, self.twenty = map(number, (3, 4, 6, 20))
         self.minus_half, self.minus_one, self.minus_two, self.minus_three = map(number, (-0.5, -1, -2, -3))
+        self.least, self.most = number(-np.inf), number(np.inf)
         self.top, self.bottom = number(42), number(-800)
         self.density_end, self.gaussian_end, self.tanh_end = number(40), number(30), number(400)
         self.tanh_top, self.tanh_bottom = number(7.5), number(-25)

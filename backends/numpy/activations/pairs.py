@@ -23,14 +23,14 @@ def elu_pair(n: Numbers, x: Array, value: Array, slope: Array, w: Work, alpha: A
 @pair("celu", 1)
 def celu_pair(n: Numbers, x: Array, value: Array, slope: Array, w: Work, alpha: Any = 1.0) -> Any:
     left = w[0]
-    np.minimum(x, n.zero, out=left)
+    gates.not_above(n, x, n.zero, left)
     if alpha != 1:
         left /= alpha
     np.expm1(left, out=left)
     np.add(left, n.one, out=slope)
     if alpha != 1:
         left *= alpha
-    np.maximum(x, n.zero, out=value)
+    gates.not_below(n, x, n.zero, value)
     value += left
 
 
@@ -44,7 +44,7 @@ def swish_pair(n: Numbers, x: Array, value: Array, slope: Array, w: Work, beta: 
     z, s = w
     if beta != 1:
         np.multiply(x, beta, out=z)
-    np.minimum(x if beta == 1 else z, n.top, out=z)
+    gates.not_above(n, x if beta == 1 else z, n.top, z)
     gates.logistic(n, z, s, slope)
     np.multiply(x, s, out=value)
     gates.logistic_slope(n, s, slope, z, slope)
@@ -53,7 +53,7 @@ def swish_pair(n: Numbers, x: Array, value: Array, slope: Array, w: Work, beta: 
 @pair("mish", 3)
 def mish_pair(n: Numbers, x: Array, value: Array, slope: Array, w: Work) -> Any:
     z, numerator, inverse = w
-    np.minimum(x, n.top, out=z)
+    gates.not_above(n, x, n.top, z)
     gates.mish(n, z, numerator, inverse, slope)
     gates.mish_slope(n, z, numerator, inverse, slope, slope)
     numerator *= inverse

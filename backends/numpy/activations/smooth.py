@@ -20,11 +20,11 @@ SELU_ALPHA = 1.6732632423543772848170429916717
 @formula(1)
 def elu(n: Numbers, x: Array, out: Array, w: Work, alpha: Any = 1.0) -> Any:
     left = w[0]
-    np.minimum(x, n.zero, out=left)
+    gates.not_above(n, x, n.zero, left)
     np.expm1(left, out=left)
     if alpha != 1:
         left *= alpha
-    np.maximum(x, n.zero, out=out)
+    gates.not_below(n, x, n.zero, out)
     return np.add(out, left, out=out)
 
 
@@ -33,7 +33,7 @@ def elu_derivative(n: Numbers, x: Array, out: Array, w: Work, alpha: Any = 1.0) 
     factor = None if alpha == 1 else w[0]
     if factor is not None:
         leaky_relu_derivative(n, x, factor, w[1:], alpha)
-    np.fmin(x, n.zero, out=out)  # of NaN 0: there the slope is that of the right side
+    gates.left(x, w[1], out)  # of NaN 0: there the slope is that of the right side
     np.exp(out, out=out)
     return None if factor is None else np.multiply(out, factor, out=out)
 
@@ -41,10 +41,10 @@ def elu_derivative(n: Numbers, x: Array, out: Array, w: Work, alpha: Any = 1.0) 
 @formula(2)
 def selu(n: Numbers, x: Array, out: Array, w: Work) -> Any:
     right = w[1]
-    np.maximum(x, n.zero, out=right)
+    gates.not_below(n, x, n.zero, right)
     right *= SELU_SCALE
     left = w[0]
-    np.minimum(x, n.zero, out=left)
+    gates.not_above(n, x, n.zero, left)
     np.expm1(left, out=left)
     left *= SELU_SCALE * SELU_ALPHA
     return np.add(right, left, out=out)
@@ -59,17 +59,17 @@ def selu_derivative(n: Numbers, x: Array, out: Array, w: Work) -> Any:
 @formula(1)
 def celu(n: Numbers, x: Array, out: Array, w: Work, alpha: Any = 1.0) -> Any:
     left = w[0]
-    np.minimum(x, n.zero, out=left)
+    gates.not_above(n, x, n.zero, left)
     left /= alpha
     np.expm1(left, out=left)
     left *= alpha
-    np.maximum(x, n.zero, out=out)
+    gates.not_below(n, x, n.zero, out)
     return np.add(out, left, out=out)
 
 
-@formula(0)
+@formula(1)
 def celu_derivative(n: Numbers, x: Array, out: Array, w: Work, alpha: Any = 1.0) -> Any:
-    np.fmin(x, n.zero, out=out)  # as above
+    gates.left(x, w[0], out)  # as above
     np.divide(out, alpha, out=out)
     return np.exp(out, out=out)
 
@@ -104,7 +104,7 @@ def _decay(x: Array, out: Array) -> None:
 @formula(1, "softplus_derivative")
 def sigmoid(n: Numbers, x: Array, out: Array, w: Work) -> Any:
     total = w[0]
-    np.minimum(x, n.top, out=out)
+    gates.not_above(n, x, n.top, out)
     np.exp(out, out=out)
     np.add(out, n.one, out=total)
     return np.divide(out, total, out=out)
@@ -124,7 +124,7 @@ def log_sigmoid(n: Numbers, x: Array, out: Array, w: Work) -> Any:
     rest = w[0]
     _decay(x, rest)
     np.log1p(rest, out=rest)
-    np.minimum(x, n.zero, out=out)
+    gates.not_above(n, x, n.zero, out)
     return np.subtract(out, rest, out=out)
 
 
@@ -139,7 +139,7 @@ def softplus(n: Numbers, x: Array, out: Array, w: Work) -> Any:
     rest = w[0]
     _decay(x, rest)
     np.log1p(rest, out=rest)
-    np.maximum(x, n.zero, out=out)
+    gates.not_below(n, x, n.zero, out)
     return np.add(out, rest, out=out)
 
 
@@ -155,7 +155,7 @@ def softsign(n: Numbers, x: Array, out: Array, w: Work) -> Any:
 def softsign_derivative(n: Numbers, x: Array, out: Array, w: Work) -> Any:
     np.absolute(x, out=out)
     np.add(out, n.one, out=out)
-    np.reciprocal(out, out=out)
+    np.divide(n.one, out, out=out)
     return np.multiply(out, out, out=out)
 
 
@@ -163,7 +163,7 @@ def softsign_derivative(n: Numbers, x: Array, out: Array, w: Work) -> Any:
 def tanh_derivative(n: Numbers, x: Array, out: Array, w: Work) -> Any:
     total = w[0]
     np.absolute(x, out=out)
-    np.minimum(out, n.tanh_end, out=out)
+    gates.not_above(n, out, n.tanh_end, out)
     np.multiply(out, n.minus_two, out=out)
     np.exp(out, out=out)
     np.add(out, n.one, out=total)
@@ -213,7 +213,7 @@ def swish_derivative(n: Numbers, x: Array, out: Array, w: Work, beta: Any = 1.0)
 @formula(3)
 def mish(n: Numbers, x: Array, out: Array, w: Work) -> Any:
     gate, inverse, product = w
-    np.minimum(x, n.top, out=gate)
+    gates.not_above(n, x, n.top, gate)
     gates.mish(n, gate, gate, inverse, product)
     gate *= inverse
     return np.multiply(x, gate, out=out)

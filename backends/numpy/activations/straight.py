@@ -21,13 +21,15 @@ def _inside(x: Array, low: Any, high: Any, out: Array) -> None:
 
 @formula(0, "threshold_derivative")
 def relu_derivative(n: Numbers, x: Array, out: Array, w: Work, threshold: Any = 0.0, value: Any = 0.0) -> Any:
-    np.less_equal(x, threshold, out=out)
-    return np.subtract(n.one, out, out=out)
+    np.copyto(out, np.logical_not(x <= threshold))
 
 
 @formula(0)
 def threshold(n: Numbers, x: Array, out: Array, w: Work, threshold: Any = 0.0, value: Any = 0.0) -> Any:
-    return np.maximum(x, threshold, out=out) if value == threshold else NotImplemented
+    if value != threshold:
+        return NotImplemented
+    gates.not_below(n, x, threshold, out)
+    return np.add(out, n.zero, out=out)  # -0 becomes 0
 
 
 @formula(1)
@@ -36,16 +38,16 @@ def leaky_relu(n: Numbers, x: Array, out: Array, w: Work, negative_slope: Any = 
     if 0 < negative_slope <= 1:
         np.multiply(x, negative_slope, out=left)
         return np.maximum(x, left, out=out)
-    np.minimum(x, n.zero, out=left)
+    gates.not_above(n, x, n.zero, left)
     left *= negative_slope
-    np.maximum(x, n.zero, out=out)
+    gates.not_below(n, x, n.zero, out)
     return np.add(out, left, out=out)
 
 
 @formula(1)
 def leaky_relu_derivative(n: Numbers, x: Array, out: Array, w: Work, negative_slope: Any = 0.01) -> Any:
     left = w[0]
-    np.less_equal(x, n.zero, out=left)
+    np.copyto(left, x <= n.zero)
     np.subtract(n.one, left, out=out)
     left *= negative_slope
     return np.add(out, left, out=out)
@@ -63,7 +65,8 @@ def prelu_derivative(n: Numbers, x: Array, out: Array, w: Work, alpha: Any = 0.2
 
 @formula(0)
 def relu6(n: Numbers, x: Array, out: Array, w: Work) -> Any:
-    return gates.bounded(x, n.zero, n.six, out)
+    gates.bounded(x, n.zero, n.six, out)
+    return np.add(out, n.zero, out=out)  # -0 becomes 0
 
 
 @formula(0)
@@ -73,13 +76,13 @@ def relu6_derivative(n: Numbers, x: Array, out: Array, w: Work) -> Any:
 
 @formula(0)
 def relu_squared(n: Numbers, x: Array, out: Array, w: Work) -> Any:
-    np.maximum(x, n.zero, out=out)
+    gates.not_below(n, x, n.zero, out)
     return np.multiply(out, out, out=out)
 
 
 @formula(0)
 def relu_squared_derivative(n: Numbers, x: Array, out: Array, w: Work) -> Any:
-    np.maximum(x, n.zero, out=out)
+    gates.not_below(n, x, n.zero, out)
     return np.multiply(out, n.two, out=out)
 
 
@@ -110,7 +113,7 @@ def hard_tanh_derivative(n: Numbers, x: Array, out: Array, w: Work) -> Any:
 def hard_swish(n: Numbers, x: Array, out: Array, w: Work) -> Any:
     gate = w[0]
     hard_sigmoid(n, x, gate, w)
-    np.maximum(x, n.minus_three, out=out)
+    gates.not_below(n, x, n.minus_three, out)
     np.multiply(out, gate, out=out)
     return np.add(out, n.zero, out=out)  # -0 becomes 0
 
@@ -119,7 +122,7 @@ def hard_swish(n: Numbers, x: Array, out: Array, w: Work) -> Any:
 def hard_swish_derivative(n: Numbers, x: Array, out: Array, w: Work) -> Any:
     inside, right = w[0], w[1]
     _inside(x, n.minus_three, n.three, inside)
-    np.greater_equal(x, n.three, out=right)
+    np.copyto(right, x >= n.three)
     gates.bounded(x, n.minus_three, n.three, out)
     np.divide(out, n.three, out=out)
     np.add(out, n.half, out=out)
