@@ -28,6 +28,8 @@ LEFT_OUT = {
     "callbacks.with_best": "of `fit` and of estimators",
     "data.read_columns": "of the commands: by the schema in a model's file",
     "frames.is_missing": "of any object",
+    "frames.kind_of": "of any object",
+    "frames.median": "of what prepares tables",
     "interop.equinox.read_leaves": "tests/test_fuzz_files.py reads damaged files of every format",
     "interop.equinox.with_leaves": "of the commands",
     "interop.equinox.write_leaves": "of the commands",

@@ -54,10 +54,7 @@ def read(X: Any) -> dict[str, Values]:
         if not hasattr(X, "__array__") or hasattr(X, "columns") or hasattr(X, "schema"):
             return _of_frame(X)
         X = np.asarray(X)
-    try:
-        table = X if isinstance(X, np.ndarray) else _of_rows(X)
-    except ValueError as error:
-        raise ShapeError(f"X: rows of different lengths: {error}") from None
+    table = X if isinstance(X, np.ndarray) else _of_rows(X)
     if table.ndim != 2:
         raise ShapeError(
             f"X: expected shape (n, columns), got {table.shape}. Reshape your data: one column is X.reshape(-1, 1), one row "
@@ -71,8 +68,12 @@ def _of_rows(rows: Sequence[Any]) -> np.ndarray:
         raise InputError(
             "X: expected rows that are sequences, got mappings; make a table of them first, such as pandas.DataFrame(X)"
         )
-    found = np.asarray(rows)
-    return found if found.dtype.kind in "biuf" else np.asarray(rows, dtype=object)
+    try:
+        found = np.asarray(rows)
+        # Of arrays of dates NumPy would make objects that are whole numbers.
+        return found if found.dtype.kind in "biufmM" else np.asarray(rows, dtype=object)
+    except ValueError as error:
+        raise ShapeError(f"X: rows of different lengths: {error}") from None
 
 
 def _of_column(name: str, items: Any) -> Values:
@@ -196,6 +197,15 @@ def number_text(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
+def date_text(days: float) -> str:
+    """A moment, in days since 1970, as the name of a category: as ISO 8601 writes it, whole days without a time."""
+    if float(days).is_integer():
+        return str(np.datetime64(int(days), "D"))
+    moment = np.datetime64(round(days * DAY), "us")
+    seconds = moment.astype("datetime64[s]")
+    return str(seconds if seconds == moment else moment)
+
+
 def _present(series: Any) -> list[Any]:
     """The items, None where one is missing."""
     return [
@@ -207,6 +217,8 @@ def _present(series: Any) -> list[Any]:
 def _days(times: np.ndarray) -> np.ndarray:
     """Days since 1970, or of a duration; whole days and the rest apart, since microseconds end with the year 294246."""
     kind = "datetime64" if times.dtype.kind == "M" else "timedelta64"
+    if np.datetime_data(times.dtype)[0] in ("ps", "fs", "as"):  # too fine for a count of days
+        times = times.astype(f"{kind}[ns]")
     whole = times.astype(f"{kind}[D]")
     rest = (times - whole.astype(times.dtype)).astype("timedelta64[us]").astype(np.int64) / DAY
     return np.where(np.isnat(times), np.nan, whole.astype(np.int64) + rest)
@@ -233,7 +245,7 @@ def _of_items(name: str, items: list[Any]) -> Values:
     for row, item in enumerate(items):
         # NumPy makes whole numbers of times in nanoseconds.
         item = item.item() if isinstance(item, np.generic) and item.dtype.kind not in "mM" else item
-        kind = _kind(item)
+        kind = kind_of(item)
         if kind is None:
             raise DataError(
                 f"X: the column {name!r} holds {type(item).__name__} in row {row}; expected numbers, text, truth values or dates"
@@ -304,10 +316,27 @@ def _is_number(item: Any) -> bool:
     return isinstance(item, numbers.Real) or type(item).__name__ == "Decimal"
 
 
-def _kind(item: Any) -> str | None:
+def kind_of(item: Any) -> str | None:
+    """What a cell is: ``"missing"``, ``"number"``, ``"boolean"``, ``"date"``, ``"duration"``, or ``"category"`` for text; None for
+    anything else.
+
+    Parameters
+    ----------
+    item : object
+
+    Returns
+    -------
+    str or None
+
+    Examples
+    --------
+    >>> from multimlp.frames import kind_of
+    >>> [kind_of(item) for item in (1.5, True, "a", None, [1])]
+    ['number', 'boolean', 'category', 'missing', None]
+    """
     if is_missing(item):
         return "missing"
-    if isinstance(item, bool):
+    if isinstance(item, (bool, np.bool_)):
         return "boolean"
     if isinstance(item, (datetime.timedelta, np.timedelta64)):  # NumPy's are whole numbers, too
         return "duration"
