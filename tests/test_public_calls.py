@@ -27,6 +27,7 @@ LEFT_OUT = {
     "callbacks.watched": "of `fit` and of estimators",
     "callbacks.with_best": "of `fit` and of estimators",
     "data.read_columns": "of the commands: by the schema in a model's file",
+    "frames.as_text": "of readers of files",
     "frames.is_missing": "of any object",
     "frames.kind_of": "of any object",
     "frames.median": "of what prepares tables",

@@ -10,7 +10,7 @@ import numpy as np
 
 from multimlp.errors import DataError, FileFormatError
 from multimlp.frames._meaning import Meanings
-from multimlp.frames._reading import Values, date_text, number_text
+from multimlp.frames._reading import Values, date_text, number_text, of_array
 
 KINDS = ("number", "date", "boolean", "category")
 """What a column can be."""
@@ -136,6 +136,27 @@ def _there(column: Values) -> Any:
         values = np.asarray(column.values)
         return values[~np.isnan(values)]
     return [item for item in column.values if item is not None]
+
+
+def as_text(values: np.ndarray) -> list[str | None]:
+    """An array of numbers or dates as names of categories, None where a value is missing.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (n,)
+
+    Returns
+    -------
+    list of str or None
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp.frames import as_text
+    >>> as_text(np.asarray([2.0, 2.5, np.nan])), as_text(np.asarray(["2024-12-31"], dtype="datetime64[s]"))
+    (['2', '2.5', None], ['2024-12-31'])
+    """
+    return _as_text(of_array("values", values))
 
 
 def _as_text(column: Values) -> list[str | None]:

@@ -60,7 +60,7 @@ def read(X: Any) -> dict[str, Values]:
             f"X: expected shape (n, columns), got {table.shape}. Reshape your data: one column is X.reshape(-1, 1), one row "
             "X.reshape(1, -1)"
         )
-    return {f"x{j}": _of_array(f"x{j}", table[:, j]) for j in range(table.shape[1])}
+    return {f"x{j}": of_array(f"x{j}", table[:, j]) for j in range(table.shape[1])}
 
 
 def _of_rows(rows: Sequence[Any]) -> np.ndarray:
@@ -82,7 +82,7 @@ def _of_column(name: str, items: Any) -> Values:
     if isinstance(items, np.ndarray):
         if items.ndim != 1:
             raise ShapeError(f"X[{name!r}]: expected a column of shape (n,), got {items.shape}")
-        return _of_array(name, items)
+        return of_array(name, items)
     if hasattr(items, "__next__"):  # the second reader would find nothing
         raise refuse(f"X[{name!r}]", "a sequence of cells, which can be read again", items, "make it a list")
     series = _as_series(items)
@@ -103,7 +103,8 @@ def _as_series(items: Any) -> Any:
     return found if isinstance(found, nw.Series) else None
 
 
-def _of_array(name: str, column: np.ndarray) -> Values:
+def of_array(name: str, column: np.ndarray) -> Values:
+    """A column of an array."""
     if isinstance(column, np.ma.MaskedArray):
         return _of_masked(name, column)
     kind = column.dtype.kind
@@ -130,8 +131,8 @@ def _check_different(names: Sequence[str]) -> None:
 def _of_masked(name: str, column: Any) -> Values:
     """What is masked is missing."""
     if column.dtype.kind in "iuf":
-        return _of_array(name, np.asarray(column.astype(np.float64).filled(np.nan)))
-    found, gone = _of_array(name, np.asarray(column)), np.ma.getmaskarray(column)
+        return of_array(name, np.asarray(column.astype(np.float64).filled(np.nan)))
+    found, gone = of_array(name, np.asarray(column)), np.ma.getmaskarray(column)
     if isinstance(found.values, np.ndarray):
         return Values(found.kind, np.where(gone, np.nan, found.values))
     return Values(found.kind, [None if g else item for item, g in zip(found.values, gone, strict=True)])
