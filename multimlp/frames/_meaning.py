@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Any
 
 # 007 is a name, as of a place or an agent, and not 7.
@@ -26,6 +26,8 @@ class Meanings:
     >>> known = Meanings(["1.0", "7", "a", "true"])
     >>> [known.of(text) for text in ("1", "7.0", "007", "a", "A", "True")]
     ['1.0', '7', '007', 'a', 'A', 'true']
+    >>> known.spellings("7")
+    ['7.0']
     """
 
     def __init__(self, categories: Iterable[str]) -> None:
@@ -43,6 +45,25 @@ class Meanings:
         if text in self._known:
             return text
         return self._by_meaning.get(_meaning(text)) or text
+
+    def spellings(self, category: str) -> list[str]:
+        """A category as other programs write it, so far as it is not the text of another: 7 is also 7.0, true is True."""
+        kind, meaning = _meaning(category)
+        if self._by_meaning[kind, meaning] is None:
+            return []
+        if kind == "number":
+            found = [repr(meaning), *([str(int(meaning))] if meaning.is_integer() else [])]
+        elif kind == "boolean":
+            found = [str(meaning), str(meaning).lower()]
+        elif kind == "date":
+            found = [
+                str(meaning),
+                meaning.isoformat(),
+                *([str(meaning.date())] if meaning.time() == time.min else []),
+            ]
+        else:
+            found = []
+        return [text for text in dict.fromkeys(found) if text not in self._known]
 
     def has(self, kind: str) -> bool:
         """Whether some category is a ``"number"``, a ``"date"`` or a ``"boolean"``, so that a column of these may hold them."""
