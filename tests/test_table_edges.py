@@ -371,7 +371,8 @@ def test_labels_of_several_kinds_are_refused(name):
 def test_objects_of_one_kind_are_labels_of_that_kind(name, kind):
     pandas = pytest.importorskip("pandas")
     labels = np.asarray([kind(value) for value in Y > 0], dtype=object)
-    for given in (labels, pandas.Series(labels, index=range(5, 5 + N))):
+    nullable = pandas.Series(labels).astype("boolean" if kind in (bool, np.bool_) else "Int64")
+    for given in (labels, pandas.Series(labels, index=range(5, 5 + N)), nullable):
         model = clone(CLASSIFIERS[name]).fit(X, given)
         assert model.classes_.dtype.kind == ("b" if kind in (bool, np.bool_) else "i")
         assert 0 <= model.score(X, given) <= 1

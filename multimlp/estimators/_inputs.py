@@ -118,7 +118,7 @@ def as_targets(y: Any, where: str) -> Any:
     """Targets on the host. What is missing among texts stays missing, for which NumPy would write "nan", and objects that are all
     truth values or all numbers become such an array, as after the missing ones were dropped."""
     y = to_host(y, where)
-    if str(getattr(y, "dtype", "")) == "object" and getattr(y, "ndim", 1) == 1 and hasattr(y, "to_numpy"):
+    if hasattr(y, "to_numpy") and getattr(y, "ndim", 1) == 1:
         y = y.to_numpy()
     if isinstance(y, (list, tuple)):
         texts = sum(isinstance(item, (str, bytes)) for item in y)
@@ -219,8 +219,12 @@ def _numbers_alone(estimator: Any, X: Any) -> Iterator[None]:
         raise DataError(f"X: {_called(dates[0])} holds dates or times. {_who_takes_tables(estimator)}")
     try:
         yield
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         said = str(error)
+        if "float() argument must be" in said:
+            raise DTypeError(
+                f"X: it holds what is no number: {said}. {_who_takes_tables(estimator)}"
+            ) from error
         if "could not convert" in said:
             texts = [name for name, dtype in _columns(X) if not dtype.lower().startswith(_NUMBERS)]
             where = f"{_called(texts[0])} holds text: " if texts else ""
