@@ -138,7 +138,11 @@ BAD_TABLES = {
         "column 'b' has 2 missing or infinite values, the first in row 2",
     ),
     "inf": (GOOD.replace("1,2", "-inf,2"), {"target": "species"}, "column 'a' has 1 .* row 1"),
-    "beyond float32": (GOOD.replace("1,2", "1e39,2"), {"target": "species"}, "column 'a' has 1 .* row 1"),
+    "beyond float32": (
+        GOOD.replace("1,2", "1e39,2"),
+        {"target": "species"},
+        r"column 'a', row 1: 1e\+39 is beyond float32",
+    ),
     "NaN in the target": (
         "a,y\n1,2.5\n2,nan\n3,4\n",
         {},
