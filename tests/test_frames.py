@@ -352,3 +352,21 @@ def test_rows_that_are_arrays_of_dates():
 def test_times_finer_than_nanoseconds():
     times = np.asarray(["1970-01-02", "NaT"], dtype="datetime64[ps]")
     assert Schema.of({"c": times}).encode({"c": times}).numbers[0, 0] == 1
+
+
+@pytest.mark.parametrize("form", ["array", "pandas", "nullable", "polars"])
+def test_whole_numbers_that_float64_does_not_tell_apart(form):
+    def table(whole):
+        if form == "array":
+            return {"id": whole}
+        if form == "polars":
+            return _polars({"id": whole.tolist()})
+        return _pandas({"id": whole}).astype({"id": "Int64"} if form == "nullable" else {})
+
+    close = 2**60 + np.arange(80)
+    with pytest.raises(DataError, match="column 'id' holds whole numbers beyond 2.53.*column - column.min"):
+        Schema.of(table(close))
+    nanoseconds = 1_700_000_000_000_000_000 + 10**9 * np.arange(80)
+    schema = Schema.of(table(nanoseconds))
+    assert schema.encode(table(close[:1])).numbers.shape == (1, 1)
+    assert len(np.unique(schema.encode(table(nanoseconds)).numbers)) == 80

@@ -44,9 +44,14 @@ class Column:
     @classmethod
     def of(cls, name: str, column: Values, categorical: bool = False) -> Column:
         """What such a column is; ``categorical`` makes categories of numbers and dates."""
-        kind, values = column
+        kind, values, _ = column
         there = _there(column)
         gone = len(there) < len(values)
+        if column.rounded and not categorical:
+            raise DataError(
+                f"X: the column {name!r} holds whole numbers beyond 2^53 that float64 does not tell apart; count them from another start "
+                "(column - column.min()), give them as text, or leave the column out"
+            )
         if not len(there):  # whatever comes later is none that is known
             return cls(name, "category", (), gone)
         if kind in ("number", "date") and not categorical:

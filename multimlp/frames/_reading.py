@@ -25,6 +25,8 @@ class Values(NamedTuple):
     """``"number"``, ``"boolean"``, ``"date"`` or ``"category"``."""
     values: Any
     """Numbers, days since 1970 for dates, as float64 with NaN; else a list of text, True and False, and None."""
+    rounded: bool = False
+    """Whether the numbers were whole ones of which float64 lost more than a millionth of their spread."""
 
 
 def read(X: Any) -> dict[str, Values]:
@@ -114,7 +116,9 @@ def of_array(name: str, column: np.ndarray) -> Values:
         )
     if kind == "b":
         return Values("boolean", column.tolist())
-    if kind in "iuf":
+    if kind in "iu":
+        return Values("number", column.astype(np.float64), _is_rounded(column))
+    if kind == "f":
         return Values("number", _finite(name, column.astype(np.float64)))
     if kind == "M":
         return Values("date", _days(column))
@@ -168,7 +172,8 @@ def _of_series(name: str, series: Any) -> Values:
 
     dtype = series.dtype
     if dtype.is_numeric():
-        return Values("number", _finite(name, series.cast(nw.Float64).to_numpy().astype(np.float64)))
+        numbers = _finite(name, series.cast(nw.Float64).to_numpy().astype(np.float64))
+        return Values("number", numbers, dtype.is_integer() and _is_rounded(series.drop_nulls().to_numpy()))
     if dtype == nw.Boolean:
         return Values("boolean", [value if value in (True, False) else None for value in _present(series)])
     if dtype == nw.Duration:
@@ -223,6 +228,15 @@ def _days(times: np.ndarray) -> np.ndarray:
     whole = times.astype(f"{kind}[D]")
     rest = (times - whole.astype(times.dtype)).astype("timedelta64[us]").astype(np.int64) / DAY
     return np.where(np.isnat(times), np.nan, whole.astype(np.int64) + rest)
+
+
+def _is_rounded(whole: np.ndarray) -> bool:
+    """Whether float64 loses more than a millionth of the spread of whole numbers, as of identifiers beyond 2^53 that are close together."""
+    if not whole.size or max(abs(int(whole.min())), abs(int(whole.max()))) < 2**53:
+        return False
+    numbers = whole.astype(np.float64)
+    lost = max(abs(int(number) - int(item)) for number, item in zip(numbers, whole, strict=True))
+    return bool(lost > 1e-6 * np.std(numbers))
 
 
 def _finite(name: str, column: np.ndarray) -> np.ndarray:
