@@ -476,3 +476,41 @@ def test_what_is_wrong_with_a_call_is_said():
             chain(params, mm.convert(X, "torch"))
     with pytest.raises(ShapeError, match=r"X: expected shape \(n, 4\)"):
         mm.fit(chain, ROWS[:, :2], np.zeros(6, int), progress=False)
+
+
+@pytest.mark.parametrize("library", [name for name in NAMES if name != "strict"])
+@pytest.mark.parametrize("name", ["layer_norm", "rms_norm", "weight_norm_dense"])
+def test_squares_of_16_bits_are_no_infinities(library, name):
+    """Their outputs are those of float64 to the digits of 16 bits, though squares of the numbers are beyond them."""
+    options = {"out_features": 2, "use_bias": False} if name == "weight_norm_dense" else {}
+    chain = mm.chain(getattr(blocks, name)(in_features=3, **options))
+    params, x = chain.init(backend="numpy", dtype="float64"), np.asarray([[100.0, 300.0, -400.0]])
+    if name == "weight_norm_dense":
+        params = mm.tree.map(lambda leaf: leaf * 500, params)
+        x = x / 1000
+    expected = chain(params, x)
+    backend = mm.get_backend(library)
+    half = mm.tree.map(lambda leaf: backend.asarray(leaf, dtype="float16"), params)
+    found = chain(half, backend.asarray(x, dtype="float16"))
+    assert backend.dtype_name(found.dtype) == "float16"
+    np.testing.assert_allclose(backend.to_numpy(found).astype(float), expected, rtol=4e-3)
+
+
+@pytest.mark.parametrize("library", NAMES)
+def test_a_column_that_is_not_there_is_said(library):
+    chain = mm.chain(blocks.select([0, 5]), blocks.dense(2))
+    params = chain.init(backend=library, dtype="float32")
+    for call in (chain, lambda params, x: mm.predict(chain, params, x)):
+        with pytest.raises(
+            ShapeError, match="X: expected at least 6 columns, of which select takes the last, got 3"
+        ):
+            call(params, mm.get_backend(library).asarray(np.ones((2, 3)), dtype="float32"))
+
+
+@pytest.mark.parametrize("layer", [blocks.batch_ensemble, blocks.heads])
+def test_members_of_another_number_are_said(layer):
+    chain = mm.chain(blocks.replicate(2), layer(4, 3, in_features=2))
+    with pytest.raises(
+        ShapeError, match=r"expected the rows of 3 members, as replicate\(3\) makes them, got 2"
+    ):
+        chain(chain.init(backend="numpy"), np.ones((5, 2), dtype="float32"))

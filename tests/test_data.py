@@ -138,7 +138,11 @@ BAD_TABLES = {
         "column 'b' has 2 missing or infinite values, the first in row 2",
     ),
     "inf": (GOOD.replace("1,2", "-inf,2"), {"target": "species"}, "column 'a' has 1 .* row 1"),
-    "beyond float32": (GOOD.replace("1,2", "1e39,2"), {"target": "species"}, "column 'a' has 1 .* row 1"),
+    "beyond float32": (
+        GOOD.replace("1,2", "1e39,2"),
+        {"target": "species"},
+        r"column 'a', row 1: 1e\+39 is beyond float32",
+    ),
     "NaN in the target": (
         "a,y\n1,2.5\n2,nan\n3,4\n",
         {},
@@ -452,3 +456,21 @@ def test_standardizer_refuses_foreign_shapes_and_dicts():
     ):
         with pytest.raises(InputError, match="Standardizer"):
             data.Standardizer.from_dict(plain)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-160, 1.0, 1e160, 1e200])
+def test_numbers_far_from_1_are_standardised_as_others(unit):
+    rows = np.asarray([[1.0], [2.0], [4.0]])
+    found = data.Standardizer.fit(unit * rows)(unit * rows)
+    np.testing.assert_allclose(found, data.Standardizer.fit(rows)(rows), rtol=1e-14)
+
+
+def test_numbers_beyond_float32_are_no_missing_ones(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,y\n1e200,0\n2,1\n3,0\n4,1\n")
+    with pytest.raises(DataError, match=r"column 'a', row 1: 1e\+200 is beyond float32"):
+        data.read_table(path)
+    path.write_text("a,y\n1,1e200\n2,2e200\n3,-1e200\n")
+    assert data.read_table(path).y.tolist() == [1e200, 2e200, -1e200]
+    path.write_text("a,y\n1e-200,1\n2e-200,2\n3e-200,3\n")
+    assert data.read_table(path).X[:, 0].tolist() == [1e-200, 2e-200, 3e-200]

@@ -261,3 +261,112 @@ def test_dates_beyond_the_range_of_microseconds_are_no_others():
     assert Schema.of({"t": far}).encode({"t": far}).numbers[:, 0].tolist() == far.astype(int).tolist()
     spans = np.asarray([10**9, -(10**9), 1], dtype="m8[D]")
     assert Schema.of({"t": spans}).encode({"t": spans}).numbers[:, 0].tolist() == [1e9, -1e9, 1]
+
+
+# ---- a column that is of another kind than where the schema was made
+
+NOTHING = {
+    "None": [None, None],
+    "NaN": np.full(2, NAN),
+    "NaT": np.full(2, np.datetime64("NaT"), dtype="datetime64[s]"),
+    "no duration": np.full(2, np.timedelta64("NaT"), dtype="timedelta64[s]"),
+    "masked": np.ma.masked_array([True, False], [True, True]),
+}
+LEARNED = {
+    "number": [1.5, 2.0],
+    "date": [dt.date(2020, 1, 1), dt.date(2020, 1, 2)],
+    "boolean": [True, False],
+    "category": ["a", "b"],
+}
+
+
+@pytest.mark.parametrize("form", NOTHING)
+def test_where_nothing_is_there_the_kind_does_not_matter(form):
+    for kind, values in LEARNED.items():
+        schema = Schema.of({"c": values})
+        numbers, codes = schema.encode({"c": NOTHING[form]})
+        assert np.isnan(numbers).all()
+        assert (codes == -1).all()
+        assert numbers.shape[1] == (kind in ("number", "date"))
+    nothing = Schema.of({"c": NOTHING[form]})
+    assert nothing.columns[0].kind == "category"
+    for values in LEARNED.values():
+        assert (nothing.encode({"c": values}).codes == -1).all()
+
+
+@pytest.mark.parametrize("learned", LEARNED)
+@pytest.mark.parametrize("given", LEARNED)
+def test_one_kind_is_not_taken_for_another(learned, given):
+    schema = Schema.of({"c": LEARNED[learned]})
+    if learned == given or (learned, given) == ("number", "boolean"):
+        schema.encode({"c": LEARNED[given]})
+        return
+    with pytest.raises(DataError, match=f"was of the kind '{learned}' and is now '{given}'"):
+        schema.encode({"c": LEARNED[given]})
+
+
+@pytest.mark.parametrize(
+    ("learned", "given", "codes"),
+    [
+        ([1.0, 2.5, None], ["1", "2.5", "2.50"], [0, 1, -1]),  # text is text
+        (["1.0", "x", "2.50"], [1, 2.5, None], [0, 1, -1]),
+        (["007", "7.5"], [7, 7.5], [-1, 1]),
+        (["1", "1.0"], [1.0, 1], [0, 0]),
+        (["true", "false", "never"], [True, False, None], [2, 0, -1]),
+        ([dt.date(2020, 1, 1), dt.datetime(2020, 1, 2, 12)], ["2020-01-01", "2020-01-02T12:00:00"], [0, 1]),
+        (
+            ["2020-01-01 00:00:00", "2020-01-01T12:30"],
+            [dt.datetime(2020, 1, 1), dt.datetime(2020, 1, 1, 12, 30)],
+            [0, 1],
+        ),
+    ],
+)
+def test_categories_are_found_by_what_they_mean(learned, given, codes):
+    schema = Schema.of({"c": learned}, ["c"])
+    assert schema.columns[0].kind == "category"
+    assert schema.encode({"c": given}).codes[:, 0].tolist() == codes
+
+
+def test_categories_that_are_dates_are_no_numbers():
+    schema = Schema.of({"c": [1, 2]}, ["c"])
+    with pytest.raises(DataError, match="is now 'date'"):
+        schema.encode({"c": [dt.date(1970, 1, 2)]})
+    schema = Schema.of({"c": [True, False]})
+    with pytest.raises(DataError, match="is now 'date'"):
+        schema.encode({"c": [dt.date(1970, 1, 2)]})
+
+
+def test_bytes_that_are_no_text_stay_apart():
+    assert len(Schema.of({"c": [b"\xff", b"\xfe", b"a"]}).columns[0].categories) == 3
+
+
+def test_rows_that_are_arrays_of_dates():
+    rows = [np.asarray([day], dtype="datetime64[ns]") for day in ("1970-01-02", "1970-01-03")]
+    schema = Schema.of(rows)
+    assert schema.columns[0].kind == "date"
+    assert schema.encode(rows).numbers[:, 0].tolist() == [1, 2]
+    with pytest.raises(InputError, match="^X: expected rows that are sequences, got mappings"):
+        Schema.of([{"a": 1}])
+
+
+def test_times_finer_than_nanoseconds():
+    times = np.asarray(["1970-01-02", "NaT"], dtype="datetime64[ps]")
+    assert Schema.of({"c": times}).encode({"c": times}).numbers[0, 0] == 1
+
+
+@pytest.mark.parametrize("form", ["array", "pandas", "nullable", "polars"])
+def test_whole_numbers_that_float64_does_not_tell_apart(form):
+    def table(whole):
+        if form == "array":
+            return {"id": whole}
+        if form == "polars":
+            return _polars({"id": whole.tolist()})
+        return _pandas({"id": whole}).astype({"id": "Int64"} if form == "nullable" else {})
+
+    close = 2**60 + np.arange(80)
+    with pytest.raises(DataError, match="column 'id' holds whole numbers beyond 2.53.*column - column.min"):
+        Schema.of(table(close))
+    nanoseconds = 1_700_000_000_000_000_000 + 10**9 * np.arange(80)
+    schema = Schema.of(table(nanoseconds))
+    assert schema.encode(table(close[:1])).numbers.shape == (1, 1)
+    assert len(np.unique(schema.encode(table(nanoseconds)).numbers)) == 80

@@ -532,3 +532,35 @@ def test_a_chain_that_other_libraries_have_nothing_for_is_recorded():
         to_onnx(chain, chain.init(seed=[0, 1], backend="numpy"))
     with pytest.raises(InputError, match="give its first block in_features"):
         to_onnx(CHAINS["categories"], CHAINS["categories"].init(seed=0, backend="numpy"))
+
+
+def test_categories_are_known_as_other_programs_write_them():
+    """Such as `astype(str)` of a column that is float because something is missing."""
+    table = {
+        "code": [1.0, 2.5, None, 30.0] * 6,
+        "flag": ["true", "false", None, "true"] * 6,
+        "day": ["2024-01-01", "2024-01-02T12:00:00", None, "2024-01-01"] * 6,
+        "text": ["7.0", "7", "007", "a"] * 6,
+    }
+    y = np.arange(24.0) % 4
+    model = estimators.RealMLPRegressor(
+        n_epochs=2,
+        hidden_layer_sizes=[4],
+        categorical_features=["code"],
+        validation_fraction=0,
+        random_state=0,
+    ).fit(table, y)
+    graph = estimators.to_onnx(model)
+    own = {
+        "code": ["1", "2.5", "", "30"], "flag": ["true", "false", "", "true"],
+        "day": ["2024-01-01", "2024-01-02T12:00:00", "", "2024-01-01"], "text": ["7.0", "7", "007", "a"],
+    }  # fmt: skip
+    other = {
+        "code": ["1.0", "2.5", "nan", "30.0"], "flag": ["True", "False", "<NA>", "True"],
+        "day": ["2024-01-01 00:00:00", "2024-01-02 12:00:00", "NaT", "2024-01-01T00:00:00"], "text": own["text"],
+    }  # fmt: skip
+    expected = model.predict({name: cells[:4] for name, cells in table.items()})
+    assert len(np.unique(expected)) == 4
+    for texts in (own, other):
+        inputs = {name: np.asarray(cells, dtype=object)[:, None] for name, cells in texts.items()}
+        np.testing.assert_allclose(run(graph, inputs)["prediction"], expected, atol=1e-5)

@@ -339,3 +339,128 @@ def test_attributes_before_a_fit_say_so():
         with pytest.raises(NotFittedError, match="not fitted yet"):
             getattr(RealMLPRegressor(), name)
         assert not hasattr(TabMClassifier(), name)
+
+
+# ---- targets as lists and objects hold them
+
+CLASSIFIERS = {
+    "RealMLP": RealMLPClassifier(**{**SMALL, "n_epochs": 1}),
+    "MLP": estimators.MLPClassifier(4, solver="lbfgs", max_iter=2),
+}
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("missing", [np.nan, None])
+def test_a_missing_label_in_a_list_of_text_is_no_class(name, missing):
+    with pytest.raises(DataError, match=r"y: the label in row 3 is missing"):
+        clone(CLASSIFIERS[name]).fit(X[:40], ["a", "b", "a", missing, *"abab"] * 5)
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_labels_of_several_kinds_are_refused(name):
+    for mixed in ([1, "1"], [True, "a"], np.asarray([1, "1"], dtype=object)):
+        with pytest.raises(
+            DataError, match="y: the labels are of several kinds, .* in row 0 and '.' in row 1"
+        ):
+            clone(CLASSIFIERS[name]).fit(X[:40], [*mixed] * 20)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("kind", [bool, int, np.int16, np.bool_])
+def test_objects_of_one_kind_are_labels_of_that_kind(name, kind):
+    pandas = pytest.importorskip("pandas")
+    labels = np.asarray([kind(value) for value in Y > 0], dtype=object)
+    nullable = pandas.Series(labels).astype("boolean" if kind in (bool, np.bool_) else "Int64")
+    for given in (labels, pandas.Series(labels, index=range(5, 5 + N)), nullable):
+        model = clone(CLASSIFIERS[name]).fit(X, given)
+        assert model.classes_.dtype.kind == ("b" if kind in (bool, np.bool_) else "i")
+        assert 0 <= model.score(X, given) <= 1
+
+
+@pytest.mark.parametrize("make", [RealMLPRegressor, estimators.MLPRegressor])
+def test_objects_that_are_no_numbers_are_no_targets(make):
+    day = np.timedelta64(1, "D").astype(object)
+    for items, words in (
+        ([*map(str, Y)], "got text in row 0"),
+        ([day] * N, "got durations in row 0"),
+        ([0.5, np.datetime64("2020", "D").astype(object)] * (N // 2), "got dates or times in row 1"),
+    ):
+        with pytest.raises(DataError, match=f"y: expected real numbers, {words}"):
+            make().fit(X, np.asarray(items, dtype=object))
+
+
+def test_the_first_target_that_is_no_number_is_named():
+    pandas = pytest.importorskip("pandas")
+    for missing in (None, np.nan, pandas.NA, np.inf):
+        with pytest.raises(DataError, match="y: expected finite numbers.*first row 7"):
+            RealMLPRegressor().fit(X, pandas.Series([*Y[:7], missing, *Y[8:]], dtype=object))
+    with pytest.raises(DataError, match="y_val: expected finite numbers.*first row 0"):
+        RealMLPRegressor().fit(X, Y, X_val=X[:1], y_val=[np.nan])
+    with pytest.raises(ShapeError, match="y: expected 200 rows.*got shape"):
+        RealMLPRegressor().fit(X, np.zeros((N, 0)))
+
+
+def test_weights_of_classes_that_some_rows_lack():
+    labels = np.where(Y > 0.5, "b", "a")
+    only = labels == "a"
+    weights = {"b": 3.0}
+    model = RealMLPClassifier(**{**SMALL, "n_epochs": 1}, class_weight=weights)
+    model.fit(X, labels, X_val=X[only], y_val=labels[only])
+    learner = estimators.MLPClassifier(4, class_weight=weights, random_state=0)
+    learner.partial_fit(X, labels, classes=["a", "b"]).partial_fit(X[only], labels[only])
+    alone = estimators.MLPClassifier(4, random_state=0)
+    alone.partial_fit(X, labels, np.where(only, 1.0, 3.0), ["a", "b"]).partial_fit(X[only], labels[only])
+    for one, other in zip(learner.coefs_, alone.coefs_, strict=True):
+        assert np.array_equal(one, other)
+    with pytest.raises(DataError, match="class_weight: The classes"):
+        model.set_params(class_weight={"c": 3.0}).fit(X, labels)
+    with pytest.raises(InputError, match="class_weight: expected None, 'balanced' or a dict, got 'balance'"):
+        model.set_params(class_weight="balance").fit(X, labels)
+
+
+def test_a_temperature_needs_rows_held_out():
+    model = RealMLPClassifier(**{**SMALL, "n_epochs": 1}, calibrate=True, validation_fraction=0)
+    with pytest.raises(InputError, match="calibrate: the temperature is fitted on rows held out"):
+        model.fit(X, Y > 0)
+    assert model.fit(X, Y > 0, X_val=X[:50], y_val=Y[:50] > 0).predict_proba(X).shape == (N, 2)
+    assert model.set_params(n_folds=2).fit(X, Y > 0).predict_proba(X).shape == (N, 2)
+
+
+@pytest.mark.parametrize(
+    ("learned", "given"),
+    [
+        ([2019, 2020], [2020, 2021]),
+        ([("u", "a"), ("u", "b")], [("v", "a"), ("v", "b")]),
+        ([2019, "b"], [2019, "c"]),
+    ],
+)
+def test_names_that_are_no_text_are_names_all_the_same(learned, given):
+    pandas = pytest.importorskip("pandas")
+    model = RealMLPRegressor(**{**SMALL, "n_epochs": 2})
+
+    def frame(values, names):
+        found = pandas.DataFrame(values)
+        found.columns = pandas.Index(names, tupleize_cols=True)
+        return found
+
+    model.fit(frame(X, learned), Y)
+    expected = model.predict(X)  # without names, by place
+    assert np.array_equal(model.predict(frame(X, learned)), expected)
+    assert np.array_equal(model.predict(frame(X[:, ::-1], learned[::-1])), expected)
+    assert np.array_equal(model.predict(pandas.DataFrame(X)), expected)
+    with pytest.raises(DataError, match="missing .*unexpected"):
+        model.predict(frame(X, given))
+
+
+def test_numbers_whose_sum_overflows_have_a_median():
+    wide = np.where(np.arange(N) % 2, 1.7e308, 1.6e308)
+    table = {"a": wide}
+    schema = Schema.of(table)
+    encoded = schema.encode(table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        preparation = Preparation.of(schema, encoded)
+        matrix = preparation.matrix(encoded)
+    assert preparation.fill == pytest.approx((1.65e308,))
+    assert len(np.unique(matrix)) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import gzip
 import json
 import math
@@ -574,4 +575,174 @@ def test_a_target_with_commas_for_points_is_numbers(tmp_path):
     path.write_text("a;kind\n1,5;3,25\n2,5;low\n3;3,25\n4;low\n")
     assert data.read_frame(path, "kind").classes == ("3,25", "low")
     path.write_text('a,price\n1,"3,25"\n2,"4,5"\n3,"3,25"\n4,"4,5"\n')
-    assert data.read_frame(path, "price").classes == ("3,25", "4,5")
+    with pytest.raises(DataError, match="the target in row 1, '3,25', is not a number as it is read"):
+        data.read_frame(path, "price")
+    assert data.read_frame(path, "price", "classification").classes == ("3,25", "4,5")
+
+
+# ---- what is written otherwise than it is read
+
+OTHERWISE = {
+    "thousands": ("1,234", "12,345.5"),
+    "thousands by points": ("1.234,50", "12.345.678"),
+    "thousands by spaces": ("1 234", "12\u202f345"),
+    "per cent": ("5%", "12.5 %"),
+    "money": ("$5", "-$1,234.50", "(3 €)"),
+    "commas for points": ("0,5", "1,25"),
+    "days first": ("31.12.2024", "1.2.2024"),
+    "years of two digits": ("12/31/24", "1/2/24"),
+    "with a time": ("12/31/2024 11:59 PM", "1/2/2024 08:00"),
+    "names of months": ("31-Dec-2024", "Dec 31, 2024", "1 January 2024 08:00"),
+}
+LIKE_IT = {
+    "versions": ("1.2.3-a", "10.0.0-b"),
+    "addresses": ("192.168.0.1", "10.0.0.255"),
+    "parts": ("3 of 4", "1 of 2"),
+    "names": ("may", "march hare"),
+    "sizes": ("10 kg", "5 kg"),
+}
+
+
+@pytest.mark.parametrize("case", [*OTHERWISE, *LIKE_IT])
+def test_cells_that_mean_numbers_or_dates_are_no_categories(tmp_path, case):
+    cells = [*(OTHERWISE | LIKE_IT)[case]] * 6
+    path = tmp_path / "t.csv"
+
+    def write(cells):
+        lines = [f'"{cell}"\t{i % 2}' for i, cell in enumerate(cells)]
+        path.write_text("\n".join(["when\ty", *lines]), encoding="utf-8")
+
+    for some in (cells, ["unknown", "", *cells]):
+        write(some)
+        if case in LIKE_IT:
+            assert data.read_frame(path).columns["when"][-1] == cells[-1]
+        else:
+            with pytest.raises(
+                DataError, match=r"column 'when', row [13]: '.*' is not a (number|date).*--categorical 'when'"
+            ):
+                data.read_frame(path)
+    write(["unknown", "other"] * len(cells) + cells)
+    assert data.read_frame(path).columns["when"][-1] == cells[-1]
+    assert data.read_frame(path, categorical=["when"]).columns["when"][-1] == cells[-1]
+
+
+@pytest.mark.parametrize("case", OTHERWISE)
+def test_targets_that_mean_numbers_or_dates_are_no_classes(tmp_path, case):
+    cells = [*OTHERWISE[case]] * 6
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["a|y", *(f"{i}|{cell}" for i, cell in enumerate(cells))]), encoding="utf-8")
+    with pytest.raises(
+        DataError, match="target in row 1.*(is not a number|is a date).*--task classification"
+    ):
+        data.read_frame(path)
+    assert len(data.read_frame(path, task="classification").classes) == len(set(cells))
+    with pytest.raises(
+        DataError, match="target in row 1.*(is not a number|is a date)[^;]*; correct the cells$"
+    ):
+        data.read_frame(path, task="regression")
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_one_word_makes_no_classes_of_numbers(tmp_path, separator):
+    path = tmp_path / "t.csv"
+    point = "," if separator == ";" else "."
+    cells = [f"{i}{point}5" for i in range(30)]
+    cells[7] = "unknown"
+    path.write_text("\n".join([f"a{separator}y", *(f"{i}{separator}{cell}" for i, cell in enumerate(cells))]))
+    readers = [data.read_frame, *([data.read_table] if separator == "," else [])]
+    for read in readers:
+        for task in (None, "regression"):
+            with pytest.raises(DataError, match="the target in row 8, 'unknown', is not a number"):
+                read(path, task=task)
+        assert "unknown" in read(path, task="classification").classes
+    names = [f"name {i}" for i in range(30)]
+    path.write_text("\n".join(["a,y", *(f"{i},{name}" for i, name in enumerate(names))]))
+    for read in (data.read_frame, data.read_table):
+        with pytest.raises(DataError, match="30 different texts in 30 rows"):
+            read(path)
+
+
+def test_a_class_in_each_row_cannot_be_tested(tmp_path):
+    (tmp_path / "t.csv").write_text("a,y\n1,u\n2,v\n3,w\n")
+    with pytest.raises(DataError, match="each of the 3 rows has a class of its own"):
+        data.read_frame(tmp_path / "t.csv").split(0.5, 0)
+
+
+def test_the_line_in_which_spreadsheets_say_the_separator(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('"sep=;"\r\na;y\r\n1,5;0\r\n2,5;1\r\n')
+    assert data.read_frame(path).columns["a"].tolist() == [1.5, 2.5]
+    path.write_text("sep=|\na,b|y\n1|0\n2|1\n")
+    assert list(data.read_frame(path).columns) == ["a,b"]
+
+
+def test_categories_of_parquet_files_are_those_of_csv_files(tmp_path):
+    polars = pytest.importorskip("polars")
+    days = [datetime.date(2024, 1, 1), datetime.date(2024, 1, 2), None, datetime.date(2024, 1, 1)]
+    columns = {
+        "whole": [1, 2, None, 1],
+        "real": [1.0, 2.5, None, 1.0],
+        "truth": [True, False, None, True],
+        "day": days,
+        "time": [None if day is None else datetime.datetime(day.year, 1, day.day, 12) for day in days],
+    }
+    frame = polars.DataFrame({**columns, "y": [0, 1, 0, 1]})
+    frame.write_parquet(tmp_path / "t.parquet")
+    frame.write_csv(tmp_path / "t.csv", datetime_format="%Y-%m-%d %H:%M:%S")
+    found = {
+        name: data.read_frame(tmp_path / f"t.{name}", categorical=list(columns))
+        for name in ("parquet", "csv")
+    }
+    assert found["parquet"].columns["real"] == ["1", "2.5", None, "1"]
+    assert found["parquet"].columns["day"] == ["2024-01-01", "2024-01-02", None, "2024-01-01"]
+    frame[:1].write_parquet(tmp_path / "new.parquet")
+    frame[:1].write_csv(tmp_path / "new.csv")
+    for one in found.values():
+        schema = Schema.of(one.columns)
+        assert {column.kind for column in schema.columns} == {"category"}
+        expected = schema.encode(one.columns).codes
+        assert (expected[2] == -1).all()
+        assert (expected[[0, 1, 3]] >= 0).all()
+        assert np.array_equal(schema.encode(columns).codes, expected)
+        for name in ("new.parquet", "new.csv"):
+            later, _ = data.read_columns(tmp_path / name, schema)
+            assert np.array_equal(schema.encode(later).codes, expected[:1])
+
+
+def test_truth_values_may_be_digits_later(tmp_path):
+    schema = Schema.of({"b": [True, False]})
+    path = tmp_path / "t.csv"
+    path.write_text("b\n1\n0\nTRUE\n?\n")
+    later, _ = data.read_columns(path, schema)
+    assert later["b"] == [True, False, True, None]
+    path.write_text("b\n2\n")
+    with pytest.raises(DataError, match="'2' is not true or false, as the column was in training"):
+        data.read_columns(path, schema)
+
+
+def test_a_column_that_counts_the_rows_is_told(people, capsys):
+    lines = (people / "people.csv").read_text().splitlines()
+    (people / "counted.csv").write_text(
+        "\n".join([f",{lines[0]}", *(f"{i},{line}" for i, line in enumerate(lines[1:]))])
+    )
+    options = [
+        "--target",
+        "y",
+        "--model",
+        "realmlp",
+        "--epochs",
+        "1",
+        "--hidden",
+        "4",
+        "--no-progress",
+        "--card",
+        "card.json",
+    ]
+    code, _, remarks = ran(capsys, "train", "counted.csv", *options)
+    assert code == 0
+    assert "the column '' counts the rows" in remarks
+    code, _, remarks = ran(capsys, "train", "counted.csv", "--drop", "", *options)
+    assert (code, "counts the rows" in remarks) == (0, False)
+    settings = json.loads((people / "card.json").read_text())["settings"]
+    assert settings["drop"] == [""]
+    assert not {"optimizer", "activation", "dropout", "l2", "loss", "processes"} & settings.keys()

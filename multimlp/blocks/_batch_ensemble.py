@@ -50,6 +50,15 @@ class Replicate(Block):
         return xp.broadcast_to(xp.expand_dims(x, axis=-3), (*shape[:-2], self.members, *shape[-2:]))
 
 
+def _check_members(x: Array, members: int) -> None:
+    """`ShapeError` for rows of another number of members; rows without members are those of all of them."""
+    shape = tuple(x.shape)
+    if len(shape) > 2 and shape[-3] not in (1, members, None):
+        raise ShapeError(
+            f"X: expected the rows of {members} members, as replicate({members}) makes them, got {shape[-3]}"
+        )
+
+
 def _chunks(where: str, value: Any) -> tuple[int, ...] | None:
     return None if value is None else tuple(each(whole(1, "of features"))(where, value))
 
@@ -118,6 +127,7 @@ class BatchEnsemble(Block):
         return self.out_features
 
     def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
+        _check_members(x, self.members)
         xp = array_namespace(x)
         r, s, bias = (
             None if vector is None else xp.expand_dims(vector, axis=-2)
@@ -170,6 +180,7 @@ class Heads(Block):
         return self.out_features
 
     def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
+        _check_members(x, self.members)
         return affine(x, params.weight, params.bias)
 
 

@@ -37,7 +37,8 @@ def _require_exact(x: Array, sizes: Sequence[int]) -> None:
     most = _EXACT.get(dtype)
     if most is not None and max(sizes) > most:
         raise DTypeError(
-            f"X: a column has {max(sizes)} categories, and {dtype} tells {most} codes apart; compute in a wider dtype, such as float32"
+            f"X: a column has {max(sizes)} categories, and {dtype} tells {most} codes apart; compute in a wider dtype, such as "
+            f"{'float64' if dtype == 'float32' else 'float32'}"
         )
 
 

@@ -226,6 +226,11 @@ class Select(Block):
     def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         if isinstance(self.of, tuple):
             xp = array_namespace(x)
+            features = x.shape[-1]
+            if features is not None and max(self.of) >= features:  # JAX would take another column
+                raise ShapeError(
+                    f"X: expected at least {max(self.of) + 1} columns, of which select takes the last, got {features}"
+                )
             return xp.take(x, constant(x, self._columns, xp.int32), axis=-1)
         try:
             found: Array = x[self.of]

@@ -12,6 +12,7 @@ import numpy as np
 from multimlp import initializers
 from multimlp.activations import Activation
 from multimlp.backend import Array, array_namespace
+from multimlp.blocks._arrays import squarable
 from multimlp.blocks._block import Block, Count, Features, Parameter, block
 from multimlp.blocks._draws import Draws
 from multimlp.blocks._pointwise import learned_of, rule_of
@@ -151,7 +152,8 @@ class WeightNormDense(Block):
     def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         direction = params["direction"]
         xp = array_namespace(direction)
-        norm = xp.sqrt(xp.sum(direction * direction, axis=0))
+        wide = squarable(direction)
+        norm = xp.astype(xp.sqrt(xp.sum(wide * wide, axis=0)), direction.dtype)
         return affine(x, direction * (params["length"] / norm), params.get("bias"))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from multimlp import initializers
 from multimlp._lazy import lazy
 from multimlp.backend import Array, array_namespace
-from multimlp.blocks._arrays import constant
+from multimlp.blocks._arrays import constant, squarable
 from multimlp.blocks._block import Block, Features, Parameter, Positive, block
 from multimlp.blocks._draws import Draws
 from multimlp.errors import InputError, ShapeError
@@ -53,9 +53,10 @@ class LayerNorm(Block):
 
     def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         xp = array_namespace(x)
-        centred = x - xp.mean(x, axis=-1, keepdims=True)
+        wide = squarable(x)
+        centred = wide - xp.mean(wide, axis=-1, keepdims=True)
         variance = xp.mean(centred * centred, axis=-1, keepdims=True)
-        normal = centred / xp.sqrt(variance + self.epsilon) * params["scale"]
+        normal = xp.astype(centred / xp.sqrt(variance + self.epsilon), x.dtype) * params["scale"]
         return normal + params["bias"] if self.use_bias else normal
 
 
@@ -89,8 +90,9 @@ class RMSNorm(Block):
 
     def apply(self, params: Any, x: Any, draws: Draws | None) -> Array:
         xp = array_namespace(x)
-        square = xp.mean(x * x, axis=-1, keepdims=True)
-        return x / xp.sqrt(square + self.epsilon) * params["scale"]
+        wide = squarable(x)
+        square = xp.mean(wide * wide, axis=-1, keepdims=True)
+        return xp.astype(wide / xp.sqrt(square + self.epsilon), x.dtype) * params["scale"]
 
 
 def _numbers(where: str, value: Any) -> tuple[float, ...]:

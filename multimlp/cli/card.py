@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,9 @@ def write_card(
     model: Mapping[str, Any],
     scores: Mapping[str, Any],
     history: Mapping[str, Any],
+    without: Sequence[str] = (),
 ) -> str | None:
-    """Write the card, if one is wanted, and say where it is."""
+    """Write the card, if one is wanted, and say where it is; ``without`` the options that the model does not have."""
     where = card_file(args)
     if where is None:
         return None
@@ -56,7 +57,7 @@ def write_card(
         "python": platform.python_version(),
         "backend": f"{backend} {load_backend(backend).version}",
     }
-    settings = {name: value for name, value in vars(args).items() if name not in _NO_SETTINGS}
+    settings = {name: value for name, value in vars(args).items() if name not in (*_NO_SETTINGS, *without)}
     card = {
         "model": {**model, "file": args.save},
         "data": {"file": args.data, **data},

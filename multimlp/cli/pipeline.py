@@ -87,9 +87,10 @@ class Pipeline:
         if self.classes is not None:
             return float(np.mean(decided == y))
         y = np.asarray(y, dtype=np.float64)
-        return (
-            float(1 - np.sum((decided - y) ** 2) / np.sum((y - y.mean()) ** 2)) if np.ptp(y) else float("nan")
-        )
+        if not np.ptp(y):
+            return float("nan")
+        unit = np.max(np.abs(y))  # whose squares may be beyond float64
+        return float(1 - np.sum(((decided - y) / unit) ** 2) / np.sum((y / unit - np.mean(y / unit)) ** 2))
 
     @property
     def _has_probabilities(self) -> bool:

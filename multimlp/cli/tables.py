@@ -129,7 +129,7 @@ def read(args: argparse.Namespace) -> tuple[Frame, Frame]:
 
 
 def _remark(frame: Frame) -> None:
-    """A word on columns of text that say nothing of other rows."""
+    """A word on columns that say nothing of other rows: texts of their own, numbers that count them."""
     for name, values in frame.columns.items():
         if isinstance(values, list):
             texts = [value for value in values if isinstance(value, str)]
@@ -139,6 +139,10 @@ def _remark(frame: Frame) -> None:
                     f"the column {name!r} has {different} different texts in {len(texts)} rows; if they name the rows, leave it out: "
                     f"--drop {name!r}"
                 )
+        elif values.dtype.kind == "f" and len(values) > _MANY and (np.diff(values) == 1).all():
+            note(
+                f"the column {name!r} counts the rows; unless that says something, leave it out: --drop {name!r}"
+            )
 
 
 def parts(args: argparse.Namespace) -> tuple[Dataset, Dataset, Features]:

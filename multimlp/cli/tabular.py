@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     history = {"loss": losses, "val_error": errors}
     if args.plot is not None:
         draw_curves(args.plot, {args.model: history}, train.description)
-    written = card.write_card(args, target.backend.name, data, model, scores, history)
+    written = card.write_card(args, target.backend.name, data, model, scores, history, (*_FOREIGN, *_OTHERS))
     found = {
         "data": train.description,
         "task": train.task,

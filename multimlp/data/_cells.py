@@ -10,18 +10,14 @@ from typing import Any, NoReturn
 import numpy as np
 
 from multimlp.data._csv import is_missing, parse
+from multimlp.data._otherwise import EXPECTED, READ, meant
 from multimlp.errors import DataError
 from multimlp.errors.shown import cut
+from multimlp.frames import Meanings
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?")
-_FOREIGN_DATE = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}")
 _TRUTH = {"true": True, "false": False}
-
-EXPECTED = {
-    "number": "a number",
-    "date": "a date such as 2024-12-31 or 2024-12-31T23:59:00",
-    "boolean": "true or false",
-}
+_TRUTH_OR_DIGIT = {**_TRUTH, "1": True, "0": False}
 
 
 def with_point(cell: str) -> str:
@@ -30,9 +26,14 @@ def with_point(cell: str) -> str:
 
 
 def numbers_with_points(cells: Sequence[str]) -> list[str]:
-    """Cells of a file in which numbers may have commas, with points if they are numbers then, all of them; else as they are."""
+    """Cells of a file in which numbers may have commas, with points where they are numbers then, if more than half of those are that hold
+    something; else as they are."""
     changed = [with_point(cell) for cell in cells]
-    return list(cells) if any(parse(cell) is None for cell in changed) else changed
+    numbers = [parse(cell) is not None for cell in changed]
+    gone = sum(map(is_missing, cells))
+    if 2 * (sum(numbers) - gone) <= len(cells) - gone:
+        return list(cells)
+    return [new if number else cell for cell, new, number in zip(cells, changed, numbers, strict=True)]
 
 
 class Cells:
@@ -49,15 +50,15 @@ class Cells:
         true and false, or dates as ISO 8601 writes them, if more than half of them are; then all must be. Else categories.
     comma : bool
         Whether a number may have a comma for its point.
-    known : container of str
-        Categories that there are: a number is taken for the one that means the same.
+    known : sequence of str
+        Categories that there are: a cell is taken for the one that means the same, 7.0 for 7.
     """
 
     def __init__(
         self, where: str, name: str, kind: str | None = None, comma: bool = False, known: Sequence[str] = ()
     ) -> None:
         self._where, self._name, self._kind, self._comma = where, name, kind, comma
-        self._known = frozenset(known)
+        self._known = Meanings(known)
         self._numbers: list[np.ndarray] | None = None if kind in ("category", "date", "boolean") else []
         self._cells: list[str] = []
 
@@ -97,18 +98,23 @@ class Cells:
             if not wrong and (present or self._kind is not None):
                 return self._made(kind, found)
             if self._kind is not None:
-                self._refuse(kind, wrong[0], ", as the column was in training")
+                self._refuse(EXPECTED[kind], wrong[0], ", as the column was in training")
             if self._few(wrong, present):
-                self._refuse(kind, wrong[0], ", as most of the column are")
-        if present and all(_FOREIGN_DATE.fullmatch(cell.strip()) for cell in present):
-            self._refuse("date", present[0], "")
+                self._refuse(EXPECTED[kind], wrong[0], ", as most of the column are")
+        known = set(present)
+        there = [cell for cell in self._cells if cell in known]
+        otherwise, rows = meant(there, present)
+        if otherwise is not None:
+            unread = (there[row] for row in rows if self._parsed(there[row]) is None)
+            self._refuse(READ[otherwise], next(unread), "")
         return self._categories()
 
     @property
     def _readers(self) -> dict[str, Callable[[str], Any]]:
+        truth = _TRUTH if self._kind is None else _TRUTH_OR_DIGIT
         return {
             "number": self._parsed,
-            "boolean": lambda cell: _TRUTH.get(cell.strip().lower()),
+            "boolean": lambda cell: truth.get(cell.strip().lower()),
             "date": _moment,
         }
 
@@ -135,14 +141,7 @@ class Cells:
 
     def _category(self, cell: str) -> str | None:
         text = cell.strip()
-        if is_missing(text):
-            return None
-        if self._known and text not in self._known:
-            number = parse(text)
-            if number is not None and np.isfinite(number):
-                same = str(int(number)) if number.is_integer() else repr(number)
-                return same if same in self._known else text
-        return text
+        return None if is_missing(text) else self._known.of(text)
 
     def _finite(self, numbers: np.ndarray) -> np.ndarray:
         rows = np.flatnonzero(np.isinf(numbers))
@@ -153,13 +152,13 @@ class Cells:
             )
         return numbers
 
-    def _refuse(self, kind: str, cell: str, reason: str) -> NoReturn:
+    def _refuse(self, expected: str, cell: str, reason: str) -> NoReturn:
         row = self._cells.index(cell) + 1
         advice = "correct the cell or leave it empty"
         if self._kind is None:
             advice += f"; or say that the column holds categories (--categorical {self._name!r}), or leave it out (--drop {self._name!r})"
         raise DataError(
-            f"{self._where}: column {self._name!r}, row {row}: {cut(cell, 83)!r} is not {EXPECTED[kind]}{reason}; {advice}"
+            f"{self._where}: column {self._name!r}, row {row}: {cut(cell, 83)!r} is not {expected}{reason}; {advice}"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from multimlp.data._cells import Cells
 from multimlp.errors import DataError, missing_dependency
 from multimlp.errors.shown import one_line
+from multimlp.frames import Meanings, as_text
 
 COLUMNAR = (".parquet", ".arrow", ".feather")
 
@@ -18,7 +19,7 @@ Choose = Callable[[list[str]], tuple[list[str], str | None]]
 
 
 def read_columnar(
-    where: Path, choose: Choose, kinds: Mapping[str, str]
+    where: Path, choose: Choose, kinds: Mapping[str, str], known: Mapping[str, Sequence[str]]
 ) -> tuple[dict[str, Any], np.ndarray | None]:
     """The columns that ``choose(header)`` names, as `multimlp.data.Frame` has them, and the values of the one besides: numbers, or objects
     with None."""
@@ -36,7 +37,12 @@ def read_columnar(
     if not frame.height:
         raise DataError(f"{where}: there are no rows")
     names, extra = choose(frame.columns)
-    columns = {name: _values(where, frame[name], kinds.get(name)) for name in names}
+    columns = {
+        name: _categories(where, frame[name], known.get(name, ()))
+        if kinds.get(name) == "category"
+        else _values(where, frame[name], kinds.get(name))
+        for name in names
+    }
     target = None
     if extra is not None:
         found = _values(where, frame[extra], None)
@@ -47,13 +53,24 @@ def read_columnar(
     return columns, target
 
 
+def _categories(where: Path, series: Any, known: Sequence[str]) -> list[str | None]:
+    """The values as text; those of another kind as they are written where they are categories, or as the category known that means them."""
+    import polars
+
+    dtype = series.dtype
+    if dtype.is_integer() or dtype == polars.Boolean:  # whole numbers of which floats do not hold all
+        texts = series.cast(polars.String).to_list()
+    else:
+        values = _values(where, series, None)
+        texts = as_text(values) if isinstance(values, np.ndarray) else values
+    meanings = Meanings(known)
+    return [None if text is None else meanings.of(text) for text in texts]
+
+
 def _values(where: Path, series: Any, kind: str | None) -> Any:
     import polars
 
     dtype = series.dtype
-    if kind == "category" and (dtype.is_numeric() or dtype == polars.Boolean):
-        whole = dtype.is_float() and (series.drop_nulls().drop_nans() % 1 == 0).all()
-        return (series.fill_nan(None).cast(polars.Int64) if whole else series).cast(polars.String).to_list()
     if dtype == polars.Null:
         return [None] * len(series)
     if dtype.is_numeric() or dtype.is_decimal():

@@ -18,5 +18,7 @@ def compact(values: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         narrow = wide.astype(np.float32)
         lost = np.max(np.abs(narrow - wide), axis=0, initial=0.0)
-        kept = np.all((lost == 0) | (lost <= LOSS_ALLOWED * np.std(wide, axis=0)) | ~np.isfinite(lost))
+        finite = np.all(np.isfinite(wide), axis=0)  # what is not is refused later
+        little = np.isfinite(lost) & (lost <= LOSS_ALLOWED * np.std(wide, axis=0))
+        kept = np.all((lost == 0) | little | ~finite)
     return narrow if kept else wide

@@ -51,7 +51,8 @@ class Records(NamedTuple):
 def opened_csv(path: str | os.PathLike[str]) -> Iterator[Records]:
     """The rows of a file, compressed by gzip if its name ends in .gz; what is wrong with it becomes a `DataError`.
 
-    The delimiter is the comma, semicolon, tab or bar that is most frequent in the header, outside of quotes.
+    The delimiter is the comma, semicolon, tab or bar that is most frequent in the header, outside of quotes, or that which a line before
+    it says, ``sep=;``, as spreadsheets write it.
     """
     where = str(path)
     lines = None
@@ -59,7 +60,10 @@ def opened_csv(path: str | os.PathLike[str]) -> Iterator[Records]:
         with _text(path) as file:
             lines = _Lines(where, file)
             first = next(lines, "")
-            delimiter = max(",;\t|", key=_QUOTED.sub("", first).count)
+            said = _SAID.fullmatch(first)
+            if said is not None:
+                first = next(lines, "")
+            delimiter = said[1] if said is not None else max(",;\t|", key=_QUOTED.sub("", first).count)
             reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
             yield Records(lines, _records(where, lines, reader), delimiter)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -77,6 +81,7 @@ def opened_csv(path: str | os.PathLike[str]) -> Iterator[Records]:
 
 
 _QUOTED = re.compile(r'"[^"]*"')
+_SAID = re.compile(r'"?sep=([,;\t|])"?\s*')
 
 
 def _text(path: str | os.PathLike[str]) -> TextIO:

@@ -112,9 +112,16 @@ def check_features(where: str, X: np.ndarray, feature_names: Sequence[str] | Non
     if 0 in X.shape:
         raise DataError(f"{where}: there is no data: {X.shape[0]} rows, {X.shape[1]} feature columns")
     table = compact(X)
-    with np.errstate(over="ignore"):
-        bad = ~np.isfinite(table.astype(np.float32, copy=False))
-    if bad.any():
+    bad = ~np.isfinite(table)
+    if not bad.any():
+        beyond = np.argwhere(np.abs(table) > np.finfo(np.float32).max)
+        if len(beyond):
+            row, j = beyond[0]
+            raise DataError(
+                f"{where}: column {column_names(table, feature_names)[j]!r}, row {row + 1}: {table[row, j]:g} is beyond float32, which "
+                "networks compute in; give the column in another unit, or leave it out"
+            )
+    else:
         columns = np.flatnonzero(bad.any(axis=0))
         names = column_names(table, feature_names)
         others = f", and so have {len(columns) - 1} more columns" if len(columns) > 1 else ""

@@ -238,7 +238,7 @@ def _read(
 ) -> tuple[dict[str, Any], Any]:
     """The columns that ``choose(header)`` names, and the values of the one besides."""
     if str(where).lower().endswith(COLUMNAR):
-        return read_columnar(where, choose, kinds)
+        return read_columnar(where, choose, kinds, known)
     with opened_csv(where) as records:
         header = header_of(str(where), records)
         names, extra = choose(header)

@@ -63,6 +63,10 @@ def rows_of_parts(
         groups = [np.flatnonzero(y == label) for label in range(classes)]
     groups = [generator.permutation(group) for group in groups]
     sizes = _shares([len(group) for group in groups], fraction)
+    if not sum(sizes) and classes is not None and classes > 1 and count == classes:
+        raise DataError(
+            f"{what}: each of the {count} rows has a class of its own, which are too few to test any; is the target a number?"
+        )
     if not sum(sizes):
         raise DataError(f"{what}: {count} rows are too few for a test part of {fraction:g}")
     tested = np.concatenate([group[:size] for group, size in zip(groups, sizes, strict=True)])

@@ -73,7 +73,8 @@ class Standardizer:
         low, high = np.min(groups, axis=0), np.max(groups, axis=0)
         largest = np.max(np.abs([low, high], dtype=np.float64), axis=0)
         # Where float64 does not hold the squares: in units of the largest number.
-        unit = np.where((largest > _SQUARED) & np.isfinite(largest), largest, 1.0)
+        far = ((largest > _SQUARED) | (largest < 1 / _SQUARED)) & (largest > 0) & np.isfinite(largest)
+        unit = np.where(far, largest, 1.0)
         scaled = groups if np.all(unit == 1) else groups / unit
         mean = np.mean(scaled, axis=0, dtype=np.float64) * unit
         scale = np.std(scaled, axis=0, dtype=np.float64) * unit

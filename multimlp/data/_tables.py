@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from multimlp.data._csv import parse, read_csv
+from multimlp.data._csv import is_missing, parse, read_csv
 from multimlp.data._dataset import Dataset, check_features, make
+from multimlp.data._otherwise import READ, meant
 from multimlp.errors import DataError, FileFormatError
 from multimlp.errors.checks import check_names, refuse
 from multimlp.errors.shown import cut
@@ -190,7 +191,10 @@ def target_values(where: str, cells: list[str], task: str | None) -> np.ndarray:
     """Numbers if all cells are numbers or missing, else the text, as objects: of one long cell among many an array of text takes
     that length for each."""
     numbers = [parse(cell) for cell in cells]
-    if any(number is None for number in numbers):
+    words = [row for row, number in enumerate(numbers) if number is None]
+    if words:
+        if task in (None, "regression"):
+            _refuse_odd(where, cells, words, task)
         return np.asarray(cells, dtype=object)
     values = np.asarray(numbers, dtype=np.float64)
     large = bool(np.all(np.isfinite(values)) and np.any(np.abs(values) >= 2**53))
@@ -206,6 +210,25 @@ def target_values(where: str, cells: list[str], task: str | None) -> np.ndarray:
         f"{where}: the target in row {row + 1}, {cut(cells[row], 43)}, is a whole number beyond 64 bits; if it is a label, write a letter "
         "before it in every row; if it is a quantity, say task='regression' (--task regression)"
     )
+
+
+def _refuse_odd(where: str, cells: list[str], words: list[int], task: str | None) -> None:
+    """`DataError` where most targets are numbers and some are not, or where they mean numbers or dates and are no numbers as they are
+    written: each would become a class."""
+    there = [at for at, cell in enumerate(cells) if not is_missing(cell)]
+    advice = "correct the cells"
+    if task is None:
+        advice += "; or say that the column holds classes, task='classification' (--task classification)"
+    if 2 * len(words) < len(there):
+        row, what = words[0], "is not a number, as most of the targets are"
+    else:
+        texts = [cells[at] for at in there]
+        kind, rows = meant(texts, set(texts))
+        if kind is None:
+            return
+        row = there[rows[0]]
+        what = "is a date, which cannot be predicted" if kind == "date" else f"is not {READ[kind]}"
+    raise DataError(f"{where}: the target in row {row + 1}, {cut(cells[row], 83)!r}, {what}; {advice}")
 
 
 # ---- .npz and .npy

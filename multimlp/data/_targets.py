@@ -40,6 +40,11 @@ def encode(where: str, y: np.ndarray, task: str | None) -> tuple[np.ndarray, tup
     if (task or ("classification" if not numeric or (whole and few) else "regression")) == "regression":
         return compact(y), None, "regression"
     _check_labels(where, y, labels)
+    if task is None and len(labels) > max(MAX_INFERRED_CLASSES, len(y) // 2):
+        raise DataError(
+            f"{where}: the target holds {len(labels)} different texts in {len(y)} rows, such as {str(y[0])!r}, and so many classes are not "
+            "learned; predict another column, or say task='classification' (--task classification)"
+        )
     if len(labels) < 2:
         raise DataError(
             f"{where}: every row has the same class, {_plain(labels[0])!r}; nothing can be learned from it"

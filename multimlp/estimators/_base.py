@@ -309,7 +309,8 @@ class BaseMLP(BaseEstimator):
             labels = column_or_1d(labels, warn=True)
         self._learn_targets(labels, first, classes)
         weights = _inputs.check_weights(sample_weight, len(labels))
-        weights, targets = self._weighted(labels, weights), self._encode(labels)
+        targets = self._encode(labels)  # which refuses labels that are no classes
+        weights = self._weighted(labels, weights)
         if weights is not None and not np.all(weights > 0):
             kept = np.flatnonzero(weights > 0)
             if not len(kept):

@@ -148,7 +148,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _weighted(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return weights
-        of_classes = class_weights(self.class_weight, y)
+        of_classes = class_weights(self.class_weight, y, self._labels.classes)
         return of_classes if weights is None else weights * of_classes
 
     def _strata(self, y: np.ndarray) -> np.ndarray | None:
@@ -247,7 +247,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """Accuracy on the rows given."""
         predicted = _inputs.to_host(self.predict(X))
         return float(
-            accuracy_score(_inputs.to_host(y), predicted, sample_weight=_inputs.to_host(sample_weight))
+            accuracy_score(
+                _inputs.as_targets(y, "y"), predicted, sample_weight=_inputs.to_host(sample_weight)
+            )
         )
 
     def __sklearn_tags__(self) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from multimlp.backend import Array, Backend, owner, owner_of_type, unmasked
 from multimlp.errors import DataError, DTypeError, MultimlpError, ShapeError
-from multimlp.frames import is_missing
+from multimlp.frames import is_missing, kind_of
 from multimlp.training import all_finite
 
 FLOATS = (np.float64, np.float32)
@@ -90,8 +90,10 @@ def check_inputs(estimator: Any, X: Any, reset: bool) -> Array:
 
 def check_pair(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) -> tuple[Array, np.ndarray]:
     """As `check_inputs`, with targets as a NumPy array of shape (n,) or (n, k), dense too."""
-    y = to_host(y, "y")
-    if not numeric:
+    y = as_targets(y, "y")
+    if numeric:
+        require_numeric_objects("y", y)
+    else:
         require_labels(y)
     if origin_of(X).backend is not None:
         inputs = _check_foreign(estimator, X, reset)
@@ -113,6 +115,24 @@ def check_pair(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) -> tu
     return _dense(inputs), _dense(targets)
 
 
+def as_targets(y: Any, where: str) -> Any:
+    """Targets on the host. What is missing among texts stays missing, for which NumPy would write "nan", and objects that are all
+    truth values or all numbers become such an array, as after the missing ones were dropped."""
+    y = to_host(y, where)
+    if hasattr(y, "to_numpy") and getattr(y, "ndim", 1) == 1:
+        y = y.to_numpy()
+    if isinstance(y, (list, tuple)):
+        texts = sum(isinstance(item, (str, bytes)) for item in y)
+        y = np.asarray(y, dtype=object) if 0 < texts < len(y) else y
+    if isinstance(y, np.ndarray) and y.dtype.kind == "O" and y.ndim == 1:
+        kinds = {kind_of(label) for label in y}
+        if kinds == {"boolean"}:
+            return y.astype(np.bool_)
+        if kinds == {"number"}:
+            return np.asarray([label.item() if isinstance(label, np.generic) else label for label in y])
+    return y
+
+
 def require_labels(y: Any) -> None:
     """`DataError` where a label is missing, which would be a class, or could not be put in order."""
     labels = None if sparse.issparse(y) else y if isinstance(y, np.ndarray) else _as_objects(y)
@@ -123,6 +143,54 @@ def require_labels(y: Any) -> None:
         raise DataError(
             f"y: the label in row {gone[0]} is missing, {labels[gone[0]]!r}; leave such rows out ({len(gone)} of {len(labels)})"
         )
+    rows: dict[str | None, int] = {}
+    for row, label in enumerate(labels):
+        rows.setdefault(kind_of(label), row)
+    if len(rows) > 1:
+        first, second, *_ = rows.values()
+        raise DataError(
+            f"y: the labels are of several kinds, {labels[first]!r} in row {first} and {labels[second]!r} in row {second}; make them one, "
+            "e.g. text"
+        )
+
+
+_UNITS = "make them numbers in a unit of your choice"
+_TEXT = "text", "if it spells numbers, convert it, y.astype(float)"
+_NO_NUMBERS: Mapping[Any, tuple[str, str]] = {
+    "M": ("dates or times", _UNITS),
+    "m": ("durations", _UNITS),
+    "c": ("complex numbers", _UNITS),
+    "U": _TEXT,
+    "S": _TEXT,
+    "T": _TEXT,
+    "date": ("dates or times", _UNITS),
+    "duration": ("durations", _UNITS),
+    "category": _TEXT,
+}
+
+
+def require_numbers(where: str, y: np.ndarray) -> None:
+    """`DataError` for targets that would become numbers without being any: dates, which count as so many of some unit, and text."""
+    found = _NO_NUMBERS.get(y.dtype.kind)
+    if found is not None:
+        what, advice = found
+        raise DataError(f"{where}: expected real numbers, got {what} ({y.dtype}); {advice}")
+    require_numeric_objects(where, y)
+
+
+def require_numeric_objects(where: str, y: Any) -> None:
+    """As `require_numbers`, for objects alone, of which NumPy makes numbers."""
+    values = None if sparse.issparse(y) else y if isinstance(y, np.ndarray) else _as_objects(y)
+    if values is None or values.dtype.kind != "O" or not values.ndim:
+        return
+    for row, items in enumerate(values.reshape(len(values), -1).tolist()):
+        for item in items:
+            found = _NO_NUMBERS.get(kind_of(item))
+            if found is not None:
+                what, advice = found
+                raise DataError(
+                    f"{where}: expected real numbers, got {what} in row {row}, {item!r}; {advice}"
+                )
 
 
 def _as_objects(y: Any) -> np.ndarray | None:
@@ -152,8 +220,12 @@ def _numbers_alone(estimator: Any, X: Any) -> Iterator[None]:
         raise DataError(f"X: {_called(dates[0])} holds dates or times. {_who_takes_tables(estimator)}")
     try:
         yield
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         said = str(error)
+        if "float() argument must be" in said:
+            raise DTypeError(
+                f"X: it holds what is no number: {said}. {_who_takes_tables(estimator)}"
+            ) from error
         if "could not convert" in said:
             texts = [name for name, dtype in _columns(X) if not dtype.lower().startswith(_NUMBERS)]
             where = f"{_called(texts[0])} holds text: " if texts else ""

@@ -24,8 +24,8 @@ def to_onnx(estimator: Any, path: str | os.PathLike[str] | None = None, opset: i
 
     Inputs of estimators for tables are their columns, each by its name and of shape (rows, 1): float64 for numbers, for dates (days since
     1970 in UTC) and for truth values (0 or 1), NaN for a missing one; text for categories, as Python's ``str`` writes them (whole numbers
-    without a point), and any other text for a missing one. Multilayer perceptrons have the input ``X`` of shape (rows, features), of their
-    network's dtype; pipelines too, float64.
+    with a point or without), and any other text for a missing one. Multilayer perceptrons have the input ``X`` of shape (rows, features),
+    of their network's dtype; pipelines too, float64.
 
     Outputs of classifiers are ``label`` and, where there are any, ``probabilities``; those of regressors ``prediction``, with
     ``quantiles`` (those of the parameter) for ``output="quantile"`` or ``"gaussian"``, and ``deviation`` for the latter.

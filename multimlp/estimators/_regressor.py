@@ -15,7 +15,6 @@ from multimlp.errors import DataError, InputError
 from multimlp.estimators import _inputs, _sklearn_losses
 from multimlp.estimators._base import BaseMLP, is_stochastic, store
 from multimlp.estimators._standard import Standard
-from multimlp.estimators._targets import require_numbers
 from multimlp.losses import Loss
 from multimlp.mlp import Params
 
@@ -100,7 +99,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             raise DataError(f"y: expected {self._targets} targets a row, as in the first call, got {width}")
 
     def _encode(self, y: np.ndarray) -> np.ndarray:
-        require_numbers("y", y)
+        _inputs.require_numbers("y", y)
         y = np.asarray(y, dtype=np.float64) if y.dtype.kind != "f" else y
         loss = self._loss()
         if loss.activation_function is None and self._width() != self._targets:

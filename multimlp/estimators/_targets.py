@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -131,30 +132,16 @@ class Labels:
         return self.classes[targets] if targets.ndim == 1 else self.decode(targets, 0.5)
 
 
-_UNITS = "make them numbers in a unit of your choice"
-_TEXT = "text", "if it spells numbers, convert it, y.astype(float)"
-_NO_NUMBERS = {
-    "M": ("dates or times", _UNITS),
-    "m": ("durations", _UNITS),
-    "c": ("complex numbers", _UNITS),
-    "U": _TEXT,
-    "S": _TEXT,
-    "T": _TEXT,
-}
+def class_weights(given: Any, y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """The weight of each row by its class, as the parameter ``class_weight`` says; `DataError` for what weighs nothing.
 
-
-def require_numbers(where: str, y: np.ndarray) -> None:
-    """`DataError` for targets that would become numbers without being any: dates, which count as so many of some unit, and text."""
-    found = _NO_NUMBERS.get(y.dtype.kind)
-    if found is not None:
-        what, advice = found
-        raise DataError(f"{where}: expected real numbers, got {what} ({y.dtype}); {advice}")
-
-
-def class_weights(given: Any, y: np.ndarray) -> np.ndarray:
-    """The weight of each row by its class, as the parameter ``class_weight`` says; `DataError` for what weighs nothing."""
+    ``y`` may lack some of the classes, which a dict may name all the same.
+    """
     with explained("class_weight"):
-        found = np.asarray(compute_sample_weight(given, y))
+        if isinstance(given, Mapping) and y.ndim == 1:
+            found = np.asarray(compute_sample_weight(given, classes))[np.searchsorted(classes, y)]
+        else:
+            found = np.asarray(compute_sample_weight(given, y))
     bad = np.flatnonzero(~(np.isfinite(found) & (found >= 0)))
     if len(bad):
         label = np.asarray(y[bad[0]]).tolist()

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from multimlp.errors import DataError, FileFormatError
-from multimlp.frames._reading import Values, number_text
+from multimlp.frames._meaning import Meanings
+from multimlp.frames._reading import Values, date_text, number_text, of_array
 
 KINDS = ("number", "date", "boolean", "category")
 """What a column can be."""
@@ -42,35 +43,34 @@ class Column:
 
     @classmethod
     def of(cls, name: str, column: Values, categorical: bool = False) -> Column:
-        """What such a column is; ``categorical`` makes categories of numbers."""
-        kind, values = column
-        if kind in ("number", "date"):
-            gone = bool(np.isnan(values).any())
-            if not categorical:
-                return cls(name, kind, (), gone)
-            if (np.abs(values[~np.isnan(values)]) >= LARGEST_WHOLE).any():
-                raise DataError(
-                    f"X: the column {name!r} holds categories that are whole numbers of 2^53 or more, which float64 does not tell apart; "
-                    "give them as text, e.g. column.astype(str)"
-                )
-            return cls(
-                name,
-                "category",
-                tuple(sorted({text for text in _as_text(values) if text is not None}, key=float)),
-                gone,
+        """What such a column is; ``categorical`` makes categories of numbers and dates."""
+        kind, values, _ = column
+        there = _there(column)
+        gone = len(there) < len(values)
+        if column.rounded and not categorical:
+            raise DataError(
+                f"X: the column {name!r} holds whole numbers beyond 2^53 that float64 does not tell apart; count them from another start "
+                "(column - column.min()), give them as text, or leave the column out"
             )
-        gone = any(item is None for item in values)
+        if not len(there):  # whatever comes later is none that is known
+            return cls(name, "category", (), gone)
+        if kind in ("number", "date") and not categorical:
+            return cls(name, kind, (), gone)
         if kind == "boolean":
             return cls(name, kind, ("False", "True"), gone)
-        return cls(
-            name, "category", tuple(sorted({_text(item) for item in values if item is not None})), gone
-        )
+        if kind == "number" and (np.abs(there) >= LARGEST_WHOLE).any():
+            raise DataError(
+                f"X: the column {name!r} holds categories that are whole numbers of 2^53 or more, which float64 does not tell apart; "
+                "give them as text, e.g. column.astype(str)"
+            )
+        found = {text for text in _as_text(column) if text is not None}
+        return cls(name, "category", tuple(sorted(found, key=float if kind == "number" else None)), gone)
 
     def numbers(self, column: Values) -> np.ndarray:
         """The values of a column of numbers or dates: float64, NaN where one is missing."""
         if column.kind == self.kind:
             return np.asarray(column.values)
-        if column.kind in ("number", "boolean", "category") and not len(_there(column)):
+        if not len(_there(column)):
             return np.full(len(column.values), np.nan)
         if column.kind == "boolean" and self.kind == "number":
             return np.asarray([np.nan if item is None else float(item) for item in column.values])
@@ -88,21 +88,21 @@ class Column:
 
     def _items(self, column: Values) -> list[Any]:
         """The categories of the rows, None where one is missing."""
-        if column.kind in ("number", "date"):
-            if self.kind == "category" and len(_there(column)) and self.categories and not self._has_numbers:
-                raise self._other(column)
-            if self.kind == "boolean" and not np.isin(_there(column), (0.0, 1.0)).all():
-                raise self._other(column)
-            items = _as_text(np.asarray(column.values))
-            return [None if i is None else str(i == "1") for i in items] if self.kind == "boolean" else items
-        if {column.kind, self.kind} == {"boolean", "category"} and self.categories and _there(column):
+        there = _there(column)
+        if not len(there):
+            return [None] * len(column.values)
+        if self.kind == "boolean":
+            if column.kind == "boolean" or (column.kind == "number" and np.isin(there, (0.0, 1.0)).all()):
+                return [None if item is None else str(item in ("1", "True")) for item in _as_text(column)]
             raise self._other(column)
-        return [None if item is None else _text(item) for item in column.values]
-
-    @property
-    def _has_numbers(self) -> bool:
-        """Whether some categories are numbers, so that a column of numbers may hold them."""
-        return any(_is_number(category) for category in self.categories)
+        texts = _as_text(column)
+        if column.kind == "category" or not self.categories:
+            return texts
+        # What is no text here was none where the schema was made, or was written into a file in between.
+        meanings = Meanings(self.categories)
+        if not meanings.has(column.kind):
+            raise self._other(column)
+        return [None if text is None else meanings.of(text) for text in texts]
 
     def _other(self, column: Values) -> DataError:
         return DataError(
@@ -143,17 +143,36 @@ def _there(column: Values) -> Any:
     return [item for item in column.values if item is not None]
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def as_text(values: np.ndarray) -> list[str | None]:
+    """An array of numbers or dates as names of categories, None where a value is missing.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (n,)
+
+    Returns
+    -------
+    list of str or None
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimlp.frames import as_text
+    >>> as_text(np.asarray([2.0, 2.5, np.nan])), as_text(np.asarray(["2024-12-31"], dtype="datetime64[s]"))
+    (['2', '2.5', None], ['2024-12-31'])
+    """
+    return _as_text(of_array("values", values))
 
 
-def _as_text(values: np.ndarray) -> list[str | None]:
-    return [None if np.isnan(v) else number_text(v) for v in values]
+def _as_text(column: Values) -> list[str | None]:
+    """The values as names of categories, None where one is missing."""
+    if column.kind == "number":
+        return [None if np.isnan(v) else number_text(v) for v in column.values]
+    if column.kind == "date":
+        return [None if np.isnan(v) else date_text(v) for v in column.values]
+    return [None if item is None else _text(item) for item in column.values]
 
 
 def _text(item: Any) -> str:
-    return item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item)
+    # Bytes that are no text stay apart from each other.
+    return item.decode("utf-8", "backslashreplace") if isinstance(item, bytes) else str(item)

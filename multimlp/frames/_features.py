@@ -11,6 +11,7 @@ import numpy as np
 
 from multimlp.backend import Array, array_namespace
 from multimlp.errors import DataError, FileFormatError
+from multimlp.frames._median import median
 from multimlp.frames._schema import Encoded, Schema
 
 MOST_CATEGORIES = 1000
@@ -64,7 +65,7 @@ class Features:
                 )
         missing = np.isnan(table.numbers)
         fill = [
-            float(np.median(column[~gone])) if not gone.all() else 0.0
+            median(column[~gone]) if not gone.all() else 0.0
             for column, gone in zip(table.numbers.T, missing.T, strict=True)
         ]
         gaps = [j for j, gone in enumerate(missing.T) if gone.any()]

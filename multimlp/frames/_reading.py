@@ -25,6 +25,8 @@ class Values(NamedTuple):
     """``"number"``, ``"boolean"``, ``"date"`` or ``"category"``."""
     values: Any
     """Numbers, days since 1970 for dates, as float64 with NaN; else a list of text, True and False, and None."""
+    rounded: bool = False
+    """Whether the numbers were whole ones of which float64 lost more than a millionth of their spread."""
 
 
 def read(X: Any) -> dict[str, Values]:
@@ -54,16 +56,13 @@ def read(X: Any) -> dict[str, Values]:
         if not hasattr(X, "__array__") or hasattr(X, "columns") or hasattr(X, "schema"):
             return _of_frame(X)
         X = np.asarray(X)
-    try:
-        table = X if isinstance(X, np.ndarray) else _of_rows(X)
-    except ValueError as error:
-        raise ShapeError(f"X: rows of different lengths: {error}") from None
+    table = X if isinstance(X, np.ndarray) else _of_rows(X)
     if table.ndim != 2:
         raise ShapeError(
             f"X: expected shape (n, columns), got {table.shape}. Reshape your data: one column is X.reshape(-1, 1), one row "
             "X.reshape(1, -1)"
         )
-    return {f"x{j}": _of_array(f"x{j}", table[:, j]) for j in range(table.shape[1])}
+    return {f"x{j}": of_array(f"x{j}", table[:, j]) for j in range(table.shape[1])}
 
 
 def _of_rows(rows: Sequence[Any]) -> np.ndarray:
@@ -71,8 +70,12 @@ def _of_rows(rows: Sequence[Any]) -> np.ndarray:
         raise InputError(
             "X: expected rows that are sequences, got mappings; make a table of them first, such as pandas.DataFrame(X)"
         )
-    found = np.asarray(rows)
-    return found if found.dtype.kind in "biuf" else np.asarray(rows, dtype=object)
+    try:
+        found = np.asarray(rows)
+        # Of arrays of dates NumPy would make objects that are whole numbers.
+        return found if found.dtype.kind in "biufmM" else np.asarray(rows, dtype=object)
+    except ValueError as error:
+        raise ShapeError(f"X: rows of different lengths: {error}") from None
 
 
 def _of_column(name: str, items: Any) -> Values:
@@ -81,7 +84,7 @@ def _of_column(name: str, items: Any) -> Values:
     if isinstance(items, np.ndarray):
         if items.ndim != 1:
             raise ShapeError(f"X[{name!r}]: expected a column of shape (n,), got {items.shape}")
-        return _of_array(name, items)
+        return of_array(name, items)
     if hasattr(items, "__next__"):  # the second reader would find nothing
         raise refuse(f"X[{name!r}]", "a sequence of cells, which can be read again", items, "make it a list")
     series = _as_series(items)
@@ -102,7 +105,8 @@ def _as_series(items: Any) -> Any:
     return found if isinstance(found, nw.Series) else None
 
 
-def _of_array(name: str, column: np.ndarray) -> Values:
+def of_array(name: str, column: np.ndarray) -> Values:
+    """A column of an array."""
     if isinstance(column, np.ma.MaskedArray):
         return _of_masked(name, column)
     kind = column.dtype.kind
@@ -112,7 +116,9 @@ def _of_array(name: str, column: np.ndarray) -> Values:
         )
     if kind == "b":
         return Values("boolean", column.tolist())
-    if kind in "iuf":
+    if kind in "iu":
+        return Values("number", column.astype(np.float64), _is_rounded(column))
+    if kind == "f":
         return Values("number", _finite(name, column.astype(np.float64)))
     if kind == "M":
         return Values("date", _days(column))
@@ -129,8 +135,8 @@ def _check_different(names: Sequence[str]) -> None:
 def _of_masked(name: str, column: Any) -> Values:
     """What is masked is missing."""
     if column.dtype.kind in "iuf":
-        return _of_array(name, np.asarray(column.astype(np.float64).filled(np.nan)))
-    found, gone = _of_array(name, np.asarray(column)), np.ma.getmaskarray(column)
+        return of_array(name, np.asarray(column.astype(np.float64).filled(np.nan)))
+    found, gone = of_array(name, np.asarray(column)), np.ma.getmaskarray(column)
     if isinstance(found.values, np.ndarray):
         return Values(found.kind, np.where(gone, np.nan, found.values))
     return Values(found.kind, [None if g else item for item, g in zip(found.values, gone, strict=True)])
@@ -166,7 +172,8 @@ def _of_series(name: str, series: Any) -> Values:
 
     dtype = series.dtype
     if dtype.is_numeric():
-        return Values("number", _finite(name, series.cast(nw.Float64).to_numpy().astype(np.float64)))
+        numbers = _finite(name, series.cast(nw.Float64).to_numpy().astype(np.float64))
+        return Values("number", numbers, dtype.is_integer() and _is_rounded(series.drop_nulls().to_numpy()))
     if dtype == nw.Boolean:
         return Values("boolean", [value if value in (True, False) else None for value in _present(series)])
     if dtype == nw.Duration:
@@ -196,6 +203,15 @@ def number_text(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
+def date_text(days: float) -> str:
+    """A moment, in days since 1970, as the name of a category: as ISO 8601 writes it, whole days without a time."""
+    if float(days).is_integer():
+        return str(np.datetime64(int(days), "D"))
+    moment = np.datetime64(round(days * DAY), "us")
+    seconds = moment.astype("datetime64[s]")
+    return str(seconds if seconds == moment else moment)
+
+
 def _present(series: Any) -> list[Any]:
     """The items, None where one is missing."""
     return [
@@ -207,9 +223,20 @@ def _present(series: Any) -> list[Any]:
 def _days(times: np.ndarray) -> np.ndarray:
     """Days since 1970, or of a duration; whole days and the rest apart, since microseconds end with the year 294246."""
     kind = "datetime64" if times.dtype.kind == "M" else "timedelta64"
+    if np.datetime_data(times.dtype)[0] in ("ps", "fs", "as"):  # too fine for a count of days
+        times = times.astype(f"{kind}[ns]")
     whole = times.astype(f"{kind}[D]")
     rest = (times - whole.astype(times.dtype)).astype("timedelta64[us]").astype(np.int64) / DAY
     return np.where(np.isnat(times), np.nan, whole.astype(np.int64) + rest)
+
+
+def _is_rounded(whole: np.ndarray) -> bool:
+    """Whether float64 loses more than a millionth of the spread of whole numbers, as of identifiers beyond 2^53 that are close together."""
+    if not whole.size or max(abs(int(whole.min())), abs(int(whole.max()))) < 2**53:
+        return False
+    numbers = whole.astype(np.float64)
+    lost = max(abs(int(number) - int(item)) for number, item in zip(numbers, whole, strict=True))
+    return bool(lost > 1e-6 * np.std(numbers))
 
 
 def _finite(name: str, column: np.ndarray) -> np.ndarray:
@@ -233,7 +260,7 @@ def _of_items(name: str, items: list[Any]) -> Values:
     for row, item in enumerate(items):
         # NumPy makes whole numbers of times in nanoseconds.
         item = item.item() if isinstance(item, np.generic) and item.dtype.kind not in "mM" else item
-        kind = _kind(item)
+        kind = kind_of(item)
         if kind is None:
             raise DataError(
                 f"X: the column {name!r} holds {type(item).__name__} in row {row}; expected numbers, text, truth values or dates"
@@ -304,10 +331,27 @@ def _is_number(item: Any) -> bool:
     return isinstance(item, numbers.Real) or type(item).__name__ == "Decimal"
 
 
-def _kind(item: Any) -> str | None:
+def kind_of(item: Any) -> str | None:
+    """What a cell is: ``"missing"``, ``"number"``, ``"boolean"``, ``"date"``, ``"duration"``, or ``"category"`` for text; None for
+    anything else.
+
+    Parameters
+    ----------
+    item : object
+
+    Returns
+    -------
+    str or None
+
+    Examples
+    --------
+    >>> from multimlp.frames import kind_of
+    >>> [kind_of(item) for item in (1.5, True, "a", None, [1])]
+    ['number', 'boolean', 'category', 'missing', None]
+    """
     if is_missing(item):
         return "missing"
-    if isinstance(item, bool):
+    if isinstance(item, (bool, np.bool_)):
         return "boolean"
     if isinstance(item, (datetime.timedelta, np.timedelta64)):  # NumPy's are whole numbers, too
         return "duration"

@@ -77,6 +77,11 @@ class Schema:
         return tuple(column.name for column in self.columns)
 
     @property
+    def is_unnamed(self) -> bool:
+        """Whether the columns are called as those of a table that has no names: x0, x1, ..., or by numbers from 0 on."""
+        return self.names in (tuple(f"{x}{j}" for j in range(len(self.names))) for x in ("x", ""))
+
+    @property
     def numeric(self) -> tuple[Column, ...]:
         """Those that make the columns of `Encoded.numbers`."""
         return tuple(column for column in self.columns if column.kind in ("number", "date"))

@@ -98,6 +98,9 @@ class TableEstimator(Saved, BaseEstimator):
     def _check(self) -> None:
         """Look at the parameters that are the subclass's own."""
 
+    def _check_held(self, some: bool) -> None:
+        """`InputError` for parameters that need rows held out, if there are not ``some``."""
+
     def _learn_targets(self, y: np.ndarray) -> np.ndarray:
         """The targets as the loss wants them, for all rows."""
         raise NotImplementedError
@@ -190,6 +193,7 @@ class TableEstimator(Saved, BaseEstimator):
             targets, weights, rows = targets[counted], weights[counted], len(counted)
         self._note_columns(X)
         given = self._given(X_val, y_val)
+        self._check_held(given is not None or self.n_folds is not None or self.validation_fraction > 0)
         with _inputs.explained("random_state"):
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         members: list[Member] = []
@@ -348,7 +352,7 @@ class TableEstimator(Saved, BaseEstimator):
                 )
         elif not named:
             warnings.warn(f"X has feature names, but {name} was fitted without feature names", stacklevel=4)
-        found = self._schema.encode(X, by_place=not (named and _has_names(X)))
+        found = self._schema.encode(X, by_place=_is_unnamed(X) or (not named and self._schema.is_unnamed))
         if not len(found.numbers):
             raise DataError(
                 f"X: Found array with 0 sample(s) (shape=(0, {self.n_features_in_})) while a minimum of 1 is required."
@@ -419,22 +423,34 @@ class TableEstimator(Saved, BaseEstimator):
         return tags
 
 
+def _names(X: Any) -> list[Any]:
+    """Those of the columns; none of an array or of rows."""
+    return list(X if isinstance(X, Mapping) else getattr(X, "column_names", getattr(X, "columns", ())))
+
+
 def _has_names(X: Any) -> bool:
     """Whether all columns have names that are text, which is what scikit-learn asks for."""
-    names = X if isinstance(X, Mapping) else getattr(X, "column_names", getattr(X, "columns", ()))
-    return bool(len(names)) and all(isinstance(name, str) for name in names)
+    names = _names(X)
+    return bool(names) and all(isinstance(name, str) for name in names)
+
+
+def _is_unnamed(X: Any) -> bool:
+    """Whether columns have no names, or are numbered from 0 on, as a frame does where nobody named them."""
+    names = _names(X)
+    return not any(isinstance(name, str) for name in names) and names == list(range(len(names)))
 
 
 def _targets(y: Any, rows: int, where: str = "y") -> np.ndarray:
     if y is None:
         raise DataError("y: the estimator requires y to be passed, but the target y is None")
     try:
-        found = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else _inputs.to_host(y, where))
+        given = y.to_numpy() if hasattr(y, "to_numpy") else y
+        found = np.asarray(_inputs.as_targets(given, where))
     except ValueError as error:
         raise DataError(f"{where}: expected one target a row: {error}") from None
     if found.ndim == 2 and found.shape[1] == 1:
-        found = column_or_1d(found, warn=True)
-    if found.ndim not in (1, 2) or len(found) != rows:
+        found = np.asarray(_inputs.as_targets(column_or_1d(found, warn=True), where))
+    if found.ndim not in (1, 2) or len(found) != rows or not found.size:
         raise ShapeError(f"{where}: expected {rows} rows, as X{where[1:]} has, got shape {found.shape}")
     return found
 

@@ -13,13 +13,15 @@ from multimlp import losses
 from multimlp.backend import Array, array_namespace
 from multimlp.errors import DataError, InputError, ShapeError
 from multimlp.errors.checks import check_choice, check_number
-from multimlp.estimators._inputs import to_host
-from multimlp.estimators._targets import Labels, class_weights, require_numbers
+from multimlp.estimators import _parameters
+from multimlp.estimators._inputs import as_targets, require_numbers, to_host
+from multimlp.estimators._targets import Labels, class_weights
 from multimlp.estimators.tabular import _predictive
 from multimlp.estimators.tabular._base import Member, Rows, TableEstimator
 from multimlp.estimators.tabular._calibration import best_temperature, log_loss, probabilities
 from multimlp.estimators.tabular._fitting import Fitted, Judge
 from multimlp.estimators.tabular._target_scale import TargetScale
+from multimlp.frames import is_missing
 from multimlp.losses import Loss
 
 
@@ -35,6 +37,14 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         super()._check()
         check_choice("metric", self.metric, ("class_error", "log_loss"))
         check_number("label_smoothing", self.label_smoothing, low=0, high=1, high_open=True)
+        _parameters.check({"class_weight": self.class_weight})
+
+    def _check_held(self, some: bool) -> None:
+        if self.calibrate and not some:
+            raise InputError(
+                "calibrate: the temperature is fitted on rows held out, and there are none; set validation_fraction above 0 or n_folds, or "
+                "give X_val and y_val"
+            )
 
     def _learn_targets(self, y: np.ndarray) -> np.ndarray:
         labels = Labels(y)
@@ -55,7 +65,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):
     def _weighted(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return weights
-        own = class_weights(self.class_weight, y)
+        own = class_weights(self.class_weight, y, self.classes_)
         return own if weights is None else own * weights
 
     def _outputs(self) -> int:
@@ -94,6 +104,10 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         """The most probable classes, shape (n,)."""
         places = self.predict_proba(X).argmax(axis=1)
         return np.asarray(self.classes_[places])
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy on the rows given."""
+        return float(super().score(X, as_targets(y, "y"), sample_weight))
 
     def _results(self, said: Sequence[Array]) -> dict[str, Array]:
         found = self._probabilities(said)
@@ -135,12 +149,12 @@ class TableRegressor(RegressorMixin, TableEstimator):
 
     def _learn_targets(self, y: np.ndarray) -> np.ndarray:
         self._single = y.ndim == 1
-        targets = _finite(y)
+        targets = _finite(y, "y")
         self.n_outputs_ = targets.shape[1]
         return targets
 
     def _as_learned(self, y: np.ndarray) -> np.ndarray:
-        targets = _finite(y)
+        targets = _finite(y, "y_val")
         if targets.shape[1] != self.n_outputs_:
             raise ShapeError(
                 f"y_val: expected {self.n_outputs_} targets a row, as y has, got {targets.shape[1]}"
@@ -282,13 +296,18 @@ class TableRegressor(RegressorMixin, TableEstimator):
         return found
 
 
-def _finite(y: np.ndarray) -> np.ndarray:
+def _finite(y: np.ndarray, where: str) -> np.ndarray:
     """Targets that are numbers, float64, of shape (n, k)."""
-    require_numbers("y", y)
+    require_numbers(where, y)
+    if y.dtype.kind == "O":
+        y = np.frompyfunc(lambda item: np.nan if is_missing(item) else item, 1, 1)(y)
     try:
         targets = y.astype(np.float64)
     except (TypeError, ValueError):
-        raise DataError(f"y: expected numbers, got {y.dtype}") from None
+        raise DataError(f"{where}: expected numbers, got {y.dtype}") from None
     if not np.isfinite(targets).all():
-        raise DataError("y: expected finite numbers; leave out rows whose target is missing or infinite")
+        row = int(np.argwhere(~np.isfinite(targets))[0][0])
+        raise DataError(
+            f"{where}: expected finite numbers; leave out rows whose target is missing or infinite, first row {row}"
+        )
     return np.asarray(targets.reshape(len(targets), -1))

@@ -131,4 +131,6 @@ def constant(like: Array, numbers: np.ndarray, dtype: Any = None) -> Array:
 def check_levels(where: str, value: Any) -> list[float]:
     """One or several numbers strictly between 0 and 1, in any order."""
     given = [value] if np.ndim(value) == 0 else list(value)
+    if not given:
+        raise InputError(f"{where}: expected one or several levels, got none")
     return [check_number(where, q, low=0, high=1, low_open=True, high_open=True) for q in given]

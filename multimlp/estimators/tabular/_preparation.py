@@ -12,7 +12,7 @@ from sklearn.preprocessing import QuantileTransformer
 
 from multimlp import blocks, random
 from multimlp.backend import Array, array_namespace
-from multimlp.frames import Schema
+from multimlp.frames import Schema, median
 
 MOST_ONE_HOT = 9
 """Categories of a column that becomes one-hot; of more, they become embeddings (pytabkit's default for RealMLP)."""
@@ -72,7 +72,7 @@ class Preparation:
             known = column[~np.isnan(column)]
             if len(known) and known.min() < known.max():
                 used.append(j)
-                fill.append(float(np.median(known)))
+                fill.append(median(known))
         gaps = [j for j, column in enumerate(numbers.T) if 0 < np.isnan(column).sum() < len(column)]
         sizes = [len(column.categories) for column in schema.categorical]
         # Of one category alone there is something to see only where it is missing now and then.

@@ -164,13 +164,13 @@ def held(array: Any) -> Any:
     return constant(np.asarray(array))
 
 
-def lookup(texts: Any, known: Sequence[str]) -> Any:
-    """The places of texts among those known, as float64; -1 for others. An operator of ``ai.onnx.ml``.
+def lookup(texts: Any, known: Mapping[str, int]) -> Any:
+    """The codes of texts that are known, as float64; -1 for others. An operator of ``ai.onnx.ml``.
 
     Parameters
     ----------
     texts : array of a graph, dtype object
-    known : sequence of str
+    known : mapping of str to int
     """
     codes = made(
         "LabelEncoder",
@@ -179,7 +179,7 @@ def lookup(texts: Any, known: Sequence[str]) -> Any:
         texts.shape,
         domain=ML,
         keys_strings=list(known),
-        values_int64s=list(range(len(known))),
+        values_int64s=list(known.values()),
         default_int64=-1,
     )
     return _namespace.xp.astype(codes, np.float64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from multimlp.frames import Column, Encoded, Schema
+from multimlp.frames import Column, Encoded, Meanings, Schema
 from multimlp.interop.onnx._namespace import xp
 from multimlp.interop.onnx._recording import Input, lookup
 
@@ -45,6 +45,10 @@ def encode_table(schema: Schema, given: Mapping[str, Any]) -> Encoded:
 def _codes(column: Column, values: Any) -> Any:
     if column.kind == "category":
         # A column without categories, which no network looks at, gets one that is no text of anybody's.
-        return lookup(values, column.categories or ("\ufffe",))
+        categories, meanings = column.categories or ("\ufffe",), Meanings(column.categories)
+        codes = {category: code for code, category in enumerate(categories)}
+        for category in column.categories:
+            codes |= dict.fromkeys(meanings.spellings(category), codes[category])
+        return lookup(values, codes)
     ones = xp.ones_like(values)
     return xp.where(values == 0, xp.zeros_like(values), xp.where(values == 1, ones, -ones))
