@@ -16,8 +16,7 @@ from math import comb
 from typing import Any, TypeAlias
 
 from multimlp.errors import NotDifferentiableError
-from multimlp.tape._array import Wrapped
-from multimlp.tape._array import admit
+from multimlp.tape._array import Wrapped, admit
 from multimlp.tape.core import Differentiated
 
 Terms: TypeAlias = Sequence[Any]

@@ -173,7 +173,9 @@ def _cholesky(xp: Namespace, a: Array, /, *, upper: bool = False) -> Array:
 
 def _qr(xp: Namespace, a: Array, mode: str = "reduced") -> Any:
     if mode not in ("reduced", "complete", "r"):
-        raise InputError(f"linalg.qr: mode: expected 'reduced', 'complete' or 'r' of a traced array, got {mode!r}")
+        raise InputError(
+            f"linalg.qr: mode: expected 'reduced', 'complete' or 'r' of a traced array, got {mode!r}"
+        )
     return xp.linalg.qr(a).R if mode == "r" else xp.linalg.qr(a, mode=mode)
 
 
@@ -184,7 +186,9 @@ def _solve(xp: Namespace, a: Any, b: Any) -> Array:
 def _not_hermitian(name: str, hermitian: bool) -> None:
     """NumPy then looks at one triangle alone, and signs of vectors are others."""
     if hermitian:
-        raise InputError(f"linalg.{name}: hermitian=True is not there for a traced array; use eigh, or leave it out")
+        raise InputError(
+            f"linalg.{name}: hermitian=True is not there for a traced array; use eigh, or leave it out"
+        )
 
 
 def _svd(

@@ -96,7 +96,11 @@ def _median(xp: Namespace, a: Array, axis: Any = None, *, keepdims: bool = False
         kept = tuple(i for i in range(a.ndim) if i not in gone)
         ordered = xp.permute_dims(a, (*kept, *gone)) if a.ndim else a
         result = _median(xp, xp.reshape(ordered, (*(a.shape[i] for i in kept), -1)), -1)
-        return xp.reshape(result, tuple(1 if i in gone else n for i, n in enumerate(a.shape))) if keepdims else result
+        return (
+            xp.reshape(result, tuple(1 if i in gone else n for i, n in enumerate(a.shape)))
+            if keepdims
+            else result
+        )
     ordered = xp.moveaxis(xp.sort(a, axis=axis), axis, 0)
     size = a.shape[axis]
     middle = ordered[size // 2, ...]

@@ -248,7 +248,9 @@ def _take_along_axis(xp: Namespace, arr: Array, indices: Array, axis: int | None
 def _where(xp: Namespace, condition: Any, x: Any = None, y: Any = None) -> Any:
     if x is None and y is None:
         return xp.nonzero(condition)
-    return xp.where(*(xp.asarray(one) if isinstance(one, (list, tuple)) else one for one in (condition, x, y)))
+    return xp.where(
+        *(xp.asarray(one) if isinstance(one, (list, tuple)) else one for one in (condition, x, y))
+    )
 
 
 def _select(xp: Namespace, condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Array:
