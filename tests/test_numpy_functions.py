@@ -164,7 +164,8 @@ for text, *arrays in (
     ("-np.take_along_axis(x, np.argsort(x.ravel())[:5], None)", A),
     ("-np.where([[True], [False], [True]], x, x * x)", A),
     ("-np.diff(x, prepend=0.0, axis=1)", A), ("-np.diff(x, append=x[:, :1])", A), ("-np.linalg.qr(x, 'r')", SQUARE),
-    ("-np.polyval([1.0, 2.0, 3.0], x)", A), ("-np.cbrt(x)", 8 * A), ("-np.full_like(x, y)", A, C), ("-np.linalg.solve(x, y)", STACK, randn(3)),
+    ("-np.polyval([1.0, 2.0, 3.0], x)", A), ("-np.cbrt(x)", 8 * A), ("-np.full_like(x, y)", A, C),
+    ("-np.linalg.solve(x, y)", STACK, randn(3)),
     ("-np.einsum('...i,i', x, y)", randn(1, 2, 3), randn(3)), ("-np.einsum('ij,kj->ik', x, y)", randn(3, 1), randn(2, 1)),
 ):  # fmt: skip
     ROWS[f"{text} of shapes {', '.join(str(a.shape) for a in arrays)}"] = (

@@ -71,3 +71,11 @@ def test_derivatives_of_a_loop_for_each_row(library, taken, compiled):
     with backend.scope("float64"):
         found = (mm.jit(function) if compiled else function)(convert(backend, rows))
         np.testing.assert_allclose(backend.to_numpy(found), wanted, rtol=1e-10, atol=1e-14)
+
+
+@every_looping
+def test_rows_of_a_scan_are_trees_of_one_structure(library):
+    x = convert(load_backend(library), np.asarray([1.0, -2.0]))
+    for row in (lambda a: {"a": a, "b": -a} if a > 0 else {"b": -a, "a": a}, lambda a: a if a > 0 else (a,)):
+        with pytest.raises(InputError, match="scan: y must be a tree of the same structure in every step"):
+            mm.scan(lambda c, a, row=row: (c + a, row(a)), x[0], x)
