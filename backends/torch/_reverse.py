@@ -101,7 +101,7 @@ def vjp(function: Function, arrays: Arrays) -> tuple[Arrays, Pullback]:
     outputs = tuple(seen(function, leaves))
     followed = _is_followed(outputs, leaves, own)
     for leaf in own:
-        leaf.multimlp_is_done = True  # type: ignore[attr-defined]
+        leaf.multimlp_is_done = True
     return _given_out(outputs, followed, own), Pullback(outputs, leaves, own, followed)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, NoReturn
 
@@ -132,12 +131,16 @@ def admit(cls: type[Wrapped], value: Any) -> None:
 _PLAIN_ADVICE = "which is not followed here; give plain arrays, numpy.asarray(x), or x.filled(...) where values are masked"
 
 
-@functools.cache
 def computes_otherwise(cls: type) -> bool:
     """Whether it is one of NumPy's subclasses that do not compute as arrays do: ``*`` of a matrix is a product of matrices, and of a
     masked array some elements do not count."""
-    names = {f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in cls.__mro__}
-    return not names.isdisjoint(("numpy.matrix", "numpy.MaskedArray"))
+    if cls not in _otherwise:
+        names = {f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in cls.__mro__}
+        _otherwise[cls] = not names.isdisjoint(("numpy.matrix", "numpy.MaskedArray"))
+    return _otherwise[cls]
+
+
+_otherwise: dict[type, bool] = {}
 
 
 def check_arithmetic(where: str, values: Iterable[Any]) -> None:
