@@ -156,3 +156,19 @@ def test_what_a_library_refuses_is_refused_on_the_tape(name):
     ):
         with pytest.raises((TypeError, ValueError)):  # ours are ValueErrors
             call(lambda v: REFUSED_ON_THE_WAY[name](mm.array_namespace(v), v))
+
+
+@every_library
+@pytest.mark.parametrize("name", ["tril", "triu"])
+def test_triangles_of_vectors_are_those_of_each_row_or_refused(library, name):
+    """NumPy makes a matrix of a vector first."""
+    backend = load_backend(library)
+    x = convert(backend, made((3, 3)))
+    triangle = lambda v: getattr(mm.array_namespace(v), name)(v)  # noqa: E731
+    try:
+        wanted = np.stack([backend.to_numpy(triangle(x[i, ...])) for i in range(3)])
+    except Exception:
+        with pytest.raises(Exception, match="."):
+            backend.to_numpy(mm.vmap(triangle)(x))
+        return
+    np.testing.assert_array_equal(backend.to_numpy(mm.vmap(triangle)(x)), wanted)
