@@ -160,7 +160,13 @@ for text, *arrays in (
     ("-np.copysign(x, y)", A, B), ("-np.heaviside(x, 0.5) * x", A),
     ("-np.trapezoid(x, y, axis=0)", SQUARE, np.sort(STACK[0], axis=0)), ("-np.fmod(x, y)", 7 * A, B + np.sign(B)), ("-np.fmod(x, 0.1)", A),
     ("-np.median(x)", randn(5)), ("-np.median(x)", randn(6)), ("-np.round(x, -2) * x", 1e4 * A),
-    ("-x[(0, 0), :]", A), ("-x[((0, 0, 1),)]", A),
+    ("-x[(0, 0), :]", A), ("-x[((0, 0, 1),)]", A), ("-np.median(x, axis=(0, 2))", STACK), ("-np.median(x, axis=(0, 1), keepdims=True)", A),
+    ("-np.take_along_axis(x, np.argsort(x.ravel())[:5], None)", A),
+    ("-np.where([[True], [False], [True]], x, x * x)", A),
+    ("-np.diff(x, prepend=0.0, axis=1)", A), ("-np.diff(x, append=x[:, :1])", A), ("-np.linalg.qr(x, 'r')", SQUARE),
+    ("-np.polyval([1.0, 2.0, 3.0], x)", A), ("-np.cbrt(x)", 8 * A), ("-np.full_like(x, y)", A, C),
+    ("-np.linalg.solve(x, y)", STACK, randn(3)),
+    ("-np.einsum('...i,i', x, y)", randn(1, 2, 3), randn(3)), ("-np.einsum('ij,kj->ik', x, y)", randn(3, 1), randn(2, 1)),
 ):  # fmt: skip
     ROWS[f"{text} of shapes {', '.join(str(a.shape) for a in arrays)}"] = (
         eval(f"lambda np, x, y=None, z=None: {text.lstrip('-')}", {"operator": operator}),
@@ -266,6 +272,14 @@ REFUSED = {
     "var": lambda x: np.var(1j * x),
     "order='F'": lambda x: np.reshape(x, (3, 1), order="F"),
     "mode='edge'": lambda x: np.pad(x, 1, mode="edge"),
+    "order='K'": lambda x: np.outer(x, x).T.ravel(order="K"),
+    "order='A'": lambda x: np.ravel(np.outer(x, x).T, order="A"),
+    "hermitian=True": lambda x: np.linalg.svd(np.outer(x, x), hermitian=True),
+    "hermitian=True ": lambda x: np.linalg.pinv(np.outer(x, x), hermitian=True),
+    "stands for": lambda x: np.einsum("b...i->bi", np.ones((2, 2, 3)) * x),
+    "no two elements": lambda x: np.gradient(x[:1]),
+    "does not fit": lambda x: np.rollaxis(x, 5),
+    "does not fit ": lambda x: np.gradient(x, axis=3),
     "erf": lambda x: pytest.importorskip("scipy.special").erf(x),
 }
 
@@ -296,6 +310,30 @@ def test_values_where_the_formula_is_not_the_function(name, kind):
     found, wanted = mm.jvp(f, (x,), (np.ones_like(x),))[0], f(x)
     np.testing.assert_array_equal(found, wanted)
     assert np.asarray(found).dtype == wanted.dtype
+
+
+OF_SINGLE_PRECISION = (
+    "np.fmax(x, 0.0)", "np.fmin(0.5, x)", "np.heaviside(x, 0.5)", "np.fmod(x, 0.7)", "np.float_power(x, 2)", "np.float_power(2.0, x)",
+    "np.polyval([1.0, 2.0], x)", "np.polyval(x, 2.0)", "np.full_like(x, np.arange(3.0))", "np.full_like(x, [1.0, 2.0, 3.0])", "np.cbrt(x)",
+    "np.where(x > 0, x, 0.0)", "np.clip(x, 0.0, 1.0)", "np.diff(x, prepend=0.0)", "np.median(x)", "np.dot(2.0, x)", "np.sinc(x)",
+)  # fmt: skip
+
+
+@needs_numpy_2
+@pytest.mark.parametrize("name", OF_SINGLE_PRECISION)
+def test_dtypes_beside_numbers_and_lists_are_those_of_numpy(name):
+    f, x = eval(f"lambda x: {name}", {"np": np}), np.asarray([0.5, 1.5, 2.25], dtype=np.float32)
+    found, wanted = mm.jvp(f, (x,), (x,))[0], f(x)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    assert found.dtype == wanted.dtype
+    assert np.asarray(mm.vmap(f)(np.stack([x, x]))).dtype == wanted.dtype
+
+
+def test_the_slope_of_a_cube_root_at_0_is_infinite():
+    for x in (0.0, -0.0):
+        assert mm.grad(np.cbrt)(np.asarray(x)) == np.inf
+        assert mm.jvp(np.cbrt, (np.asarray(x),), (np.asarray(1.0),))[1] == np.inf
+    assert np.signbit(mm.value_and_grad(np.cbrt)(np.asarray(-0.0))[0])
 
 
 @needs_numpy_2

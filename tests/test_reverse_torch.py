@@ -33,6 +33,21 @@ def test_what_nobody_differentiates_has_no_graph():
     outputs, pullback = mm.vjp(lambda x: x * x, X)
     assert not outputs.requires_grad
     assert not pullback(X)[0].requires_grad
+    both = lambda x, y: torch.sum(torch.sin(x) * x * y)  # noqa: E731
+    y = torch.tensor(2.0, dtype=torch.float64)
+    for found in (
+        mm.hessian(both, argnums=(0, 1))(X, y),
+        mm.jacrev(lambda x, y: (x * y, x * x), argnums=(0, 1))(X, y),
+        mm.jacrev(lambda x: (x * x, x), has_aux=True)(X),
+        mm.linearize(lambda x: x**3, X)[1](X),
+        mm.linearize(mm.grad(total), X)[1](X),
+    ):
+        assert not any(leaf.requires_grad for leaf in mm.tree.leaves(found))
+    for found, slope in (
+        (mm.jacrev(lambda x: (w * x, w * x * x))(X)[1], 2 * X.sum()),
+        (mm.linearize(lambda x: w * x**2, X)[1](X), 2 * (X * X).sum()),
+    ):
+        torch.testing.assert_close(torch.autograd.grad(found.sum(), w)[0], slope)
     with torch.no_grad():
         assert not mm.grad(lambda x: w * total(x))(X.clone().requires_grad_()).requires_grad
 

@@ -11,7 +11,7 @@ from programs import kalman_filter
 
 from multimlp import activations, xp
 from multimlp.backend import array_namespace, load_backend, owner, register
-from multimlp.errors import InputError, ParityError
+from multimlp.errors import InputError, NotDifferentiableError, ParityError
 from multimlp.parity.formats import FORMATS
 from multimlp.testing import assert_close, assert_parity, check_grads, ulp_table
 from multimlp.testing.contract import refuse_what_lacks
@@ -170,6 +170,12 @@ def test_wrong_derivatives_are_found(mode):
     with pytest.raises(ParityError, match="order 1") as caught:
         check_grads(WRONG[mode], (np.asarray([0.5, 2.0]),), modes=(mode,))
     assert {"rev": "reverse", "fwd": "forward"}[mode] in str(caught.value)
+
+
+def test_outputs_that_have_no_derivative_are_left_out():
+    check_grads(lambda x: (xp.argmax(x), x * x), (np.asarray([0.5, 2.0]),))
+    with pytest.raises(NotDifferentiableError, match="got int64"):
+        check_grads(lambda x: xp.argmax(x), (np.asarray([0.5, 2.0]),))
 
 
 def test_wrong_second_derivative_is_found():

@@ -15,6 +15,7 @@ from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends._dtype_names import leave_names_to_answer
 from multimlp.backends._operators import give_way
 from multimlp.backends.mlx import namespace as xp
+from multimlp.backends.mlx._assignment import assign_rightly, mapping
 from multimlp.backends.mlx._bits import vectorise_rightly
 from multimlp.backends.mlx._exact import erfc_kernel
 from multimlp.backends.mlx._slopes import with_slopes
@@ -49,6 +50,7 @@ class MLXBackend(Backend):
     def __init__(self) -> None:
         self.kernels = {"erfc": erfc_kernel}
         vectorise_rightly()
+        assign_rightly()
         give_way(mx.array)
 
     def is_array_type(self, cls: type) -> bool:
@@ -120,7 +122,8 @@ class MLXBackend(Backend):
 
         def mapped(arrays: Arrays) -> Arrays:
             try:
-                return tuple(mx.vmap(lambda *xs: tuple(function(xs)))(*arrays))
+                with mapping():
+                    return tuple(mx.vmap(lambda *xs: tuple(function(xs)))(*arrays))
             except Exception as error:
                 if not _is_beyond_vmap(error):
                     raise
@@ -135,11 +138,13 @@ class MLXBackend(Backend):
             return CapabilityError(
                 f"compiler: MLX's own fails on this function ({error}); leave out compiler='mlx', or write the function in parts"
             )
-        missing = re.search(r"\[Primitive::(\w+)\] Not implemented for (\w+)", str(error))
+        missing = re.search(r"\[Primitive::(\w+)\] Not implemented for (\w+)", str(error)) or re.search(
+            r"^(JVP|VJP) is not implemented for ([^.]+)", str(error)
+        )
         if missing:
             return CapabilityError(
-                f"{missing[2]}: MLX has no rule for it in {missing[1]}; write it with other functions, or convert the arrays to another "
-                "backend: multimlp.convert(x, backend=...)"
+                f"{missing[2]}: MLX has no rule for it in {missing[1].lower()}; write it with other functions, or convert the arrays "
+                "to another backend: multimlp.convert(x, backend=...)"
             )
         return super().explain(error)
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 _for_xla: ContextVar[bool] = ContextVar("multimlp_tensorflow_for_xla", default=False)
 _for_vmap: ContextVar[bool] = ContextVar("multimlp_tensorflow_for_vmap", default=False)
 _seen: ContextVar[bool] = ContextVar("multimlp_tensorflow_seen", default=False)
+_recorded: ContextVar[bool] = ContextVar("multimlp_tensorflow_recorded", default=False)
 
 
 class NeedsLoop(BaseException):
@@ -26,6 +27,21 @@ def is_for_xla() -> bool:
 def is_for_vmap() -> bool:
     """Whether what is called now is being vectorised."""
     return _for_vmap.get()
+
+
+def is_recorded_in_vmap() -> bool:
+    """Whether a tape that was opened inside of what is vectorised records what is called now."""
+    return _for_vmap.get() and _recorded.get()
+
+
+@contextmanager
+def recorded() -> Iterator[None]:
+    """While a tape records."""
+    token = _recorded.set(True)
+    try:
+        yield
+    finally:
+        _recorded.reset(token)
 
 
 @contextmanager
@@ -57,11 +73,12 @@ def for_vmap(seen: bool) -> Iterator[None]:
         left.append((graph, graph._get_control_flow_context()))
         graph._set_control_flow_context(None)
         graph = getattr(graph, "outer_graph", None)
-    token, token_of_seen = _for_vmap.set(True), _seen.set(seen)
+    token, token_of_seen, token_of_recorded = _for_vmap.set(True), _seen.set(seen), _recorded.set(False)
     try:
         yield
     finally:
         _for_vmap.reset(token)
         _seen.reset(token_of_seen)
+        _recorded.reset(token_of_recorded)
         for graph, context in left:
             graph._set_control_flow_context(context)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -22,7 +22,15 @@ from multimlp.backends.tensorflow._explain import explain
 from multimlp.backends.tensorflow._losses import kernels as losses
 from multimlp.backends.tensorflow._program import Program
 from multimlp.backends.tensorflow._slopes import with_slopes
-from multimlp.backends.tensorflow._tracing import NeedsLoop, for_vmap, for_xla, is_for_vmap, is_for_xla
+from multimlp.backends.tensorflow._tracing import (
+    NeedsLoop,
+    for_vmap,
+    for_xla,
+    is_for_vmap,
+    is_for_xla,
+    is_recorded_in_vmap,
+    recorded,
+)
 from multimlp.distributed import Communicator, Workers
 from multimlp.errors import MultimlpError
 
@@ -46,6 +54,22 @@ def _leave_to_answer(x: tape.Wrapped, dtype: Any = None, name: Any = None, as_re
 
 
 tf.register_tensor_conversion_function(tape.Wrapped, _leave_to_answer)
+
+
+_UNROLLED = 256
+"""Steps of a scan whose derivatives are vectorised: TensorFlow has no rule for those of a loop, so that it is written out."""
+
+
+@contextlib.contextmanager
+def _unlogged() -> Iterator[None]:
+    """Without what TensorFlow logs of an operation that it cannot vectorise, before it raises."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 class TensorFlowBackend(Backend):
@@ -159,7 +183,7 @@ class TensorFlowBackend(Backend):
     ) -> Callable[[Arrays], tuple[Array, Arrays, Arrays]]:
         def value_and_grad(arrays: Arrays) -> tuple[Array, Arrays, Arrays]:
             arrays = _own(arrays)
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
+            with recorded(), tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(arrays)
                 value, auxiliary = function(arrays)
             return value, auxiliary, _gradient(tape, value, arrays)
@@ -172,7 +196,7 @@ class TensorFlowBackend(Backend):
     def vjp(self, function: Function, arrays: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
         # Persistent: the pullback may be called more than once (and is, under vmap, by jacobian).
         arrays = _own(arrays)
-        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+        with recorded(), tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch(arrays)
             outputs = function(arrays)
 
@@ -199,14 +223,15 @@ class TensorFlowBackend(Backend):
                     raise
 
             try:
-                with for_vmap(seen):
+                with _unlogged(), for_vmap(seen):
                     return tuple(tf.vectorized_map(unconverted(row), tuple(arrays)))
             except NeedsLoop:
                 pass
             except Exception as error:
                 if raised:
                     raise raised[0] from None
-                if "pfor" not in str(error):  # what it says of operations that it cannot vectorise
+                # What it says of operations that it cannot vectorise, and of the lists that loops keep for their derivatives.
+                if not any(word in str(error) for word in ("pfor", "variant")):
                     raise
             return _rules.by_rows(function, arrays)
 
@@ -233,6 +258,8 @@ class TensorFlowBackend(Backend):
         length: int,
         collect: bool = True,
     ) -> tuple[Arrays, Arrays]:
+        if length <= _UNROLLED and is_recorded_in_vmap():
+            return super().scan(function, carry, xs, length, collect)
         buffers: tuple[Any, ...] = ()
         carry, start = tuple(carry), 0
         if collect and length:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+from torch._C._functorch import TransformType, get_interpreter_stack, get_unwrapped, is_batchedtensor
 
 from multimlp.backend import Array, Arrays, Function
 from multimlp.backends.torch._tracing import seen
@@ -54,7 +55,8 @@ class Pullback:
 
     def __call__(self, cotangents: Arrays) -> Arrays:
         if torch._C._are_functorch_transforms_active():  # one of them may differentiate
-            return self._run(cotangents, torch.is_grad_enabled())
+            followed = self._followed or not _are_batches(cotangents)
+            return self._run(cotangents, torch.is_grad_enabled() and followed)
         followed = torch.is_grad_enabled() and (self._followed or any(c.requires_grad for c in cotangents))
         return _given_out(self._run(cotangents, followed), followed, self._own)
 
@@ -81,11 +83,25 @@ class Pullback:
         )
 
 
+def _are_batches(cotangents: Arrays) -> bool:
+    """Whether no transform but ``vmap`` is at work, on numbers that nobody differentiates."""
+    if any(one.key() != TransformType.Vmap for one in get_interpreter_stack() or ()):
+        return False
+    for c in cotangents:
+        while is_batchedtensor(c):
+            c = get_unwrapped(c)
+        if c.requires_grad:
+            return False
+    return True
+
+
 def vjp(function: Function, arrays: Arrays) -> tuple[Arrays, Pullback]:
     """As `multimlp.backend.Backend.vjp`."""
     leaves, own = _leaves(arrays)
     outputs = tuple(seen(function, leaves))
     followed = _is_followed(outputs, leaves, own)
+    for leaf in own:
+        leaf.multimlp_is_done = True
     return _given_out(outputs, followed, own), Pullback(outputs, leaves, own, followed)
 
 
@@ -113,7 +129,7 @@ def _is_followed(outputs: Arrays, leaves: Arrays, own: Sequence[Array]) -> bool:
 
 
 def _lead_elsewhere(outputs: Arrays, own: Sequence[Array]) -> bool:
-    """Whether autograd's graph ends at a tensor that is not of our own."""
+    """Whether autograd's graph ends at a tensor that is not of our own, nor of a call that has ended, whose pullback is called."""
     known = {id(leaf) for leaf in own}
     if any(o.requires_grad and o.grad_fn is None and id(o) not in known for o in outputs):
         return True
@@ -125,7 +141,7 @@ def _lead_elsewhere(outputs: Arrays, own: Sequence[Array]) -> bool:
                 continue
             met.add(node)
             if type(node).__name__ == "AccumulateGrad":
-                if id(node.variable) not in known:
+                if id(node.variable) not in known and not hasattr(node.variable, "multimlp_is_done"):
                     return True
             else:
                 stack.append(node)

@@ -115,6 +115,31 @@ def unstack(x: Array, /, *, axis: int = 0) -> tuple[Array, ...]:
     return torch.unbind(x, axis)
 
 
+def tril(x: Array, /, *, k: int = 0) -> Array:
+    """The lower triangle. Of vectors torch's vmap would take the rows that it hides for rows of a matrix."""
+    return torch.tril(_matrices("tril", x), k)
+
+
+def triu(x: Array, /, *, k: int = 0) -> Array:
+    """As `tril`, the upper one."""
+    return torch.triu(_matrices("triu", x), k)
+
+
+def _matrices(name: str, x: Array) -> Array:
+    if x.ndim < 2:
+        raise ShapeError(
+            f"{name}: expected a matrix or a stack of them, got an array of shape {tuple(x.shape)}"
+        )
+    return x
+
+
+def searchsorted(x1: Array, x2: Array, /, **options: Any) -> Array:
+    """Places in a sorted vector; torch's vmap would take its rows for one."""
+    if x1.ndim != 1:
+        raise ShapeError(f"searchsorted: expected a sorted vector, got an array of shape {tuple(x1.shape)}")
+    return _compat.searchsorted(x1, x2, **options)
+
+
 def vecdot(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     """The sum of products along an axis, which is array-api-compat's but for the `moveaxis` above."""
     if x1.shape[axis] != x2.shape[axis]:

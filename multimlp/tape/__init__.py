@@ -7,7 +7,7 @@ that there are derivatives of any order, and derivatives and `vmap` nest in any 
 2024.12 they use two functions only: ``cumulative_prod``, for products, and ``take_along_axis``, for sorting.
 """
 
-from multimlp.tape._array import Wrapped, any_wrapped
+from multimlp.tape._array import Wrapped, any_wrapped, check_arithmetic
 from multimlp.tape._state import RECORDING, outermost_level
 from multimlp.tape.batched import Batched, NeedsLoop
 from multimlp.tape.checkpoint import checkpoint
@@ -32,6 +32,7 @@ __all__ = [
     "Traced",
     "Wrapped",
     "any_wrapped",
+    "check_arithmetic",
     "checkpoint",
     "composed",
     "constants_for",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, NoReturn
 
 from multimlp._typing import Library
-from multimlp.errors import DifferentiationError, ShapeError
+from multimlp.errors import DifferentiationError, InputError, MixedBackendsError, ShapeError
 
 
 class Wrapped:
@@ -21,6 +21,8 @@ class Wrapped:
     __hash__ = None  # type: ignore[assignment]
     __multimlp_backend__: ClassVar[Library]
     __multimlp_namespace__: ClassVar[Any]
+    admitted: ClassVar[set[type]]
+    """Types of values that were found to be arrays of the library."""
     level: int
     value: Any
 
@@ -109,6 +111,45 @@ class Wrapped:
     def _refuse_numpy(self, what: str) -> NoReturn:
         """For a function of NumPy's that has no definition here."""
         raise NotImplementedError
+
+
+def admit(cls: type[Wrapped], value: Any) -> None:
+    """`MixedBackendsError` unless the value is an array of the library: ``x * c`` with a ``c`` of another one may be that one's array,
+    of fewer digits, and derivatives of it would be nobody's."""
+    kind, library = type(value), cls.__multimlp_backend__
+    if computes_otherwise(kind):
+        raise InputError(f"a {kind.__name__} of NumPy's has an arithmetic of its own, {_PLAIN_ADVICE}")
+    own = value.__multimlp_backend__ is library if isinstance(value, Wrapped) else library.is_array_type(kind)
+    if not own:
+        raise MixedBackendsError(
+            f"an array of the {library.name} backend was combined with something else, which made a {kind.__module__}.{kind.__name__} of "
+            "it; convert constants first, xp.asarray(...) or multimlp.convert(array, backend=...)"
+        )
+    cls.admitted.add(kind)
+
+
+_PLAIN_ADVICE = "which is not followed here; give plain arrays, numpy.asarray(x), or x.filled(...) where values are masked"
+
+
+def computes_otherwise(cls: type) -> bool:
+    """Whether it is one of NumPy's subclasses that do not compute as arrays do: ``*`` of a matrix is a product of matrices, and of a
+    masked array some elements do not count."""
+    if cls not in _otherwise:
+        names = {f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in cls.__mro__}
+        _otherwise[cls] = not names.isdisjoint(("numpy.matrix", "numpy.MaskedArray"))
+    return _otherwise[cls]
+
+
+_otherwise: dict[type, bool] = {}
+
+
+def check_arithmetic(where: str, values: Iterable[Any]) -> None:
+    """`InputError` for arrays that do not compute as arrays do."""
+    for value in values:
+        if computes_otherwise(type(value)):
+            raise InputError(
+                f"{where}: a {type(value).__name__} of NumPy's has an arithmetic of its own, {_PLAIN_ADVICE}"
+            )
 
 
 def device_of(x: Any) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from multimlp.errors import TracedValueError
-from multimlp.tape._array import Wrapped
+from multimlp.tape._array import Wrapped, admit
 from multimlp.tape._state import is_open
 
 
@@ -32,6 +32,8 @@ class Batched(Wrapped):
     __slots__ = ("level", "value")
 
     def __init__(self, value: Any, level: int) -> None:
+        if type(value) not in self.admitted and value is not None:
+            admit(type(self), value)
         self.value = value
         self.level = level
 

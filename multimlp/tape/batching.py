@@ -101,9 +101,11 @@ def elementwise(record: Function, xp: Any) -> Function:
 
 
 def trailing(record: Function, xp: Any) -> Function:
-    """One array, of which the function changes the last axes and takes all before them for a stack; one result or several."""
+    """One array, of which the function changes the last two axes and takes all before them for a stack; one result or several."""
 
     def batch(x: Batched, /, *args: Any, **params: Any) -> Any:
+        if x.ndim < 2:
+            need_loop(x, "no matrix")  # the hidden axis would be taken for rows
         found = record(x.value, *args, **params)
         if not isinstance(found, tuple):
             return xp.batched(found, x.level)

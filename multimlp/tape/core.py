@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TypeAlias
 
 from multimlp.errors import DifferentiationError, value_taken
-from multimlp.tape._array import Wrapped
+from multimlp.tape._array import Wrapped, admit
 
 Rule: TypeAlias = Callable[..., Any]
 """``rule(xp, g, y, *arguments, **parameters)``: the cotangent of one argument, from the cotangent ``g`` of
@@ -101,6 +101,8 @@ class Traced(Differentiated):
     __slots__ = ("level", "node", "value")
 
     def __init__(self, value: Any, level: int, node: Node | None = None) -> None:
+        if type(value) not in self.admitted:
+            admit(type(self), value)
         self.value = value
         self.level = level
         self.node = [next_order(), value.shape, (), (), None, (), None] if node is None else node
@@ -112,6 +114,8 @@ class Dual(Differentiated):
     __slots__ = ("level", "tangent", "value")
 
     def __init__(self, value: Any, tangent: Any, level: int) -> None:
+        if type(value) not in self.admitted:
+            admit(type(self), value)
         self.value = value
         self.tangent = tangent
         self.level = level

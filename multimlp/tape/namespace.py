@@ -316,6 +316,7 @@ def _make_traced_type(library: Library) -> type[Traced]:
         "__multimlp_backend__": library,
         "__multimlp_namespace__": xp,
         "__hash__": None,
+        "admitted": set(),  # one for all
     }
     above: tuple[type, ...] = ()
     if library.follows_numpy:

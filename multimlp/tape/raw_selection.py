@@ -20,8 +20,16 @@ def _raw_put(zeros: Callable[..., Array], xp: Namespace, g: Array, key: Any, sha
     if isinstance(key, tuple) and any(k is None for k in key):  # the standard has no newaxis in assignment
         key = tuple(k for k in key if k is not None)
         g = xp.reshape(g, out[key].shape)
-    out[key] = g
+    try:
+        out[key] = g
+    except IndexError:  # array-api-strict takes no array for an index here, be it of one number
+        out[tuple(map(_number, key)) if isinstance(key, tuple) else _number(key)] = g
     return out
+
+
+def _number(part: Any) -> Any:
+    """Python's integer for an index that is an array of shape ()."""
+    return int(part) if hasattr(part, "dtype") and len(part.shape) == 0 else part
 
 
 def _raw_add_at(library: Library, g: Array, indices: Array, size: int) -> Array:

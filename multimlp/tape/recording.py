@@ -66,12 +66,22 @@ def _binary(rules: tuple[Rule, ...]) -> Maker:
                 else:
                     parents = (a.node,)
                     way = left
+                    if second is list or second is tuple:
+                        b = array_of(xp, b)
                 a = a.value
             elif second is traced and (first not in wrapped or a.level < b.level):
                 level, parents, way = b.level, (b.node,), right
                 b = b.value
+                if first is list or first is tuple:
+                    a = array_of(xp, a)
+            elif first in wrapped or second in wrapped:
+                if second is list or second is tuple:
+                    b = array_of(xp, b)
+                elif first is list or first is tuple:
+                    a = array_of(xp, a)
+                return batch(a, b)
             else:
-                return batch(a, b) if first in wrapped or second in wrapped else function(a, b)
+                return function(a, b)
             y = function(a, b) if type(a) not in wrapped and type(b) not in wrapped else record(a, b)
             rules, keeps_y, (keeps_a, keeps_b) = way
             args = (a if keeps_a else None, b if keeps_b else None)
@@ -82,6 +92,15 @@ def _binary(rules: tuple[Rule, ...]) -> Maker:
         return record
 
     return make
+
+
+def array_of(xp: Any, given: list[Any] | tuple[Any, ...]) -> Any:
+    """A list beside an array: an array where the library makes one of it, as NumPy does, else `TypeError`."""
+    if xp.library.follows_numpy:
+        return xp.asarray(given)
+    raise TypeError(
+        f"an array was combined with a {type(given).__name__}; make an array of it first, xp.asarray(...)"
+    )
 
 
 def _nary(rules: tuple[Rule, ...]) -> Maker:

@@ -8,11 +8,12 @@ invertible matrix for its derivative; ``pinv`` a constant rank (Golub and Pereyr
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 from multimlp._typing import Array, Namespace
 from multimlp.errors import InputError, ShapeError
-from multimlp.tape._array import device_of
+from multimlp.tape._array import any_wrapped, device_of
 from multimlp.tape.core import raw
 from multimlp.tape.recording import check_real, composed, parametric, pointwise
 from multimlp.tape.rules_reductions import axes_of, restore_axes
@@ -71,6 +72,8 @@ def _tensordot(xp: Namespace, a: Array, b: Array, axes: Any = 2) -> Array:
 
 
 def _outer(xp: Namespace, a: Array, b: Array) -> Array:
+    if len(a.shape) != 1 or len(b.shape) != 1:
+        raise ShapeError(f"outer: expected two vectors, got arrays of shapes {a.shape} and {b.shape}")
     return xp.multiply(xp.reshape(a, (-1, 1)), b)
 
 
@@ -78,6 +81,10 @@ def _cross(xp: Namespace, a: Array, b: Array, axis: int = -1) -> Array:
     def minor(i: int, j: int) -> Array:
         return xp.subtract(xp.multiply(left[i], right[j]), xp.multiply(left[j], right[i]))
 
+    if a.shape[axis] != 3 or b.shape[axis] != 3:
+        raise ShapeError(
+            f"cross: axis {axis} must have 3 elements, the arrays have the shapes {a.shape} and {b.shape}"
+        )
     left, right = xp.unstack(a, axis=axis), xp.unstack(b, axis=axis)
     return xp.stack([minor(1, 2), minor(2, 0), minor(0, 1)], axis=axis)
 
@@ -95,13 +102,18 @@ def _trace(xp: Namespace, x: Array, offset: int = 0, dtype: Any = None) -> Array
 
 
 def _matrix_power(xp: Namespace, x: Array, n: int) -> Array:
-    if n < 0:
-        return _matrix_power(xp, xp.linalg.inv(x), -n)
+    n = operator.index(n)
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        raise ShapeError(f"matrix_power: expected square matrices, got an array of shape {x.shape}")
+    return _power(xp, xp.linalg.inv(x), -n) if n < 0 else _power(xp, x, n)
+
+
+def _power(xp: Namespace, x: Array, n: int) -> Array:
     if n == 0:
         return xp.broadcast_to(xp.eye(x.shape[-1], dtype=x.dtype, device=device_of(x)), x.shape)
     if n == 1:
         return x
-    half = _matrix_power(xp, x, n // 2)
+    half = _power(xp, x, n // 2)
     square = xp.matmul(half, half)
     return xp.matmul(square, x) if n % 2 else square
 
@@ -124,6 +136,19 @@ def _solve_left(xp: Namespace, g: Array, y: Array, a: Array, b: Array) -> Array:
     if len(b.shape) == 1:
         return -g[..., :, None] * y[..., None, :]
     return -xp.matmul(g, xp.matrix_transpose(y))
+
+
+def _solve_maker(source: Source, xp: Any) -> Any:
+    """The maker of solve: a vector on the right of a stack of matrices is a matrix of one column, since solutions, cotangents and
+    tangents are a stack of vectors, which would be taken for one matrix."""
+    record = pointwise(_solve_left, _solve_right)(source, xp)
+
+    def solve(a: Any, b: Any, /) -> Any:
+        if len(b.shape) == 1 and len(a.shape) > 2 and any_wrapped((a, b)):
+            return record(a, xp.expand_dims(b, axis=1))[..., 0]
+        return record(a, b)
+
+    return solve
 
 
 def _pinv(xp: Namespace, g: Array, y: Array, x: Array, rtol: Any = None) -> Array:
@@ -213,7 +238,7 @@ RULES: dict[str, Maker] = {
     "linalg.matrix_power": composed(_matrix_power),
     "linalg.inv": pointwise(_inv),
     "linalg.det": pointwise(_det),
-    "linalg.solve": pointwise(_solve_left, _solve_right),
+    "linalg.solve": _solve_maker,
     "linalg.pinv": _pinv_maker,
     "linalg.vector_norm": _vector_norm,
     "linalg.matrix_norm": composed(_matrix_norm),

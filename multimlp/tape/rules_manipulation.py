@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from multimlp._typing import Array, Namespace
-from multimlp.errors import NotDifferentiableError, ShapeError
+from multimlp.errors import InputError, NotDifferentiableError, ShapeError
 from multimlp.tape._array import Wrapped, device_of
 from multimlp.tape.batching import Function
 from multimlp.tape.core import raw
@@ -76,6 +76,8 @@ def _common_shape(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
 
 
 def _meshgrid(xp: Namespace, *arrays: Array, indexing: str = "xy") -> tuple[Array, ...]:
+    if indexing not in ("xy", "ij"):
+        raise InputError(f"meshgrid: indexing: expected 'xy' or 'ij', got {indexing!r}")
     ndim = len(arrays)
     order = list(range(ndim))
     if indexing == "xy" and ndim > 1:
@@ -106,12 +108,23 @@ def _repeat(xp: Namespace, x: Array, repeats: Any, axis: int | None = None) -> A
 def _diff(
     xp: Namespace, x: Array, axis: int = -1, n: int = 1, prepend: Array = None, append: Array = None
 ) -> Array:
+    check_axis("diff", axis, x)
+    if n < 0:
+        raise InputError(f"diff: n: expected 0 or more, got {n}")
     parts = [part for part in (prepend, x, append) if part is not None]
     x = xp.concat(parts, axis=axis) if len(parts) > 1 else x
     before = (slice(None),) * (axis % x.ndim)
+    if n >= x.shape[axis]:
+        return x[(*before, slice(0, 0), ...)]
     for _ in range(n):
         x = x[(*before, slice(1, None), ...)] - x[(*before, slice(None, -1), ...)]
     return x
+
+
+def check_axis(name: str, axis: int, x: Array) -> None:
+    """`ShapeError` for an axis that the array has not: ``axis % x.ndim`` would be another one."""
+    if not -x.ndim <= axis < x.ndim:
+        raise ShapeError(f"{name}: axis {axis} does not fit an array of shape {x.shape}")
 
 
 def _full(xp: Namespace, shape: Any, fill_value: Array, dtype: Any = None, device: Any = None) -> Array:

@@ -16,7 +16,7 @@ from math import comb
 from typing import Any, TypeAlias
 
 from multimlp.errors import NotDifferentiableError
-from multimlp.tape._array import Wrapped
+from multimlp.tape._array import Wrapped, admit
 from multimlp.tape.core import Differentiated
 
 Terms: TypeAlias = Sequence[Any]
@@ -37,6 +37,8 @@ class Series(Differentiated):
     __slots__ = ("directions", "level", "terms")
 
     def __init__(self, terms: Terms, level: int, directions: int = 0) -> None:
+        if type(terms[0]) not in self.admitted:
+            admit(type(self), terms[0])
         self.terms = terms
         self.level = level
         self.directions = directions

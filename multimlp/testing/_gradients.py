@@ -42,7 +42,7 @@ def check_grads(
     Parameters
     ----------
     f : callable
-        ``f(*args)`` returns an array or a tree of arrays; smooth around ``args``.
+        ``f(*args)`` returns an array or a tree of arrays; smooth around ``args``. What is not floating-point among them is left out.
     args : sequence of trees of arrays
         Floating-point, of one library; NumPy arrays and numbers go to the selected backend.
     order : int
@@ -99,7 +99,10 @@ def check_grads(
         raise InputError("args: there is no number among them to vary, so that nothing would be checked")
 
     def flat(*arrays: Array) -> tuple[Array, ...]:
-        return tuple(tree.leaves(f(*rebuild(arrays))))
+        """The outputs that have derivatives; all of them where none has, for the error."""
+        outputs = tree.leaves(f(*rebuild(arrays)))
+        smooth = [y for y in outputs if is_array(y) and owner(y).is_floating(y)]
+        return tuple(smooth or outputs)
 
     kind = _dtype(backend, dtype)
     wanted = _with(PRECISIONS[kind], rtol=rtol, atol=atol, step=step)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from multimlp import tree
+from multimlp import tape, tree
 from multimlp.backend import Array, Backend, common_owner, get_backend, is_array, select
 from multimlp.errors import (
     DTypeError,
@@ -39,6 +39,7 @@ def positions_given(where: str, argnums: Any) -> int | tuple[int, ...]:
 
 def backend_of(leaves: Sequence[Any]) -> Backend:
     """The adapter of the arrays among the leaves; Python numbers alone go to the selected backend."""
+    tape.check_arithmetic("an argument", leaves)
     return common_owner(leaves) or get_backend()
 
 

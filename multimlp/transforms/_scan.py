@@ -68,10 +68,16 @@ def scan(
     backend, outputs = backend_of((*carry, *items)), Outputs()
     carry = carried("scan", backend, carry, items)
     places = places_of(init)
+    structures: set[str] = set()  # of y: of steps that are called one by one
 
     def step(carry: Sequence[Array], items: Sequence[Array]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         before = rebuild_carry(carry)
         after, row = _pair(f(before, rebuild_items(items)))
+        structures.add("*" if is_array(row) else tree.structure(row))
+        if len(structures) > 1:
+            raise InputError(
+                f"scan: y must be a tree of the same structure in every step, got {' and '.join(sorted(structures))}"
+            )
         return kept("scan", backend, before, after, places), outputs.split(
             arrays_alone("scan: y must hold", row)
         )

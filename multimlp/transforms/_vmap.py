@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimlp import tree
-from multimlp.backend import Array, array_namespace, is_array, owner
+from multimlp.backend import Array, array_namespace, is_array, owner, owner_of_type
 from multimlp.errors import InputError, ShapeError
-from multimlp.errors.checks import check_whole, refuse
-from multimlp.transforms._call import Outputs, check_transformed, explained
+from multimlp.errors.checks import as_given, check_whole, refuse
+from multimlp.transforms._call import Outputs, backend_of, check_transformed, explained
 from multimlp.transforms._engine import engine
 from multimlp.transforms._transformed import Transformed
 from multimlp.tree import Tree
@@ -27,7 +28,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
         also a tree of these, as deep as they differ: ``({"w": 0, "b": None}, 0)``. Keyword arguments are never mapped.
     out_axes : int
         Where the mapped axis stands in all arrays of the output; negative ones count from the end. What is no array is returned as
-        one call returned it.
+        it is, and must be the same for all rows.
 
     Returns
     -------
@@ -43,7 +44,8 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
     Raises
     ------
     InputError
-        If ``in_axes`` or ``out_axes`` are no integers, do not fit the arguments, or map nothing.
+        If ``in_axes`` or ``out_axes`` are no integers, do not fit the arguments, or map nothing; if rows that are called one by one
+        return other trees, shapes, or numbers that are no arrays.
     ShapeError
         If an array has no such axis, or the mapped axes differ in size, or have size 0.
     MixedBackendsError
@@ -77,29 +79,79 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
             raise InputError(
                 "vmap: every in_axes is None (or no argument holds an array); there is nothing to map over"
             )
-        backend = owner(*leaves, *tree.leaves(kwargs))
+        backend = backend_of((*leaves, *tree.leaves(kwargs)))
         size = _mapped_size(leaves, leaf_axes, mapped)
         xp = array_namespace(*(leaves[i] for i in mapped))
         fronted = tuple(
             xp.moveaxis(leaves[i], leaf_axes[i], 0) if leaf_axes[i] else leaves[i] for i in mapped
         )
-        outputs = Outputs()
+        outputs, returned = Outputs(), _Returned(size)
 
         def one(arrays: Sequence[Array]) -> tuple[Array, ...]:
             filled = list(leaves)
             for i, array in zip(mapped, arrays, strict=True):
                 filled[i] = array
-            return outputs.split(f(*rebuild(filled), **kwargs))
+            found = outputs.split(returned.seen(f(*rebuild(filled), **kwargs)))
+            for array in found:
+                if owner_of_type(type(array)) is not backend:
+                    owner(*arrays, array)  # says that they do not go together
+            return found
 
         if size == 0:
             raise ShapeError("vmap: the mapped axis has size 0")
         with backend.scope_of(*fronted):
-            results = explained(backend, engine(backend, fronted).vmap(one), fronted)
+            try:
+                results = explained(backend, engine(backend, fronted).vmap(one), fronted)
+            except Exception as error:
+                returned.check(error)
+                raise
+            returned.check()
             if out_axes:
                 results = tuple(_placed(r, out_axes) for r in results)
         return outputs.join(results)
 
     return Transformed(transformed, vmap, f, in_axes, out_axes)
+
+
+class _Returned:
+    """What the calls of single rows returned: what is no array is given out once for all of them, so that it must be the same."""
+
+    def __init__(self, rows: int) -> None:
+        self._calls: deque[Tree] = deque(maxlen=rows)
+
+    def seen(self, result: Tree) -> Tree:
+        self._calls.append(result)
+        return result
+
+    def check(self, cause: Exception | None = None) -> None:
+        """`InputError` if one row returned another tree than the last one, an array of another shape, or something else beside arrays."""
+        if len(self._calls) < 2:
+            return
+        *others, last = self._calls
+        for other in others:
+            if (difference := _difference(other, last)) is not None:
+                raise InputError(
+                    f"vmap: the function must return the same for all rows but for the values of arrays, got {difference}; return arrays, "
+                    "xp.asarray(...), of one shape"
+                ) from cause
+
+
+_SIMPLE = (bool, int, float, complex, str, bytes, type(None))
+
+
+def _difference(one: Tree, other: Tree) -> str | None:
+    """What two trees differ in beside the values of their arrays."""
+    structures = tree.structure(one), tree.structure(other)
+    if structures[0] != structures[1]:
+        return f"the trees {structures[0]} and {structures[1]}"
+    for a, b in zip(tree.leaves(one), tree.leaves(other), strict=True):
+        arrays = is_array(a), is_array(b)
+        if all(arrays):
+            if tuple(a.shape) != tuple(b.shape):
+                return f"arrays of the shapes {tuple(a.shape)} and {tuple(b.shape)}"
+        elif any(arrays) or (isinstance(a, _SIMPLE) and isinstance(b, _SIMPLE) and repr(a) != repr(b)):
+            return f"{as_given(a)} and {as_given(b)}"
+    return None
 
 
 def _leaf_axes(axis: Any, argument: Tree) -> list[int | None]:

@@ -266,3 +266,38 @@ def test_parity_leaves_out_what_is_refused_and_nothing_else(monkeypatch, compile
     monkeypatch.setattr(plan, "REFUSED", frozenset())
     (failed,) = parity.run(wanted).failures
     assert (failed.mode, failed.function, failed.aspect) == (compiler, function, aspect)
+
+
+ASSIGNED = {
+    "a number": lambda mx, r: (0, 5.0),
+    "numbers": lambda mx, r: (slice(1, None), 5.0),
+    "an array of one's own": lambda mx, r: (slice(0, 2), mx.array([7.0, 8.0])),
+    "a part of the row": lambda mx, r: (slice(1, None), r[:2] * 10),
+    "at indices": lambda mx, r: (mx.array([0, 2]), 7.0),
+    "an infinite row": lambda mx, r: (0, 1.0 / (r[0] - r[0])),
+}
+
+
+@pytest.mark.parametrize("name", ASSIGNED)
+@pytest.mark.parametrize("fresh", [False, True])
+def test_assignment_under_vmap_is_done_in_every_row(name, fresh):
+    """MLX's own writes what is the same for all rows into the first one alone."""
+    import mlx.core as mx
+
+    def assigned(row):
+        y = row * 1 if fresh else row
+        key, value = ASSIGNED[name](mx, row)
+        y[key] = value
+        return y
+
+    rows = np.asarray([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], dtype=np.float32)
+    found = np.asarray(mm.vmap(assigned)(mx.array(rows)))
+    np.testing.assert_array_equal(found, np.stack([np.asarray(assigned(mx.array(row))) for row in rows]))
+
+
+def test_a_running_product_has_no_forward_mode():
+    import mlx.core as mx
+
+    x = mx.array(np.asarray([1.0, 2.0], dtype=np.float32))
+    with pytest.raises(CapabilityError, match="cumulative prod/min/max: MLX has no rule for it in jvp"):
+        mm.jvp(lambda x: mm.array_namespace(x).cumulative_prod(x), (x,), (x,))

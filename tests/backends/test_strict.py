@@ -214,3 +214,12 @@ def test_other_strangers_are_refused_as_before():
     for stranger in (np.float64(2.0), np.ones(2), "2", None):
         with pytest.raises(TypeError):
             strict.ones(2) * stranger
+
+
+def test_an_index_that_is_an_array_has_a_derivative():
+    """In a loop the number of a step is one."""
+
+    def squares(x):
+        return mm.fori_loop(0, 3, lambda i, total: total + x[i] ** 2, x[0] * 0.0)
+
+    agree(mm.grad(squares), np.asarray([1.0, -2.0, 0.5]))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from multimlp._typing import Array, Namespace
 from multimlp.errors import InputError
 from multimlp.tape.core import raw
 from multimlp.tape.numpy.shapes import Definition, arrays_of
+from multimlp.tape.rules_manipulation import check_axis
 
 _SAME = """
     add bitwise_and bitwise_or bitwise_xor ceil copysign cos cosh divide equal exp expm1 floor floor_divide greater
@@ -27,6 +30,16 @@ STANDARD = {
 _LN2 = math.log(2.0)
 
 
+def beside(xp: Namespace, x1: Any, x2: Any) -> tuple[Array, Array]:
+    """Both as arrays; a number is one of the other's dtype, as NumPy's ufuncs take it."""
+    if isinstance(x1, (bool, int, float)) and hasattr(x2, "dtype"):
+        return xp.full_like(raw(x2), x1), x2
+    if isinstance(x2, (bool, int, float)) and hasattr(x1, "dtype"):
+        return x1, xp.full_like(raw(x1), x2)
+    x1, x2 = arrays_of(xp, (x1, x2))
+    return x1, x2
+
+
 def _heaviside(xp: Namespace, x1: Array, x2: Any) -> Array:
     (x1,) = arrays_of(xp, (x1,))
     step = xp.where(x1 == 0, x2, xp.astype(x1 > 0, x1.dtype))
@@ -34,12 +47,24 @@ def _heaviside(xp: Namespace, x1: Array, x2: Any) -> Array:
 
 
 def _cbrt(xp: Namespace, x: Array) -> Array:
-    return xp.copysign(xp.pow(xp.abs(x), 1.0 / 3.0), x)
+    """Either side by itself, so that the slope at 0 is infinite, not 0 times infinity."""
+    below, zero = xp.signbit(x), xp.zeros_like(x)
+    right = xp.pow(xp.where(below, zero + 1.0, x), 1.0 / 3.0)
+    return xp.where(below, -xp.pow(xp.where(below, -x, zero + 1.0), 1.0 / 3.0), right)
+
+
+def _float_power(xp: Namespace, x1: Any, x2: Any) -> Array:
+    """In float64 at least, as NumPy has it."""
+    wide = (
+        xp.astype(x, xp.float64) if hasattr(x, "dtype") and x.dtype in (xp.float32, np.float16) else x
+        for x in (x1, x2)
+    )
+    return xp.pow(*wide)
 
 
 def _fmod(xp: Namespace, x1: Any, x2: Any) -> Array:
     """By the remainder of sizes, which is exact, where a quotient that is rounded to a whole number is one too many."""
-    x1, size = x1 if hasattr(x1, "dtype") else xp.full_like(raw(x2), x1), abs(x2)
+    (x1, _), size = beside(xp, x1, x2), abs(x2)
     return xp.where(x1 < 0, -xp.remainder(-x1, size), xp.remainder(x1, size))
 
 
@@ -54,8 +79,7 @@ def _either(name: str) -> Definition:
     """The other one where one is NaN."""
 
     def choose(xp: Namespace, x1: Any, x2: Any) -> Array:
-        x1, x2 = arrays_of(xp, (x1, x2))
-        x1, x2 = xp.broadcast_arrays(x1, x2)
+        x1, x2 = xp.broadcast_arrays(*beside(xp, x1, x2))
         return xp.where(xp.isnan(x1), x2, xp.where(xp.isnan(x2), x1, getattr(xp, name)(x1, x2)))
 
     return choose
@@ -69,7 +93,7 @@ UFUNCS: dict[str, Definition] = {
     "radians": lambda xp, x: x * (math.pi / 180.0),
     "rad2deg": lambda xp, x: x * (180.0 / math.pi),
     "degrees": lambda xp, x: x * (180.0 / math.pi),
-    "float_power": lambda xp, x1, x2: xp.pow(x1, x2),
+    "float_power": _float_power,
     "fmod": _fmod,
     "divmod": lambda xp, x1, x2: (xp.floor_divide(x1, x2), xp.remainder(x1, x2)),
     "modf": _modf,
@@ -156,6 +180,9 @@ def _gradient(xp: Namespace, f: Array, *varargs: Any, axis: Any = None, edge_ord
         raise InputError("gradient: of a traced array with one step, or one for each axis, and edge_order=1")
     found = []
     for one, step in zip(axes, steps, strict=True):
+        check_axis("gradient", one, f)
+        if f.shape[one] < 2:
+            raise InputError(f"gradient: axis {one} of an array of shape {f.shape} has no two elements")
         inner = 0.5 * (_cut(f, one, 2, None) - _cut(f, one, None, -2))
         parts = [
             _cut(f, one, 1, 2) - _cut(f, one, 0, 1),
@@ -173,7 +200,16 @@ def _cut(f: Array, axis: int, start: int | None, stop: int | None) -> Array:
 def _diff(
     xp: Namespace, a: Array, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None
 ) -> Array:
-    return xp.diff(a, n=n, axis=axis, prepend=prepend, append=append)
+    check_axis("diff", axis, a)
+    shape = tuple(1 if i == axis % a.ndim else size for i, size in enumerate(a.shape))
+
+    def whole(x: Any) -> Any:
+        if x is None:
+            return None
+        (x,) = arrays_of(xp, (x,))
+        return x if x.ndim else xp.broadcast_to(x, shape)
+
+    return xp.diff(a, n=n, axis=axis, prepend=whole(prepend), append=whole(append))
 
 
 def _trapezoid(xp: Namespace, y: Array, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Array:
@@ -186,7 +222,8 @@ def _trapezoid(xp: Namespace, y: Array, x: Any = None, dx: Any = 1.0, axis: int 
 
 
 def _polyval(xp: Namespace, p: Any, x: Any) -> Array:
-    found: Any = 0.0
+    p, x = arrays_of(xp, (p, x))
+    found: Any = xp.zeros_like(x)
     for i in range(len(p)):
         found = found * x + p[i]
     return found

@@ -95,6 +95,8 @@ def _parsed(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
         t.replace("...", dots[len(dots) - (n - len(t.replace("...", ""))) :])
         for t, n in zip(terms, ndims, strict=True)
     ]
+    if arrow and dots and "..." not in output:
+        raise InputError(f"einsum: the result of {subscripts!r} lacks the axes that '...' stands for")
     if not arrow:
         letters = "".join(terms)
         output = dots + "".join(sorted(c for c in set(letters) if letters.count(c) == 1 and c not in dots))
@@ -141,9 +143,8 @@ def _pair(
     both = [c for c in left if c in right]
     stack, inner = [c for c in both if c in needed], [c for c in both if c not in needed]
     rows, columns = [c for c in left if c not in both], [c for c in right if c not in both]
-    sizes = dict(zip(right, b.shape, strict=True)) | {
-        c: n for c, n in zip(left, a.shape, strict=True) if n != 1
-    }
+    sizes = dict(zip(right, b.shape, strict=True))
+    sizes |= {c: n for c, n in zip(left, a.shape, strict=True) if n != 1 or c not in sizes}
 
     def as_matrices(x: Array, term: str, *groups: list[str]) -> Array:
         order = [c for group in groups for c in group]
@@ -170,13 +171,30 @@ def _cholesky(xp: Namespace, a: Array, /, *, upper: bool = False) -> Array:
     return xp.matrix_transpose(found) if upper else found
 
 
+def _qr(xp: Namespace, a: Array, mode: str = "reduced") -> Any:
+    if mode not in ("reduced", "complete", "r"):
+        raise InputError(
+            f"linalg.qr: mode: expected 'reduced', 'complete' or 'r' of a traced array, got {mode!r}"
+        )
+    return xp.linalg.qr(a).R if mode == "r" else xp.linalg.qr(a, mode=mode)
+
+
 def _solve(xp: Namespace, a: Any, b: Any) -> Array:
     return xp.linalg.solve(*arrays_of(xp, (a, b)))
+
+
+def _not_hermitian(name: str, hermitian: bool) -> None:
+    """NumPy then looks at one triangle alone, and signs of vectors are others."""
+    if hermitian:
+        raise InputError(
+            f"linalg.{name}: hermitian=True is not there for a traced array; use eigh, or leave it out"
+        )
 
 
 def _svd(
     xp: Namespace, a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
 ) -> Any:
+    _not_hermitian("svd", hermitian)
     if not compute_uv:
         return xp.linalg.svdvals(a)
     return xp.linalg.svd(a, full_matrices=full_matrices)
@@ -191,6 +209,7 @@ def _lower(name: str) -> Definition:
 
 def _pinv(xp: Namespace, a: Array, rcond: Any = None, hermitian: bool = False, **more: Any) -> Array:
     """NumPy's bound is another one than the standard's unless ``rtol=None`` asks for that."""
+    _not_hermitian("pinv", hermitian)
     if rcond is None:
         rcond = more.pop("rtol", 1e-15)
     if more:
@@ -238,6 +257,7 @@ DEFINITIONS: dict[str, Definition] = {
     "cross": _cross,
     "einsum": _einsum,
     "linalg.cholesky": _cholesky,
+    "linalg.qr": _qr,
     "linalg.solve": _solve,
     "linalg.svd": _svd,
     "linalg.pinv": _pinv,
@@ -251,7 +271,7 @@ DEFINITIONS: dict[str, Definition] = {
     **{
         f"linalg.{name}": _plain(name)
         for name in (
-            "cross", "det", "diagonal", "inv", "matmul", "matrix_power", "matrix_rank", "matrix_transpose", "qr", "slogdet",
+            "cross", "det", "diagonal", "inv", "matmul", "matrix_power", "matrix_rank", "matrix_transpose", "slogdet",
             "svdvals", "trace", "vecdot", "vector_norm",
         )
     },

@@ -82,6 +82,12 @@ class NumPyArray(Wrapped):
                 self._refuse_numpy(f"numpy.{name} with these arguments ({error})")
             raise
 
+    def __divmod__(self, other: Any) -> Any:
+        return np.divmod(self, other)
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return np.divmod(other, self)
+
     @property
     def T(self) -> Any:  # noqa: N802 - NumPy's name, of any number of axes
         return shapes.DEFINITIONS["transpose"](self.__multimlp_namespace__, self)

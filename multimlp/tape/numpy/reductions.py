@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from multimlp._typing import Array, Namespace
+from multimlp.tape.rules_reductions import axes_of
 
 Definition = Callable[..., Any]
 
@@ -89,10 +90,17 @@ def _average(
     return xp.sum(a * weights, axis=axis, keepdims=keepdims) / total
 
 
-def _median(xp: Namespace, a: Array, axis: int | None = None, *, keepdims: bool = False) -> Array:
-    if axis is None:
-        result = _median(xp, xp.reshape(a, (-1,)), 0)
-        return xp.reshape(result, (1,) * a.ndim) if keepdims else result
+def _median(xp: Namespace, a: Array, axis: Any = None, *, keepdims: bool = False) -> Array:
+    if axis is None or isinstance(axis, (tuple, list)):
+        gone = axes_of(a, axis)
+        kept = tuple(i for i in range(a.ndim) if i not in gone)
+        ordered = xp.permute_dims(a, (*kept, *gone)) if a.ndim else a
+        result = _median(xp, xp.reshape(ordered, (*(a.shape[i] for i in kept), -1)), -1)
+        return (
+            xp.reshape(result, tuple(1 if i in gone else n for i, n in enumerate(a.shape)))
+            if keepdims
+            else result
+        )
     ordered = xp.moveaxis(xp.sort(a, axis=axis), axis, 0)
     size = a.shape[axis]
     middle = ordered[size // 2, ...]

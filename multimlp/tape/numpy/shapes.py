@@ -8,6 +8,7 @@ from typing import Any
 
 from multimlp._typing import Array, Namespace
 from multimlp.errors import InputError
+from multimlp.tape.rules_manipulation import check_axis
 
 Definition = Callable[..., Any]
 
@@ -17,7 +18,8 @@ def _shape(shape: Any) -> tuple[int, ...]:
 
 
 def _rows_first(order: str) -> None:
-    if order not in ("C", "K", "A"):
+    """Orders "A" and "K" are those of memory, which a traced array does not show."""
+    if order != "C":
         raise InputError(f"order={order!r}: a traced array is in rows; order='C' is the only one")
 
 
@@ -48,6 +50,7 @@ def _moveaxis(xp: Namespace, a: Array, source: Any, destination: Any) -> Array:
 
 
 def _rollaxis(xp: Namespace, a: Array, axis: int, start: int = 0) -> Array:
+    check_axis("rollaxis", axis, a)
     axis, start = axis % a.ndim, start + a.ndim if start < 0 else start
     return xp.moveaxis(a, axis, start - 1 if axis < start else start)
 
@@ -236,14 +239,18 @@ def _take(xp: Namespace, a: Array, indices: Any, axis: int | None = None) -> Arr
     return xp.reshape(found, (*a.shape[:axis], *indices.shape, *a.shape[axis + 1 :]))
 
 
-def _take_along_axis(xp: Namespace, arr: Array, indices: Array, axis: int = -1) -> Array:
+def _take_along_axis(xp: Namespace, arr: Array, indices: Array, axis: int | None = -1) -> Array:
+    if axis is None:
+        arr, axis = xp.reshape(arr, (-1,)), 0
     return xp.take_along_axis(arr, indices, axis=axis)
 
 
 def _where(xp: Namespace, condition: Any, x: Any = None, y: Any = None) -> Any:
     if x is None and y is None:
         return xp.nonzero(condition)
-    return xp.where(condition, x, y)
+    return xp.where(
+        *(xp.asarray(one) if isinstance(one, (list, tuple)) else one for one in (condition, x, y))
+    )
 
 
 def _select(xp: Namespace, condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Array:
@@ -262,11 +269,15 @@ def _like(name: str) -> Definition:
 
 def _full_like(xp: Namespace, a: Array, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Array:
     made = _like("zeros")(xp, a, dtype, shape=shape)
-    return xp.full_like(made, fill_value) if not hasattr(fill_value, "shape") else made + fill_value
+    if isinstance(fill_value, (list, tuple)):
+        fill_value = xp.asarray(fill_value)
+    if not hasattr(fill_value, "shape"):
+        return xp.full_like(made, fill_value)
+    return xp.astype(xp.broadcast_to(fill_value, made.shape), made.dtype)
 
 
 def _copy(xp: Namespace, a: Array, order: str = "K", subok: bool = False) -> Array:
-    _rows_first(order)
+    """The order is that of memory alone, not of the elements."""
     return xp.positive(a)
 
 
