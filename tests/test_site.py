@@ -14,6 +14,7 @@ import threading
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
+from xml.etree import ElementTree
 
 import browser
 import pages
@@ -144,10 +145,34 @@ def test_formulas_are_set_or_refused():
         "".join(found) for text in texts for found in FORMULAS.findall(text) if text.count("$") % 2 == 0
     ]
     assert len(formulas) > 200
+    parts = {"msup": 2, "msub": 2, "mfrac": 2, "munder": 2, "mover": 2, "msubsup": 3, "munderover": 3}
     for formula in formulas:
-        mathml.mathml(formula, "block")
-    with pytest.raises(ValueError, match="nosuchmacro"):
-        mathml.mathml(r"\nosuchmacro x", "inline")
+        for element in ElementTree.fromstring(mathml.mathml(formula, "block")).iter():
+            kind = element.tag.rpartition("}")[2]
+            assert len(element) == parts.get(kind, len(element)), f"{formula}: {kind}"
+            assert not element.get("width", "").endswith("space"), (
+                f"{formula}: a space that browsers do not know"
+            )
+    for wrong in (r"\nosuchmacro x", r"\Bigl(x\Bigr)^2"):
+        with pytest.raises(ValueError, match=re.escape(repr(wrong))):
+            mathml.mathml(wrong, "inline")
+
+
+@pytest.mark.parametrize(
+    ("formula", "shown"),
+    [
+        (r"f'(x)", '<mrow><mi>f</mi><mo lspace="0" rspace="0">&#x02032;</mo></mrow>'),
+        (r"W_1'", '<msub><mrow><mi>W</mi><mo lspace="0" rspace="0">&#x02032;</mo></mrow><mn>1</mn></msub>'),
+        (r"\max(x, 0)", "<mi>max</mi><mo"),
+        (r"\max_x f", "<msub><mo>max</mo>"),
+        (r"\sin 3x", '<mi>sin</mi><mspace width="0.167em" /><mn>3</mn>'),
+        (r"a \sin(x)", '<mi>a</mi><mspace width="0.167em" /><mi>sin</mi><mo'),
+        (r"\sin^2 x", "<msup><mi>sin</mi><mn>2</mn></msup>"),
+        (r"x \thinspace y", '<mspace width="0.167em" />'),
+    ],
+)
+def test_formulas_are_written_as_browsers_need_them(formula, shown):
+    assert shown in mathml.mathml(formula, "inline")
 
 
 @pytest.mark.slow
