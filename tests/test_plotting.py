@@ -155,9 +155,7 @@ def test_candidates_without_a_score_are_marked():
 def test_equal_infinities_agree():
     three = plotting.figure(3, 1)[1]
     with np.errstate(over="ignore"):
-        found = plotting.plot_agreement(
-            lambda x: 1e308 * x * 1e10, ["numpy"], three, [0.0, 10.0], "float64"
-        )
+        found = plotting.plot_agreement(lambda x: 1e308 * x * 1e10, ["numpy"], three, [0.0, 10.0], "float64")
     assert found == {"numpy": (0.0, 0.0)}
     assert np.isfinite(three[2].get_ylim()).all()
 

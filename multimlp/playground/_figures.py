@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from bokeh.models import ColumnDataSource, Range1d
 
+from multimlp.errors.shown import cut
 from multimlp.playground import _colours as colours
 from multimlp.playground._cells import Cell, Map
 from multimlp.playground._pictures import CURVE, Picture
@@ -60,7 +61,7 @@ class Figures:
             self._show_examples(plan)
         for cell, picture, place in zip(self.decisions, frame.pictures, _places(plan), strict=False):
             cell.paint(plan, _decision_colours(plan, picture))
-            cell.caption.text = f"<b>{place}</b>: {_score(plan, picture)}"
+            cell.caption.text = f"<b>{place}</b>: {_score(plan, picture)}<br>{_key(plan)}"
         if frame.difference is not None:
             self.difference.paint(plan, colours.of_differences(frame.difference.decision))
             largest = float(frame.difference.decision.max())
@@ -272,7 +273,26 @@ def _score(plan: Plan, picture: Picture) -> str:
     accuracy = picture.history.get("val_accuracy")
     if accuracy:
         return f"{accuracy[-1]:.1%} of the test examples are right"
-    return "before training" if not picture.epoch else html.escape(plan.dataset.description)
+    return html.escape(plan.dataset.description) if picture.epoch else "before training"
+
+
+def _key(plan: Plan) -> str:
+    """Which colour and which mark is what."""
+    classes = plan.dataset.classes
+    if classes is None:
+        low, high = (f"{value:.4g}" for value in _range(plan))
+        return f"{_sign(colours.LOW, '●')} {low} to {_sign(colours.HIGH, '●')} {high}"
+    known = len(colours.CLASSES)
+    named = [
+        f"{_sign(colour, sign)} {html.escape(cut(str(name), 16))}"
+        for colour, sign, name in zip(colours.CLASSES, colours.SIGNS, classes, strict=False)
+    ]
+    more = len(classes) - known
+    return " ".join(named) + (f" and {more} more, with the same colours and marks again" if more > 0 else "")
+
+
+def _sign(colour: str, sign: str) -> str:
+    return f'<span style="color: {colour}">{sign}</span>'
 
 
 def _loss_said(picture: Picture) -> str:
