@@ -46,6 +46,8 @@ LOOK = """(() => {
     wide: tooWide.slice(0, 3).map((element) => element.outerHTML.slice(0, 120)),
     formulas: document.querySelectorAll("math").length,
     hidden: [...document.querySelectorAll("math")].filter((element) => !shown(element)).length,
+    cut: [...document.querySelectorAll("article img:not(.wide)")].filter(
+      (picture) => picture.getBoundingClientRect().right > width + 1).map((picture) => picture.src),
     broken: [...document.images].filter((picture) => shown(picture) && !picture.naturalWidth).map((picture) => picture.src),
   };
 })()"""
@@ -219,9 +221,33 @@ def test_the_reference_shows_what_docstrings_say(site, parsed):
         assert not re.search(r'title="multimlp[\w.]*\.[a-z]\w*"><em>', text), (
             "a word of a type is a link to an attribute"
         )
-        assert not re.search(r"\\\*", re.sub(r"<pre>.*?</pre>", "", text, flags=re.DOTALL)), (
-            "or shown escaped"
-        )
+        prose = re.sub(r"<pre>.*?</pre>|<code.*?</code>", "", text, flags=re.DOTALL)
+        assert not re.search(r"\\\*", prose), "or shown escaped"
+        assert not re.search(r">[^<>]*\*[A-Za-z][^<>*]*\*", prose), "or shown around a type"
+        assert ">Variables" not in text
+        assert not re.search(r">Type<span", text), "the first words of a sentence were taken for a type"
+        for signature in re.findall(r'<dt class="sig.*?</dt>', text, flags=re.DOTALL):
+            assert "array([" not in signature, "an array's numbers for a default"
+
+
+@pytest.mark.slow
+def test_every_parameter_of_the_reference_has_a_type_or_a_word(site):
+    for path in (site / "api").glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        for field in re.findall(
+            r'<dt class="field-\w+">Parameters.*?</dt>\s*<dd class="field-\w+">(.*?)</dd>',
+            text,
+            flags=re.DOTALL,
+        ):
+            for item in re.findall(r"<p>(<strong>.*?)</p>", field, flags=re.DOTALL):
+                assert "(" in item or "–" in item, f"{path.name}: {item}"
+
+
+@pytest.mark.slow
+def test_names_keep_their_last_underscore(site):
+    text = (site / "api" / "estimators.html").read_text(encoding="utf-8")
+    for name in ("classes_", "coefs_, intercepts_", "loss_, best_loss_", "cv_results_"):
+        assert f"<strong>{name}</strong>" in text, name
 
 
 @pytest.mark.slow
@@ -244,6 +270,7 @@ def test_every_page_in_a_browser(site, tab):
                 "too wide": look["wide"] or look["width"] > width,
                 "formulas not shown": look["hidden"],
                 "broken pictures": look["broken"],
+                "pictures not seen whole": look["cut"],
             }
             if problems := {name: problem for name, problem in problems.items() if problem}:
                 found.append(f"{path.relative_to(site)} at {width}: {json.dumps(problems)}")
