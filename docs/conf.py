@@ -84,7 +84,9 @@ def check_lessons(app: Any) -> None:
 class Docstring(napoleon.NumpyDocstring):
     """A property's docstring is a sentence. Napoleon takes what stands in front of a colon in it for a type."""
 
-    def __init__(self, docstring: Any, config: Any, app: Any, what: str, *rest: Any) -> None:
+    def __init__(
+        self, docstring: Any, config: Any = None, app: Any = None, what: str = "", *rest: Any
+    ) -> None:
         kind = "method" if what in ("attribute", "data", "property") else what
         super().__init__(docstring, config, app, kind, *rest)
 

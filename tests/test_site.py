@@ -246,7 +246,7 @@ def test_every_parameter_of_the_reference_has_a_type_or_a_word(site):
 @pytest.mark.slow
 def test_names_keep_their_last_underscore(site):
     text = (site / "api" / "estimators.html").read_text(encoding="utf-8")
-    for name in ("classes_", "coefs_, intercepts_", "loss_, best_loss_", "cv_results_"):
+    for name in ("classes_", "coefs_", "intercepts_", "best_loss_", "cv_results_"):
         assert f"<strong>{name}</strong>" in text, name
 
 

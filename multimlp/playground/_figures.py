@@ -69,7 +69,7 @@ class Figures:
                 f"the two differ by at most <b>{largest:.2g}</b> here, where it is darkest"
             )
         self._show_lines(plan, frame)
-        self._show_regions(frame)
+        self._show_regions(plan, frame)
         self._curves.data = {
             "x": [CURVE] * (2 * len(frame.curves)),
             "y": [array for curve in frame.curves for array in (curve.value, curve.derivative)],
@@ -135,7 +135,7 @@ class Figures:
         positive = [value for value in differences if value > 0]
         self._gap.start, self._gap.end = min(positive, default=1e-16) / 2, 2 * max(positive, default=1e-15)
 
-    def _show_regions(self, frame: Frame) -> None:
+    def _show_regions(self, plan: Plan, frame: Frame) -> None:
         found = frame.regions
         polygons = [] if found is None else found.polygons
         shades: list[str] = []
@@ -145,7 +145,8 @@ class Figures:
             )
             count = len(polygons)
             self.regions.caption.text = (
-                f"<b>{count}</b> piece{'s' if count > 1 else ''}, each with one affine map; colour: output 1"
+                f"<b>{count}</b> piece{'s' if count > 1 else ''}, each with one affine map; {_sign(colours.HIGH, '■')} where "
+                f"{_first_output(plan)} is high, {_sign(colours.LOW, '■')} where it is low"
             )
         elif found is not None:
             self.regions.caption.text = html.escape(found.reason)
@@ -289,6 +290,11 @@ def _key(plan: Plan) -> str:
     ]
     more = len(classes) - known
     return " ".join(named) + (f" and {more} more, with the same colours and marks again" if more > 0 else "")
+
+
+def _first_output(plan: Plan) -> str:
+    classes = plan.dataset.classes
+    return "the output" if classes is None else f"the score of class {html.escape(cut(str(classes[0]), 16))}"
 
 
 def _sign(colour: str, sign: str) -> str:
