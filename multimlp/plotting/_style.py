@@ -80,7 +80,8 @@ def style() -> Iterator[None]:
         yield
 
 
-_P, _R = ParamSpec("_P"), TypeVar("_R")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 def drawn_in_style(function: Callable[_P, _R]) -> Callable[_P, _R]:
