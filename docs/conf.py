@@ -11,7 +11,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import lesson_pages
+from docutils import nodes
 from sphinx import addnodes
+from sphinx.ext import napoleon
 from sphinx.ext.autodoc import FunctionDocumenter
 
 import multimlp
@@ -38,6 +40,8 @@ myst_heading_anchors = 3
 default_role = "py:obj"
 """What stands in single backticks in a docstring is a name of this package where there is one."""
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+"""Defaults as the source has them, not an array's hundred numbers."""
 autodoc_typehints = "none"
 autodoc_use_legacy_class_based = True
 napoleon_google_docstring = False
@@ -77,22 +81,41 @@ def check_lessons(app: Any) -> None:
         raise RuntimeError(f"{old[0]} is stale; run {lesson_pages.COMMAND}")
 
 
+class Docstring(napoleon.NumpyDocstring):
+    """A property's docstring is a sentence. Napoleon takes what stands in front of a colon in it for a type."""
+
+    def __init__(
+        self, docstring: Any, config: Any = None, app: Any = None, what: str = "", *rest: Any
+    ) -> None:
+        kind = "method" if what in ("attribute", "data", "property") else what
+        super().__init__(docstring, config, app, kind, *rest)
+
+
+napoleon.NumpyDocstring = Docstring  # type: ignore[misc]
+
 _LITERAL = re.compile(r"(``.*?``)")
-_TOGETHER = re.compile(r":(?:ivar|vartype) \w+(?:, \w+)+:")
+_STAR_OR_BAR = re.compile(r"\||(?<![\w*`\\])\*(?=\w+[),])")
+_ATTRIBUTE = re.compile(r"(?<=:ivar )[^:]+|(?<=:vartype )[^:]+")
 
 
 def escape(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """In docstrings |x| is an absolute value, *args arguments; to reST substitution and emphasis.
 
-    Attributes that are described together are one field, which must not have a space in its name.
+    Before napoleon, whose own asterisks mark types.
     """
     for i, line in enumerate(lines):
         if not line.lstrip().startswith((">>>", "...")):
             pieces = _LITERAL.split(line)
-            pieces[::2] = [
-                re.sub(r"\||(?<![\w*`\\])\*(?=\w+[),])", r"\\\g<0>", piece) for piece in pieces[::2]
-            ]
-            lines[i] = _TOGETHER.sub(lambda found: found[0].replace(", ", ","), "".join(pieces))
+            pieces[::2] = [_STAR_OR_BAR.sub(r"\\\g<0>", piece) for piece in pieces[::2]]
+            lines[i] = "".join(pieces)
+
+
+def attributes(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """``coef_`` is a name, to reST a link. Those described together are one field, which must not have a space in its name."""
+    for i, line in enumerate(lines):
+        lines[i] = _ATTRIBUTE.sub(
+            lambda found: re.sub(r"_(?=,|$)", r"\\_", found[0]).replace(", ", ","), line
+        )
 
 
 def without_aliases(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
@@ -112,14 +135,39 @@ def typography(app: Any, doctree: Any) -> None:
             word.replace_self(word.children)
         elif word["reftype"] == "class" and word["reftarget"] == "Dense" and app.env.docname != "api/blocks":
             word["reftarget"] = "multimlp.mlp.Dense"
+    for heading in doctree.findall(nodes.field_name):
+        if heading.astext() == "Variables":  # as NumPy's docstrings call them
+            heading[:] = [nodes.Text("Attributes")]
     for name in list(doctree.findall(addnodes.literal_strong)):
         if "," in name.astext():
             name.replace_self(addnodes.literal_strong("", name.astext().replace(",", ", ")))
 
 
+WIDE = 700
+"""Pixels from which a picture has words too small for a telephone, where it scrolls then."""
+
+
+def width_of(picture: Path) -> float:
+    """In pixels."""
+    if picture.suffix == ".png":
+        return int.from_bytes(picture.read_bytes()[16:20], "big")
+    found = re.search(r'<svg[^>]*viewBox="[\d.]+ [\d.]+ ([\d.]+)', picture.read_text(encoding="utf-8"))
+    return float(found[1]) * 4 / 3 if found else 0.0  # viewBoxes are in points where matplotlib has drawn
+
+
+def wide_pictures(app: Any, doctree: Any) -> None:
+    """Marked for the style sheet; that of the first page is seen whole."""
+    for picture in doctree.findall(nodes.image):
+        path = Path(app.srcdir, picture["uri"])
+        if path.name != "front.svg" and path.suffix in (".png", ".svg") and width_of(path) > WIDE:
+            picture["classes"].append("wide")
+
+
 def setup(app: Any) -> None:
     app.add_autodocumenter(OperationDocumenter)
-    app.connect("autodoc-process-docstring", escape, priority=900)
+    app.connect("autodoc-process-docstring", escape, priority=100)
+    app.connect("autodoc-process-docstring", attributes, priority=900)
     app.connect("autodoc-process-docstring", without_aliases)
     app.connect("doctree-read", typography)
+    app.connect("doctree-read", wide_pictures)
     app.connect("builder-inited", check_lessons)

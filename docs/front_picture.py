@@ -28,8 +28,8 @@ LIBRARIES = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX", "tensorflow": "
 Run = dict[str, list[float]]
 """``loss`` after each epoch, and ``apart``: how far the weight that is farthest from NumPy's is from it."""
 
-WIDTH, HEIGHT, TOP, BOTTOM = 760, 300, 62, 250
-LEFT, RIGHT = (56, 350), (450, 642)
+WIDTH, HEIGHT, TOP, BOTTOM = 760, 320, 62, 258
+LEFT, RIGHT = (56, 350), (452, 616)
 """Of the picture, and where the two panels begin and end; pixels."""
 LOWEST, HIGHEST = -16.5, -7.0
 """Powers of ten of the right panel."""
@@ -105,9 +105,9 @@ class Panel(NamedTuple):
         for value, label in ticks:
             y = self.y(value)
             lines.append(f'<path class="grid" d="M{self.left} {y:.1f}H{self.right}"/>')
-            lines.append(_text(self.left - 8, y + 4, label, "end"))
-        epochs = [_text(self.x(epoch), BOTTOM + 20, str(epoch), "middle") for epoch in (1, 10, 20, 30)]
-        return [*lines, *epochs, _text((self.left + self.right) / 2, BOTTOM + 40, "epoch", "middle")]
+            lines.append(_text(self.left - 8, y + 6, label, "end"))
+        epochs = [_text(self.x(epoch), BOTTOM + 25, str(epoch), "middle") for epoch in (1, 10, 20, 30)]
+        return [*lines, *epochs, _text((self.left + self.right) / 2, BOTTOM + 48, "epoch", "middle")]
 
 
 def _text(x: float, y: float, text: str, kind: str) -> str:
@@ -123,35 +123,33 @@ def picture(runs: dict[str, Run]) -> str:
     """The SVG: the losses, and how far the weights are apart."""
     epochs = len(runs["numpy"]["loss"])
     losses, apart = Panel(*LEFT, 0.0, 0.6, epochs), Panel(*RIGHT, LOWEST, HIGHEST, epochs)
-    lines = losses.frame(
-        "The loss while one network learns", [(t / 10, f"{t / 10:.1f}") for t in range(0, 7, 2)]
-    )
+    lines = losses.frame("The loss on four libraries", [(t / 10, f"{t / 10:.1f}") for t in range(0, 7, 2)])
     for i, (backend, run) in enumerate(runs.items()):
         lines.append(losses.curve(run["loss"], backend, THICK[backend]))
-        y = 84 + 24 * i
+        y = 84 + 27 * i
         lines.append(
-            f'<path d="M190 {y}h34" stroke="{COLOURS[backend]}" stroke-width="{THICK[backend]}" fill="none"/>'
+            f'<path d="M188 {y}h34" stroke="{COLOURS[backend]}" stroke-width="{THICK[backend]}" fill="none"/>'
         )
-        lines.append(_text(234, y + 5, LIBRARIES[backend], "start"))
+        lines.append(_text(232, y + 6, LIBRARIES[backend], "start"))
     ticks = [(power, _power(power)) for power in (-16, -14, -12, -10, -8)]
-    lines += apart.frame("Weights: distance from NumPy’s", ticks)
+    lines += apart.frame("Weights: gap to NumPy’s", ticks)
     single = math.log10(np.finfo(np.float32).eps)
     lines.append(f'<path class="eps" d="M{RIGHT[0]} {apart.y(single):.1f}H{RIGHT[1]}"/>')
-    lines.append(_text(RIGHT[1] + 6, apart.y(single) + 4, "eps of float32", "start"))
+    lines.append(_text(RIGHT[1] + 6, apart.y(single) + 6, "eps of float32", "start"))
     others = {name: run for name, run in runs.items() if name != "numpy"}
     order = sorted(others, key=lambda name: -others[name]["apart"][-1])
     middle = apart.y(math.log10(others[order[1]]["apart"][-1]))
     for i, name in enumerate(order):
         values = [max(LOWEST, math.log10(value)) if value else LOWEST for value in others[name]["apart"]]
         lines.append(apart.curve(values, name, 2.0))
-        y = middle + 18 * (i - 1)
+        y = middle + 22 * (i - 1)
         lines.append(f'<path d="M{RIGHT[1] + 6} {y:.1f}h14" stroke="{COLOURS[name]}" stroke-width="3"/>')
-        lines.append(_text(RIGHT[1] + 25, y + 4, LIBRARIES[name], "start"))
+        lines.append(_text(RIGHT[1] + 25, y + 6, LIBRARIES[name], "start"))
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img">',
             "<title>One network trained on four libraries: the losses are one curve, the weights differ by rounding</title>",
-            "<style>text{font:14px system-ui,sans-serif;fill:#222}.title{font-weight:600;font-size:15px}.end{text-anchor:end}"
+            "<style>text{font:19px system-ui,sans-serif;fill:#222}.title{font-weight:600;font-size:20px}.end{text-anchor:end}"
             ".middle{text-anchor:middle}.grid{stroke:#ddd}.eps{stroke:#888;stroke-dasharray:5 4}"
             "polyline{fill:none;stroke-linejoin:round;stroke-linecap:round}</style>",
             f'<rect width="{WIDTH}" height="{HEIGHT}" rx="8" fill="#fff"/>',

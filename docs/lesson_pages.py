@@ -104,8 +104,8 @@ def outcome(name: str) -> str:
     pieces = [
         f"## What came out\n\n{sentence}",
         *(f"```text\n{table}\n```" for table in tables),
-        f"Largest difference of a number of this lesson between NumPy and {', '.join(found['compared'])}, all in float64: "
-        f"**{as_shown(found['difference'])}**.",
+        f"The numbers of this lesson were computed with {', '.join(found['compared'])}, too, all in float64. None differs from NumPy's "
+        f"by more than **{as_shown(found['difference'])}**.",
         folded("All numbers, on NumPy", "\n".join(["| number | value |", "| --- | ---: |", *rows])),
     ]
     return "\n\n".join(pieces)
@@ -159,7 +159,8 @@ def write_results(name: str) -> None:
 # ---- notebooks
 
 SETUP = """\
-# In a notebook on the web, what is missing is installed first.
+# In a notebook on the web, what is missing is installed first. Until the package index has multimlp, install it from a clone
+# of its repository: %pip install './multimlp[plot,data]'
 import importlib.util
 
 if importlib.util.find_spec("multimlp") is None:

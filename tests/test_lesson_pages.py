@@ -100,9 +100,9 @@ def test_what_the_terminal_shows_of_a_text_is_plain(name):
 def test_the_list_of_lessons_is_complete():
     """Links beside the hidden toctree, because a hosted page shows no toctree; the tables name each lesson."""
     text = (ROOT / "docs" / "lessons" / "index.md").read_text(encoding="utf-8")
-    listed = re.findall(r"^\* \[(.*)\]\((.*)\.md\)$", text, flags=re.MULTILINE)
+    listed = re.findall(r"^\d+\. \[(.*?)\]\((\w+)\.md\): ", text, flags=re.MULTILINE)
     assert listed == [(lessons.title(name), name) for name in lessons.names()]
-    in_tables = re.findall(r"\[([^\]]*)\]\((\w+)\.md\)", text.partition("## Beside the slides")[2])
+    in_tables = re.findall(r"\[([^\]]*)\]\((\w+)\.md\)", text.partition("## For teachers")[2])
     assert set(in_tables) == set(listed)
 
 

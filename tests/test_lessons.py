@@ -203,6 +203,17 @@ def test_the_numbers_of_each_lesson_on_each_backend(name, backend):
             assert ax.get_xlabel() or ax.get_ylabel() or not ax.axison or ax.get_title()
 
 
+def test_what_the_page_says_of_incomes_is_what_is_drawn():
+    """The linear model is far too high for the lowest incomes, and too low from 150 to 500 thousand."""
+    lines = {
+        line.get_label(): line for line in result("linear_models", "numpy").figures["income"].axes[0].lines
+    }
+    income, true = (np.ravel(values) for values in lines["true"].get_data())
+    off = np.ravel(lines["linear in x"].get_ydata()) - true
+    assert np.all(off[income < 20] > 0.4)
+    assert np.all(off[(income > 150) & (income < 500)] < 0)
+
+
 @pytest.mark.parametrize("backend", TRAINING)
 @pytest.mark.parametrize(
     ("name", "number"),

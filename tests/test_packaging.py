@@ -119,6 +119,21 @@ def test_the_extras_that_errors_name_exist():
     assert [pair for pair in found if pair[1] not in PROJECT["optional-dependencies"]] == []
 
 
+def test_the_description_on_an_index_has_no_path_of_the_repository(tmp_path):
+    """Relative links and pictures lead nowhere there. Code and words stay."""
+    command = [sys.executable, "setup.py", "-q", "egg_info", "--egg-base", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    (metadata,) = tmp_path.glob("*/PKG-INFO")
+    text = metadata.read_text(encoding="utf-8")
+    assert "Description-Content-Type: text/markdown" in text
+    assert re.findall(r"\]\((?!https?:)[^)]*\)", text) == []
+    assert "*One network trained on four libraries: " in text
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```.*?^```$", readme, re.DOTALL | re.MULTILINE)
+    assert len(blocks) >= 6
+    assert [block for block in blocks if block not in text] == []
+
+
 CORE = """
 import multimlp.tape, multimlp.transforms, multimlp.tree, multimlp.random, multimlp.xp
 from multimlp.testing import assert_close, assert_parity, check_grads

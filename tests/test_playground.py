@@ -81,15 +81,33 @@ def test_an_own_file_is_read_and_named_as_it_came():
     plan = Plan.of(Settings(data=OWN_FILE, upload=Upload("mine.csv", rows.encode(), "")))
     assert plan.dataset.classes == ("no", "yes")
     assert plan.plane.labels == ("a", "b")
-    for content, what in (
-        (b"a,b,label\n1,2", "mine.csv"),
-        (b"a,label\n1,x\n2,y\n3,x\n4,y\n", "two features or more"),
+    for content, target, what in (
+        (b"a,b,label\n1,2", "label", "mine.csv"),
+        (b"a,label\n1,x\n2,y\n3,x\n4,y\n", "label", "two features or more"),
+        (b"a,b,c\n1,2,3\n4,5,6\n", "", "under 'Column to predict'"),
+        (b"a,b,label\n1,2,x\n3,4,\n", "label", "leave such rows out"),
     ):
         with pytest.raises(DataError, match=what) as error:
-            problem(OWN_FILE, 0, 0, 0, Upload("../mine.csv", content, "label"))
-        assert "tmp" not in str(error.value)
+            Plan.of(Settings(data=OWN_FILE, upload=Upload("../mine.csv", content, target)))
+        assert "mine.csv" in str(error.value)
+        assert not re.search(r"tmp|--\w|target=|True", str(error.value)), "what a page has not"
     with pytest.raises(DataError, match=r"choose a \.csv file"):
         Plan.of(Settings(data=OWN_FILE))
+
+
+def test_text_and_gaps_of_an_own_file_become_numbers_of_the_training_part():
+    rows = [f"{i if i % 3 else ''},{('cook', 'nurse')[i % 2]},{'yes' if i % 2 else 'no'}" for i in range(40)]
+    upload = Upload("people.csv", "\n".join(["age,job,label", *rows]).encode(), "")
+    plan = Plan.of(Settings(data=OWN_FILE, upload=upload))
+    assert plan.dataset.feature_names == ("age", "age is missing", "job = cook", "job = nurse")
+    assert (len(plan.train[1]), len(plan.test[1])) == (30, 10)
+    there = plan.dataset.X[plan.dataset.X[:, 1] == 0, 0]
+    assert set(plan.dataset.X[plan.dataset.X[:, 1] == 1, 0]) == {np.median(there)}, (
+        "of the training part alone"
+    )
+    with Session(Settings(data=OWN_FILE, upload=upload, epochs=40)) as session:
+        session.start()
+        assert session.wait_for("done").pictures[0].history["val_accuracy"][-1] == 1
 
 
 @pytest.mark.parametrize(
@@ -345,7 +363,7 @@ def test_whatever_is_wrong_with_a_file_is_said_on_the_page():
     page = Page(Document(), Settings(data="xor"), set())
     page._controls._upload = lambda: Upload("a" * 300 + ".csv", b"x,y,target\n1,2,3\n", "")
     page._controls._fields["data"].value = OWN_FILE
-    assert "failed" in page._status.text
+    assert "not ready" in page._status.text
     assert "File name too long" in page._status.text
     page.close()
 

@@ -203,9 +203,13 @@ def test_an_own_table(server, page, tmp_path):
     person.choose("data", "own file")
     person.wait_for("failed")
     assert "choose a .csv file" in person.status()
+    dimmed = "return getComputedStyle(document.querySelector('.pictures')).opacity"
+    assert float(person.script(dimmed)) < 0.5, "the pictures are of the data before"
     person.take("file", str(tmp_path / "mine.csv"))
     person.wait_for("ready")
-    assert "60 + 20 examples" in person.status()
+    assert "60 examples to train on, 20 to test" in person.status()
+    assert "■</span> yes" in person.script("return model('decision_caption').text")
+    assert person.script(dimmed) == "1"
     assert page.complaints == []
 
 
@@ -214,7 +218,7 @@ def test_on_a_phone(server, page):
     assert person.sideways() <= 0
     person.script("document.querySelector('.settings').open = true")
     person.choose("data", "digits")
-    person.until(lambda: "1348 + 449" in person.status(), "to show digits")
+    person.until(lambda: "1348 examples to train on, 449" in person.status(), "to show digits")
     person.choose("other", "numpy")
     person.wait_for("ready")
     assert person.sideways() <= 0

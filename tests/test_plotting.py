@@ -11,8 +11,11 @@ import multimlp as mm
 
 pytest.importorskip("matplotlib")
 
+from matplotlib.collections import PathCollection
+from matplotlib.contour import ContourSet
+
 from multimlp import plotting, structure
-from multimlp.errors import InputError, ShapeError
+from multimlp.errors import DataError, InputError, ShapeError
 from multimlp.plotting._activation import GRID
 
 
@@ -76,10 +79,24 @@ def test_the_boundary_is_where_the_decision_changes(training_backend, outputs, a
     params = mm.convert((mm.Dense(weight, np.zeros(outputs)),), training_backend.name)
     X = np.asarray([[-1.0, -1.0], [1.0, 1.0], [1.0, -1.0]])
     plotting.plot_decision_boundary(mlp, params, X, [0, 1, 1], axes, resolution=40)
-    (_, border, *points) = axes.collections
+    (_, border, *_) = axes.collections
     segments = border.get_paths()[0].vertices
     assert np.allclose(segments[:, 0], 0, atol=1e-12)
+    points = [one for one in axes.collections if isinstance(one, PathCollection)]
     assert [len(one.get_offsets()) for one in points] == [1, 2]
+
+
+def test_no_class_is_drawn_between_two_others(axes):
+    """Class 1 is nowhere: the border between 0 and 2 is one line, and nothing is filled as 1."""
+    mlp = mm.MLP(2, (), 3)
+    params = (mm.Dense(np.asarray([[-1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]), np.asarray([0.0, -9.0, 0.0])),)
+    X = np.asarray([[-1.0, -1.0], [1.0, 1.0], [1.0, -1.0]])
+    plotting.plot_decision_boundary(mlp, params, X, [0, 2, 2], axes, resolution=40)
+    contours = [one for one in axes.collections if isinstance(one, ContourSet)]
+    filled = [len(one.get_paths()[0].vertices) for one in contours if one.filled]
+    assert [count > 0 for count in filled] == [True, False, True]
+    assert sum(not one.filled for one in contours) == 1
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["class 0", "class 1", "class 2"]
 
 
 def test_the_network_has_its_units_and_signed_weights(axes):
@@ -116,6 +133,42 @@ def test_gradient_flow_and_regions_draw_their_numbers(axes):
     assert len(polygons.get_paths()) == len(plane)
 
 
+def test_what_a_logarithm_has_no_place_for_is_said(axes):
+    flow = structure.GradientFlow(1.0, (0.0, 0.2, float("nan")), (0.0,) * 3, (1.0,) * 3)
+    plotting.plot_gradient_flow({"mine": flow}, axes)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "mine: 0 in layer 1; not finite in layer 3"
+    ]
+    assert np.array_equal(np.isfinite(axes.lines[0].get_ydata()), [False, True, False])
+
+
+def test_candidates_without_a_score_are_marked():
+    X, y = np.eye(4), np.asarray([0, 1, 1, 0])
+    grid = {"learning_rate": [0.001, 0.01, 1e30]}
+    result = mm.sweep(mm.MLP(4, 3, 2), grid, X, y, epochs=3, validation=None, progress=False)
+    (panel,) = plotting.plot_sweep(result, axes=[plotting.figure()[1]])
+    crosses = next(line for line in panel.lines if line.get_label() == "no score")
+    assert list(crosses.get_xdata()) == [1e30]
+    assert panel.get_xscale() == "log"
+
+
+def test_equal_infinities_agree():
+    three = plotting.figure(3, 1)[1]
+    with np.errstate(over="ignore"):
+        found = plotting.plot_agreement(lambda x: 1e308 * x * 1e10, ["numpy"], three, [0.0, 10.0], "float64")
+    assert found == {"numpy": (0.0, 0.0)}
+    assert np.isfinite(three[2].get_ylim()).all()
+
+
+def test_pictures_are_in_the_common_look_whoever_draws():
+    """Legends, and an axis at the right, are made while a picture is drawn."""
+    history = {"loss": [2.0, 1.0], "val_accuracy": [0.3, 0.6]}
+    axes = plotting.plot_history(history, plotting.figure()[1])
+    assert not axes.get_legend().get_frame_on()
+    sizes = {tick.label1.get_fontsize() for tick in axes.yaxis.get_major_ticks()}
+    assert sizes == {tick.label2.get_fontsize() for tick in axes.figure.axes[1].yaxis.get_major_ticks()}
+
+
 def test_saved_files_are_the_same_each_time(tmp_path):
     def write(folder):
         picture, axes = plotting.figure()
@@ -150,6 +203,7 @@ def test_the_users_own_settings_come_back():
 
 MLP2 = mm.MLP(2, 3, 2)
 PARAMS = MLP2.init(seed=0)
+BROKEN = mm.tree.map(lambda leaf: leaf * np.float32(np.nan), PARAMS)
 X2 = np.zeros((3, 2))
 
 
@@ -165,6 +219,8 @@ X2 = np.zeros((3, 2))
         (lambda: plotting.plot_network(MLP2, MLP2.init(seed=[0, 1])), InputError, "ensemble"),
         (lambda: plotting.plot_decision_boundary(MLP2, PARAMS, X2, [0, 1]), ShapeError, r"\(3, 2\)"),
         (lambda: plotting.plot_decision_boundary(MLP2, PARAMS, X2, [0, 1, 1], resolution=1), InputError, "1"),
+        (lambda: plotting.plot_decision_boundary(MLP2, BROKEN, X2, [0, 1, 1]), DataError, "NaN"),
+        (lambda: plotting.plot_network(MLP2, BROKEN), DataError, r"params\[0\].weight"),
         (lambda: plotting.plot_decision_boundary(mm.MLP(3, (), 2), (), X2, [0]), InputError, "params"),
     ],
 )

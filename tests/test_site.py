@@ -14,6 +14,7 @@ import threading
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
+from xml.etree import ElementTree
 
 import browser
 import pages
@@ -45,6 +46,8 @@ LOOK = """(() => {
     wide: tooWide.slice(0, 3).map((element) => element.outerHTML.slice(0, 120)),
     formulas: document.querySelectorAll("math").length,
     hidden: [...document.querySelectorAll("math")].filter((element) => !shown(element)).length,
+    cut: [...document.querySelectorAll("article img:not(.wide)")].filter(
+      (picture) => picture.getBoundingClientRect().right > width + 1).map((picture) => picture.src),
     broken: [...document.images].filter((picture) => shown(picture) && !picture.naturalWidth).map((picture) => picture.src),
   };
 })()"""
@@ -144,10 +147,34 @@ def test_formulas_are_set_or_refused():
         "".join(found) for text in texts for found in FORMULAS.findall(text) if text.count("$") % 2 == 0
     ]
     assert len(formulas) > 200
+    parts = {"msup": 2, "msub": 2, "mfrac": 2, "munder": 2, "mover": 2, "msubsup": 3, "munderover": 3}
     for formula in formulas:
-        mathml.mathml(formula, "block")
-    with pytest.raises(ValueError, match="nosuchmacro"):
-        mathml.mathml(r"\nosuchmacro x", "inline")
+        for element in ElementTree.fromstring(mathml.mathml(formula, "block")).iter():
+            kind = element.tag.rpartition("}")[2]
+            assert len(element) == parts.get(kind, len(element)), f"{formula}: {kind}"
+            assert not element.get("width", "").endswith("space"), (
+                f"{formula}: a space that browsers do not know"
+            )
+    for wrong in (r"\nosuchmacro x", r"\Bigl(x\Bigr)^2"):
+        with pytest.raises(ValueError, match=re.escape(repr(wrong))):
+            mathml.mathml(wrong, "inline")
+
+
+@pytest.mark.parametrize(
+    ("formula", "shown"),
+    [
+        (r"f'(x)", '<mrow><mi>f</mi><mo lspace="0" rspace="0">&#x02032;</mo></mrow>'),
+        (r"W_1'", '<msub><mrow><mi>W</mi><mo lspace="0" rspace="0">&#x02032;</mo></mrow><mn>1</mn></msub>'),
+        (r"\max(x, 0)", "<mi>max</mi><mo"),
+        (r"\max_x f", "<msub><mo>max</mo>"),
+        (r"\sin 3x", '<mi>sin</mi><mspace width="0.167em" /><mn>3</mn>'),
+        (r"a \sin(x)", '<mi>a</mi><mspace width="0.167em" /><mi>sin</mi><mo'),
+        (r"\sin^2 x", "<msup><mi>sin</mi><mn>2</mn></msup>"),
+        (r"x \thinspace y", '<mspace width="0.167em" />'),
+    ],
+)
+def test_formulas_are_written_as_browsers_need_them(formula, shown):
+    assert shown in mathml.mathml(formula, "inline")
 
 
 @pytest.mark.slow
@@ -194,9 +221,33 @@ def test_the_reference_shows_what_docstrings_say(site, parsed):
         assert not re.search(r'title="multimlp[\w.]*\.[a-z]\w*"><em>', text), (
             "a word of a type is a link to an attribute"
         )
-        assert not re.search(r"\\\*", re.sub(r"<pre>.*?</pre>", "", text, flags=re.DOTALL)), (
-            "or shown escaped"
-        )
+        prose = re.sub(r"<pre>.*?</pre>|<code.*?</code>", "", text, flags=re.DOTALL)
+        assert not re.search(r"\\\*", prose), "or shown escaped"
+        assert not re.search(r">[^<>]*\*[A-Za-z][^<>*]*\*", prose), "or shown around a type"
+        assert ">Variables" not in text
+        assert not re.search(r">Type<span", text), "the first words of a sentence were taken for a type"
+        for signature in re.findall(r'<dt class="sig.*?</dt>', text, flags=re.DOTALL):
+            assert "array([" not in signature, "an array's numbers for a default"
+
+
+@pytest.mark.slow
+def test_every_parameter_of_the_reference_has_a_type_or_a_word(site):
+    for path in (site / "api").glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        for field in re.findall(
+            r'<dt class="field-\w+">Parameters.*?</dt>\s*<dd class="field-\w+">(.*?)</dd>',
+            text,
+            flags=re.DOTALL,
+        ):
+            for item in re.findall(r"<p>(<strong>.*?)</p>", field, flags=re.DOTALL):
+                assert "(" in item or "–" in item, f"{path.name}: {item}"
+
+
+@pytest.mark.slow
+def test_names_keep_their_last_underscore(site):
+    text = (site / "api" / "estimators.html").read_text(encoding="utf-8")
+    for name in ("classes_", "coefs_", "intercepts_", "best_loss_", "cv_results_"):
+        assert f"<strong>{name}</strong>" in text, name
 
 
 @pytest.mark.slow
@@ -219,6 +270,7 @@ def test_every_page_in_a_browser(site, tab):
                 "too wide": look["wide"] or look["width"] > width,
                 "formulas not shown": look["hidden"],
                 "broken pictures": look["broken"],
+                "pictures not seen whole": look["cut"],
             }
             if problems := {name: problem for name, problem in problems.items() if problem}:
                 found.append(f"{path.relative_to(site)} at {width}: {json.dumps(problems)}")

@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import importlib
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -50,12 +51,32 @@ COMMANDS: dict[str, Command] = {
 }
 
 
+_TYPES = {"int": "a whole number", "float": "a number"}
+
+
 class Parser(argparse.ArgumentParser):
-    """An argument parser that reports bad usage in one line."""
+    """An argument parser that reports bad usage in one line: the option first, and what was expected or meant."""
 
     def error(self, message: str) -> NoReturn:
+        message = re.sub(
+            r"^argument (.*?): invalid (int|float) value: (.*)",
+            lambda found: f"{found[1]}: expected {_TYPES[found[2]]}, got {found[3]}",
+            message,
+        ).removeprefix("argument ")
+        if message.startswith("unrecognized arguments: "):
+            options = [word.partition("=")[0] for word in message.split() if word.startswith("--")]
+            hints = (did_you_mean(option, self._option_string_actions) for option in options)
+            message += next(filter(None, hints), "")
         say(f"{self.prog}: error: {message} (see {self.prog} --help)")
         self.exit(BAD_USAGE)
+
+    def by_option(self, message: str, arguments: Sequence[str]) -> str:
+        """What a function says of its argument, as of the option that it came from: ``--batch-size`` for ``batch_size``."""
+        name, colon, rest = message.partition(": ")
+        option = f"--{name.replace('_', '-')}"
+        given = any(word.partition("=")[0] == option for word in arguments)
+        said = f"{option}: {rest}" if colon and given and option in self._option_string_actions else message
+        return said.replace(" A callable of your own works too.", "")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -119,7 +140,11 @@ def _run(arguments: list[str]) -> int:
                 warnings.simplefilter("ignore")
             args = parser.parse_args(arguments[1:])
             args.given = arguments  # for commands that start others like themselves
-            return int(command.run(args))
+            try:
+                return int(command.run(args))
+            except MultimlpError as error:
+                error.args = (parser.by_option(str(error), arguments), *error.args[1:])
+                raise
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
 

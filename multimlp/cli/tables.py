@@ -148,15 +148,7 @@ def _remark(frame: Frame) -> None:
 def parts(args: argparse.Namespace) -> tuple[Dataset, Dataset, Features]:
     """The training and the test part as matrices, and what makes them of the file's columns."""
     train, test = read(args)
-    schema = Schema.of(train.columns)
-    encoded = schema.encode(train.columns)
-    features = Features.of(schema, encoded)
-    tested = features.matrix(schema.encode(test.columns))
-    return (
-        train.dataset(features.matrix(encoded), features.names),
-        test.dataset(tested, features.names),
-        features,
-    )
+    return train.datasets(test)
 
 
 def read_for(path: str, schema: Schema) -> tuple[dict[str, Any], list[str], dict[str, Any]]:

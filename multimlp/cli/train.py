@@ -32,6 +32,7 @@ from multimlp.cli.pipeline import Pipeline
 from multimlp.distributed import is_main
 from multimlp.errors import DataError, InputError
 from multimlp.errors.checks import check_number, check_whole
+from multimlp.errors.close import did_you_mean
 from multimlp.files import check_apart, check_writable, require_package
 from multimlp.frames import Features
 from multimlp.mlp import DEFAULT_ACTIVATION, MLP
@@ -305,7 +306,10 @@ def _dataset(args: argparse.Namespace) -> data.Dataset:
             )
         return data.load(args.data, args.folder)
     if not Path(args.data).suffix:
-        raise DataError(f"{args.data!r} is neither a data set ({', '.join(data.names())}) nor a file")
+        known = data.names()
+        raise DataError(
+            f"{args.data!r} is neither a data set ({', '.join(known)}) nor a file{did_you_mean(args.data, known)}"
+        )
     return data.read_table(args.data, args.target, args.task)
 
 

@@ -19,7 +19,7 @@ from multimlp.data._tables import CSV, check_file, hint, listed, target_column, 
 from multimlp.data._targets import encode
 from multimlp.errors import DataError, InputError
 from multimlp.errors.checks import check_names, flag
-from multimlp.frames import Schema
+from multimlp.frames import Features, Schema
 
 _SUFFIXES = (*CSV, *COLUMNAR)
 
@@ -68,8 +68,15 @@ class Frame:
         )
         return self.rows(kept), self.rows(held)
 
-    def dataset(self, matrix: np.ndarray, names: Sequence[str]) -> Dataset:
-        """What a matrix of features made of the columns, with these names, is as a data set."""
+    def datasets(self, test: Frame) -> tuple[Dataset, Dataset, Features]:
+        """This training part and a test part as numbers, and what makes them of the columns, learned from the training part alone."""
+        schema = Schema.of(self.columns)
+        encoded = schema.encode(self.columns)
+        features = Features.of(schema, encoded)
+        train = self._dataset(features.matrix(encoded), features.names)
+        return train, test._dataset(features.matrix(schema.encode(test.columns)), features.names), features
+
+    def _dataset(self, matrix: np.ndarray, names: Sequence[str]) -> Dataset:
         X = check_features(self.description, matrix, names)
         return Dataset(X, self.y, tuple(names), self.classes, self.task, self.description)
 
@@ -200,7 +207,7 @@ def read_columns(path: str | os.PathLike[str], schema: Schema) -> tuple[dict[str
     --------
     >>> import pathlib, tempfile
     >>> from multimlp import data
-    >>> from multimlp.frames import Schema
+    >>> from multimlp.frames import Features, Schema
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "new.csv"
     >>> _ = path.write_text("comment,job,age\\nfirst,cook,31\\n")
     >>> data.read_columns(path, Schema.of({"age": [31], "job": ["cook"]}))

@@ -47,8 +47,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     learning_rate : {"constant", "invscaling", "adaptive"}
     learning_rate_init : float
     power_t, max_iter, shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum
-    early_stopping, validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
-        As in scikit-learn. ``max_fun`` counts evaluations of L-BFGS.
+        As in scikit-learn.
+    early_stopping, validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change
+        As in scikit-learn.
+    max_fun : int
+        Evaluations of the loss by L-BFGS, at most.
     loss : str or Loss
         ``"log_loss"``: softmax and cross-entropy for more than two classes, else a sigmoid an output. Or any
         of `multimlp.losses`, such as ``multimlp.losses.with_options("cross_entropy", label_smoothing=0.1)``.

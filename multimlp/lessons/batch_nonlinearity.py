@@ -97,7 +97,7 @@ def run(backend: Backend) -> LessonResult:
             "distance from an affine map of the batch": float(np.max(np.abs(outputs - affine))),
         },
         {key: picture for key, (picture, _) in panels.items()},
-        "The network is right on "
+        "Of the examples the network classifies rightly "
         + ", ".join(f"{value:.0%} in {name}" for name, value in accuracies.items())
         + f". The first example's output changes by {change:.2f} when only the others of its batch do.",
     )

@@ -88,7 +88,7 @@ def run(backend: Backend) -> LessonResult:
     return LessonResult(
         numbers,
         pictures,
-        "Mean distance from the true chance: at the incomes "
+        "Root mean square distance from the true chance: at the incomes "
         f"{numbers['income: error, linear in x']:.3f} for the linear model and "
         f"{numbers['income: error, MLP']:.3f} for the MLP; at the temperatures "
         f"{numbers['temperature: error, linear in x']:.3f} and {numbers['temperature: error, MLP']:.3f}. "

@@ -100,9 +100,9 @@ def run(backend: Backend) -> LessonResult:
     return LessonResult(
         numbers,
         {key: picture for key, (picture, _) in panels.items()},
-        "Of the last layer's gradient norm the first of 20 layers gets "
-        f"{numbers['first / last, 20 layers, sigmoid, glorot_uniform']:.1e} with sigmoids and "
-        f"{numbers['first / last, 20 layers, relu, he_normal']:.1e} with ReLU. Trained, 8 layers of sigmoids "
-        f"end at a loss of {numbers['loss after training, sigmoid']:.3f}, of ReLU at "
-        f"{numbers['loss after training, relu']:.3f}.",
+        "In a fresh network of 20 hidden layers the first layer's gradient is "
+        f"{numbers['first / last, 20 layers, sigmoid, glorot_uniform']:.1e} times the last layer's with sigmoids and "
+        f"{numbers['first / last, 20 layers, relu, he_normal']:.1f} times with ReLU. Training ends at a loss of "
+        f"{numbers['loss after training, sigmoid']:.3f} with 8 hidden layers of sigmoids and of "
+        f"{numbers['loss after training, relu']:.1e} with ReLU.",
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from multimlp.backend import Backend, load_backend
 from multimlp.errors import InputError
+from multimlp.errors.close import did_you_mean
 from multimlp.parity import (
     axis,
     blocks,
@@ -70,12 +71,14 @@ def run(plan: Plan, progress: Callable[[str], None] = lambda stage: None) -> Rep
 def _run(plan: Plan, progress: Callable[[str], None]) -> Report:
     started = time.perf_counter()
     report = Report()
-    oracle = load_backend("mpmath")
+    oracle, known = load_backend("mpmath"), set[str]()
     for dtype in plan.dtypes:
         form = FORMATS[dtype]
-        chosen = [
-            case for family in _FAMILIES for case in family(form, plan.quick) if plan.wants(case.function)
-        ]
+        cases = [case for family in _FAMILIES for case in family(form, plan.quick)]
+        known.update(case.function for case in cases)
+        chosen = [case for case in cases if plan.wants(case.function)]
+        if not chosen:
+            continue
         references = References(oracle, chosen)
         for name in plan.backends:
             backend = load_backend(name)
@@ -88,8 +91,9 @@ def _run(plan: Plan, progress: Callable[[str], None]) -> Report:
     report.rows.extend(textbook_rows.rows(plan.wants))
     if not report.rows:
         asked = f"fits {', '.join(map(repr, plan.functions))}" if plan.functions else "is in the plan"
+        hint = did_you_mean(plan.functions[0], known) if plan.functions else ""
         raise InputError(
-            f"function: nothing that is compared {asked}; expected names such as 'gelu', or patterns such as 'gelu*'"
+            f"function: nothing that is compared {asked}; expected names such as 'gelu', or patterns such as 'gelu*'{hint}"
         )
     if not plan.functions:
         report.special = special_points.table(plan.backends)

@@ -6,7 +6,7 @@ follows from them, a `Session` trains by `multimlp.fit` as it is told, and its `
 
 from multimlp.playground._pictures import Curve, Difference, Picture, Regions, curves, decision
 from multimlp.playground._plane import Plane
-from multimlp.playground._problems import NAMES, OWN_FILE, Upload, problem
+from multimlp.playground._problems import NAMES, OWN_FILE, Upload, parts, problem
 from multimlp.playground._run import PacedRun
 from multimlp.playground._server import serve
 from multimlp.playground._session import Frame, Session
@@ -31,6 +31,7 @@ __all__ = [
     "curves",
     "decision",
     "layers_of",
+    "parts",
     "problem",
     "serve",
 ]

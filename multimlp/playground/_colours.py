@@ -9,6 +9,8 @@ CLASSES = (
 )  # fmt: skip
 """Okabe and Ito's, which people with colour-blindness tell apart, in an order for the first two; then three more."""
 MARKS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "plus", "star", "hex", "cross", "x")
+SIGNS = "●■▲◆▼✚★⬢✖✕"
+"""The marks as text, for what says which class is which."""
 LOW, MIDDLE, HIGH = "#0072b2", "#f7f7f7", "#e69f00"
 """Of values: the smallest, the one between, the largest."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from bokeh.models import ColumnDataSource, Range1d
 
+from multimlp.errors.shown import cut
 from multimlp.playground import _colours as colours
 from multimlp.playground._cells import Cell, Map
 from multimlp.playground._pictures import CURVE, Picture
@@ -60,7 +61,7 @@ class Figures:
             self._show_examples(plan)
         for cell, picture, place in zip(self.decisions, frame.pictures, _places(plan), strict=False):
             cell.paint(plan, _decision_colours(plan, picture))
-            cell.caption.text = f"<b>{place}</b>: {_score(plan, picture)}"
+            cell.caption.text = f"<b>{place}</b>: {_score(plan, picture)}<br>{_key(plan)}"
         if frame.difference is not None:
             self.difference.paint(plan, colours.of_differences(frame.difference.decision))
             largest = float(frame.difference.decision.max())
@@ -68,7 +69,7 @@ class Figures:
                 f"the two differ by at most <b>{largest:.2g}</b> here, where it is darkest"
             )
         self._show_lines(plan, frame)
-        self._show_regions(frame)
+        self._show_regions(plan, frame)
         self._curves.data = {
             "x": [CURVE] * (2 * len(frame.curves)),
             "y": [array for curve in frame.curves for array in (curve.value, curve.derivative)],
@@ -134,7 +135,7 @@ class Figures:
         positive = [value for value in differences if value > 0]
         self._gap.start, self._gap.end = min(positive, default=1e-16) / 2, 2 * max(positive, default=1e-15)
 
-    def _show_regions(self, frame: Frame) -> None:
+    def _show_regions(self, plan: Plan, frame: Frame) -> None:
         found = frame.regions
         polygons = [] if found is None else found.polygons
         shades: list[str] = []
@@ -144,7 +145,8 @@ class Figures:
             )
             count = len(polygons)
             self.regions.caption.text = (
-                f"<b>{count}</b> piece{'s' if count > 1 else ''}, each with one affine map; colour: output 1"
+                f"<b>{count}</b> piece{'s' if count > 1 else ''}, each with one affine map; {_sign(colours.HIGH, '■')} where "
+                f"{_first_output(plan)} is high, {_sign(colours.LOW, '■')} where it is low"
             )
         elif found is not None:
             self.regions.caption.text = html.escape(found.reason)
@@ -272,7 +274,31 @@ def _score(plan: Plan, picture: Picture) -> str:
     accuracy = picture.history.get("val_accuracy")
     if accuracy:
         return f"{accuracy[-1]:.1%} of the test examples are right"
-    return "before training" if not picture.epoch else html.escape(plan.dataset.description)
+    return html.escape(plan.dataset.description) if picture.epoch else "before training"
+
+
+def _key(plan: Plan) -> str:
+    """Which colour and which mark is what."""
+    classes = plan.dataset.classes
+    if classes is None:
+        low, high = (f"{value:.4g}" for value in _range(plan))
+        return f"{_sign(colours.LOW, '●')} {low} to {_sign(colours.HIGH, '●')} {high}"
+    known = len(colours.CLASSES)
+    named = [
+        f"{_sign(colour, sign)} {html.escape(cut(str(name), 16))}"
+        for colour, sign, name in zip(colours.CLASSES, colours.SIGNS, classes, strict=False)
+    ]
+    more = len(classes) - known
+    return " ".join(named) + (f" and {more} more, with the same colours and marks again" if more > 0 else "")
+
+
+def _first_output(plan: Plan) -> str:
+    classes = plan.dataset.classes
+    return "the output" if classes is None else f"the score of class {html.escape(cut(str(classes[0]), 16))}"
+
+
+def _sign(colour: str, sign: str) -> str:
+    return f'<span style="color: {colour}">{sign}</span>'
 
 
 def _loss_said(picture: Picture) -> str:

@@ -77,9 +77,9 @@ class Page:
             settings = self._controls.settings()
             self._session = Session(settings, int(self._controls.pace.value))
         except MultimlpError as error:
-            self._say("failed", html.escape(str(error)))
+            self._say("failed", html.escape(str(error)), "not ready")
         except Exception as error:  # of a file that nobody can open; the page must hear of it
-            self._say("failed", html.escape(f"{type(error).__name__}: {error}"))
+            self._say("failed", html.escape(f"{type(error).__name__}: {error}"), "not ready")
         else:
             self._sessions.difference_update([one for one in self._sessions if one.is_over])
             self._sessions.add(self._session)
@@ -108,12 +108,13 @@ class Page:
         self._figures.show(session.plan, frame)
         self._say(frame.state, _said(session.plan, frame))
 
-    def _say(self, state: str, text: str) -> None:
-        """Show the state and what can be done in it; the page's style sheet reads the tags."""
+    def _say(self, state: str, text: str, word: str = "") -> None:
+        """Show the state, or another word for it, and what can be done in it; the page's style sheet reads the tags."""
         colour = "#b00020" if state == "failed" else "#14213d"
-        self._status.text = f'<span style="color: {colour}"><b>{state}</b> {text}</span>'
+        self._status.text = f'<span style="color: {colour}"><b>{word or state}</b> {text}</span>'
         sides = 1 if self._session is None or self._session.plan.settings.other is None else 2
-        self._status.tags = [{"state": state, "kind": self._controls.kind, "sides": sides}]
+        stale = "yes" if self._session is None else "no"  # the pictures are of settings before these
+        self._status.tags = [{"state": state, "kind": self._controls.kind, "sides": sides, "stale": stale}]
         self._start.label = "Pause" if state == "running" else "Start"
         for button in (self._start, self._step):
             button.disabled = state not in ("ready", "running", "paused")
@@ -125,7 +126,8 @@ def _said(plan: Plan, frame: Frame) -> str:
     first = frame.pictures[0]
     loss = first.history.get("loss")
     figures = f", loss {loss[-1]:.4g}" if loss else ""
-    size = f"{plan.mlp.num_parameters} parameters, {len(plan.train[1])} + {len(plan.test[1])} examples"
+    train, test = len(plan.train[1]), len(plan.test[1])
+    size = f"{plan.mlp.num_parameters} parameters, {train} examples to train on, {test} to test"
     return f"epoch {first.epoch} of {plan.settings.epochs}{figures}<br>{html.escape(size)}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from multimlp import data
-from multimlp.data import Dataset
+from multimlp.data import Dataset, Frame
 from multimlp.errors import DataError
 from multimlp.random import host_generator
 
@@ -64,8 +65,8 @@ BUNDLED = tuple(name for name in data.names() if not name.endswith("mnist"))
 NAMES = (*MADE, *BUNDLED, OWN_FILE)
 
 
-def problem(name: str, samples: int, noise: float, seed: int, upload: Upload | None) -> Dataset:
-    """The data set of a name.
+def problem(name: str, samples: int, noise: float, seed: int, upload: Upload | None) -> Dataset | Frame:
+    """The data set of a name; of a table of one's own its columns, of which `parts` makes numbers.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def problem(name: str, samples: int, noise: float, seed: int, upload: Upload | N
 
     Returns
     -------
-    Dataset
+    Dataset or Frame
 
     Raises
     ------
@@ -112,8 +113,40 @@ def problem(name: str, samples: int, noise: float, seed: int, upload: Upload | N
     )
 
 
-def _table(upload: Upload | None) -> Dataset:
-    """An upload as `multimlp.data.read_table` reads it; messages speak of the file by the name that it came with."""
+def parts(found: Dataset | Frame, share: float, seed: int) -> tuple[Dataset, Dataset]:
+    """What is trained on, and the share of the rows that is held out to test; text and gaps of a table become numbers.
+
+    Raises
+    ------
+    DataError
+        If there are too few rows, or fewer than two features.
+
+    Examples
+    --------
+    >>> from multimlp.playground import Upload, parts, problem
+    >>> rows = "age,job,label\\n" + "31,cook,yes\\n,pilot,no\\n" * 10
+    >>> train, test = parts(problem("own file", 0, 0, 0, Upload("mine.csv", rows.encode(), "")), 0.25, 0)
+    >>> train.feature_names, len(train), len(test)
+    (('age', 'age is missing', 'job = cook', 'job = pilot'), 15, 5)
+    """
+    if isinstance(found, Frame):
+        first, second = found.split(share, seed)
+        train, test, _ = first.datasets(second)
+    else:
+        train, test = data.split(found, share, seed)
+    if train.X.shape[1] < 2:
+        raise DataError(
+            f"{found.description}: expected two features or more, for pictures in a plane, got one"
+        )
+    return train, test
+
+
+_OPTION = re.compile(r" \(--[^)]*\)| with drop_missing=True")
+"""What only somebody at a terminal or in Python can do."""
+
+
+def _table(upload: Upload | None) -> Frame:
+    """An upload as `multimlp.data.read_frame` reads it; messages speak of the file by the name that it came with."""
     if upload is None:
         raise DataError("choose a .csv file: a header, then one row per example")
     name = Path(upload.name).name or "table.csv"
@@ -121,9 +154,7 @@ def _table(upload: Upload | None) -> Dataset:
         path = Path(folder) / name
         path.write_bytes(upload.content)
         try:
-            table = data.read_table(path, upload.target or None)
+            return data.read_frame(path, upload.target or None)
         except DataError as error:
-            raise DataError(str(error).replace(str(path), name)) from None
-    if table.X.shape[1] < 2:
-        raise DataError(f"{name}: expected two features or more, for pictures in a plane, got one")
-    return table
+            said = str(error).replace(str(path), name).replace("with target=", "under 'Column to predict'")
+            raise DataError(_OPTION.sub("", said)) from None

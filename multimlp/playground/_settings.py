@@ -10,12 +10,12 @@ import numpy as np
 
 from multimlp import activations, losses, optimizers, regularizers
 from multimlp.backend import CHECKERS, FLOAT_DTYPES, available_backends
-from multimlp.data import Dataset, Standardizer, split
+from multimlp.data import Dataset, Standardizer
 from multimlp.errors import InputError
 from multimlp.errors.checks import check_choice, check_number, check_whole
 from multimlp.mlp import DEFAULT_ACTIVATION, MLP
 from multimlp.playground._plane import Plane
-from multimlp.playground._problems import NAMES, Upload, problem
+from multimlp.playground._problems import NAMES, Upload, parts, problem
 
 MOST_UNITS, MOST_LAYERS, MOST_SAMPLES, MOST_EPOCHS = 512, 16, 5000, 100_000
 """What a page can still draw while it trains."""
@@ -91,6 +91,7 @@ class Plan:
     ----------
     settings : Settings
     dataset : Dataset
+        Its training part.
     mlp : MLP
     train, test : tuple of numpy.ndarray
         Standardised inputs and targets as the loss wants them.
@@ -151,11 +152,11 @@ class Plan:
             if place is not None:
                 check_choice("backend", place.backend, backends())
                 check_choice("dtype", place.dtype, FLOAT_DTYPES)
-        dataset = problem(settings.data, settings.samples, settings.noise, settings.seed, settings.upload)
-        train, test = split(dataset, TEST_SHARE, settings.seed)
-        inputs = Standardizer.fit(train.X, shared=dataset.image_shape is not None)
+        found = problem(settings.data, settings.samples, settings.noise, settings.seed, settings.upload)
+        dataset, test = parts(found, TEST_SHARE, settings.seed)
+        inputs = Standardizer.fit(dataset.X, shared=dataset.image_shape is not None)
         loss = losses.get("cross_entropy" if dataset.classes is not None else "mse")
-        targets = None if dataset.classes is not None else Standardizer.fit(train.y[:, None])
+        targets = None if dataset.classes is not None else Standardizer.fit(dataset.y[:, None])
 
         def prepared(part: Dataset) -> tuple[np.ndarray, np.ndarray]:
             return inputs(part.X), part.y if targets is None else targets(part.y[:, None])[:, 0]
@@ -169,11 +170,11 @@ class Plan:
                 1 if dataset.classes is None else len(dataset.classes),
                 activation=rules if widths else settings.activation,
             ),
-            train=prepared(train),
+            train=prepared(dataset),
             test=prepared(test),
             targets=targets,
             loss=loss,
-            plane=Plane.through(train, inputs),
+            plane=Plane.through(dataset, inputs),
             options=options,
         )
 

@@ -20,6 +20,7 @@ main { display: grid; grid-template-columns: 250px minmax(0, 1fr); gap: 16px; pa
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(300px, 100%), 1fr)); gap: 12px; align-content: start; }
 .cell { background: #ffffff; border: 1px solid #d5d9e0; border-radius: 6px; padding: 8px 10px; min-width: 0; }
 .caption { min-height: 38px; }
+body[data-stale="yes"] .pictures { opacity: 0.25; }
 body:not([data-kind="made"]) .made, body:not([data-kind="own"]) .own, body:not([data-sides="2"]) .second { display: none; }
 @media (max-width: 700px) {
   main { grid-template-columns: minmax(0, 1fr); padding: 8px; gap: 8px; }
@@ -38,15 +39,15 @@ _SETTINGS = (
         "Training",
         (
             ("wide", "optimizer"), ("", "learning_rate"), ("", "batch_size"), ("", "l2"), ("", "seed"), ("", "epochs"),
-            ("", "pace"),
+            ("wide", "pace"),
         ),
     ),
     ("Backends", (("", "backend"), ("", "dtype"), ("", "other"), ("second", "other_dtype"))),
 )  # fmt: skip
 _PICTURES = (
     ("", "decision", "Decision"),
-    ("second", "other_decision", "Decision of the other"),
-    ("second", "difference", "Difference"),
+    ("second", "other_decision", "Decision, second backend"),
+    ("second", "difference", "Difference of the decisions"),
     ("", "loss", "Loss"),
     ("", "regions", "Linear regions"),
     ("", "flow", "Gradient flow"),

@@ -12,7 +12,7 @@ from multimlp.activations import Activation
 from multimlp.backend import Array, Backend, array_namespace, get_backend, host_values, select
 from multimlp.errors import InputError, ShapeError
 from multimlp.errors.checks import check_choice, check_items, flag
-from multimlp.plotting._style import COLOURS, LINES, axes_or_new, check_axes
+from multimlp.plotting._style import COLOURS, LINES, axes_or_new, check_axes, drawn_in_style
 from multimlp.transforms import elementwise_grad
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def _label(rule: Activation) -> str:
     return f"{rule.name}(x, 0), first output" if _along_an_axis(rule) else f"{rule.name}(x)"
 
 
+@drawn_in_style
 def plot_activation(
     activation: Any,
     backend: str | Backend | None = None,
@@ -125,6 +126,7 @@ def plot_activation(
     return axes
 
 
+@drawn_in_style
 def plot_agreement(
     activation: Any,
     backends: Sequence[str],
@@ -184,7 +186,8 @@ def plot_agreement(
     value_axes.set_ylabel(_label(rule))
     slope_axes.set_ylabel("derivative")
     error_axes.set_ylabel("error / eps")
-    error_axes.set_ylim(0, 1.1 * max(1.0, *(max(pair) for pair in largest.values())))
+    finite = [error for pair in largest.values() for error in pair if np.isfinite(error)]
+    error_axes.set_ylim(0, 1.1 * max([1.0, *finite]))
     error_axes.set_xlabel("x")
     value_axes.legend()
     return largest
@@ -198,5 +201,8 @@ def _three(axes: Any) -> list[Axes]:
 
 
 def _error(got: np.ndarray, true: np.ndarray, eps: float) -> np.ndarray:
-    error: np.ndarray = np.abs(got - true) / (eps * np.maximum(1, np.abs(true)))
-    return error
+    """Equal infinities, and NaN where NaN belongs, are no error; an infinity or a NaN elsewhere is an infinite one."""
+    same = (got == true) | (np.isnan(got) & np.isnan(true))
+    with np.errstate(invalid="ignore"):
+        error = np.abs(got - true) / (eps * np.maximum(1, np.abs(true)))
+    return np.where(same, 0.0, np.where(np.isnan(error), np.inf, error))

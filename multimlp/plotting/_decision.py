@@ -10,13 +10,14 @@ from multimlp.backend import host_values
 from multimlp.errors import DataError, InputError, ShapeError
 from multimlp.errors.checks import as_given, check_whole
 from multimlp.mlp import MLP, Params, check_params
-from multimlp.plotting._style import MARKERS, axes_or_new
+from multimlp.plotting._style import MARKERS, axes_or_new, drawn_in_style
 from multimlp.training import predict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@drawn_in_style
 def plot_decision_boundary(
     mlp: MLP, params: Params, X: Any, y: Any, ax: Axes | None = None, resolution: int = 200
 ) -> Axes:
@@ -29,7 +30,7 @@ def plot_decision_boundary(
     params : tuple of Dense
     X : array of shape (n, 2)
     y : array of shape (n,)
-        Class indices; drawn with one marker a class.
+        Class indices; drawn with one marker a class, on the grey of the class where they are predicted right.
     ax : matplotlib axes, optional
     resolution : int
         Points of the grid in each direction.
@@ -42,6 +43,8 @@ def plot_decision_boundary(
     ------
     InputError, ShapeError
         If the network does not have two inputs, or ``X`` and ``y`` do not fit.
+    DataError
+        If ``y`` holds what is no class, or the network puts out NaN.
 
     Examples
     --------
@@ -53,6 +56,8 @@ def plot_decision_boundary(
     >>> plotting.plot_decision_boundary(mlp, mlp.init(seed=0), X, [0, 1], axes).get_xlabel()
     'x1'
     """
+    from matplotlib.patches import Patch
+
     check_params(mlp, params, single=True)
     if mlp.in_features != 2:
         raise InputError(f"mlp: expected 2 inputs for a picture in the plane, got {mlp.in_features}")
@@ -68,24 +73,33 @@ def plot_decision_boundary(
         np.linspace(start, stop, resolution) for start, stop in zip(low - margin, high + margin, strict=True)
     )
     grid = np.stack(np.meshgrid(x1, x2), axis=-1)
-    classes = _decide(host_values(predict(mlp, params, grid.reshape(-1, 2)), "outputs")).reshape(
-        grid.shape[:2]
-    )
+    outputs = host_values(predict(mlp, params, grid.reshape(-1, 2)), "outputs")
+    if np.isnan(outputs).any():
+        raise DataError(
+            "params: the network's outputs are NaN in this picture, which is no class; has the training diverged?"
+        )
+    classes = _decide(outputs).reshape(grid.shape[:2])
     count = int(max(classes.max(), labels.max())) + 1
-    shades = [str(0.93 - 0.42 * i / max(count - 1, 1)) for i in range(count)]
-    axes.contourf(x1, x2, classes, levels=np.arange(count + 1) - 0.5, colors=shades)
-    axes.contour(x1, x2, classes, levels=np.arange(1, count) - 0.5, colors="black", linewidths=0.9)
+    entries = []
     for label in range(count):
+        shade = str(0.93 - 0.42 * label / max(count - 1, 1))
+        # Each class by itself: a contour of the numbers would pass through class 1 on its way from 0 to 2.
+        mask = (classes == label).astype(float)
+        axes.contourf(x1, x2, mask, levels=[0.5, 1.5], colors=[shade])
+        if label < count - 1 and 0 < mask.mean() < 1:
+            axes.contour(x1, x2, mask, levels=[0.5], colors="black", linewidths=0.9)
         chosen = points[labels == label]
-        axes.scatter(
+        marks = axes.scatter(
             chosen[:, 0], chosen[:, 1], s=22, marker=MARKERS[label % len(MARKERS)],
             facecolor="white" if label % 2 else "black", edgecolor="black", linewidth=0.8,
             label=f"class {label}", zorder=3,
         )  # fmt: skip
+        entries.append((Patch(facecolor=shade, edgecolor="black", linewidth=0.5), marks))
     axes.grid(False)
     axes.set_xlabel("x1")
     axes.set_ylabel("x2")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=min(count, 5))
+    names = [f"class {label}" for label in range(count)]
+    axes.legend(entries, names, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=min(count, 5))
     return axes
 
 

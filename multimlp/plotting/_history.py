@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from multimlp.errors import InputError
 from multimlp.errors.checks import check_items, check_names, check_number, refuse
-from multimlp.plotting._style import COLOURS, LINES, axes_or_new
+from multimlp.plotting._style import COLOURS, LINES, axes_or_new, drawn_in_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@drawn_in_style
 def plot_history(
     history: Mapping[str, Sequence[float]], ax: Axes | None = None, keys: Sequence[str] | None = None
 ) -> Axes:

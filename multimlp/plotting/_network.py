@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from multimlp.backend import owner
-from multimlp.errors import InputError
+from multimlp.errors import DataError, InputError
 from multimlp.errors.checks import check_whole
 from multimlp.mlp import MLP, Params, check_params
-from multimlp.plotting._style import LINES, axes_or_new
+from multimlp.plotting._style import LINES, axes_or_new, drawn_in_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +19,7 @@ _DISTANCE = 2.4
 _RADIUS = 0.32
 
 
+@drawn_in_style
 def plot_network(mlp: MLP, params: Params | None = None, ax: Axes | None = None, max_units: int = 12) -> Axes:
     """Layers of units and their connections, as the source text draws them.
 
@@ -35,6 +36,13 @@ def plot_network(mlp: MLP, params: Params | None = None, ax: Axes | None = None,
     Returns
     -------
     matplotlib axes
+
+    Raises
+    ------
+    InputError
+        If ``params`` are not those of ``mlp``.
+    DataError
+        If a weight is NaN or infinite.
 
     Examples
     --------
@@ -55,6 +63,8 @@ def plot_network(mlp: MLP, params: Params | None = None, ax: Axes | None = None,
     heights = [_heights(len(units), len(units) < width) for units, width in zip(shown, widths, strict=True)]
     for i, layer in enumerate(mlp.layers):
         weight = None if params is None else owner(params[i].weight).to_numpy(params[i].weight)
+        if weight is not None and not np.isfinite(weight).all():
+            raise DataError(f"params[{i}].weight: has NaN or infinities, which no width of a line can show")
         sources = [unit for unit in shown[i] if unit < layer.fan_in]
         _connections(axes, i, heights[i][: len(sources)], heights[i + 1], weight, sources, shown[i + 1])
     floor = min(column.min() for column in heights) - 0.6

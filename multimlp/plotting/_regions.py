@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from multimlp.errors.checks import check_whole, refuse
-from multimlp.plotting._style import COLOURS, axes_or_new
+from multimlp.plotting._style import COLOURS, axes_or_new, drawn_in_style
 from multimlp.structure import LineRegions, PlaneRegions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@drawn_in_style
 def plot_regions(regions: LineRegions | PlaneRegions, ax: Axes | None = None, output: int = 0) -> Axes:
     """A piecewise linear network: along a line with its breakpoints, in a plane as polygons.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from multimlp.errors import InputError, missing_dependency
 from multimlp.errors.checks import check_choice, check_items, check_number, check_path, check_whole, refuse
@@ -79,6 +80,21 @@ def style() -> Iterator[None]:
         yield
 
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def drawn_in_style(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """A function that draws, in the common look whoever calls it: legends and second axes are made while it runs."""
+
+    @functools.wraps(function)
+    def draw(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with style():
+            return function(*args, **kwargs)
+
+    return draw
+
+
 def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (5.6, 3.4), **options: Any) -> Any:
     """A figure and its axes, without a window, so that it works on a machine without a display.
 
@@ -131,8 +147,7 @@ def axes_or_new(ax: Axes | None) -> Axes:
         return check_axes("ax", ax)
     from matplotlib import pyplot
 
-    with style():
-        return pyplot.subplots(figsize=(5.6, 3.4), layout="constrained")[1]
+    return pyplot.subplots(figsize=(5.6, 3.4), layout="constrained")[1]
 
 
 _METADATA: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}

@@ -10,7 +10,7 @@ import numpy as np
 from multimlp.errors import InputError
 from multimlp.errors.checks import check_items, check_names, refuse
 from multimlp.errors.close import did_you_mean
-from multimlp.plotting._style import COLOURS, check_axes, style
+from multimlp.plotting._style import COLOURS, check_axes, drawn_in_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,10 +19,13 @@ _LOGARITHMIC_FROM = 20.0
 """Ratio of the largest value to the smallest from which a setting's axis is logarithmic."""
 
 
+@drawn_in_style
 def plot_sweep(
     result: Any, settings: Sequence[str] | None = None, axes: Sequence[Axes] | None = None
 ) -> list[Axes]:
     """The score of each candidate against each setting, one panel a setting; lines join the best for each value.
+
+    Candidates without a finite score, which have diverged or were not trained, are crosses at the upper edge.
 
     Parameters
     ----------
@@ -76,22 +79,27 @@ def _panels(count: int) -> list[Axes]:
     """Of pyplot, which notebooks and ``pyplot.show`` know."""
     from matplotlib import pyplot
 
-    with style():
-        size = (3.6 * count, 3.0)
-        return list(
-            pyplot.subplots(1, count, figsize=size, layout="constrained", sharey=True, squeeze=False)[1][0]
-        )
+    size = (3.6 * count, 3.0)
+    return list(
+        pyplot.subplots(1, count, figsize=size, layout="constrained", sharey=True, squeeze=False)[1][0]
+    )
 
 
 def _draw(panel: Axes, name: str, values: np.ndarray, scores: np.ndarray, higher: bool) -> None:
     finite = np.isfinite(scores) & np.isfinite(values)
     panel.scatter(values[finite], scores[finite], s=12, color=COLOURS[0], alpha=0.4, edgecolors="none")
+    lost = values[~finite & np.isfinite(values)]
+    if lost.size:
+        edge = panel.get_xaxis_transform()
+        panel.plot(lost, np.full(lost.shape, 0.97), "x", transform=edge, color=COLOURS[0], label="no score")
+        panel.legend(loc="center right")
     once = np.unique(values[finite])
     best = [(np.max if higher else np.min)(scores[finite & (values == value)]) for value in once]
     panel.plot(once, best, color=COLOURS[1], marker=".")
-    positive = once[once > 0]
+    places = np.unique(values[np.isfinite(values)])
+    positive = places[places > 0]
     if name != "seed" and len(positive) and positive[-1] / positive[0] >= _LOGARITHMIC_FROM:
-        if len(positive) == len(once):
+        if len(positive) == len(places):
             panel.set_xscale("log")
         else:
             panel.set_xscale("symlog", linthresh=float(positive[0]))
