@@ -12,6 +12,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))  # the package is run from the repository
 
+from benchmarks import places
 from benchmarks.__main__ import main
 from benchmarks.tabular import command, datasets, measure, models
 from benchmarks.tabular.ranks import errors, ranked, ranks, time_ratio, wins
@@ -203,3 +204,13 @@ def test_the_documentation_shows_what_the_results_say(capsys):
     assert marked[1] == capsys.readouterr().out
     for picture in re.findall(r"!\[.*?\]\((.*?)\)", marked[1]):
         assert (ROOT / "docs" / picture).exists()
+
+
+def test_the_readme_says_what_the_results_say():
+    best, *others = ranks(Results.read(places.latest("tables")))
+    shown = {one.model: f"{one.rank:.2f}" for one in others}
+    assert best.model == "TabM"
+    assert (
+        f"({best.rank:.2f}; CatBoost {shown['CatBoost']}, the TabM of pytabkit {shown['TabM of pytabkit']})"
+        in (ROOT / "README.md").read_text(encoding="utf-8")
+    )
