@@ -596,6 +596,7 @@ OTHERWISE = {
 }
 LIKE_IT = {
     "versions": ("1.2.3-a", "10.0.0-b"),
+    "numbers of versions": ("1.10.2", "2.0.1"),
     "addresses": ("192.168.0.1", "10.0.0.255"),
     "parts": ("3 of 4", "1 of 2"),
     "names": ("may", "march hare"),

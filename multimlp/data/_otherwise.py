@@ -17,7 +17,7 @@ _NUMBERS = [
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _TIME = r"(?:[ T,]+\d{1,2}[:.]\d\d.*)?"
 _DATES = [
-    rf"\d{{1,4}}[./-]\d{{1,2}}[./-]\d{{1,4}}{_TIME}",
+    rf"(?:\d{{1,2}}[./-]\d{{1,2}}[./-]\d\d(?:\d\d)?|\d{{4}}[./-]\d{{1,2}}[./-]\d{{1,2}}){_TIME}",
     rf"\d{{1,2}}[ .-]*{_MONTH}[ ,.-]*\d{{2,4}}{_TIME}",
     rf"{_MONTH} *\d{{1,2}},? +\d{{4}}{_TIME}",
 ]
