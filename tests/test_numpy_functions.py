@@ -330,10 +330,11 @@ def test_dtypes_beside_numbers_and_lists_are_those_of_numpy(name):
 
 
 def test_the_slope_of_a_cube_root_at_0_is_infinite():
-    for x in (0.0, -0.0):
-        assert mm.grad(np.cbrt)(np.asarray(x)) == np.inf
-        assert mm.jvp(np.cbrt, (np.asarray(x),), (np.asarray(1.0),))[1] == np.inf
-    assert np.signbit(mm.value_and_grad(np.cbrt)(np.asarray(-0.0))[0])
+    with np.errstate(divide="ignore"):  # NumPy warns of 1 / 0
+        for x in (0.0, -0.0):
+            assert mm.grad(np.cbrt)(np.asarray(x)) == np.inf
+            assert mm.jvp(np.cbrt, (np.asarray(x),), (np.asarray(1.0),))[1] == np.inf
+        assert np.signbit(mm.value_and_grad(np.cbrt)(np.asarray(-0.0))[0])
 
 
 @needs_numpy_2
