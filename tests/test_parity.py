@@ -143,3 +143,11 @@ def test_bad_usage_is_one_line(case, capsys):
     )
     lines = [line for line in capsys.readouterr().err.splitlines() if "comparing" not in line]
     assert len(lines) == 1
+
+
+def test_reports_agree_where_a_second_derivative_may_be_that_of_either_side():
+    pytest.importorskip("torch")
+    mine, theirs = (run(Plan((name,), ("elu",), ("float64",))) for name in ("numpy", "torch"))
+    rows = compare(mine, theirs)
+    assert {row.aspect for row in rows} >= {"value", "derivative", "second"}
+    assert [row for row in rows if not row.passed] == []

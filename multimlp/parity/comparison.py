@@ -59,7 +59,7 @@ def _row(
     form = FORMATS[dtype]
     with np.errstate(invalid="ignore"):
         difference = np.where((a == b) | ((a != a) & (b != b)), 0.0, np.abs(a - b))
-    size = np.maximum(np.abs(a), np.abs(b))
+    size = np.where((a != a) & (b != b), 0.0, np.maximum(np.abs(a), np.abs(b)))  # nothing is demanded there
     k = difference / (form.eps * np.maximum(1.0, size))
     worst = int(np.argmax(np.nan_to_num(k, nan=np.inf)))
     limit = limits[key] + limits[other_key]

@@ -185,10 +185,13 @@ def _compare(
 
 
 def keep(report: Report, job: Job, form: Format, backend: Backend, result: np.ndarray | Exception) -> None:
-    """Keep the first result on a grid for the page's pictures."""
+    """Keep the first result on a grid for the page's pictures and for comparison with other reports; NaN where nothing is demanded."""
     if job.case.grid and isinstance(result, np.ndarray):
         key = f"{job.case.function}|{job.aspect.name}|{form.name}|{backend.name}"
-        report.results.setdefault(key, result[: job.case.grid])
+        kept, demanded = result[: job.case.grid], job.aspect.demanded
+        report.results.setdefault(
+            key, kept if demanded is None else np.where(demanded[: job.case.grid], kept, np.nan)
+        )
 
 
 def place(backend: Backend, case: Case, form: Format, device: str) -> tuple[Any, ...]:
