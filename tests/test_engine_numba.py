@@ -66,9 +66,11 @@ CASES = [
     Case(dropout=(0.4, 0.2), members=3),
     Case(regularizer=regularizers.elastic_net(0.1, 0.2), members=2),
 ]
+ROWWISE = ("focal", "ordinal", "gaussian_nll", "student_nll", "mixture_nll", "quantile")
+"""Losses that look at several outputs of a row at once, which the in-place engine alone trains with."""
 RARE = [
     *(network(*ELEMENTWISE[i : i + 6]) for i in range(0, len(ELEMENTWISE), 6)),
-    *(Case(loss=name, weighted=weighted) for name in losses.names() for weighted in (False, True)),
+    *(Case(loss=name, weighted=weighted) for name in losses.names() if name not in ROWWISE for weighted in (False, True)),
     *(Case(loss=losses.with_options("huber", delta=0.3), outputs=k) for k in (1, 3)),
     *(
         Case(optimizer=optimizer, regularizer=regularizers.l1(0.01))
@@ -187,6 +189,15 @@ def test_what_is_not_covered_is_said(case, backend, reason):
     assert reason in str(tables.build(case.problem(backend), case.params(backend)))
     with pytest.raises(CapabilityError, match="'numba' cannot train this: "):
         choose(dataclasses.replace(case.problem(backend), compiler="numba"), case.params(backend))
+
+
+@pytest.mark.parametrize("name", ROWWISE)
+def test_losses_of_several_outputs_are_left_to_the_inplace_engine(name, monkeypatch):
+    monkeypatch.setenv("MULTIMLP_NUMBA", "always")
+    case = Case(loss=name)
+    chosen, why = choose(case.problem("numpy"), case.params())
+    assert chosen.name == "inplace"
+    assert f"not Numba: {name} is no formula of one element" in why
 
 
 @pytest.mark.parametrize(
