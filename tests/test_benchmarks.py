@@ -355,10 +355,12 @@ def test_activations_by_themselves_are_no_training():
     assert not any(title.startswith("Training") for title in titles)
 
 
-def test_the_documentation_shows_what_the_results_say(capsys):
-    assert benchmarks_main(["--markdown"]) == 0
+@pytest.mark.parametrize("kind", ["", *places.KINDS])
+def test_the_documentation_shows_what_the_results_say(kind, capsys):
+    assert benchmarks_main([*([kind] if kind else []), "--markdown"]) == 0
     page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
-    marked = re.search(r"<!-- benchmarks: made by .*? -->\n(.*?)<!-- /benchmarks -->", page, re.DOTALL)
+    mark = kind or "benchmarks"
+    marked = re.search(rf"<!-- {mark}: made by .*? -->\n(.*?)<!-- /{mark} -->", page, re.DOTALL)
     assert marked[1] == capsys.readouterr().out
     assert f"```{{include}} ../benchmarks/results/{places.latest().stem}.md" in page
     for picture in re.findall(r"!\[.*?\]\((.*?)\)", marked[1]):

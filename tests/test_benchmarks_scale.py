@@ -203,15 +203,6 @@ def test_tables_say_what_was_found():
     assert "within a factor of 2" in text
 
 
-def test_the_documentation_shows_what_the_results_say(capsys):
-    assert main(["scale", "--markdown"]) == 0
-    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
-    marked = re.search(r"<!-- scale: made by .*? -->\n(.*?)<!-- /scale -->", page, re.DOTALL)
-    assert marked[1] == capsys.readouterr().out
-    for picture in re.findall(r"!\[.*?\]\((.*?)\)", marked[1]):
-        assert (ROOT / "docs" / picture).exists()
-
-
 def test_the_guide_says_what_the_model_says():
     guide = (ROOT / "docs" / "guide" / "cluster.md").read_text(encoding="utf-8")
     found = Results.read(places.latest("scale"))

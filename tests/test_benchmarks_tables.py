@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -195,15 +194,6 @@ def test_every_model_learns_a_table_of_each_kind(model):
     assert [s.problem for s in found.scores] == ["", ""]
     assert found.scores[0].error < 0.45
     assert found.scores[1].other["r2"] > 0.2
-
-
-def test_the_documentation_shows_what_the_results_say(capsys):
-    assert main(["tables", "--markdown"]) == 0
-    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
-    marked = re.search(r"<!-- tables: made by .*? -->\n(.*?)<!-- /tables -->", page, re.DOTALL)
-    assert marked[1] == capsys.readouterr().out
-    for picture in re.findall(r"!\[.*?\]\((.*?)\)", marked[1]):
-        assert (ROOT / "docs" / picture).exists()
 
 
 def test_the_readme_says_what_the_results_say():

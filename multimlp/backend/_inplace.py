@@ -85,12 +85,8 @@ def _tanh_backward(kernels: Kernels, y: Array, d: Array) -> Call:
 def _sigmoid(kernels: Kernels, y: Array) -> Call:
     """``1 / (1 + exp(-y))``: where the exponential overflows it is 0, and the left tail keeps its digits."""
     m, one = kernels.module, kernels.filled((), 1.0)  # ufuncs convert Python numbers at every call
-    negative, exp, add, divide = (
-        m.negative,
-        m.exp,
-        m.add,
-        m.divide,
-    )  # NumPy divides faster than it takes reciprocals
+    # NumPy divides faster than it takes reciprocals.
+    negative, exp, add, divide = m.negative, m.exp, m.add, m.divide
 
     def call() -> None:
         negative(y, out=y)
