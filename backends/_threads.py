@@ -69,6 +69,16 @@ def _libraries() -> tuple[Any, ...]:
     return tuple(ThreadpoolController().select(user_api="blas").lib_controllers)
 
 
+def look_again() -> None:
+    """For whoever brings one more BLAS into the process: it is to be limited with the others."""
+    _libraries.cache_clear()
+
+
+def blas_kernels() -> list[str]:
+    """For which processors the BLAS libraries of this process take their kernels, of those that say so."""
+    return [library.architecture for library in _libraries() if getattr(library, "architecture", None)]
+
+
 def can_limit_blas() -> bool:
     """Whether `blas_threads` has a hold on NumPy's BLAS."""
     return bool(_libraries())

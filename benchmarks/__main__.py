@@ -151,7 +151,9 @@ def _measure(args: argparse.Namespace) -> tuple[Results, Path] | None:
         else None
     )
     where = f"{here['gpu']}, " if here["gpu"] else ""
-    print(f"{where}{here['cpu']}, {len(cores)} threads, pinned to {', '.join(map(str, cores))}")
+    print(
+        f"{where}{here['cpu']}, {len(cores)} threads, pinned to {', '.join(map(str, cores))}{machine.environment(here)}"
+    )
     with progress(plan.steps() if ledger is None else plan.steps(ledger.done), "benchmarks") as bar:
         if ledger is None:
             found = [piece.run() for piece in plan.pieces()]

@@ -10,7 +10,7 @@ from benchmarks.results import Measurement, Results
 
 LEAST = 0.05
 """Changes below this are not called changes, whatever the rounds say."""
-_DECIDING = ("cpu", "cores", "threads", "device", "gpu")
+_DECIDING = ("cpu", "cores", "threads", "device", "gpu", "environment")
 
 
 @dataclass(frozen=True)
@@ -52,5 +52,5 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     return [
         f"{name}: {old.get(name)} then, {new.get(name)} now"
         for name in _DECIDING
-        if old.get(name) != new.get(name)
+        if (old.get(name) or None) != (new.get(name) or None)
     ]

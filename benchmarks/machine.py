@@ -14,6 +14,22 @@ from typing import Any
 BUSY = 0.15
 """Processors kept busy by others above which a machine is not quiet."""
 _SAMPLE_SECONDS = 0.06
+_SETTINGS = (
+    "OPENBLAS_",
+    "MKL_",
+    "BLIS_",
+    "OMP_",
+    "GOMP_",
+    "KMP_",
+    "XLA_",
+    "TF_NUM_",
+    "JAX_",
+    "NUMBA_",
+    "MULTIMLP_",
+)
+"""How variables begin that make libraries slower or quicker; one that names kernels of OpenBLAS can halve its speed."""
+_PLACES = ("_DIR", "_HOME", "_FILE")
+"""How those of them end that say where something lies."""
 
 
 def describe(threads: int, cores: list[int], device: str | None, versions: dict[str, str]) -> dict[str, Any]:
@@ -30,7 +46,24 @@ def describe(threads: int, cores: list[int], device: str | None, versions: dict[
         "device": device or "cpu",
         "gpu": _gpu() if device not in (None, "cpu") else None,
         "versions": dict(sorted(versions.items())),
+        "environment": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name.startswith(_SETTINGS) and not name.endswith(_PLACES)
+        },
     }
+
+
+def environment(machine: dict[str, Any]) -> str:
+    """What was set, for texts: ", with OMP_NUM_THREADS=1", or "".
+
+    Examples
+    --------
+    >>> environment({"environment": {"OPENBLAS_CORETYPE": "Haswell"}})
+    ', with OPENBLAS_CORETYPE=Haswell'
+    """
+    found = ", ".join(f"{name}={value}" for name, value in machine.get("environment", {}).items())
+    return found and f", with {found}"
 
 
 def slug(machine: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import environment
 from benchmarks.report import Table, quiet, tables, target_table
 from benchmarks.results import Results
 
@@ -38,7 +39,7 @@ def _introduction(results: Results) -> list[str]:
     place = f"{machine['gpu']} beside {machine['cpu']}" if machine["gpu"] else machine["cpu"]
     lines = [
         f"Measured {_day(machine)}on {place}, {machine['cores']} cores, {machine['threads']} threads, {machine['system']}, "
-        f"Python {machine['python']}: {versions}.",
+        f"Python {machine['python']}: {versions}{environment(machine)}.",
         "Times are medians over rounds (± half their range); ratios are the time of the peer over ours, so above 1x "
         "multimlp is faster. For the matrix products alone and for a copy the percentage of our time that they "
         "take: 100% is the limit. ✓ target reached, ≈ within noise of it, ✗ missed.",

@@ -367,6 +367,18 @@ def test_the_documentation_shows_what_the_results_say(kind, capsys):
         assert (ROOT / "docs" / picture).exists()
 
 
+def test_texts_say_what_the_environment_made_of_libraries(monkeypatch, capsys):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    monkeypatch.setenv("MULTIMLP_CACHE_DIR", "/somewhere")
+    described = machine.describe(1, [0], None, {})
+    assert described["environment"]["OPENBLAS_CORETYPE"] == "Haswell"
+    assert "MULTIMLP_CACHE_DIR" not in described["environment"]
+    text = markdown.section(replace(results(), machine=described), [])
+    assert "OPENBLAS_CORETYPE=Haswell" in text.splitlines()[0]
+    monkeypatch.delenv("OPENBLAS_CORETYPE")
+    assert "OPENBLAS_CORETYPE" not in machine.environment(machine.describe(1, [0], None, {}))
+
+
 def test_a_quiet_machine_is_not_warned_about():
     assert report.quiet(replace(results(), loads=[0.0, 0.1, 0.05])) == ""
 

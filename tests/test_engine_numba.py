@@ -21,7 +21,7 @@ pytest.importorskip("numba")
 test_engine_inplace = pytest.importorskip("test_engine_inplace")  # it wants torch
 from test_engine_inplace import PLAIN, Case, assert_near, run_inplace, trained  # noqa: E402
 
-from multimlp.backends._numba import store  # noqa: E402
+from multimlp.backends._numba import blas, store  # noqa: E402
 from multimlp.backends._numba.records import NumbaKernels  # noqa: E402
 
 ELEMENTWISE = [name for name in activations.names() if activations.describe(name).elementwise]
@@ -229,11 +229,114 @@ def test_long_runs_of_libraries_that_compile_are_ours_too(backend, monkeypatch):
     for case, engine, reason in (
         ({"steps": 100}, "compiled", "compiles whole epochs; not Numba: at most 100 steps are too few"),
         ({"steps": 10**6, "compiler": "xla"}, "compiled", "compiler='xla' was asked for"),
-        ({"steps": 10**6, "batch_size": 2**15}, "compiled", "may be quicker in the library's own program"),
     ):
         chosen, why = choose(dataclasses.replace(problem, **case), params)
         assert chosen.name == engine
         assert reason in why
+
+
+@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+@pytest.mark.parametrize(
+    ("hidden", "batch", "cores", "slow", "engine", "reason"),
+    [
+        ((512,), 64, 16, "", "numba", "can be compiled"),
+        ((512,), 64, 2, "BLAS is old", "compiled", "own program: BLAS is old"),
+        ((128,) * 16, 128, 2, "", "numba", "can be compiled"),
+        (
+            (128,) * 16,
+            128,
+            4,
+            "",
+            "compiled",
+            "own program: it has 4 processors to share them among, and slices",
+        ),
+        ((4,), 8, 16, "BLAS is old", "numba", "can be compiled"),
+    ],
+)
+def test_larger_networks_are_ours_where_products_are_quick_and_processors_few(
+    backend, hidden, batch, cores, slow, engine, reason, monkeypatch
+):
+    pytest.importorskip(backend)
+    monkeypatch.delenv("MULTIMLP_NUMBA", raising=False)
+    monkeypatch.setattr("multimlp.training.engines.tables.worth.processors", lambda: cores)
+    monkeypatch.setattr("multimlp.backends._numba.blas.lagging", lambda: slow)
+    case = Case(hidden=hidden)
+    problem = dataclasses.replace(case.problem(backend), steps=10**6, batch_size=batch)
+    chosen, why = choose(problem, case.params(backend))
+    assert (chosen.name, reason in why) == (engine, True), why
+
+
+@pytest.mark.parametrize(
+    ("core", "avx512", "said"),
+    [
+        ("Haswell", True, "OpenBLAS takes its kernels for Haswell"),
+        ("Haswell", False, ""),
+        ("SkylakeX", True, ""),
+    ],
+)
+def test_products_are_slow_where_blas_does_not_know_the_processor(core, avx512, said, monkeypatch):
+    import llvmlite.binding as llvm
+
+    monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: {"avx512f": avx512})
+    monkeypatch.setattr("multimlp.backends._threads.blas_kernels", lambda: [core])
+    found = blas.lagging.__wrapped__()
+    assert said in found
+    assert bool(said) == bool(found)
+
+
+LATE_BLAS = """
+import numpy as np
+from multimlp.backends import _threads
+_threads.can_limit_blas()
+before = len(_threads._libraries())
+from multimlp.backends._numba import blas
+blas.product("float32")
+import threadpoolctl
+found = [one for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
+with _threads.blas_threads(1):
+    held = [one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
+print(before, len(found), set(held))
+"""
+
+
+def test_a_blas_that_comes_late_is_limited_with_the_others():
+    """Else each of our threads would wait for threads of BLAS's."""
+    pytest.importorskip("threadpoolctl")
+    run = subprocess.run([sys.executable, "-c", LATE_BLAS], capture_output=True, text=True, check=True)
+    before, after, held = run.stdout.split(maxsplit=2)
+    assert int(before) <= int(after)
+    assert held.strip() == "{1}"
+
+
+def _threads_of(backend: str) -> int:
+    if backend == "torch":
+        return int(pytest.importorskip("torch").get_num_threads())
+    found = pytest.importorskip("threadpoolctl").threadpool_info()
+    return max(one["num_threads"] for one in found if one["user_api"] == "blas")
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+@pytest.mark.parametrize(
+    ("few", "batch", "held"), [(2**32, 256, True), (0, 256, False), (2**32, 8, False)]
+)  # a step of 8 rows is not shared out
+def test_between_epochs_of_our_threads_small_figures_are_computed_by_one_thread(
+    backend, few, batch, held, monkeypatch
+):
+    """Threads of BLAS's look for more work long after a product, on the cores that ours need."""
+    monkeypatch.setattr("multimlp._processors.processors", lambda: 2)
+    monkeypatch.setattr("multimlp.training._figures._FEW_OPERATIONS", few)
+    seen, usual = [], _threads_of(backend)
+
+    def threads(outputs: Any, targets: Any) -> Any:
+        seen.append(_threads_of(backend))
+        return outputs[0, 0]
+
+    X, y = np.random.default_rng(0).normal(size=(512, 256)).astype(np.float32), np.zeros(512, int)
+    mm.fit(
+        mm.MLP(256, 512, 2), X, y, epochs=1, batch_size=batch, validation=(X[:64], y[:64]), metrics=[threads],
+        backend=backend, compile="numba", progress=False,
+    )  # fmt: skip
+    assert seen == [1 if held else usual]
 
 
 def test_kernels_are_for_one_process_on_one_device():

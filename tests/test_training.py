@@ -20,7 +20,7 @@ from multimlp.errors import (
     ShapeError,
 )
 from multimlp.mlp import MLP, Dense
-from multimlp.training import fit, predict, sweep
+from multimlp.training import _figures, fit, predict, sweep
 from multimlp.training._evaluation import bucket
 
 RNG = np.random.default_rng(0)
@@ -760,10 +760,43 @@ def test_many_rows_are_validated_on_part_by_part(monkeypatch, members):
         seen.append(inputs.shape[0])
         return call(model, params, inputs, *args, **kwargs)
 
-    monkeypatch.setattr("multimlp.training._evaluation.PREDICT_ROWS", 40)
+    monkeypatch.setattr("multimlp.training._figures.PREDICT_ROWS", 40)
     monkeypatch.setattr(MLP, "__call__", watched)
     parts = history()
     assert {40, 150 % 40} <= {*seen}
     assert max(seen) == 40
     assert parts["val_accuracy"] == whole["val_accuracy"]
     np.testing.assert_allclose(parts["val_loss"], whole["val_loss"], rtol=1e-14)
+
+
+@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+def test_validation_is_compiled_once_for_all_fits_unless_functions_of_the_users_are_part_of_it(
+    backend, monkeypatch
+):
+    pytest.importorskip(backend)
+    compiled, bound = [], [0.5]
+    adapter = load_backend(backend)
+    compile_ = type(adapter).compile
+    monkeypatch.setattr(
+        type(adapter), "compile", lambda self, f, *a: compiled.append(f) or compile_(self, f, *a)
+    )
+    _figures._shared.cache_clear()
+
+    def shifted(outputs, targets):
+        return outputs[0, 0] * 0 + bound[0]
+
+    def figures(*metrics, width=5):
+        compiled.clear()
+        found = fit(
+            MLP(6, width, 3), X, LABELS, epochs=1, validation=(X[:9], LABELS[:9]), metrics=metrics, backend=backend,
+            progress=False,
+        ).history  # fmt: skip
+        return [f for f in compiled if "_figures" in f.__code__.co_filename], found
+
+    assert len(figures("accuracy")[0]) == 1
+    assert len(figures("accuracy")[0]) == 0
+    assert len(figures()[0]) == 1
+    assert len(figures("accuracy", width=4)[0]) == 1
+    for bound[0] in (0.5, 0.25):  # what a function reads may be another number now
+        programs, found = figures(shifted)
+        assert (len(programs), found["val_shifted"]) == (1, [bound[0]])

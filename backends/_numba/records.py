@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from multimlp.backend import Argument, Late, Record, Table
-from multimlp.backends._numba import compiling, formulas, kernels, store
+from multimlp.backends._numba import blas, compiling, formulas, kernels, store
 from multimlp.backends._numba.tables import InPhases, InTurn, workers
 from multimlp.backends._threads import blas_threads, threads_for
 
@@ -54,6 +52,9 @@ class NumbaKernels:
         place = store.address(f"{kernel.__name__} {kind}", lambda: compiling.of_kernel(kernel, kind))
         return Record(place, arguments)
 
+    def slow_products(self) -> str:
+        return blas.lagging()
+
     # ---- data
 
     def gather(self, source: Argument, rows: Argument, out: np.ndarray) -> Record:
@@ -86,7 +87,7 @@ class NumbaKernels:
         factors, flags = np.asarray([1, 0], dtype=self._dtype), np.frombuffer(flag_b + flag_a, dtype=np.uint8)
         return self._record(
             kernels.product, flags, flags[1:], numbers, numbers[1:], numbers[2:], factors, b, numbers[3:], a, numbers[4:],
-            factors[1:], out, numbers[5:], _blas(self._dtype),
+            factors[1:], out, numbers[5:], blas.product(self._dtype),
         )  # fmt: skip
 
     def multiply(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Record:
@@ -228,16 +229,3 @@ def _stored(x: np.ndarray) -> tuple[bytes, int]:
     """How BLAS is told of a matrix: as it is or transposed, and the length of a line."""
     down, along = (stride // x.itemsize for stride in x.strides)
     return (b"N", down) if along == 1 and down >= x.shape[1] else (b"T", along)
-
-
-@cache
-def _blas(dtype: str) -> int:
-    """The address of SciPy's matrix product."""
-    from scipy.linalg import cython_blas
-
-    capsule = cython_blas.__pyx_capi__["sgemm" if dtype == "float32" else "dgemm"]
-    name = ctypes.pythonapi.PyCapsule_GetName
-    name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    pointer = ctypes.pythonapi.PyCapsule_GetPointer
-    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    return int(pointer(capsule, name(capsule)))

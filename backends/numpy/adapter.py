@@ -77,6 +77,9 @@ class NumpyBackend(Backend):
     def all_threads(self) -> contextlib.AbstractContextManager[None]:
         return blas_threads(None)
 
+    def one_thread(self) -> contextlib.AbstractContextManager[None]:
+        return blas_threads(1)
+
     def is_array_type(self, cls: type) -> bool:
         return issubclass(cls, (np.ndarray, np.generic))
 

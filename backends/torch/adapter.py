@@ -66,6 +66,9 @@ class TorchBackend(Backend):
     def all_threads(self) -> contextlib.AbstractContextManager[None]:
         return torch_threads(None)
 
+    def one_thread(self) -> contextlib.AbstractContextManager[None]:
+        return torch_threads(1)
+
     def is_array_type(self, cls: type) -> bool:
         return issubclass(cls, torch.Tensor)
 

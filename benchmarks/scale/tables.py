@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from benchmarks.machine import environment
 from benchmarks.markdown import table_text
 from benchmarks.report import Table, duration
 from benchmarks.scale.model import LINKS, Link, Step, members_speed_up
@@ -33,6 +34,7 @@ def section(results: Results, picture: str | None) -> str:
     """For the documentation: the machine, the tables, the picture (its path seen from the page)."""
     machine = results.machine
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    versions += environment(machine)
     parts = [
         f"Measured on {machine['cpu']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}: {versions}. "
         "Each process is pinned to a core of its own and computes on one thread; times are the least of several short runs.",

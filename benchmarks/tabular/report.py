@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.drawing import pyplot, write_svg
+from benchmarks.machine import environment
 from benchmarks.markdown import table_text
 from benchmarks.report import Table, duration
 from benchmarks.tabular.ranks import Rank, errors, ranks, time_ratio, wins
@@ -72,7 +73,7 @@ def section(results: Results, picture: str | None) -> str:
         f"{1 - options['test_share']:.0%} to learn from and the rest. Errors are 1 - AUC for two classes, the log-loss for more, the root "
         f"mean square error for numbers. {machine['cpu']}, {threads} thread{'s' if threads > 1 else ''}, Python {machine['python']}: "
         + ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-        + ".",
+        + f"{environment(machine)}.",
         table_text(first),
     ]
     if picture is not None:

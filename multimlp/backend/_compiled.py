@@ -42,6 +42,10 @@ class Record(NamedTuple):
 class Table(Protocol):
     """A step, ready to run."""
 
+    @property
+    def threads(self) -> int:
+        """How many may share the work."""
+
     def bound(self, late: Mapping[str, np.ndarray], steps: int) -> list[Call]:
         """The calls that make so many steps, one for each thread that may help. They raise nothing. Whichever of them are made at the
         same time share the work, so that the first one is enough, and return when there is nothing left to begin."""
@@ -61,6 +65,9 @@ class CompiledKernels(Protocol):
     @property
     def name(self) -> str:
         """Of the compiler, which the engine that uses it is called by."""
+
+    def slow_products(self) -> str:
+        """Why BLAS's products here take longer than the processor would need, or ""."""
 
     def zeros(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
         """A new array for records, of the dtype that is trained in."""

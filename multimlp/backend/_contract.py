@@ -362,6 +362,10 @@ class Backend(Loops, OwnRules):
         a limit of `Kernels.threads`, and the other way round, so that fits side by side have the bits of fits on their own."""
         return _NO_SCOPE
 
+    def one_thread(self) -> contextlib.AbstractContextManager[None]:
+        """A part of training that runs on one thread of the library's, as far as it can be held to one."""
+        return _NO_SCOPE
+
     def framework_functions(self) -> Mapping[str, Callable[[Array], Array]]:
         """The library's own neural-network functions of one array, with the library's defaults, by multimlp's names.
 

@@ -1,4 +1,4 @@
-"""Outputs, losses and metrics of a model on data, compiled where the backend compiles.
+"""Outputs of a model on data, compiled where the backend compiles.
 
 Compiled programs are specialised to shapes, so rows are padded up to a few sizes (powers of two up to the batch size): any stream of
 batch sizes needs a handful of compilations, not one each.
@@ -6,14 +6,12 @@ batch sizes needs a handful of compilations, not one each.
 
 from __future__ import annotations
 
-import functools
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from multimlp import metrics as metric_table
 from multimlp import tree
 from multimlp.backend import (
     Array,
@@ -27,13 +25,9 @@ from multimlp.backend import (
 )
 from multimlp.errors import DTypeError
 from multimlp.errors.checks import check_function, check_whole
-from multimlp.losses import batch_mean
 from multimlp.mlp import MLP, Model, Params
-from multimlp.training._loop import mean_loss
 from multimlp.training._prepared import PREPARED, prepare
 from multimlp.training._several import Layout, is_several
-from multimlp.training.engines import Chunk
-from multimlp.tree import Tree
 
 PREDICT_ROWS = 65536
 _SMALLEST_BUCKET = 16
@@ -173,75 +167,3 @@ def _predictor(mlp: Any, backend: Backend, params: Params) -> Callable[..., Any]
 def _compile_forward(mlp: Any, backend: Backend, params: Params) -> Callable[..., Any]:
     rebuild = tree.rebuilder(params)
     return backend.compile(lambda arrays: (mlp(rebuild(arrays[:-1]), arrays[-1]),))
-
-
-class Evaluator:
-    """Mean loss and metrics of changing parameters on one fixed chunk, compiled once.
-
-    Parameters
-    ----------
-    model : callable ``(params, X) -> outputs``
-    loss : Loss
-    metrics : sequence of str or callable
-        Each ``metric(outputs, targets)``; see `multimlp.metrics`.
-    backend : Backend
-    chunk : Chunk
-    """
-
-    def __init__(
-        self, model: Callable[..., Array], loss: Any, metrics: Sequence[Any], backend: Backend, chunk: Chunk
-    ) -> None:
-        self.names = ["loss", *(metric_name(metric) for metric in metrics)]
-        self._backend = backend
-        self._data = tuple(tree.leaves(chunk))
-        functions = [metric_table.get(metric) for metric in metrics]
-        self._rebuild: Callable[..., Tree] = lambda leaves: leaves
-
-        compiled = backend.capabilities.epoch == "compiled"
-        apart = isinstance(model, Model) and model.rows_apart and not compiled
-        forward = functools.partial(_in_parts, model) if apart else model
-
-        def figures(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
-            count = len(arrays) - len(self._data)
-            X, y, *weight = arrays[count:]
-            outputs = forward(self._rebuild(arrays[:count]), X)
-            mean = batch_mean(loss(outputs, y), weight[0] if weight else None)
-            return (mean, *(function(outputs, y) for function in functions))
-
-        self._program = backend.compile(figures) if compiled else figures
-
-    def __call__(self, params: Tree) -> dict[str, float]:
-        """The figures by name; an ensemble's are averaged over those of its members that have not diverged."""
-        return {name: average(self._backend, value) for name, value in self._figures(params)}
-
-    def of_members(self, params: Tree) -> dict[str, np.ndarray]:
-        """The figures by name, one number for each member of an ensemble."""
-        return {
-            name: np.asarray(self._backend.to_numpy(value), dtype=np.float64)
-            for name, value in self._figures(params)
-        }
-
-    def _figures(self, params: Tree) -> list[tuple[str, Any]]:
-        leaves, self._rebuild = tree.flatten(params)
-        with self._backend.all_threads(), self._backend.scope_of(*leaves):
-            return list(zip(self.names, self._program((*leaves, *self._data)), strict=True))
-
-
-def _in_parts(model: Callable[..., Array], params: Tree, X: Array) -> Array:
-    """The outputs of many rows, part by part, so that memory holds what the layers make of some of them alone."""
-    starts = range(0, int(X.shape[0]), PREDICT_ROWS)
-    if len(starts) < 2:
-        return model(params, X)
-    parts = [model(params, X[i : i + PREDICT_ROWS, ...]) for i in starts]
-    return array_namespace(parts[0]).concat(parts, axis=-2)
-
-
-def metric_name(metric: Any) -> str:
-    """What the figures of a metric are called; `InputError` for what is none."""
-    found = metric_table.get(metric)
-    return metric if isinstance(metric, str) else found.name
-
-
-def average(backend: Backend, value: Any) -> float:
-    """The mean over ensemble members as a float, by `mean_loss`, so that one that has diverged does not hide the others."""
-    return mean_loss(np.atleast_1d(backend.to_numpy(value))) if is_array(value) else float(value)

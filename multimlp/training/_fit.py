@@ -24,8 +24,8 @@ from multimlp.mlp import Model, Params
 from multimlp.training._agreement import Agreement
 from multimlp.training._checkpoint import Checkpoint, check_place
 from multimlp.training._devices import GroupReport, group_for
-from multimlp.training._evaluation import Evaluator
 from multimlp.training._examples import Examples
+from multimlp.training._figures import Evaluator
 from multimlp.training._loop import Training
 from multimlp.training._rows import all_finite
 from multimlp.training._settings import described_if_possible, settings_of
@@ -334,7 +334,9 @@ def fit(
                 if not math.isfinite(epoch.loss):
                     raise _diverged(run, history)
                 if evaluator is not None:
-                    run.record({f"val_{k}": v for k, v in evaluator(training.params()).items()})
+                    run.record(
+                        {f"val_{k}": v for k, v in evaluator(training.params(), training.own_threads).items()}
+                    )
                 for watcher in watchers:
                     watcher.on_epoch_end(run)
                 run.stopped = agreement.stopped(run.stopped)

@@ -79,6 +79,10 @@ class Training:
     def engine(self) -> str:
         return self._engine.name
 
+    @property
+    def own_threads(self) -> bool:
+        return self._engine.own_threads
+
     def params(self) -> Tree:
         """The current parameters; safe to keep."""
         return self._engine.params()

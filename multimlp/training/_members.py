@@ -15,7 +15,7 @@ from multimlp.callbacks import Callback
 from multimlp.distributed import Placement
 from multimlp.mlp import MLP, Params
 from multimlp.training._candidates import Candidates
-from multimlp.training._evaluation import Evaluator
+from multimlp.training._figures import Evaluator
 from multimlp.training._loop import Training
 from multimlp.training._sources import Source
 from multimlp.training._table import best_of

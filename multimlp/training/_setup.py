@@ -15,8 +15,8 @@ from multimlp.errors.checks import check_choice, check_items, check_whole, refus
 from multimlp.losses import Loss
 from multimlp.metrics import Metric
 from multimlp.mlp import Model as Network
-from multimlp.training._evaluation import metric_name
 from multimlp.training._examples import Examples, check_rows
+from multimlp.training._figures import metric_name
 from multimlp.training._on_disk import OnDisk
 from multimlp.training._orders import Ordering
 from multimlp.training._rows import in_parts

@@ -25,8 +25,8 @@ from multimlp.training._agreement import Agreement, Rounds
 from multimlp.training._candidates import Candidates
 from multimlp.training._described import described
 from multimlp.training._devices import share_members
-from multimlp.training._evaluation import Evaluator, metric_name
 from multimlp.training._examples import Examples
+from multimlp.training._figures import Evaluator, metric_name
 from multimlp.training._members import Members, Trained, members_that_fit
 from multimlp.training._settings import described_if_possible, settings_of
 from multimlp.training._setup import (

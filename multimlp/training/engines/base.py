@@ -132,6 +132,10 @@ class Engine(Protocol):
         """Most steps that one call of `run` should make, about a second's, `math.inf` if it must hear of a whole epoch. Between two calls
         Ctrl-C is heard. It follows from the problem alone; see `multimlp.training.engines.calls`."""
 
+    @property
+    def own_threads(self) -> bool:
+        """Whether steps are shared by threads of ours, for which the threads of a library that look for more work are in the way."""
+
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         """Train on ``chunk``'s rows in ``order`` (int array, host), `Problem.batch_of` of them at a time; the rest is one smaller batch.
 

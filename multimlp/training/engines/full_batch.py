@@ -28,6 +28,7 @@ class FullBatchEngine:
 
     name = "full-batch"
     steps_per_call = math.inf
+    own_threads = False
 
     def __init__(self, problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> None:
         if problem.members is not None:

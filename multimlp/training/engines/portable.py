@@ -19,6 +19,7 @@ from multimlp.training.engines.calls import steps_of_a_second
 from multimlp.training.engines.objective import batch_objective
 from multimlp.training.engines.own import Numbers, first_state, host_numbers, placed, with_own
 from multimlp.training.engines.own_functions import has_own_functions
+from multimlp.training.engines.skeleton import Skeleton
 from multimlp.tree import Tree
 
 COMPILED_STEPS = 4096
@@ -75,6 +76,7 @@ class PortableEngine:
     """Runs steps through ``backend.final_value_and_grad`` and ``backend.scan``; compiled per shape of the chunk."""
 
     program: type[Program] = Program
+    own_threads = False
 
     def __init__(self, problem: Problem, params: Tree, optimizer_state: Tree | None = None) -> None:
         backend = problem.backend
@@ -128,7 +130,7 @@ def _program_for(program: type[Program], problem: Problem, state: Tree) -> Progr
     group = None if problem.group is None else problem.group.of_programs
     own = tuple((name, ()) for name, _ in problem.own)
     shared = dataclasses.replace(problem, seed=0, device=None, steps=None, group=group, own=own)
-    skeleton = _Skeleton(state)
+    skeleton = Skeleton(state)
     if has_own_functions((problem.model, problem.loss, problem.optimizer, problem.regularizer)):
         return program(shared, skeleton.tree)
     try:
@@ -137,22 +139,8 @@ def _program_for(program: type[Program], problem: Problem, state: Tree) -> Progr
         return program(shared, skeleton.tree)
 
 
-class _Skeleton:
-    """The structure of a tree without its arrays, equal to others of the same structure."""
-
-    def __init__(self, state: Tree) -> None:
-        self.tree = tree.map(lambda _: 0, state)
-        self._text = tree.structure(self.tree)
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Skeleton) and self._text == other._text
-
-
 @functools.lru_cache(maxsize=32)
-def _cached_program(program: type[Program], problem: Problem, skeleton: _Skeleton) -> Program:
+def _cached_program(program: type[Program], problem: Problem, skeleton: Skeleton) -> Program:
     return program(problem, skeleton.tree)
 
 

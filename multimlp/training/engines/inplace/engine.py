@@ -96,10 +96,10 @@ class InplaceEngine:
                 optimizer_state,
                 self._cuts.spans,
             )
-        examples, self._own_threads = problem.batch_size, self._cuts.own_threads
+        examples, self.own_threads = problem.batch_size, self._cuts.own_threads
         if self._group is not None:
             examples = max(window.size for window in self._group.windows(examples))
-            self._own_threads = self._group.shards is not None  # see `sums.product_threads`
+            self.own_threads = self._group.shards is not None  # see `sums.product_threads`
         products = (fan_in * fan_out for fan_in, fan_out in itertools.pairwise(self._layout.widths))
         self._operations = 2 * examples * max(products)
         self._programs: dict[tuple[int, bool, bool, int, str], Program | GroupProgram] = {}
@@ -108,7 +108,7 @@ class InplaceEngine:
 
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         total: Array = 0.0
-        with self._kernels.threads(self._operations, self._own_threads), self._kernels.running():
+        with self._kernels.threads(self._operations, self.own_threads), self._kernels.running():
             rows = self._kernels.indices(order)
             step = first_step
             for program, start, stop in self._pieces(chunk, len(order)):

@@ -23,6 +23,7 @@ class Crew:
 
     def __init__(self, table: Table, setting: Callable[[], AbstractContextManager[None]]) -> None:
         self._table, self._setting = table, setting
+        self.several = table.threads > 1
 
     def run(self, late: Mapping[str, np.ndarray], steps: int) -> None:
         """So many steps, by this thread and helpers."""

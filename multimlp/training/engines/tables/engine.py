@@ -86,6 +86,10 @@ class TableEngine:
 
     # ---- the Engine protocol
 
+    @property
+    def own_threads(self) -> bool:
+        return any(crew.several for crew, _ in self._crews.values())
+
     def run(self, chunk: Chunk, order: np.ndarray, first_step: int) -> ChunkResult:
         count = len(order)
         size = self._problem.batch_of(count)

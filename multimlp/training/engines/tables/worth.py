@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import os
 
+from multimlp._processors import processors
 from multimlp.errors import InputError
 from multimlp.errors.checks import as_given
 from multimlp.training.engines.base import Problem
-from multimlp.training.engines.slices import MOST_OPERATIONS
+from multimlp.training.engines.slices import MOST_OPERATIONS, example_slices
 from multimlp.tree import Tree
 
 SWITCH = "MULTIMLP_NUMBA"
@@ -21,9 +22,11 @@ _SECONDS_SAVED_PER_OPERATION = 2e-12
 """Seconds for each operation of the products, which take about 1e-11 (measured: 0.7 of 2.6 ms on 16 x 128)."""
 _SECONDS_SAVED_PER_OWN_WEIGHT = 1e-8
 """Where members have options of their own, whose updates in place have temporaries (measured: 11 us on 64-8-10, 65 us on 64-64-10)."""
-_MOST_BESIDE_A_PROGRAM = 1 << 20
-"""Operations of a step of one network from which a library's own program may be the quicker one: its products are, on some processors
-(measured, JAX, two cores: 64-128-10 takes 0.55 of its program's time on a Xeon, 1.25 on an EPYC; 8-16-2 0.3 and 0.5)."""
+_SMALL_BESIDE_A_PROGRAM = 1 << 20
+"""Operations of a step of one network up to which a library's own program is slower whatever BLAS is like: what is around its products
+counts (measured, JAX: 8-16-2 takes 0.3 of its program's time on a Xeon, 0.5 on an EPYC)."""
+_MOST_ON_ONE_THREAD = 1 << 22
+"""Up to which a program gains nothing from a second thread either (64-128-10 takes 0.55 and 0.74)."""
 
 
 def not_worth(problem: Problem, params: Tree) -> str | None:
@@ -48,11 +51,27 @@ def not_worth(problem: Problem, params: Tree) -> str | None:
         return "the time of products this large is the library's"
     weights = sum(sizes)
     operations = 6 * problem.batch_size * weights
-    if problem.backend.capabilities.epoch == "compiled" and operations >= _MOST_BESIDE_A_PROGRAM:
-        return "products of this size may be quicker in the library's own program"
+    if sizes and problem.backend.capabilities.epoch == "compiled" and operations >= _SMALL_BESIDE_A_PROGRAM:
+        reason = _quicker_in_a_program(problem, params, operations)
+        if reason:
+            return f"products of this size may be quicker in the library's own program: {reason}"
     operations *= problem.members or 1
     saved = _CALLS_SAVED + (_SECONDS_SAVED_PER_OWN_WEIGHT * weights if problem.own else 0.0)
     seconds = problem.steps * (saved * (problem.members or 1) + _SECONDS_SAVED_PER_OPERATION * operations)
     if seconds < _WORTH_SECONDS:
         return f"at most {problem.steps} steps are too few to be worth compiling"
     return None
+
+
+def _quicker_in_a_program(problem: Problem, params: Tree, operations: int) -> str:
+    """Why a library's own program may be quicker than tables; "" if it is not (measured, JAX, two cores of an EPYC: 784-256-10 takes 0.85
+    of its program's time, 16 x 128 0.7; on a Xeon 0.9 and 0.75)."""
+    kernels = problem.backend.compiled_kernels(problem.dtype, problem.device)
+    if isinstance(kernels, str):
+        return kernels
+    shapes = [layer.weight.shape[-2:] for layer in params if hasattr(layer, "weight")]
+    widths = [shapes[0][0], *(fan_out for _, fan_out in shapes)]
+    threads = len(example_slices(problem.batch_size, widths, problem.members, problem.dtype))
+    if operations > _MOST_ON_ONE_THREAD and processors() > threads:
+        return f"it has {processors()} processors to share them among, and slices of this batch {threads}"
+    return kernels.slow_products()
