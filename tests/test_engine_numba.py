@@ -237,30 +237,24 @@ def test_long_runs_of_libraries_that_compile_are_ours_too(backend, monkeypatch):
 
 @pytest.mark.parametrize("backend", ["jax", "tensorflow"])
 @pytest.mark.parametrize(
-    ("hidden", "batch", "cores", "slow", "engine", "reason"),
+    ("hidden", "batch", "members", "cores", "slow", "engine", "reason"),
     [
-        ((512,), 64, 16, "", "numba", "can be compiled"),
-        ((512,), 64, 2, "BLAS is old", "compiled", "own program: BLAS is old"),
-        ((128,) * 16, 128, 2, "", "numba", "can be compiled"),
-        (
-            (128,) * 16,
-            128,
-            4,
-            "",
-            "compiled",
-            "own program: it has 4 processors to share them among, and slices",
-        ),
-        ((4,), 8, 16, "BLAS is old", "numba", "can be compiled"),
+        ((512,), 64, None, 16, "", "numba", "can be compiled"),
+        ((512,), 64, None, 2, "BLAS is old", "compiled", "own program: BLAS is old"),
+        ((128,) * 16, 128, None, 2, "", "numba", "can be compiled"),
+        ((128,) * 16, 128, None, 4, "", "compiled", "program: it has 4 processors for them, and tables"),
+        ((128,) * 16, 128, 4, 4, "", "numba", "can be compiled"),
+        ((4,), 8, None, 16, "BLAS is old", "numba", "can be compiled"),
     ],
 )
 def test_larger_networks_are_ours_where_products_are_quick_and_processors_few(
-    backend, hidden, batch, cores, slow, engine, reason, monkeypatch
+    backend, hidden, batch, members, cores, slow, engine, reason, monkeypatch
 ):
     pytest.importorskip(backend)
     monkeypatch.delenv("MULTIMLP_NUMBA", raising=False)
     monkeypatch.setattr("multimlp.training.engines.tables.worth.processors", lambda: cores)
     monkeypatch.setattr("multimlp.backends._numba.blas.lagging", lambda: slow)
-    case = Case(hidden=hidden)
+    case = Case(hidden=hidden, members=members)
     problem = dataclasses.replace(case.problem(backend), steps=10**6, batch_size=batch)
     chosen, why = choose(problem, case.params(backend))
     assert (chosen.name, reason in why) == (engine, True), why

@@ -65,13 +65,15 @@ def not_worth(problem: Problem, params: Tree) -> str | None:
 
 def _quicker_in_a_program(problem: Problem, params: Tree, operations: int) -> str:
     """Why a library's own program may be quicker than tables; "" if it is not (measured, JAX, two cores of an EPYC: 784-256-10 takes 0.85
-    of its program's time, 16 x 128 0.7; on a Xeon 0.9 and 0.75)."""
+    of its program's time, 16 x 128 0.7, eight networks of the former 0.65; on a Xeon 0.9 and 0.75)."""
     kernels = problem.backend.compiled_kernels(problem.dtype, problem.device)
     if isinstance(kernels, str):
         return kernels
     shapes = [layer.weight.shape[-2:] for layer in params if hasattr(layer, "weight")]
     widths = [shapes[0][0], *(fan_out for _, fan_out in shapes)]
-    threads = len(example_slices(problem.batch_size, widths, problem.members, problem.dtype))
+    slices = example_slices(problem.batch_size, widths, problem.members, problem.dtype)
+    threads = problem.members or len(slices)
     if operations > _MOST_ON_ONE_THREAD and processors() > threads:
-        return f"it has {processors()} processors to share them among, and slices of this batch {threads}"
-    return kernels.slow_products()
+        return f"it has {processors()} processors for them, and tables have work for {threads}"
+    reason: str = kernels.slow_products()
+    return reason
