@@ -15,7 +15,9 @@ import jax.numpy as jnp
 
 from multimlp.backend import OPS, Array
 
-_SMOOTH = ("gelu", "log_sigmoid", "mish", "sigmoid", "silu", "softplus", "softsign")
+_CLOSED = (
+    "gelu", "hard_sigmoid", "hard_swish", "log_sigmoid", "mish", "sigmoid", "silu", "softplus", "softsign",
+)  # fmt: skip
 
 
 def _gelu(x: Array, approximate: str = "none") -> Array:
@@ -29,8 +31,14 @@ def _silu(x: Array) -> Array:
     return x * jax.nn.sigmoid(x) if jnp.finfo(x.dtype).bits >= 32 else OPS["silu"].portable(x)
 
 
+def _hard_swish(x: Array) -> Array:
+    """One choice, so that -inf does not meet zero and -0 does not come up; the definition has three for its derivative."""
+    return jnp.where(x <= -3, jnp.zeros_like(x), x * jnp.minimum(x / 6 + 0.5, 1))
+
+
 _VALUES: dict[str, Callable[..., Array]] = {
     "gelu": _gelu,
+    "hard_swish": _hard_swish,
     "sigmoid": jax.nn.sigmoid,
     "silu": _silu,
     "softsign": lambda x: x / (1 + jnp.abs(x)),
@@ -39,9 +47,9 @@ _VALUES: dict[str, Callable[..., Array]] = {
 
 
 def with_closed_slope(portable: Callable[..., Any]) -> Callable[..., Any]:
-    """A smooth activation with the derivative that its closed form gives; other operations as they are."""
+    """An activation of `_CLOSED` with the derivative that its closed form gives; other operations as they are."""
     name = portable.__qualname__
-    if name not in _SMOOTH or name not in OPS or OPS[name].portable is not portable:
+    if name not in _CLOSED or name not in OPS or OPS[name].portable is not portable:
         return portable
     value, slope = _VALUES.get(name, portable), OPS[f"{name}_derivative"].portable
 
