@@ -55,14 +55,18 @@ class JaxBackend(Backend):
     def compile_operation(self, portable: Callable[..., Any], arrays: int) -> Callable[..., Any]:
         """Compiled, as the functions of `jax.nn` are: one call of the device in place of one for each step."""
         definition = with_closed_slope(portable)
+        plain = jax.jit(definition)  # options, though none are given, would take a microsecond
 
         @functools.partial(jax.jit, static_argnums=(0, 1))
         def compiled(positional: tuple[Any, ...], named: tuple[tuple[str, Any], ...], *given: Array) -> Any:
             return definition(*given, *positional, **dict(named))
 
         def run(*args: Any, **options: Any) -> Any:
+            scope = self.scope_of(*args)
+            if scope is _NO_SCOPE and len(args) == arrays and not options:
+                return plain(*args)
             positional, named = args[arrays:], tuple(options.items())
-            with self.scope_of(*args):
+            with scope:
                 try:
                     hash((positional, named))
                 except TypeError:  # an option is an array, or a list

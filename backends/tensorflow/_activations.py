@@ -318,11 +318,14 @@ def _has_gpus() -> bool:
 
 def _ruled(name: str, rule: Callable[..., Rule | None]) -> Callable[..., Array]:
     found = functools.lru_cache(maxsize=16)(lambda args, named: rule(*args, **dict(named)))
+    plain = rule()
 
     def function(x: Array, *args: Any, **options: Any) -> Array:
-        if any(not isinstance(option, (int, float, str)) for option in (*args, *options.values())):
-            return NotImplemented  # an option that is learned
-        known = found(args, tuple(options.items()))
+        known = plain
+        if args or options:
+            if any(not isinstance(option, (int, float, str)) for option in (*args, *options.values())):
+                return NotImplemented  # an option that is learned
+            known = found(args, tuple(options.items()))
         if known is None:
             return NotImplemented
         return _recorded(name, known, x) if record.could_possibly_record() else known.value(x)

@@ -103,7 +103,7 @@ def _kernel(name: str, closed: Closed) -> Callable[..., Array]:
         if fitting is None:
             return NotImplemented
         with record.stop_recording():
-            values = tf.reduce_mean(terms(outputs, fitting, **options), -1)
+            values = _raw.Mean(input=terms(outputs, fitting, **options), axis=number(-1, tf.int32))
         if has_limits and has_nan(values):
             return NotImplemented
         if not record.could_possibly_record():

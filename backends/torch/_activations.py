@@ -39,9 +39,13 @@ _DENSITY = -1 / math.sqrt(math.pi)
 _LINEAR = 2 * math.sqrt(2 / math.pi)
 _CUBIC = _LINEAR * 0.044715
 
-_sigmoid_linear: Any = torch._C._nn.silu
-_hard_sigmoid_into: Any = torch._C._nn.hardsigmoid
-_leaky_into: Any = torch._C._nn.leaky_relu
+# Functions under `torch.nn.functional` that are written in Python take twice as long for few numbers.
+_elu_of: Any = torch._C._nn.elu
+_hard_sigmoid: Any = torch._C._nn.hardsigmoid
+_hard_swish_of: Any = torch._C._nn.hardswish
+_hard_tanh_of: Any = torch._C._nn.hardtanh
+_leaky_relu: Any = torch._C._nn.leaky_relu
+_silu: Any = torch._C._nn.silu
 _zero_where_not_above = torch.ops.aten.threshold_backward.grad_input
 
 
@@ -71,10 +75,10 @@ def _silu_both(x: Tensor, y: Tensor, d: Tensor, t: Tensor) -> None:
     """``s - s silu(-x)``, where silu(-x) is ``-x (1 - s)`` with the digits of 1 - s; torch's own subtracts."""
     torch.neg(x, out=t)
     t.clamp_(-_END, _END)
-    _sigmoid_linear(t, out=t)
+    _silu(t, out=t)
     torch.sigmoid(x, out=d)
     torch.addcmul(d, d, t, value=-1, out=d)
-    _sigmoid_linear(x, out=y)
+    _silu(x, out=y)
 
 
 def _mish_gate(x: Tensor, c: Tensor, u: Tensor, n: Tensor) -> None:
@@ -147,7 +151,7 @@ def _leaky_both(slope: float, x: Tensor, y: Tensor, d: Tensor) -> None:
     d.fill_(1)
     _zero_where_not_above(d, x, 0, grad_input=d)
     d.clamp_(min=slope)
-    _leaky_into(x, slope, out=y)
+    _leaky_relu(x, slope, out=y)
 
 
 def _inside(x: Tensor, d: Tensor, t: Tensor, end: float, slope: float) -> None:
@@ -158,6 +162,11 @@ def _inside(x: Tensor, d: Tensor, t: Tensor, end: float, slope: float) -> None:
     _zero_where_not_above(d, t, -end, grad_input=d)
 
 
+def _hard_tanh(x: Tensor) -> Tensor:
+    y: Tensor = _hard_tanh_of(x, -1.0, 1.0)
+    return y
+
+
 def _hard_tanh_both(x: Tensor, y: Tensor, d: Tensor, t: Tensor) -> None:
     _inside(x, d, t, 1.0, 1.0)
     torch.clamp(x, -1, 1, out=y)
@@ -165,17 +174,17 @@ def _hard_tanh_both(x: Tensor, y: Tensor, d: Tensor, t: Tensor) -> None:
 
 def _hard_sigmoid_both(x: Tensor, y: Tensor, d: Tensor, t: Tensor) -> None:
     _inside(x, d, t, 3.0, 1 / 6)
-    _hard_sigmoid_into(x, out=y)
+    _hard_sigmoid(x, out=y)
 
 
 def _single_hard_sigmoid(x: Tensor) -> Tensor:
     """In float64 the slope of torch's own is that of float32."""
-    return functional.hardsigmoid(x) if x.dtype is torch.float32 else NotImplemented
+    return _hard_sigmoid(x) if x.dtype is torch.float32 else NotImplemented
 
 
 def _hard_swish(x: Tensor, y: Tensor, t: Tensor) -> None:
     """x times the hard sigmoid of x, which is cut off so that no infinity meets zero."""
-    _hard_sigmoid_into(x, out=t)
+    _hard_sigmoid(x, out=t)
     torch.clamp(x, min=-3, out=y)
     y.mul_(t)
 
@@ -183,7 +192,7 @@ def _hard_swish(x: Tensor, y: Tensor, t: Tensor) -> None:
 def _hard_swish_alone(x: Tensor) -> Tensor:
     """torch's own multiplies by 6 first."""
     if is_recorded_by_autograd_alone():
-        y = functional.hardswish(x)
+        y = _hard_swish_of(x)
         if _is_finite(y):
             return y
     return filled(_hard_swish, x, 1, 1)[0]
@@ -217,7 +226,7 @@ def _leaky(negative_slope: Any = 0.01) -> Chain | None:
     if not isinstance(negative_slope, (int, float)) or not 0 <= negative_slope <= 1:
         return None
     slope = float(negative_slope)
-    native: Function = lambda x: functional.leaky_relu(x, slope)  # noqa: E731
+    native: Function = lambda x: _leaky_relu(x, slope)  # noqa: E731
     return Chain(native, None, functools.partial(_leaky_both, slope), 0, native)
 
 
@@ -229,13 +238,13 @@ def _either_gelu(approximate: str = "none") -> Chain:
 
 CHAINS: dict[str, Callable[..., Chain | None]] = {
     "softsign": lambda: Chain(_softsign, 0, _softsign_both, 0),
-    "silu": lambda: Chain(functional.silu, None, _silu_both, 1),
+    "silu": lambda: Chain(_silu, None, _silu_both, 1),
     "mish": lambda: Chain(_mish, 2, _mish_both, 2),
     "gelu": _either_gelu,
     "leaky_relu": _leaky,
-    "hard_tanh": lambda: Chain(functional.hardtanh, None, _hard_tanh_both, 1, functional.hardtanh),
-    "hard_sigmoid": lambda: Chain(functional.hardsigmoid, None, _hard_sigmoid_both, 1, _single_hard_sigmoid),
-    "hard_swish": lambda: Chain(_hard_swish_alone, None, _hard_swish_both, 1, functional.hardswish),
+    "hard_tanh": lambda: Chain(_hard_tanh, None, _hard_tanh_both, 1, _hard_tanh),
+    "hard_sigmoid": lambda: Chain(_hard_sigmoid, None, _hard_sigmoid_both, 1, _single_hard_sigmoid),
+    "hard_swish": lambda: Chain(_hard_swish_alone, None, _hard_swish_both, 1, _hard_swish_of),
 }
 """By operation; called with its options. None: these options are not covered."""
 
@@ -248,17 +257,17 @@ def _softplus(x: Tensor) -> Tensor:
 
 
 def _elu(x: Tensor, alpha: Any = 1.0) -> Tensor:
-    return functional.elu(x, alpha) if isinstance(alpha, (int, float)) else NotImplemented
+    return _elu_of(x, alpha) if isinstance(alpha, (int, float)) else NotImplemented
 
 
 def _celu(x: Tensor, alpha: Any = 1.0) -> Tensor:
-    return functional.celu(x, alpha) if isinstance(alpha, (int, float)) else NotImplemented
+    return torch.celu(x, alpha) if isinstance(alpha, (int, float)) else NotImplemented
 
 
 NATIVE: dict[str, Callable[..., Tensor]] = {
     "softplus": _softplus,
     "elu": _elu,
-    "selu": functional.selu,
+    "selu": torch.selu,
     "celu": _celu,
 }
 

@@ -94,13 +94,20 @@ class ActivationOp(Op):
 
     def apply(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Call it with options that were checked before; a compiler may since have made arrays of them."""
+        cls = type(x)
         try:
-            accepted = x.dtype in self._accepted[type(x)]
+            types = cls if self.arrays == 1 else (cls, *map(type, args[: self.arrays - 1]))
+            implementation = self._implementations[types] if x.dtype in self._accepted[cls] else None
         except (KeyError, AttributeError):
-            accepted = False
-        if not accepted:
+            implementation = None
+        if implementation is None:
             self._accept(x)
-        return super().__call__(x, *args, **kwargs)
+            return super().__call__(x, *args, **kwargs)
+        try:
+            return implementation(x, *args, **kwargs)
+        except Exception as error:  # libraries have types of their own
+            self.explain(error, (x, *args))
+            raise
 
     def _choose(self, types: Any) -> Callable[..., Any]:
         """The tape records it as one operation where the backend has a kernel for its derivative, which is the rule then; what is

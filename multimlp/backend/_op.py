@@ -86,10 +86,8 @@ class Op:
         try:
             return implementation(*args, **kwargs)
         except Exception as error:  # libraries have types of their own
-            ours = self._misuse(error, args)
-            if ours is None:
-                raise
-            raise ours from error
+            self.explain(error, args)
+            raise
 
     def _named_arrays(self, count: int, kwargs: Mapping[str, Any]) -> bool:
         """Whether arrays that the operation needs were given by name, behind ``count`` positional arguments."""
@@ -108,6 +106,12 @@ class Op:
                 raise refuse(
                     f"{self.name}: {parameter.name}", "an array of the same library as the others", given
                 )
+
+    def explain(self, error: Exception, args: tuple[Any, ...]) -> None:
+        """Raise what a library said of the arguments in the words of multimlp, if they do not fit an operation of ours."""
+        ours = self._misuse(error, args)
+        if ours is not None:
+            raise ours from error
 
     def _misuse(self, error: Exception, args: tuple[Any, ...]) -> MultimlpError | None:
         """What a library says about arrays that do not fit an operation of multimlp, with what they are; None for other errors."""

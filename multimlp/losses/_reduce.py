@@ -63,9 +63,9 @@ def batch_mean(per_example: Array, sample_weight: Array | None = None) -> Array:
     2.5
     """
     try:
-        xp = array_namespace(per_example, sample_weight)
         if sample_weight is None:
-            return xp.mean(per_example, axis=-1)
+            return array_namespace(per_example).mean(per_example, axis=-1)
+        xp = array_namespace(per_example, sample_weight)
         weights = _weights(xp, per_example, sample_weight)
         return xp.sum(per_example * weights, axis=-1) / total_weight(weights)
     except Exception:  # libraries have types of their own
