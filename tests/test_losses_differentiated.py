@@ -71,3 +71,28 @@ def test_both_gradients_at_once(library, name):
         step[i] = h
         ahead, behind = (np.sum(loss.function.portable(o, t + s)) for s in (step, -step))
         assert in_targets[i] == pytest.approx((ahead - behind) / (2 * h), abs=1e-7)
+
+
+@pytest.mark.parametrize("library", [name for name in NAMES if name != "strict"])
+@pytest.mark.parametrize("rows", [3, 70_001])
+@pytest.mark.parametrize("name", ["binary_cross_entropy", "huber", "log_cosh", "mae", "mse", "poisson"])
+def test_what_is_no_number_has_no_gradient(library, name, rows):
+    loss = losses.get(name)
+    o, t = outputs_and_targets(loss, rows, 2)
+    o[1, 0] = np.nan
+    (slopes,) = run(library, mm.grad(lambda o, t: xp.sum(loss(o, t))), o, t)
+    assert np.argwhere(np.isnan(slopes)).tolist() == [[1, 0]]
+
+
+@every_library
+@pytest.mark.parametrize("scale", [5e-324, 1e-310, 1e300])
+def test_the_slope_of_the_absolute_error_is_one_at_any_distance(library, scale):
+    o, t = np.asarray([[scale, -scale, 0.0]]), np.zeros((1, 3))
+    (slopes,) = run(library, mm.grad(lambda o, t: xp.sum(losses.mae(o, t))), o, t)
+    if library in ("jax", "tensorflow", "mlx") and scale < 1e-300:
+        assert slopes.tolist() in (
+            [[1 / 3, -1 / 3, 0]],
+            [[0, 0, 0]],
+        )  # they may take subnormal numbers for zero
+    else:
+        assert slopes.tolist() == [[1 / 3, -1 / 3, 0]]

@@ -63,8 +63,10 @@ def _absolute(o: Tensor, t: Tensor, w: Tensor) -> None:
 
 
 def _sign(o: Tensor, t: Tensor, d: Tensor) -> None:
+    """NaN at NaN, where torch's own sign is 0: so large a multiple of the difference that anything but 0 is beyond 1, even a subnormal."""
     torch.sub(o, t, out=d)
-    d.sign_()
+    large = 1 / torch.finfo(d.dtype).tiny
+    d.mul_(large).mul_(large).clamp_(-1, 1)
 
 
 def _huber(o: Tensor, t: Tensor, w: Tensor, delta: float = 1.0) -> None:
@@ -130,7 +132,7 @@ def _huber_back(g: Tensor, o: Tensor, t: Tensor, d: Tensor, delta: float = 1.0) 
 
 CHAINS = (
     Chain("mean_squared_error", _squared, 0, _difference, 0, 2.0, back=_squared_back, native=_squared_into),
-    Chain("mean_absolute_error", _absolute, 0, _sign, 0, native=torch._C._nn.l1_loss),
+    Chain("mean_absolute_error", _absolute, 0, _sign, 0),
     Chain("huber_loss", _huber, 0, _huber_slope, 0, back=_huber_back),
     Chain("poisson_loss", _poisson, 0, _poisson_slope, 0, has_limits=True),
     Chain("sigmoid_cross_entropy", _binary, 1, _binary_slope, 0, has_limits=True),
