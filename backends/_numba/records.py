@@ -233,9 +233,10 @@ def _stored(x: np.ndarray) -> tuple[bytes, int]:
 @cache
 def _blas(dtype: str) -> int:
     """The address of SciPy's matrix product."""
-    from scipy.linalg import cython_blas
+    with store.as_a_reason():
+        from scipy.linalg import cython_blas
 
-    capsule = cython_blas.__pyx_capi__["sgemm" if dtype == "float32" else "dgemm"]
+        capsule = cython_blas.__pyx_capi__["sgemm" if dtype == "float32" else "dgemm"]
     name = ctypes.pythonapi.PyCapsule_GetName
     name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
