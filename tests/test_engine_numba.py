@@ -164,6 +164,28 @@ def test_what_is_handed_out_is_not_written_to():
     assert all(np.array_equal(a, b) for a, b in zip(tree.leaves(kept), before, strict=True))
 
 
+@pytest.mark.parametrize("how", ["numba", None, "none"])
+@pytest.mark.parametrize("backend", ["numpy", *OTHERS])
+def test_labels_that_a_callback_writes_to_are_those_that_were_given(backend, how):
+    """They are checked once; a kernel writes wherever they say."""
+    pytest.importorskip(backend)
+    X, y, _ = PLAIN.data()
+
+    def fit(labels: Any, *callbacks: Any) -> Any:
+        return mm.fit(
+            PLAIN.mlp, X, labels, epochs=3, validation=None, dtype="float64", backend=backend, progress=False,
+            compile=how, callbacks=callbacks,
+        ).history["loss"]  # fmt: skip
+
+    labels = y.copy()
+
+    def spoil(run: Any) -> None:
+        labels[:] = 10**6
+
+    assert fit(labels, spoil) == fit(y)
+    assert labels[0] == 10**6
+
+
 # ---- who trains
 
 
@@ -348,6 +370,13 @@ def test_where_nothing_can_be_written_nothing_is_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
     store._write("digest", b"machine code")
     assert store._read("digest") is None
+
+
+def test_what_cannot_be_put_in_its_place_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    (tmp_path / "multimlp" / "digest").mkdir(parents=True)
+    store._write("digest", b"machine code")
+    assert [path.name for path in (tmp_path / "multimlp").iterdir()] == ["digest"]
 
 
 PROCESS = """

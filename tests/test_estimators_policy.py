@@ -98,7 +98,9 @@ def test_lbfgs_is_refused_in_float16_as_in_fit():
 def test_a_search_that_is_stuck_is_no_convergence(tol, warns):
     """With the derivative of another function no step helps: scikit-learn warns of it, too."""
     right = losses.get("mse")
-    wrong = dataclasses.replace(right, name="wrong", gradient_function=lambda *arrays: -right.gradient(*arrays))
+    wrong = dataclasses.replace(
+        right, name="wrong", gradient_function=lambda *arrays: -right.gradient(*arrays)
+    )
     model = MLPRegressor(solver="lbfgs", loss=wrong, tol=tol, backend="numpy", random_state=0)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
