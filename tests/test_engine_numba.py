@@ -401,3 +401,21 @@ def test_a_second_process_does_not_compile(tmp_path, monkeypatch):
     assert first[:2] == ["numba", "True"]
     assert second[:2] == ["numba", "False"]
     assert first[2] == second[2]
+
+
+LIMITS = """
+import numpy as np
+import multimlp as mm
+from multimlp.backends import _threads
+mm.fit(mm.MLP(2, 3, 2), np.ones((8, 2)), np.zeros(8, dtype=int), epochs=1, compile="numba", backend="numpy", progress=False)
+from threadpoolctl import threadpool_info
+own = {library.filepath for library in _threads._libraries()}
+print(own == {found["filepath"] for found in threadpool_info() if found["user_api"] == "blas"})
+"""
+
+
+def test_the_product_of_scipy_is_among_those_whose_threads_are_limited():
+    """It is loaded after the number of threads was asked for; with threads of its own in each of ours bits would depend on the machine."""
+    pytest.importorskip("threadpoolctl")
+    shown = subprocess.run([sys.executable, "-c", LIMITS], capture_output=True, text=True, check=True).stdout
+    assert shown.split() == ["True"]
