@@ -76,6 +76,8 @@ def _alone(some: list[Alone]) -> list[Table]:
 def _alone_cell(one: Alone | None) -> str:
     if one is None or not one.ours:
         return "-"
+    if one.problem:
+        return "failed"
     found = one.peer / one.ours
     return f"{found:.2f} {_MARKS['reached' if found >= targets.ALONE else 'missed']}"
 

@@ -40,8 +40,8 @@ from benchmarks.busy import busy_machine
 from benchmarks.channel import Prepare, Ready, Release, Released, Round, Samples
 from benchmarks.implementations import BACKENDS, IMPLEMENTATIONS, Implementation, taking_part
 from benchmarks.jobs import Call, Training, compare_losses
-from benchmarks.process import Worker, WorkerError
-from benchmarks.results import Curve, Measurement, Memory, Ratio, Results, ratio
+from benchmarks.process import Worker, WorkerError, environment
+from benchmarks.results import Alone, Curve, Measurement, Memory, Ratio, Results, ratio
 from benchmarks.runner import job_for
 from benchmarks.tasks import SMOOTH, TASKS, choose
 from multimlp import bench
@@ -193,6 +193,22 @@ def test_a_target_counts_as_reached_when_each_run_has_reached_it(tmp_path, capsy
     assert "0 of 1 targets reached in each of 2 runs" in shown
     assert "160.00" in shown
     assert "140.00" in shown
+
+
+def test_a_function_with_wrong_values_has_no_ratio():
+    right = Alone("relu", "numpy", "float32", 1000, "value", 1.0, 2.0)
+    (table,) = report.tables(replace(results(), measurements=[], curves=[], memory=[], alone=[right]))[1:]
+    assert table.rows == [("relu", "2.00 ✓")]
+    wrong = replace(right, problem="the values differ by 1")
+    (table,) = report.tables(replace(results(), measurements=[], curves=[], memory=[], alone=[wrong]))[1:]
+    assert table.rows == [("relu", "failed")]
+    assert table.remarks == ("relu: the values differ by 1",)
+
+
+def test_workers_do_not_hear_of_our_switches_in_the_shell(monkeypatch):
+    monkeypatch.setenv("MULTIMLP_NUMBA", "never")
+    monkeypatch.setenv("MULTIMLP_THREADS", "own")
+    assert not [name for name in environment(1, None) if name.startswith("MULTIMLP_")]
 
 
 @pytest.mark.parametrize("broken", [0, 1])
