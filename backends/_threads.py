@@ -58,20 +58,20 @@ def threads_for(operations: float, all_from: float) -> int | None:
     return None if _processors.quota() is None else threads_available()
 
 
-@functools.cache
 def _libraries() -> tuple[Any, ...]:
-    """The BLAS libraries of this process, looked up once: the search takes longer than training a small
-    network for an epoch."""
+    """The BLAS libraries of this process that products of ours are made by. SciPy brings one of its own, which is loaded with the first
+    kernels that want it, perhaps after somebody has asked for the others."""
+    return _found("scipy.linalg._fblas" in sys.modules)
+
+
+@functools.cache
+def _found(with_scipy: bool) -> tuple[Any, ...]:
+    """Looked up once: the search takes longer than training a small network for an epoch."""
     try:
         from threadpoolctl import ThreadpoolController
     except ImportError:
         return ()
     return tuple(ThreadpoolController().select(user_api="blas").lib_controllers)
-
-
-def look_again() -> None:
-    """For whoever brings one more BLAS into the process: it is to be limited with the others."""
-    _libraries.cache_clear()
 
 
 def blas_kernels() -> list[str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import compare, machine, markdown, places, plots, report
-from benchmarks.implementations import BACKENDS
+from benchmarks.implementations import BACKENDS, ROLES
 from benchmarks.ledger import Ledger, add_minutes
 from benchmarks.pieces import Plan, together
 from benchmarks.process import cores_available
@@ -243,7 +243,10 @@ def _compare(old: Results, new: Results) -> int:
     print_table(table.columns, table.rows, table.title)
     slower = [one for one in found if one.verdict == "slower" and one.new.role == "ours"]
     print(f"{len(slower)} of our {sum(one.new.role == 'ours' for one in found)} times became slower")
-    return CHECK_FAILED if slower else 0
+    failed = compare.failures(old, new)
+    for one in failed:
+        print(f"failed now: {one.case} {one.backend} {ROLES[one.role]}: {one.problem or 'no times'}")
+    return CHECK_FAILED if slower or any(one.role == "ours" for one in failed) else 0
 
 
 def _plots_of(path: Path) -> list[Path]:

@@ -47,6 +47,15 @@ def changes(old: Results, new: Results, role: str | None = None) -> list[Change]
     return found
 
 
+def failures(old: Results, new: Results) -> list[Measurement]:
+    """What counted in the old run and is of no use in the new one, the reason in ``problem``."""
+    return [
+        one
+        for one in new.measurements
+        if not one.counts and old.find(one.case, one.backend, one.role) is not None
+    ]
+
+
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """What makes two machines incomparable, a sentence each."""
     return [

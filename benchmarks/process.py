@@ -50,8 +50,10 @@ TF32_ON = {
 
 
 def environment(threads: int, device: str | None, tf32: bool = False) -> dict[str, str]:
-    """The variables of a worker: threads, device, the precision of float32 products on a GPU, no chatter."""
-    given = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", PYTHONPATH=str(ROOT), PYTHONWARNINGS="ignore")
+    """The variables of a worker: threads, device, the precision of float32 products on a GPU, no chatter; none of multimlp's, so that
+    what is measured is what its name says."""
+    given = {name: value for name, value in os.environ.items() if not name.startswith("MULTIMLP_")}
+    given.update(TF_CPP_MIN_LOG_LEVEL="3", PYTHONPATH=str(ROOT), PYTHONWARNINGS="ignore")
     given.update({name: str(threads) for name in THREAD_VARIABLES})
     if device in (None, "cpu"):
         given.update(CUDA_VISIBLE_DEVICES="", JAX_PLATFORMS="cpu")

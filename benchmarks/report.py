@@ -76,6 +76,8 @@ def _alone(some: list[Alone]) -> list[Table]:
 def _alone_cell(one: Alone | None) -> str:
     if one is None or not one.ours:
         return "-"
+    if one.problem:
+        return "failed"
     found = one.peer / one.ours
     return f"{found:.2f} {_MARKS['reached' if found >= targets.ALONE else 'missed']}"
 
@@ -117,10 +119,7 @@ def _time(ours: Measurement) -> str:
 def _against(case: str, backend: str, role: str, ours: Measurement, results: Results) -> str:
     peer = results.find(case, backend, role)
     if peer is None:
-        failed = any(
-            (one.case, one.backend, one.role) == (case, backend, role) for one in results.measurements
-        )
-        return "failed" if failed else "-"
+        return "failed" if results.tried(case, backend, role) else "-"
     if not ours.counts:
         return duration(peer.median)
     found = ratio(peer, ours)
@@ -193,16 +192,18 @@ def megabytes(size: int) -> str:
 
 
 def target_table(*runs: Results) -> Table:
-    """Every target that was measured in all of the runs, the newest first: reached is what each of them reached."""
+    """Every target that was tried in all of the runs, the newest first: reached is what each of them reached."""
     rows = []
     for case, backend, role, wanted, who in targets.rows():
-        pairs = [(run.find(case, backend, role), run.find(case, backend, who)) for run in runs]
-        found = [ratio(peer, ours) for peer, ours in pairs if peer is not None and ours is not None]
-        if len(found) < len(runs):
+        if not all(run.tried(case, backend, one) for run in runs for one in (role, who)):
             continue
-        spans = [f"{one.value:.2f} ({one.low:.2f} to {one.high:.2f})" for one in found]
-        verdicts = {targets.verdict(one, wanted) for one in found}
-        worst = next(verdict for verdict in ("missed", "close", "reached") if verdict in verdicts)
+        pairs = [(run.find(case, backend, role), run.find(case, backend, who)) for run in runs]
+        found = [None if peer is None or ours is None else ratio(peer, ours) for peer, ours in pairs]
+        spans = [
+            "failed" if one is None else f"{one.value:.2f} ({one.low:.2f} to {one.high:.2f})" for one in found
+        ]
+        verdicts = {"failed" if one is None else targets.verdict(one, wanted) for one in found}
+        worst = next(verdict for verdict in ("failed", "missed", "close", "reached") if verdict in verdicts)
         rows.append((case, backend, ROLES[who], ROLES[role], f"{wanted:.3g}", *spans, worst))
     ratios = ("ratio",) if len(runs) == 1 else ("ratio now", *("ratio before" for _ in runs[1:]))
     columns = ("case", "backend", "who", "against", "target", *ratios, "verdict")

@@ -130,6 +130,10 @@ class Results:
                 return one if one.counts else None
         return None
 
+    def tried(self, case: str, backend: str, role: str) -> bool:
+        """Whether there is a measurement, be it one that failed."""
+        return any((one.case, one.backend, one.role) == (case, backend, role) for one in self.measurements)
+
     def backends(self) -> list[str]:
         found = [one.backend for one in self.measurements] + [one.backend for one in self.curves]
         return list(dict.fromkeys(found))

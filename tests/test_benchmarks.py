@@ -34,13 +34,14 @@ from benchmarks import (
     transforms,
 )
 from benchmarks import pieces as pieces_module
+from benchmarks.__main__ import _compare
 from benchmarks.__main__ import main as benchmarks_main
 from benchmarks.busy import busy_machine
 from benchmarks.channel import Prepare, Ready, Release, Released, Round, Samples
 from benchmarks.implementations import BACKENDS, IMPLEMENTATIONS, Implementation, taking_part
 from benchmarks.jobs import Call, Training, compare_losses
-from benchmarks.process import Worker, WorkerError
-from benchmarks.results import Curve, Measurement, Memory, Ratio, Results, ratio
+from benchmarks.process import Worker, WorkerError, environment
+from benchmarks.results import Alone, Curve, Measurement, Memory, Ratio, Results, ratio
 from benchmarks.runner import job_for
 from benchmarks.tasks import SMOOTH, TASKS, choose
 from multimlp import bench
@@ -192,6 +193,42 @@ def test_a_target_counts_as_reached_when_each_run_has_reached_it(tmp_path, capsy
     assert "0 of 1 targets reached in each of 2 runs" in shown
     assert "160.00" in shown
     assert "140.00" in shown
+
+
+def test_a_function_with_wrong_values_has_no_ratio():
+    right = Alone("relu", "numpy", "float32", 1000, "value", 1.0, 2.0)
+    (table,) = report.tables(replace(results(), measurements=[], curves=[], memory=[], alone=[right]))[1:]
+    assert table.rows == [("relu", "2.00 ✓")]
+    wrong = replace(right, problem="the values differ by 1")
+    (table,) = report.tables(replace(results(), measurements=[], curves=[], memory=[], alone=[wrong]))[1:]
+    assert table.rows == [("relu", "failed")]
+    assert table.remarks == ("relu: the values differ by 1",)
+
+
+def test_workers_do_not_hear_of_our_switches_in_the_shell(monkeypatch):
+    monkeypatch.setenv("MULTIMLP_NUMBA", "never")
+    monkeypatch.setenv("MULTIMLP_THREADS", "own")
+    assert not [name for name in environment(1, None) if name.startswith("MULTIMLP_")]
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+def test_a_target_whose_measurement_failed_is_not_reached(broken, tmp_path, capsys):
+    """Nor does it become invisible, and what counted before is missed in a comparison."""
+    some = [measured([1e-6] * 3), measured([160e-6] * 3, "loop")]
+    before, now = str(tmp_path / "before.json"), str(tmp_path / "now.json")
+    replace(results(), measurements=some).write(Path(before))
+    some[broken] = replace(some[broken], problem="the loss is 1, ours is 2")
+    new = replace(results(), measurements=some)
+    new.write(Path(now))
+    for paths in ([now], [now, before]):
+        assert benchmarks_main(["--verdict", *paths]) == 1
+        shown = capsys.readouterr().out
+        assert "failed" in shown
+        assert "0 of 1 targets reached" in shown
+    (failed,) = compare.failures(Results.read(Path(before)), new)
+    assert failed.problem == "the loss is 1, ours is 2"
+    assert _compare(Results.read(Path(before)), new) == (1 if broken == 0 else 0)
+    assert "failed now: " in capsys.readouterr().out
 
 
 def test_one_run_is_no_verdict(tmp_path, monkeypatch, capsys):

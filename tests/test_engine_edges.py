@@ -427,6 +427,21 @@ def test_where_numba_cannot_compile_training_goes_on_without(error, monkeypatch,
         mm.fit(mm.MLP(2, 3, 2), X, y, epochs=1, backend="numpy", compile="numba", **QUIET)
 
 
+@NUMBA
+def test_where_scipy_has_no_product_to_lend_training_goes_on_without_numba(monkeypatch):
+    from scipy.linalg import cython_blas
+
+    from multimlp.backends._numba import records
+
+    monkeypatch.setattr(cython_blas, "__pyx_capi__", {})
+    records._blas.cache_clear()
+    monkeypatch.setenv("MULTIMLP_NUMBA", "always")
+    X, y = np.ones((8, 2)), np.zeros(8, dtype=int)
+    result = mm.fit(mm.MLP(2, 3, 2), X, y, epochs=1, backend="numpy", **QUIET)
+    assert result.engine == "inplace"
+    assert "Numba cannot compile its kernels here (KeyError: 'dgemm')" in result.engine_reason
+
+
 @op(arrays=14)
 def remembering(
     p: Any,

@@ -164,6 +164,28 @@ def test_what_is_handed_out_is_not_written_to():
     assert all(np.array_equal(a, b) for a, b in zip(tree.leaves(kept), before, strict=True))
 
 
+@pytest.mark.parametrize("how", ["numba", None, "none"])
+@pytest.mark.parametrize("backend", ["numpy", *OTHERS])
+def test_labels_that_a_callback_writes_to_are_those_that_were_given(backend, how):
+    """They are checked once; a kernel writes wherever they say."""
+    pytest.importorskip(backend)
+    X, y, _ = PLAIN.data()
+
+    def fit(labels: Any, *callbacks: Any) -> Any:
+        return mm.fit(
+            PLAIN.mlp, X, labels, epochs=3, validation=None, dtype="float64", backend=backend, progress=False,
+            compile=how, callbacks=callbacks,
+        ).history["loss"]  # fmt: skip
+
+    labels = y.copy()
+
+    def spoil(run: Any) -> None:
+        labels[:] = 10**6
+
+    assert fit(labels, spoil) == fit(y)
+    assert labels[0] == 10**6
+
+
 # ---- who trains
 
 
@@ -276,30 +298,6 @@ def test_products_are_slow_where_blas_does_not_know_the_processor(core, avx512, 
     found = blas.lagging.__wrapped__()
     assert said in found
     assert bool(said) == bool(found)
-
-
-LATE_BLAS = """
-import numpy as np
-from multimlp.backends import _threads
-_threads.can_limit_blas()
-before = len(_threads._libraries())
-from multimlp.backends._numba import blas
-blas.product("float32")
-import threadpoolctl
-found = [one for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
-with _threads.blas_threads(1):
-    held = [one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
-print(before, len(found), set(held))
-"""
-
-
-def test_a_blas_that_comes_late_is_limited_with_the_others():
-    """Else each of our threads would wait for threads of BLAS's."""
-    pytest.importorskip("threadpoolctl")
-    run = subprocess.run([sys.executable, "-c", LATE_BLAS], capture_output=True, text=True, check=True)
-    before, after, held = run.stdout.split(maxsplit=2)
-    assert int(before) <= int(after)
-    assert held.strip() == "{1}"
 
 
 def _threads_of(backend: str) -> int:
@@ -447,6 +445,13 @@ def test_where_nothing_can_be_written_nothing_is_kept(tmp_path, monkeypatch):
     assert store._read("digest") is None
 
 
+def test_what_cannot_be_put_in_its_place_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    (tmp_path / "multimlp" / "digest").mkdir(parents=True)
+    store._write("digest", b"machine code")
+    assert [path.name for path in (tmp_path / "multimlp").iterdir()] == ["digest"]
+
+
 PROCESS = """
 import sys
 import numpy as np
@@ -469,3 +474,21 @@ def test_a_second_process_does_not_compile(tmp_path, monkeypatch):
     assert first[:2] == ["numba", "True"]
     assert second[:2] == ["numba", "False"]
     assert first[2] == second[2]
+
+
+LIMITS = """
+import numpy as np
+import multimlp as mm
+from multimlp.backends import _threads
+mm.fit(mm.MLP(2, 3, 2), np.ones((8, 2)), np.zeros(8, dtype=int), epochs=1, compile="numba", backend="numpy", progress=False)
+from threadpoolctl import threadpool_info
+own = {library.filepath for library in _threads._libraries()}
+print(own == {found["filepath"] for found in threadpool_info() if found["user_api"] == "blas"})
+"""
+
+
+def test_the_product_of_scipy_is_among_those_whose_threads_are_limited():
+    """It is loaded after the number of threads was asked for; with threads of its own in each of ours bits would depend on the machine."""
+    pytest.importorskip("threadpoolctl")
+    shown = subprocess.run([sys.executable, "-c", LIMITS], capture_output=True, text=True, check=True).stdout
+    assert shown.split() == ["True"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pickle
 import signal
@@ -14,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.neural_network import MLPClassifier as SklearnClassifier
 from sklearn.neural_network import MLPRegressor as SklearnRegressor
 
-from multimlp import optimizers
+from multimlp import losses, optimizers
 from multimlp.backend import is_installed, load_backend
 from multimlp.callbacks import EarlyStopping
 from multimlp.errors import DataError, InputError, NonFiniteLossError
@@ -91,6 +92,22 @@ def test_16_bits_are_trained_with_float32_masters_and_a_loss_scale(backend, dtyp
 def test_lbfgs_is_refused_in_float16_as_in_fit():
     with pytest.raises(InputError, match="'lbfgs' needs more precise losses than float16"):
         MLPClassifier(solver="lbfgs", dtype="float16", backend="numpy").fit(*IRIS)
+
+
+@pytest.mark.parametrize(("tol", "warns"), [(1e-4, True), (1e3, False)])
+def test_a_search_that_is_stuck_is_no_convergence(tol, warns):
+    """With the derivative of another function no step helps: scikit-learn warns of it, too."""
+    right = losses.get("mse")
+    wrong = dataclasses.replace(
+        right, name="wrong", gradient_function=lambda *arrays: -right.gradient(*arrays)
+    )
+    model = MLPRegressor(solver="lbfgs", loss=wrong, tol=tol, backend="numpy", random_state=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(*REGRESSION)
+    said = [str(w.message) for w in caught if issubclass(w.category, ConvergenceWarning)]
+    assert len(said) == warns
+    assert all("the line search found no lower value in iteration 1, at a kink" in text for text in said)
 
 
 # ---- partial fits --------------------------------------------------------------------------------------------------------

@@ -475,3 +475,19 @@ def test_lbfgs_says_why_it_stops():
     assert wrong_gradient.state.message == "the line search found no lower value"
     cut = optimizers.lbfgs().minimize(parabola, np.ones(3) * 1e3, max_iterations=1)
     assert cut.state.message == ""
+    assert at_minimum.state.converged
+    assert not any(found.state.converged for found in (nowhere, wrong_gradient, cut))
+
+
+@pytest.mark.parametrize("scale", [1e-5, 1.0, 1e10, 1e16, 1e30])
+def test_lbfgs_finds_a_minimum_that_is_near_whatever_the_unit_of_the_loss(scale):
+    """The first step is 1 long, far beyond the minimum, so that the search has to shorten it; lengths are in units of 1 / gradient."""
+    curvatures = np.asarray([1.0, 9.0])
+    found = optimizers.lbfgs(tolerance_gradient=0, tolerance_change=0).minimize(
+        lambda p: (
+            scale * float((curvatures * (p - 1.5) ** 2).sum()),
+            2 * scale * curvatures * (p - 1.5),
+        ),
+        np.asarray([1.499, 1.499]),
+    )
+    np.testing.assert_allclose(found.params, 1.5, rtol=1e-12)

@@ -17,7 +17,7 @@ def numba_kernels(dtype: str, device: str) -> Any | str:
         return f"{' and '.join(missing)} cannot be found (pip install 'multimlp[numba]')"
     try:
         from multimlp.backends._numba.records import NumbaKernels
-    except (ImportError, OSError) as error:  # of a library below that does not load here
+    except Exception as error:  # of a library below that does not load here
         return f"Numba cannot be loaded here ({error})"
 
     return NumbaKernels(dtype)

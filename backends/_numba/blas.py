@@ -6,7 +6,9 @@ import ctypes
 from functools import cache
 from typing import Any
 
+from multimlp.backend import UntranslatableError
 from multimlp.backends import _threads
+from multimlp.backends._numba import store
 
 _OF_512_BITS = ("SkylakeX", "Cooperlake", "SapphireRapids")
 """What OpenBLAS calls its kernels that use AVX-512."""
@@ -29,7 +31,10 @@ def lagging() -> str:
     kernels by ``OPENBLAS_CORETYPE``, and then makes half as many operations in the same time."""
     import llvmlite.binding as llvm
 
-    _scipys()
+    try:
+        _scipys()
+    except UntranslatableError as error:
+        return str(error)
     found = set(_threads.blas_kernels())
     if not llvm.get_host_cpu_features().get("avx512f") or not found - set(_OF_512_BITS):
         return ""
@@ -38,8 +43,8 @@ def lagging() -> str:
 
 @cache
 def _scipys() -> dict[str, Any]:
-    from scipy.linalg import cython_blas
+    with store.as_a_reason():
+        from scipy.linalg import cython_blas
 
-    _threads.look_again()
-    table: dict[str, Any] = cython_blas.__pyx_capi__
+        table: dict[str, Any] = cython_blas.__pyx_capi__
     return table

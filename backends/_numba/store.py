@@ -12,7 +12,7 @@ import hashlib
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -41,21 +41,24 @@ def address(key: str, compiled: Callable[[], tuple[str, str]]) -> int:
     compiled : callable
         Compiles it: LLVM's optimised text, and the name of the function in it.
     """
-    with _lock:
+    with _lock, as_a_reason():
         if key not in _addresses:
             digest = hashlib.sha256(f"{_circumstances()}\n{key}".encode()).hexdigest()
             code = _read(digest)
             if code is None:
-                code = _new(compiled)
+                code = _machine_code(*compiled())
                 _write(digest, code)
             _addresses[key] = _load(code)
         return _addresses[key]
 
 
-def _new(compiled: Callable[[], tuple[str, str]]) -> bytes:
-    """Machine code made now. `UntranslatableError` where Numba is here and cannot, as beside a newer NumPy than it knows."""
+@contextlib.contextmanager
+def as_a_reason() -> Iterator[None]:
+    """`UntranslatableError` where what Numba needs is here and does not work, as beside a newer NumPy than it was built for."""
     try:
-        return _machine_code(*compiled())
+        yield
+    except UntranslatableError:
+        raise
     except Exception as error:  # it may be an import
         raise UntranslatableError(
             f"Numba cannot compile its kernels here ({type(error).__name__}: {one_line(error, _MOST_SAID)})"
@@ -92,9 +95,21 @@ def _write(digest: str, code: bytes) -> None:
     """Whole or not at all, whoever else writes it; where nothing can be written, the next process compiles again."""
     with contextlib.suppress(OSError, RuntimeError):
         folder().mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder(), delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=folder(), delete=False) as file, _gone_if_left(file.name):
             file.write(hashlib.sha256(code).digest() + code)
-        os.replace(file.name, folder() / digest)
+            file.close()
+            os.replace(file.name, folder() / digest)
+
+
+@contextlib.contextmanager
+def _gone_if_left(name: str) -> Iterator[None]:
+    """Leave no half of a kernel behind on a full disk, nor in a folder where others' files may not be replaced."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
 
 
 @functools.cache

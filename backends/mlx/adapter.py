@@ -14,6 +14,7 @@ from multimlp import tape
 from multimlp.backend import Array, Arrays, Backend, Capabilities, Function
 from multimlp.backends._dtype_names import leave_names_to_answer
 from multimlp.backends._operators import give_way
+from multimlp.backends._strides import forward
 from multimlp.backends.mlx import namespace as xp
 from multimlp.backends.mlx._assignment import assign_rightly, mapping
 from multimlp.backends.mlx._bits import vectorise_rightly
@@ -73,7 +74,7 @@ class MLXBackend(Backend):
             host = np.asarray(host, dtype=name)  # by NumPy, so that every backend gets the same bits
         elif host.dtype.name == "bfloat16":
             host = host.astype(np.float32)
-        return mx.array(np.ascontiguousarray(host).reshape(host.shape), dtype=wanted)
+        return mx.array(forward(host), dtype=wanted)
 
     def to_numpy(self, x: Array) -> np.ndarray:
         return np.array(x.astype(mx.float32) if x.dtype == mx.bfloat16 else x)

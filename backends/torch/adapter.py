@@ -15,6 +15,7 @@ from multimlp.backend import Array, Arrays, Backend, Capabilities, Function, pre
 from multimlp.backends import _dlpack, _host_threefry
 from multimlp.backends._host_draws import on_the_host
 from multimlp.backends._numba import numba_kernels
+from multimlp.backends._strides import forward
 from multimlp.backends.torch import _control, _custom, _reverse, namespace
 from multimlp.backends.torch._activations import kernels as activations
 from multimlp.backends.torch._losses import kernels as losses
@@ -116,10 +117,8 @@ class TorchBackend(Backend):
         place = None if device is None else torch.device(device)
         if isinstance(x, torch.Tensor):
             return x.to(device=place, dtype=wanted)
-        if dtype == "bfloat16":
-            return torch.tensor(np.asarray(x, dtype=np.float32), dtype=torch.bfloat16, device=place)
-        host = np.asarray(x, dtype=dtype, order="C")  # torch knows no negative strides
-        return torch.tensor(host, device=place)
+        host = forward(x, np.float32 if dtype == "bfloat16" else dtype)
+        return torch.tensor(host, dtype=wanted, device=place)
 
     def share(self, x: Array) -> Array | None:
         return _dlpack.share(torch.from_dlpack, x)

@@ -188,20 +188,27 @@ class Convergence:
 
     def __init__(self, estimator: Any, training: Training) -> None:
         self._estimator, self._training = estimator, training
-        self.gave_up = False
+        self.gave_up, self._stuck = False, ""
 
     def figures(self, loss: float) -> dict[str, float]:
         _keep_best(self._estimator, loss)
         return {}
 
     def verdict(self) -> str | None:
-        message, evaluations = self._training.search()
+        message, converged, evaluations = self._training.search()
         if message:
+            self._stuck = "" if converged else message
+            self.gave_up = not converged
             return message
         self.gave_up = evaluations >= self._estimator.max_fun
         return f"The loss was computed {evaluations} times." if self.gave_up else None
 
     def unfinished(self) -> str:
+        if self._stuck:
+            return (
+                f"lbfgs failed to converge: {self._stuck} in iteration {self._estimator.n_iter_}, at a kink of the loss or where "
+                f"{self._training.problem.dtype} rounds it; scale the data, give float64, or use a smooth activation"
+            )
         return (
             f"lbfgs failed to converge after {self._estimator.n_iter_} iterations; increase max_iter or "
             "max_fun, or scale the data"

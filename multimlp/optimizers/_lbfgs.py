@@ -21,6 +21,8 @@ from multimlp.tree import Tree
 ValueAndGrad: TypeAlias = Callable[[Tree], tuple[Array, Tree]]
 FlatObjective: TypeAlias = Callable[[Array], tuple[float, Array]]
 _PORTABLE = Vectors()
+GRADIENT_SMALL = "gradient below tolerance"
+CHANGE_SMALL = "change of the value below tolerance"
 
 
 class LBFGSState(NamedTuple):
@@ -38,6 +40,11 @@ class LBFGSState(NamedTuple):
     """How often the objective was computed."""
     message: str
     """Why there is nothing left to do; empty while there is."""
+
+    @property
+    def converged(self) -> bool:
+        """Whether there is nothing left to do because a tolerance was met, and not because the search cannot go on."""
+        return self.message in (GRADIENT_SMALL, CHANGE_SMALL)
 
     def __repr__(self) -> str:
         return short_repr(self)
@@ -194,7 +201,7 @@ class LBFGS(Named):
         if not math.isfinite(value):
             return flat, state._replace(message="the objective is not finite")
         if vectors.largest(gradient) <= self.tolerance_gradient:
-            return flat, state._replace(message="gradient below tolerance")
+            return flat, state._replace(message=GRADIENT_SMALL)
         direction = _direction(vectors, gradient, state.steps, state.changes)
         slope = vectors.dot(gradient, direction)
         if not slope < 0:  # rounding spoilt the curvature pairs: start again from steepest descent
@@ -223,9 +230,9 @@ class LBFGS(Named):
             )
         message = ""
         if vectors.largest(found.gradient) <= self.tolerance_gradient:
-            message = "gradient below tolerance"
+            message = GRADIENT_SMALL
         elif abs(found.value - value) < self.tolerance_change * max(1.0, abs(value)):
-            message = "change of the value below tolerance"
+            message = CHANGE_SMALL
         return found.position, state._replace(value=found.value, gradient=found.gradient, message=message)
 
     def minimize(self, value_and_grad: ValueAndGrad, params: Tree, max_iterations: int = 200) -> LBFGSResult:

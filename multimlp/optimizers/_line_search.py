@@ -77,7 +77,7 @@ def _zoom(
     """Shrink an interval that holds a good point; ``low`` is its end with the lower value."""
     while used < limit:
         width = abs(high.length - low.length)
-        if width <= 1e-16 * max(1.0, abs(low.length)):
+        if width <= 1e-16 * max(low.length, high.length):
             break
         point = along(_between(low, high))
         used += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
 import numpy as np
@@ -103,6 +103,25 @@ class BackendContract:
         x = self.array(adapter, host)
         assert tuple(x.shape) == shape
         np.testing.assert_array_equal(adapter.to_numpy(x).astype(np.float64), host)
+
+    @pytest.mark.parametrize("told", [False, True])
+    @pytest.mark.parametrize(
+        "view",
+        [
+            lambda x: x[::-1, ::-1],
+            lambda x: x[:1][::-1],  # an axis of one number has any stride
+            lambda x: x[:, :1][:, ::-1],
+            lambda x: x[::2, 1:],
+            lambda x: x.T,
+            lambda x: x[:0, ::-1],
+        ],
+    )
+    def test_numpy_arrays_come_in_whatever_their_strides(
+        self, adapter: Backend, view: Callable[[np.ndarray], np.ndarray], told: bool
+    ) -> None:
+        given = view(np.arange(12, dtype="float32").reshape(4, 3))
+        x = adapter.asarray(given, dtype=self.dtype if told else None)
+        np.testing.assert_array_equal(adapter.to_numpy(x).astype(np.float64), given)
 
     def test_every_dtype_it_names_works(self, adapter: Backend) -> None:
         for name in adapter.capabilities.dtypes:

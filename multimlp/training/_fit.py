@@ -219,6 +219,8 @@ def fit(
     one process up to rounding (1e-12 in float64), and the same bits in every run on P processes. Batches from a generator or a memory map
     are read by every process, which takes its rows of each. Process 0 writes checkpoints and shows progress; callbacks run on all.
 
+    Leave ``X`` as it is until `fit` returns: where nothing has to be moved or converted, it is not copied. Class labels always are.
+
     Fits in several threads have the bits of fits in a row. A process that has used torch, JAX or TensorFlow must not be forked: the child
     would hang, as it does without multimlp; use ``multiprocessing.get_context("spawn")``.
 

@@ -91,11 +91,11 @@ class Training:
         """The optimiser's state as ``optimizer.init`` makes it; safe to keep."""
         return self._engine.optimizer_state()
 
-    def search(self) -> tuple[str, int]:
-        """Of an optimiser that needs the loss of all data as a function: why there is nothing left to do, empty while there is, and how
-        often it has computed the loss."""
+    def search(self) -> tuple[str, bool, int]:
+        """Of an optimiser that needs the loss of all data as a function: why there is nothing left to do, empty while there is, whether
+        that is because it has converged, and how often it has computed the loss."""
         engine: Any = self._engine
-        found: tuple[str, int] = engine.search()
+        found: tuple[str, bool, int] = engine.search()
         return found
 
     def finish(self) -> tuple[Tree, Tree]:

@@ -168,7 +168,7 @@ def _share_memory(array: Array | None, given: Array | None) -> bool:
     return on_host and np.may_share_memory(backend.to_numpy(array), owner(given).to_numpy(given))
 
 
-def _copied(given: Array | None) -> Array | None:
+def _copied(given: Any) -> Any:
     if given is None or isinstance(given, np.ndarray):
         return None if given is None else np.array(given)
     backend = owner(given)
@@ -245,7 +245,8 @@ def is_streamed(X: Any) -> bool:
 def place(target: Target, loss: Loss, X: Array, y: Array, weights: Array | None = None) -> Chunk:
     """Arrays of any library as a chunk on the device.
 
-    Inputs and weights get the target's dtype. So do targets, but integers that the loss takes as such stay integers, int32.
+    Inputs and weights get the target's dtype. So do targets, but integers that the loss takes as such stay integers, int32, in memory of
+    their own: engines take class labels, once checked, as places in memory.
 
     Raises
     ------
@@ -264,9 +265,12 @@ def place(target: Target, loss: Loss, X: Array, y: Array, weights: Array | None 
     kind = target_dtype(loss, y, target.dtype)
     if kind == "int32" and loss.gradient_function is None:  # of the others the values are known
         _check_range(y)
+    targets = move(y, kind)
+    if kind == "int32" and _share_memory(targets, y):
+        targets = move(_copied(y), kind)
     return Chunk(
         move(X, target.dtype),
-        move(y, kind),
+        targets,
         None if weights is None else move(weights, target.dtype),
     )
 

@@ -53,9 +53,9 @@ class FullBatchEngine:
         """Another mask, another objective: the value found under the last one is void."""
         self._state = self._state._replace(value=None, gradient=None, message="")
 
-    def search(self) -> tuple[str, int]:
-        """The optimiser's message and its number of evaluations."""
-        return self._state.message, self._state.evaluations
+    def search(self) -> tuple[str, bool, int]:
+        """The optimiser's message, whether it says that it has converged, and the number of evaluations."""
+        return self._state.message, self._state.converged, self._state.evaluations
 
     def params(self) -> Tree:
         return self._params
