@@ -431,10 +431,10 @@ def test_where_numba_cannot_compile_training_goes_on_without(error, monkeypatch,
 def test_where_scipy_has_no_product_to_lend_training_goes_on_without_numba(monkeypatch):
     from scipy.linalg import cython_blas
 
-    from multimlp.backends._numba import records
+    from multimlp.backends._numba import blas
 
     monkeypatch.setattr(cython_blas, "__pyx_capi__", {})
-    records._blas.cache_clear()
+    blas.product.cache_clear()
     monkeypatch.setenv("MULTIMLP_NUMBA", "always")
     X, y = np.ones((8, 2)), np.zeros(8, dtype=int)
     result = mm.fit(mm.MLP(2, 3, 2), X, y, epochs=1, backend="numpy", **QUIET)

@@ -17,7 +17,7 @@ _OF_512_BITS = ("SkylakeX", "Cooperlake", "SapphireRapids")
 @cache
 def product(dtype: str) -> int:
     """The address of the product of two matrices of a dtype, Fortran's ``sgemm`` or ``dgemm``."""
-    capsule = _scipys()["sgemm" if dtype == "float32" else "dgemm"]
+    capsule = _scipys("sgemm" if dtype == "float32" else "dgemm")
     name = ctypes.pythonapi.PyCapsule_GetName
     name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
@@ -32,7 +32,7 @@ def lagging() -> str:
     import llvmlite.binding as llvm
 
     try:
-        _scipys()
+        _scipys("sgemm")
     except UntranslatableError as error:
         return str(error)
     found = set(_threads.blas_kernels())
@@ -41,10 +41,8 @@ def lagging() -> str:
     return f"OpenBLAS takes its kernels for {' and '.join(sorted(found))} here, and the processor has AVX-512"
 
 
-@cache
-def _scipys() -> dict[str, Any]:
+def _scipys(name: str) -> Any:
     with store.as_a_reason():
         from scipy.linalg import cython_blas
 
-        table: dict[str, Any] = cython_blas.__pyx_capi__
-    return table
+        return cython_blas.__pyx_capi__[name]
