@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import os
 import subprocess
 import sys
 from typing import Any
@@ -474,6 +475,34 @@ def test_a_second_process_does_not_compile(tmp_path, monkeypatch):
     assert first[:2] == ["numba", "True"]
     assert second[:2] == ["numba", "False"]
     assert first[2] == second[2]
+
+
+FORKED = """
+import os, threading
+from multimlp.backends._numba import store
+store._addresses["known"] = 42
+inside, go_on = threading.Event(), threading.Event()
+
+def compile():
+    with store._lock:
+        inside.set()
+        go_on.wait(60)
+
+threading.Thread(target=compile).start()
+inside.wait(60)
+child = os.fork()
+if not child:
+    os._exit(0 if store.address("known", None) == 42 else 3)
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+go_on.set()
+raise SystemExit(code)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_child_that_was_forked_while_another_thread_compiled_does_not_wait_for_it():
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], timeout=60, check=False)
+    assert done.returncode == 0
 
 
 LIMITS = """

@@ -31,6 +31,16 @@ _addresses: dict[str, int] = {}
 _engines: list[Any] = []  # the machine code lives as long as they do
 
 
+def _begin() -> None:
+    """In a forked child: whoever compiled at the time of the fork is not there to give the lock back."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin)
+
+
 def address(key: str, compiled: Callable[[], tuple[str, str]]) -> int:
     """The address of a kernel.
 
